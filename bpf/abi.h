@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every struct that eBPF programs and TypeScript share. Only src/datapath/ebpf reads or
+ * writes the maps and only src/flow/decode reads the events; a test compares the offsets
+ * there with this object's BTF. Multi-byte fields are host order unless marked be.
+ * Addresses are always 16 bytes; IPv4 a.b.c.d is ::ffff:a.b.c.d. No struct has implicit padding. */
+#pragma once
+
+#define SG_ABI_VERSION 1
+#define SG_CAPTURE_LEN 160 /* bytes of the packet, from its Ethernet header, that follow an event */
+
+struct sg_addr {
+	__u8 bytes[16];
+};
+
+/* ---- events: one header for every type, then cap_len packet bytes ---- */
+
+enum sg_event_type { /* the numbers of Cilium's monitor messages */
+	SG_EVENT_DROP = 1,
+	SG_EVENT_TRACE = 4,
+	SG_EVENT_POLICY_VERDICT = 5,
+};
+
+enum sg_trace_point { /* subtype of a trace event: Cilium's observation points */
+	SG_TRACE_TO_ENDPOINT = 0, /* to-lxc */
+	SG_TRACE_TO_PROXY = 1,
+	SG_TRACE_TO_HOST = 2,
+	SG_TRACE_TO_STACK = 3,
+	SG_TRACE_TO_OVERLAY = 4,
+	SG_TRACE_FROM_ENDPOINT = 5, /* from-lxc */
+	SG_TRACE_FROM_PROXY = 6,
+	SG_TRACE_FROM_HOST = 7,
+	SG_TRACE_FROM_STACK = 8,
+	SG_TRACE_FROM_OVERLAY = 9,
+	SG_TRACE_FROM_NETWORK = 10,
+	SG_TRACE_TO_NETWORK = 11,
+};
+
+enum sg_ct_status { /* ct_status of a trace event: Cilium's trace reasons */
+	SG_CT_NEW = 0,
+	SG_CT_ESTABLISHED = 1,
+	SG_CT_REPLY = 2,
+	SG_CT_RELATED = 3,
+	SG_CT_UNKNOWN = 5,
+};
+
+enum sg_direction { SG_INGRESS = 1, SG_EGRESS = 2 };
+
+enum sg_match_type { /* what decided: Cilium's policy match types */
+	SG_MATCH_NONE = 0,
+	SG_MATCH_L3_ONLY = 1,
+	SG_MATCH_L3_L4 = 2,
+	SG_MATCH_L4_ONLY = 3,
+	SG_MATCH_ALL = 4,
+	SG_MATCH_L3_PROTO = 5,
+	SG_MATCH_PROTO_ONLY = 6,
+};
+
+#define SG_FLAG_REPLY 1       /* packet is known to be a reply */
+#define SG_FLAG_REPLY_KNOWN 2 /* SG_FLAG_REPLY means something */
+#define SG_FLAG_IPV6 4
+#define SG_FLAG_PROXY_LEG 8   /* packet of a connection between proxy and pod */
+
+struct sg_event {
+	__u8 type;             /* 0   enum sg_event_type */
+	__u8 subtype;          /* 1   drop: reason; trace: enum sg_trace_point; verdict: 0 */
+	__u8 flags;            /* 2 */
+	__u8 direction;        /* 3   verdict: enum sg_direction; else 0 */
+	__u16 endpoint;        /* 4   id of the endpoint the event belongs to (verdict: the judged one), 0 = none */
+	__u16 dst_endpoint;    /* 6   id of the local destination endpoint, 0 = none or unknown */
+	__u32 src_identity;    /* 8   source of the packet */
+	__u32 dst_identity;    /* 12  destination of the packet */
+	__u32 ifindex;         /* 16  interface that the packet came from or goes to, 0 = none */
+	__u32 hash;            /* 20  skb hash */
+	__u32 orig_len;        /* 24  length of the packet in bytes */
+	__u16 cap_len;         /* 28  bytes that follow the header */
+	__u8 ct_status;        /* 30  enum sg_ct_status */
+	__u8 match_type;       /* 31  verdict and policy drop: enum sg_match_type */
+	__s32 verdict;         /* 32  verdict: 0 allow, >0 proxy port, <0 minus drop reason */
+	__u32 cookie;          /* 36  rule cookie that decided, 0 = no rule */
+	__u32 revision;        /* 40  policy revision of the endpoint */
+	__u32 source_line;     /* 44  drop: line in the C source; else 0 */
+	__u64 time_ns;         /* 48  CLOCK_MONOTONIC */
+	struct sg_addr orig_ip; /* 56 trace: source address before translation, zero = none */
+}; /* 72 bytes */
+
+/* ---- maps (pinned; names are sg_<name>) ---- */
+
+/* sg_endpoint_by_ifindex: hash, __u32 ifindex of the veth's host side -> struct sg_endpoint
+ * sg_endpoint_by_addr: hash, struct sg_addr -> struct sg_endpoint */
+struct sg_endpoint {
+	struct sg_addr addr;         /* 0 */
+	__u8 mac[6];                 /* 16 the pod's */
+	__u8 host_mac[6];            /* 22 the host side's */
+	__u32 ifindex;               /* 28 host side of the veth; 0 = the node's own address (host endpoint) */
+	__u32 identity;              /* 32 */
+	__u32 revision;              /* 36 policy revision in force */
+	__u32 ingress_default_cookie; /* 40 cookie reported when nothing matched */
+	__u32 egress_default_cookie; /* 44 */
+	__u16 id;                    /* 48 endpoint id on this node */
+	__u16 flags;                 /* 50 SG_ENDPOINT_HOST */
+	__u32 peer_ifindex;          /* 52 ifindex inside the pod, 0 = unknown */
+};
+#define SG_ENDPOINT_HOST 1
+
+/* sg_ipcache: LPM trie -> struct sg_remote. prefixlen counts from the 128-bit address (IPv4 /n is 96+n) */
+struct sg_ipcache_key {
+	__u32 prefixlen;
+	struct sg_addr addr;
+};
+struct sg_remote {
+	__u32 identity;
+	__be32 tunnel;   /* IPv4 of the node behind which the address is, 0 = this node or outside the cluster */
+	__u32 flags;
+};
+
+/* sg_policy: hash of maps, __u32 endpoint id -> LPM trie of struct sg_policy_key -> struct sg_policy_entry.
+ * No inner map = drop everything. A policy change builds a new inner map and swaps it: atomic. */
+struct sg_policy_key {
+	__u32 prefixlen;  /* 40 (identity + direction, any protocol) | 48 (protocol, any port) | 48 + 1..16 */
+	__u32 identity;   /* 0 = any */
+	__u8 direction;   /* enum sg_direction */
+	__u8 protocol;    /* IANA number, 0 = any */
+	__be16 port;      /* destination port, or ICMP type */
+};
+#define SG_POLICY_FULL_PREFIX 64
+/* Two lookups, the peer's identity and identity 0. The higher precedence wins, then the longer prefix, then the
+ * peer's. Precedence orders deny over redirect over allow within one priority. */
+struct sg_policy_entry {
+	__u32 precedence;
+	__u32 cookie;
+	__be16 proxy_port; /* 0 = no redirect */
+	__u8 deny;         /* 1 = drop with reason 181 (explicit deny) */
+	__u8 auth_type;    /* 0 = none */
+	__u8 prefixlen;    /* of the key: 40..64, to compare the two lookups */
+	__u8 reserved[3];
+};
+
+/* sg_service: hash, struct sg_service_key -> struct sg_service; sg_backend: hash, struct sg_backend_key -> struct sg_backend */
+struct sg_service_key {
+	struct sg_addr addr;
+	__be16 port;
+	__u8 protocol;
+	__u8 reserved;
+};
+struct sg_service {
+	__u32 id;     /* of the frontend */
+	__u16 count;  /* backends in slots 0..count-1; 0 = drop with reason 158 (no backend) */
+	__u16 flags;
+};
+struct sg_backend_key {
+	__u32 service;
+	__u16 slot;
+	__u16 reserved;
+};
+struct sg_backend {
+	struct sg_addr addr;
+	__be16 port;
+	__u8 protocol;
+	__u8 reserved;
+};
+
+/* sg_node: array, key 0 -> struct sg_node */
+struct sg_node {
+	struct sg_addr addr;        /* 0  the node's InternalIP */
+	struct sg_addr router;      /* 16 the address of cilium_host */
+	__u32 overlay_ifindex;      /* 32 cilium_vxlan */
+	__u32 network_ifindex;      /* 36 eth0 */
+	__u32 host_ifindex;         /* 40 cilium_host */
+	__u32 apiserver_identity;   /* 44 reserved for kube-apiserver: 7, or 1 where it runs on this node */
+	__be32 pod_cidr;            /* 48 this node's pod range */
+	__be32 pod_cidr_mask;       /* 52 */
+	__be32 cluster_cidr;        /* 56 all pods */
+	__be32 cluster_cidr_mask;   /* 60 */
+};
+
+/* sg_proxy_origin: LRU hash, the redirected connection as its client sent it -> what was judged.
+ * Written by the redirecting program, read by the proxy when it accepts. */
+struct sg_proxy_key {
+	struct sg_addr client;
+	struct sg_addr server;
+	__be16 client_port;
+	__be16 server_port;
+	__u8 protocol;
+	__u8 reserved[3];
+};
+struct sg_proxy_origin {
+	__u32 src_identity;
+	__u32 dst_identity;
+	__u16 endpoint;    /* the judged endpoint */
+	__be16 proxy_port;
+	__u8 direction;    /* enum sg_direction of the judged endpoint */
+	__u8 reserved[3];
+};
+
+/* sg_metrics: per-cpu hash, struct sg_metrics_key -> struct sg_metrics (events lost, drops, forwards) */
+struct sg_metrics_key {
+	__u8 reason;     /* 0 = forwarded, 255 = events lost (ring buffer full), else drop reason */
+	__u8 direction;
+	__u16 reserved;
+};
+struct sg_metrics {
+	__u64 packets;
+	__u64 bytes;
+};
+
+/* Packet marks: low 16 bits say who made the packet, high 16 carry the identity as far as it fits. */
+#define SG_MARK_TO_PROXY 0x200     /* packet goes to the local proxy's socket */
+#define SG_MARK_FROM_PROXY_INGRESS 0xA00 /* proxy to the pod it guards: judged already */
+#define SG_MARK_FROM_PROXY_EGRESS 0xB00  /* proxy to the outside for its pod: judged already at egress */
+#define SG_MARK_MASK 0xF00

@@ -1,0 +1,80 @@
+import type { Direction } from "../model/verdict.ts";
+
+/**
+ * One entry of an endpoint's policy map, as the engine computes it and the datapath stores it.
+ * The datapath looks up the peer's identity and identity 0, each by longest prefix on protocol and port;
+ * the higher precedence wins, then the longer prefix, then the peer's own entry.
+ */
+export interface PolicyMapEntry {
+  readonly direction: Direction;
+  /** Numeric identity of the peer, 0 = any. */
+  readonly identity: number;
+  /** IANA protocol number, 0 = any (then port and portPrefix are 0). */
+  readonly protocol: number;
+  /** Destination port or ICMP type, host order. */
+  readonly port: number;
+  /** Leading bits of `port` that count: 16 = one port, 0 = every port of the protocol. */
+  readonly portPrefix: number;
+  readonly deny: boolean;
+  readonly precedence: number;
+  readonly authType: number;
+  /** Key of the redirect (see `L7Redirect.key`), or absent: no redirect. The agent turns it into a proxy port. */
+  readonly redirect?: string;
+  /** Index into `EndpointPolicy.origins`: which rules made this entry. */
+  readonly origin: number;
+}
+
+/** Names the rules behind a verdict. */
+export interface RuleOrigin {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  /** Metadata labels of the rule, `source:key=value`, derived-from ones included. */
+  readonly labels: readonly string[];
+  /** e.g. `spec.ingress[0]`. */
+  readonly path: string;
+}
+
+/** One HTTP rule: absent field = any. `method`, `path` and `host` are RE2 expressions that match the whole value. */
+export interface HttpRule {
+  readonly method?: string;
+  readonly path?: string;
+  readonly host?: string;
+  /** `Name: value` or `Name`, all must match. */
+  readonly headers?: readonly string[];
+}
+
+/** Rules of one peer set on a redirected port: a request passes when any rule of any matching peer set allows it. */
+export interface L7PeerRules {
+  /** Numeric identities the set covers; absent = every peer. */
+  readonly identities?: readonly number[];
+  /** Absent = every request of these peers passes. */
+  readonly http?: readonly HttpRule[];
+  readonly deny: boolean;
+  readonly origin: number;
+}
+
+/** What the proxy must judge on one redirected port of an endpoint. */
+export interface L7Redirect {
+  /** Stable within an endpoint: `ingress:TCP:80`. */
+  readonly key: string;
+  readonly direction: Direction;
+  readonly protocol: number;
+  readonly port: number;
+  readonly parser: "http";
+  readonly rules: readonly L7PeerRules[];
+}
+
+/** The policy of one endpoint at one revision. Enforcement off in a direction shows as an allow-all entry there. */
+export interface EndpointPolicy {
+  readonly revision: number;
+  readonly ingressEnforced: boolean;
+  readonly egressEnforced: boolean;
+  readonly entries: readonly PolicyMapEntry[];
+  readonly redirects: readonly L7Redirect[];
+  /** Each element: the rules (one or more) that an entry came from. */
+  readonly origins: readonly (readonly RuleOrigin[])[];
+  /** Index into `origins` of the rules that turned default deny on, per direction; -1 = not enforced. */
+  readonly ingressDefaultOrigin: number;
+  readonly egressDefaultOrigin: number;
+}

@@ -1,0 +1,24 @@
+import { defineConfig } from "vitest/config";
+
+/** `unit` runs anywhere and in parallel; `machine` needs root and the kernel, one file at a time. */
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: ["src/**/*.test.ts", "test/{conformance,property,simulation,canary,golden,fuzz}/**/*.test.ts"],
+        },
+      },
+      {
+        test: {
+          name: "machine",
+          include: ["test/{kernel,compat,docs,differential}/**/*.test.ts"],
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+  },
+});
