@@ -11,29 +11,4 @@ export interface NetworkPolicy {
   readonly redirects: readonly L7Redirect[];
 }
 
-/** One request or response that the proxy judged; becomes an L7 flow and a monitor line. */
-export interface AccessRecord {
-  readonly type: "request" | "response";
-  readonly verdict: "forwarded" | "denied" | "error";
-  /** Milliseconds since the epoch, and nanoseconds within the millisecond are not kept. */
-  readonly timeMs: number;
-  readonly direction: "ingress" | "egress";
-  readonly endpointId: number;
-  readonly sourceIdentity: number;
-  readonly destinationIdentity: number;
-  readonly sourceAddress: string;
-  readonly sourcePort: number;
-  readonly destinationAddress: string;
-  readonly destinationPort: number;
-  readonly protocol: "HTTP/1.0" | "HTTP/1.1" | "";
-  readonly method: string;
-  /** Absolute: `http://<host><target>`. */
-  readonly url: string;
-  /** 0 on a request. */
-  readonly status: number;
-  /** Milliseconds from request to response, 0 on a request. */
-  readonly latencyMs: number;
-  readonly headers: readonly { readonly name: string; readonly value: string }[];
-  /** Why a request was refused, empty when it was not: `no rule matched`, `two lengths`, ... */
-  readonly reason: string;
-}
+export type { AccessRecord } from "../model/access-record.ts";

@@ -1,0 +1,46 @@
+/**
+ * One request or response that the proxy judged; becomes an L7 flow and a monitor line. Source is the client of the
+ * connection and destination the server, in a response too.
+ */
+export interface AccessRecord {
+  readonly type: "request" | "response";
+  readonly verdict: "forwarded" | "denied" | "error";
+  /** Milliseconds since the epoch, and nanoseconds within the millisecond are not kept. */
+  readonly timeMs: number;
+  readonly direction: "ingress" | "egress";
+  readonly endpointId: number;
+  readonly sourceIdentity: number;
+  readonly destinationIdentity: number;
+  readonly sourceAddress: string;
+  readonly sourcePort: number;
+  readonly destinationAddress: string;
+  readonly destinationPort: number;
+  readonly protocol: "HTTP/1.0" | "HTTP/1.1" | "";
+  readonly method: string;
+  /** Absolute: `http://<host><target>`. */
+  readonly url: string;
+  /** 0 on a request. */
+  readonly status: number;
+  /** Milliseconds from request to response, 0 on a request. */
+  readonly latencyMs: number;
+  readonly headers: readonly { readonly name: string; readonly value: string }[];
+  /** Why a request was refused, empty when it was not: `no rule matched`, `two lengths`, ... */
+  readonly reason: string;
+}
+
+/** One end of a connection as the agent knows it. */
+export interface NotificationPeer {
+  /** Endpoint id on this node, 0 = not here. */
+  readonly id: number;
+  readonly identity: number;
+  /** `source:key=value`, sorted. */
+  readonly labels: readonly string[];
+}
+
+/** What a monitor frame of type L7 carries: the record, with both ends named in the direction of the connection. */
+export interface L7Notification {
+  readonly record: AccessRecord;
+  /** The client of the connection, for a response too. */
+  readonly source: NotificationPeer;
+  readonly destination: NotificationPeer;
+}
