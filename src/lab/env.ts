@@ -1,0 +1,46 @@
+import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { NODES } from "../model/addresses.ts";
+import type { LabPaths } from "./paths.ts";
+
+/** Quotes a word for sh. */
+export function quote(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+/** The small programs of a lab, by name. Each knows its lab: it needs no variable but PATH, to find kubectl. */
+export function programs(paths: LabPaths, relayPort: number): Map<string, string> {
+  const kubectl = `kubectl --kubeconfig ${quote(paths.kubeconfig)}`;
+  const hubble = [process.execPath, join(paths.root, "dist/hubble.mjs")].map(quote).join(" ");
+  const all = new Map([
+    ["kc", `exec ${kubectl} "$@"`],
+    ["hubble", `HUBBLE_SERVER=\${HUBBLE_SERVER:-127.0.0.1:${relayPort}} exec ${hubble} "$@"`],
+  ]);
+  NODES.forEach((node, index) => {
+    const select = `get pod -n kube-system -l k8s-app=cilium --field-selector spec.nodeName=${node.name} -o name`;
+    all.set(
+      `c${index}`,
+      [
+        `pod=$(${kubectl} ${select} | head -n 1)`,
+        `[ -n "$pod" ] || { echo "c${index}: no cilium pod on ${node.name}: see bin/shieldgate status" >&2; exit 1; }`,
+        `exec ${kubectl} exec -n kube-system "$pod" -c cilium-agent -- cilium "$@"`,
+      ].join("\n"),
+    );
+  });
+  return all;
+}
+
+/** Writes the small programs into the lab's own bin directory. */
+export function writePrograms(paths: LabPaths, relayPort: number): void {
+  mkdirSync(paths.bin, { recursive: true });
+  for (const [name, body] of programs(paths, relayPort)) {
+    const path = join(paths.bin, name);
+    writeFileSync(path, `#!/bin/sh\n${body}\n`);
+    chmodSync(path, 0o755);
+  }
+}
+
+/** Shell lines for `eval`. */
+export function envLines(paths: LabPaths): string {
+  return `export KUBECONFIG=${quote(paths.kubeconfig)}\nexport PATH=${quote(paths.bin)}:"$PATH"\n`;
+}

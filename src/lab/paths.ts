@@ -1,0 +1,64 @@
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+/** Every path and name of one lab. Nothing else in the project spells them. */
+export interface LabPaths {
+  readonly lab: string;
+  /** The checkout; bundles lie in `<root>/dist`. */
+  readonly root: string;
+  /** Logs stay here after `down`. */
+  readonly logs: string;
+  /** What the cluster must keep over `stop`: objects, certificates. `down` deletes it. */
+  readonly state: string;
+  /** Sockets, pids, mounts: gone after `stop`. */
+  readonly run: string;
+  readonly bpf: string;
+  readonly pods: string;
+  readonly bin: string;
+  readonly pki: string;
+  readonly kubeconfig: string;
+  readonly database: string;
+  readonly ports: string;
+  readonly fabricNetns: string;
+}
+
+const LAB_NAME = /^[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?$/;
+
+/** Paths of the lab called `lab`. Throws when the name cannot be part of an interface or file name. */
+export function labPaths(lab: string): LabPaths {
+  if (!LAB_NAME.test(lab)) {
+    throw new Error(`--name ${JSON.stringify(lab)}: use 1 to 20 of a-z, 0-9 and -, beginning and ending with a letter or digit`);
+  }
+  const home = process.env["SHIELDGATE_HOME"] ?? join(homedir(), ".shieldgate");
+  const state = join(home, "labs", lab);
+  const run = join("/run/shieldgate", lab);
+  return {
+    lab,
+    root: dirname(dirname(fileURLToPath(import.meta.url))).replace(/\/src$/, ""),
+    logs: join(home, "logs", lab),
+    state,
+    run,
+    bpf: join(run, "bpf"),
+    pods: join(run, "pods"),
+    bin: join(state, "bin"),
+    pki: join(state, "pki"),
+    kubeconfig: join(state, "kubeconfig"),
+    database: join(state, "objects.sqlite"),
+    ports: join(state, "ports.json"),
+    fabricNetns: `sg-${lab}-fabric`,
+  };
+}
+
+export function nodeNetns(lab: string, node: string): string {
+  return `sg-${lab}-${node}`;
+}
+
+export function netnsPath(name: string): string {
+  return join("/run/netns", name);
+}
+
+/** The node's `/var/run/cilium` as the host sees it. */
+export function nodeRun(paths: LabPaths, node: string): string {
+  return join(paths.run, node, "cilium");
+}

@@ -1,0 +1,93 @@
+import { join } from "node:path";
+import { API_SERVER_PORT, HUBBLE_PORT, NODES } from "../model/addresses.ts";
+import { type LabPaths, netnsPath, nodeNetns, nodeRun } from "./paths.ts";
+
+/** How one process of the lab is started. */
+export interface ProcessSpec {
+  /** `control-plane`, `kubelet`, `relay`, `k8s-w1/agent`, `k8s-w1/proxy`. */
+  readonly name: string;
+  /** Program and arguments, run from the host's namespaces. */
+  readonly argv: readonly string[];
+  /** True when the started program forks the real one (a pid namespace needs a parent). */
+  readonly forks: boolean;
+  readonly logPath: string;
+}
+
+/** Host ports that `up` picked. */
+export interface LabPorts {
+  readonly apiServer: number;
+  readonly relay: number;
+}
+
+const NODE_FLAGS = ["--max-semi-space-size=1", "--disable-warning=ExperimentalWarning"];
+
+/** Every process of the lab. `hostNetns` is where the loopback listeners are made. */
+export function processSpecs(paths: LabPaths, ports: LabPorts, hostNetns: string): ProcessSpec[] {
+  const controlPlane = NODES.find((node) => node.controlPlane) ?? NODES[0]!;
+  const inControlPlane = ["nsenter", `--net=${netnsPath(nodeNetns(paths.lab, controlPlane.name))}`];
+  const log = (name: string) => join(paths.logs, `${name.replace("/", "-")}.log`);
+  const plain = (name: string, argv: string[]): ProcessSpec => ({ name, argv, forks: false, logPath: log(name) });
+  return [
+    plain("control-plane", [
+      ...inControlPlane,
+      ...main(paths, "control-plane"),
+      ...option("database", paths.database),
+      ...option("pki", paths.pki),
+      ...option("listen", `${controlPlane.address}:${API_SERVER_PORT}`),
+      ...option("host-listen", `127.0.0.1:${ports.apiServer}`),
+      ...option("host-netns", hostNetns),
+    ]),
+    plain("kubelet", [...main(paths, "kubelet"), ...option("config", join(paths.run, "kubelet.json"))]),
+    plain("relay", [
+      ...inControlPlane,
+      ...main(paths, "relay"),
+      ...option("listen", `127.0.0.1:${ports.relay}`),
+      ...option("listen-netns", hostNetns),
+      ...NODES.flatMap((node) => option("peer", `${node.name}=${node.address}:${HUBBLE_PORT}`)),
+    ]),
+    ...NODES.flatMap((node) => {
+      const netns = netnsPath(nodeNetns(paths.lab, node.name));
+      const bind = `mount --bind ${nodeRun(paths, node.name)} /run/cilium && exec "$@"`;
+      const mounted = (argv: string[]) => ["sh", "-c", bind, "sh", ...argv];
+      const agent: ProcessSpec = {
+        name: `${node.name}/agent`,
+        argv: [
+          ...["nsenter", `--net=${netns}`, "unshare", "--mount", "--propagation=slave", "--pid", "--fork", "--kill-child", "--mount-proc"],
+          ...mounted([...main(paths, "agent"), ...agentOptions(paths, node)]),
+        ],
+        forks: true,
+        logPath: log(`${node.name}/agent`),
+      };
+      const proxy = plain(`${node.name}/proxy`, [
+        ...["nsenter", `--net=${netns}`, "unshare", "--mount", "--propagation=slave"],
+        ...mounted([
+          ...main(paths, "proxy"),
+          ...option("bootstrap", "/var/run/cilium/envoy/bootstrap-config.json"),
+          ...option("pins", join(paths.bpf, node.name)),
+        ]),
+      ]);
+      return [agent, proxy];
+    }),
+  ];
+}
+
+function agentOptions(paths: LabPaths, node: (typeof NODES)[number]): string[] {
+  return [
+    ...option("node", node.name),
+    ...option("address", node.address),
+    ...option("pod-cidr", node.podCidr),
+    ...(node.controlPlane ? ["--api-server-node"] : []),
+    ...option("kubeconfig", join(paths.state, "kubeconfig-agent")),
+    ...option("run", "/var/run/cilium"),
+    ...option("pins", join(paths.bpf, node.name)),
+    ...option("bpf-object", join(paths.root, "bpf/build/shieldgate.o")),
+  ];
+}
+
+function main(paths: LabPaths, name: string): string[] {
+  return [process.execPath, ...NODE_FLAGS, join(paths.root, "dist", `${name}.mjs`)];
+}
+
+function option(name: string, value: string): string[] {
+  return [`--${name}`, value];
+}

@@ -1,0 +1,123 @@
+import { spawn } from "node:child_process";
+import { closeSync, existsSync, mkdirSync, openSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { NODES } from "../model/addresses.ts";
+import { isMounted, mountBpffs } from "./bpffs.ts";
+import { doctor } from "./doctor.ts";
+import { writePrograms } from "./env.ts";
+import { withLabLock } from "./lock.ts";
+import { createNetwork, labNamespaces } from "./network.ts";
+import { type LabPaths, nodeRun } from "./paths.ts";
+import { choosePorts, readPorts } from "./ports.ts";
+import { isAlive, readRecord } from "./process-record.ts";
+import { type Progress, readiness } from "./readiness.ts";
+import { deleteLab, teardown } from "./teardown.ts";
+import { writeConfiguration } from "./configuration.ts";
+
+export interface UpResult {
+  /** What was found: nothing, a lab that ran, or one with something missing. */
+  readonly found: "nothing" | "running" | "damaged";
+  readonly milliseconds: number;
+  readonly apiServer: string;
+}
+
+/** How long `up` waits for the lab before it says what is missing. */
+const READY_TIMEOUT_MS = 60_000;
+
+/**
+ * Brings the lab up, or puts right what is missing of one that is up; returns when every node, agent and proxy and the
+ * cluster's DNS are ready. Throws with what is not ready and where to look.
+ */
+export function up(paths: LabPaths, report: (progress: Progress) => void = () => {}): Promise<UpResult> {
+  return withLabLock(paths.lab, async () => {
+    const started = performance.now();
+    const found = look(paths);
+    if (found !== "running") {
+      if (networkIsWhole(paths)) startSupervisor(paths);
+      else await startFresh(paths);
+    }
+    await waitUntilReady(paths, report);
+    const ports = readPorts(paths)!;
+    return {
+      found,
+      milliseconds: performance.now() - started,
+      apiServer: `https://127.0.0.1:${ports.apiServer}`,
+    };
+  });
+}
+
+/** `start`: like `up`, but for a lab that was stopped before. */
+export function start(paths: LabPaths, report?: (progress: Progress) => void): Promise<UpResult> {
+  if (!existsSync(paths.database)) {
+    throw new Error(`there is no stopped lab ${paths.lab}: \`bin/shieldgate up\` makes a new one`);
+  }
+  return up(paths, report);
+}
+
+/** `stop`: ends the lab and keeps its objects. False when it did not run. */
+export function stop(paths: LabPaths): Promise<boolean> {
+  return withLabLock(paths.lab, async () => {
+    const ran = existsSync(paths.run);
+    await teardown(paths);
+    return ran;
+  });
+}
+
+/** `down`: ends the lab and deletes its objects. False when there was none. */
+export function down(paths: LabPaths): Promise<boolean> {
+  return withLabLock(paths.lab, async () => {
+    const existed = existsSync(paths.run) || existsSync(paths.state);
+    await deleteLab(paths);
+    return existed;
+  });
+}
+
+function networkIsWhole(paths: LabPaths): boolean {
+  return labNamespaces(paths).length === NODES.length + 1 && isMounted(paths.bpf) && readPorts(paths) !== undefined;
+}
+
+function look(paths: LabPaths): UpResult["found"] {
+  const supervised = isAlive(readRecord(paths, "supervisor"));
+  if (supervised && networkIsWhole(paths)) return "running";
+  return supervised || existsSync(paths.run) ? "damaged" : "nothing";
+}
+
+async function startFresh(paths: LabPaths): Promise<void> {
+  const missing = doctor(paths.root).filter((check) => !check.ok);
+  if (missing.length > 0) {
+    throw new Error(missing.map((check) => `${check.name}: ${check.seen}; ${check.mend}`).join("\n"));
+  }
+  await teardown(paths);
+  for (const directory of [paths.state, paths.logs, paths.pods, "/run/cilium"]) {
+    mkdirSync(directory, { recursive: true });
+  }
+  for (const node of NODES) mkdirSync(join(nodeRun(paths, node.name), "envoy/sockets"), { recursive: true });
+  const [ports] = await Promise.all([choosePorts(paths), createNetwork(paths), mountBpffs(paths.bpf)]);
+  await writeConfiguration(paths, ports);
+  writePrograms(paths, ports.relay);
+  startSupervisor(paths);
+}
+
+function startSupervisor(paths: LabPaths): void {
+  if (isAlive(readRecord(paths, "supervisor"))) return;
+  rmSync(join(paths.run, "supervisor.json"), { force: true });
+  const log = openSync(join(paths.logs, "supervisor.log"), "a");
+  const args = ["--max-semi-space-size=1", join(paths.root, "dist/supervisor.mjs"), "--name", paths.lab];
+  spawn(process.execPath, args, { detached: true, stdio: ["ignore", log, log], cwd: "/" }).unref();
+  closeSync(log);
+}
+
+async function waitUntilReady(paths: LabPaths, report: (progress: Progress) => void): Promise<void> {
+  const deadline = performance.now() + READY_TIMEOUT_MS;
+  let progress: Progress;
+  do {
+    progress = await readiness(paths);
+    report(progress);
+    if (progress.waitingFor.length === 0) return;
+    await sleep(15);
+  } while (performance.now() < deadline);
+  throw new Error(
+    `not ready after ${READY_TIMEOUT_MS / 1000} s: ${progress.waitingFor.join("; ")}.\nLogs are in ${paths.logs}; \`bin/shieldgate status\` shows more.`,
+  );
+}
