@@ -1,0 +1,247 @@
+import { ipv4Text, ipv6Text, macText } from "./address.ts";
+
+export const Protocol = { ICMP: 1, IGMP: 2, TCP: 6, UDP: 17, ICMPv6: 58, VRRP: 112, SCTP: 132 } as const;
+
+export interface EthernetLayer {
+  readonly source: string;
+  readonly destination: string;
+  readonly etherType: number;
+}
+
+export interface ArpLayer {
+  /** 1 = request, 2 = reply. */
+  readonly operation: number;
+  readonly senderMac: string;
+  readonly senderAddress: string;
+  readonly targetMac: string;
+  readonly targetAddress: string;
+}
+
+export interface IpLayer {
+  readonly version: 4 | 6;
+  readonly source: string;
+  readonly destination: string;
+  /** Of the layer above, extension headers skipped. */
+  readonly protocol: number;
+  /** Time to live or hop limit. */
+  readonly ttl: number;
+  /** Length as the header says: the whole packet for IPv4, the payload for IPv6. */
+  readonly length: number;
+  readonly id: number;
+  /** Bytes; -1 in a later fragment means no layer above is there to read. */
+  readonly fragmentOffset: number;
+  readonly dontFragment: boolean;
+  readonly moreFragments: boolean;
+}
+
+/** Flags of a TCP header, in the order that every reader prints them. */
+export const TCP_FLAG_ORDER = ["SYN", "ACK", "RST", "FIN", "PSH", "URG", "ECE", "CWR", "NS"] as const;
+export type TcpFlag = (typeof TCP_FLAG_ORDER)[number];
+
+export interface TcpLayer {
+  readonly sourcePort: number;
+  readonly destinationPort: number;
+  readonly sequence: number;
+  readonly acknowledgement: number;
+  readonly dataOffset: number;
+  readonly window: number;
+  readonly checksum: number;
+  readonly urgent: number;
+  readonly flags: readonly TcpFlag[];
+}
+
+export interface PortLayer {
+  readonly sourcePort: number;
+  readonly destinationPort: number;
+  readonly length: number;
+  readonly checksum: number;
+}
+
+export interface IcmpLayer {
+  readonly type: number;
+  readonly code: number;
+  readonly checksum: number;
+  readonly id: number;
+  readonly sequence: number;
+}
+
+/** The layers of a captured packet, as many as could be read. */
+export interface Packet {
+  readonly ethernet?: EthernetLayer;
+  readonly arp?: ArpLayer;
+  readonly ip?: IpLayer;
+  readonly tcp?: TcpLayer;
+  readonly udp?: PortLayer;
+  readonly sctp?: PortLayer;
+  readonly icmpv4?: IcmpLayer;
+  readonly icmpv6?: IcmpLayer;
+  /** Name of the innermost layer read: `Ethernet`, `ARP`, `IPv4`, `IPv6`, `TCP`, `UDP`, `SCTP`, `ICMPv4`, `ICMPv6`. */
+  readonly lastLayer: string;
+  /** Bytes after the last layer, as far as they were captured. */
+  readonly payload: Uint8Array;
+}
+
+type MutablePacket = { -readonly [K in keyof Packet]: Packet[K] };
+
+const ETHER_IPV4 = 0x0800;
+const ETHER_ARP = 0x0806;
+const ETHER_IPV6 = 0x86dd;
+/** Hop-by-hop, routing, fragment, authentication, destination options. */
+const IPV6_EXTENSIONS: ReadonlySet<number> = new Set([0, 43, 44, 51, 60]);
+const FLAG_BITS: readonly (readonly [TcpFlag, number])[] = [
+  ["SYN", 0x02],
+  ["ACK", 0x10],
+  ["RST", 0x04],
+  ["FIN", 0x01],
+  ["PSH", 0x08],
+  ["URG", 0x20],
+  ["ECE", 0x40],
+  ["CWR", 0x80],
+  ["NS", 0x100],
+];
+
+/** Reads the layers of a packet from its Ethernet header on. Never throws: what cannot be read is left out. */
+export function decodePacket(bytes: Uint8Array): Packet {
+  const packet: MutablePacket = { lastLayer: "", payload: bytes };
+  if (bytes.byteLength < 14) return packet;
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const etherType = view.getUint16(12);
+  packet.ethernet = { destination: macText(bytes, 0), source: macText(bytes, 6), etherType };
+  advance(packet, bytes, "Ethernet", 14);
+  if (etherType === ETHER_ARP) readArp(packet, bytes, view);
+  else if (etherType === ETHER_IPV4) readIpv4(packet, bytes, view);
+  else if (etherType === ETHER_IPV6) readIpv6(packet, bytes, view);
+  return packet;
+}
+
+function advance(packet: MutablePacket, bytes: Uint8Array, layer: string, payloadOffset: number): void {
+  packet.lastLayer = layer;
+  packet.payload = bytes.subarray(Math.min(payloadOffset, bytes.byteLength));
+}
+
+function readArp(packet: MutablePacket, bytes: Uint8Array, view: DataView): void {
+  const offset = 14;
+  if (bytes.byteLength < offset + 28) return;
+  packet.arp = {
+    operation: view.getUint16(offset + 6),
+    senderMac: macText(bytes, offset + 8),
+    senderAddress: ipv4Text(bytes, offset + 14),
+    targetMac: macText(bytes, offset + 18),
+    targetAddress: ipv4Text(bytes, offset + 24),
+  };
+  advance(packet, bytes, "ARP", offset + 28);
+}
+
+function readIpv4(packet: MutablePacket, bytes: Uint8Array, view: DataView): void {
+  const offset = 14;
+  if (bytes.byteLength < offset + 20) return;
+  const first = view.getUint8(offset);
+  const headerLength = (first & 15) * 4;
+  if (first >> 4 !== 4 || headerLength < 20) return;
+  const fragment = view.getUint16(offset + 6);
+  packet.ip = {
+    version: 4,
+    source: ipv4Text(bytes, offset + 12),
+    destination: ipv4Text(bytes, offset + 16),
+    protocol: view.getUint8(offset + 9),
+    ttl: view.getUint8(offset + 8),
+    length: view.getUint16(offset + 2),
+    id: view.getUint16(offset + 4),
+    fragmentOffset: (fragment & 0x1fff) * 8,
+    dontFragment: (fragment & 0x4000) !== 0,
+    moreFragments: (fragment & 0x2000) !== 0,
+  };
+  advance(packet, bytes, "IPv4", offset + headerLength);
+  if (packet.ip.fragmentOffset === 0) readTransport(packet, bytes, view, packet.ip.protocol, offset + headerLength);
+}
+
+function readIpv6(packet: MutablePacket, bytes: Uint8Array, view: DataView): void {
+  const offset = 14;
+  if (bytes.byteLength < offset + 40 || view.getUint8(offset) >> 4 !== 6) return;
+  const upper = skipExtensions(view, view.getUint8(offset + 6), offset + 40);
+  packet.ip = {
+    version: 6,
+    source: ipv6Text(bytes, offset + 8),
+    destination: ipv6Text(bytes, offset + 24),
+    protocol: upper.protocol,
+    ttl: view.getUint8(offset + 7),
+    length: view.getUint16(offset + 4),
+    id: 0,
+    fragmentOffset: upper.fragmentOffset,
+    dontFragment: true,
+    moreFragments: upper.moreFragments,
+  };
+  advance(packet, bytes, "IPv6", upper.offset);
+  if (upper.fragmentOffset === 0) readTransport(packet, bytes, view, upper.protocol, upper.offset);
+}
+
+function skipExtensions(view: DataView, firstProtocol: number, firstOffset: number) {
+  let protocol = firstProtocol;
+  let offset = firstOffset;
+  let fragmentOffset = 0;
+  let moreFragments = false;
+  while (IPV6_EXTENSIONS.has(protocol) && offset + 8 <= view.byteLength) {
+    const next = view.getUint8(offset);
+    if (protocol === 44) {
+      const field = view.getUint16(offset + 2);
+      fragmentOffset = field & 0xfff8;
+      moreFragments = (field & 1) !== 0;
+      offset += 8;
+    } else {
+      const length = view.getUint8(offset + 1);
+      offset += protocol === 51 ? (length + 2) * 4 : (length + 1) * 8;
+    }
+    protocol = next;
+  }
+  return { protocol, offset, fragmentOffset, moreFragments };
+}
+
+function readTransport(packet: MutablePacket, bytes: Uint8Array, view: DataView, protocol: number, at: number): void {
+  const left = bytes.byteLength - at;
+  if (protocol === Protocol.TCP && left >= 20) readTcp(packet, bytes, view, at);
+  else if (protocol === Protocol.UDP && left >= 8) {
+    packet.udp = readPorts(view, at, view.getUint16(at + 4), view.getUint16(at + 6));
+    advance(packet, bytes, "UDP", at + 8);
+  } else if (protocol === Protocol.SCTP && left >= 12) {
+    packet.sctp = readPorts(view, at, left, view.getUint32(at + 8));
+    advance(packet, bytes, "SCTP", at + 12);
+  } else if (protocol === Protocol.ICMP && left >= 8) {
+    packet.icmpv4 = readIcmp(view, at);
+    advance(packet, bytes, "ICMPv4", at + 8);
+  } else if (protocol === Protocol.ICMPv6 && left >= 4) {
+    packet.icmpv6 = readIcmp(view, at);
+    advance(packet, bytes, "ICMPv6", at + 4);
+  }
+}
+
+function readPorts(view: DataView, at: number, length: number, checksum: number): PortLayer {
+  return { sourcePort: view.getUint16(at), destinationPort: view.getUint16(at + 2), length, checksum };
+}
+
+function readIcmp(view: DataView, at: number): IcmpLayer {
+  const echo = at + 8 <= view.byteLength;
+  return {
+    type: view.getUint8(at),
+    code: view.getUint8(at + 1),
+    checksum: view.getUint16(at + 2),
+    id: echo ? view.getUint16(at + 4) : 0,
+    sequence: echo ? view.getUint16(at + 6) : 0,
+  };
+}
+
+function readTcp(packet: MutablePacket, bytes: Uint8Array, view: DataView, at: number): void {
+  const offsetAndFlags = view.getUint16(at + 12);
+  const dataOffset = offsetAndFlags >> 12;
+  packet.tcp = {
+    sourcePort: view.getUint16(at),
+    destinationPort: view.getUint16(at + 2),
+    sequence: view.getUint32(at + 4),
+    acknowledgement: view.getUint32(at + 8),
+    dataOffset,
+    window: view.getUint16(at + 14),
+    checksum: view.getUint16(at + 16),
+    urgent: view.getUint16(at + 18),
+    flags: FLAG_BITS.filter(([, bit]) => (offsetAndFlags & bit) !== 0).map(([name]) => name),
+  };
+  advance(packet, bytes, "TCP", at + Math.max(20, dataOffset * 4));
+}

@@ -1,0 +1,40 @@
+import { create } from "@bufbuild/protobuf";
+import { type Endpoint, EndpointSchema, type Service, ServiceSchema } from "../../proto/gen/flow_pb.js";
+import type { FlowContext } from "./context.ts";
+
+/** One end of a flow before it is named. */
+export interface FlowEnd {
+  readonly address: string;
+  readonly port: number;
+  /** Identity that the event gives, 0 = it gives none. */
+  readonly identity: number;
+  /** Endpoint id on this node that the event gives, 0 = none. */
+  readonly endpointId: number;
+}
+
+/** Names one end: identity and id from the event where it has them, the rest from the agent's knowledge of the address. */
+export function describeEndpoint(end: FlowEnd, context: FlowContext): Endpoint {
+  const facts = end.address === "" ? undefined : context.endpointByAddress(end.address);
+  const identity = end.identity || facts?.identity || (end.address === "" ? 0 : context.identityByAddress(end.address));
+  return create(EndpointSchema, {
+    ID: end.endpointId || facts?.id || 0,
+    identity,
+    clusterName: facts ? context.clusterName : "",
+    namespace: facts?.namespace ?? "",
+    labels: [...context.labelsOfIdentity(identity)],
+    podName: facts?.podName ?? "",
+    workloads: facts ? facts.workloads.map(({ name, kind }) => ({ name, kind })) : [],
+  });
+}
+
+/** The service behind an address and port, if it is a frontend. */
+export function describeService(end: FlowEnd, protocol: number, context: FlowContext): Service | undefined {
+  if (end.address === "" || end.port === 0) return undefined;
+  const service = context.serviceByFrontend(end.address, end.port, protocol);
+  return service && create(ServiceSchema, { name: service.name, namespace: service.namespace });
+}
+
+/** DNS names that one end's local endpoint knows the other end by. */
+export function namesKnownBy(observer: Endpoint, address: string, context: FlowContext): string[] {
+  return observer.ID === 0 || address === "" ? [] : [...context.dnsNames(observer.ID, address)];
+}

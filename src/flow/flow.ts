@@ -1,0 +1,196 @@
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
+import { type Timestamp, TimestampSchema } from "@bufbuild/protobuf/wkt";
+import {
+  type Endpoint,
+  FileInfoSchema,
+  type Flow,
+  FlowSchema,
+  FlowType,
+  IPVersion,
+  type Layer4Schema,
+  TraceObservationPoint,
+  TraceReason,
+  TrafficDirection,
+  Verdict,
+} from "../../proto/gen/flow_pb.js";
+import type { FlowContext } from "./context.ts";
+import { CtStatus, type DatapathEvent, EventDirection, EventType, TracePoint } from "./decode/event.ts";
+import { decodePacket, type Packet } from "./decode/packet.ts";
+import { POLICY_DENIED, POLICY_DENY } from "./drop-reason.ts";
+import { describeEndpoint, describeService, type FlowEnd, namesKnownBy } from "./endpoint.ts";
+import { attributePolicies } from "./policies.ts";
+import { packetSummary } from "./summary.ts";
+
+const NS_PER_SECOND = 1_000_000_000n;
+
+/** A protobuf timestamp of nanoseconds since the epoch. */
+export function timestampFromNs(ns: bigint): Timestamp {
+  return create(TimestampSchema, { seconds: ns / NS_PER_SECOND, nanos: Number(ns % NS_PER_SECOND) });
+}
+
+/**
+ * Turns a datapath event into the flow that Hubble's clients read. What the packet does not show (truncated, unknown
+ * protocol) stays unset.
+ */
+export function toFlow(event: DatapathEvent, context: FlowContext): Flow {
+  const packet = decodePacket(event.packet);
+  const ends = packetEnds(event, packet);
+  const source = describeEndpoint(ends.source, context);
+  const destination = describeEndpoint(ends.destination, context);
+  const isReply = replyOf(event);
+  const flow = create(FlowSchema, {
+    time: timestampFromNs(event.monotonicNs + context.clockOffsetNs()),
+    uuid: context.newUuid(),
+    nodeName: context.nodeName,
+    emitter: { name: "Hubble" },
+    Type: FlowType.L3_L4,
+    verdict: verdictOf(event),
+    eventType: { type: event.type, subType: event.type === EventType.PolicyVerdict ? 0 : event.subtype },
+    source,
+    destination,
+    sourceNames: namesKnownBy(destination, ends.source.address, context),
+    destinationNames: namesKnownBy(source, ends.destination.address, context),
+    trafficDirection: directionOf(event, source),
+    isReply,
+    reply: isReply ?? false,
+    Summary: packetSummary(packet),
+  });
+  writeLayers(flow, event, packet, ends, context);
+  writeDecision(flow, event, context);
+  return flow;
+}
+
+function packetEnds(event: DatapathEvent, packet: Packet): { source: FlowEnd; destination: FlowEnd } {
+  const ports = packet.tcp ?? packet.udp ?? packet.sctp;
+  const judged = event.type === EventType.PolicyVerdict ? event.direction : 0;
+  return {
+    source: {
+      address: event.originalAddress || (packet.ip?.source ?? packet.arp?.senderAddress ?? ""),
+      port: ports?.sourcePort ?? 0,
+      identity: event.sourceIdentity,
+      endpointId: judged === EventDirection.Egress ? event.endpoint : 0,
+    },
+    destination: {
+      address: packet.ip?.destination ?? packet.arp?.targetAddress ?? "",
+      port: ports?.destinationPort ?? 0,
+      identity: event.destinationIdentity,
+      endpointId: event.destinationEndpoint || (judged === EventDirection.Ingress ? event.endpoint : 0),
+    },
+  };
+}
+
+function verdictOf(event: DatapathEvent): Verdict {
+  if (event.type === EventType.Drop) return Verdict.DROPPED;
+  if (event.type === EventType.Trace) return Verdict.FORWARDED;
+  if (event.verdict < 0) return Verdict.DROPPED;
+  return event.verdict > 0 ? Verdict.REDIRECTED : Verdict.FORWARDED;
+}
+
+/** Unset for drops and refusals; a verdict that lets pass is about a forward packet, since replies are not judged. */
+function replyOf(event: DatapathEvent): boolean | undefined {
+  if (event.type === EventType.PolicyVerdict) return event.verdict < 0 ? undefined : false;
+  if (event.type === EventType.Drop) return undefined;
+  if (event.replyKnown) return event.isReply;
+  return event.ctStatus === CtStatus.Unknown ? undefined : event.ctStatus === CtStatus.Reply;
+}
+
+function directionOf(event: DatapathEvent, source: Endpoint): TrafficDirection {
+  if (event.type === EventType.PolicyVerdict) {
+    if (event.direction === EventDirection.Ingress) return TrafficDirection.INGRESS;
+    return event.direction === EventDirection.Egress
+      ? TrafficDirection.EGRESS
+      : TrafficDirection.TRAFFIC_DIRECTION_UNKNOWN;
+  }
+  if (event.endpoint === 0) return TrafficDirection.TRAFFIC_DIRECTION_UNKNOWN;
+  const localIsSource = event.endpoint === source.ID;
+  if (event.type === EventType.Drop) return localIsSource ? TrafficDirection.EGRESS : TrafficDirection.INGRESS;
+  const reply = replyOf(event);
+  if (reply === undefined) return TrafficDirection.TRAFFIC_DIRECTION_UNKNOWN;
+  return localIsSource !== reply ? TrafficDirection.EGRESS : TrafficDirection.INGRESS;
+}
+
+function layer4Of(packet: Packet): MessageInitShape<typeof Layer4Schema> | undefined {
+  if (packet.tcp) {
+    const { sourcePort, destinationPort, flags } = packet.tcp;
+    return {
+      protocol: {
+        case: "TCP",
+        value: { sourcePort, destinationPort, flags: Object.fromEntries(flags.map((flag) => [flag, true])) },
+      },
+    };
+  }
+  if (packet.udp) {
+    const { sourcePort, destinationPort } = packet.udp;
+    return { protocol: { case: "UDP", value: { sourcePort, destinationPort } } };
+  }
+  if (packet.sctp) {
+    const { sourcePort, destinationPort } = packet.sctp;
+    return { protocol: { case: "SCTP", value: { sourcePort, destinationPort } } };
+  }
+  if (packet.icmpv4)
+    return { protocol: { case: "ICMPv4", value: { type: packet.icmpv4.type, code: packet.icmpv4.code } } };
+  if (packet.icmpv6)
+    return { protocol: { case: "ICMPv6", value: { type: packet.icmpv6.type, code: packet.icmpv6.code } } };
+  return undefined;
+}
+
+function writeLayers(
+  flow: Flow,
+  event: DatapathEvent,
+  packet: Packet,
+  ends: { source: FlowEnd; destination: FlowEnd },
+  context: FlowContext,
+): void {
+  const { ethernet, ip } = packet;
+  const layer4 = layer4Of(packet);
+  const init: MessageInitShape<typeof FlowSchema> = {
+    ...(ethernet && { ethernet: { source: ethernet.source, destination: ethernet.destination } }),
+    ...(ip && {
+      IP: {
+        source: ends.source.address,
+        destination: ip.destination,
+        ipVersion: ip.version === 4 ? IPVersion.IPv4 : IPVersion.IPv6,
+        sourceXlated: event.originalAddress === "" || event.originalAddress === ip.source ? "" : ip.source,
+      },
+    }),
+    ...(layer4 && { l4: layer4 }),
+    ...(event.ifindex !== 0 && { interface: { index: event.ifindex, name: context.interfaceName(event.ifindex) } }),
+  };
+  const made = create(FlowSchema, init);
+  flow.ethernet = made.ethernet;
+  flow.IP = made.IP;
+  flow.l4 = made.l4;
+  flow.interface = made.interface;
+  if (!ip) return;
+  flow.sourceService = describeService(ends.source, ip.protocol, context);
+  flow.destinationService = describeService(ends.destination, ip.protocol, context);
+}
+
+/** Sub-type 0 means to-endpoint, which the enum numbers 101; the others agree. */
+function observationPoint(subtype: number): TraceObservationPoint {
+  if (subtype === TracePoint.ToEndpoint) return TraceObservationPoint.TO_ENDPOINT;
+  return subtype <= TracePoint.ToNetwork ? (subtype as TraceObservationPoint) : TraceObservationPoint.UNKNOWN_POINT;
+}
+
+function traceReason(ctStatus: number): TraceReason {
+  return ctStatus <= CtStatus.Related ? ((ctStatus + 1) as TraceReason) : TraceReason.TRACE_REASON_UNKNOWN;
+}
+
+function writeDecision(flow: Flow, event: DatapathEvent, context: FlowContext): void {
+  if (event.type === EventType.Trace) {
+    flow.traceObservationPoint = observationPoint(event.subtype);
+    flow.traceReason = traceReason(event.ctStatus);
+    return;
+  }
+  const reason = event.type === EventType.Drop ? event.subtype : Math.max(0, -event.verdict);
+  flow.dropReason = reason;
+  flow.dropReasonDesc = reason;
+  if (event.type === EventType.Drop) {
+    if (event.sourceLine !== 0) flow.file = create(FileInfoSchema, { line: event.sourceLine });
+    if (reason !== POLICY_DENIED && reason !== POLICY_DENY) return;
+  } else {
+    flow.proxyPort = Math.max(0, event.verdict);
+  }
+  flow.policyMatchType = event.matchType;
+  attributePolicies(flow, { cookie: event.cookie, revision: event.revision, denied: reason !== 0 }, context);
+}

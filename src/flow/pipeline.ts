@@ -1,0 +1,47 @@
+import { create } from "@bufbuild/protobuf";
+import { LostEventSchema, LostEventSource } from "../../proto/gen/flow_pb.js";
+import type { AccessRecord } from "../model/access-record.ts";
+import { accessRecordToFlow } from "./access.ts";
+import type { FlowContext } from "./context.ts";
+import { decodeEvent } from "./decode/event.ts";
+import { timestampFromNs, toFlow } from "./flow.ts";
+import type { FlowRing } from "./ring.ts";
+
+/** Where the agent hands in what it receives; each call ends as an entry of the ring. */
+export interface FlowPipeline {
+  /** Bytes of struct sg_event and packet; they may be reused after the call. */
+  event(bytes: Uint8Array): void;
+  access(record: AccessRecord): void;
+  /** `count` events that the kernel could not deliver up to `atNs` (nanoseconds since the epoch). 0 does nothing. */
+  lost(count: number, atNs: bigint): void;
+  /** Events that were too short or of no known type. */
+  readonly malformed: number;
+}
+
+/** A pipeline into `ring`; none of its methods throws on bad input. */
+export function createFlowPipeline(options: { readonly context: FlowContext; readonly ring: FlowRing }): FlowPipeline {
+  const { context, ring } = options;
+  let malformed = 0;
+  return {
+    event(bytes) {
+      const event = decodeEvent(bytes);
+      if (event) ring.append({ kind: "flow", flow: toFlow(event, context) });
+      else malformed++;
+    },
+    access(record) {
+      ring.append({ kind: "flow", flow: accessRecordToFlow(record, context) });
+    },
+    lost(count, atNs) {
+      if (count <= 0) return;
+      const lost = create(LostEventSchema, {
+        source: LostEventSource.PERF_EVENT_RING_BUFFER,
+        numEventsLost: BigInt(count),
+        last: timestampFromNs(atNs),
+      });
+      ring.append({ kind: "lost", lost });
+    },
+    get malformed() {
+      return malformed;
+    },
+  };
+}

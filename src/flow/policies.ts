@@ -1,0 +1,36 @@
+import { create } from "@bufbuild/protobuf";
+import { type Flow, type Policy, PolicySchema, TrafficDirection } from "../../proto/gen/flow_pb.js";
+import type { FlowContext, PolicyOrigin } from "./context.ts";
+
+/** Label by which a flow's policy tells the rule inside the object, as in `shieldgate:rule=spec.ingress[0]`. */
+export const RULE_LABEL = "shieldgate:rule";
+
+function toPolicy(origin: PolicyOrigin, revision: number): Policy {
+  return create(PolicySchema, {
+    name: origin.name,
+    namespace: origin.namespace,
+    kind: origin.kind,
+    labels: origin.path === "" ? [...origin.labels] : [...origin.labels, `${RULE_LABEL}=${origin.path}`],
+    revision: BigInt(revision),
+  });
+}
+
+/**
+ * Writes the rules behind a cookie into the flow's list for its direction and outcome. A refusal by default deny names
+ * the rules that turned default deny on. Without a cookie or a direction nothing is written.
+ */
+export function attributePolicies(
+  flow: Flow,
+  decision: { readonly cookie: number; readonly revision: number; readonly denied: boolean },
+  context: FlowContext,
+): void {
+  if (decision.cookie === 0) return;
+  const policies = context.ruleOrigins(decision.cookie).map((origin) => toPolicy(origin, decision.revision));
+  if (flow.trafficDirection === TrafficDirection.INGRESS) {
+    if (decision.denied) flow.ingressDeniedBy = policies;
+    else flow.ingressAllowedBy = policies;
+  } else if (flow.trafficDirection === TrafficDirection.EGRESS) {
+    if (decision.denied) flow.egressDeniedBy = policies;
+    else flow.egressAllowedBy = policies;
+  }
+}

@@ -1,0 +1,55 @@
+import type { Endpoint, Flow, Service } from "../../../proto/gen/flow_pb.js";
+import type { Palette } from "./color.ts";
+import { identityText } from "./names.ts";
+
+/** One end of a flow as the printers show it. */
+export interface HostText {
+  readonly host: string;
+  readonly identity: string;
+}
+
+function portOf(flow: Flow, end: "source" | "destination"): string {
+  const protocol = flow.l4?.protocol;
+  if (protocol?.case !== "TCP" && protocol?.case !== "UDP" && protocol?.case !== "SCTP") return "";
+  const port = end === "source" ? protocol.value.sourcePort : protocol.value.destinationPort;
+  return port === 0 ? "" : String(port);
+}
+
+function nameOf(
+  end: { address: string; endpoint?: Endpoint; service?: Service; names: readonly string[] },
+  numeric: boolean,
+): string {
+  if (numeric) return end.address;
+  const namespace = end.service?.namespace || end.endpoint?.namespace || "";
+  const qualified = (name: string) => (namespace === "" ? name : `${namespace}/${name}`);
+  if (end.endpoint?.podName) return qualified(end.endpoint.podName);
+  if (end.service?.name) return qualified(end.service.name);
+  return end.names.length > 0 ? end.names.join(",") : end.address;
+}
+
+function join(host: string, port: string, palette: Palette): string {
+  if (port === "") return palette.host(host);
+  const bracketed = host.includes(":") ? `[${palette.host(host)}]` : palette.host(host);
+  return `${bracketed}:${palette.port(port)}`;
+}
+
+/** Both ends; addresses only when `numeric`. Without an IP layer the Ethernet addresses stand there. */
+export function hostTexts(
+  flow: Flow,
+  options: { readonly numeric: boolean; readonly palette: Palette },
+): { readonly source: HostText; readonly destination: HostText } {
+  const { numeric, palette } = options;
+  const text = (end: "source" | "destination"): HostText => {
+    const endpoint = flow[end];
+    const service = end === "source" ? flow.sourceService : flow.destinationService;
+    const names = end === "source" ? flow.sourceNames : flow.destinationNames;
+    const identity = palette.identity(identityText(endpoint?.identity ?? 0));
+    if (!flow.IP) return { host: palette.host(flow.ethernet?.[end] ?? ""), identity };
+    const name = nameOf(
+      { address: flow.IP[end], names, ...(endpoint && { endpoint }), ...(service && { service }) },
+      numeric,
+    );
+    return { host: join(name, portOf(flow, end), palette), identity };
+  };
+  return { source: text("source"), destination: text("destination") };
+}

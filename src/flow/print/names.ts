@@ -1,0 +1,137 @@
+import {
+  AuthType,
+  DebugCapturePoint,
+  type Flow,
+  L7FlowType,
+  type Policy,
+  SocketTranslationPoint,
+  TrafficDirection,
+  Verdict,
+} from "../../../proto/gen/flow_pb.js";
+import { ReservedIdentity } from "../../model/addresses.ts";
+import { EventType } from "../decode/event.ts";
+import { dropReasonText } from "../drop-reason.ts";
+
+/** Names of the reserved identities as hubble prints and accepts them. */
+export const RESERVED_NAMES: Readonly<Record<number, string>> = {
+  [ReservedIdentity.Unknown]: "unknown",
+  [ReservedIdentity.Host]: "host",
+  [ReservedIdentity.World]: "world",
+  [ReservedIdentity.Unmanaged]: "unmanaged",
+  [ReservedIdentity.Health]: "health",
+  [ReservedIdentity.Init]: "init",
+  [ReservedIdentity.RemoteNode]: "remote-node",
+  [ReservedIdentity.KubeApiServer]: "kube-apiserver",
+  [ReservedIdentity.Ingress]: "ingress",
+  9: "world-ipv4",
+  10: "world-ipv6",
+  11: "overlay-to-encrypt",
+};
+
+/** `(world)` for a reserved identity, else `(ID:n)`. */
+export function identityText(identity: number): string {
+  const name = RESERVED_NAMES[identity];
+  return name === undefined ? `(ID:${identity})` : `(${name})`;
+}
+
+/** Observation points of traces by sub-type. */
+export const TRACE_POINT_NAMES: readonly string[] = [
+  "to-endpoint",
+  "to-proxy",
+  "to-host",
+  "to-stack",
+  "to-overlay",
+  "from-endpoint",
+  "from-proxy",
+  "from-host",
+  "from-stack",
+  "from-overlay",
+  "from-network",
+  "to-network",
+  "from-crypto",
+  "to-crypto",
+];
+
+export const MATCH_TYPE_NAMES: readonly string[] = [
+  "none",
+  "L3-Only",
+  "L3-L4",
+  "L4-Only",
+  "all",
+  "L3-Proto",
+  "Proto-Only",
+];
+
+/** Name of an enum value; its number when it has none. */
+export function enumName(values: Readonly<Record<number, string>>, value: number): string {
+  return values[value] ?? String(value);
+}
+
+function layer7Type(flow: Flow): string {
+  const protocol = flow.l7?.record.case ?? "l7";
+  const type = enumName(L7FlowType, flow.l7?.type ?? 0).toLowerCase();
+  const dns = flow.l7?.record.case === "dns" ? ` ${flow.l7.record.value.observationSource}` : "";
+  return `${protocol}-${type}${dns}`;
+}
+
+const SOCKET_POINTS: Readonly<Record<number, string>> = {
+  1: "pre-xlate-fwd",
+  2: "post-xlate-fwd",
+  3: "pre-xlate-rev",
+  4: "post-xlate-rev",
+};
+
+/** The type column: `http-request`, `to-endpoint`, `Policy denied`, `policy-verdict:L3-L4 INGRESS`, ... */
+export function flowTypeText(flow: Flow): string {
+  if (flow.l7) return layer7Type(flow);
+  const subType = flow.eventType?.subType ?? 0;
+  switch (flow.eventType?.type) {
+    case EventType.Trace:
+      return TRACE_POINT_NAMES[subType] ?? String(subType);
+    case EventType.Drop:
+      return dropReasonText(subType);
+    case EventType.PolicyVerdict:
+      return `policy-verdict:${MATCH_TYPE_NAMES[flow.policyMatchType] ?? "unknown"} ${enumName(TrafficDirection, flow.trafficDirection)}`;
+    case EventType.Capture:
+      return enumName(DebugCapturePoint, flow.debugCapturePoint);
+    case 7:
+      return SOCKET_POINTS[flow.sockXlatePoint] ?? enumName(SocketTranslationPoint, flow.sockXlatePoint);
+    default:
+      return "UNKNOWN";
+  }
+}
+
+/** The verdict column; policy verdicts say ALLOWED, DENIED or AUDITED. */
+export function verdictText(flow: Flow): string {
+  if (flow.eventType?.type === EventType.PolicyVerdict && !flow.l7) {
+    if (flow.verdict === Verdict.FORWARDED || flow.verdict === Verdict.REDIRECTED) return "ALLOWED";
+    if (flow.verdict === Verdict.DROPPED || flow.verdict === Verdict.ERROR) return "DENIED";
+    if (flow.verdict === Verdict.AUDIT) return "AUDITED";
+  }
+  return enumName(Verdict, flow.verdict);
+}
+
+function decidingPolicies(flow: Flow): readonly Policy[] {
+  const denied = flow.verdict === Verdict.DROPPED || flow.verdict === Verdict.ERROR || flow.verdict === Verdict.AUDIT;
+  if (flow.trafficDirection === TrafficDirection.INGRESS) return denied ? flow.ingressDeniedBy : flow.ingressAllowedBy;
+  if (flow.trafficDirection === TrafficDirection.EGRESS) return denied ? flow.egressDeniedBy : flow.egressAllowedBy;
+  return [];
+}
+
+/** ` BY name (Kind), name2 (Kind2)`, or nothing when no policy object decided. */
+export function policyNamesText(flow: Flow): string {
+  const named = decidingPolicies(flow).filter((policy) => policy.name !== "" && policy.kind !== "");
+  return named.length === 0 ? "" : ` BY ${named.map((policy) => `${policy.name} (${policy.kind})`).join(", ")}`;
+}
+
+/** The text within the parentheses of a compact line. */
+export function summaryText(flow: Flow): string {
+  const traceId = flow.ipTraceId?.traceId ?? 0n;
+  const prefix = traceId === 0n ? "" : `IP Trace ID: ${traceId}; `;
+  return prefix + flow.Summary;
+}
+
+/** `SPIRE` when the flow was authenticated, empty otherwise. */
+export function authText(flow: Flow): string {
+  return flow.authType === AuthType.DISABLED ? "" : enumName(AuthType, flow.authType);
+}

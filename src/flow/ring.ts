@@ -1,0 +1,69 @@
+import type { Flow, LostEvent } from "../../proto/gen/flow_pb.js";
+
+/** One slot: a flow, or word of events that never became flows. */
+export type RingEntry =
+  | { readonly kind: "flow"; readonly flow: Flow }
+  | { readonly kind: "lost"; readonly lost: LostEvent };
+
+/** Answer of `FlowRing.read` when the slot was overwritten: how many entries from the asked one on are gone. */
+export interface Overtaken {
+  readonly kind: "overtaken";
+  readonly missed: number;
+}
+
+/**
+ * The last flows of a node. Entries have sequence numbers from 0 on; a reader keeps its own and learns truthfully how
+ * much it missed when writers were faster.
+ */
+export interface FlowRing {
+  readonly capacity: number;
+  /** Sequence number of the oldest entry held; equals `next` when empty. */
+  readonly oldest: number;
+  /** Sequence number that the next entry will get. */
+  readonly next: number;
+  /** Flows appended since the start. */
+  readonly seenFlows: number;
+  append(entry: RingEntry): void;
+  /** Undefined: not written yet. */
+  read(sequence: number): RingEntry | Overtaken | undefined;
+  /** Calls back after each append until the returned function is called. */
+  onAppend(listener: () => void): () => void;
+}
+
+/** A ring of `capacity` entries, which must be 2^n - 1 and at most 65535. Throws RangeError otherwise. */
+export function createFlowRing(capacity: number): FlowRing {
+  if (!Number.isInteger(capacity) || capacity < 1 || capacity > 65535 || ((capacity + 1) & capacity) !== 0) {
+    throw new RangeError(`flow ring capacity ${capacity}: must be one less than a power of two, from 1 to 65535`);
+  }
+  const slots: (RingEntry | undefined)[] = new Array(capacity).fill(undefined);
+  const listeners = new Set<() => void>();
+  let next = 0;
+  let seenFlows = 0;
+  return {
+    capacity,
+    get oldest() {
+      return Math.max(0, next - capacity);
+    },
+    get next() {
+      return next;
+    },
+    get seenFlows() {
+      return seenFlows;
+    },
+    append(entry) {
+      slots[next % capacity] = entry;
+      next++;
+      if (entry.kind === "flow") seenFlows++;
+      for (const listener of listeners) listener();
+    },
+    read(sequence) {
+      const oldest = Math.max(0, next - capacity);
+      if (sequence < oldest) return { kind: "overtaken", missed: oldest - sequence };
+      return sequence >= next ? undefined : slots[sequence % capacity];
+    },
+    onAppend(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+}

@@ -1,0 +1,26 @@
+import { icmpv4Name, icmpv6Name } from "./decode/icmp.ts";
+import type { Packet } from "./decode/packet.ts";
+
+/** What hubble prints in parentheses behind a packet's flow: TCP flags, an ICMP name, or the innermost layer. */
+export function packetSummary(packet: Packet): string {
+  if (packet.tcp) return `TCP Flags: ${packet.tcp.flags.join(", ")}`;
+  if (packet.icmpv4) return `ICMPv4 ${icmpv4Name(packet.icmpv4.type, packet.icmpv4.code)}`;
+  if (packet.icmpv6) return `ICMPv6 ${icmpv6Name(packet.icmpv6.type, packet.icmpv6.code)}`;
+  return packet.lastLayer;
+}
+
+/** The HTTP facts that a summary needs. */
+export interface HttpFacts {
+  readonly protocol: string;
+  readonly method: string;
+  readonly url: string;
+  /** 0 = a request. */
+  readonly status: number;
+  readonly latencyMs: number;
+}
+
+/** `HTTP/1.1 GET http://host/path`, or `HTTP/1.1 200 6ms (GET http://host/path)` for a response. */
+export function httpSummary(http: HttpFacts): string {
+  if (http.status === 0) return `${http.protocol} ${http.method} ${http.url}`;
+  return `${http.protocol} ${http.status} ${Math.floor(http.latencyMs)}ms (${http.method} ${http.url})`;
+}
