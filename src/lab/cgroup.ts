@@ -13,7 +13,8 @@ export function cgroupRoot(mountinfo = readFileSync("/proc/self/mountinfo", "utf
 
 export function labCgroup(lab: string): string {
   const root = cgroupRoot();
-  if (root === undefined) throw new Error("no cgroup v2 file system is mounted: mount -t cgroup2 none /sys/fs/cgroup/unified");
+  if (root === undefined)
+    throw new Error("no cgroup v2 file system is mounted: mount -t cgroup2 none /sys/fs/cgroup/unified");
   return join(root, `shieldgate-${lab}`);
 }
 
@@ -50,7 +51,9 @@ export async function killCgroup(lab: string): Promise<void> {
     else for (const pid of pids) killQuietly(pid);
     await sleep(5);
   }
-  throw new Error(`processes ${labPids(lab).join(", ")} of lab ${lab} do not end: look at them with \`ps -o pid,stat,wchan,args -p\``);
+  throw new Error(
+    `processes ${labPids(lab).join(", ")} of lab ${lab} do not end: look at them with \`ps -o pid,stat,wchan,args -p\``,
+  );
 }
 
 function removeGroups(path: string): void {

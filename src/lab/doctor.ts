@@ -68,7 +68,12 @@ export function doctor(root: string): Check[] {
       seen: existsSync("/sys/kernel/btf/vmlinux") ? "/sys/kernel/btf/vmlinux" : "missing",
       mend: "use a distribution kernel 5.10 or newer (CONFIG_DEBUG_INFO_BTF)",
     },
-    { name: "bpf file system", ok: bpffs, seen: bpffs ? "known to the kernel" : "unknown", mend: "use a kernel with CONFIG_BPF_SYSCALL" },
+    {
+      name: "bpf file system",
+      ok: bpffs,
+      seen: bpffs ? "known to the kernel" : "unknown",
+      mend: "use a kernel with CONFIG_BPF_SYSCALL",
+    },
     {
       name: "cgroup v2",
       ok: cgroup !== undefined,

@@ -4,7 +4,11 @@ import { CLUSTER_DOMAIN, DNS_SERVICE_IP } from "../model/addresses.ts";
 export type Manifest = Record<string, unknown> & {
   readonly apiVersion: string;
   readonly kind: string;
-  readonly metadata: { readonly name: string; readonly namespace?: string };
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace?: string;
+    readonly labels?: Readonly<Record<string, string>>;
+  };
 };
 
 const NAMESPACE = "kube-system";
@@ -137,11 +141,15 @@ function agentDaemonSet(version: string): Manifest {
     { name: "cilium-run", path: "/var/run/cilium", at: "/var/run/cilium" },
     { name: "envoy-sockets", path: "/var/run/cilium/envoy/sockets", at: "/var/run/cilium/envoy/sockets" },
   ];
-  return daemonSet("cilium", { "k8s-app": "cilium", "app.kubernetes.io/name": "cilium-agent" }, {
-    serviceAccountName: "cilium",
-    containers: [{ name: "cilium-agent", image: `shieldgate/agent:${version}`, volumeMounts: volumeMounts(mounts) }],
-    volumes: hostPathVolumes(mounts),
-  });
+  return daemonSet(
+    "cilium",
+    { "k8s-app": "cilium", "app.kubernetes.io/name": "cilium-agent" },
+    {
+      serviceAccountName: "cilium",
+      containers: [{ name: "cilium-agent", image: `shieldgate/agent:${version}`, volumeMounts: volumeMounts(mounts) }],
+      volumes: hostPathVolumes(mounts),
+    },
+  );
 }
 
 function proxyDaemonSet(version: string): Manifest {
@@ -155,25 +163,29 @@ function proxyDaemonSet(version: string): Manifest {
     { name: "envoy-sockets", path: "/var/run/cilium/envoy/sockets", at: "/var/run/cilium/envoy/sockets" },
   ];
   const config = { name: "envoy-config", mountPath: "/var/run/cilium/envoy/", readOnly: true };
-  return daemonSet("cilium-envoy", { "k8s-app": "cilium-envoy", "app.kubernetes.io/name": "cilium-envoy" }, {
-    serviceAccountName: "cilium-envoy",
-    containers: [
-      {
-        name: "cilium-envoy",
-        image: `shieldgate/proxy:${version}`,
-        args: ["--bootstrap", "/var/run/cilium/envoy/bootstrap-config.json"],
-        volumeMounts: [...volumeMounts(mounts), config],
-      },
-    ],
-    volumes: [
-      ...hostPathVolumes(mounts),
-      {
-        name: "envoy-config",
-        configMap: {
-          name: "cilium-envoy-config",
-          items: [{ key: "bootstrap-config.json", path: "bootstrap-config.json" }],
+  return daemonSet(
+    "cilium-envoy",
+    { "k8s-app": "cilium-envoy", "app.kubernetes.io/name": "cilium-envoy" },
+    {
+      serviceAccountName: "cilium-envoy",
+      containers: [
+        {
+          name: "cilium-envoy",
+          image: `shieldgate/proxy:${version}`,
+          args: ["--bootstrap", "/var/run/cilium/envoy/bootstrap-config.json"],
+          volumeMounts: [...volumeMounts(mounts), config],
         },
-      },
-    ],
-  });
+      ],
+      volumes: [
+        ...hostPathVolumes(mounts),
+        {
+          name: "envoy-config",
+          configMap: {
+            name: "cilium-envoy-config",
+            items: [{ key: "bootstrap-config.json", path: "bootstrap-config.json" }],
+          },
+        },
+      ],
+    },
+  );
 }

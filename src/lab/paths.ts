@@ -28,7 +28,9 @@ const LAB_NAME = /^[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?$/;
 /** Paths of the lab called `lab`. Throws when the name cannot be part of an interface or file name. */
 export function labPaths(lab: string): LabPaths {
   if (!LAB_NAME.test(lab)) {
-    throw new Error(`--name ${JSON.stringify(lab)}: use 1 to 20 of a-z, 0-9 and -, beginning and ending with a letter or digit`);
+    throw new Error(
+      `--name ${JSON.stringify(lab)}: use 1 to 20 of a-z, 0-9 and -, beginning and ending with a letter or digit`,
+    );
   }
   const home = process.env["SHIELDGATE_HOME"] ?? join(homedir(), ".shieldgate");
   const state = join(home, "labs", lab);

@@ -47,6 +47,6 @@ export function startTicks(pid: number): string | undefined {
   }
 }
 
-export function isAlive(record: ProcessRecord | undefined): record is ProcessRecord {
+export function isAlive(record: ProcessRecord | undefined): boolean {
   return record !== undefined && startTicks(record.pid) === record.startTicks;
 }

@@ -52,7 +52,17 @@ export function processSpecs(paths: LabPaths, ports: LabPorts, hostNetns: string
       const agent: ProcessSpec = {
         name: `${node.name}/agent`,
         argv: [
-          ...["nsenter", `--net=${netns}`, "unshare", "--mount", "--propagation=slave", "--pid", "--fork", "--kill-child", "--mount-proc"],
+          ...[
+            "nsenter",
+            `--net=${netns}`,
+            "unshare",
+            "--mount",
+            "--propagation=slave",
+            "--pid",
+            "--fork",
+            "--kill-child",
+            "--mount-proc",
+          ],
           ...mounted([...main(paths, "agent"), ...agentOptions(paths, node)]),
         ],
         forks: true,

@@ -35,7 +35,7 @@ export class Supervisor {
   start(): void {
     for (const spec of this.specs) {
       const record = readRecord(this.paths, spec.name);
-      if (isAlive(record)) this.watchAdopted(spec, record);
+      if (record !== undefined && isAlive(record)) this.watchAdopted(spec, record);
       else this.launch(spec, record === undefined ? 0 : record.restarts + 1);
     }
   }

@@ -10,7 +10,7 @@ import { isAlive, readRecord } from "./process-record.ts";
 export async function teardown(paths: LabPaths): Promise<void> {
   const supervisor = readRecord(paths, "supervisor");
   // first, or it would start again what ends
-  if (isAlive(supervisor)) process.kill(supervisor.pid, "SIGKILL");
+  if (supervisor && isAlive(supervisor)) process.kill(supervisor.pid, "SIGKILL");
   await killCgroup(paths.lab);
   await deleteNetwork(paths);
   await unmountBpffs(paths.bpf);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { NODES } from "../model/addresses.ts";
 import { isMounted, mountBpffs } from "./bpffs.ts";
+import { writeConfiguration } from "./configuration.ts";
 import { doctor } from "./doctor.ts";
 import { writePrograms } from "./env.ts";
 import { withLabLock } from "./lock.ts";
@@ -13,7 +14,6 @@ import { choosePorts, readPorts } from "./ports.ts";
 import { isAlive, readRecord } from "./process-record.ts";
 import { type Progress, readiness } from "./readiness.ts";
 import { deleteLab, teardown } from "./teardown.ts";
-import { writeConfiguration } from "./configuration.ts";
 
 export interface UpResult {
   /** What was found: nothing, a lab that ran, or one with something missing. */

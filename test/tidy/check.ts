@@ -53,7 +53,9 @@ export async function runGates(): Promise<GateResult[]> {
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const results = await runGates();
   for (const result of results) {
-    console.log(`${result.ok ? "ok  " : "FAIL"} ${result.name}${result.milliseconds ? ` (${Math.round(result.milliseconds)} ms)` : ""}`);
+    console.log(
+      `${result.ok ? "ok  " : "FAIL"} ${result.name}${result.milliseconds ? ` (${Math.round(result.milliseconds)} ms)` : ""}`,
+    );
     if (!result.ok) console.log(result.output.trimEnd());
   }
   process.exitCode = results.every((result) => result.ok) ? 0 : 1;

@@ -25,8 +25,10 @@ export const RANKS: Readonly<Record<string, number>> = {
 const SHARED_CONTRACTS = new Set(["src/agent/api.ts"]);
 
 /** In ranks 0 and 1 time and randomness come in as values, and there is no machine below. */
-const IMPURE = /(?<![\w.$])(?:process\s*\.|console\s*\.|Date\s*\.\s*now|new Date\(\)|Math\s*\.\s*random|performance\s*\.|crypto\s*\.|setTimeout\(|setInterval\()/g;
-const IMPORT = /(?:^|\n)\s*(?:import|export)\s[^;]*?from\s+"([^"]+)"|import\("([^"]+)"\)|(?:^|\n)\s*import\s+"([^"]+)"/g;
+const IMPURE =
+  /(?<![\w.$])(?:process\s*\.|console\s*\.|Date\s*\.\s*now|new Date\(\)|Math\s*\.\s*random|performance\s*\.|crypto\s*\.|setTimeout\(|setInterval\()/g;
+const IMPORT =
+  /(?:^|\n)\s*(?:import|export)\s[^;]*?from\s+"([^"]+)"|import\("([^"]+)"\)|(?:^|\n)\s*import\s+"([^"]+)"/g;
 
 export function checkRanks(sources: readonly Source[]): Violation[] {
   return sources.filter((source) => /^src\/.*\.ts$/.test(source.path)).flatMap(checkSource);
@@ -62,6 +64,7 @@ function importProblem(path: string, folder: string, rank: number, target: strin
   if (other === undefined) return `imports ${resolved}, outside src`;
   if (other === folder || SHARED_CONTRACTS.has(resolved)) return undefined;
   const otherRank = RANKS[other];
-  if (otherRank === undefined || otherRank >= rank) return `${folder} (rank ${rank}) imports ${other} (rank ${otherRank})`;
+  if (otherRank === undefined || otherRank >= rank)
+    return `${folder} (rank ${rank}) imports ${other} (rank ${otherRank})`;
   return undefined;
 }

@@ -12,15 +12,24 @@ export function checkSizes(sources: readonly Source[]): Violation[] {
   return sources.flatMap((source) => {
     const lines = source.text.split("\n").length - 1;
     if (/^src\/[^/]+\/README\.md$/.test(source.path)) {
-      return lines > MAX_README_LINES ? [{ path: source.path, line: 1, message: `${lines} lines; a folder's README has at most ${MAX_README_LINES}` }] : [];
+      return lines > MAX_README_LINES
+        ? [{ path: source.path, line: 1, message: `${lines} lines; a folder's README has at most ${MAX_README_LINES}` }]
+        : [];
     }
     if (!CODE.test(source.path)) return [];
-    const found = lines > MAX_FILE_LINES ? [{ path: source.path, line: 1, message: `${lines} lines; a file has at most ${MAX_FILE_LINES}` }] : [];
+    const found =
+      lines > MAX_FILE_LINES
+        ? [{ path: source.path, line: 1, message: `${lines} lines; a file has at most ${MAX_FILE_LINES}` }]
+        : [];
     const functions = TYPESCRIPT.test(source.path) ? typescriptFunctions(source.text) : cFunctions(source);
     return found.concat(
       functions
         .filter((block) => block.lines > MAX_FUNCTION_LINES)
-        .map((block) => ({ path: source.path, line: block.line, message: `function of ${block.lines} lines; at most ${MAX_FUNCTION_LINES}` })),
+        .map((block) => ({
+          path: source.path,
+          line: block.line,
+          message: `function of ${block.lines} lines; at most ${MAX_FUNCTION_LINES}`,
+        })),
     );
   });
 }
@@ -32,7 +41,7 @@ interface Block {
 
 /** Starts of functions: declarations, methods and arrow functions with a block. The formatter has normalised the layout. */
 const FUNCTION_START =
-  /^(?<indent>[ \t]*)(?:export\s+)?(?:default\s+)?(?:(?:public|private|protected|static|override|readonly|async|get|set)\s+)*(?:function\b[^\n]*|(?:const|let)\s+\w+[^\n]*=>|(?!(?:if|for|while|switch|catch|else|return|do|try)\b)[#\w]+(?:<[^\n]*>)?\([^\n]*)(?:\{)$|^(?<wrapped>[ \t]*)\)(?::[^\n]*)?(?:\s*=>)?\s*\{$/gm;
+  /^(?<indent>[ \t]*)(?:export\s+)?(?:default\s+)?(?:(?:public|private|protected|static|override|readonly|async|get|set)\s+)*(?:function\b[^\n]*|(?:const|let)\s+\w+[^\n]*=>\s*|(?!(?:if|for|while|switch|catch|else|return|do|try)\b)[#\w]+(?:<[^\n]*>)?\([^\n]*)(?:\{)$|^(?<wrapped>[ \t]*)\)(?::[^\n]*)?(?:\s*=>)?\s*\{$/gm;
 
 /** Functions by the formatter's indentation: a block ends at the first line that begins with `}` at its own depth. */
 function typescriptFunctions(text: string): Block[] {

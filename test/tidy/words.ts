@@ -18,12 +18,28 @@ const RULES: readonly Rule[] = [
 ];
 
 const TEXT_RULES: readonly Rule[] = [
-  { pattern: /\b(?:class|interface|type|function|const)\s+\w*(?:Utils?|Helpers?|Manager|Impl)\b/g, message: "a name says what it is", files: CODE },
+  {
+    pattern: /\b(?:class|interface|type|function|const)\s+\w*(?:Utils?|Helpers?|Manager|Impl)\b/g,
+    message: "a name says what it is",
+    files: CODE,
+  },
   { pattern: /\b(?:TODO|FIXME|XXX|HACK)\b/g, message: "do it, or say in the README what is missing", files: CODE },
   { pattern: /\.only\(/g, message: "a focused test hides the others", files: /\.test\.ts$/ },
-  { pattern: /(?:^|[^\w])\.\.\/shared\/|\/work\/(?:main|shared|contracts)/g, message: "names a place outside the project", files: ALL },
-  { pattern: /"resolved": "http/g, message: "a lockfile names packages, not where they were downloaded", files: /package-lock\.json$/ },
-  { pattern: /: any\b|<any>|as any\b/g, message: "`any` switches the checker off", files: /^(src|test|bench|scripts)\/.*\.ts$/ },
+  {
+    pattern: /(?:^|[^\w])\.\.\/shared\/|\/work\/(?:main|shared|contracts)/g,
+    message: "names a place outside the project",
+    files: ALL,
+  },
+  {
+    pattern: /"resolved": "http/g,
+    message: "a lockfile names packages, not where they were downloaded",
+    files: /package-lock\.json$/,
+  },
+  {
+    pattern: /: any\b|<any>|as any\b/g,
+    message: "`any` switches the checker off",
+    files: /^(src|test|bench|scripts)\/.*\.ts$/,
+  },
 ];
 
 /** Words and names that must not stand in the project. This file and its canary spell them, so they are left out. */

@@ -1,0 +1,133 @@
+/** `bin/shieldgate`: the command of a person. */
+import { spawnSync } from "node:child_process";
+import { Command, InvalidArgumentError, Option } from "commander";
+import packageJson from "../../package.json" with { type: "json" };
+import { demo } from "../lab/demo/demo.ts";
+import { doctor } from "../lab/doctor.ts";
+import { envLines } from "../lab/env.ts";
+import { type LabPaths, labPaths } from "../lab/paths.ts";
+import { printStatus, readStatus } from "../lab/status.ts";
+import { down, start, stop, type UpResult, up } from "../lab/up.ts";
+
+const program = new Command("shieldgate")
+  .description("Cilium's network policy and Hubble's visibility, for real, on one Linux machine.")
+  .version(packageJson.version)
+  .option("--name <lab>", "which lab", "shieldgate")
+  .showHelpAfterError("(shieldgate --help lists the commands)");
+
+function paths(): LabPaths {
+  try {
+    return labPaths(program.opts<{ name: string }>().name);
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
+}
+
+function needRoot(): void {
+  if (process.getuid?.() !== 0) throw new Error("needs root, for network namespaces and eBPF: run it as root");
+}
+
+function seconds(milliseconds: number): string {
+  return `${(milliseconds / 1000).toFixed(1)} s`;
+}
+
+function sayUp(lab: LabPaths, result: UpResult): void {
+  const what = {
+    nothing: `lab ${lab.lab} is up after ${seconds(result.milliseconds)}`,
+    running: `lab ${lab.lab} is up already`,
+    damaged: `lab ${lab.lab} was put right in ${seconds(result.milliseconds)}`,
+  }[result.found];
+  console.log(`${what}: 3 nodes, API server ${result.apiServer}`);
+  const self = lab.lab === "shieldgate" ? "bin/shieldgate" : `bin/shieldgate --name ${lab.lab}`;
+  if (result.found === "nothing")
+    console.log(`eval "$(${self} env)" puts kubectl's configuration, kc, c0, c1, c2 and hubble in place`);
+}
+
+program
+  .command("up")
+  .description("bring the lab up, or put right what is missing of it; returns when it is ready")
+  .action(async () => {
+    needRoot();
+    sayUp(paths(), await up(paths()));
+  });
+program
+  .command("down")
+  .description("end the lab and delete its objects; logs and caches stay")
+  .action(async () => {
+    needRoot();
+    const lab = paths();
+    console.log(
+      (await down(lab)) ? `lab ${lab.lab} is gone; its logs are in ${lab.logs}` : `there is no lab ${lab.lab}`,
+    );
+  });
+program
+  .command("stop")
+  .description("end the lab but keep its objects for `start`")
+  .action(async () => {
+    needRoot();
+    const lab = paths();
+    console.log(
+      (await stop(lab))
+        ? `lab ${lab.lab} is stopped; \`start\` brings it back with its objects`
+        : `lab ${lab.lab} does not run`,
+    );
+  });
+program
+  .command("start")
+  .description("bring a stopped lab back with its objects")
+  .action(async () => {
+    needRoot();
+    sayUp(paths(), await start(paths()));
+  });
+program
+  .command("status")
+  .description("what runs, what is wrong, and how to mend it; exit code 1 when something is")
+  .addOption(new Option("-o, --output <format>", "text or json").choices(["text", "json"]).default("text"))
+  .action(async (options: { output: "text" | "json" }) => {
+    const status = await readStatus(paths());
+    process.stdout.write(
+      options.output === "json" ? `${JSON.stringify(status.machine, null, 2)}\n` : printStatus(paths(), status),
+    );
+    process.exitCode = status.problems.length === 0 ? 0 : 1;
+  });
+program
+  .command("env")
+  .description('print shell lines for `eval "$(bin/shieldgate env)"`')
+  .action(() => {
+    process.stdout.write(envLines(paths()));
+  });
+program
+  .command("shell")
+  .description("open a shell with the lab's environment")
+  .action(() => {
+    const shell = process.env["SHELL"] ?? "/bin/sh";
+    const result = spawnSync("/bin/sh", ["-c", `${envLines(paths())}exec "$0"`, shell], { stdio: "inherit" });
+    process.exitCode = result.status ?? 1;
+  });
+program
+  .command("doctor")
+  .description("check everything that the lab needs of this machine; exit code 1 when something is missing")
+  .action(() => {
+    const checks = doctor(paths().root);
+    for (const check of checks) {
+      console.log(
+        `${check.ok ? "ok     " : "MISSING"} ${check.name}: ${check.seen}${check.ok ? "" : `. Mend: ${check.mend}`}`,
+      );
+    }
+    process.exitCode = checks.every((check) => check.ok) ? 0 : 1;
+  });
+program
+  .command("demo")
+  .description("bring the lab up and play the Star Wars story against it with kubectl")
+  .option("--down", "end the lab afterwards")
+  .action(async (options: { down?: boolean }) => {
+    needRoot();
+    process.exitCode = (await demo(paths(), { down: options.down === true })) ? 0 : 1;
+  });
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  console.error(`shieldgate: ${(error as Error).message}`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,31 @@
+/** The lab's supervisor: starts the other processes, adopts those that run, and starts again what ends. */
+import { parseArgs } from "node:util";
+import { joinCgroup } from "../lab/cgroup.ts";
+import { labPaths } from "../lab/paths.ts";
+import { readPorts } from "../lab/ports.ts";
+import { startTicks, writeRecord } from "../lab/process-record.ts";
+import { processSpecs } from "../lab/processes.ts";
+import { Supervisor } from "../lab/supervisor.ts";
+
+process.title = "shieldgate-supervisor";
+const { values } = parseArgs({ options: { name: { type: "string", default: "shieldgate" } } });
+const paths = labPaths(values.name);
+const ports = readPorts(paths);
+if (ports === undefined) throw new Error(`lab ${values.name} was not brought up: ${paths.ports} is missing`);
+
+joinCgroup(paths.lab);
+writeRecord(paths, "supervisor", {
+  pid: process.pid,
+  startTicks: startTicks(process.pid)!,
+  startedAtMs: Date.now(),
+  restarts: 0,
+  logPath: `${paths.logs}/supervisor.log`,
+});
+const supervisor = new Supervisor(paths, processSpecs(paths, ports, `/proc/${process.pid}/ns/net`));
+supervisor.start();
+process.on("SIGTERM", () => {
+  supervisor.stop();
+  process.exit(0);
+});
+// nothing else holds the event loop when every process was adopted and waits
+setInterval(() => {}, 1 << 30);

@@ -1,0 +1,75 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { API_SERVER_NAMES, type Authority, openAuthority } from "../kube/pki/authority.ts";
+import { kubeconfig } from "../kube/pki/kubeconfig.ts";
+import { API_SERVER_PORT, NODES } from "../model/addresses.ts";
+import { bootstrapConfig } from "../proxy/bootstrap.ts";
+import { type LabPaths, nodeRun } from "./paths.ts";
+import type { LabPorts } from "./processes.ts";
+
+/** Where the nodes reach the API server: the control plane's own address on the fabric. */
+function fabricServer(): string {
+  return `https://${NODES.find((node) => node.controlPlane)!.address}:${API_SERVER_PORT}`;
+}
+
+interface User {
+  readonly file: string;
+  readonly user: string;
+  readonly groups: readonly string[];
+  readonly server: string;
+}
+
+function users(ports: LabPorts): User[] {
+  const host = `https://127.0.0.1:${ports.apiServer}`;
+  return [
+    { file: "kubeconfig", user: "kubernetes-admin", groups: ["system:masters"], server: host },
+    { file: "kubeconfig-kubelet", user: "system:node:kubelet", groups: ["system:nodes"], server: host },
+    {
+      file: "kubeconfig-agent",
+      user: "system:serviceaccount:kube-system:cilium",
+      groups: ["system:nodes"],
+      server: fabricServer(),
+    },
+  ];
+}
+
+function writePrivately(path: string, text: string): void {
+  writeFileSync(path, text, { mode: 0o600 });
+}
+
+/** Certificates, kubeconfigs and the files that the processes read at their start. */
+export function writeConfiguration(paths: LabPaths, ports: LabPorts): void {
+  const authority = openAuthority(paths.pki);
+  authority.server("apiserver", "kube-apiserver", API_SERVER_NAMES);
+  authority.client("apiserver-kubelet-client", "kube-apiserver-kubelet-client", ["system:masters"]);
+  for (const user of users(ports)) {
+    const text = kubeconfig({
+      cluster: paths.lab,
+      server: user.server,
+      ca: authority.ca,
+      user: user.user,
+      credentials: authority.client(user.file, user.user, user.groups),
+    });
+    writePrivately(join(paths.state, user.file), text);
+  }
+  writeKubeletConfiguration(paths, authority);
+  for (const node of NODES) {
+    const directory = join(nodeRun(paths, node.name), "envoy");
+    mkdirSync(directory, { recursive: true });
+    writeFileSync(join(directory, "bootstrap-config.json"), proxyBootstrap());
+  }
+}
+
+/** The proxy's bootstrap configuration: the same text in the ConfigMap and in each node's file. */
+export function proxyBootstrap(): string {
+  return `${JSON.stringify(bootstrapConfig(), null, 2)}\n`;
+}
+
+function writeKubeletConfiguration(paths: LabPaths, authority: Authority): void {
+  authority.server(
+    "kubelet",
+    "system:node:kubelet",
+    NODES.flatMap((node) => [node.name, node.address]),
+    ["system:nodes"],
+  );
+}

@@ -1,0 +1,144 @@
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { styleText } from "node:util";
+import type { LabPaths } from "../paths.ts";
+import { down, up } from "../up.ts";
+import { type Chapter, type Scene, STORY } from "./story.ts";
+
+type Style = Parameters<typeof styleText>[0];
+
+/** Colour on a terminal, plain text otherwise. */
+function paint(style: Style, text: string): string {
+  return process.stdout.isTTY ? styleText(style, text) : text;
+}
+
+interface Shown {
+  readonly code: number;
+  readonly output: string;
+}
+
+/** How long a watching command gets to say that it saw what happened. */
+const WATCH_MS = 5000;
+/** A follower has no banner: it gets this long to connect before the packet that it must see. */
+const CONNECT_MS = 700;
+
+function environment(paths: LabPaths): NodeJS.ProcessEnv {
+  return { ...process.env, KUBECONFIG: paths.kubeconfig, PATH: `${paths.bin}:${process.env["PATH"] ?? ""}` };
+}
+
+function execute(paths: LabPaths, text: string): Promise<Shown> {
+  return new Promise((resolve) => {
+    const child = spawn("sh", ["-c", text], {
+      env: environment(paths),
+      cwd: join(paths.root, "examples/01-star-wars"),
+    });
+    let output = "";
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on("data", (chunk) => {
+        output += chunk;
+      });
+    }
+    child.on("close", (code) => resolve({ code: code ?? 1, output }));
+  });
+}
+
+/** Starts a watching command; `seen` ends it and returns its output once it shows everything, or when time is up. */
+function startWatch(paths: LabPaths, text: string): { seen(shows: readonly RegExp[]): Promise<string> } {
+  const child = spawn("sh", ["-c", `exec ${text}`], { env: environment(paths), stdio: ["ignore", "pipe", "pipe"] });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (chunk) => {
+      output += chunk;
+    });
+  }
+  return {
+    async seen(shows) {
+      const deadline = Date.now() + WATCH_MS;
+      while (!shows.every((pattern) => pattern.test(output)) && Date.now() < deadline) await sleep(20);
+      child.kill();
+      return output;
+    },
+  };
+}
+
+function missing(scene: Scene, shown: Shown): string[] {
+  const problems = scene.shows
+    .filter((pattern) => !pattern.test(shown.output))
+    .map((pattern) => `it does not show ${pattern}`);
+  if (shown.code !== scene.code) problems.push(`exit code ${shown.code}, expected ${scene.code}`);
+  return problems;
+}
+
+async function play(paths: LabPaths, scene: Scene): Promise<string[]> {
+  console.log(paint("bold", `\n$ ${scene.command}`));
+  const watch = scene.watch && startWatch(paths, scene.watch.command);
+  if (watch) await sleep(CONNECT_MS);
+  const deadline = Date.now() + (scene.patienceMs ?? 0);
+  let shown = await execute(paths, scene.command);
+  while (missing(scene, shown).length > 0 && Date.now() < deadline) {
+    await sleep(100);
+    shown = await execute(paths, scene.command);
+  }
+  print(shown.output, scene.highlight);
+  const problems = missing(scene, shown);
+  if (watch && scene.watch) {
+    console.log(paint("bold", `$ ${scene.watch.command}`) + paint("dim", "   # in another terminal, meanwhile"));
+    const output = await watch.seen(scene.watch.shows);
+    print(output);
+    problems.push(
+      ...scene.watch.shows
+        .filter((pattern) => !pattern.test(output))
+        .map((pattern) => `the watch does not show ${pattern}`),
+    );
+  }
+  for (const problem of problems) console.log(paint("red", `✗ ${problem}`));
+  return problems;
+}
+
+function print(output: string, highlight?: RegExp): void {
+  const lines = output
+    .trimEnd()
+    .split("\n")
+    .filter((line) => highlight === undefined || highlight.test(line));
+  for (const line of lines) console.log(`  ${line}`);
+}
+
+async function tell(paths: LabPaths, chapter: Chapter, number: number): Promise<string[]> {
+  console.log(`\n${paint("cyan", `── ${number}. ${chapter.title} ──`)}`);
+  const problems: string[] = [];
+  for (const scene of chapter.scenes) {
+    problems.push(...(await play(paths, scene)).map((problem) => `${scene.command}: ${problem}`));
+  }
+  console.log(`\n${paint("green", "→")} ${chapter.lesson}`);
+  return problems;
+}
+
+/** Plays the story against the lab. True when every command showed what it must. */
+export async function demo(paths: LabPaths, options: { down: boolean }): Promise<boolean> {
+  const result = await up(paths);
+  console.log(`Lab ${paths.lab}: three nodes, ready after ${(result.milliseconds / 1000).toFixed(1)} s.`);
+  await execute(paths, "kubectl delete cnp rule1 --ignore-not-found");
+  const problems: string[] = [];
+  for (const [index, chapter] of STORY.entries()) problems.push(...(await tell(paths, chapter, index + 1)));
+  if (options.down) await down(paths);
+  if (problems.length > 0) {
+    console.log(paint("red", `\nThe story went wrong:\n${problems.map((problem) => `  ${problem}`).join("\n")}`));
+    console.log(`Logs are in ${paths.logs}; bin/shieldgate status shows what runs.`);
+    return false;
+  }
+  console.log(paint("green", "\nEvery step showed what it must."));
+  if (!options.down) printNextSteps(paths);
+  return true;
+}
+
+function printNextSteps(paths: LabPaths): void {
+  const self = paths.lab === "shieldgate" ? "bin/shieldgate" : `bin/shieldgate --name ${paths.lab}`;
+  console.log(`
+The lab goes on running. Next:
+  eval "$(${self} env)"      kubectl, kc, c0, c1, c2 and hubble for this lab
+  hubble observe -f                  every flow of the cluster as it happens
+  c1 monitor -v --type l7            the proxy's verdicts on node k8s-w1
+  ${self} status             what runs, and how much memory it takes
+  ${self} down               end it`);
+}

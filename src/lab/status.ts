@@ -1,0 +1,116 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { connect } from "../kube/client/connect.ts";
+import type { KubeObject } from "../kube/object.ts";
+import { Pods } from "../kube/resources.ts";
+import { NODES } from "../model/addresses.ts";
+import { labPids, memoryPss } from "./cgroup.ts";
+import type { LabPaths } from "./paths.ts";
+import { readSandboxPids } from "./pods.ts";
+import { isAlive, type ProcessRecord, readRecord } from "./process-record.ts";
+import { readiness } from "./readiness.ts";
+
+/** What `status -o json` prints. A pid of 0 means that the process does not run now. */
+export interface MachineStatus {
+  readonly controlPlane: { readonly pid: number };
+  readonly nodes: readonly { name: string; ip: string; agent: { pid: number }; proxy: { pid: number } }[];
+  /** `pid`: a process inside the pod's network namespace. Pods that use their node's network are left out. */
+  readonly pods: readonly { namespace: string; name: string; node: string; ip: string; pid: number }[];
+  readonly memoryPssBytes: number;
+}
+
+export interface LabStatus {
+  readonly machine: MachineStatus;
+  readonly processes: readonly { name: string; record: ProcessRecord | undefined }[];
+  /** What is wrong, each with its mend. */
+  readonly problems: readonly string[];
+}
+
+/** The names of the lab's processes, as their records are called. */
+function processNames(): string[] {
+  const shared = ["supervisor", "control-plane", "kubelet", "relay"];
+  return shared.concat(NODES.flatMap((node) => [`${node.name}/agent`, `${node.name}/proxy`]));
+}
+
+async function listPods(paths: LabPaths): Promise<MachineStatus["pods"]> {
+  const { items } = await connect({ kubeconfig: paths.kubeconfig }).list(Pods);
+  const pids = readSandboxPids(paths.pods);
+  return items.flatMap((pod: KubeObject) => {
+    const spec = pod["spec"] as { nodeName?: string; hostNetwork?: boolean };
+    const status = (pod["status"] ?? {}) as { podIP?: string };
+    if (spec.hostNetwork === true || spec.nodeName === undefined) return [];
+    const { name, namespace = "", uid = "" } = pod.metadata;
+    return [{ namespace, name, node: spec.nodeName, ip: status.podIP ?? "", pid: pids.get(uid) ?? 0 }];
+  });
+}
+
+/** Looks at every process and at the API server. Never throws for a lab that is broken or absent. */
+export async function readStatus(paths: LabPaths): Promise<LabStatus> {
+  const records = new Map(processNames().map((name) => [name, readRecord(paths, name)] as const));
+  const pid = (name: string) => {
+    const record = records.get(name);
+    return { pid: record && isAlive(record) ? record.pid : 0 };
+  };
+  const running = existsSync(paths.run);
+  const problems: string[] = [];
+  if (!running) problems.push(`lab ${paths.lab} does not run: bin/shieldgate up`);
+  for (const [name, record] of running ? records : []) {
+    if (!isAlive(record))
+      problems.push(
+        `${name} does not run; ${mend(name)}; its log: ${join(paths.logs, `${name.replace("/", "-")}.log`)}`,
+      );
+  }
+  const waiting = running ? (await readiness(paths)).waitingFor : [];
+  problems.push(...waiting.map((what) => `waiting for ${what}`));
+  const pods = running ? await listPods(paths).catch(() => []) : [];
+  return {
+    machine: {
+      controlPlane: pid("control-plane"),
+      nodes: NODES.map((node) => ({
+        name: node.name,
+        ip: node.address,
+        agent: pid(`${node.name}/agent`),
+        proxy: pid(`${node.name}/proxy`),
+      })),
+      pods,
+      memoryPssBytes: running ? memoryPss(labPids(paths.lab)) : 0,
+    },
+    processes: [...records].map(([name, record]) => ({ name, record: isAlive(record) ? record : undefined })),
+    problems,
+  };
+}
+
+function mend(name: string): string {
+  return name === "supervisor" ? "bin/shieldgate up starts it again" : "the supervisor starts it again within seconds";
+}
+
+/** The same for a person. */
+export function printStatus(paths: LabPaths, status: LabStatus): string {
+  const rows = status.processes.map(({ name, record }) => [
+    name,
+    record ? String(record.pid) : "-",
+    record ? "running" : "not running",
+    record ? String(record.restarts) : "-",
+  ]);
+  const pods = status.machine.pods.map((pod) => [`${pod.namespace}/${pod.name}`, String(pod.pid), pod.node, pod.ip]);
+  const parts = [
+    `lab ${paths.lab}: ${status.problems.length === 0 ? "everything runs" : `${status.problems.length} problem(s)`}`,
+    columns([["PROCESS", "PID", "STATE", "RESTARTS"], ...rows]),
+  ];
+  if (pods.length > 0) parts.push(columns([["POD", "PID", "NODE", "IP"], ...pods]));
+  parts.push(`memory ${Math.round(status.machine.memoryPssBytes / 1e6)} MB (PSS of all processes)`);
+  if (status.problems.length > 0) parts.push(status.problems.map((problem) => `! ${problem}`).join("\n"));
+  return `${parts.join("\n\n")}\n`;
+}
+
+function columns(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)));
+  return rows
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column]!))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}
