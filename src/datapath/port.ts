@@ -84,14 +84,4 @@ export interface Datapath {
   close(): void;
 }
 
-/** What the kernel judged about a redirected connection; asked by the proxy when it accepts. */
-export interface ProxyOrigin {
-  readonly sourceIdentity: number;
-  readonly destinationIdentity: number;
-  readonly endpoint: number;
-  readonly direction: "ingress" | "egress";
-}
-
-export interface ProxyOrigins {
-  lookup(client: string, clientPort: number, server: string, serverPort: number): ProxyOrigin | undefined;
-}
+export type { ProxyOrigin, ProxyOrigins } from "../model/proxy-origin.ts";
