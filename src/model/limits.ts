@@ -1,0 +1,15 @@
+/** Sizes that the engine refuses to exceed; the first four are Cilium's. */
+export const Limits = {
+  /** Ports in one `toPorts` element. */
+  PortsPerRule: 40,
+  /** Fields in one `icmps` element. */
+  IcmpFieldsPerRule: 40,
+  /** Characters of an IANA service name. */
+  PortNameLength: 15,
+  /** Entries of one endpoint's policy map in the kernel. */
+  PolicyMapEntries: 16_384,
+  /** Characters of one regular expression in an HTTP rule. */
+  RegexLength: 4_096,
+  /** Selectors whose selections are kept up to date; beyond that the least recently used are forgotten. */
+  CachedSelectors: 32_768,
+} as const;
