@@ -1,0 +1,176 @@
+import { rmSync } from "node:fs";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type {
+  EndpointChangeRequest,
+  EndpointModel,
+  IdentityModel,
+  IpamResponse,
+  PolicyModel,
+} from "./api.ts";
+import type { Monitor } from "./monitor.ts";
+import type { NamedFrontend } from "./service-frontends.ts";
+
+/** An error with the status that the caller gets. */
+export class ApiError extends Error {
+  readonly status: number;
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** What stands behind the routes of api.ts. */
+export interface AgentCalls {
+  health(): Readonly<Record<string, unknown>>;
+  allocateAddress(owner: string): IpamResponse;
+  releaseAddress(address: string): void;
+  putEndpoint(request: EndpointChangeRequest): Promise<EndpointModel>;
+  deleteEndpoint(containerId: string): Promise<void>;
+  endpoints(): readonly EndpointModel[];
+  policy(): PolicyModel;
+  identities(): readonly IdentityModel[];
+  addresses(): readonly { cidr: string; identity: number; tunnel: string }[];
+  services(): readonly NamedFrontend[];
+  /** Undefined when there is no such endpoint. */
+  endpointPolicy(id: number): readonly string[] | undefined;
+}
+
+type Answer = readonly [status: number, body: unknown];
+
+/** No request of the API is longer. */
+const BODY_LIMIT = 64 * 1024;
+
+async function readBody(request: IncomingMessage): Promise<Record<string, unknown>> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > BODY_LIMIT) throw new ApiError(413, `the body is longer than ${BODY_LIMIT} bytes`);
+    chunks.push(chunk);
+  }
+  try {
+    const value: unknown = JSON.parse(Buffer.concat(chunks).toString("utf8"));
+    if (typeof value === "object" && value !== null) return value as Record<string, unknown>;
+  } catch {
+    // Said below, for both cases.
+  }
+  throw new ApiError(400, "the body must be a JSON object");
+}
+
+function text(body: Record<string, unknown>, field: string): string {
+  const value = body[field];
+  if (typeof value !== "string" || value === "") throw new ApiError(400, `${field} must be a text that is not empty`);
+  return value;
+}
+
+function matching(body: Record<string, unknown>, field: string, pattern: RegExp, example: string): string {
+  const value = text(body, field);
+  if (!pattern.test(value)) throw new ApiError(400, `${field} must be like ${example}, not ${value}`);
+  return value;
+}
+
+const IPV4 = /^\d{1,3}(\.\d{1,3}){3}$/;
+const MAC = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/;
+
+function endpointRequest(containerId: string, body: Record<string, unknown>): EndpointChangeRequest {
+  if (text(body, "containerId") !== containerId) throw new ApiError(400, "containerId differs from the path's");
+  const ifindex = body.ifindex;
+  if (typeof ifindex !== "number" || !Number.isInteger(ifindex) || ifindex <= 0) {
+    throw new ApiError(400, "ifindex must be a positive integer");
+  }
+  return {
+    containerId,
+    podNamespace: text(body, "podNamespace"),
+    podName: text(body, "podName"),
+    podUid: text(body, "podUid"),
+    address: matching(body, "address", IPV4, "172.20.1.5"),
+    interfaceName: text(body, "interfaceName"),
+    ifindex,
+    mac: matching(body, "mac", MAC, "aa:bb:cc:dd:ee:ff"),
+    hostMac: matching(body, "hostMac", MAC, "aa:bb:cc:dd:ee:ff"),
+  };
+}
+
+async function ipam(calls: AgentCalls, method: string, rest: readonly string[], request: IncomingMessage): Promise<Answer> {
+  const [address] = rest;
+  if (method === "POST" && address === undefined) return [201, calls.allocateAddress(text(await readBody(request), "owner"))];
+  if (method === "DELETE" && address !== undefined) {
+    calls.releaseAddress(address);
+    return [200, {}];
+  }
+  throw new ApiError(405, `${method} is not a call on /v1/ipam`);
+}
+
+async function endpoint(calls: AgentCalls, method: string, rest: readonly string[], request: IncomingMessage): Promise<Answer> {
+  const [id, part] = rest;
+  if (method === "GET" && id === undefined) return [200, calls.endpoints()];
+  if (method === "GET" && id !== undefined && part === "policy") {
+    const rows = calls.endpointPolicy(Number(id));
+    if (rows === undefined) throw new ApiError(404, `no endpoint ${id} on this node`);
+    return [200, rows];
+  }
+  if (method === "PUT" && id !== undefined) {
+    return [201, await calls.putEndpoint(endpointRequest(id, await readBody(request)))];
+  }
+  if (method === "DELETE" && id !== undefined) {
+    await calls.deleteEndpoint(id);
+    return [200, {}];
+  }
+  throw new ApiError(405, `${method} is not a call on /v1/endpoint`);
+}
+
+function view(calls: AgentCalls, subject: string): Answer {
+  if (subject === "healthz") return [200, calls.health()];
+  if (subject === "policy") return [200, calls.policy()];
+  if (subject === "identity") return [200, calls.identities()];
+  if (subject === "ip") return [200, calls.addresses()];
+  if (subject === "service") return [200, calls.services()];
+  throw new ApiError(404, `no such path: /v1/${subject}`);
+}
+
+async function answer(calls: AgentCalls, request: IncomingMessage): Promise<Answer> {
+  const { pathname } = new URL(request.url ?? "/", "http://agent");
+  const [version, subject = "", ...rest] = pathname.slice(1).split("/").map(decodeURIComponent);
+  if (version !== "v1") throw new ApiError(404, `no such path: ${pathname}`);
+  const method = request.method ?? "GET";
+  if (subject === "ipam") return ipam(calls, method, rest, request);
+  if (subject === "endpoint") return endpoint(calls, method, rest, request);
+  if (method !== "GET") throw new ApiError(405, `${method} is not a call on /v1/${subject}`);
+  return view(calls, subject);
+}
+
+function send(response: ServerResponse, [status, body]: Answer): void {
+  const bytes = Buffer.from(JSON.stringify(body));
+  response.writeHead(status, { "content-type": "application/json", "content-length": bytes.length });
+  response.end(bytes);
+}
+
+async function handle(calls: AgentCalls, monitor: Monitor, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  try {
+    if (request.method === "GET" && request.url === "/v1/monitor") monitor.attach(response);
+    else send(response, await answer(calls, request));
+  } catch (error) {
+    const status = error instanceof ApiError ? error.status : 500;
+    send(response, [status, { error: (error as Error).message }]);
+  }
+}
+
+/** Serves the calls of api.ts on a unix socket; takes the place of a predecessor's socket file. */
+export async function serveAgentApi(path: string, calls: AgentCalls, monitor: Monitor): Promise<{ close(): Promise<void> }> {
+  const server: Server = createServer((request, response) => void handle(calls, monitor, request, response));
+  // A request may wait for the API server to come back: the caller decides how long.
+  server.requestTimeout = 0;
+  rmSync(path, { force: true });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(path, resolve);
+  });
+  return {
+    close: () =>
+      new Promise((resolve) => {
+        monitor.close();
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}

@@ -1,0 +1,84 @@
+import { fieldsOf, listOf } from "../kube/object.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { labelText } from "./identity-allocator.ts";
+import type { AddressClaim } from "./ipcache-sources.ts";
+import type { KubeObject } from "./kube.ts";
+
+/** One named container port of a pod. */
+export interface NamedPort {
+  readonly name: string;
+  readonly port: number;
+  readonly protocol: string;
+}
+
+/** The named ports of a pod's containers, sorted by name and protocol. */
+export function namedPortsOf(pod: KubeObject | undefined): readonly NamedPort[] {
+  const spec = fieldsOf(pod?.spec);
+  const ports = [...listOf(spec.containers), ...listOf(spec.initContainers)].flatMap((container) =>
+    listOf(fieldsOf(container).ports).map(fieldsOf),
+  );
+  return ports
+    .filter((port) => typeof port.name === "string" && typeof port.containerPort === "number")
+    .map((port) => ({
+      name: String(port.name),
+      port: Number(port.containerPort),
+      protocol: typeof port.protocol === "string" ? port.protocol : "TCP",
+    }))
+    .sort((a, b) => (`${a.name}/${a.protocol}` < `${b.name}/${b.protocol}` ? -1 : 1));
+}
+
+function enforcement(enforced: boolean): { enforcing: boolean; state: string } {
+  return { enforcing: enforced, state: enforced ? "Enabled" : "Disabled" };
+}
+
+/** The CiliumEndpoint of a local pod as other nodes and people read it. */
+export function ciliumEndpointOf(
+  endpoint: Endpoint,
+  nodeAddress: string,
+  namedPorts: readonly NamedPort[],
+): KubeObject {
+  const { podName, podNamespace, podUid, address, containerId } = endpoint.request;
+  return {
+    apiVersion: "cilium.io/v2",
+    kind: "CiliumEndpoint",
+    metadata: {
+      name: podName,
+      namespace: podNamespace,
+      ownerReferences: [{ apiVersion: "v1", kind: "Pod", name: podName, uid: podUid }],
+    },
+    status: {
+      id: endpoint.id,
+      "external-identifiers": {
+        "container-id": containerId,
+        "cni-attachment-id": `${containerId}:eth0`,
+        "k8s-namespace": podNamespace,
+        "k8s-pod-name": podName,
+        "pod-name": `${podNamespace}/${podName}`,
+      },
+      identity: { id: endpoint.identity, labels: endpoint.labels.map(labelText) },
+      networking: { addressing: [{ ipv4: address }], node: nodeAddress },
+      encryption: {},
+      policy: {
+        ingress: enforcement(endpoint.realized?.ingressEnforced ?? false),
+        egress: enforcement(endpoint.realized?.egressEnforced ?? false),
+      },
+      state: endpoint.state,
+      ...(namedPorts.length > 0 ? { "named-ports": namedPorts } : {}),
+    },
+  };
+}
+
+/** What a CiliumEndpoint says about its pod's address; undefined while it says nothing useful. */
+export function claimOf(object: KubeObject): AddressClaim | undefined {
+  const status = fieldsOf(object.status);
+  const networking = fieldsOf(status.networking);
+  const address = fieldsOf(listOf(networking.addressing)[0]).ipv4;
+  const identity = fieldsOf(status.identity).id;
+  if (typeof address !== "string" || typeof identity !== "number" || identity === 0) return undefined;
+  if (typeof networking.node !== "string") return undefined;
+  return { address, identity, nodeAddress: networking.node, createdAt: object.metadata.creationTimestamp ?? "" };
+}
+
+function belongsTo(object: KubeObject, podUid: string): boolean {
+  return object.metadata.ownerReferences?.some((owner) => owner.uid === podUid) ?? false;
+}

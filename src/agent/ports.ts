@@ -1,0 +1,54 @@
+import type { Datapath, NodeConfig } from "../datapath/port.ts";
+import type { AccessRecord } from "../model/access-record.ts";
+import type { Labels } from "../model/label.ts";
+import type { EndpointPolicy } from "../policy/policy-map.ts";
+import type { NamedPort } from "./cilium-endpoint.ts";
+import type { KubeObject } from "./kube.ts";
+import type { PolicyDiscovery } from "./redirects.ts";
+
+/** Whom a policy is computed for. */
+export interface PolicySubject {
+  readonly identity: number;
+  readonly labels: Labels;
+  readonly namedPorts: readonly NamedPort[];
+}
+
+/** The policy engine as the agent drives it; synchronous and without side effects of its own. */
+export interface PolicyEngine {
+  readonly revision: number;
+  /** Takes a CiliumNetworkPolicy or its cluster-wide form in; throws with the reason when it is invalid. */
+  upsertPolicy(key: string, object: KubeObject): void;
+  removePolicy(key: string): void;
+  upsertCidrGroup(name: string, object: KubeObject): void;
+  removeCidrGroup(name: string): void;
+  upsertIdentity(id: number, labels: Labels): void;
+  removeIdentity(id: number): void;
+  /** Named ports of all pods of the cluster, for egress rules. */
+  setNamedPorts(ports: readonly NamedPort[]): void;
+  /** Prefixes that policies tell apart and that need an identity of their own. */
+  requiredCidrs(): readonly string[];
+  /** Throws when the policies contradict each other. */
+  resolve(subject: PolicySubject): EndpointPolicy;
+  /** The rules in Cilium's API form. */
+  rules(): readonly unknown[];
+}
+
+/** Where datapath events and access records become flows; nothing of it may be kept after the call. */
+export interface FlowSink {
+  event(bytes: Uint8Array): void;
+  access(record: AccessRecord): void;
+  lost(count: number, timeNs: bigint): void;
+}
+
+/** The proxy's side, once its configuration channel is served. */
+export interface ProxyChannel extends PolicyDiscovery {
+  readonly connected: boolean;
+  onAccess(listener: (record: AccessRecord) => void): void;
+  close(): Promise<void>;
+}
+
+export interface AgentNode extends NodeConfig {
+  readonly clusterName: string;
+}
+
+export type { Datapath };

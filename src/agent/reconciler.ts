@@ -1,0 +1,152 @@
+import type { Datapath, IpcacheEntry } from "../datapath/port.ts";
+import type { Endpoint } from "./endpoint.ts";
+import type { IdentityTable } from "./identity-table.ts";
+import type { IpcacheSources } from "./ipcache-sources.ts";
+import type { Regeneration } from "./regeneration.ts";
+
+export interface ReconcilerParts {
+  readonly datapath: Pick<Datapath, "upsertIpcache" | "deleteIpcache" | "listIpcache">;
+  readonly sources: IpcacheSources;
+  readonly identities: IdentityTable;
+  readonly regeneration: Regeneration;
+  /** All endpoints; those that the datapath does not have are left out. */
+  readonly endpoints: () => Iterable<Endpoint>;
+  /** Does what else follows from the inputs and may mark more, before the endpoints are regenerated. */
+  readonly prepare: () => void;
+  /** Is told of each change of the kernel's ipcache. */
+  readonly ipcacheChanged: (prefix: string, entry: IpcacheEntry | undefined, old: IpcacheEntry | undefined) => void;
+  readonly failed: (endpoint: Endpoint, error: Error) => void;
+}
+
+function sameEntry(a: IpcacheEntry | undefined, b: IpcacheEntry | undefined): boolean {
+  return a?.identity === b?.identity && a?.tunnel === b?.tunnel;
+}
+
+/**
+ * Carries changed inputs into the kernel, in the one order that never opens: addresses lose their identity first, then
+ * every policy learns the new identities and rules, and only then addresses get an identity. Runs once for all events of
+ * one turn of the loop, and not before `open` says that the inputs are complete: until then the kernel stays as it is.
+ */
+export class Reconciler {
+  private readonly parts: ReconcilerParts;
+  private readonly applied: Map<string, IpcacheEntry>;
+  private readonly uses = new Map<number, number>();
+  /** Prefixes that wait for their identity to become known. */
+  private readonly waiting = new Set<string>();
+  private readonly dirty = new Set<Endpoint>();
+  private allDirty = false;
+  private scheduled = false;
+  private isOpen = false;
+
+  constructor(parts: ReconcilerParts) {
+    this.parts = parts;
+    this.applied = new Map(parts.datapath.listIpcache());
+    for (const [prefix, entry] of this.applied) {
+      this.count(entry.identity, 1);
+      parts.sources.touch(prefix);
+    }
+  }
+
+  /** The kernel's ipcache. */
+  get ipcache(): ReadonlyMap<string, IpcacheEntry> {
+    return this.applied;
+  }
+
+  /** The inputs have synced: from now on the kernel follows them. */
+  open(): void {
+    this.isOpen = true;
+    this.allDirty = true;
+    this.flush();
+  }
+
+  get opened(): boolean {
+    return this.isOpen;
+  }
+
+  regenerateAll(): void {
+    this.allDirty = true;
+    this.schedule();
+  }
+
+  regenerate(endpoint: Endpoint): void {
+    this.dirty.add(endpoint);
+    this.schedule();
+  }
+
+  /** Something changed that `prepare` or the ipcache has to look at. */
+  schedule(): void {
+    if (this.scheduled || !this.isOpen) return;
+    this.scheduled = true;
+    queueMicrotask(() => {
+      this.scheduled = false;
+      this.flush();
+    });
+  }
+
+  /** Does everything that is due, now. Does nothing before `open`. */
+  flush(): void {
+    if (!this.isOpen) return;
+    this.parts.prepare();
+    const prefixes = this.changedPrefixes();
+    this.withdraw(prefixes);
+    this.regenerateDirty();
+    this.grant(prefixes);
+    if (!this.parts.identities.retire((id) => (this.uses.get(id) ?? 0) > 0)) return;
+    this.allDirty = true;
+    this.regenerateDirty();
+  }
+
+  private changedPrefixes(): readonly string[] {
+    const changed = new Set([...this.parts.sources.takeDirty(), ...this.waiting]);
+    return [...changed].filter((prefix) => {
+      const wanted = this.usable(prefix);
+      if (wanted === undefined && this.parts.sources.entryOf(prefix) !== undefined) this.waiting.add(prefix);
+      else this.waiting.delete(prefix);
+      return !sameEntry(wanted, this.applied.get(prefix));
+    });
+  }
+
+  /** The entry that the prefix should have, if its identity is in the policies. */
+  private usable(prefix: string): IpcacheEntry | undefined {
+    const entry = this.parts.sources.entryOf(prefix);
+    return entry !== undefined && this.parts.identities.has(entry.identity) ? entry : undefined;
+  }
+
+  private withdraw(prefixes: readonly string[]): void {
+    for (const prefix of prefixes) {
+      const old = this.applied.get(prefix);
+      if (old === undefined || this.usable(prefix) !== undefined) continue;
+      this.parts.datapath.deleteIpcache(prefix);
+      this.applied.delete(prefix);
+      this.count(old.identity, -1);
+      this.parts.ipcacheChanged(prefix, undefined, old);
+    }
+  }
+
+  private grant(prefixes: readonly string[]): void {
+    for (const prefix of prefixes) {
+      const entry = this.usable(prefix);
+      if (entry === undefined) continue;
+      const old = this.applied.get(prefix);
+      this.parts.datapath.upsertIpcache(prefix, entry);
+      this.applied.set(prefix, entry);
+      this.count(entry.identity, 1);
+      if (old !== undefined) this.count(old.identity, -1);
+      this.parts.ipcacheChanged(prefix, entry, old);
+    }
+  }
+
+  private regenerateDirty(): void {
+    const due = this.allDirty ? [...this.parts.endpoints()] : [...this.dirty];
+    this.allDirty = false;
+    this.dirty.clear();
+    for (const endpoint of due) {
+      if (!endpoint.attached) continue;
+      this.parts.regeneration.regenerate(endpoint).catch((error: Error) => this.parts.failed(endpoint, error));
+    }
+  }
+
+  private count(identity: number, by: number): void {
+    this.uses.set(identity, (this.uses.get(identity) ?? 0) + by);
+  }
+}

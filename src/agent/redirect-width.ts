@@ -1,0 +1,43 @@
+import type { HttpRule, L7PeerRules, L7Redirect } from "../policy/policy-map.ts";
+
+/** Identities that exist now: a peer set may shrink by those that are gone without anybody being affected. */
+export type IsKnown = (identity: number) => boolean;
+
+function covers(wide: readonly number[] | undefined, narrow: readonly number[] | undefined, isKnown: IsKnown): boolean {
+  if (wide === undefined) return true;
+  if (narrow === undefined) return false;
+  const members = new Set(wide);
+  return narrow.every((identity) => members.has(identity) || !isKnown(identity));
+}
+
+function httpKey(rule: HttpRule): string {
+  return JSON.stringify([rule.method, rule.path, rule.host, rule.headers]);
+}
+
+function allowsAtLeast(wide: L7PeerRules, narrow: L7PeerRules): boolean {
+  if (wide.http === undefined) return true;
+  if (narrow.http === undefined) return false;
+  const allowed = new Set(wide.http.map(httpKey));
+  return narrow.http.every((rule) => allowed.has(httpKey(rule)));
+}
+
+/**
+ * True when `now` is proven to let through nothing that `wanted` would refuse: then traffic may go on to a proxy that
+ * still judges by `now` while `wanted` is on its way. Never true by guess: an unprovable pair is false.
+ */
+export function isNoWider(now: L7Redirect, wanted: L7Redirect, isKnown: IsKnown): boolean {
+  if (now.key !== wanted.key || now.parser !== wanted.parser) return false;
+  const keptAllows = now.rules
+    .filter((rule) => !rule.deny)
+    .every((old) =>
+      wanted.rules.some(
+        (rule) => !rule.deny && covers(rule.identities, old.identities, isKnown) && allowsAtLeast(rule, old),
+      ),
+    );
+  const hadDenies = wanted.rules
+    .filter((rule) => rule.deny)
+    .every((rule) =>
+      now.rules.some((old) => old.deny && covers(old.identities, rule.identities, isKnown) && allowsAtLeast(old, rule)),
+    );
+  return keptAllows && hadDenies;
+}
