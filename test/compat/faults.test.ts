@@ -149,11 +149,7 @@ test("a second policy while the first regenerates: the last one wins", async () 
 
 test("a tightened policy cuts an established connection at its next packet", async () => {
   await lab.ok("kubectl delete cnp rule1");
-  const script =
-    "exec 3<>/dev/tcp/deathstar/80; echo open; for i in $(seq 100); do printf 'POST /v1/request-landing HTTP/1.1\\r\\nHost: deathstar\\r\\nContent-Length: 0\\r\\n\\r\\n' >&3; read -t 2 -u 3 line && echo got $line; sleep 0.2; done";
-  const held = lab.watch(
-    `kubectl exec xwing -- bash -c "${script.replaceAll("$", "\\$").replaceAll("\\r", "\\\\r").replaceAll("\\n", "\\\\n")}"`,
-  );
+  const held = lab.watch("kubectl exec -i xwing -- bash -s < test/support/hold-connection.sh");
   await held.until(/got HTTP\/1\.1 200/);
   await lab.ok("kubectl apply -f sw_l3_l4_policy.yaml");
   await sleep(1000);

@@ -1,0 +1,35 @@
+/** One thing to measure; each call is one round and returns a figure. */
+export type Side = () => Promise<number>;
+
+export function median(values: readonly number[]): number {
+  return percentile(values, 0.5);
+}
+
+/** The value below which the fraction `p` of the sorted values lies (nearest rank). */
+export function percentile(values: readonly number[], p: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.ceil(p * sorted.length) - 1)] ?? Number.NaN;
+}
+
+/**
+ * Measures both sides in turn, the order changing from round to round, so that a slow minute of the machine meets both.
+ * Returns the median of each side and the median of the rounds' ratios, ours to theirs.
+ */
+export async function interleave(rounds: number, ours: Side, theirs: Side) {
+  const figures: { ours: number; theirs: number }[] = [];
+  for (let round = 0; round < rounds; round++) {
+    if (round % 2 === 0) {
+      const first = await ours();
+      figures.push({ ours: first, theirs: await theirs() });
+    } else {
+      const first = await theirs();
+      figures.push({ ours: await ours(), theirs: first });
+    }
+  }
+  return {
+    ours: median(figures.map((figure) => figure.ours)),
+    theirs: median(figures.map((figure) => figure.theirs)),
+    ratio: median(figures.map((figure) => figure.ours / figure.theirs)),
+    rounds: figures,
+  };
+}
