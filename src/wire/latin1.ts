@@ -1,0 +1,16 @@
+const BLOCK = 4096;
+
+/** Bytes `start` to `end` as text, one character a byte, so that nothing is lost or joined. */
+export function latin1(bytes: Uint8Array, start: number, end: number): string {
+  if (end - start <= BLOCK) return String.fromCharCode.apply(null, bytes.subarray(start, end) as unknown as number[]);
+  let text = "";
+  for (let at = start; at < end; at += BLOCK) text += latin1(bytes, at, Math.min(at + BLOCK, end));
+  return text;
+}
+
+/** The bytes of a text whose characters are all below 256. */
+export function latin1Bytes(text: string): Uint8Array {
+  const bytes = new Uint8Array(text.length);
+  for (let index = 0; index < text.length; index++) bytes[index] = text.charCodeAt(index);
+  return bytes;
+}
