@@ -1,0 +1,46 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ROOT, TestLab } from "../support/lab.ts";
+import { fencedBlocks, outputPattern, parseTranscript } from "../support/transcript.ts";
+
+const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
+const lab = new TestLab(`e${process.pid}`);
+
+beforeAll(async () => {
+  await lab.up();
+});
+afterAll(() => lab.down().then(() => {}));
+
+async function expectExchanges(text: string): Promise<void> {
+  const exchanges = parseTranscript(text);
+  expect(exchanges.length).toBeGreaterThan(0);
+  for (const { command, output } of exchanges) {
+    const result = await lab.sh(`${command} 2>&1`);
+    const printed = result.stdout.endsWith("\n") || result.stdout === "" ? result.stdout : `${result.stdout}\n`;
+    expect(printed, command).toMatch(output === "" ? /^$/ : outputPattern(output));
+  }
+}
+
+describe("examples/01-star-wars", () => {
+  test("its expected.txt is what its commands print", async () => {
+    const expected = read("examples/01-star-wars/expected.txt");
+    const commands = fencedBlocks(read("examples/01-star-wars/README.md"), "sh").join("").trim().split("\n");
+    expect(parseTranscript(expected).map((exchange) => exchange.command)).toEqual(commands);
+    await expectExchanges(expected);
+  });
+});
+
+describe("README.md", () => {
+  test("its session is what the commands print", async () => {
+    const session = fencedBlocks(read("README.md"), "console")[0]!;
+    const inside = session.slice(session.indexOf("$ cd examples/01-star-wars"));
+    await expectExchanges(inside.slice(inside.indexOf("\n") + 1));
+    await lab.ok("kubectl delete -f http-sw-app.yaml; kubectl delete cnp rule1");
+  });
+
+  test("the commands that it names exist", () => {
+    const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
+    for (const [, name] of read("README.md").matchAll(/npm (?:run )?([a-z]+)/g)) expect(Object.keys(scripts)).toContain(name);
+  });
+});
