@@ -1,0 +1,164 @@
+/**
+ * Writes src/kube/schema/builtin.json and cilium.json: the names, types and constraints of API fields, taken as
+ * facts from the published Go modules (no descriptions are carried over). Run it when a version below changes:
+ * `node scripts/build-schema.ts`, with Go on the path.
+ */
+import { execFileSync } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse } from "yaml";
+
+const KUBERNETES = "k8s.io/kubernetes@v1.34.0";
+const CILIUM = "github.com/cilium/cilium@v1.20.2";
+
+/** The kinds whose definitions, and all that they refer to, are carried. */
+const ROOTS: Record<string, readonly string[]> = {
+  "io.k8s.api.core.v1": [
+    ...["Binding", "ConfigMap", "Endpoints", "Event", "Namespace", "Node", "Pod", "Secret", "Service"],
+    ...["ServiceAccount"],
+  ],
+  "io.k8s.api.apps.v1": ["DaemonSet", "Deployment", "ReplicaSet", "StatefulSet"],
+  "io.k8s.api.authentication.v1": ["SelfSubjectReview", "TokenRequest", "TokenReview"],
+  "io.k8s.api.authorization.v1": [
+    ...["LocalSubjectAccessReview", "SelfSubjectAccessReview", "SelfSubjectRulesReview", "SubjectAccessReview"],
+  ],
+  "io.k8s.api.autoscaling.v1": ["Scale"],
+  "io.k8s.api.batch.v1": ["CronJob", "Job"],
+  "io.k8s.api.coordination.v1": ["Lease"],
+  "io.k8s.api.discovery.v1": ["EndpointSlice"],
+  "io.k8s.api.events.v1": ["Event"],
+  "io.k8s.api.networking.v1": ["NetworkPolicy"],
+  "io.k8s.api.policy.v1": ["Eviction"],
+  "io.k8s.api.rbac.v1": ["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"],
+  "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1": ["CustomResourceDefinition"],
+  "io.k8s.apimachinery.pkg.apis.meta.v1": ["APIResourceList", "DeleteOptions", "Status", "WatchEvent"],
+};
+
+const CRDS = [
+  "ciliumcidrgroups",
+  "ciliumclusterwidenetworkpolicies",
+  "ciliumendpoints",
+  "ciliumidentities",
+  "ciliumnetworkpolicies",
+  "ciliumnodes",
+];
+
+type Json = { [key: string]: unknown };
+
+interface Node {
+  type?: string;
+  format?: string;
+  $ref?: string;
+  items?: Node;
+  additionalProperties?: Node;
+  properties?: Record<string, Node>;
+  required?: string[];
+  [extension: string]: unknown;
+}
+
+function moduleFolder(module: string): string {
+  const answer = execFileSync("go", ["mod", "download", "-json", module], { encoding: "utf8" });
+  return (JSON.parse(answer) as { Dir: string }).Dir;
+}
+
+const refOf = (node: Node): string | undefined => node.$ref?.slice("#/definitions/".length);
+
+/** The type part of the notation that src/kube/schema/notation.ts reads. */
+function typeText(node: Node): string {
+  const ref = refOf(node);
+  if (ref) return `#${ref}`;
+  if (node.type === "array") return `[]${typeText(node.items ?? {})}`;
+  if (node.additionalProperties) return `{}${typeText(node.additionalProperties)}`;
+  return node.format ? `${node.type}:${node.format}` : (node.type ?? "any");
+}
+
+function fieldText(node: Node): string {
+  const words = [typeText(node)];
+  const keys = node["x-kubernetes-list-map-keys"] as string[] | undefined;
+  const list = node["x-kubernetes-list-type"];
+  if (keys) words.push(`list=map(${keys.join(",")})`);
+  else if (list) words.push(`list=${list}`);
+  if (node["x-kubernetes-map-type"]) words.push(`map=${node["x-kubernetes-map-type"]}`);
+  if (node["x-kubernetes-patch-strategy"]) words.push(`patch=${node["x-kubernetes-patch-strategy"]}`);
+  if (node["x-kubernetes-patch-merge-key"]) words.push(`key=${node["x-kubernetes-patch-merge-key"]}`);
+  return words.join(" ");
+}
+
+function definitionText(node: Node): Json {
+  const kinds = (node["x-kubernetes-group-version-kind"] ?? []) as { group: string; version: string; kind: string }[];
+  const text: Json = {};
+  if (kinds.length === 1) {
+    const { group, version, kind } = kinds[0]!;
+    text.kind = [group, version, kind];
+  }
+  if (node.type !== "object" || !node.properties) text.type = typeText(node);
+  if (node["x-kubernetes-map-type"]) text.map = node["x-kubernetes-map-type"];
+  if (node.required) text.required = node.required;
+  if (node.properties) {
+    text.fields = Object.fromEntries(Object.entries(node.properties).map(([key, field]) => [key, fieldText(field)]));
+  }
+  return text;
+}
+
+function references(node: Node): string[] {
+  const children = [...Object.values(node.properties ?? {})];
+  if (node.items) children.push(node.items);
+  if (node.additionalProperties) children.push(node.additionalProperties);
+  const own = refOf(node);
+  return [...(own ? [own] : []), ...children.flatMap(references)];
+}
+
+function builtin(): Json {
+  const file = join(moduleFolder(KUBERNETES), "api/openapi-spec/swagger.json");
+  const { definitions } = JSON.parse(readFileSync(file, "utf8")) as { definitions: Record<string, Node> };
+  const wanted = new Set<string>();
+  const queue = Object.entries(ROOTS).flatMap(([prefix, kinds]) =>
+    kinds.flatMap((kind) => [`${prefix}.${kind}`, `${prefix}.${kind}List`]).filter((name) => definitions[name]),
+  );
+  for (let name = queue.pop(); name !== undefined; name = queue.pop()) {
+    if (wanted.has(name)) continue;
+    wanted.add(name);
+    queue.push(...references(definitions[name]!));
+  }
+  const entries = [...wanted].sort().map((name) => [name, definitionText(definitions[name]!)]);
+  return { source: KUBERNETES, definitions: Object.fromEntries(entries) };
+}
+
+/** The schema without its prose; `named` is true inside `properties`, where a key is a field's name. */
+function withoutProse(value: unknown, named = false): unknown {
+  if (Array.isArray(value)) return value.map((item) => withoutProse(item));
+  if (typeof value !== "object" || value === null) return value;
+  const kept = Object.entries(value).filter(([key]) => named || key !== "description");
+  return Object.fromEntries(kept.map(([key, item]) => [key, withoutProse(item, key === "properties" && !named)]));
+}
+
+interface CrdVersion {
+  schema: { openAPIV3Schema: Node };
+}
+
+/** Policies of both scopes hold the same rule, once in `spec` and listed in `specs`: it is written once. */
+function cilium(): Json {
+  const folder = join(moduleFolder(CILIUM), "pkg/k8s/apis/cilium.io/client/crds/v2");
+  const read = (name: string) => withoutProse(parse(readFileSync(join(folder, `${name}.yaml`), "utf8"))) as Json;
+  let rule = "";
+  const crds = CRDS.map((name) => {
+    const crd = read(name) as { metadata: Json; spec: { versions: CrdVersion[] } };
+    crd.metadata = { name: crd.metadata.name };
+    for (const version of crd.spec.versions) {
+      const fields = version.schema.openAPIV3Schema.properties ?? {};
+      if (!fields.specs) continue;
+      const texts = [JSON.stringify(fields.spec), JSON.stringify(fields.specs.items)];
+      if (rule === "") rule = texts[0]!;
+      if (texts.some((text) => text !== rule)) throw new Error(`${name}: its rules differ, so they cannot share one`);
+      fields.spec = { $ref: "rule" };
+      fields.specs.items = { $ref: "rule" };
+    }
+    return crd;
+  });
+  return { source: CILIUM, rule: JSON.parse(rule), crds };
+}
+
+const target = join(import.meta.dirname, "../src/kube/schema");
+writeFileSync(join(target, "builtin.json"), JSON.stringify(builtin(), null, 2));
+writeFileSync(join(target, "cilium.json"), JSON.stringify(cilium(), null, 2));
+execFileSync("biome", ["format", "--write", target], { stdio: "inherit" });

@@ -1,0 +1,181 @@
+import { equalJson, isFields } from "../object.ts";
+
+/**
+ * The part of the Common Expression Language that rules of definitions use most: `self.a.b`, `has(…)`, `size(…)`,
+ * literals, comparisons, `&&`, `||`, `!`, parentheses and `x in [..]`. Anything else is refused by name when the
+ * definition is stored, never ignored.
+ */
+type Expression = (self: unknown) => unknown;
+
+/** The rule uses a part of the language that is not served here. */
+export class UnsupportedRuleError extends Error {
+  constructor(rule: string, at: string) {
+    super(
+      `the rule \`${rule}\` uses \`${at}\`, which this server does not evaluate; use has(), size(), in and comparisons`,
+    );
+    this.name = "UnsupportedRuleError";
+  }
+}
+
+const TOKEN = /\s*(&&|\|\||==|!=|<=|>=|[<>!()[\],.]|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\d+(?:\.\d+)?|[A-Za-z_]\w*)/y;
+
+function tokens(rule: string): string[] {
+  const found: string[] = [];
+  TOKEN.lastIndex = 0;
+  for (let at = 0; at < rule.trimEnd().length; at = TOKEN.lastIndex) {
+    const match = TOKEN.exec(rule);
+    if (!match) throw new UnsupportedRuleError(rule, rule.slice(at).trim());
+    found.push(match[1]!);
+  }
+  return found;
+}
+
+const MISSING = Symbol("missing");
+
+const comparisons: Readonly<Record<string, (a: unknown, b: unknown) => boolean>> = {
+  "==": (a, b) => equalJson(a, b),
+  "!=": (a, b) => !equalJson(a, b),
+  "<": (a, b) => (a as number) < (b as number),
+  "<=": (a, b) => (a as number) <= (b as number),
+  ">": (a, b) => (a as number) > (b as number),
+  ">=": (a, b) => (a as number) >= (b as number),
+  in: (a, b) => (Array.isArray(b) ? b.some((item) => equalJson(item, a)) : isFields(b) && Object.hasOwn(b, String(a))),
+};
+
+function sizeOf(value: unknown): number {
+  if (typeof value === "string") return [...value].length;
+  if (Array.isArray(value)) return value.length;
+  return isFields(value) ? Object.keys(value).length : 0;
+}
+
+class Parser {
+  readonly #rule: string;
+  readonly #tokens: string[];
+  #at = 0;
+
+  constructor(rule: string) {
+    this.#rule = rule;
+    this.#tokens = tokens(rule);
+  }
+
+  parse(): Expression {
+    const expression = this.#or();
+    if (this.#at < this.#tokens.length) this.#refuse();
+    return expression;
+  }
+
+  #refuse(): never {
+    throw new UnsupportedRuleError(this.#rule, this.#tokens[this.#at] ?? "the end");
+  }
+
+  #take(token: string): boolean {
+    if (this.#tokens[this.#at] !== token) return false;
+    this.#at++;
+    return true;
+  }
+
+  #expect(token: string): void {
+    if (!this.#take(token)) this.#refuse();
+  }
+
+  #or(): Expression {
+    let left = this.#and();
+    while (this.#take("||")) {
+      const [first, second] = [left, this.#and()];
+      left = (self) => first(self) === true || second(self) === true;
+    }
+    return left;
+  }
+
+  #and(): Expression {
+    let left = this.#comparison();
+    while (this.#take("&&")) {
+      const [first, second] = [left, this.#comparison()];
+      left = (self) => first(self) === true && second(self) === true;
+    }
+    return left;
+  }
+
+  #comparison(): Expression {
+    const left = this.#unary();
+    const compare = comparisons[this.#tokens[this.#at] ?? ""];
+    if (!compare) return left;
+    this.#at++;
+    const right = this.#unary();
+    return (self) => compare(left(self), right(self));
+  }
+
+  #unary(): Expression {
+    if (!this.#take("!")) return this.#primary();
+    const inner = this.#unary();
+    return (self) => inner(self) !== true;
+  }
+
+  #primary(): Expression {
+    if (this.#take("(")) {
+      const inner = this.#or();
+      this.#expect(")");
+      return inner;
+    }
+    if (this.#take("[")) return this.#list();
+    if (this.#take("has")) return this.#call((value) => value !== MISSING && value !== undefined);
+    if (this.#take("size")) return this.#call(sizeOf);
+    if (this.#take("self")) return this.#selection();
+    return this.#literal();
+  }
+
+  #call(compute: (value: unknown) => unknown): Expression {
+    this.#expect("(");
+    const argument = this.#or();
+    this.#expect(")");
+    return (self) => compute(argument(self));
+  }
+
+  #list(): Expression {
+    const items: Expression[] = [];
+    while (!this.#take("]")) {
+      items.push(this.#or());
+      if (!this.#take(",") && this.#tokens[this.#at] !== "]") this.#refuse();
+    }
+    return (self) => items.map((item) => item(self));
+  }
+
+  #selection(): Expression {
+    const keys: string[] = [];
+    while (this.#take(".")) {
+      const key = this.#tokens[this.#at++];
+      if (key === undefined || !/^[A-Za-z_]\w*$/.test(key) || this.#tokens[this.#at] === "(") this.#refuse();
+      keys.push(key);
+    }
+    return (self) => keys.reduce<unknown>((value, key) => (isFields(value) ? value[key] : MISSING), self);
+  }
+
+  #literal(): Expression {
+    const token = this.#tokens[this.#at];
+    const constants: Readonly<Record<string, unknown>> = { true: true, false: false, null: null };
+    if (token === undefined) this.#refuse();
+    let value: unknown;
+    if (token in constants) value = constants[token];
+    else if (/^\d/.test(token)) value = Number(token);
+    else if (/^["']/.test(token)) value = token.slice(1, -1).replace(/\\(.)/g, "$1");
+    else this.#refuse();
+    this.#at++;
+    return () => value;
+  }
+}
+
+const compiled = new Map<string, Expression>();
+
+/** Reads a rule. Throws UnsupportedRuleError, which names the part that is not served. */
+export function compileRule(rule: string): Expression {
+  const known = compiled.get(rule);
+  if (known) return known;
+  const expression = new Parser(rule).parse();
+  compiled.set(rule, expression);
+  return expression;
+}
+
+/** True when the value keeps the rule. */
+export function evaluate(rule: string, self: unknown): boolean {
+  return compileRule(rule)(self) === true;
+}

@@ -1,0 +1,177 @@
+import { type Fields, fieldsOf, type GroupVersionKind, type KubeObject, listOf } from "../../object.ts";
+import type { FieldError } from "../../status.ts";
+import { invalid, requiredValue, unsupported } from "../field-error.ts";
+import { isIP } from "../format.ts";
+import { validateDefinition } from "./definition.ts";
+import { immutableErrors, metadataErrors, metadataUpdateErrors, type NameRule, selectorErrors } from "./metadata.ts";
+import { dns1035Problems, dnsLabelProblems, pathSegmentProblems, portNumberErrors } from "./names.ts";
+import { podSpecErrors, podUpdateErrors } from "./pod.ts";
+import { serviceErrors, serviceUpdateErrors } from "./service.ts";
+import { jobErrors, workloadErrors, workloadUpdateErrors } from "./workload.ts";
+
+/** What one kind adds to the rules of all objects. */
+interface KindRules {
+  readonly name?: NameRule;
+  readonly create?: (object: KubeObject) => FieldError[];
+  readonly update?: (next: KubeObject, old: KubeObject) => FieldError[];
+}
+
+const specOf = (object: KubeObject): Fields => fieldsOf(object.spec);
+
+function dataErrors(object: KubeObject): FieldError[] {
+  const keys = ["data", "binaryData", "stringData"].flatMap((field) =>
+    Object.keys(fieldsOf(object[field])).map((key) => ({ field: `${field}[${key}]`, key })),
+  );
+  return keys.flatMap(({ field, key }) => {
+    const good = key.length <= 253 && /^[-._a-zA-Z0-9]+$/.test(key) && key !== "." && !key.startsWith("..");
+    const why =
+      "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')";
+    return good ? [] : [invalid(field, key, why)];
+  });
+}
+
+function immutableDataErrors(next: KubeObject, old: KubeObject): FieldError[] {
+  if (old.immutable !== true) return [];
+  const frozen = ["immutable", "data", "binaryData"].filter(
+    (name) => immutableErrors(name, next[name], old[name]).length > 0,
+  );
+  return frozen.map((field) => ({
+    field,
+    reason: "FieldValueForbidden",
+    message: "Forbidden: field is immutable when `immutable` is set",
+  }));
+}
+
+function endpointsErrors(object: KubeObject): FieldError[] {
+  return listOf(object.subsets)
+    .map(fieldsOf)
+    .flatMap((subset, index) =>
+      [...listOf(subset.addresses), ...listOf(subset.notReadyAddresses)]
+        .map(fieldsOf)
+        .filter(({ ip }) => !isIP(String(ip)))
+        .map(({ ip }) =>
+          invalid(
+            `subsets[${index}].addresses`,
+            ip ?? "",
+            "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)",
+          ),
+        )
+        .concat(
+          listOf(subset.ports)
+            .map(fieldsOf)
+            .flatMap(({ port }, position) => portNumberErrors(`subsets[${index}].ports[${position}].port`, port)),
+        ),
+    );
+}
+
+function sliceErrors(object: KubeObject): FieldError[] {
+  const families = ["FQDN", "IPv4", "IPv6"];
+  if (object.addressType === undefined) return [requiredValue("addressType")];
+  return families.includes(String(object.addressType))
+    ? []
+    : [unsupported("addressType", object.addressType, families)];
+}
+
+function bindingErrors(object: KubeObject): FieldError[] {
+  const reference = fieldsOf(object.roleRef);
+  return [
+    ...(["ClusterRole", "Role"].includes(String(reference.kind))
+      ? []
+      : [unsupported("roleRef.kind", reference.kind ?? "", ["ClusterRole", "Role"])]),
+    ...(reference.name ? [] : [requiredValue("roleRef.name")]),
+    ...listOf(object.subjects)
+      .map(fieldsOf)
+      .flatMap((subject, index) => (subject.name ? [] : [requiredValue(`subjects[${index}].name`)])),
+  ];
+}
+
+function bindingUpdateErrors(next: KubeObject, old: KubeObject): FieldError[] {
+  return immutableErrors("roleRef", next.roleRef, old.roleRef).map((error) => ({
+    ...error,
+    message: error.message.replace("field is immutable", "cannot change roleRef"),
+  }));
+}
+
+function roleErrors(object: KubeObject): FieldError[] {
+  return listOf(object.rules)
+    .map(fieldsOf)
+    .flatMap((rule, index) => {
+      const path = `rules[${index}]`;
+      if (listOf(rule.verbs).length === 0)
+        return [requiredValue(`${path}.verbs`, "verbs must contain at least one value")];
+      if (listOf(rule.nonResourceURLs).length > 0) return [];
+      const missing: FieldError[] = [];
+      if (listOf(rule.apiGroups).length === 0) {
+        missing.push(requiredValue(`${path}.apiGroups`, "resource rules must supply at least one api group"));
+      }
+      if (listOf(rule.resources).length === 0) {
+        missing.push(requiredValue(`${path}.resources`, "resource rules must supply at least one resource"));
+      }
+      return missing;
+    });
+}
+
+function networkPolicyErrors(object: KubeObject): FieldError[] {
+  const spec = specOf(object);
+  const types = listOf(spec.policyTypes);
+  return [
+    ...selectorErrors("spec.podSelector", spec.podSelector),
+    ...types.flatMap((type, index) =>
+      type === "Ingress" || type === "Egress"
+        ? []
+        : [unsupported(`spec.policyTypes[${index}]`, type, ["Egress", "Ingress"])],
+    ),
+  ];
+}
+
+const workload: KindRules = { create: workloadErrors, update: workloadUpdateErrors };
+const data: KindRules = { create: dataErrors, update: immutableDataErrors };
+const role: KindRules = { name: pathSegmentProblems, create: roleErrors };
+const roleBinding: KindRules = { name: pathSegmentProblems, create: bindingErrors, update: bindingUpdateErrors };
+
+const rules: Readonly<Record<string, KindRules>> = {
+  "/Pod": {
+    create: (object) => podSpecErrors("spec", specOf(object)),
+    update: (next, old) => podUpdateErrors(specOf(next), specOf(old)),
+  },
+  "/Namespace": { name: dnsLabelProblems },
+  "/Service": { name: dns1035Problems, create: serviceErrors, update: serviceUpdateErrors },
+  "/Endpoints": { create: endpointsErrors },
+  "/ConfigMap": data,
+  "/Secret": {
+    ...data,
+    update: (next, old) => [...immutableErrors("type", next.type, old.type), ...immutableDataErrors(next, old)],
+  },
+  "apps/Deployment": workload,
+  "apps/ReplicaSet": workload,
+  "apps/DaemonSet": workload,
+  "apps/StatefulSet": workload,
+  "batch/Job": { create: jobErrors },
+  "discovery.k8s.io/EndpointSlice": {
+    create: sliceErrors,
+    update: (next, old) => immutableErrors("addressType", next.addressType, old.addressType),
+  },
+  "rbac.authorization.k8s.io/Role": role,
+  "rbac.authorization.k8s.io/ClusterRole": role,
+  "rbac.authorization.k8s.io/RoleBinding": roleBinding,
+  "rbac.authorization.k8s.io/ClusterRoleBinding": roleBinding,
+  "networking.k8s.io/NetworkPolicy": { create: networkPolicyErrors },
+  "apiextensions.k8s.io/CustomResourceDefinition": { create: validateDefinition },
+};
+
+/** Kinds that are asked, not stored: they have no name. */
+const NAMELESS = new Set(["authentication.k8s.io", "authorization.k8s.io"]);
+
+const rulesOf = (kind: GroupVersionKind): KindRules => rules[`${kind.group}/${kind.kind}`] ?? {};
+
+/** What breaks the rules of a built-in kind; types are right by then. */
+export function checkKind(kind: GroupVersionKind, object: KubeObject): FieldError[] {
+  if (NAMELESS.has(kind.group) || kind.kind === "Scale") return [];
+  const { name, create } = rulesOf(kind);
+  return [...metadataErrors(object, name), ...(create?.(object) ?? [])];
+}
+
+/** What an update of a built-in kind changes though it must not. */
+export function checkKindUpdate(kind: GroupVersionKind, next: KubeObject, old: KubeObject): FieldError[] {
+  return [...metadataUpdateErrors(next, old), ...(rulesOf(kind).update?.(next, old) ?? [])];
+}

@@ -1,0 +1,165 @@
+import { equalJson, type Fields, fieldsOf, listOf } from "../../object.ts";
+import type { FieldError } from "../../status.ts";
+import { duplicate, forbiddenValue, invalid, requiredValue, unsupported } from "../field-error.ts";
+import { childPath } from "../node.ts";
+import { containerErrors } from "./container.ts";
+import { labelErrors } from "./metadata.ts";
+import {
+  dnsLabelProblems,
+  dnsSubdomainProblems,
+  labelValueProblems,
+  problems,
+  qualifiedNameProblems,
+} from "./names.ts";
+
+const OPERATORS = ["Equal", "Exists"];
+const EFFECTS = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
+
+const objects = (value: unknown): Fields[] => listOf(value).map(fieldsOf);
+
+function oneOf(path: string, value: unknown, allowed: readonly string[]): FieldError[] {
+  return value === undefined || allowed.includes(String(value)) ? [] : [unsupported(path, value, allowed)];
+}
+
+/** Names of containers of all lists must differ; every container has its own rules. */
+function allContainerErrors(path: string, spec: Fields, volumes: ReadonlySet<string>): FieldError[] {
+  const errors: FieldError[] = [];
+  const names = new Set<unknown>();
+  for (const list of ["initContainers", "containers"]) {
+    for (const [index, container] of objects(spec[list]).entries()) {
+      const place = `${childPath(path, list)}[${index}]`;
+      errors.push(...containerErrors(place, container, volumes));
+      if (container.name && names.has(container.name)) errors.push(duplicate(`${place}.name`, container.name));
+      names.add(container.name);
+    }
+  }
+  if (listOf(spec.containers).length === 0) errors.push(requiredValue(childPath(path, "containers")));
+  return errors;
+}
+
+function volumeErrors(path: string, volumes: readonly Fields[]): FieldError[] {
+  const names = new Set<unknown>();
+  return volumes.flatMap((volume, index) => {
+    const place = `${path}[${index}]`;
+    const errors: FieldError[] = [];
+    if (!volume.name) errors.push(requiredValue(`${place}.name`));
+    else errors.push(...problems(`${place}.name`, volume.name, dnsLabelProblems(String(volume.name))));
+    if (volume.name && names.has(volume.name)) errors.push(duplicate(`${place}.name`, volume.name));
+    names.add(volume.name);
+    const sources = Object.keys(volume).filter((key) => key !== "name" && volume[key] !== null);
+    if (sources.length > 1)
+      errors.push(forbiddenValue(`${place}.${sources[1]}`, "may not specify more than 1 volume type"));
+    return errors;
+  });
+}
+
+function tolerationErrors(path: string, { key, operator, value, effect, tolerationSeconds }: Fields): FieldError[] {
+  const errors: FieldError[] = [];
+  if (key) errors.push(...problems(`${path}.key`, key, qualifiedNameProblems(String(key))));
+  else if (operator !== "Exists") {
+    errors.push(
+      invalid(
+        `${path}.operator`,
+        operator ?? "",
+        'operator must be Exists when `key` is empty, which means "match all values and all keys"',
+      ),
+    );
+  }
+  if (operator) errors.push(...oneOf(`${path}.operator`, operator, OPERATORS));
+  if (operator === "Exists" && value) {
+    errors.push(invalid(`${path}.operator`, value, "value must be empty when `operator` is 'Exists'"));
+  } else if (value) errors.push(...problems(`${path}.operator`, value, labelValueProblems(String(value))));
+  if (effect) errors.push(...oneOf(`${path}.effect`, effect, EFFECTS));
+  if (tolerationSeconds !== undefined && tolerationSeconds !== null && effect !== "NoExecute") {
+    errors.push(invalid(`${path}.effect`, effect ?? "", "effect must be 'NoExecute' when `tolerationSeconds` is set"));
+  }
+  return errors;
+}
+
+function hostPortErrors(path: string, spec: Fields): FieldError[] {
+  if (spec.hostNetwork !== true) return [];
+  return objects(spec.containers).flatMap((container, index) =>
+    objects(container.ports).flatMap(({ hostPort, containerPort }, position) =>
+      hostPort === undefined || hostPort === 0 || hostPort === containerPort
+        ? []
+        : [
+            invalid(
+              `${path}.containers[${index}].ports[${position}].hostPort`,
+              hostPort,
+              "must match `containerPort` when `hostNetwork` is true",
+            ),
+          ],
+    ),
+  );
+}
+
+/** Rules for a pod's spec, in pods and in the templates of workloads. */
+export function podSpecErrors(path: string, spec: Fields): FieldError[] {
+  const volumes = objects(spec.volumes);
+  const names = new Set(volumes.map((volume) => String(volume.name)));
+  const errors = [
+    ...volumeErrors(childPath(path, "volumes"), volumes),
+    ...allContainerErrors(path, spec, names),
+    ...oneOf(`${path}.restartPolicy`, spec.restartPolicy, ["Always", "OnFailure", "Never"]),
+    ...oneOf(`${path}.dnsPolicy`, spec.dnsPolicy, ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"]),
+    ...labelErrors(`${path}.nodeSelector`, spec.nodeSelector),
+    ...objects(spec.tolerations).flatMap((item, index) => tolerationErrors(`${path}.tolerations[${index}]`, item)),
+    ...hostPortErrors(path, spec),
+  ];
+  for (const name of ["nodeName", "serviceAccountName"]) {
+    const value = spec[name];
+    if (value) errors.push(...problems(`${path}.${name}`, value, dnsSubdomainProblems(String(value))));
+  }
+  const grace = spec.terminationGracePeriodSeconds;
+  if (typeof grace === "number" && grace < 0) {
+    errors.push(invalid(`${path}.terminationGracePeriodSeconds`, grace, "must be greater than or equal to 0"));
+  }
+  if (spec.dnsPolicy === "None" && listOf(fieldsOf(spec.dnsConfig).nameservers).length === 0) {
+    errors.push(
+      requiredValue(
+        `${path}.dnsConfig.nameservers`,
+        "must provide at least one DNS nameserver when `dnsPolicy` is None",
+      ),
+    );
+  }
+  return errors;
+}
+
+const IMAGE_LISTS = ["containers", "initContainers"];
+
+/** The spec with what an update may change taken from the old one. */
+function withOldMutables(next: Fields, old: Fields): Fields {
+  const same: Fields = { ...next };
+  for (const list of IMAGE_LISTS) {
+    const before = objects(old[list]);
+    if (next[list] === undefined || before.length !== listOf(next[list]).length) continue;
+    same[list] = objects(next[list]).map((container, index) => ({ ...container, image: before[index]!.image }));
+  }
+  for (const name of ["activeDeadlineSeconds", "tolerations", "schedulingGates", "terminationGracePeriodSeconds"]) {
+    if (old[name] === undefined) delete same[name];
+    else same[name] = old[name];
+  }
+  return same;
+}
+
+/** A pod's spec stands still, but for images, added tolerations and deadlines. */
+export function podUpdateErrors(next: Fields, old: Fields): FieldError[] {
+  const errors: FieldError[] = [];
+  const kept = objects(old.tolerations).every((toleration) =>
+    objects(next.tolerations).some((candidate) => equalJson(candidate, toleration)),
+  );
+  if (!kept) {
+    errors.push(
+      forbiddenValue("spec.tolerations", "existing toleration can not be modified except its tolerationSeconds"),
+    );
+  }
+  if (!equalJson(withOldMutables(next, old), old)) {
+    errors.push(
+      forbiddenValue(
+        "spec",
+        "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)",
+      ),
+    );
+  }
+  return errors;
+}

@@ -1,0 +1,101 @@
+import { type Fields, fieldsOf, type KubeObject } from "../../object.ts";
+import type { FieldError } from "../../status.ts";
+import { invalid, requiredValue, unsupported } from "../field-error.ts";
+import { immutableErrors, labelErrors, selectorErrors, selects } from "./metadata.ts";
+import { podSpecErrors } from "./pod.ts";
+
+function isEmptySelector(selector: Fields): boolean {
+  return Object.keys(fieldsOf(selector.matchLabels)).length === 0 && !Array.isArray(selector.matchExpressions);
+}
+
+function negativeErrors(path: string, value: unknown): FieldError[] {
+  return typeof value === "number" && value < 0 ? [invalid(path, value, "must be greater than or equal to 0")] : [];
+}
+
+/** A template's metadata and spec; `restart` is the one policy that the owner allows. */
+function templateErrors(path: string, template: Fields, restart: readonly string[]): FieldError[] {
+  const spec = fieldsOf(template.spec);
+  const policy = spec.restartPolicy;
+  return [
+    ...labelErrors(`${path}.metadata.labels`, fieldsOf(template.metadata).labels),
+    ...podSpecErrors(`${path}.spec`, spec),
+    ...(policy === undefined || restart.includes(String(policy))
+      ? []
+      : [unsupported(`${path}.spec.restartPolicy`, policy, restart)]),
+  ];
+}
+
+function fractionErrors(path: string, value: unknown): FieldError[] {
+  if (value === undefined || value === null) return [];
+  if (typeof value === "number") return negativeErrors(path, value);
+  const text = String(value);
+  if (!/^\d+%$/.test(text)) {
+    return [invalid(path, value, "must be an integer or percentage (e.g '5%%')")];
+  }
+  return [];
+}
+
+function rolloutErrors(path: string, strategy: Fields): FieldError[] {
+  const { type } = strategy;
+  const rolling = fieldsOf(strategy.rollingUpdate);
+  const errors = ["maxUnavailable", "maxSurge"].flatMap((name) =>
+    fractionErrors(`${path}.rollingUpdate.${name}`, rolling[name]),
+  );
+  const isZero = (value: unknown) => value === 0 || value === "0%";
+  if (isZero(rolling.maxUnavailable) && isZero(rolling.maxSurge)) {
+    errors.push(
+      invalid(`${path}.rollingUpdate.maxUnavailable`, rolling.maxUnavailable, "may not be 0 when `maxSurge` is 0"),
+    );
+  }
+  if (type === "Recreate" && strategy.rollingUpdate) {
+    const message = "Forbidden: may not be specified when strategy `type` is 'Recreate'";
+    errors.push({ field: `${path}.rollingUpdate`, reason: "FieldValueForbidden", message });
+  }
+  return errors;
+}
+
+const STRATEGIES: Readonly<Record<string, { field: string; allowed: readonly string[] }>> = {
+  Deployment: { field: "strategy", allowed: ["Recreate", "RollingUpdate"] },
+  DaemonSet: { field: "updateStrategy", allowed: ["RollingUpdate", "OnDelete"] },
+};
+
+/** Rules for what runs pods from a template by a selector: Deployment, ReplicaSet, DaemonSet, StatefulSet. */
+export function workloadErrors(object: KubeObject): FieldError[] {
+  const spec = fieldsOf(object.spec);
+  const template = fieldsOf(spec.template);
+  const labels = fieldsOf(template.metadata).labels;
+  const errors = ["replicas", "minReadySeconds", "revisionHistoryLimit"].flatMap((name) =>
+    negativeErrors(`spec.${name}`, spec[name]),
+  );
+  if (!spec.selector) errors.push(requiredValue("spec.selector"));
+  else {
+    errors.push(...selectorErrors("spec.selector", spec.selector));
+    const empty = isEmptySelector(fieldsOf(spec.selector));
+    const kind = object.kind.toLowerCase();
+    if (empty) errors.push(invalid("spec.selector", spec.selector, `empty selector is invalid for ${kind}`));
+    else if (!selects(spec.selector, labels)) {
+      const why = "`selector` does not match template `labels`";
+      errors.push(invalid("spec.template.metadata.labels", labels ?? null, why));
+    }
+  }
+  errors.push(...templateErrors("spec.template", template, ["Always"]));
+  const strategy = STRATEGIES[object.kind];
+  const given = strategy && fieldsOf(spec[strategy.field]);
+  if (strategy && given) {
+    if (given.type && !strategy.allowed.includes(String(given.type))) {
+      errors.push(unsupported(`spec.${strategy.field}.type`, given.type, strategy.allowed));
+    }
+    errors.push(...rolloutErrors(`spec.${strategy.field}`, given));
+  }
+  return errors;
+}
+
+/** The selector stands still: the pods of the old one would be lost. */
+export function workloadUpdateErrors(next: KubeObject, old: KubeObject): FieldError[] {
+  return immutableErrors("spec.selector", fieldsOf(next.spec).selector, fieldsOf(old.spec).selector);
+}
+
+/** Rules for a Job: its pods end. */
+export function jobErrors(object: KubeObject): FieldError[] {
+  return templateErrors("spec.template", fieldsOf(fieldsOf(object.spec).template), ["OnFailure", "Never"]);
+}
