@@ -65,7 +65,7 @@ export function selects(selector: Selector, labels: Labels): boolean {
 }
 
 function isMet({ source, key, operator, values }: Requirement, labels: Labels): boolean {
-  const value = source === "cidr" ? cidrValue(key, labels) : valueOf(source, key, labels);
+  const value = source === "cidr" ? cidrValue(key, labels) : labelValue(source, key, labels);
   switch (operator) {
     case "In":
       return value !== undefined && values.includes(value);
@@ -78,7 +78,7 @@ function isMet({ source, key, operator, values }: Requirement, labels: Labels): 
   }
 }
 
-function valueOf(source: string, key: string, labels: Labels): string | undefined {
+function labelValue(source: string, key: string, labels: Labels): string | undefined {
   for (const label of labels) {
     if (label.key === key && (source === "any" || label.source === source)) return label.value;
   }

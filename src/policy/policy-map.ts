@@ -54,13 +54,15 @@ export interface L7PeerRules {
   readonly origin: number;
 }
 
-/** What the proxy must judge on one redirected port of an endpoint. */
+/** What the proxy must judge on one redirected port, or range of ports, of an endpoint. */
 export interface L7Redirect {
-  /** Stable within an endpoint: `ingress:TCP:80`. */
+  /** Stable within an endpoint: `ingress:TCP:80`, `ingress:TCP:80-90`. */
   readonly key: string;
   readonly direction: Direction;
   readonly protocol: number;
   readonly port: number;
+  /** Last port of a range; absent = one port. The rules are the same for every port in it. */
+  readonly endPort?: number;
   readonly parser: "http";
   readonly rules: readonly L7PeerRules[];
 }

@@ -1,0 +1,58 @@
+import type { RuleOrigin } from "./policy-map.ts";
+import type { PolicyKey } from "./rule.ts";
+
+/** Rules that decided something, in a fixed order and each once. */
+export type Origins = readonly RuleOrigin[];
+
+const DERIVED_FROM = "reserved:io.cilium.policy.derived-from";
+
+function builtIn(name: string): RuleOrigin {
+  return { kind: "", namespace: "", name: "", labels: [`${DERIVED_FROM}=${name}`], path: name };
+}
+
+/** What decides without a policy's word; the names are Cilium's. */
+export const BuiltInOrigin = {
+  ingress: builtIn("allow-any-ingress"),
+  egress: builtIn("allow-any-egress"),
+  localhost: builtIn("allow-localhost-ingress"),
+  alwaysEnforced: builtIn("always-enforced"),
+} as const;
+
+export function originOf(key: PolicyKey, labels: readonly string[], path: string): RuleOrigin {
+  return { kind: key.kind, namespace: key.namespace, name: key.name, labels, path };
+}
+
+/** Equal text, equal rule. */
+export function originText({ kind, namespace, name, path }: RuleOrigin): string {
+  return `${kind}\n${namespace}\n${name}\n${path}`;
+}
+
+/** Both lists as one, without repetition. */
+export function mergeOrigins(a: Origins, b: Origins): Origins {
+  if (a === b) return a;
+  const known = new Set(a.map(originText));
+  const added = b.filter((origin) => !known.has(originText(origin)));
+  return added.length === 0 ? a : [...a, ...added];
+}
+
+/** Numbers lists of origins; equal lists (in whatever order) share a number. */
+export class OriginTable {
+  private readonly lists: Origins[] = [];
+  private readonly byList = new Map<Origins, number>();
+  private readonly byText = new Map<string, number>();
+
+  indexOf(origins: Origins): number {
+    const known = this.byList.get(origins);
+    if (known !== undefined) return known;
+    const sorted = [...origins].sort((a, b) => (originText(a) < originText(b) ? -1 : 1));
+    const text = sorted.map(originText).join("\0");
+    const index = this.byText.get(text) ?? this.lists.push(sorted) - 1;
+    this.byText.set(text, index);
+    this.byList.set(origins, index);
+    return index;
+  }
+
+  all(): readonly Origins[] {
+    return this.lists;
+  }
+}
