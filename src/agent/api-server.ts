@@ -1,12 +1,6 @@
 import { rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type {
-  EndpointChangeRequest,
-  EndpointModel,
-  IdentityModel,
-  IpamResponse,
-  PolicyModel,
-} from "./api.ts";
+import type { EndpointChangeRequest, EndpointModel, IdentityModel, IpamResponse, PolicyModel } from "./api.ts";
 import type { Monitor } from "./monitor.ts";
 import type { NamedFrontend } from "./service-frontends.ts";
 
@@ -91,9 +85,15 @@ function endpointRequest(containerId: string, body: Record<string, unknown>): En
   };
 }
 
-async function ipam(calls: AgentCalls, method: string, rest: readonly string[], request: IncomingMessage): Promise<Answer> {
+async function ipam(
+  calls: AgentCalls,
+  method: string,
+  rest: readonly string[],
+  request: IncomingMessage,
+): Promise<Answer> {
   const [address] = rest;
-  if (method === "POST" && address === undefined) return [201, calls.allocateAddress(text(await readBody(request), "owner"))];
+  if (method === "POST" && address === undefined)
+    return [201, calls.allocateAddress(text(await readBody(request), "owner"))];
   if (method === "DELETE" && address !== undefined) {
     calls.releaseAddress(address);
     return [200, {}];
@@ -101,7 +101,12 @@ async function ipam(calls: AgentCalls, method: string, rest: readonly string[], 
   throw new ApiError(405, `${method} is not a call on /v1/ipam`);
 }
 
-async function endpoint(calls: AgentCalls, method: string, rest: readonly string[], request: IncomingMessage): Promise<Answer> {
+async function endpoint(
+  calls: AgentCalls,
+  method: string,
+  rest: readonly string[],
+  request: IncomingMessage,
+): Promise<Answer> {
   const [id, part] = rest;
   if (method === "GET" && id === undefined) return [200, calls.endpoints()];
   if (method === "GET" && id !== undefined && part === "policy") {
@@ -145,7 +150,12 @@ function send(response: ServerResponse, [status, body]: Answer): void {
   response.end(bytes);
 }
 
-async function handle(calls: AgentCalls, monitor: Monitor, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function handle(
+  calls: AgentCalls,
+  monitor: Monitor,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   try {
     if (request.method === "GET" && request.url === "/v1/monitor") monitor.attach(response);
     else send(response, await answer(calls, request));
@@ -156,7 +166,11 @@ async function handle(calls: AgentCalls, monitor: Monitor, request: IncomingMess
 }
 
 /** Serves the calls of api.ts on a unix socket; takes the place of a predecessor's socket file. */
-export async function serveAgentApi(path: string, calls: AgentCalls, monitor: Monitor): Promise<{ close(): Promise<void> }> {
+export async function serveAgentApi(
+  path: string,
+  calls: AgentCalls,
+  monitor: Monitor,
+): Promise<{ close(): Promise<void> }> {
   const server: Server = createServer((request, response) => void handle(calls, monitor, request, response));
   // A request may wait for the API server to come back: the caller decides how long.
   server.requestTimeout = 0;

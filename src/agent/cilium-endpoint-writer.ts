@@ -42,7 +42,10 @@ export class CiliumEndpointWriter {
       const found = await this.client.get(CiliumEndpoints, name, namespace);
       if (!belongsTo(found, podUid)) return;
       const { uid } = found.metadata;
-      await this.client.delete(CiliumEndpoints, name, { namespace, ...(uid === undefined ? {} : { preconditions: { uid } }) });
+      await this.client.delete(CiliumEndpoints, name, {
+        namespace,
+        ...(uid === undefined ? {} : { preconditions: { uid } }),
+      });
     } catch (error) {
       if (!["NotFound", "Conflict"].includes(reasonOf(error) ?? "")) throw error;
     }

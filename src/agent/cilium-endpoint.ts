@@ -1,6 +1,6 @@
 import { fieldsOf, listOf } from "../kube/object.ts";
+import { formatLabels } from "../model/label.ts";
 import type { Endpoint } from "./endpoint.ts";
-import { labelText } from "./identity-allocator.ts";
 import type { AddressClaim } from "./ipcache-sources.ts";
 import type { KubeObject } from "./kube.ts";
 
@@ -55,7 +55,7 @@ export function ciliumEndpointOf(
         "k8s-pod-name": podName,
         "pod-name": `${podNamespace}/${podName}`,
       },
-      identity: { id: endpoint.identity, labels: endpoint.labels.map(labelText) },
+      identity: { id: endpoint.identity, labels: formatLabels(endpoint.labels) },
       networking: { addressing: [{ ipv4: address }], node: nodeAddress },
       encryption: {},
       policy: {
@@ -77,8 +77,4 @@ export function claimOf(object: KubeObject): AddressClaim | undefined {
   if (typeof address !== "string" || typeof identity !== "number" || identity === 0) return undefined;
   if (typeof networking.node !== "string") return undefined;
   return { address, identity, nodeAddress: networking.node, createdAt: object.metadata.creationTimestamp ?? "" };
-}
-
-function belongsTo(object: KubeObject, podUid: string): boolean {
-  return object.metadata.ownerReferences?.some((owner) => owner.uid === podUid) ?? false;
 }

@@ -39,7 +39,7 @@ export interface LifecycleParts {
 const PROXY_PATIENCE = 500;
 
 /** A promise's end or the given time, whichever is first; never rejects. */
-async function atMost(ms: number, promise: Promise<unknown>): Promise<void> {
+export async function atMost(ms: number, promise: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const patience = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, ms);
@@ -90,11 +90,15 @@ export class EndpointLifecycle {
   followLabels(endpoint: Endpoint): void {
     const labels = this.parts.podLabels(endpoint.request);
     if (labels === undefined || !endpoint.attached) return;
-    const task = `identity of endpoint ${endpoint.id}`;
     if (sameLabels(labels, this.wantedLabels.get(endpoint) ?? endpoint.labels)) return;
+    this.reallocate(endpoint, labels);
+  }
+
+  /** Finds the identity of these labels for the endpoint, also when it had another number for them. */
+  reallocate(endpoint: Endpoint, labels: Labels): void {
     this.wantedLabels.set(endpoint, labels);
     endpoint.state = "waiting-for-identity";
-    this.parts.retry.run(task, () => this.changeIdentity(endpoint));
+    this.parts.retry.run(`identity of endpoint ${endpoint.id}`, () => this.changeIdentity(endpoint));
   }
 
   /** Tells the ipcache who has the endpoint's address. */
@@ -144,21 +148,26 @@ export class EndpointLifecycle {
   private async changeIdentity(endpoint: Endpoint): Promise<void> {
     const labels = this.wantedLabels.get(endpoint);
     if (labels === undefined || !endpoint.attached) return;
-    if (!sameLabels(labels, endpoint.labels)) {
-      const identity = await this.parts.allocator.allocate(labels);
-      if (this.wantedLabels.get(endpoint) !== labels || !endpoint.attached) return;
-      this.assume(endpoint, identity, labels);
-      this.save(endpoint);
-      // Its own policy changes with its labels before anybody sees it under the new identity.
-      this.parts.reconciler.regenerate(endpoint);
-      this.parts.reconciler.flush();
-      await this.parts.datapath.addEndpoint(datapathConfig(endpoint));
-      if (!endpoint.attached) return;
-      this.claimAddress(endpoint);
-      this.parts.reconciler.flush();
-      await this.parts.announce(endpoint);
+    const identity = await this.parts.allocator.allocate(labels);
+    if (this.wantedLabels.get(endpoint) !== labels || !endpoint.attached) return;
+    if (identity !== endpoint.identity || !sameLabels(labels, endpoint.labels)) {
+      await this.become(endpoint, identity, labels);
     }
     if (this.wantedLabels.get(endpoint) === labels) this.wantedLabels.delete(endpoint);
+    this.parts.reconciler.regenerate(endpoint);
+  }
+
+  private async become(endpoint: Endpoint, identity: number, labels: Labels): Promise<void> {
+    this.assume(endpoint, identity, labels);
+    this.save(endpoint);
+    // Its own policy changes with its labels before anybody sees it under the new identity.
+    this.parts.reconciler.regenerate(endpoint);
+    this.parts.reconciler.flush();
+    await this.parts.datapath.addEndpoint(datapathConfig(endpoint));
+    if (!endpoint.attached) return;
+    this.claimAddress(endpoint);
+    this.parts.reconciler.flush();
+    await this.parts.announce(endpoint);
   }
 
   private assume(endpoint: Endpoint, identity: number, labels: Labels): void {
@@ -173,7 +182,8 @@ export class EndpointLifecycle {
   }
 
   private mustExist(endpoint: Endpoint): void {
-    if (endpoint.state === "disconnecting") throw new ApiError(410, `the endpoint of ${podKey(endpoint)} was deleted meanwhile`);
+    if (endpoint.state === "disconnecting")
+      throw new ApiError(410, `the endpoint of ${podKey(endpoint)} was deleted meanwhile`);
   }
 
   /** Removes every trace; the kernel's part first, so that after a failure the endpoint is still known. */

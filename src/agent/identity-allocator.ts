@@ -1,5 +1,5 @@
 import { CiliumIdentities } from "../kube/resources.ts";
-import type { Label, Labels } from "../model/label.ts";
+import { compareText, formatLabels, type Label, type Labels, splitSource, toLabels } from "../model/label.ts";
 import { type KubeClient, type KubeObject, reasonOf } from "./kube.ts";
 
 /** `security-labels` of a CiliumIdentity: `source:key` -> value. */
@@ -9,25 +9,15 @@ export function securityLabels(labels: Labels): SecurityLabels {
   return Object.fromEntries(labels.map((label) => [`${label.source}:${label.key}`, label.value]));
 }
 
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
-
-/** `source:key=value`, without `=` when the value is empty. */
-export function labelText(label: Label): string {
-  const name = `${label.source}:${label.key}`;
-  return label.value === "" ? name : `${name}=${label.value}`;
-}
-
 /** The labels that a CiliumIdentity stands for, sorted by their text. */
 export function labelsOfIdentity(object: KubeObject): Labels {
   const map = (object["security-labels"] ?? {}) as SecurityLabels;
-  return Object.entries(map)
-    .map(([name, value]) => {
-      const colon = name.indexOf(":");
-      return { source: name.slice(0, colon), key: name.slice(colon + 1), value };
-    })
-    .sort((a, b) => compare(labelText(a), labelText(b)));
+  return toLabels(
+    Object.entries(map).map(([name, value]) => {
+      const { source, rest } = splitSource(name);
+      return { source, key: rest, value };
+    }),
+  );
 }
 
 export function sameLabels(a: Labels, b: Labels): boolean {
@@ -35,11 +25,9 @@ export function sameLabels(a: Labels, b: Labels): boolean {
 }
 
 /** One text for one set of labels. */
-export function labelKey(labels: Labels): string {
-  return labels.map(labelText).sort(compare).join("\n");
+function labelKey(labels: Labels): string {
+  return formatLabels(labels).sort(compareText).join("\n");
 }
-
-const NAMESPACE_LABEL = "io.kubernetes.pod.namespace";
 
 function identityObject(id: number, labels: Labels): KubeObject {
   const searchable = labels.filter((label) => label.source === "k8s" && isKubernetesLabel(label));
@@ -56,7 +44,7 @@ function identityObject(id: number, labels: Labels): KubeObject {
 
 /** The API server refuses label keys with a name longer than 63 or several slashes; those are left out of the search labels. */
 function isKubernetesLabel(label: Label): boolean {
-  return label.key === NAMESPACE_LABEL || /^([a-z0-9.-]{1,253}\/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/.test(label.key);
+  return /^([a-z0-9.-]{1,253}\/)?[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/.test(label.key);
 }
 
 export interface IdentityAllocatorOptions {
@@ -104,7 +92,7 @@ export class IdentityAllocator {
       if (cached !== undefined && !sameLabels(labelsOfIdentity(cached), labels)) continue;
       if (cached !== undefined || (await this.take(id, labels))) return id;
     }
-    throw new Error(`every candidate number is taken by other labels than ${labels.map(labelText).join(",")}`);
+    throw new Error(`every candidate number is taken by other labels than ${formatLabels(labels).join(",")}`);
   }
 
   /** True when the number stands for these labels now. */

@@ -72,7 +72,9 @@ export class IpcacheSources {
   entryOf(prefix: string): IpcacheEntry | undefined {
     const sources = this.byPrefix.get(prefix);
     if (sources === undefined) return undefined;
-    return sources.fixed.get("node") ?? this.podEntry(sources) ?? sources.fixed.get("cidr") ?? sources.fixed.get("base");
+    return (
+      sources.fixed.get("node") ?? this.podEntry(sources) ?? sources.fixed.get("cidr") ?? sources.fixed.get("base")
+    );
   }
 
   private podEntry(sources: Sources): IpcacheEntry | undefined {

@@ -11,8 +11,8 @@ export interface ReconcilerParts {
   readonly regeneration: Regeneration;
   /** All endpoints; those that the datapath does not have are left out. */
   readonly endpoints: () => Iterable<Endpoint>;
-  /** Does what else follows from the inputs and may mark more, before the endpoints are regenerated. */
-  readonly prepare: () => void;
+  /** Does what else follows from the inputs, before the endpoints are regenerated; true when that changed identities. */
+  readonly prepare: () => boolean;
   /** Is told of each change of the kernel's ipcache. */
   readonly ipcacheChanged: (prefix: string, entry: IpcacheEntry | undefined, old: IpcacheEntry | undefined) => void;
   readonly failed: (endpoint: Endpoint, error: Error) => void;
@@ -86,7 +86,7 @@ export class Reconciler {
   /** Does everything that is due, now. Does nothing before `open`. */
   flush(): void {
     if (!this.isOpen) return;
-    this.parts.prepare();
+    if (this.parts.prepare()) this.allDirty = true;
     const prefixes = this.changedPrefixes();
     this.withdraw(prefixes);
     this.regenerateDirty();
@@ -141,7 +141,7 @@ export class Reconciler {
     this.allDirty = false;
     this.dirty.clear();
     for (const endpoint of due) {
-      if (!endpoint.attached) continue;
+      if (!endpoint.attached || endpoint.identity === 0) continue;
       this.parts.regeneration.regenerate(endpoint).catch((error: Error) => this.parts.failed(endpoint, error));
     }
   }

@@ -53,6 +53,11 @@ export class Regeneration {
     }
   }
 
+  /** Tells the proxy what is coming and leaves the kernel as it is. Rejects when the policies contradict each other. */
+  async announce(endpoint: Endpoint): Promise<void> {
+    await this.publish(endpoint, this.ports.resolve(endpoint));
+  }
+
   forget(endpoint: Endpoint): void {
     this.written.delete(endpoint.id);
     this.ports.redirects.remove(endpoint.id);

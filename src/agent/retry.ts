@@ -12,7 +12,10 @@ export interface TaskStatus {
  * while it runs, it runs once more afterwards.
  */
 export class Retry {
-  private readonly tasks = new Map<string, { again: boolean; running: boolean; timer?: NodeJS.Timeout; status: TaskStatus }>();
+  private readonly tasks = new Map<
+    string,
+    { again: boolean; running: boolean; timer?: NodeJS.Timeout; status: TaskStatus }
+  >();
   private readonly log: (message: string) => void;
   private stopped = false;
 

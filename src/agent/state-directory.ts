@@ -3,6 +3,8 @@ import { join } from "node:path";
 import type { Label } from "../model/label.ts";
 import type { EndpointChangeRequest } from "./api.ts";
 import type { Allocations } from "./ipam.ts";
+import type { KubeObject } from "./kube.ts";
+import type { AcceptedPolicies } from "./policy-sync.ts";
 
 /** What an agent must find again after a restart to own an endpoint; the verdicts themselves are in the kernel. */
 export interface EndpointRecord {
@@ -22,6 +24,7 @@ export interface StateDirectory {
   saveAllocations(allocations: Allocations): void;
   serviceIds(): Readonly<Record<string, number>>;
   saveServiceIds(ids: Readonly<Record<string, number>>): void;
+  readonly policies: AcceptedPolicies;
 }
 
 function readJson(path: string): unknown {
@@ -37,6 +40,21 @@ function readJson(path: string): unknown {
 function writeJson(path: string, value: unknown): void {
   writeFileSync(`${path}.new`, JSON.stringify(value));
   renameSync(`${path}.new`, path);
+}
+
+/** Names of policies hold slashes. */
+function openPolicies(path: string): AcceptedPolicies {
+  mkdirSync(path, { recursive: true });
+  const file = (key: string) => join(path, `${encodeURIComponent(key)}.json`);
+  return {
+    load: (key) => readJson(file(key)) as KubeObject | undefined,
+    save: (key, object) => writeJson(file(key), object),
+    remove: (key) => rmSync(file(key), { force: true }),
+    keys: () =>
+      readdirSync(path)
+        .filter((name) => name.endsWith(".json"))
+        .map((name) => decodeURIComponent(name.slice(0, -".json".length))),
+  };
 }
 
 const ENDPOINT_FILE = /^endpoint-\d+\.json$/;
@@ -56,5 +74,6 @@ export function openStateDirectory(path: string): StateDirectory {
     saveAllocations: (allocations) => writeJson(file("ipam.json"), allocations),
     serviceIds: () => (readJson(file("services.json")) ?? {}) as Record<string, number>,
     saveServiceIds: (ids) => writeJson(file("services.json"), ids),
+    policies: openPolicies(file("policies")),
   };
 }

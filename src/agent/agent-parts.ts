@@ -1,0 +1,226 @@
+import { CiliumClusterwideNetworkPolicies, CiliumNetworkPolicies, type ResourceRef } from "../kube/resources.ts";
+import { ReservedIdentity } from "../model/addresses.ts";
+import { identityCandidates, reservedIdentities } from "../model/identity.ts";
+import { formatLabels } from "../model/label.ts";
+import { CidrIdentities } from "./cidr-identities.ts";
+import { ciliumEndpointOf, namedPortsOf } from "./cilium-endpoint.ts";
+import { CiliumEndpointWriter } from "./cilium-endpoint-writer.ts";
+import { chooseEndpointId, type Endpoint, podKey } from "./endpoint.ts";
+import { EndpointLifecycle } from "./endpoint-lifecycle.ts";
+import { EndpointTable } from "./endpoint-table.ts";
+import { RemoteEndpoints } from "./flow-view.ts";
+import { IdentityAllocator } from "./identity-allocator.ts";
+import { IdentityTable } from "./identity-table.ts";
+import { Ipam } from "./ipam.ts";
+import { IpcacheSources } from "./ipcache-sources.ts";
+import { type KubeInputs, openKubeInputs } from "./kube-inputs.ts";
+import { Monitor } from "./monitor.ts";
+import type { AgentOptions } from "./options.ts";
+import { PodKnowledge } from "./pod-knowledge.ts";
+import { PolicySync } from "./policy-sync.ts";
+import { Derived } from "./prepare.ts";
+import { Reconciler } from "./reconciler.ts";
+import { Redirects } from "./redirects.ts";
+import { Regeneration } from "./regeneration.ts";
+import { Retry } from "./retry.ts";
+import { RuleCookies } from "./rule-cookies.ts";
+import { openStateDirectory, type StateDirectory } from "./state-directory.ts";
+
+/** The agent's parts, made and connected; nothing runs yet. */
+export interface Parts {
+  readonly hostEndpointId: number;
+  readonly table: EndpointTable;
+  readonly state: StateDirectory;
+  readonly ipam: Ipam;
+  readonly retry: Retry;
+  readonly monitor: Monitor;
+  readonly inputs: KubeInputs;
+  readonly pods: PodKnowledge;
+  readonly identities: IdentityTable;
+  readonly sources: IpcacheSources;
+  readonly cookies: RuleCookies;
+  readonly redirects: Redirects;
+  readonly regeneration: Regeneration;
+  readonly reconciler: Reconciler;
+  readonly derived: Derived;
+  readonly allocator: IdentityAllocator;
+  readonly writer: CiliumEndpointWriter;
+  readonly announcer: Announcer;
+  readonly lifecycle: EndpointLifecycle;
+  readonly remote: RemoteEndpoints;
+  readonly policies: PolicySync;
+  readonly clusterwidePolicies: PolicySync;
+}
+
+function ipcacheParts(options: AgentOptions): IpcacheSources {
+  const sources = new IpcacheSources(options.node.address);
+  sources.setFixed("base", "0.0.0.0/0", { identity: ReservedIdentity.World });
+  // A pod whose identity is not known yet must not pass for the world.
+  sources.setFixed("base", options.node.clusterCidr, { identity: ReservedIdentity.Unmanaged });
+  return sources;
+}
+
+function identityTable(options: AgentOptions): IdentityTable {
+  const identities = new IdentityTable(options.engine);
+  for (const [id, labels] of reservedIdentities()) identities.learn(id, labels);
+  return identities;
+}
+
+/** Tells the cluster, and whoever watches, about this node's endpoints. */
+export class Announcer {
+  private readonly options: AgentOptions;
+  private readonly parts: Pick<Parts, "pods" | "writer" | "retry" | "table" | "monitor">;
+
+  constructor(options: AgentOptions, parts: Announcer["parts"]) {
+    this.options = options;
+    this.parts = parts;
+  }
+
+  /** Resolves when the API has the endpoint as it is now. */
+  announce(endpoint: Endpoint): Promise<void> {
+    const ports = namedPortsOf(this.parts.pods.podOf(endpoint.request));
+    const object = ciliumEndpointOf(endpoint, this.options.node.address, ports);
+    return this.parts.writer.publish(podKey(endpoint), object);
+  }
+
+  changed(endpoint: Endpoint): void {
+    if (!endpoint.attached || endpoint.identity === 0) return;
+    this.parts.retry.run(`ciliumendpoint ${podKey(endpoint)}`, () => this.announce(endpoint));
+    const labels = formatLabels(endpoint.labels);
+    if (endpoint.error === "") this.parts.monitor.agentEvent("Endpoint regenerated", { id: endpoint.id, labels });
+    else
+      this.parts.monitor.agentEvent("Failed endpoint regeneration", { id: endpoint.id, labels, error: endpoint.error });
+  }
+
+  withdraw(endpoint: Endpoint): void {
+    const key = podKey(endpoint);
+    const { podNamespace, podName, podUid } = endpoint.request;
+    // A new sandbox of the same pod has taken the object over.
+    if (this.parts.table.all().some((other) => podKey(other) === key)) return;
+    const { retry, writer } = this.parts;
+    retry.cancel(`ciliumendpoint ${key}`);
+    retry.run(`removal of ciliumendpoint ${key}`, () => writer.remove(key, podNamespace, podName, podUid));
+  }
+
+  created(type: string, endpoint: Endpoint): void {
+    const { podName, podNamespace } = endpoint.request;
+    const labels = formatLabels(endpoint.labels);
+    this.parts.monitor.agentEvent(type, { id: endpoint.id, labels, "pod-name": podName, namespace: podNamespace });
+  }
+}
+
+function policySync(
+  options: AgentOptions,
+  parts: Pick<Parts, "retry" | "monitor" | "reconciler" | "state">,
+  ref: ResourceRef,
+) {
+  return new PolicySync(
+    {
+      engine: options.engine,
+      client: options.client,
+      accepted: parts.state.policies,
+      retry: parts.retry,
+      now: () => `${new Date(options.now()).toISOString().slice(0, 19)}Z`,
+      changed: () => parts.reconciler.regenerateAll(),
+      event: (type, message) => parts.monitor.agentEvent(type, message),
+    },
+    ref,
+  );
+}
+
+/** What has no circle: everything that the reconciler does not need to know. */
+function basis(options: AgentOptions) {
+  const state = openStateDirectory(options.stateDirectory);
+  const inputs = openKubeInputs(options.openInformer, options.node.name);
+  const identities = identityTable(options);
+  const sources = ipcacheParts(options);
+  const numbers = new CidrIdentities(options.datapath.listIpcache());
+  const table = new EndpointTable();
+  return {
+    hostEndpointId: chooseEndpointId(`host ${options.node.name}`, () => false),
+    table,
+    state,
+    inputs,
+    identities,
+    sources,
+    ipam: new Ipam(options.node.podCidr, state.allocations(), (allocations) => state.saveAllocations(allocations)),
+    retry: new Retry(options.log),
+    monitor: new Monitor(),
+    pods: new PodKnowledge(inputs.pods, inputs.namespaces, options.node.clusterName),
+    cookies: new RuleCookies(),
+    redirects: new Redirects(options.proxy, (identity) => identities.has(identity)),
+    derived: new Derived({ options, inputs, sources, identities, numbers, state }),
+    remote: new RemoteEndpoints(),
+    allocator: new IdentityAllocator({
+      client: options.client,
+      cached: (name) => inputs.identities.get(name),
+      candidates: identityCandidates,
+    }),
+    writer: new CiliumEndpointWriter(options.client, (name, namespace) => inputs.endpoints.get(name, namespace)),
+  };
+}
+
+function regenerationOf(options: AgentOptions, parts: ReturnType<typeof basis>, announcer: Announcer): Regeneration {
+  return new Regeneration({
+    datapath: options.datapath,
+    redirects: parts.redirects,
+    cookies: parts.cookies,
+    resolve: ({ identity, labels, request }) =>
+      options.engine.resolve({ identity, labels, namedPorts: namedPortsOf(parts.pods.podOf(request)) }),
+    changed: (endpoint) => announcer.changed(endpoint),
+  });
+}
+
+function reconcilerOf(options: AgentOptions, parts: ReturnType<typeof basis>, regeneration: Regeneration): Reconciler {
+  const { monitor, retry, table, derived } = parts;
+  const reconciler = new Reconciler({
+    datapath: options.datapath,
+    sources: parts.sources,
+    identities: parts.identities,
+    regeneration,
+    endpoints: () => table.all(),
+    prepare: () => derived.update(),
+    ipcacheChanged: (cidr, entry, old) =>
+      monitor.agentEvent(entry === undefined ? "IPCache entry deleted" : "IPCache entry upserted", {
+        cidr,
+        id: entry?.identity ?? old?.identity ?? 0,
+        "old-id": old?.identity ?? null,
+        "host-ip": entry?.tunnel ?? null,
+      }),
+    failed: (endpoint, error) =>
+      retry.run(`policy of endpoint ${endpoint.id}`, async () => {
+        if (endpoint.attached) await regeneration.regenerate(endpoint);
+        options.log(`endpoint ${endpoint.id}: regenerated after: ${error.message}`);
+      }),
+  });
+  return reconciler;
+}
+
+/** Makes and connects the parts. */
+export function buildParts(options: AgentOptions): Parts {
+  const parts = basis(options);
+  const announcer = new Announcer(options, parts);
+  const regeneration = regenerationOf(options, parts, announcer);
+  const reconciler = reconcilerOf(options, parts, regeneration);
+  const lifecycle = new EndpointLifecycle({
+    ...parts,
+    regeneration,
+    reconciler,
+    datapath: options.datapath,
+    nodeAddress: options.node.address,
+    podLabels: (request) => parts.pods.labelsOf(request),
+    podKnown: (request) => parts.pods.known(request),
+    announce: (endpoint) => announcer.announce(endpoint),
+    withdraw: (endpoint) => announcer.withdraw(endpoint),
+    event: (type, endpoint) => announcer.created(type, endpoint),
+  });
+  const withReconciler = { ...parts, reconciler };
+  return {
+    ...withReconciler,
+    regeneration,
+    announcer,
+    lifecycle,
+    policies: policySync(options, withReconciler, CiliumNetworkPolicies),
+    clusterwidePolicies: policySync(options, withReconciler, CiliumClusterwideNetworkPolicies),
+  };
+}

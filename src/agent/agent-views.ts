@@ -1,0 +1,57 @@
+import type { IpcacheEntry } from "../datapath/port.ts";
+import { ReservedIdentity } from "../model/addresses.ts";
+import { formatLabels } from "../model/label.ts";
+import type { EndpointModel, IdentityModel } from "./api.ts";
+import type { Endpoint } from "./endpoint.ts";
+import type { IdentityTable } from "./identity-table.ts";
+
+export function endpointModel(endpoint: Endpoint): EndpointModel {
+  const { containerId, podNamespace, podName, address, interfaceName } = endpoint.request;
+  return {
+    id: endpoint.id,
+    containerId,
+    podNamespace,
+    podName,
+    address,
+    interfaceName,
+    identity: endpoint.identity,
+    labels: formatLabels(endpoint.labels),
+    state: endpoint.state,
+    ingressEnforced: endpoint.realized?.ingressEnforced ?? false,
+    egressEnforced: endpoint.realized?.egressEnforced ?? false,
+    revision: endpoint.realized?.revision ?? 0,
+  };
+}
+
+/** The node itself: listed like an endpoint, never enforced, as without a host firewall. */
+export function hostEndpointModel(
+  id: number,
+  identities: IdentityTable,
+  address: string,
+  revision: number,
+): EndpointModel {
+  return {
+    id,
+    containerId: "",
+    podNamespace: "",
+    podName: "",
+    address,
+    interfaceName: "cilium_host",
+    identity: ReservedIdentity.Host,
+    labels: formatLabels(identities.labelsOf(ReservedIdentity.Host) ?? []),
+    state: "ready",
+    ingressEnforced: false,
+    egressEnforced: false,
+    revision,
+  };
+}
+
+export function identityModels(identities: IdentityTable): readonly IdentityModel[] {
+  return identities.all().map(([id, labels]) => ({ id, labels: formatLabels(labels) }));
+}
+
+export function addressModels(
+  ipcache: ReadonlyMap<string, IpcacheEntry>,
+): readonly { cidr: string; identity: number; tunnel: string }[] {
+  return [...ipcache].map(([cidr, entry]) => ({ cidr, identity: entry.identity, tunnel: entry.tunnel ?? "0.0.0.0" }));
+}

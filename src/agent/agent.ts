@@ -1,0 +1,225 @@
+import type { FlowContext } from "../flow/context.ts";
+import type { AccessRecord, NotificationPeer } from "../model/access-record.ts";
+import { formatLabels } from "../model/label.ts";
+import { buildParts, type Parts } from "./agent-parts.ts";
+import { addressModels, endpointModel, hostEndpointModel, identityModels } from "./agent-views.ts";
+import { type AgentCalls, serveAgentApi } from "./api-server.ts";
+import { claimOf } from "./cilium-endpoint.ts";
+import { watchHandlers } from "./cluster-watch.ts";
+import { podKey } from "./endpoint.ts";
+import { atMost } from "./endpoint-lifecycle.ts";
+import { createFlowView } from "./flow-view.ts";
+import { objectKey } from "./kube.ts";
+import { handleInputs, startInputs, stopInputs } from "./kube-inputs.ts";
+import { longestMatch } from "./longest-prefix.ts";
+import { registerNode } from "./node-registration.ts";
+import type { AgentOptions } from "./options.ts";
+import { ProxyConnection } from "./proxy-connection.ts";
+import { adoptEndpoints } from "./restore.ts";
+
+/** How often lost events are counted, in ms. */
+const LOSS_INTERVAL = 1000;
+/** How long a restarted agent leaves the kernel as it is while the proxy acknowledges what it redirects, in ms. */
+const RESTORE_PATIENCE = 2000;
+
+export interface Agent {
+  /** Resolves when all inputs have synced and the kernel follows them. */
+  readonly synced: Promise<void>;
+  readonly flowContext: FlowContext;
+  /** Stops; the datapath stays as it is. */
+  close(): Promise<void>;
+}
+
+function flowView(options: AgentOptions, parts: Parts): FlowContext {
+  const { table, remote, identities, cookies, pods, reconciler, derived } = parts;
+  return createFlowView({
+    nodeName: options.node.name,
+    clusterName: options.node.clusterName,
+    hostEndpointId: parts.hostEndpointId,
+    table,
+    remote,
+    identities,
+    cookies,
+    podOf: (endpoint) => pods.podOf(endpoint.request),
+    identityOfAddress: (address) => longestMatch(reconciler.ipcache, address)?.identity ?? 0,
+    nodeIdentity: (address) =>
+      derived.isNode(address) ? reconciler.ipcache.get(`${address}/32`)?.identity : undefined,
+    frontend: (key) => derived.frontend(key),
+    interfaceName: options.interfaceName,
+  });
+}
+
+function health(options: AgentOptions, parts: Parts, connection: ProxyConnection): Readonly<Record<string, unknown>> {
+  const failing = parts.retry.failing();
+  const isSynced = parts.reconciler.opened;
+  return {
+    status: isSynced && Object.keys(failing).length === 0 ? "ok" : "degraded",
+    nodeName: options.node.name,
+    version: options.version,
+    kubernetes: isSynced ? "connected" : "disconnected",
+    proxy: options.proxy.connected && connection.isHealthy ? "connected" : "disconnected",
+    endpoints: parts.table.size,
+    identities: parts.identities.size,
+    policyRevision: options.engine.revision,
+    controllers: failing,
+    ...options.health?.(),
+  };
+}
+
+function calls(options: AgentOptions, parts: Parts, connection: ProxyConnection): AgentCalls {
+  const { table, ipam, lifecycle, identities, reconciler, derived } = parts;
+  const { engine, datapath, node } = options;
+  return {
+    health: () => health(options, parts, connection),
+    allocateAddress: (owner) => ipam.allocate(owner),
+    releaseAddress: (address) => ipam.release(address),
+    putEndpoint: async (request) => endpointModel(await lifecycle.put(request)),
+    deleteEndpoint: (containerId) => lifecycle.remove(containerId),
+    endpoints: () => [
+      ...table.all().map(endpointModel),
+      hostEndpointModel(parts.hostEndpointId, identities, node.address, engine.revision),
+    ],
+    policy: () => ({ revision: engine.revision, rules: engine.rules() }),
+    identities: () => identityModels(identities),
+    addresses: () => addressModels(reconciler.ipcache),
+    services: () => derived.services,
+    endpointPolicy: (id) => (table.get(id) === undefined ? undefined : datapath.dumpPolicy(id)),
+  };
+}
+
+/** Datapath events and access records go to the flow pipeline and to whoever monitors. Returns how to stop it. */
+function streamEvents(options: AgentOptions, parts: Parts, context: FlowContext): () => void {
+  const flows = options.openFlows(context);
+  const { monitor } = parts;
+  const { datapath, proxy } = options;
+  const stop = datapath.onEvents((bytes) => {
+    flows.event(bytes);
+    monitor.event(bytes);
+  });
+  const peer = (address: string, identity: number): NotificationPeer => ({
+    id: context.endpointByAddress(address)?.id ?? 0,
+    identity,
+    labels: context.labelsOfIdentity(identity),
+  });
+  proxy.onAccess((record: AccessRecord) => {
+    flows.access(record);
+    monitor.l7(() => ({
+      record,
+      source: peer(record.sourceAddress, record.sourceIdentity),
+      destination: peer(record.destinationAddress, record.destinationIdentity),
+    }));
+  });
+  let told = datapath.lostEvents();
+  const timer = setInterval(() => {
+    const lost = datapath.lostEvents() - told;
+    if (lost <= 0) return;
+    told += lost;
+    flows.lost(lost, BigInt(options.now()) * 1_000_000n);
+    monitor.lost(lost);
+  }, LOSS_INTERVAL);
+  timer.unref();
+  return () => {
+    clearInterval(timer);
+    stop();
+  };
+}
+
+/** Removes CiliumEndpoints of pods that this node does not have any more. */
+function removeLeftovers(options: AgentOptions, parts: Parts): void {
+  const own = new Set(parts.table.all().map(podKey));
+  for (const object of parts.inputs.endpoints.list()) {
+    const key = objectKey(object);
+    if (claimOf(object)?.nodeAddress !== options.node.address || own.has(key)) continue;
+    const { name, namespace = "", ownerReferences } = object.metadata;
+    const uid = ownerReferences?.[0]?.uid ?? "";
+    parts.retry.run(`removal of ciliumendpoint ${key}`, async () => {
+      if (!parts.table.all().some((endpoint) => podKey(endpoint) === key)) {
+        await parts.writer.remove(key, namespace, name, uid);
+      }
+    });
+  }
+}
+
+/** An identity that was collected while the agent was away exists again, with its number if that is still free. */
+function renewIdentities(parts: Parts): void {
+  for (const endpoint of parts.table.all()) {
+    if (!endpoint.attached) continue;
+    const { identity, labels } = endpoint;
+    if (parts.inputs.identities.get(String(identity)) === undefined) {
+      parts.retry.run(`identity ${identity}`, () => parts.allocator.recreate(identity, labels));
+    }
+  }
+}
+
+/** Until the proxy has acknowledged what restored endpoints redirect, their redirects would drop. */
+async function prepareRedirects(parts: Parts): Promise<void> {
+  parts.derived.update();
+  const published = parts.table.all().map((endpoint) => parts.regeneration.announce(endpoint));
+  await atMost(RESTORE_PATIENCE, Promise.allSettled(published));
+}
+
+async function follow(options: AgentOptions, parts: Parts): Promise<void> {
+  await startInputs(parts.inputs);
+  parts.policies.forgetOthers(parts.inputs.policies.list());
+  parts.clusterwidePolicies.forgetOthers(parts.inputs.clusterwidePolicies.list());
+  if (parts.table.size > 0) await prepareRedirects(parts);
+  for (const endpoint of parts.table.all()) parts.lifecycle.claimAddress(endpoint);
+  parts.reconciler.open();
+  renewIdentities(parts);
+  for (const endpoint of parts.table.all()) parts.lifecycle.followLabels(endpoint);
+  parts.pods.setSynced();
+  removeLeftovers(options, parts);
+  options.log(`synced: ${parts.table.size} endpoints, ${parts.identities.size} identities`);
+}
+
+function watch(options: AgentOptions, parts: Parts): void {
+  const { node, client, engine } = options;
+  const addresses = { internal: node.address, router: node.router };
+  const register = () =>
+    parts.retry.run("ciliumnode", () =>
+      registerNode(client, node.name, addresses, node.podCidr, parts.inputs.nodes.get(node.name)),
+    );
+  const handlers = watchHandlers({
+    ...parts,
+    engine,
+    nodeAddress: node.address,
+    stale: parts.derived.stale,
+    nodeChanged: register,
+  });
+  handleInputs(parts.inputs, handlers);
+  register();
+}
+
+/**
+ * Starts the agent of one node. Resolves when the datapath is ready, the endpoints from before are adopted and
+ * `cilium.sock` answers; `synced` says when the API's objects are in force. Rejects when the datapath cannot be made.
+ */
+export async function startAgent(options: AgentOptions): Promise<Agent> {
+  const { datapath, node, log } = options;
+  await datapath.prepareNode(node);
+  const parts = buildParts(options);
+  await adoptEndpoints({ ...parts, datapath, interfaces: options.interfaces, log });
+  const context = flowView(options, parts);
+  const stopEvents = streamEvents(options, parts, context);
+  const connection = new ProxyConnection(options.adminSocketPath);
+  connection.start();
+  const server = await serveAgentApi(options.socketPath, calls(options, parts, connection), parts.monitor);
+  watch(options, parts);
+  parts.monitor.agentEvent("Cilium agent started", { time: new Date(options.now()).toISOString() });
+  log(
+    `${node.name}: ${parts.table.size} endpoints adopted, labels of the host ${formatLabels(parts.identities.labelsOf(1) ?? [])}`,
+  );
+  return {
+    synced: follow(options, parts),
+    flowContext: context,
+    close: async () => {
+      stopInputs(parts.inputs);
+      parts.retry.stop();
+      connection.stop();
+      stopEvents();
+      await server.close();
+      await options.proxy.close();
+      datapath.close();
+    },
+  };
+}

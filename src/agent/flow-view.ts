@@ -1,0 +1,128 @@
+import { randomUUID } from "node:crypto";
+import type { EndpointFacts, FlowContext, ServiceName } from "../flow/context.ts";
+import { fieldsOf, listOf } from "../kube/object.ts";
+import { ReservedIdentity } from "../model/addresses.ts";
+import { formatLabels } from "../model/label.ts";
+import type { Endpoint } from "./endpoint.ts";
+import type { EndpointTable } from "./endpoint-table.ts";
+import type { IdentityTable } from "./identity-table.ts";
+import type { KubeObject } from "./kube.ts";
+import type { RuleCookies } from "./rule-cookies.ts";
+import { frontendKey, type NamedFrontend } from "./service-frontends.ts";
+
+/** The owner that a person would name: a ReplicaSet made by a Deployment shows as the Deployment. */
+export function workloadsOf(pod: KubeObject | undefined): EndpointFacts["workloads"] {
+  const owner =
+    pod?.metadata.ownerReferences?.find((candidate) => candidate.controller) ?? pod?.metadata.ownerReferences?.[0];
+  if (owner === undefined) return [];
+  const suffix = `-${pod?.metadata.labels?.["pod-template-hash"]}`;
+  if (owner.kind === "ReplicaSet" && owner.name.endsWith(suffix)) {
+    return [{ name: owner.name.slice(0, -suffix.length), kind: "Deployment" }];
+  }
+  return [{ name: owner.name, kind: owner.kind }];
+}
+
+/** CiliumEndpoints by the address of their pod. */
+export class RemoteEndpoints {
+  private readonly byAddress = new Map<string, EndpointFacts>();
+  private readonly addressOf = new Map<string, string>();
+
+  set(key: string, object: KubeObject): void {
+    this.remove(key);
+    const status = fieldsOf(object.status);
+    const address = fieldsOf(listOf(fieldsOf(status.networking).addressing)[0]).ipv4;
+    if (typeof address !== "string") return;
+    const { name, namespace } = object.metadata;
+    const identity = Number(fieldsOf(status.identity).id ?? 0);
+    this.byAddress.set(address, { id: 0, identity, namespace: namespace ?? "", podName: name, workloads: [] });
+    this.addressOf.set(key, address);
+  }
+
+  remove(key: string): void {
+    const address = this.addressOf.get(key);
+    if (address === undefined) return;
+    this.addressOf.delete(key);
+    this.byAddress.delete(address);
+  }
+
+  at(address: string): EndpointFacts | undefined {
+    return this.byAddress.get(address);
+  }
+}
+
+export interface FlowViewParts {
+  readonly nodeName: string;
+  readonly clusterName: string;
+  readonly hostEndpointId: number;
+  readonly table: EndpointTable;
+  readonly remote: RemoteEndpoints;
+  readonly identities: IdentityTable;
+  readonly cookies: RuleCookies;
+  readonly podOf: (endpoint: Endpoint) => KubeObject | undefined;
+  readonly identityOfAddress: (address: string) => number;
+  /** The entry of exactly this address, if it is a node's. */
+  readonly nodeIdentity: (address: string) => number | undefined;
+  readonly frontend: (key: string) => NamedFrontend | undefined;
+  readonly interfaceName: (ifindex: number) => string;
+}
+
+/** How long a clock offset is used, in ns: the wall clock may be set meanwhile. */
+const OFFSET_AGE_NS = 10_000_000_000n;
+const NS_PER_MS = 1_000_000n;
+
+/** Nanoseconds from the monotonic clock to the time of day, read now and then. */
+export function clockOffset(): () => bigint {
+  let offset = 0n;
+  let readAt: bigint | undefined;
+  return () => {
+    const now = process.hrtime.bigint();
+    if (readAt === undefined || now - readAt > OFFSET_AGE_NS) {
+      offset = BigInt(Date.now()) * NS_PER_MS - now;
+      readAt = now;
+    }
+    return offset;
+  };
+}
+
+function localFacts(endpoint: Endpoint, pod: KubeObject | undefined): EndpointFacts {
+  const { podNamespace, podName } = endpoint.request;
+  return {
+    id: endpoint.id,
+    identity: endpoint.identity,
+    namespace: podNamespace,
+    podName,
+    workloads: workloadsOf(pod),
+  };
+}
+
+/** What flows ask of the agent, answered from memory. */
+export function createFlowView(parts: FlowViewParts): FlowContext {
+  const clockOffsetNs = clockOffset();
+  const nodeFacts = (address: string): EndpointFacts | undefined => {
+    const identity = parts.nodeIdentity(address);
+    if (identity === undefined) return undefined;
+    const id = identity === ReservedIdentity.Host ? parts.hostEndpointId : 0;
+    return { id, identity, namespace: "", podName: "", workloads: [] };
+  };
+  return {
+    nodeName: `${parts.clusterName}/${parts.nodeName}`,
+    clusterName: parts.clusterName,
+    endpointByAddress: (address) => {
+      const endpoint = parts.table.atAddress(address);
+      if (endpoint !== undefined) return localFacts(endpoint, parts.podOf(endpoint));
+      return nodeFacts(address) ?? parts.remote.at(address);
+    },
+    identityByAddress: parts.identityOfAddress,
+    labelsOfIdentity: (identity) => formatLabels(parts.identities.labelsOf(identity) ?? []),
+    serviceByFrontend: (address, port, protocol): ServiceName | undefined => {
+      const frontend = parts.frontend(frontendKey({ address, port, protocol }));
+      return frontend === undefined ? undefined : { name: frontend.name, namespace: frontend.namespace };
+    },
+    // Names are learned by the DNS proxy, which does not exist yet: no rule can ask for them.
+    dnsNames: () => [],
+    interfaceName: parts.interfaceName,
+    ruleOrigins: (cookie) => parts.cookies.originsOf(cookie),
+    clockOffsetNs,
+    newUuid: randomUUID,
+  };
+}

@@ -1,0 +1,87 @@
+import {
+  CiliumCIDRGroups,
+  CiliumClusterwideNetworkPolicies,
+  CiliumEndpoints,
+  CiliumIdentities,
+  CiliumNetworkPolicies,
+  CiliumNodes,
+  EndpointSlices,
+  Namespaces,
+  Nodes,
+  Pods,
+  type ResourceRef,
+  Services,
+} from "../kube/resources.ts";
+import type { Informer, KubeObject } from "./kube.ts";
+
+export interface InformerSelection {
+  readonly fieldSelector?: string;
+}
+
+/** Makes the informer of one resource; the client behind it is the caller's. */
+export type OpenInformer = (ref: ResourceRef, selection: InformerSelection) => Informer;
+
+/** Called with the object as it is now, and as it was before a change. */
+export interface InputHandler {
+  changed(object: KubeObject, old: KubeObject | undefined): void;
+  removed(object: KubeObject): void;
+}
+
+const NOT_WATCHED: InputHandler = { changed: () => undefined, removed: () => undefined };
+
+/** Everything that an agent reads from the Kubernetes API. Pods are those of this node only. */
+export interface KubeInputs {
+  readonly pods: Informer;
+  readonly namespaces: Informer;
+  readonly nodes: Informer;
+  readonly services: Informer;
+  readonly slices: Informer;
+  readonly identities: Informer;
+  readonly endpoints: Informer;
+  readonly ciliumNodes: Informer;
+  readonly policies: Informer;
+  readonly clusterwidePolicies: Informer;
+  readonly cidrGroups: Informer;
+}
+
+/** Opens the informers without starting them. */
+export function openKubeInputs(open: OpenInformer, nodeName: string): KubeInputs {
+  return {
+    pods: open(Pods, { fieldSelector: `spec.nodeName=${nodeName}` }),
+    namespaces: open(Namespaces, {}),
+    nodes: open(Nodes, { fieldSelector: `metadata.name=${nodeName}` }),
+    services: open(Services, {}),
+    slices: open(EndpointSlices, {}),
+    identities: open(CiliumIdentities, {}),
+    endpoints: open(CiliumEndpoints, {}),
+    ciliumNodes: open(CiliumNodes, {}),
+    policies: open(CiliumNetworkPolicies, {}),
+    clusterwidePolicies: open(CiliumClusterwideNetworkPolicies, {}),
+    cidrGroups: open(CiliumCIDRGroups, {}),
+  };
+}
+
+function all(inputs: KubeInputs): readonly Informer[] {
+  return Object.values(inputs) as readonly Informer[];
+}
+
+/** Wires handlers to informers; an input without one is only read from its cache. */
+export function handleInputs(inputs: KubeInputs, handlers: Partial<Record<keyof KubeInputs, InputHandler>>): void {
+  for (const name of Object.keys(inputs) as (keyof KubeInputs)[]) {
+    const handler = handlers[name] ?? NOT_WATCHED;
+    inputs[name].on({
+      onAdd: (object) => handler.changed(object, undefined),
+      onUpdate: (old, object) => handler.changed(object, old),
+      onDelete: (object) => handler.removed(object),
+    });
+  }
+}
+
+/** Starts all of them; resolves when each has its first list. */
+export async function startInputs(inputs: KubeInputs): Promise<void> {
+  await Promise.all(all(inputs).map((informer) => informer.start()));
+}
+
+export function stopInputs(inputs: KubeInputs): void {
+  for (const informer of all(inputs)) informer.stop();
+}

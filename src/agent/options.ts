@@ -1,0 +1,33 @@
+import type { Datapath } from "../datapath/port.ts";
+import type { FlowContext } from "../flow/context.ts";
+import type { KubeClient } from "./kube.ts";
+import type { OpenInformer } from "./kube-inputs.ts";
+import type { AgentNode, FlowSink, PolicyEngine, ProxyChannel } from "./ports.ts";
+
+/** Everything that an agent is given; it finds nothing by itself. */
+export interface AgentOptions {
+  readonly node: AgentNode;
+  readonly version: string;
+  readonly client: KubeClient;
+  readonly openInformer: OpenInformer;
+  readonly datapath: Datapath;
+  readonly engine: PolicyEngine;
+  readonly proxy: ProxyChannel;
+  /** Makes the flow pipeline over what the agent knows. */
+  readonly openFlows: (context: FlowContext) => FlowSink;
+  /** More fields for `GET /v1/healthz`, e.g. how full the flow ring is. */
+  readonly health?: () => Readonly<Record<string, unknown>>;
+  /** Files of endpoints and addresses that outlive the agent. */
+  readonly stateDirectory: string;
+  /** Path of `cilium.sock`. */
+  readonly socketPath: string;
+  /** Path of the proxy's `admin.sock`. */
+  readonly adminSocketPath: string;
+  /** Names of the network interfaces of this node's namespace. */
+  readonly interfaces: () => ReadonlySet<string>;
+  /** Name of an interface by its index, empty when it is gone. */
+  readonly interfaceName: (ifindex: number) => string;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  readonly log: (message: string) => void;
+}
