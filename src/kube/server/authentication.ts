@@ -1,0 +1,61 @@
+import type { IncomingMessage } from "node:http";
+import type { TLSSocket } from "node:tls";
+import { fieldsOf, listOf } from "../object.ts";
+import type { TokenAuthority } from "../pki/token.ts";
+import { unauthorized } from "../status.ts";
+import type { Store } from "../storage/store.ts";
+import type { User } from "./context.ts";
+
+export const TOKEN_ISSUER = "https://kubernetes.default.svc.cluster.local";
+export const ANONYMOUS: User = { name: "system:anonymous", groups: ["system:unauthenticated"] };
+
+/** One parse a connection: reading a peer certificate costs more than most requests. */
+const known = new WeakMap<TLSSocket, User | undefined>();
+
+function texts(value: unknown): string[] {
+  return Array.isArray(value) ? value.map(String) : value === undefined ? [] : [String(value)];
+}
+
+function certificateUser(socket: TLSSocket): User | undefined {
+  if (known.has(socket)) return known.get(socket);
+  const certificate = socket.authorized ? socket.getPeerCertificate() : undefined;
+  const subject = (certificate?.subject ?? {}) as Record<string, string | string[] | undefined>;
+  const [name] = texts(subject.CN);
+  const user = name ? { name, groups: [...texts(subject.O), "system:authenticated"] } : undefined;
+  known.set(socket, user);
+  return user;
+}
+
+/** The service account of a token, when it is signed by us, in time, and its account and pod still exist. */
+export function tokenUser(tokens: TokenAuthority, store: Store, token: string, now: number): User | undefined {
+  const claims = tokens.verify(token);
+  if (!claims || claims.iss !== TOKEN_ISSUER || Number(claims.exp) * 1000 <= now) return undefined;
+  if (!listOf(claims.aud).includes(TOKEN_ISSUER)) return undefined;
+  const bound = fieldsOf(claims["kubernetes.io"]);
+  const namespace = String(bound.namespace);
+  const account = fieldsOf(bound.serviceaccount);
+  const stored = store.get("/serviceaccounts", namespace, String(account.name));
+  if (stored?.object.metadata.uid !== account.uid) return undefined;
+  const pod = fieldsOf(bound.pod);
+  if (pod.name !== undefined) {
+    const found = store.get("/pods", namespace, String(pod.name));
+    if (found?.object.metadata.uid !== pod.uid) return undefined;
+  }
+  return {
+    name: `system:serviceaccount:${namespace}:${String(account.name)}`,
+    groups: ["system:serviceaccounts", `system:serviceaccounts:${namespace}`, "system:authenticated"],
+    ...(stored?.object.metadata.uid ? { uid: stored.object.metadata.uid } : {}),
+  };
+}
+
+/** Who sent the request: by client certificate or bearer token, else anonymous. Throws 401 for bad credentials. */
+export function authenticate(request: IncomingMessage, tokens: TokenAuthority, store: Store, now: number): User {
+  const header = request.headers.authorization;
+  const byCertificate = certificateUser(request.socket as TLSSocket);
+  if (byCertificate) return byCertificate;
+  if (header === undefined) return ANONYMOUS;
+  const token = /^Bearer\s+(\S+)$/i.exec(header)?.[1];
+  const user = token === undefined ? undefined : tokenUser(tokens, store, token, now);
+  if (!user) throw unauthorized();
+  return user;
+}

@@ -1,0 +1,53 @@
+import type { IncomingMessage } from "node:http";
+import { badRequest, KubeError, unsupportedMediaType } from "../status.ts";
+
+/** What a request may weigh; the same as the real API server's limit. */
+const MAX_BODY_BYTES = 3 * 1024 * 1024;
+
+/** The whole body as text. Throws 413. */
+export async function readBody(request: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MAX_BODY_BYTES) {
+      throw new KubeError(413, "RequestEntityTooLarge", `limit is ${MAX_BODY_BYTES} bytes`);
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+/** The media type of the body, without parameters. */
+export function mediaType(request: IncomingMessage): string {
+  return (request.headers["content-type"] ?? "").split(";")[0]!.trim().toLowerCase();
+}
+
+/** Parses JSON. Throws 400. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw badRequest(`couldn't get version/kind; json parse error: ${(error as Error).message}`);
+  }
+}
+
+/** Parses YAML with the booleans and octal numbers that Kubernetes' own parser reads. Throws 400. */
+export async function parseYaml(text: string): Promise<unknown> {
+  // Loaded when first needed: kubectl sends JSON.
+  const yaml = await import("yaml");
+  try {
+    return yaml.parse(text, { version: "1.1", merge: true });
+  } catch (error) {
+    throw badRequest(`error converting YAML to JSON: ${(error as Error).message}`);
+  }
+}
+
+/** The body as a value, by its media type: JSON or YAML. Throws 415, also for protobuf. */
+export async function readValue(request: IncomingMessage): Promise<unknown> {
+  const text = await readBody(request);
+  const type = mediaType(request);
+  if (type === "" || type === "application/json") return text === "" ? undefined : parseJson(text);
+  if (type === "application/yaml") return parseYaml(text);
+  throw unsupportedMediaType(["application/json", "application/yaml"]);
+}

@@ -1,0 +1,72 @@
+import type { KubeObject } from "../object.ts";
+import type { TokenAuthority } from "../pki/token.ts";
+import type { FieldError } from "../status.ts";
+import type { Store } from "../storage/store.ts";
+import type { ResourceKind } from "./kind.ts";
+import type { Registry } from "./registry.ts";
+import type { SchemaPort } from "./schema-port.ts";
+
+/** Who asks. */
+export interface User {
+  readonly name: string;
+  readonly groups: readonly string[];
+  readonly uid?: string;
+}
+
+/** Where an object is, for admission. */
+export interface ObjectRef {
+  readonly group: string;
+  readonly version: string;
+  readonly resource: string;
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/**
+ * A rule of the lab beyond the schemas: what it returns refuses the request with 422 and one cause a field.
+ * It sees the object as it would be stored; `old` is what it replaces.
+ */
+export type AdmissionHook = (
+  operation: "CREATE" | "UPDATE" | "DELETE",
+  ref: ObjectRef,
+  object: KubeObject,
+  old: KubeObject | undefined,
+) => readonly FieldError[] | undefined;
+
+/** How the server reaches kubelets. */
+export interface KubeletCredentials {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca: string;
+}
+
+/** What every verb needs: the parts of one running API server. */
+export interface Api {
+  readonly store: Store;
+  readonly registry: Registry;
+  readonly schema: SchemaPort;
+  readonly admission: readonly AdmissionHook[];
+  readonly tokens: TokenAuthority;
+  readonly kubelet: KubeletCredentials;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+}
+
+/** What a write request says beside its object. */
+export interface WriteOptions {
+  readonly dryRun: boolean;
+  readonly fieldManager: string;
+  readonly fieldValidation: "Ignore" | "Warn" | "Strict";
+}
+
+/** A write's result: the object in the version asked for, and warnings for the user. */
+export interface Outcome {
+  readonly object: KubeObject;
+  readonly warnings: readonly string[];
+}
+
+/** The object as the kind's version shows it. */
+export function fromStored(kind: ResourceKind, object: KubeObject): KubeObject {
+  return kind.convert ? kind.convert.fromStored(object) : object;
+}

@@ -1,0 +1,82 @@
+import { type Fields, fieldsOf, isFields, type KubeObject } from "../../object.ts";
+import { forbidden } from "../../status.ts";
+import type { Preparation } from "../kind.ts";
+import { itemsOf, setDefault } from "./pod.ts";
+
+const PODS = { group: "", resource: "pods", kind: "Pod" };
+const PRIORITIES: Readonly<Record<string, number>> = {
+  "system-cluster-critical": 2_000_000_000,
+  "system-node-critical": 2_000_001_000,
+};
+/** How long pods stay on a node that does not answer, as everywhere in Kubernetes. */
+const NOT_READY_SECONDS = 300;
+
+function admitPriority(name: string, spec: Fields): void {
+  const priorityClass = spec.priorityClassName;
+  if (typeof priorityClass === "string" && priorityClass !== "") {
+    const value = PRIORITIES[priorityClass];
+    if (value === undefined) throw forbidden(PODS, name, `no PriorityClass with name ${priorityClass} was found`);
+    spec.priority = value;
+  }
+  setDefault(spec, "priority", 0);
+  setDefault(spec, "preemptionPolicy", "PreemptLowerPriority");
+}
+
+function admitTolerations(spec: Fields): void {
+  const tolerations = itemsOf(spec, "tolerations");
+  for (const key of ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"]) {
+    const covers = (item: Fields) =>
+      (item.key === key || (!item.key && item.operator === "Exists")) && (!item.effect || item.effect === "NoExecute");
+    if (tolerations.some(covers)) continue;
+    tolerations.push({ key, operator: "Exists", effect: "NoExecute", tolerationSeconds: NOT_READY_SECONDS });
+  }
+  spec.tolerations = tolerations;
+}
+
+/** `default` may be missing, because a new namespace gets it a moment later. */
+function admitServiceAccount(name: string, namespace: string, spec: Fields, preparation: Preparation): void {
+  setDefault(spec, "serviceAccountName", "default");
+  setDefault(spec, "serviceAccount", spec.serviceAccountName);
+  const account = String(spec.serviceAccountName);
+  if (account === "default" || preparation.find("/serviceaccounts", namespace, account)) return;
+  const why = `error looking up service account ${namespace}/${account}: serviceaccount "${account}" not found`;
+  throw forbidden(PODS, name, why);
+}
+
+/** The quality of service class, from the containers' requests and limits. */
+export function qosClass(spec: Fields): "Guaranteed" | "Burstable" | "BestEffort" {
+  const containers = [...itemsOf(spec, "containers"), ...itemsOf(spec, "initContainers")];
+  const resources = containers.map((container) => fieldsOf(container.resources));
+  const any = resources.some((entry) =>
+    ["limits", "requests"].some((part) => Object.keys(fieldsOf(entry[part])).length > 0),
+  );
+  if (!any) return "BestEffort";
+  const guaranteed = resources.every((entry) => {
+    const [limits, requests] = [fieldsOf(entry.limits), fieldsOf(entry.requests)];
+    return ["cpu", "memory"].every(
+      (name) => limits[name] !== undefined && (requests[name] ?? limits[name]) === limits[name],
+    );
+  });
+  return guaranteed ? "Guaranteed" : "Burstable";
+}
+
+/** Requests that are not given are the limits. */
+function defaultRequests(spec: Fields): void {
+  for (const container of [...itemsOf(spec, "containers"), ...itemsOf(spec, "initContainers")]) {
+    const resources = container.resources;
+    if (!isFields(resources) || !isFields(resources.limits)) continue;
+    resources.requests = { ...resources.limits, ...fieldsOf(resources.requests) };
+  }
+}
+
+/** What the server decides about a new pod: priority, tolerations, service account, first status. Throws 403. */
+export function preparePod(pod: KubeObject, preparation: Preparation): void {
+  const spec = fieldsOf(pod.spec);
+  const { name, namespace = "" } = pod.metadata;
+  admitServiceAccount(name, namespace, spec, preparation);
+  admitPriority(name, spec);
+  admitTolerations(spec);
+  defaultRequests(spec);
+  setDefault(spec, "enableServiceLinks", true);
+  pod.status = { phase: "Pending", qosClass: qosClass(spec) };
+}

@@ -1,0 +1,219 @@
+import type { IncomingMessage } from "node:http";
+import { fieldsOf, isFields, type KubeObject } from "../object.ts";
+import { badRequest, invalid, methodNotAllowed, notFound, pathNotFound, unsupportedMediaType } from "../status.ts";
+import { mediaType, parseJson, parseYaml, readBody, readValue } from "./body.ts";
+import type { Call } from "./call.ts";
+import { type Api, fromStored, type WriteOptions } from "./context.ts";
+import { type ResourceKind, serves } from "./kind.ts";
+import { negotiate } from "./negotiate.ts";
+import { isTrue, type ResourceRequest } from "./request-info.ts";
+import { writeValue } from "./respond.ts";
+import { REVIEWS } from "./reviews.ts";
+import { watchWriter, writeList, writeObject } from "./shapes.ts";
+import { proxyLog } from "./subresources/kubelet-proxy.ts";
+import { bindPod, evictPod, finalizeNamespace } from "./subresources/pod-actions.ts";
+import { getScale, replaceScale } from "./subresources/scale.ts";
+import { requestToken } from "./subresources/token.ts";
+import { createObject } from "./verbs/create.ts";
+import { deleteObject, deleteOptions } from "./verbs/delete.ts";
+import { listObjects, selectionOf } from "./verbs/list.ts";
+import { APPLY_PATCH, applyObject, patched, patchObject, patchTypes } from "./verbs/patch.ts";
+import { storedOf, updateObject } from "./verbs/replace.ts";
+import { watchObjects } from "./verbs/watch.ts";
+
+/** The kind that a request names. Throws 404. */
+export function kindOf(api: Api, request: ResourceRequest): ResourceKind {
+  const kind = api.registry.find(request.group, request.version, request.resource);
+  if (!kind) throw pathNotFound();
+  if (request.subresource !== "" && !serves(kind, request.subresource)) throw pathNotFound();
+  if (kind.namespaced === (request.namespace === "") && (request.name !== "" || !kind.namespaced)) throw pathNotFound();
+  return kind;
+}
+
+/** The program that a user agent names, as field managers are called by default. */
+function programName(request: IncomingMessage): string {
+  return (request.headers["user-agent"] ?? "unknown").split("/")[0]!.slice(0, 128);
+}
+
+function writeOptions({ query, request }: Call): WriteOptions {
+  const dryRun = query.get("dryRun");
+  if (dryRun !== null && dryRun !== "All" && dryRun !== "") {
+    throw invalid({ group: "meta.k8s.io", resource: "options", kind: "CreateOptions" }, "", [
+      {
+        field: "dryRun",
+        reason: "FieldValueNotSupported",
+        message: `Unsupported value: ${JSON.stringify(dryRun)}: supported values: "All"`,
+      },
+    ]);
+  }
+  const validation = query.get("fieldValidation") || "Warn";
+  if (validation !== "Ignore" && validation !== "Warn" && validation !== "Strict") {
+    throw badRequest(
+      `fieldValidation: Unsupported value: "${validation}": supported values: "Ignore", "Strict", "Warn"`,
+    );
+  }
+  return {
+    dryRun: dryRun === "All",
+    fieldManager: query.get("fieldManager") ?? programName(request),
+    fieldValidation: validation,
+  };
+}
+
+/** Does what a request for a resource asks, and answers it. Throws KubeError. */
+export async function handleResource(call: Call): Promise<void> {
+  const { target, verb } = call;
+  if (target.kind.verbs.length === 1) return answerReview(call);
+  if (target.subresource !== "" && target.subresource !== "status") return handleSubresource(call);
+  if (target.subresource === "" && !target.kind.verbs.includes(verb)) throw methodNotAllowed();
+  switch (verb) {
+    case "get":
+      return writeObject(call, 200, fromStored(target.kind, storedOf(call.api, target).object));
+    case "list":
+      return writeList(call, listObjects(call.api, call.pages, target.kind, target.namespace, call.query));
+    case "watch":
+      return watch(call);
+    case "create":
+      return create(call);
+    case "update":
+      return update(call);
+    case "patch":
+      return patch(call);
+    case "delete":
+      return remove(call);
+    case "deletecollection":
+      return removeAll(call);
+    default:
+      throw methodNotAllowed();
+  }
+}
+
+function watch({ api, target, query, request, response }: Call): void {
+  const writer = watchWriter(api, target.kind, request, query);
+  watchObjects(api, target.kind, target.namespace, target.name, query, writer, response);
+}
+
+async function answerReview(call: Call): Promise<void> {
+  const { kind } = call.target;
+  const review = REVIEWS.find((entry) => entry.group === kind.group && entry.resource === kind.resource);
+  if (!review || call.verb !== "create") throw methodNotAllowed();
+  const body = await readValue(call.request);
+  const answer = review.review(call.api, call.user, {
+    kind: kind.kind,
+    apiVersion: `${kind.group}/${kind.version}`,
+    metadata: {} as KubeObject["metadata"],
+    ...fieldsOf(body),
+  });
+  return writeValue(call.response, 201, negotiate(call.request.headers.accept), answer);
+}
+
+async function create(call: Call): Promise<void> {
+  if (call.target.name !== "") throw methodNotAllowed();
+  const { api, target } = call;
+  const body = await readValue(call.request);
+  const outcome = createObject(api, target.kind, target.namespace, body, writeOptions(call));
+  return writeObject(call, 201, outcome.object, outcome.warnings);
+}
+
+async function update(call: Call): Promise<void> {
+  const outcome = updateObject(call.api, call.target, await readValue(call.request), writeOptions(call));
+  return writeObject(call, 200, outcome.object, outcome.warnings);
+}
+
+async function readPatch(call: Call): Promise<{ type: string; value: unknown }> {
+  const type = mediaType(call.request);
+  if (!patchTypes(call.target.kind).includes(type)) throw unsupportedMediaType(patchTypes(call.target.kind));
+  const text = await readBody(call.request);
+  const isJson = type !== APPLY_PATCH || text.trimStart().startsWith("{");
+  return { type, value: isJson ? parseJson(text) : await parseYaml(text) };
+}
+
+async function patch(call: Call): Promise<void> {
+  const { type, value } = await readPatch(call);
+  const { api, target } = call;
+  if (type === APPLY_PATCH) {
+    const options = {
+      ...writeOptions(call),
+      fieldManager: call.query.get("fieldManager") ?? "",
+      force: isTrue(call.query.get("force")),
+    };
+    const outcome = applyObject(api, target, value, options);
+    return writeObject(call, outcome.created ? 201 : 200, outcome.object, outcome.warnings);
+  }
+  const outcome = patchObject(api, target, type, value, writeOptions(call));
+  return writeObject(call, 200, outcome.object, outcome.warnings);
+}
+
+async function remove(call: Call): Promise<void> {
+  const options = deleteOptions(await readValue(call.request), call.query);
+  const result = deleteObject(call.api, call.target, options);
+  if (result.kind === "Status") return writeValue(call.response, 200, { encoding: "json" }, result);
+  return writeObject(call, 200, result as KubeObject);
+}
+
+async function removeAll(call: Call): Promise<void> {
+  const { api, target, query } = call;
+  const options = deleteOptions(await readValue(call.request), query);
+  const selection = selectionOf(target.kind, query);
+  const all = api.store.list(target.kind.storage, target.namespace === "" ? undefined : target.namespace);
+  const chosen = all.filter((stored) => selection.matches(fromStored(target.kind, stored.object)));
+  for (const { object } of chosen) {
+    const { name, namespace = "" } = object.metadata;
+    if (api.store.get(target.kind.storage, namespace, name)) deleteObject(api, { ...target, namespace, name }, options);
+  }
+  return writeList(call, { items: chosen, revision: api.store.revision });
+}
+
+async function handleSubresource(call: Call): Promise<void> {
+  const { api, target, verb, query, request, response } = call;
+  const entry = target.kind.subresources.find((sub) => sub.name === target.subresource);
+  if (!entry?.verbs.includes(verb)) throw methodNotAllowed();
+  switch (target.subresource) {
+    case "scale":
+      return scale(call);
+    case "log":
+      return proxyLog(api, target, query, response);
+    case "exec":
+    case "attach":
+    case "portforward":
+      throw badRequest("Upgrade request required");
+    default:
+      break;
+  }
+  if (target.subresource !== "finalize") storedOf(api, target);
+  const body = await readValue(request);
+  const json = { encoding: "json" } as const;
+  switch (target.subresource) {
+    case "binding":
+      return writeValue(response, 201, json, bindPod(api, target, body, writeOptions(call)));
+    case "eviction":
+      return writeValue(response, 201, json, evictPod(api, target, body, query));
+    case "finalize":
+      return writeValue(response, 200, json, finalizeNamespace(api, target, body, writeOptions(call)));
+    case "token":
+      return writeValue(response, 201, json, requestToken(api, target, body));
+    default:
+      throw notFound(target.kind, target.name);
+  }
+}
+
+async function scale(call: Call): Promise<void> {
+  const { api, target, verb, request, response } = call;
+  const format = negotiate(request.headers.accept);
+  if (verb === "get") return writeValue(response, 200, format, getScale(api, target));
+  const options = writeOptions(call);
+  if (verb === "update") {
+    const wanted = await readValue(request);
+    if (!isFields(wanted)) throw badRequest("the body of the request must be a Scale");
+    return writeValue(
+      response,
+      200,
+      format,
+      replaceScale(api, target, options, () => ({ metadata: {}, ...wanted }) as KubeObject),
+    );
+  }
+  const { type, value } = await readPatch(call);
+  if (type === APPLY_PATCH)
+    throw unsupportedMediaType(patchTypes(target.kind).filter((known) => known !== APPLY_PATCH));
+  const change = (copy: KubeObject) => patched(target.kind, type, value, copy);
+  return writeValue(response, 200, format, replaceScale(api, target, options, change));
+}

@@ -1,0 +1,58 @@
+import { fieldsOf, type KubeObject } from "../../object.ts";
+import { defaultDaemonSet, defaultDeployment, defaultReplicaSet } from "../defaults/workload.ts";
+import { declareKind, type KindDeclaration, type ResourceKind, SCALE, statusOf } from "../kind.ts";
+
+function workload(
+  rest: Pick<KindDeclaration, "kind" | "resource" | "shortNames" | "subresources" | "strategy">,
+): ResourceKind {
+  return declareKind({
+    group: "apps",
+    version: "v1",
+    namespaced: true,
+    categories: ["all"],
+    counted: true,
+    ...rest,
+  });
+}
+
+const replicas = (object: KubeObject): Record<string, string> => ({
+  "status.replicas": String(fieldsOf(object.status).replicas ?? 0),
+});
+
+/** The kinds of apps/v1 that the lab's controllers run. */
+export const appsKinds: readonly ResourceKind[] = [
+  workload({
+    kind: "Deployment",
+    resource: "deployments",
+    shortNames: ["deploy"],
+    subresources: [statusOf("Deployment"), SCALE],
+    strategy: { fillDefaults: defaultDeployment, prepareCreate: (object) => void (object.status = {}) },
+  }),
+  workload({
+    kind: "ReplicaSet",
+    resource: "replicasets",
+    shortNames: ["rs"],
+    subresources: [statusOf("ReplicaSet"), SCALE],
+    strategy: {
+      fillDefaults: defaultReplicaSet,
+      prepareCreate: (object) => void (object.status = { replicas: 0 }),
+      selectable: replicas,
+    },
+  }),
+  workload({
+    kind: "DaemonSet",
+    resource: "daemonsets",
+    shortNames: ["ds"],
+    subresources: [statusOf("DaemonSet")],
+    strategy: {
+      fillDefaults: defaultDaemonSet,
+      prepareCreate: (object) =>
+        void (object.status = {
+          currentNumberScheduled: 0,
+          desiredNumberScheduled: 0,
+          numberMisscheduled: 0,
+          numberReady: 0,
+        }),
+    },
+  }),
+];

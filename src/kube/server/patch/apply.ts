@@ -1,0 +1,162 @@
+import { equalJson, type Fields, groupVersion, isFields, type KubeObject, timestamp } from "../../object.ts";
+import { KubeError } from "../../status.ts";
+import type { ResourceKind } from "../kind.ts";
+import { type FieldSet, fieldSet, indexOfStep, namesItem, type Path, printPath, sameAt, textOf } from "./field-set.ts";
+import { listRule } from "./list-keys.ts";
+import { type Manager, readManagers, sameManager, without, writeManagers } from "./managed-fields.ts";
+
+export interface ApplyOptions {
+  readonly manager: string;
+  readonly force: boolean;
+  readonly subresource: string;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+}
+
+/**
+ * Server-side apply: merges what a manager wants into the live object, takes away what it no longer wants and nobody
+ * else manages, and records who manages what. Throws 409 with one cause a field that another manager set to another value.
+ */
+export function applyConfiguration(
+  kind: ResourceKind,
+  live: KubeObject,
+  wanted: KubeObject,
+  options: ApplyOptions,
+): KubeObject {
+  const self = { manager: options.manager, operation: "Apply" as const, subresource: options.subresource };
+  const managers = trackedManagers(kind, live);
+  const others = managers.filter((entry) => !sameManager(entry, self));
+  const own = managers.find((entry) => sameManager(entry, self));
+  const fields = fieldSet(kind, wanted);
+  const conflicts = findConflicts(kind, live, wanted, fields, others);
+  if (conflicts.length > 0 && !options.force) throw applyConflict(conflicts);
+  const taken = new Set(conflicts.map(({ path }) => textOf(path)));
+  const rest = others.map((entry) => without(entry, taken));
+  const merged = mergeValue(kind, [], live, wanted) as KubeObject;
+  const released = [...(own?.fields ?? [])].filter(
+    ([text]) => !fields.has(text) && !rest.some((entry) => entry.fields.has(text)),
+  );
+  // Longest first: fields go before the item that holds them.
+  for (const [, path] of released.sort(([, a], [, b]) => b.length - a.length)) removeAt(kind, merged, path, rest);
+  const unchanged = own !== undefined && equalJson([...own.fields.keys()].sort(), [...fields.keys()].sort());
+  const time = unchanged ? own.time : timestamp(options.now);
+  const entry: Manager = { ...self, apiVersion: groupVersion(kind.group, kind.version), time, fields };
+  writeManagers(merged, [...rest, entry]);
+  return merged;
+}
+
+/** Fields that were there before anyone tracked them belong to one manager of their own. */
+function trackedManagers(kind: ResourceKind, live: KubeObject): Manager[] {
+  const managers = readManagers(live);
+  if (managers.length > 0 || !live.metadata.uid) return managers;
+  return [
+    {
+      manager: "before-first-apply",
+      operation: "Update",
+      subresource: "",
+      apiVersion: live.apiVersion,
+      time: live.metadata.creationTimestamp ?? "",
+      fields: fieldSet(kind, live),
+    },
+  ];
+}
+
+interface FieldConflict {
+  readonly path: Path;
+  readonly by: Manager;
+}
+
+function findConflicts(
+  kind: ResourceKind,
+  live: KubeObject,
+  wanted: KubeObject,
+  fields: FieldSet,
+  others: readonly Manager[],
+): FieldConflict[] {
+  const conflicts: FieldConflict[] = [];
+  for (const [text, path] of fields) {
+    if (namesItem(path) || sameAt(kind, live, wanted, path)) continue;
+    for (const by of others) if (by.fields.has(text)) conflicts.push({ path, by });
+  }
+  return conflicts;
+}
+
+function applyConflict(conflicts: readonly FieldConflict[]): KubeError {
+  const causes = conflicts.map(({ path, by }) => ({
+    reason: "FieldManagerConflict",
+    message: `conflict with "${by.manager}"${by.subresource ? ` with subresource "${by.subresource}"` : ""} using ${by.apiVersion}`,
+    field: printPath(path),
+  }));
+  const plural = causes.length === 1 ? "conflict" : "conflicts";
+  const said = causes.length === 1 ? `${causes[0]!.message}: ${causes[0]!.field}` : groupedByManager(causes);
+  return new KubeError(409, "Conflict", `Apply failed with ${causes.length} ${plural}: ${said}`, { causes });
+}
+
+function groupedByManager(causes: readonly { message: string; field: string }[]): string {
+  const groups = Map.groupBy(causes, (cause) => cause.message);
+  const texts = [...groups].map(([who, items]) => `${who}:\n${items.map(({ field }) => `- ${field}`).join("\n")}`);
+  return `conflicts ${texts.join("\n")}`.replace("conflicts conflict", "conflict");
+}
+
+function mergeValue(kind: ResourceKind, fields: readonly string[], live: unknown, wanted: unknown): unknown {
+  if (isFields(wanted)) {
+    const merged: Fields = isFields(live) ? { ...live } : {};
+    for (const [key, value] of Object.entries(wanted)) {
+      if (value === undefined) continue;
+      merged[key] = mergeValue(kind, [...fields, key], merged[key], value);
+    }
+    return merged;
+  }
+  if (!Array.isArray(wanted)) return wanted;
+  const rule = listRule(kind, fields);
+  if (rule.type === "atomic" || !Array.isArray(live)) return wanted;
+  const merged: unknown[] = [...live];
+  for (const item of wanted) {
+    const [step] = itemSteps(kind, fields, item);
+    const index = step === undefined ? -1 : indexOfStep(kind, fields, merged, step);
+    if (index < 0) merged.push(item);
+    else merged[index] = mergeValue(kind, fields, merged[index], item);
+  }
+  return merged;
+}
+
+/** The step that names a list item, found by taking the field set of a list of just that item. */
+function itemSteps(kind: ResourceKind, fields: readonly string[], item: unknown): string[] {
+  let holder: unknown = [item];
+  for (const field of [...fields].reverse()) holder = { [field]: holder };
+  const paths = [...fieldSet(kind, holder as Fields).values()];
+  return paths.filter((path) => namesItem(path) && path.length === fields.length + 1).map((path) => path.at(-1)!);
+}
+
+function isManagedBelow(path: Path, managers: readonly Manager[]): boolean {
+  const prefix = `${textOf(path)}\u0000`;
+  return managers.some((entry) => [...entry.fields.keys()].some((text) => text.startsWith(prefix)));
+}
+
+/** Removes what a path names, unless other managers have something below it; containers on the way are copied. */
+function removeAt(kind: ResourceKind, root: Fields, path: Path, others: readonly Manager[]): void {
+  if (isManagedBelow(path, others)) return;
+  let parent: unknown = root;
+  const fields: string[] = [];
+  for (const step of path.slice(0, -1)) {
+    parent = descend(kind, fields, parent, step);
+    if (parent === undefined) return;
+  }
+  const last = path.at(-1)!;
+  if (last.startsWith("f:") && isFields(parent)) delete parent[last.slice(2)];
+  else if (Array.isArray(parent)) {
+    const index = indexOfStep(kind, fields, parent, last);
+    if (index >= 0) parent.splice(index, 1);
+  }
+}
+
+function descend(kind: ResourceKind, fields: string[], parent: unknown, step: string): unknown {
+  const key: string | number = step.startsWith("f:")
+    ? step.slice(2)
+    : indexOfStep(kind, fields, parent as unknown[], step);
+  if (step.startsWith("f:")) fields.push(step.slice(2));
+  const holder = parent as Record<string | number, unknown>;
+  const child = holder?.[key];
+  if (typeof child !== "object" || child === null) return undefined;
+  return (holder[key] = Array.isArray(child) ? [...child] : { ...child });
+}

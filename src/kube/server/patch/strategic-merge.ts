@@ -1,0 +1,142 @@
+import { equalJson, type Fields, isFields } from "../../object.ts";
+import { badRequest } from "../../status.ts";
+import type { ResourceKind } from "../kind.ts";
+import { listRule } from "./list-keys.ts";
+
+const DIRECTIVE = "$patch";
+const DELETE_FROM = "$deleteFromPrimitiveList/";
+const ORDER = "$setElementOrder/";
+const RETAIN = "$retainKeys";
+
+/**
+ * Applies a strategic merge patch: lists of known fields merge by their key, `$patch` replaces or deletes,
+ * `$deleteFromPrimitiveList/<field>` takes items away, `$setElementOrder/<field>` orders, `$retainKeys` drops the others.
+ * The inputs stay as they are. Throws 400 for directives it cannot follow.
+ */
+export function strategicMerge(kind: ResourceKind, target: Fields, patch: Fields): Fields {
+  return mergeObject(kind, [], target, patch);
+}
+
+function mergeObject(kind: ResourceKind, path: readonly string[], target: Fields, patch: Fields): Fields {
+  const directive = patch[DIRECTIVE];
+  if (directive === "replace") return withoutDirectives(patch) as Fields;
+  if (directive === "delete") return {};
+  if (directive !== undefined && directive !== "merge") throw unknownDirective(directive);
+  const merged = retained(target, patch);
+  for (const [key, value] of Object.entries(patch)) {
+    if (key.startsWith("$")) continue;
+    if (value === null) delete merged[key];
+    else merged[key] = mergeValue(kind, [...path, key], merged[key], value, patch[ORDER + key]);
+  }
+  for (const [key, items] of Object.entries(patch)) {
+    if (key.startsWith(DELETE_FROM)) takeAway(merged, key.slice(DELETE_FROM.length), items);
+    else if (key.startsWith(ORDER)) orderAlone(kind, path, merged, key.slice(ORDER.length), patch, items);
+  }
+  return merged;
+}
+
+function unknownDirective(directive: unknown): Error {
+  return badRequest(`unknown patch type ${JSON.stringify(directive)} found in map`);
+}
+
+function retained(target: Fields, patch: Fields): Fields {
+  const keys = patch[RETAIN];
+  if (!Array.isArray(keys)) return { ...target };
+  return Object.fromEntries(Object.entries(target).filter(([key]) => keys.includes(key)));
+}
+
+function takeAway(merged: Fields, field: string, items: unknown): void {
+  const list = merged[field];
+  if (!Array.isArray(list) || !Array.isArray(items)) return;
+  merged[field] = list.filter((item) => !items.includes(item));
+}
+
+/** An order for a list that the patch itself does not touch. */
+function orderAlone(
+  kind: ResourceKind,
+  path: readonly string[],
+  merged: Fields,
+  field: string,
+  patch: Fields,
+  order: unknown,
+): void {
+  const list = merged[field];
+  if (field in patch || !Array.isArray(list) || !Array.isArray(order)) return;
+  merged[field] = ordered(list, order, mergeKey(kind, [...path, field]));
+}
+
+function mergeKey(kind: ResourceKind, path: readonly string[]): string | undefined {
+  const rule = listRule(kind, path);
+  return rule.type === "map" ? rule.keys[0] : undefined;
+}
+
+function mergeValue(
+  kind: ResourceKind,
+  path: readonly string[],
+  target: unknown,
+  patch: unknown,
+  order: unknown,
+): unknown {
+  if (isFields(patch)) return mergeObject(kind, path, isFields(target) ? target : {}, patch);
+  if (!Array.isArray(patch)) return patch;
+  const rule = listRule(kind, path);
+  const list = Array.isArray(target) ? target : [];
+  if (rule.type === "atomic") return withoutDirectives(patch);
+  if (rule.type === "set") {
+    const union = [...list, ...patch.filter((item) => !list.includes(item))];
+    return Array.isArray(order) ? ordered(union, order, undefined) : union;
+  }
+  const key = rule.keys[0]!;
+  const merged = mergeList(kind, path, key, list, patch);
+  return Array.isArray(order) ? ordered(merged, order, key) : merged;
+}
+
+function mergeList(
+  kind: ResourceKind,
+  path: readonly string[],
+  key: string,
+  target: readonly unknown[],
+  patch: readonly unknown[],
+): unknown[] {
+  const isReplacement = patch.some((item) => isFields(item) && item[DIRECTIVE] === "replace" && !(key in item));
+  const merged = isReplacement ? [] : [...target];
+  for (const item of patch) {
+    if (!isFields(item))
+      throw badRequest(`a list that merges by ${key} holds objects only, got ${JSON.stringify(item)}`);
+    if (item[DIRECTIVE] === "replace" && !(key in item)) continue;
+    if (!(key in item)) throw badRequest(`map: ${JSON.stringify(item)} does not contain declared merge key: ${key}`);
+    const index = merged.findIndex((candidate) => isFields(candidate) && equalJson(candidate[key], item[key]));
+    if (item[DIRECTIVE] === "delete") {
+      if (index >= 0) merged.splice(index, 1);
+    } else if (index >= 0) {
+      merged[index] = mergeObject(kind, path, merged[index] as Fields, item);
+    } else {
+      merged.push(mergeObject(kind, path, {}, item));
+    }
+  }
+  return merged;
+}
+
+/** Items named by the order in that order; each other item stays behind the one it stood behind. */
+function ordered(list: readonly unknown[], order: readonly unknown[], key: string | undefined): unknown[] {
+  const identity = (item: unknown): unknown => (key !== undefined && isFields(item) ? item[key] : item);
+  const wanted = order.map(identity);
+  const rank = (item: unknown): number => wanted.findIndex((value) => equalJson(value, identity(item)));
+  const named = list.filter((item) => rank(item) >= 0).sort((a, b) => rank(a) - rank(b));
+  const result = [...named];
+  list.forEach((item, index) => {
+    if (rank(item) >= 0) return;
+    const before = index === 0 ? -1 : result.indexOf(list[index - 1]);
+    result.splice(before + 1, 0, item);
+  });
+  return result;
+}
+
+function withoutDirectives(value: unknown): unknown {
+  if (Array.isArray(value)) {
+    return value.filter((item) => !(isFields(item) && item[DIRECTIVE] === "delete")).map(withoutDirectives);
+  }
+  if (!isFields(value)) return value;
+  const kept = Object.entries(value).filter(([key, item]) => !key.startsWith("$") && item !== null);
+  return Object.fromEntries(kept.map(([key, item]) => [key, withoutDirectives(item)]));
+}

@@ -1,0 +1,78 @@
+import { groupVersion, type KubeObject } from "../object.ts";
+import { badRequest, type FieldError, invalid } from "../status.ts";
+import type { Api, ObjectRef, WriteOptions } from "./context.ts";
+import type { Preparation, ResourceKind } from "./kind.ts";
+
+/** What strategies may look at. */
+export function preparationOf(api: Api): Preparation {
+  return {
+    now: api.now(),
+    find: (resource, namespace, name) => api.store.get(resource, namespace, name)?.object,
+    list: (resource) => api.store.list(resource).map((stored) => stored.object),
+  };
+}
+
+/**
+ * Looks for fields that the kind does not have: refused (400) when the client asked for Strict, told as warnings for
+ * Warn. Returns the object without them, and with its definition's defaults.
+ */
+export function checkFields(
+  api: Api,
+  kind: ResourceKind,
+  object: KubeObject,
+  options: WriteOptions,
+  warnings: string[],
+): KubeObject {
+  const problem = kind.definition ? undefined : api.schema.decodeProblem(kind, object);
+  if (problem !== undefined) throw badRequest(problem);
+  const unknown = api.schema.unknownFields(kind, object, kind.definition);
+  const full = () => api.schema.fillDefaults(kind, api.schema.prune(kind, object, kind.definition), kind.definition);
+  if (unknown.length === 0) return kind.definition ? full() : object;
+  const texts = unknown.map((path) => `unknown field "${path}"`);
+  if (options.fieldValidation === "Strict") {
+    const version = groupVersion(kind.group, kind.version);
+    throw badRequest(
+      `${kind.kind} in version "${version.split("/").at(-1)}" cannot be handled as a ${kind.kind}: strict decoding error: ${texts.join(", ")}`,
+    );
+  }
+  if (options.fieldValidation === "Warn") warnings.push(...texts);
+  return full();
+}
+
+function refOf(kind: ResourceKind, object: KubeObject): ObjectRef {
+  const { namespace = "", name } = object.metadata;
+  return { group: kind.group, version: kind.version, resource: kind.resource, kind: kind.kind, namespace, name };
+}
+
+/** Throws 422 when the object breaks its schema, its kind's own rules, or a rule of the lab. */
+export function checkRules(
+  api: Api,
+  kind: ResourceKind,
+  operation: "CREATE" | "UPDATE",
+  object: KubeObject,
+  old: KubeObject | undefined,
+  subresource = "",
+): void {
+  // Binding sets a field that no update may change.
+  const fixed = old && subresource !== "binding" ? api.schema.validateUpdate(kind, object, old) : [];
+  const errors: FieldError[] = [
+    ...api.schema.validate(kind, object, kind.definition),
+    ...fixed,
+    ...(kind.strategy.validate?.(object, old) ?? []),
+  ];
+  if (errors.length > 0) throw invalid(kind, object.metadata.name, errors);
+  admit(api, kind, operation, object, old);
+}
+
+/** Asks the hooks. Throws 422 with what they say. */
+export function admit(
+  api: Api,
+  kind: ResourceKind,
+  operation: "CREATE" | "UPDATE" | "DELETE",
+  object: KubeObject,
+  old: KubeObject | undefined,
+): void {
+  const ref = refOf(kind, object);
+  const errors = api.admission.flatMap((hook) => hook(operation, ref, object, old) ?? []);
+  if (errors.length > 0) throw invalid(kind, object.metadata.name, errors);
+}

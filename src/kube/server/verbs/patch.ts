@@ -1,0 +1,98 @@
+import { applyPatch, type Operation } from "rfc6902";
+import { type Fields, isFields, type KubeObject } from "../../object.ts";
+import { badRequest, invalid, unsupportedMediaType } from "../../status.ts";
+import type { Api, Outcome, WriteOptions } from "../context.ts";
+import { incomingObject } from "../incoming.ts";
+import type { ResourceKind } from "../kind.ts";
+import { applyConfiguration } from "../patch/apply.ts";
+import { mergePatch } from "../patch/merge-patch.ts";
+import { strategicMerge } from "../patch/strategic-merge.ts";
+import { createObject } from "./create.ts";
+import { replaceObject, type Target } from "./replace.ts";
+
+export const JSON_PATCH = "application/json-patch+json";
+export const MERGE_PATCH = "application/merge-patch+json";
+export const STRATEGIC_PATCH = "application/strategic-merge-patch+json";
+export const APPLY_PATCH = "application/apply-patch+yaml";
+
+/** The patch formats that a kind takes; strategic merge needs the built-in kinds' tables. */
+export function patchTypes(kind: ResourceKind): readonly string[] {
+  return kind.definition
+    ? [JSON_PATCH, MERGE_PATCH, APPLY_PATCH]
+    : [JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH];
+}
+
+/** Applies a JSON patch, merge patch or strategic merge patch to a copy of an object. Throws 400, 415, 422. */
+export function patched(kind: ResourceKind, type: string, patch: unknown, copy: KubeObject): KubeObject {
+  if (type === JSON_PATCH) return jsonPatched(kind, patch, copy);
+  if (!isFields(patch)) throw badRequest("a merge patch must be an object");
+  if (type === MERGE_PATCH) return mergePatch(copy, patch) as KubeObject;
+  return strategicMerge(kind, copy, patch as Fields) as KubeObject;
+}
+
+function jsonPatched(kind: ResourceKind, patch: unknown, copy: KubeObject): KubeObject {
+  if (!Array.isArray(patch)) throw badRequest("a JSON patch must be a list of operations");
+  const failure = applyPatch(copy, patch as Operation[]).find((error) => error !== null);
+  if (failure) {
+    throw invalid(kind, copy.metadata.name, [
+      { field: "patch", reason: "FieldValueInvalid", message: `Invalid value: ${failure.message || failure.name}` },
+    ]);
+  }
+  return copy;
+}
+
+/** PATCH in any format but server-side apply. */
+export function patchObject(api: Api, target: Target, type: string, patch: unknown, options: WriteOptions): Outcome {
+  if (!patchTypes(target.kind).includes(type)) throw unsupportedMediaType(patchTypes(target.kind));
+  return replaceObject(api, target, options, (copy) => patched(target.kind, type, patch, copy));
+}
+
+const keepTracked = (): void => {};
+
+/** Server-side apply: creates what is not there. Throws 400 without a field manager, 409 on conflicts. */
+export function applyObject(
+  api: Api,
+  target: Target,
+  body: unknown,
+  options: WriteOptions & { readonly force: boolean },
+): Outcome & { readonly created: boolean } {
+  const { kind, namespace, name, subresource } = target;
+  if (options.fieldManager === "") {
+    throw invalid({ group: "meta.k8s.io", resource: "patchoptions", kind: "PatchOptions" }, "", [
+      {
+        field: "fieldManager",
+        reason: "FieldValueRequired",
+        message: "Required value: is required for apply patch",
+      },
+    ]);
+  }
+  const wanted = incomingObject(body, kind, namespace, name);
+  if (wanted.metadata.managedFields) throw badRequest("metadata.managedFields must be nil");
+  const how = { manager: options.fieldManager, force: options.force, subresource, now: api.now() };
+  if (subresource === "" && !api.store.get(kind.storage, namespace, name)) {
+    const blank = { apiVersion: wanted.apiVersion, kind: wanted.kind, metadata: { name } } as KubeObject;
+    const first = applyConfiguration(kind, blank, structuredClone(wanted), how);
+    const { managedFields } = first.metadata;
+    const outcome = createObject(api, kind, namespace, first, options, name);
+    return { ...markApplied(api, target, outcome, managedFields, options), created: true };
+  }
+  const change = (copy: KubeObject) => applyConfiguration(kind, copy, structuredClone(wanted), how);
+  return { ...replaceObject(api, target, options, change, keepTracked), created: false };
+}
+
+/** Creation drops tracking, as for any other client; an apply that creates puts its own entry there. */
+function markApplied(
+  api: Api,
+  target: Target,
+  outcome: Outcome,
+  managedFields: KubeObject["metadata"]["managedFields"],
+  options: WriteOptions,
+): Outcome {
+  const mark = (copy: KubeObject): KubeObject => ({
+    ...copy,
+    metadata: { ...copy.metadata, managedFields: managedFields ?? [] },
+  });
+  if (options.dryRun) return { ...outcome, object: mark(outcome.object) };
+  const marked = replaceObject(api, target, options, mark, keepTracked);
+  return { object: marked.object, warnings: outcome.warnings };
+}

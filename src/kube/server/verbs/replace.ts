@@ -1,0 +1,158 @@
+import { equalJson, type KubeObject } from "../../object.ts";
+import { conflict, invalid, notFound } from "../../status.ts";
+import type { Stored } from "../../storage/store.ts";
+import { type Api, fromStored, type Outcome, type WriteOptions } from "../context.ts";
+import { incomingObject } from "../incoming.ts";
+import { type ResourceKind, serves } from "../kind.ts";
+import { namespaceIsHeld } from "../namespace-lifecycle.ts";
+import { recordWrite } from "../patch/managed-fields.ts";
+import { checkFields, checkRules, preparationOf } from "../preparation.ts";
+
+/** The object that a write addresses. */
+export interface Target {
+  readonly kind: ResourceKind;
+  readonly namespace: string;
+  readonly name: string;
+  /** "" for the object itself, else `status`, `finalize` … */
+  readonly subresource: string;
+}
+
+/** The stored object of a target. Throws 404. */
+export function storedOf(api: Api, { kind, namespace, name }: Target): Stored {
+  const stored = api.store.get(kind.storage, namespace, name);
+  if (!stored) throw notFound(kind, name);
+  return stored;
+}
+
+function checkVersion(target: Target, next: KubeObject, stored: Stored): void {
+  const asked = next.metadata.resourceVersion;
+  if (asked && asked !== String(stored.revision)) throw conflict(target.kind, target.name);
+  const { uid } = next.metadata;
+  if (uid && uid !== stored.object.metadata.uid) {
+    const found = stored.object.metadata.uid;
+    throw conflict(
+      target.kind,
+      target.name,
+      `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${found}`,
+    );
+  }
+}
+
+/** What no user changes: the server's own fields of the metadata. */
+function keepMetadata(next: KubeObject, old: KubeObject): void {
+  const { metadata } = next;
+  for (const field of [
+    "uid",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "deletionGracePeriodSeconds",
+    "generation",
+    "generateName",
+    "resourceVersion",
+  ]) {
+    if (old.metadata[field] === undefined) delete metadata[field];
+    else metadata[field] = old.metadata[field];
+  }
+}
+
+/** The parts that a write through this subresource may change; all else stays as it was. */
+function separate(target: Target, next: KubeObject, old: KubeObject): KubeObject {
+  if (target.subresource === "status") {
+    // A copy: strategies change what they are given, and `old` is shared with every reader.
+    const { status: _, ...rest } = structuredClone(old);
+    if (next.metadata.managedFields) rest.metadata.managedFields = next.metadata.managedFields;
+    return { ...rest, ...(next.status === undefined ? {} : { status: next.status }) } as KubeObject;
+  }
+  // Other subresources are the server's own writes, which know what they change.
+  if (target.subresource !== "" || !serves(target.kind, "status")) return next;
+  const { status: _, ...rest } = next;
+  return { ...rest, ...(old.status === undefined ? {} : { status: structuredClone(old.status) }) } as KubeObject;
+}
+
+/** True when everything but metadata and status is the same. */
+function sameDesire(next: KubeObject, old: KubeObject): boolean {
+  const { metadata: _a, status: _b, ...left } = next;
+  const { metadata: _c, status: _d, ...right } = old;
+  return equalJson(left, right);
+}
+
+function sameButManaged(next: KubeObject, old: KubeObject): boolean {
+  const { managedFields: _a, ...left } = next.metadata;
+  const { managedFields: _b, ...right } = old.metadata;
+  return equalJson(left, right) && equalJson({ ...next, metadata: 0 }, { ...old, metadata: 0 });
+}
+
+/** True when a deleted object waits for nothing any more. */
+export function isReleased(object: KubeObject): boolean {
+  const { deletionTimestamp, deletionGracePeriodSeconds = 0, finalizers = [] } = object.metadata;
+  if (!deletionTimestamp || finalizers.length > 0 || deletionGracePeriodSeconds > 0) return false;
+  return object.kind !== "Namespace" || !namespaceIsHeld(object);
+}
+
+function checkImmutable(target: Target, next: KubeObject, old: KubeObject): void {
+  if (!old.metadata.deletionTimestamp) return;
+  const added = (next.metadata.finalizers ?? []).filter((item) => !(old.metadata.finalizers ?? []).includes(item));
+  if (added.length === 0) return;
+  throw invalid(target.kind, target.name, [
+    {
+      field: "metadata.finalizers",
+      reason: "FieldValueForbidden",
+      message: `Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers ${JSON.stringify(added)}`,
+    },
+  ]);
+}
+
+/**
+ * Replaces an object by what `change` makes of a copy of it, in one step that no other write can come between.
+ * An unchanged object is not written. Throws 404, 409 (an old resourceVersion), 422.
+ */
+export function replaceObject(
+  api: Api,
+  target: Target,
+  options: WriteOptions,
+  change: (copy: KubeObject) => KubeObject,
+  record: typeof recordWrite = recordWrite,
+): Outcome {
+  const { kind } = target;
+  const stored = storedOf(api, target);
+  const old = fromStored(kind, stored.object);
+  const changed = incomingObject(change(structuredClone(old)), kind, target.namespace, target.name);
+  checkVersion(target, changed, stored);
+  const warnings: string[] = [];
+  const cleaned = checkFields(api, kind, changed, options, warnings);
+  keepMetadata(cleaned, old);
+  const next = separate(target, cleaned, old);
+  kind.strategy.fillDefaults?.(next);
+  kind.strategy.prepareUpdate?.(next, old, preparationOf(api));
+  checkImmutable(target, next, old);
+  checkRules(api, kind, "UPDATE", next, old, target.subresource);
+  if (kind.counted && !sameDesire(next, old)) next.metadata.generation = (old.metadata.generation ?? 0) + 1;
+  record(kind, old, next, options.fieldManager, target.subresource, api.now());
+  if (equalJson(next, old) || (record === recordWrite && sameButManaged(next, old))) return { object: old, warnings };
+  return { object: options.dryRun ? next : save(api, target, next, stored), warnings };
+}
+
+function save(api: Api, target: Target, next: KubeObject, stored: Stored): KubeObject {
+  const { kind, namespace, name } = target;
+  const object = kind.convert ? kind.convert.toStored(next) : next;
+  const written = api.store.replace(kind.storage, object, stored.revision);
+  if (!written) throw conflict(kind, name);
+  if (isReleased(written.object)) api.store.remove(kind.storage, namespace, name, written.revision);
+  return fromStored(kind, written.object);
+}
+
+/** PUT: the body takes the place of the object. */
+export function updateObject(api: Api, target: Target, body: unknown, options: WriteOptions): Outcome {
+  const next = incomingObject(body, target.kind, target.namespace, target.name);
+  if (target.kind.definition && !next.metadata.resourceVersion) {
+    storedOf(api, target);
+    throw invalid(target.kind, target.name, [
+      {
+        field: "metadata.resourceVersion",
+        reason: "FieldValueInvalid",
+        message: "Invalid value: 0: must be specified for an update",
+      },
+    ]);
+  }
+  return replaceObject(api, target, options, () => next);
+}

@@ -1,0 +1,156 @@
+import type { ServerResponse } from "node:http";
+import { groupVersion, type KubeObject } from "../../object.ts";
+import { badRequest, expired, invalid, type Status } from "../../status.ts";
+import { HistoryGone, type Stored, type StoreEvent } from "../../storage/store.ts";
+import { type Api, fromStored } from "../context.ts";
+import type { ResourceKind } from "../kind.ts";
+import { isTrue } from "../request-info.ts";
+import { type Selection, selectionOf } from "./list.ts";
+
+const BOOKMARK_MS = 60_000;
+/** A client that lags behind by this much is cut off; it lists again. */
+const MAX_BACKLOG_BYTES = 64 * 1024 * 1024;
+
+/** How one watch writes objects: plain, as Tables, as metadata only. */
+export interface WatchWriter {
+  /** The text of an object, or undefined to leave it out of the stream. */
+  render(object: KubeObject, json: string | undefined): string;
+  readonly contentType: string;
+}
+
+interface WatchRequest {
+  readonly api: Api;
+  readonly kind: ResourceKind;
+  readonly namespace: string;
+  readonly selection: Selection;
+  readonly writer: WatchWriter;
+  readonly response: ServerResponse;
+}
+
+/** The first change that the client wants: after which revision, and whether it wants what is there now first. */
+function startOf(kind: ResourceKind, query: URLSearchParams): { revision: number | undefined; initialEvents: boolean } {
+  const asked = query.get("resourceVersion") ?? "";
+  if (asked !== "" && !/^\d+$/.test(asked)) throw badRequest(`invalid resource version: ${JSON.stringify(asked)}`);
+  const initial = query.get("sendInitialEvents");
+  if (initial !== null && query.get("resourceVersionMatch") !== "NotOlderThan") {
+    throw invalid({ ...kind, kind: "ListOptions", group: "meta.k8s.io" }, "", [
+      {
+        field: "resourceVersionMatch",
+        reason: "FieldValueForbidden",
+        message: "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+      },
+    ]);
+  }
+  const unset = asked === "" || asked === "0";
+  const initialEvents = initial === null ? unset : isTrue(initial);
+  return { revision: unset || initialEvents ? undefined : Number(asked), initialEvents };
+}
+
+/** The event as this watch sees it: an object that enters or leaves the selection is added or deleted. */
+function seenType(request: WatchRequest, event: StoreEvent): string | undefined {
+  const { kind, namespace, selection } = request;
+  if (namespace !== "" && event.stored.object.metadata.namespace !== namespace) return undefined;
+  if (!selection.selective) return event.type;
+  const matches = (stored: Stored | undefined) =>
+    stored !== undefined && selection.matches(fromStored(kind, stored.object));
+  const before = matches(event.old);
+  const after = event.type !== "DELETED" && matches(event.stored);
+  if (before && after) return "MODIFIED";
+  if (after) return "ADDED";
+  return before ? "DELETED" : undefined;
+}
+
+function line(type: string, object: string): string {
+  return `{"type":"${type}","object":${object}}\n`;
+}
+
+/**
+ * Streams changes until the client leaves, the time asked for ends, or the server stops. A revision that the history
+ * no longer reaches is answered by one ERROR event with a 410 Status.
+ */
+export function watchObjects(
+  api: Api,
+  kind: ResourceKind,
+  namespace: string,
+  name: string,
+  query: URLSearchParams,
+  writer: WatchWriter,
+  response: ServerResponse,
+): void {
+  const selection = selectionOf(kind, query, name);
+  const start = startOf(kind, query);
+  const request: WatchRequest = { api, kind, namespace, selection, writer, response };
+  response.writeHead(200, { "Content-Type": writer.contentType, "Cache-Control": "no-cache, private" });
+  response.flushHeaders();
+  const send = sender(response);
+  const bookmarks = isTrue(query.get("allowWatchBookmarks"));
+  const current = api.store.revision;
+  if (start.initialEvents) sendInitial(request, send);
+  if (bookmarks && isTrue(query.get("sendInitialEvents"))) send(bookmark(request, current, true));
+  const stop = subscribe(request, start.revision ?? current, send);
+  const timers: NodeJS.Timeout[] = [];
+  if (bookmarks) timers.push(setInterval(() => send(bookmark(request, api.store.revision, false)), BOOKMARK_MS));
+  const seconds = Number(query.get("timeoutSeconds") ?? 0);
+  if (seconds > 0) timers.push(setTimeout(() => response.end(), seconds * 1000));
+  for (const timer of timers) timer.unref();
+  response.on("close", () => {
+    stop();
+    for (const timer of timers) clearTimeout(timer);
+  });
+}
+
+/** Writes lines; those of one tick leave in one packet. */
+function sender(response: ServerResponse): (text: string) => void {
+  let corked = false;
+  return (text) => {
+    if (response.writableEnded || response.destroyed) return;
+    if (response.writableLength > MAX_BACKLOG_BYTES) {
+      response.destroy();
+      return;
+    }
+    if (!corked) {
+      corked = true;
+      response.cork();
+      process.nextTick(() => {
+        corked = false;
+        response.uncork();
+      });
+    }
+    response.write(text);
+  };
+}
+
+function sendInitial({ api, kind, namespace, selection, writer }: WatchRequest, send: (text: string) => void): void {
+  for (const stored of api.store.list(kind.storage, namespace === "" ? undefined : namespace)) {
+    const object = fromStored(kind, stored.object);
+    if (selection.matches(object)) send(line("ADDED", writer.render(object, kind.convert ? undefined : stored.json)));
+  }
+}
+
+function subscribe(request: WatchRequest, revision: number, send: (text: string) => void): () => void {
+  const { api, kind, writer, response } = request;
+  try {
+    return api.store.watch(kind.storage, revision, (event) => {
+      const type = seenType(request, event);
+      if (!type) return;
+      const json = kind.convert ? undefined : event.stored.json;
+      send(line(type, writer.render(fromStored(kind, event.stored.object), json)));
+    });
+  } catch (error) {
+    if (!(error instanceof HistoryGone)) throw error;
+    const status: Status = expired(error.message).toStatus();
+    send(line("ERROR", JSON.stringify(status)));
+    response.end();
+    return () => {};
+  }
+}
+
+function bookmark({ kind }: WatchRequest, revision: number, endsInitial: boolean): string {
+  const annotations = endsInitial ? { annotations: { "k8s.io/initial-events-end": "true" } } : {};
+  const object = {
+    kind: kind.kind,
+    apiVersion: groupVersion(kind.group, kind.version),
+    metadata: { resourceVersion: String(revision), creationTimestamp: null, ...annotations },
+  };
+  return line("BOOKMARK", JSON.stringify(object));
+}

@@ -1,0 +1,166 @@
+import { DatabaseSync, type StatementSync } from "node:sqlite";
+import type { KubeObject } from "../object.ts";
+import { EventHistory } from "./event-history.ts";
+import type { Store, Stored, StoreEvent } from "./store.ts";
+
+/** Changes kept a resource for watches that start in the past. */
+const HISTORY = 4096;
+
+const SCHEMA = `
+  PRAGMA journal_mode = WAL;
+  PRAGMA synchronous = NORMAL;
+  CREATE TABLE IF NOT EXISTS objects (
+    resource TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,
+    revision INTEGER NOT NULL, body TEXT NOT NULL,
+    PRIMARY KEY (resource, namespace, name)
+  ) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS clock (id INTEGER PRIMARY KEY CHECK (id = 0), revision INTEGER NOT NULL);
+  INSERT OR IGNORE INTO clock VALUES (0, 0);
+`;
+
+function keyOf(namespace: string, name: string): string {
+  return `${namespace}/${name}`;
+}
+
+function compareKeys(a: Stored, b: Stored): number {
+  const left = a.object.metadata;
+  const right = b.object.metadata;
+  const byNamespace = compareText(left.namespace ?? "", right.namespace ?? "");
+  return byNamespace !== 0 ? byNamespace : compareText(left.name, right.name);
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** A store on a SQLite file (`:memory:` for none). Objects are all in memory too: the file is read at start only. */
+export class SqliteStore implements Store {
+  readonly #database: DatabaseSync;
+  readonly #write: StatementSync;
+  readonly #erase: StatementSync;
+  readonly #tick: StatementSync;
+  readonly #objects = new Map<string, Map<string, Stored>>();
+  readonly #histories = new Map<string, EventHistory>();
+  /** What happened before this process is not known: a watch from an earlier revision has to list again. */
+  readonly #start: number;
+  #revision: number;
+
+  constructor(path: string) {
+    this.#database = new DatabaseSync(path);
+    this.#database.exec(SCHEMA);
+    this.#write = this.#database.prepare("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?)");
+    this.#erase = this.#database.prepare("DELETE FROM objects WHERE resource = ? AND namespace = ? AND name = ?");
+    this.#tick = this.#database.prepare("UPDATE clock SET revision = ?");
+    const clock = this.#database.prepare("SELECT revision FROM clock").get() as { revision: number };
+    this.#revision = clock.revision;
+    this.#start = clock.revision;
+    this.#load();
+  }
+
+  get revision(): number {
+    return this.#revision;
+  }
+
+  #load(): void {
+    const rows = this.#database.prepare("SELECT resource, revision, body FROM objects").all() as unknown as {
+      resource: string;
+      revision: number;
+      body: string;
+    }[];
+    for (const row of rows) {
+      const object = JSON.parse(row.body) as KubeObject;
+      const { namespace, name } = object.metadata;
+      this.#resource(row.resource).set(keyOf(namespace ?? "", name), {
+        object,
+        json: row.body,
+        revision: row.revision,
+      });
+    }
+  }
+
+  #resource(resource: string): Map<string, Stored> {
+    let objects = this.#objects.get(resource);
+    if (!objects) this.#objects.set(resource, (objects = new Map()));
+    return objects;
+  }
+
+  #history(resource: string): EventHistory {
+    let history = this.#histories.get(resource);
+    if (!history) this.#histories.set(resource, (history = new EventHistory(HISTORY, this.#start)));
+    return history;
+  }
+
+  get(resource: string, namespace: string, name: string): Stored | undefined {
+    return this.#objects.get(resource)?.get(keyOf(namespace, name));
+  }
+
+  list(resource: string, namespace?: string): Stored[] {
+    const all = [...(this.#objects.get(resource)?.values() ?? [])];
+    const wanted =
+      namespace === undefined ? all : all.filter((stored) => stored.object.metadata.namespace === namespace);
+    return wanted.sort(compareKeys);
+  }
+
+  create(resource: string, object: KubeObject): Stored | undefined {
+    const { namespace = "", name } = object.metadata;
+    if (this.get(resource, namespace, name)) return undefined;
+    return this.#put(resource, object, undefined);
+  }
+
+  replace(resource: string, object: KubeObject, expected: number): Stored | undefined {
+    const { namespace = "", name } = object.metadata;
+    const old = this.get(resource, namespace, name);
+    if (old?.revision !== expected) return undefined;
+    return this.#put(resource, object, old);
+  }
+
+  #put(resource: string, object: KubeObject, old: Stored | undefined): Stored {
+    const stored = this.#stamp(object);
+    const { namespace = "", name } = object.metadata;
+    this.#transaction(stored.revision, () => this.#write.run(resource, namespace, name, stored.revision, stored.json));
+    this.#resource(resource).set(keyOf(namespace, name), stored);
+    this.#publish(resource, { type: old ? "MODIFIED" : "ADDED", stored, old });
+    return stored;
+  }
+
+  remove(resource: string, namespace: string, name: string, expected: number): Stored | undefined {
+    const old = this.get(resource, namespace, name);
+    if (old?.revision !== expected) return undefined;
+    const stored = this.#stamp(old.object);
+    this.#transaction(stored.revision, () => this.#erase.run(resource, namespace, name));
+    this.#resource(resource).delete(keyOf(namespace, name));
+    this.#publish(resource, { type: "DELETED", stored, old });
+    return stored;
+  }
+
+  #stamp(object: KubeObject): Stored {
+    const revision = this.#revision + 1;
+    const stamped = { ...object, metadata: { ...object.metadata, resourceVersion: String(revision) } };
+    return { object: stamped, json: JSON.stringify(stamped), revision };
+  }
+
+  #transaction(revision: number, write: () => unknown): void {
+    this.#database.exec("BEGIN IMMEDIATE");
+    try {
+      write();
+      this.#tick.run(revision);
+      this.#database.exec("COMMIT");
+    } catch (error) {
+      this.#database.exec("ROLLBACK");
+      throw error;
+    }
+    this.#revision = revision;
+  }
+
+  #publish(resource: string, event: StoreEvent): void {
+    this.#history(resource).add(event);
+  }
+
+  watch(resource: string, revision: number, listener: (event: StoreEvent) => void): () => void {
+    return this.#history(resource).watch(revision, listener);
+  }
+
+  close(): void {
+    this.#database.close();
+  }
+}
