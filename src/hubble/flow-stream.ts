@@ -1,0 +1,133 @@
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { GetFlowsRequestSchema, type GetFlowsResponse, GetFlowsResponseSchema } from "../../proto/gen/observer_pb.js";
+import type { ReadResult } from "./reader.ts";
+import { type FlowQuery, parseFlowsRequest } from "./request.ts";
+import type { StreamHandler } from "./server.ts";
+
+const PATH = "/observer.Observer/GetFlows";
+const MAX_REQUEST_BYTES = 4 << 20;
+const CHUNK_BYTES = 32 << 10;
+
+/** Where a stream's responses come from. */
+export interface ResponseSource {
+  next(): ReadResult;
+  /** Resolves when `next` may have something new, or the signal aborts. */
+  ready(signal: AbortSignal): Promise<void>;
+}
+
+/** Starts a query; the signal ends it. */
+export type OpenSource = (query: FlowQuery, signal: AbortSignal) => ResponseSource;
+
+/**
+ * GetFlows without the layers of the general adapter, which cost more than the flows themselves: several times as many
+ * messages a second. Other protocols (gRPC-web, Connect) and compressed requests are left to the adapter.
+ */
+export function flowStreamHandler(open: OpenSource, headers: Readonly<Record<string, string>>): StreamHandler {
+  return (request, response) => {
+    const type = request.headers["content-type"] ?? "";
+    const encoding = request.headers["grpc-encoding"] ?? "identity";
+    if (request.url !== PATH || !/^application\/grpc(\+proto)?$/.test(type) || encoding !== "identity") return false;
+    void answer(request, response, open, headers);
+    return true;
+  };
+}
+
+async function answer(
+  request: Http2ServerRequest,
+  response: Http2ServerResponse,
+  open: OpenSource,
+  headers: Readonly<Record<string, string>>,
+): Promise<void> {
+  const aborted = new AbortController();
+  response.on("close", () => aborted.abort());
+  // the client's reset; the close event follows
+  request.stream.on("error", () => aborted.abort());
+  try {
+    const message = fromBinary(GetFlowsRequestSchema, await readMessage(request));
+    const source = open(parseFlowsRequest(message), aborted.signal);
+    if (response.destroyed || aborted.signal.aborted) return;
+    response.writeHead(200, { "content-type": "application/grpc", ...headers });
+    // headers go out with the first write; readers wait for them
+    response.write(new Uint8Array(0));
+    await pump(response, source, aborted.signal);
+    endStream(response, { "grpc-status": "0" });
+  } catch (error) {
+    const failure = ConnectError.from(error);
+    endStream(response, {
+      "grpc-status": String(failure.code),
+      "grpc-message": encodeURIComponent(failure.rawMessage),
+      ...headers,
+    });
+  }
+}
+
+async function readMessage(request: Http2ServerRequest): Promise<Uint8Array> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    chunks.push(chunk);
+    size += chunk.length;
+    if (size > MAX_REQUEST_BYTES) throw new ConnectError("request is too large", Code.ResourceExhausted);
+  }
+  const bytes = Buffer.concat(chunks);
+  if (bytes.length < 5 || bytes[0] !== 0 || bytes.readUInt32BE(1) !== bytes.length - 5) {
+    throw new ConnectError("GetFlows takes exactly one uncompressed message", Code.Internal);
+  }
+  return bytes.subarray(5);
+}
+
+/** As trailers, or as headers alone when nothing was sent before. */
+function endStream(response: Http2ServerResponse, status: Readonly<Record<string, string>>): void {
+  if (response.writableEnded || response.stream?.destroyed) return;
+  if (response.headersSent) response.addTrailers(status);
+  else response.writeHead(200, { "content-type": "application/grpc", ...status });
+  response.end();
+}
+
+async function pump(stream: Http2ServerResponse, source: ResponseSource, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    const { chunk, last } = collect(source);
+    const full = chunk.length > 0 && !stream.write(chunk);
+    if (last === "end") return;
+    // what came while we waited for the client must be collected before waiting for more
+    if (full) await drained(stream, signal);
+    else if (last === "wait") await source.ready(signal);
+    // lets other streams and the event source run between two full chunks
+    else await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+function collect(source: ResponseSource): { chunk: Buffer; last: ReadResult } {
+  const frames: Uint8Array[] = [];
+  let size = 0;
+  let last: ReadResult = "wait";
+  while (size < CHUNK_BYTES) {
+    last = source.next();
+    if (last === "wait" || last === "end") break;
+    const message = encode(last);
+    const prefix = new Uint8Array(5);
+    new DataView(prefix.buffer).setUint32(1, message.length);
+    frames.push(prefix, message);
+    size += message.length + 5;
+  }
+  return { chunk: Buffer.concat(frames, size), last };
+}
+
+function encode(response: GetFlowsResponse): Uint8Array {
+  return toBinary(GetFlowsResponseSchema, response);
+}
+
+function drained(stream: Http2ServerResponse, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      stream.off("drain", done);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    stream.on("drain", done);
+    signal.addEventListener("abort", done);
+    if (signal.aborted) done();
+  });
+}

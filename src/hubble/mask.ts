@@ -1,0 +1,66 @@
+import { create, type DescField, type DescMessage, type Message } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { type Flow, FlowSchema } from "../../proto/gen/flow_pb.js";
+
+/** Fields to keep; `undefined` keeps a field whole. */
+type MaskTree = Map<DescField, MaskTree | undefined>;
+
+/**
+ * Hubble's command asks for a fixed set of fields that leaves out the ones its own lines need for policy verdicts; who
+ * asks for the verdict and the event type gets these too, which no reader minds.
+ */
+const VERDICT_DETAILS = [
+  "policy_match_type",
+  "traffic_direction",
+  "ingress_allowed_by",
+  "ingress_denied_by",
+  "egress_allowed_by",
+  "egress_denied_by",
+] as const;
+
+function addPath(tree: MaskTree, schema: DescMessage, path: string): void {
+  let message: DescMessage | undefined = schema;
+  let level = tree;
+  const parts = path.split(".");
+  for (const [i, part] of parts.entries()) {
+    const field: DescField | undefined = message?.fields.find(({ name }) => name === part);
+    if (!field)
+      throw new ConnectError(
+        `invalid field mask: no field ${JSON.stringify(path)} in ${schema.typeName}`,
+        Code.InvalidArgument,
+      );
+    if (level.has(field) && level.get(field) === undefined) return;
+    if (i === parts.length - 1) {
+      level.set(field, undefined);
+      return;
+    }
+    const next = level.get(field) ?? new Map();
+    level.set(field, next);
+    level = next;
+    message = field.fieldKind === "message" ? field.message : undefined;
+  }
+}
+
+function applyTree(tree: MaskTree, schema: DescMessage, from: Message): Message {
+  const made = create(schema);
+  const source = from as unknown as Record<string, unknown>;
+  const target = made as unknown as Record<string, unknown>;
+  for (const [field, subtree] of tree) {
+    const holder = field.oneof ? (source[field.oneof.localName] as { case?: string; value?: unknown }) : undefined;
+    if (holder && holder.case !== field.localName) continue;
+    const value = holder ? holder.value : source[field.localName];
+    if (value === undefined) continue;
+    const kept = subtree && field.fieldKind === "message" ? applyTree(subtree, field.message, value as Message) : value;
+    if (field.oneof) target[field.oneof.localName] = { case: field.localName, value: kept };
+    else target[field.localName] = kept;
+  }
+  return made;
+}
+
+/** A function that copies only these fields of a flow. Throws InvalidArgument on a path that does not exist. */
+export function compileMask(paths: readonly string[]): (flow: Flow) => Flow {
+  const tree: MaskTree = new Map();
+  const wanted = paths.includes("verdict") && paths.includes("event_type") ? [...paths, ...VERDICT_DETAILS] : paths;
+  for (const path of wanted) addPath(tree, FlowSchema, path);
+  return (flow) => applyTree(tree, FlowSchema, flow) as Flow;
+}

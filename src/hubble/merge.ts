@@ -1,0 +1,149 @@
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { GetFlowsResponse } from "../../proto/gen/observer_pb.js";
+import type { ReadResult } from "./reader.ts";
+import { compareTimestamps } from "./request.ts";
+
+/** Responses that a lane holds before its sender must wait. */
+const LANE_LIMIT = 2048;
+
+interface Waiting {
+  readonly response: GetFlowsResponse;
+  readonly time: Timestamp | undefined;
+  readonly arrivedMs: number;
+}
+
+/** One sender into a merge. */
+export interface Lane {
+  push(response: GetFlowsResponse): void;
+  /** Resolves when the lane has room. */
+  room(): Promise<void>;
+  close(): void;
+}
+
+/**
+ * Merges streams by time. The earliest response leaves when every open lane has something to compare it with, or when it
+ * has waited for the window: a lane that is silent for longer may come out of order, and nobody waits for it.
+ */
+export interface Merge {
+  lane(): Lane;
+  /** Puts a response before all that wait. */
+  announce(response: GetFlowsResponse): void;
+  /** No lane will be opened any more: the merge ends with the last one. */
+  seal(): void;
+  next(): ReadResult;
+  ready(signal: AbortSignal): Promise<void>;
+}
+
+interface LaneState {
+  readonly queue: Waiting[];
+  head: number;
+  open: boolean;
+  hasRoom: (() => void) | undefined;
+}
+
+function takeHead(lane: LaneState): Waiting | undefined {
+  const taken = lane.queue[lane.head];
+  if (taken === undefined) return undefined;
+  lane.head++;
+  if (lane.head === lane.queue.length) {
+    lane.queue.length = 0;
+    lane.head = 0;
+  } else if (lane.head > LANE_LIMIT) {
+    lane.queue.splice(0, lane.head);
+    lane.head = 0;
+  }
+  if (lane.queue.length - lane.head < LANE_LIMIT / 2) lane.hasRoom?.();
+  return taken;
+}
+
+/** Lanes without time (none in practice) go first. */
+function earliest(lanes: Iterable<LaneState>): { lane: LaneState; waiting: Waiting; complete: boolean } | undefined {
+  let best: { lane: LaneState; waiting: Waiting } | undefined;
+  let complete = true;
+  for (const lane of lanes) {
+    const waiting = lane.queue[lane.head];
+    if (waiting === undefined) {
+      if (lane.open) complete = false;
+      continue;
+    }
+    const before = !best?.waiting.time
+      ? best === undefined
+      : !waiting.time || compareTimestamps(waiting.time, best.waiting.time) < 0;
+    if (before) best = { lane, waiting };
+  }
+  return best && { ...best, complete };
+}
+
+/** A merge with this window; `now` in milliseconds. */
+export function createMerge(windowMs: number, now: () => number): Merge {
+  const lanes = new Set<LaneState>();
+  const announced: GetFlowsResponse[] = [];
+  let sealed = false;
+  let wake: (() => void) | undefined;
+  let dueMs: number | undefined;
+  const notify = () => wake?.();
+
+  const next = (): ReadResult => {
+    const first = announced.shift();
+    if (first) return first;
+    dueMs = undefined;
+    const head = earliest(lanes);
+    if (head) {
+      const due = head.waiting.arrivedMs + windowMs;
+      if (head.complete || now() >= due) {
+        takeHead(head.lane);
+        if (!head.lane.open && head.lane.queue.length === 0) lanes.delete(head.lane);
+        return head.waiting.response;
+      }
+      dueMs = due;
+      return "wait";
+    }
+    for (const lane of lanes) if (!lane.open) lanes.delete(lane);
+    return sealed && lanes.size === 0 ? "end" : "wait";
+  };
+
+  return {
+    next,
+    lane() {
+      const state: LaneState = { queue: [], head: 0, open: true, hasRoom: undefined };
+      lanes.add(state);
+      return {
+        push(response) {
+          state.queue.push({ response, time: response.time, arrivedMs: now() });
+          notify();
+        },
+        room: () =>
+          state.queue.length - state.head < LANE_LIMIT
+            ? Promise.resolve()
+            : new Promise((resolve) => {
+                state.hasRoom = resolve;
+              }),
+        close() {
+          state.open = false;
+          notify();
+        },
+      };
+    },
+    announce(response) {
+      announced.push(response);
+      notify();
+    },
+    seal() {
+      sealed = true;
+      notify();
+    },
+    ready: (signal) =>
+      new Promise((resolve) => {
+        const timer = dueMs === undefined ? undefined : setTimeout(() => done(), Math.max(0, dueMs - now()));
+        const done = () => {
+          clearTimeout(timer);
+          wake = undefined;
+          signal.removeEventListener("abort", done);
+          resolve();
+        };
+        wake = done;
+        signal.addEventListener("abort", done);
+        if (signal.aborted) done();
+      }),
+  };
+}

@@ -1,0 +1,75 @@
+import { type Client, createClient } from "@connectrpc/connect";
+import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
+import { Observer, type ServerStatusResponse } from "../../proto/gen/observer_pb.js";
+import { HUBBLE_PORT } from "../model/addresses.ts";
+import type { PeerNode, PeerSource } from "./peer.ts";
+
+const PROBE_TIMEOUT_MS = 1000;
+
+/** A node's observer and our connection to it. */
+export interface RelayPeer {
+  readonly name: string;
+  readonly address: string;
+  readonly client: Client<typeof Observer>;
+  /** Undefined when the node does not answer within a second. */
+  status(): Promise<ServerStatusResponse | undefined>;
+  close(): void;
+}
+
+function hostAndPort(address: string): string {
+  if (/^\[.*\]:\d+$/.test(address) || /^[^:]+:\d+$/.test(address)) return address;
+  return address.includes(":") ? `[${address}]:${HUBBLE_PORT}` : `${address}:${HUBBLE_PORT}`;
+}
+
+/** Opens no connection yet: the first call does. */
+export function createRelayPeer(node: PeerNode): RelayPeer {
+  const baseUrl = `http://${hostAndPort(node.address)}`;
+  const sessionManager = new Http2SessionManager(baseUrl);
+  const client = createClient(Observer, createGrpcTransport({ baseUrl, sessionManager }));
+  return {
+    name: node.name,
+    address: hostAndPort(node.address),
+    client,
+    status: () => client.serverStatus({}, { timeoutMs: PROBE_TIMEOUT_MS }).catch(() => undefined),
+    close: () => sessionManager.abort(),
+  };
+}
+
+/** The peers of a source, each with one connection that is kept as long as its address stays. */
+export interface PeerPool {
+  list(): readonly RelayPeer[];
+  /** Calls back after each change until the returned function is called. */
+  onChange(listener: () => void): () => void;
+  close(): void;
+}
+
+/** Follows a source of peers. */
+export function createPeerPool(source: PeerSource): PeerPool {
+  const peers = new Map<string, { readonly node: PeerNode; readonly peer: RelayPeer }>();
+  const listeners = new Set<() => void>();
+  const update = () => {
+    const nodes = new Map(source.list().map((node) => [node.name, node]));
+    for (const [name, { node, peer }] of peers) {
+      if (nodes.get(name)?.address === node.address) continue;
+      peer.close();
+      peers.delete(name);
+    }
+    for (const [name, node] of nodes) {
+      if (!peers.has(name)) peers.set(name, { node, peer: createRelayPeer(node) });
+    }
+    for (const listener of listeners) listener();
+  };
+  const stop = source.onChange(update);
+  update();
+  return {
+    list: () => [...peers.values()].map(({ peer }) => peer).sort((a, b) => (a.name < b.name ? -1 : 1)),
+    onChange(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    close() {
+      stop();
+      for (const { peer } of peers.values()) peer.close();
+    },
+  };
+}

@@ -1,0 +1,128 @@
+import { create } from "@bufbuild/protobuf";
+import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import { Health } from "../../proto/gen/health_pb.js";
+import {
+  type GetNodesResponse,
+  GetNodesResponseSchema,
+  Observer as ObserverService,
+  type ServerStatusResponse,
+  ServerStatusResponseSchema,
+} from "../../proto/gen/observer_pb.js";
+import { NodeState } from "../../proto/gen/relay_pb.js";
+import { flowStreamHandler, type ResponseSource } from "./flow-stream.ts";
+import { healthService } from "./health.ts";
+import { type Observer, responses } from "./observer.ts";
+import { type PeerNode, type PeerSource, staticPeers } from "./peer.ts";
+import { relayFlows } from "./relay-flows.ts";
+import { createPeerPool, type PeerPool } from "./relay-peer.ts";
+import { type FlowQuery, parseFlowsRequest } from "./request.ts";
+import { createGrpcServer } from "./server.ts";
+import { namespacesResponse } from "./status.ts";
+
+const MAX_UNAVAILABLE_NAMES = 10;
+
+export interface RelayOptions {
+  /** The nodes: a list, or a source that tells of changes. */
+  readonly peers: PeerSource | readonly PeerNode[];
+  /** Semantic version, with or without `v`. */
+  readonly version: string;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  /** Name that status events carry. */
+  readonly nodeName: string;
+}
+
+/** The flow API of all nodes together. */
+export type Relay = Observer;
+
+async function relayStatus(pool: PeerPool, version: string): Promise<ServerStatusResponse> {
+  const peers = pool.list();
+  const answers = await Promise.all(peers.map((peer) => peer.status()));
+  const up = answers.filter((answer) => answer !== undefined);
+  const down = peers.filter((_, i) => answers[i] === undefined).map(({ name }) => name);
+  const sum = (pick: (status: ServerStatusResponse) => bigint) =>
+    up.reduce((total, status) => total + pick(status), 0n);
+  return create(ServerStatusResponseSchema, {
+    numFlows: sum((status) => status.numFlows),
+    maxFlows: sum((status) => status.maxFlows),
+    seenFlows: sum((status) => status.seenFlows),
+    uptimeNs: up.map(({ uptimeNs }) => uptimeNs).sort((a, b) => (a < b ? 1 : -1))[0] ?? 0n,
+    flowsRate: up.reduce((total, { flowsRate }) => total + flowsRate, 0),
+    numConnectedNodes: up.length,
+    numUnavailableNodes: down.length,
+    unavailableNodes: down.slice(0, MAX_UNAVAILABLE_NAMES),
+    version,
+  });
+}
+
+async function relayNodes(pool: PeerPool): Promise<GetNodesResponse> {
+  const nodes = pool.list().map(async (peer) => {
+    const status = await peer.status();
+    const { name, address } = peer;
+    if (!status) return { name, address, tls: {}, state: NodeState.NODE_UNAVAILABLE };
+    const { version, uptimeNs, numFlows, maxFlows, seenFlows } = status;
+    return {
+      name,
+      address,
+      tls: {},
+      state: NodeState.NODE_CONNECTED,
+      version,
+      uptimeNs,
+      numFlows,
+      maxFlows,
+      seenFlows,
+    };
+  });
+  return create(GetNodesResponseSchema, { nodes: await Promise.all(nodes) });
+}
+
+async function relayNamespaces(pool: PeerPool) {
+  const answers = await Promise.allSettled(
+    pool.list().map(({ client }) => client.getNamespaces({}, { timeoutMs: 1000 })),
+  );
+  return namespacesResponse(
+    answers.flatMap((answer) => (answer.status === "fulfilled" ? answer.value.namespaces : [])),
+  );
+}
+
+function notOnRelay(method: string): () => never {
+  return () => {
+    throw new ConnectError(`${method} not yet implemented`, Code.Unimplemented);
+  };
+}
+
+/** Observer and health service over the observers of all nodes. */
+export function createRelay(options: RelayOptions): Relay {
+  const { version, now, nodeName } = options;
+  const pool = createPeerPool("list" in options.peers ? options.peers : staticPeers(options.peers));
+  const headers = { "hubble-relay-version": version };
+  const open = ({ request }: FlowQuery, signal: AbortSignal): ResponseSource =>
+    relayFlows({ pool, request, nodeName, now, signal });
+  const service: ServiceImpl<typeof ObserverService> = {
+    getFlows: (request, { signal }) => responses(open(parseFlowsRequest(request), signal), signal),
+    getAgentEvents: notOnRelay("GetAgentEvents"),
+    getDebugEvents: notOnRelay("GetDebugEvents"),
+    getNodes: () => relayNodes(pool),
+    getNamespaces: () => relayNamespaces(pool),
+    serverStatus: () => relayStatus(pool, version),
+  };
+  const server = createGrpcServer({
+    headers,
+    stream: flowStreamHandler(open, headers),
+    routes: (router) => {
+      router.service(ObserverService, service);
+      const anyPeer = async () => (await relayStatus(pool, version)).numConnectedNodes !== 0;
+      router.service(Health, healthService(anyPeer));
+    },
+  });
+  return {
+    serve: (listeners) => server.serve(listeners),
+    get port() {
+      return server.port;
+    },
+    async close() {
+      await server.close();
+      pool.close();
+    },
+  };
+}
