@@ -1,0 +1,108 @@
+import { fieldsOf, type KubeObject } from "../object.ts";
+import {
+  AGE,
+  type Column,
+  count,
+  labelText,
+  NAME,
+  objectsOf,
+  selectorText,
+  specOf,
+  statusOf,
+  text,
+  wide,
+} from "./column.ts";
+import { ageText } from "./duration.ts";
+
+function containerList(object: KubeObject, field: "name" | "image"): string {
+  const spec = fieldsOf(fieldsOf(specOf(object).template).spec);
+  return objectsOf(spec.containers)
+    .map((container) => text(container[field]))
+    .join(",");
+}
+
+const CONTAINERS = wide({ name: "Containers", cell: (object) => containerList(object, "name") });
+const IMAGES = wide({ name: "Images", cell: (object) => containerList(object, "image") });
+const SELECTOR = wide({ name: "Selector", cell: (object) => selectorText(specOf(object).selector) });
+
+const statusCount = (name: string, field: string): Column => ({
+  name,
+  type: "integer",
+  cell: (object) => count(statusOf(object)[field]),
+});
+
+const desired: Column = { name: "Desired", type: "integer", cell: (object) => count(specOf(object).replicas ?? 1) };
+
+const readyOfWanted = (object: KubeObject): string =>
+  `${count(statusOf(object).readyReplicas)}/${count(specOf(object).replicas ?? 1)}`;
+
+export const DEPLOYMENT_COLUMNS: readonly Column[] = [
+  NAME,
+  { name: "Ready", cell: readyOfWanted },
+  { ...statusCount("Up-to-date", "updatedReplicas"), type: "string" },
+  { ...statusCount("Available", "availableReplicas"), type: "string" },
+  AGE,
+  CONTAINERS,
+  IMAGES,
+  SELECTOR,
+];
+
+export const REPLICA_SET_COLUMNS: readonly Column[] = [
+  NAME,
+  desired,
+  statusCount("Current", "replicas"),
+  statusCount("Ready", "readyReplicas"),
+  AGE,
+  CONTAINERS,
+  IMAGES,
+  SELECTOR,
+];
+
+export const DAEMON_SET_COLUMNS: readonly Column[] = [
+  NAME,
+  statusCount("Desired", "desiredNumberScheduled"),
+  statusCount("Current", "currentNumberScheduled"),
+  statusCount("Ready", "numberReady"),
+  statusCount("Up-to-date", "updatedNumberScheduled"),
+  statusCount("Available", "numberAvailable"),
+  { name: "Node Selector", cell: (object) => labelText(fieldsOf(fieldsOf(specOf(object).template).spec).nodeSelector) },
+  AGE,
+  CONTAINERS,
+  IMAGES,
+  SELECTOR,
+];
+
+export const STATEFUL_SET_COLUMNS: readonly Column[] = [
+  NAME,
+  { name: "Ready", cell: readyOfWanted },
+  AGE,
+  CONTAINERS,
+  IMAGES,
+];
+
+function jobDuration(job: KubeObject, now: number): string {
+  const { startTime, completionTime } = statusOf(job);
+  if (!startTime) return "";
+  const end = completionTime ? Date.parse(String(completionTime)) : now;
+  return ageText(end - Date.parse(String(startTime)));
+}
+
+function jobStatus(job: KubeObject): string {
+  const held = new Set(
+    objectsOf(statusOf(job).conditions)
+      .filter((item) => item.status === "True")
+      .map((item) => item.type),
+  );
+  return ["Complete", "Failed", "Suspended"].find((type) => held.has(type)) ?? "Running";
+}
+
+export const JOB_COLUMNS: readonly Column[] = [
+  NAME,
+  { name: "Status", cell: jobStatus },
+  { name: "Completions", cell: (job) => `${count(statusOf(job).succeeded)}/${count(specOf(job).completions ?? 1)}` },
+  { name: "Duration", cell: jobDuration },
+  AGE,
+  CONTAINERS,
+  IMAGES,
+  SELECTOR,
+];
