@@ -9,7 +9,10 @@
 #define SG_CAPTURE_LEN 160 /* bytes of the packet, from its Ethernet header, that follow an event */
 
 struct sg_addr {
-	__u8 bytes[16];
+	union {
+		__u8 bytes[16];
+		__be32 words[4]; /* IPv4: words[2] = htonl(0xffff), words[3] = the address */
+	};
 };
 
 /* ---- events: one header for every type, then cap_len packet bytes ---- */
@@ -75,7 +78,7 @@ struct sg_event {
 	__u16 cap_len;         /* 28  bytes that follow the header */
 	__u8 ct_status;        /* 30  enum sg_ct_status */
 	__u8 match_type;       /* 31  verdict and policy drop: enum sg_match_type */
-	__s32 verdict;         /* 32  verdict: 0 allow, >0 proxy port, <0 minus drop reason */
+	__s32 verdict;         /* 32  verdict: 0 allow, >0 proxy port, <0 minus drop reason; trace to-proxy: proxy port */
 	__u32 cookie;          /* 36  rule cookie that decided, 0 = no rule */
 	__u32 revision;        /* 40  policy revision of the endpoint */
 	__u32 source_line;     /* 44  drop: line in the C source; else 0 */
@@ -101,6 +104,8 @@ struct sg_endpoint {
 	__u32 peer_ifindex;          /* 52 ifindex inside the pod, 0 = unknown */
 };
 #define SG_ENDPOINT_HOST 1
+#define SG_ENDPOINT_INGRESS_ENFORCED 2 /* allowed new connections give a verdict event */
+#define SG_ENDPOINT_EGRESS_ENFORCED 4
 
 /* sg_ipcache: LPM trie -> struct sg_remote. prefixlen counts from the 128-bit address (IPv4 /n is 96+n) */
 struct sg_ipcache_key {
@@ -171,6 +176,10 @@ struct sg_node {
 	__be32 pod_cidr_mask;       /* 52 */
 	__be32 cluster_cidr;        /* 56 all pods */
 	__be32 cluster_cidr_mask;   /* 60 */
+	__be32 service_cidr;        /* 64 all ClusterIPs: an address there without a frontend is dropped */
+	__be32 service_cidr_mask;   /* 68 */
+	__u32 aggregation;          /* 72 0 = an event for every packet, 3 = Cilium's "medium" */
+	__u32 reserved;             /* 76 */
 };
 
 /* sg_proxy_origin: LRU hash, the redirected connection as its client sent it -> what was judged.
@@ -202,6 +211,40 @@ struct sg_metrics {
 	__u64 packets;
 	__u64 bytes;
 };
+
+/* sg_conntrack: LRU hash, struct sg_ct_key -> struct sg_ct_entry. The tuple is that of the first packet, after service
+ * translation (scope service and hairpin: see there). TypeScript only removes the entries of addresses that went away. */
+enum sg_ct_scope {
+	SG_CT_EGRESS = 1,  /* opened by the endpoint (or the host) with the source address */
+	SG_CT_INGRESS = 2, /* accepted by the endpoint with the destination address */
+	SG_CT_SERVICE = 3, /* as the client sent it: nat = the backend that it was given */
+	SG_CT_PROXY = 4,   /* opened by the proxy towards a server: replies belong to the proxy's socket */
+	SG_CT_HAIRPIN = 5, /* pod to itself through a service, source already SG_HAIRPIN_ADDRESS: nat = the frontend */
+};
+struct sg_ct_key {
+	struct sg_addr src;
+	struct sg_addr dst;
+	__be16 sport;   /* ICMP echo: the identifier */
+	__be16 dport;
+	__u8 protocol;
+	__u8 scope;     /* enum sg_ct_scope */
+	__u16 reserved;
+};
+struct sg_ct_entry {
+	__u64 expires_ns;   /* CLOCK_MONOTONIC; an entry past it is as good as absent */
+	struct sg_addr nat; /* egress and hairpin: the frontend to put back on replies; service: the backend */
+	__be16 nat_port;
+	__u16 flags;        /* SG_CT_FLAG_* */
+	__u8 seen_forward;  /* TCP flags seen, for aggregation */
+	__u8 seen_reply;
+	__u16 slot;         /* service: backend slot */
+	__u64 reported_ns;  /* last trace event, for aggregation */
+};
+#define SG_CT_FLAG_REPLIED 1
+#define SG_CT_FLAG_FIN_FORWARD 2
+#define SG_CT_FLAG_FIN_REPLY 4
+#define SG_CT_FLAG_RST 8
+#define SG_CT_FLAG_NAT 16 /* nat and nat_port hold */
 
 /* Packet marks: low 16 bits say who made the packet, high 16 carry the identity as far as it fits. */
 #define SG_MARK_TO_PROXY 0x200     /* packet goes to the local proxy's socket */

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tc ingress on the host side of a pod's veth: everything that a pod sends. */
+#include "arp.h"
+#include "hairpin.h"
+
+static __always_inline int check_sender(struct __sk_buff *skb, struct packet *p, const struct sg_endpoint *endpoint)
+{
+	__u8 mac[ETH_ALEN];
+
+	if (bpf_skb_load_bytes(skb, ETH_ALEN, mac, sizeof(mac)) < 0)
+		return FAIL(p, DROP_INVALID_PACKET);
+	if (__builtin_memcmp(mac, endpoint->mac, 4) || __builtin_memcmp(mac + 4, endpoint->mac + 4, 2) ||
+	    v4(&p->tuple.src) != endpoint->addr.words[3])
+		return FAIL(p, DROP_INVALID_SOURCE_IP);
+	/* A pod that could speak VXLAN to the nodes could claim any identity. */
+	if (p->tuple.protocol == IPPROTO_UDP && p->tuple.dport == bpf_htons(VXLAN_PORT))
+		return FAIL(p, DROP_ENCAP_PROHIBITED);
+	return 0;
+}
+
+static __always_inline int leave(struct __sk_buff *skb, struct packet *p, struct sg_node *node, struct sg_endpoint *local,
+				 __u32 identity)
+{
+	__be32 tunnel;
+
+	if (local)
+		return to_local_endpoint(skb, p, local);
+	if (is_this_node(node, &p->tuple.dst))
+		return to_host(skb, p, SG_TRACE_TO_STACK);
+	tunnel = tunnel_of(&p->tuple.dst);
+	if (tunnel)
+		return encapsulate(skb, p, tunnel, identity);
+	/* A pod's address that nobody owns must not reach the stack, which would route it as if the host had sent it. */
+	if (in_cluster(node, &p->tuple.dst))
+		return drop(skb, p, FAIL(p, DROP_UNKNOWN_TARGET));
+	trace(skb, p, SG_TRACE_TO_STACK, SG_EGRESS);
+	bpf_skb_change_type(skb, 0 /* PACKET_HOST */);
+	return TC_ACT_OK;
+}
+
+static __noinline int send(struct __sk_buff *skb, struct packet *p, struct sg_endpoint *endpoint)
+{
+	struct sg_node *node = this_node();
+	struct sg_endpoint *local;
+	__u32 identity;
+	int failed;
+
+	if (!node || !endpoint)
+		return drop(skb, p, FAIL(p, DROP_NO_ENDPOINT));
+	identity = endpoint->identity;
+	local = local_endpoint(&p->tuple.dst);
+	p->dst_identity = local ? local->identity : identity_of(node, &p->tuple.dst);
+	p->dst_endpoint = local ? local->id : 0;
+	failed = judge(skb, p, endpoint, SG_EGRESS);
+	if (failed)
+		return drop(skb, p, failed);
+	if (p->proxy_port) {
+		record_origin(p, endpoint, SG_EGRESS);
+		return redirect_to_proxy(skb, p);
+	}
+	return leave(skb, p, node, local, identity);
+}
+
+SEC("tc")
+int from_endpoint(struct __sk_buff *skb)
+{
+	struct packet *p = new_packet();
+	__u32 ifindex = skb->ifindex;
+	struct sg_endpoint *endpoint = bpf_map_lookup_elem(&sg_endpoint_by_ifindex, &ifindex);
+	int failed;
+
+	if (!p)
+		return TC_ACT_SHOT;
+	p->ct_status = SG_CT_UNKNOWN;
+	skb->mark = 0;
+	if (!endpoint)
+		return drop(skb, p, FAIL(p, DROP_NO_ENDPOINT));
+	p->src_identity = endpoint->identity;
+	p->src_endpoint = endpoint->id;
+	if (skb->protocol == bpf_htons(ETH_P_ARP))
+		return arp_answer(skb, endpoint);
+	if (skb->protocol != bpf_htons(ETH_P_IP) || skb->vlan_present)
+		return drop(skb, p, FAIL(p, DROP_UNSUPPORTED_L3));
+	failed = parse_ipv4(skb, p);
+	if (!failed)
+		failed = check_sender(skb, p, endpoint);
+	if (failed)
+		return drop(skb, p, failed);
+	if (v4(&p->tuple.dst) == HAIRPIN_ADDRESS)
+		return hairpin_back(skb, p, endpoint);
+	if (answers_proxy(p)) {
+		p->dst_identity = IDENTITY_UNKNOWN;
+		return answer_to_proxy(skb, p);
+	}
+	failed = service_translate(skb, p);
+	if (failed)
+		return drop(skb, p, failed);
+	if (v4(&p->tuple.dst) == endpoint->addr.words[3])
+		return p->translated ? hairpin_out(skb, p, endpoint) : drop(skb, p, FAIL(p, DROP_INVALID_PACKET));
+	return send(skb, p, endpoint);
+}

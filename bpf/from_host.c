@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tc egress on cilium_host: what the node's own stack sends to pods and services, the proxy's packets included. */
+#include "deliver.h"
+
+/* Only the host itself and, with its mark, the proxy may send here; forwarded strangers may not. */
+static __always_inline int host_identity(struct packet *p, struct sg_node *node, __u32 mark)
+{
+	struct sg_endpoint *local = local_endpoint(&p->tuple.src);
+
+	p->src_identity = local ? local->identity : identity_of(node, &p->tuple.src);
+	if (mark != SG_MARK_FROM_PROXY_INGRESS && mark != SG_MARK_FROM_PROXY_EGRESS && !is_this_node(node, &p->tuple.src))
+		return FAIL(p, DROP_INVALID_SOURCE_IP);
+	return 0;
+}
+
+/* The host's connections are not judged, but answers must get their frontend back. */
+static __always_inline int track_host_service(struct packet *p)
+{
+	struct sg_ct_entry *entry;
+
+	if (!p->translated || p->icmp_error)
+		return 0;
+	entry = ct_find(p, &p->tuple, FORWARD, SG_CT_EGRESS);
+	if (entry && !is_syn(p))
+		return ct_touch(p, entry, 0);
+	return ct_create(p, SG_CT_EGRESS, &p->service, p->service_port, 0);
+}
+
+static __always_inline int host_leave(struct __sk_buff *skb, struct packet *p, struct sg_node *node)
+{
+	struct sg_endpoint *local = local_endpoint(&p->tuple.dst);
+	__be32 tunnel;
+
+	if (local) {
+		if (set_macs(skb, local) < 0)
+			return drop(skb, p, FAIL(p, DROP_INVALID_PACKET));
+		return bpf_redirect(local->ifindex, 0); /* to_endpoint judges there */
+	}
+	if (is_this_node(node, &p->tuple.dst))
+		return bpf_redirect(node->host_ifindex, BPF_F_INGRESS);
+	p->dst_identity = identity_of(node, &p->tuple.dst);
+	tunnel = tunnel_of(&p->tuple.dst);
+	if (!tunnel)
+		return drop(skb, p, FAIL(p, DROP_UNKNOWN_TARGET));
+	return encapsulate(skb, p, tunnel, p->src_identity);
+}
+
+SEC("tc")
+int from_host(struct __sk_buff *skb)
+{
+	struct packet *p = new_packet();
+	struct sg_node *node = this_node();
+	__u32 mark = skb->mark & SG_MARK_MASK;
+	int failed;
+
+	if (!p || !node || skb->protocol != bpf_htons(ETH_P_IP))
+		return TC_ACT_SHOT;
+	failed = parse_ipv4(skb, p);
+	if (!failed)
+		failed = host_identity(p, node, mark);
+	if (failed)
+		return drop(skb, p, failed);
+	if (mark == SG_MARK_FROM_PROXY_INGRESS || mark == SG_MARK_FROM_PROXY_EGRESS) {
+		failed = track_proxy(p, mark);
+	} else {
+		failed = service_translate(skb, p);
+		if (!failed)
+			failed = track_host_service(p);
+	}
+	if (failed)
+		return drop(skb, p, failed);
+	return host_leave(skb, p, node);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tc ingress on the fabric's interface: answers of the world to pods, and the world that comes to pods. */
+#include "deliver.h"
+
+/* Pods of other nodes come through the overlay only, so a pod's address here is forged. */
+static __always_inline int network_identity(struct packet *p)
+{
+	struct sg_remote *remote = ipcache(&p->tuple.src);
+
+	p->src_identity = remote ? remote->identity : IDENTITY_WORLD;
+	if (local_endpoint(&p->tuple.src) || (remote && remote->tunnel && !is_node_identity(remote->identity)))
+		return FAIL(p, DROP_INVALID_SOURCE_IP);
+	return 0;
+}
+
+SEC("tc")
+int from_network(struct __sk_buff *skb)
+{
+	struct packet *p = new_packet();
+	struct sg_node *node = this_node();
+	struct sg_endpoint *local;
+	int failed;
+
+	if (!p || !node)
+		return TC_ACT_SHOT;
+	if (skb->protocol != bpf_htons(ETH_P_IP))
+		return skb->protocol == bpf_htons(ETH_P_ARP) ? TC_ACT_OK : TC_ACT_SHOT;
+	skb->mark = 0;
+	failed = parse_ipv4(skb, p);
+	if (is_this_node(node, &p->tuple.dst)) {
+		/* The host's own traffic is not judged; only its services' answers change. */
+		if (!failed && host_service_restore(skb, p) < 0)
+			return TC_ACT_SHOT;
+		return TC_ACT_OK;
+	}
+	if (!failed)
+		failed = network_identity(p);
+	if (failed)
+		return drop(skb, p, failed);
+	if (answers_proxy(p))
+		return answer_to_proxy(skb, p);
+	local = local_endpoint(&p->tuple.dst);
+	if (local)
+		return to_local_endpoint(skb, p, local);
+	/* The stack would send these on as if the host had made them. */
+	if (in_cluster(node, &p->tuple.dst) || in_services(node, &p->tuple.dst))
+		return drop(skb, p, FAIL(p, DROP_UNKNOWN_TARGET));
+	return TC_ACT_OK;
+}

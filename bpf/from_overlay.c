@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tc ingress on cilium_vxlan: what other nodes' pods and hosts send. The identity travels in the VNI. */
+#include "deliver.h"
+
+/* The outer source must be the node that the ipcache names for the inner one: others could claim any identity. */
+static __always_inline int overlay_identity(struct __sk_buff *skb, struct packet *p)
+{
+	struct bpf_tunnel_key key = {};
+	struct sg_remote *remote;
+
+	if (bpf_skb_get_tunnel_key(skb, &key, sizeof(key), 0) < 0)
+		return FAIL(p, DROP_UNKNOWN_SENDER);
+	p->src_identity = key.tunnel_id;
+	if (tunnel_of(&p->tuple.src) != bpf_htonl(key.remote_ipv4))
+		return FAIL(p, DROP_UNKNOWN_SENDER);
+	if (key.tunnel_id == IDENTITY_HOST) {
+		remote = ipcache(&p->tuple.src);
+		p->src_identity = remote && is_node_identity(remote->identity) ? remote->identity : IDENTITY_REMOTE_NODE;
+	}
+	return 0;
+}
+
+SEC("tc")
+int from_overlay(struct __sk_buff *skb)
+{
+	struct packet *p = new_packet();
+	struct sg_node *node = this_node();
+	struct sg_endpoint *local;
+	int failed;
+
+	if (!p || !node || skb->protocol != bpf_htons(ETH_P_IP))
+		return TC_ACT_SHOT;
+	p->ct_status = SG_CT_UNKNOWN;
+	skb->mark = 0;
+	failed = parse_ipv4(skb, p);
+	if (!failed)
+		failed = overlay_identity(skb, p);
+	if (failed)
+		return drop(skb, p, failed);
+	if (answers_proxy(p))
+		return answer_to_proxy(skb, p);
+	local = local_endpoint(&p->tuple.dst);
+	if (local)
+		return to_local_endpoint(skb, p, local);
+	if (is_this_node(node, &p->tuple.dst)) {
+		p->dst_identity = IDENTITY_HOST;
+		return to_host(skb, p, SG_TRACE_TO_HOST);
+	}
+	return drop(skb, p, FAIL(p, DROP_UNKNOWN_TARGET));
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The last step of a packet at tc ingress: into a pod, into the overlay, to the node's own stack. */
+#pragma once
+#include "addr.h"
+#include "parse.h"
+#include "policy.h"
+#include "proxy.h"
+#include "service.h"
+
+static __always_inline int set_macs(struct __sk_buff *skb, const struct sg_endpoint *endpoint)
+{
+	__u8 macs[12];
+
+	__builtin_memcpy(macs, endpoint->mac, 6);
+	__builtin_memcpy(macs + 6, endpoint->host_mac, 6);
+	return bpf_skb_store_bytes(skb, 0, macs, sizeof(macs), 0);
+}
+
+static __noinline int encapsulate(struct __sk_buff *skb, struct packet *p, __be32 tunnel, __u32 identity)
+{
+	struct bpf_tunnel_key key = {
+		.tunnel_id = identity,
+		.remote_ipv4 = bpf_ntohl(tunnel),
+		.tunnel_ttl = 64,
+	};
+	struct sg_node *node = this_node();
+
+	/* The VNI has 24 bits; identities of this node's scope (CIDR) must not be cut down to somebody else's. */
+	if (!node || identity >> 24)
+		return drop(skb, p, FAIL(p, DROP_UNKNOWN_TARGET));
+	if (bpf_skb_set_tunnel_key(skb, &key, sizeof(key), BPF_F_ZERO_CSUM_TX) < 0)
+		return drop(skb, p, FAIL(p, DROP_UNKNOWN_TARGET));
+	p->out_ifindex = node->overlay_ifindex;
+	trace(skb, p, SG_TRACE_TO_OVERLAY, SG_EGRESS);
+	return bpf_redirect(node->overlay_ifindex, 0);
+}
+
+/* Judges the packet for the pod that it is for and hands it over. */
+static __noinline int to_local_endpoint(struct __sk_buff *skb, struct packet *p, struct sg_endpoint *endpoint)
+{
+	int failed;
+
+	if (!endpoint)
+		return drop(skb, p, FAIL(p, DROP_NO_ENDPOINT));
+	p->dst_identity = endpoint->identity;
+	p->dst_endpoint = endpoint->id;
+	failed = judge(skb, p, endpoint, SG_INGRESS);
+	if (failed)
+		return drop(skb, p, failed);
+	if (p->proxy_port) {
+		record_origin(p, endpoint, SG_INGRESS);
+		return redirect_to_proxy(skb, p);
+	}
+	failed = service_restore(skb, p);
+	if (failed)
+		return drop(skb, p, failed);
+	if (set_macs(skb, endpoint) < 0)
+		return drop(skb, p, FAIL(p, DROP_INVALID_PACKET));
+	p->out_ifindex = endpoint->ifindex;
+	trace(skb, p, SG_TRACE_TO_ENDPOINT, SG_INGRESS);
+	return bpf_redirect_peer(endpoint->ifindex, 0);
+}
+
+static __noinline int to_host(struct __sk_buff *skb, struct packet *p, __u32 point)
+{
+	int failed = host_service_restore(skb, p);
+
+	if (failed)
+		return drop(skb, p, failed);
+	bpf_skb_change_type(skb, 0 /* PACKET_HOST */);
+	trace(skb, p, point, p->src_endpoint ? SG_EGRESS : SG_INGRESS);
+	return TC_ACT_OK;
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Drop, trace and verdict events into the ring buffer, and the counters. */
+#pragma once
+#include "maps.h"
+#include "packet.h"
+
+struct record {
+	struct sg_event header;
+	__u8 bytes[SG_CAPTURE_LEN];
+};
+
+static __noinline int count(__u32 reason, __u32 direction, __u32 bytes)
+{
+	struct sg_metrics_key key = { .reason = reason, .direction = direction };
+	struct sg_metrics *seen = bpf_map_lookup_elem(&sg_metrics, &key);
+
+	if (seen) {
+		seen->packets++;
+		seen->bytes += bytes;
+	} else {
+		struct sg_metrics first = { .packets = 1, .bytes = bytes };
+
+		bpf_map_update_elem(&sg_metrics, &key, &first, BPF_ANY);
+	}
+	return 0;
+}
+
+/* `what` packs type << 16 | subtype << 8 | direction: a BPF function takes five arguments at most. */
+#define WHAT(type, subtype, direction) ((type) << 16 | (subtype) << 8 | (direction))
+
+static __noinline int emit(struct __sk_buff *skb, struct packet *p, __u32 what, __u32 endpoint, __s32 verdict)
+{
+	struct record *r = bpf_ringbuf_reserve(&sg_events, sizeof(*r), 0);
+	__u32 length = skb->len;
+
+	if (!r) {
+		count(METRIC_LOST, 0, length);
+		return 0;
+	}
+	r->header.type = what >> 16;
+	r->header.subtype = what >> 8;
+	r->header.direction = what;
+	r->header.flags = (p->ct_status != SG_CT_UNKNOWN ? SG_FLAG_REPLY_KNOWN : 0) |
+			  (p->ct_status == SG_CT_REPLY ? SG_FLAG_REPLY : 0) | (p->proxy_leg ? SG_FLAG_PROXY_LEG : 0);
+	r->header.endpoint = endpoint;
+	r->header.dst_endpoint = p->dst_endpoint;
+	r->header.src_identity = p->src_identity;
+	r->header.dst_identity = p->dst_identity;
+	r->header.ifindex = p->out_ifindex ? p->out_ifindex : skb->ifindex;
+	r->header.hash = bpf_get_hash_recalc(skb);
+	r->header.orig_len = length;
+	r->header.ct_status = p->ct_status;
+	r->header.match_type = p->match;
+	r->header.verdict = verdict;
+	r->header.cookie = p->cookie;
+	r->header.revision = p->revision;
+	r->header.source_line = (what >> 16) == SG_EVENT_DROP ? p->line : 0;
+	r->header.time_ns = p->now_ns;
+	r->header.orig_ip = p->original_source;
+	if (length > SG_CAPTURE_LEN)
+		length = SG_CAPTURE_LEN;
+	if (length == 0 || bpf_skb_load_bytes(skb, 0, r->bytes, length) < 0)
+		length = 0;
+	r->header.cap_len = length;
+	bpf_ringbuf_submit(r, 0);
+	return 0;
+}
+
+/* Ends a packet's way. `failed` is minus the drop reason. */
+static __noinline int drop(struct __sk_buff *skb, struct packet *p, int failed)
+{
+	__u32 reason = -failed;
+	__u32 endpoint = p->src_endpoint ? p->src_endpoint : p->dst_endpoint;
+
+	emit(skb, p, WHAT(SG_EVENT_DROP, reason & 0xff, 0), endpoint, failed);
+	count(reason, p->src_endpoint ? SG_EGRESS : SG_INGRESS, skb->len);
+	return TC_ACT_SHOT;
+}
+
+static __always_inline void trace(struct __sk_buff *skb, struct packet *p, __u32 point, __u32 direction)
+{
+	__u32 endpoint = point == SG_TRACE_TO_ENDPOINT ? p->dst_endpoint : p->src_endpoint;
+
+	count(METRIC_FORWARDED, direction, skb->len);
+	if (p->report)
+		emit(skb, p, WHAT(SG_EVENT_TRACE, point, 0), endpoint,
+		     point == SG_TRACE_TO_PROXY ? (__s32)p->proxy_port : 0);
+}

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What BTF does not carry: the preprocessor constants of the kernel and of Cilium's drop reasons. */
+#pragma once
+#include "vmlinux.h"
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+#include "abi.h"
+
+#define TC_ACT_OK 0
+#define TC_ACT_SHOT 2
+
+#define ETH_HLEN 14
+#define ETH_ALEN 6
+#define ETH_P_IP 0x0800
+#define ETH_P_ARP 0x0806
+
+#define IP_FRAGMENT_OFFSET 0x1fff
+#define IP_FRAGMENT_ANY 0x3fff /* offset or more fragments */
+
+#define TCP_FIN 0x01
+#define TCP_SYN 0x02
+#define TCP_RST 0x04
+#define TCP_ACK 0x10
+
+#define ICMP_ECHO_REPLY 0
+#define ICMP_UNREACHABLE 3
+#define ICMP_FRAGMENTATION_NEEDED 4 /* code of ICMP_UNREACHABLE */
+#define ICMP_ECHO_REQUEST 8
+#define ICMP_TIME_EXCEEDED 11
+#define ICMP_PARAMETER_PROBLEM 12
+
+#define VXLAN_PORT 8472
+#define HAIRPIN_ADDRESS bpf_htonl(0xa9fe2a01) /* 169.254.42.1: what a pod sees when it reaches itself by a service */
+#define LOOPBACK_IFINDEX 1
+
+/* Reserved identities */
+#define IDENTITY_UNKNOWN 0
+#define IDENTITY_HOST 1
+#define IDENTITY_WORLD 2
+#define IDENTITY_REMOTE_NODE 6
+#define IDENTITY_KUBE_APISERVER 7
+
+/* Drop reasons, numbered as Cilium numbers them */
+#define DROP_INVALID_SOURCE_IP 132
+#define DROP_POLICY 133
+#define DROP_INVALID_PACKET 134
+#define DROP_UNKNOWN_L4 137 /* CT: Unknown L4 protocol */
+#define DROP_UNSUPPORTED_L3 139
+#define DROP_UNSUPPORTED_L4 142 /* Unknown L4 protocol */
+#define DROP_UNKNOWN_TARGET 150
+#define DROP_CT_INSERT 155
+#define DROP_FRAGMENT 157
+#define DROP_NO_BACKEND 158
+#define DROP_ENCAP_PROHIBITED 170
+#define DROP_UNKNOWN_SENDER 172
+#define DROP_PROXY_UNSUPPORTED 180
+#define DROP_POLICY_DENY 181
+#define DROP_AUTH_REQUIRED 189
+#define DROP_NO_ENDPOINT 203
+#define METRIC_FORWARDED 0
+#define METRIC_LOST 255
+
+/* Fails a function with a drop reason and leaves the line for the event. */
+#define FAIL(p, reason) ((p)->line = __LINE__, -(reason))

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The pinned maps of abi.h. Sizes are for one node. */
+#pragma once
+#include "kernel.h"
+
+#define PINNED(kind, entries, key_type, value_type)  \
+	__uint(type, kind);                          \
+	__uint(max_entries, entries);                \
+	__uint(pinning, LIBBPF_PIN_BY_NAME);         \
+	__type(key, key_type);                       \
+	__type(value, value_type)
+
+struct {
+	PINNED(BPF_MAP_TYPE_HASH, 4096, __u32, struct sg_endpoint);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+} sg_endpoint_by_ifindex SEC(".maps");
+
+struct {
+	PINNED(BPF_MAP_TYPE_HASH, 4096, struct sg_addr, struct sg_endpoint);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+} sg_endpoint_by_addr SEC(".maps");
+
+struct {
+	PINNED(BPF_MAP_TYPE_LPM_TRIE, 512000, struct sg_ipcache_key, struct sg_remote);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+} sg_ipcache SEC(".maps");
+
+/* Only the shape of an inner map; the loader makes one per endpoint and policy. */
+struct sg_policy_inner {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	/* by size: clang leaves the types of an inner map as forward declarations */
+	__uint(key_size, sizeof(struct sg_policy_key));
+	__uint(value_size, sizeof(struct sg_policy_entry));
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH_OF_MAPS);
+	__uint(max_entries, 4096);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+	__type(key, __u32);
+	__array(values, struct sg_policy_inner);
+} sg_policy SEC(".maps");
+
+struct {
+	PINNED(BPF_MAP_TYPE_HASH, 65536, struct sg_service_key, struct sg_service);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+} sg_service SEC(".maps");
+
+struct {
+	PINNED(BPF_MAP_TYPE_HASH, 262144, struct sg_backend_key, struct sg_backend);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+} sg_backend SEC(".maps");
+
+struct {
+	PINNED(BPF_MAP_TYPE_ARRAY, 1, __u32, struct sg_node);
+} sg_node SEC(".maps");
+
+struct {
+	PINNED(BPF_MAP_TYPE_LRU_HASH, 65536, struct sg_ct_key, struct sg_ct_entry);
+} sg_conntrack SEC(".maps");
+
+struct sg_fragment_key {
+	__be32 src;
+	__be32 dst;
+	__be16 id;
+	__u8 protocol;
+	__u8 reserved;
+};
+struct sg_fragment_ports {
+	__be16 sport;
+	__be16 dport;
+};
+struct {
+	PINNED(BPF_MAP_TYPE_LRU_HASH, 1024, struct sg_fragment_key, struct sg_fragment_ports);
+} sg_fragment SEC(".maps");
+
+struct {
+	PINNED(BPF_MAP_TYPE_LRU_HASH, 16384, struct sg_proxy_key, struct sg_proxy_origin);
+} sg_proxy_origin SEC(".maps");
+
+struct {
+	PINNED(BPF_MAP_TYPE_PERCPU_HASH, 1024, struct sg_metrics_key, struct sg_metrics);
+} sg_metrics SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 21);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+} sg_events SEC(".maps");
+
+static __always_inline struct sg_node *this_node(void)
+{
+	__u32 zero = 0;
+
+	return bpf_map_lookup_elem(&sg_node, &zero);
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What is known about the packet at hand; lives in a per-CPU map because the BPF stack is small. */
+#pragma once
+#include "kernel.h"
+
+struct packet {
+	struct sg_ct_key tuple;        /* as the packet is now: rewriting keeps it true */
+	struct sg_ct_key inner;        /* the packet that an ICMP error speaks about */
+	struct sg_ct_key key;          /* room to build map keys */
+	struct sg_addr service;        /* frontend, when `translated` */
+	struct sg_addr restore;        /* frontend to put back on this reply, when `restores` */
+	struct sg_addr original_source; /* before reverse translation, else zero */
+	__u64 now_ns;
+	__u32 src_identity;
+	__u32 dst_identity;
+	__u32 cookie;                  /* of the verdict */
+	__u32 revision;
+	__u32 line;                    /* where a drop was decided */
+	__u32 out_ifindex;
+	__u32 proxy_port;              /* redirect to this port, 0 = none */
+	__u16 src_endpoint;
+	__u16 dst_endpoint;
+	__be16 service_port;
+	__be16 restore_port;
+	__be16 ip_id;
+	__u16 l4;                      /* offset of the L4 header */
+	__u16 inner_ip;                /* offset of the inner IP header */
+	__u8 has_l4;                   /* not a later fragment */
+	__u8 fragment;
+	__u8 tcp_flags;
+	__u8 icmp_type;
+	__u8 icmp_code;
+	__u8 icmp_error;
+	__u8 translated;
+	__u8 ct_status;
+	__u8 match;
+	__u8 proxy_leg;
+	__u8 judged;                   /* the proxy's mark: policy is not asked again */
+	__u8 report;                   /* aggregation wants a trace event */
+	__u8 restores;
+	__u8 reserved;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct packet);
+} sg_scratch SEC(".maps");
+
+static __always_inline struct packet *new_packet(void)
+{
+	__u32 zero = 0;
+	struct packet *p = bpf_map_lookup_elem(&sg_scratch, &zero);
+
+	if (!p)
+		return NULL;
+	__builtin_memset(p, 0, sizeof(*p));
+	p->now_ns = bpf_ktime_get_ns();
+	return p;
+}
+
+static __always_inline __be32 v4(const struct sg_addr *addr)
+{
+	return addr->words[3];
+}
+
+static __always_inline void set_v4(struct sg_addr *addr, __be32 ip)
+{
+	addr->words[0] = 0;
+	addr->words[1] = 0;
+	addr->words[2] = bpf_htonl(0xffff);
+	addr->words[3] = ip;
+}
+
+static __always_inline bool is_syn(const struct packet *p)
+{
+	return p->tuple.protocol == IPPROTO_TCP && p->has_l4 && (p->tcp_flags & (TCP_SYN | TCP_ACK | TCP_RST)) == TCP_SYN;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The verdict on one packet in one direction: two longest-prefix lookups, the rules of choice are those of abi.h. */
+#pragma once
+#include "conntrack.h"
+#include "events.h"
+
+static __always_inline __u8 match_type(const struct sg_policy_entry *entry, bool peer)
+{
+	if (entry->prefixlen <= 40)
+		return peer ? SG_MATCH_L3_ONLY : SG_MATCH_ALL;
+	if (entry->prefixlen <= 48)
+		return peer ? SG_MATCH_L3_PROTO : SG_MATCH_PROTO_ONLY;
+	return peer ? SG_MATCH_L3_L4 : SG_MATCH_L4_ONLY;
+}
+
+static __always_inline bool wins(const struct sg_policy_entry *peer, const struct sg_policy_entry *any)
+{
+	if (!peer || !any)
+		return peer;
+	if (peer->precedence != any->precedence)
+		return peer->precedence > any->precedence;
+	return peer->prefixlen >= any->prefixlen;
+}
+
+/* 0 = allow, > 0 = redirect to that proxy port, < 0 = minus the drop reason. */
+static __noinline int policy_lookup(struct packet *p, struct sg_endpoint *endpoint, __u32 direction, __u32 identity)
+{
+	__u32 id;
+	struct sg_policy_key key = {
+		.prefixlen = SG_POLICY_FULL_PREFIX,
+		.identity = identity,
+		.direction = direction,
+		.protocol = p->tuple.protocol,
+		.port = p->tuple.protocol == IPPROTO_ICMP ? bpf_htons(p->icmp_type) : p->tuple.dport,
+	};
+	struct sg_policy_entry *peer, *any, *entry;
+	void *policy;
+
+	if (!endpoint)
+		return FAIL(p, DROP_NO_ENDPOINT);
+	id = endpoint->id;
+	p->revision = endpoint->revision;
+	p->cookie = direction == SG_INGRESS ? endpoint->ingress_default_cookie : endpoint->egress_default_cookie;
+	p->match = SG_MATCH_NONE;
+	policy = bpf_map_lookup_elem(&sg_policy, &id);
+	if (!policy)
+		return FAIL(p, DROP_POLICY);
+	peer = identity ? bpf_map_lookup_elem(policy, &key) : NULL;
+	key.identity = 0;
+	any = bpf_map_lookup_elem(policy, &key);
+	entry = wins(peer, any) ? peer : any;
+	if (!entry)
+		return FAIL(p, DROP_POLICY);
+	p->match = match_type(entry, entry == peer);
+	p->cookie = entry->cookie;
+	if (entry->deny)
+		return FAIL(p, DROP_POLICY_DENY);
+	if (entry->auth_type)
+		return FAIL(p, DROP_AUTH_REQUIRED);
+	/* The host may always reach its pods' ports: its requests are not for L7 rules to judge. */
+	if (direction == SG_INGRESS && identity == IDENTITY_HOST)
+		return 0;
+	return bpf_ntohs(entry->proxy_port);
+}
+
+static __always_inline bool always_allowed(const struct packet *p)
+{
+	return p->ct_status == SG_CT_REPLY || p->ct_status == SG_CT_RELATED || p->judged ||
+	       (p->tuple.protocol == IPPROTO_ICMP && p->icmp_type == ICMP_UNREACHABLE &&
+		p->icmp_code == ICMP_FRAGMENTATION_NEEDED);
+}
+
+/* Tracks the packet and asks policy for every packet that goes forward. 0 or minus a drop reason; p->proxy_port is set
+ * when the packet must go to the proxy. */
+static __noinline int judge(struct __sk_buff *skb, struct packet *p, struct sg_endpoint *endpoint, __u32 direction)
+{
+	__u32 scope = direction == SG_EGRESS ? SG_CT_EGRESS : SG_CT_INGRESS;
+	__u16 enforced = direction == SG_EGRESS ? SG_ENDPOINT_EGRESS_ENFORCED : SG_ENDPOINT_INGRESS_ENFORCED;
+	struct sg_ct_entry *entry;
+	int verdict;
+
+	if (!endpoint)
+		return FAIL(p, DROP_NO_ENDPOINT);
+	p->proxy_port = 0;
+	p->restores = 0;
+	entry = ct_track(p, scope);
+	if (!always_allowed(p)) {
+		verdict = policy_lookup(p, endpoint, direction, direction == SG_EGRESS ? p->dst_identity : p->src_identity);
+		if (verdict < 0 || (p->ct_status == SG_CT_NEW && (endpoint->flags & enforced)))
+			emit(skb, p, WHAT(SG_EVENT_POLICY_VERDICT, 0, direction), endpoint->id, verdict);
+		if (verdict < 0)
+			return verdict;
+		p->proxy_port = verdict;
+	}
+	return ct_commit(p, entry, scope);
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Hands packets to the node's transparent proxy. No socket = drop: the proxy being away must not open anything. */
+#pragma once
+#include "conntrack.h"
+#include "events.h"
+
+static __always_inline struct bpf_sock *socket_at(struct __sk_buff *skb, struct packet *p, __be32 dst, __be16 dport)
+{
+	struct bpf_sock_tuple tuple = {};
+
+	tuple.ipv4.saddr = v4(&p->tuple.src);
+	tuple.ipv4.daddr = dst;
+	tuple.ipv4.sport = p->tuple.sport;
+	tuple.ipv4.dport = dport;
+	return bpf_skc_lookup_tcp(skb, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
+}
+
+static __always_inline int assign(struct __sk_buff *skb, struct packet *p, struct bpf_sock *socket)
+{
+	int failed = bpf_sk_assign(skb, socket, 0);
+
+	bpf_sk_release(socket);
+	if (failed)
+		return FAIL(p, DROP_PROXY_UNSUPPORTED);
+	skb->mark = SG_MARK_TO_PROXY | p->proxy_port << 16;
+	bpf_skb_change_type(skb, 0 /* PACKET_HOST */);
+	return 0;
+}
+
+/* The connection's own socket; `fresh` = the packet may open one: then a listener or a dying socket does not count. */
+static __noinline int to_connected_socket(struct __sk_buff *skb, struct packet *p, int fresh)
+{
+	struct bpf_sock *socket = socket_at(skb, p, v4(&p->tuple.dst), p->tuple.dport);
+
+	if (!socket)
+		return FAIL(p, DROP_PROXY_UNSUPPORTED);
+	if (socket->state == BPF_TCP_LISTEN || (fresh && socket->state == BPF_TCP_TIME_WAIT)) {
+		bpf_sk_release(socket);
+		return FAIL(p, DROP_PROXY_UNSUPPORTED);
+	}
+	return assign(skb, p, socket);
+}
+
+static __noinline int to_listener(struct __sk_buff *skb, struct packet *p)
+{
+	__be16 port = bpf_htons(p->proxy_port);
+	struct bpf_sock *socket = socket_at(skb, p, v4(&p->tuple.dst), port);
+
+	if (!socket)
+		socket = socket_at(skb, p, bpf_htonl(0x7f000001), port);
+	if (!socket)
+		return FAIL(p, DROP_PROXY_UNSUPPORTED);
+	if (socket->state != BPF_TCP_LISTEN) {
+		bpf_sk_release(socket);
+		return FAIL(p, DROP_PROXY_UNSUPPORTED);
+	}
+	return assign(skb, p, socket);
+}
+
+static __always_inline int proxied(struct __sk_buff *skb, struct packet *p, int failed)
+{
+	if (failed)
+		return drop(skb, p, failed);
+	trace(skb, p, SG_TRACE_TO_PROXY, p->src_endpoint ? SG_EGRESS : SG_INGRESS);
+	return TC_ACT_OK;
+}
+
+/* A packet whose verdict is p->proxy_port, at tc ingress. */
+static __noinline int redirect_to_proxy(struct __sk_buff *skb, struct packet *p)
+{
+	if (p->tuple.protocol != IPPROTO_TCP || !p->has_l4)
+		return proxied(skb, p, FAIL(p, DROP_PROXY_UNSUPPORTED));
+	if (to_connected_socket(skb, p, is_syn(p)) == 0)
+		return proxied(skb, p, 0);
+	return proxied(skb, p, to_listener(skb, p));
+}
+
+/* Tells the proxy who was judged; it asks when it accepts. */
+static __noinline int record_origin(struct packet *p, struct sg_endpoint *endpoint, __u32 direction)
+{
+	struct sg_proxy_key key = {
+		.client = p->tuple.src,
+		.server = p->tuple.dst,
+		.client_port = p->tuple.sport,
+		.server_port = p->tuple.dport,
+		.protocol = p->tuple.protocol,
+	};
+	struct sg_proxy_origin origin = {
+		.src_identity = p->src_identity,
+		.dst_identity = p->dst_identity,
+		.proxy_port = bpf_htons(p->proxy_port),
+		.direction = direction,
+	};
+
+	if (!endpoint || (p->ct_status != SG_CT_NEW && !is_syn(p)))
+		return 0;
+	origin.endpoint = endpoint->id;
+	bpf_map_update_elem(&sg_proxy_origin, &key, &origin, BPF_ANY);
+	return 0;
+}
+
+/* Is this the answer of a server to the proxy's own connection? Tracked apart, for the proxy uses its client's address
+ * and may use a port of it that the client uses as well. */
+static __noinline int answers_proxy(struct packet *p)
+{
+	struct sg_ct_entry *entry;
+
+	if (p->tuple.protocol != IPPROTO_TCP || p->icmp_error || is_syn(p))
+		return 0;
+	entry = ct_find(p, &p->tuple, REVERSE, SG_CT_PROXY);
+	if (!entry)
+		return 0;
+	ct_touch(p, entry, 1);
+	p->ct_status = SG_CT_REPLY;
+	p->proxy_leg = 1;
+	ct_touch(p, ct_find(p, &p->tuple, REVERSE, SG_CT_INGRESS), 1);
+	return 1;
+}
+
+static __always_inline int answer_to_proxy(struct __sk_buff *skb, struct packet *p)
+{
+	return proxied(skb, p, to_connected_socket(skb, p, 0));
+}
+
+/* Marks the proxy's own connection when it goes out, so that answers_proxy() knows it. Packets with the proxy's mark
+ * are either of such a connection or its answers to a client, whose connection is tracked already. */
+static __noinline int track_proxy(struct packet *p, __u32 mark)
+{
+	struct sg_ct_entry *entry;
+
+	p->proxy_leg = 1;
+	if (p->tuple.protocol != IPPROTO_TCP)
+		return 0;
+	if (!is_syn(p) && ct_find(p, &p->tuple, REVERSE, mark == SG_MARK_FROM_PROXY_INGRESS ? SG_CT_INGRESS : SG_CT_EGRESS))
+		return 0;
+	entry = ct_find(p, &p->tuple, FORWARD, SG_CT_PROXY);
+	if (entry && !(is_syn(p) && ct_closing(entry)))
+		return ct_touch(p, entry, 0);
+	return ct_create(p, SG_CT_PROXY, NULL, 0, 0);
+}

@@ -1,0 +1,171 @@
+/** The datapath in the kernel, for the network namespace that the caller runs in. */
+import type { Datapath, EndpointConfig, EventBatch, NodeConfig, RealizedPolicy } from "../port.ts";
+import { removeHooks } from "./attach.ts";
+import { interfaceIndex, prepareDevices } from "./devices.ts";
+import {
+  addressKey,
+  decodeEndpoint,
+  encodeEndpoint,
+  endpointIfindex,
+  entriesOf,
+  ifindexKey,
+  keepPolicyFacts,
+  writePolicyFacts,
+} from "./endpoints.ts";
+import { deletePrefix, listPrefixes, setPrefix } from "./ipcache.ts";
+import { LAYOUT } from "./layout.ts";
+import { libcCalls } from "./libbpf.ts";
+import { attachEndpoint, attachNode, encodeNode } from "./node.ts";
+import { type LoadedObject, loadObject, type MapName } from "./object.ts";
+import { policyRows, swapPolicy } from "./policy.ts";
+import { purgeAddress } from "./purge.ts";
+import { readRing } from "./ring.ts";
+import { replaceServices } from "./services.ts";
+
+export interface EbpfOptions {
+  /** A directory on a bpffs; maps are pinned below it, in a folder named after the layout's version. */
+  readonly pinDirectory: string;
+  /** bpf/build/shieldgate.o */
+  readonly objectPath: string;
+  /** Cilium's monitor aggregation: 0 (default) = an event for every packet, 3 = "medium". */
+  readonly aggregation?: number;
+}
+
+const RING_BYTES = 1 << 21;
+const LOST = Buffer.from([255, 0, 0, 0]);
+const ENDPOINT_ADDR = LAYOUT.sg_endpoint.fields.addr;
+
+function interfaceName(ifindex: number): string {
+  const name = Buffer.alloc(16);
+  return libcCalls.ifIndexToName(ifindex, name) ?? "";
+}
+
+class EbpfDatapath implements Datapath {
+  readonly #options: EbpfOptions;
+  #object: LoadedObject | undefined;
+  #stops: (() => void)[] = [];
+
+  constructor(options: EbpfOptions) {
+    this.#options = options;
+  }
+
+  get #loaded(): LoadedObject {
+    if (!this.#object) throw new Error("datapath: prepareNode comes first");
+    return this.#object;
+  }
+
+  #map(name: MapName) {
+    return this.#loaded.map(name);
+  }
+
+  /** Programs of pods that a predecessor left are replaced last: until then the old ones judge. */
+  async prepareNode(node: NodeConfig): Promise<void> {
+    this.#object ??= loadObject(this.#options.objectPath, this.#options.pinDirectory);
+    const devices = prepareDevices(node);
+    this.#map("sg_node").set(ifindexKey(0), encodeNode(node, devices, this.#options.aggregation ?? 0));
+    attachNode(this.#object, devices);
+    for (const endpoint of this.listEndpoints()) {
+      if (endpoint.interfaceName) attachEndpoint(this.#object, endpoint.ifindex);
+    }
+  }
+
+  /** The address is written last: nothing is delivered to a pod before its own programs stand. */
+  async addEndpoint(endpoint: EndpointConfig): Promise<void> {
+    if (interfaceIndex(endpoint.interfaceName) !== endpoint.ifindex) {
+      throw new Error(
+        `datapath: endpoint ${endpoint.id}: ${endpoint.interfaceName} is not interface ${endpoint.ifindex}`,
+      );
+    }
+    const value = encodeEndpoint(endpoint);
+    for (const old of entriesOf(this.#map("sg_endpoint_by_ifindex"), endpoint.id)) {
+      keepPolicyFacts(value, old);
+      if (!this.#sameEnd(old, value)) this.#forget(old);
+    }
+    this.#map("sg_endpoint_by_ifindex").set(ifindexKey(endpoint.ifindex), value);
+    attachEndpoint(this.#loaded, endpoint.ifindex);
+    this.#map("sg_endpoint_by_addr").set(addressKey(endpoint.address), value);
+  }
+
+  #sameEnd(a: Buffer, b: Buffer): boolean {
+    return endpointIfindex(a) === endpointIfindex(b) && a.subarray(0, 16).equals(b.subarray(0, 16));
+  }
+
+  #forget(value: Buffer): void {
+    const address = value.subarray(ENDPOINT_ADDR, ENDPOINT_ADDR + 16);
+    const ifindex = endpointIfindex(value);
+    this.#map("sg_endpoint_by_addr").delete(address);
+    this.#map("sg_endpoint_by_ifindex").delete(ifindexKey(ifindex));
+    if (interfaceName(ifindex)) removeHooks(ifindex);
+    purgeAddress(this.#map("sg_conntrack"), address);
+  }
+
+  /** The interface may be gone already. While it is there its packets are dropped first, then its hooks removed, so the
+   * caller must delete the interface before it lets the pod's processes run on. */
+  async removeEndpoint(id: number): Promise<void> {
+    this.#map("sg_policy").delete(ifindexKey(id));
+    for (const value of entriesOf(this.#map("sg_endpoint_by_ifindex"), id)) this.#forget(value);
+  }
+
+  listEndpoints(): readonly EndpointConfig[] {
+    const map = this.#map("sg_endpoint_by_ifindex");
+    const values = [...map.keys()].map((key) => map.get(key)).filter((value) => value !== undefined);
+    return values.map((value) => decodeEndpoint(value, interfaceName(endpointIfindex(value))));
+  }
+
+  setPolicy(id: number, policy: RealizedPolicy): void {
+    const entries = entriesOf(this.#map("sg_endpoint_by_ifindex"), id);
+    if (entries.length === 0) throw new Error(`datapath: set policy: there is no endpoint ${id}`);
+    swapPolicy(this.#map("sg_policy"), ifindexKey(id), policy);
+    for (const value of entries) {
+      writePolicyFacts(value, policy);
+      this.#map("sg_endpoint_by_ifindex").set(ifindexKey(endpointIfindex(value)), value);
+      this.#map("sg_endpoint_by_addr").set(value.subarray(ENDPOINT_ADDR, ENDPOINT_ADDR + 16), value);
+    }
+  }
+
+  upsertIpcache(prefix: string, entry: { identity: number; tunnel?: string }): void {
+    setPrefix(this.#map("sg_ipcache"), prefix, entry);
+  }
+
+  deleteIpcache(prefix: string): void {
+    deletePrefix(this.#map("sg_ipcache"), prefix);
+  }
+
+  listIpcache() {
+    return listPrefixes(this.#map("sg_ipcache"));
+  }
+
+  setServices(services: Parameters<Datapath["setServices"]>[0]): void {
+    replaceServices(this.#map("sg_service"), this.#map("sg_backend"), services);
+  }
+
+  onEvents(receive: EventBatch): () => void {
+    const stop = readRing(this.#map("sg_events").fd, RING_BYTES, receive);
+    this.#stops.push(stop);
+    return stop;
+  }
+
+  lostEvents(): number {
+    const values = this.#map("sg_metrics").get(LOST);
+    if (!values) return 0;
+    let packets = 0n;
+    for (let at = 0; at < values.length; at += LAYOUT.sg_metrics.size) packets += values.readBigUInt64LE(at);
+    return Number(packets);
+  }
+
+  dumpPolicy(id: number): readonly string[] {
+    return policyRows(this.#map("sg_policy"), ifindexKey(id));
+  }
+
+  /** Lets go of this process's handles only; the kernel keeps judging. */
+  close(): void {
+    for (const stop of this.#stops.splice(0)) stop();
+    this.#object?.close();
+    this.#object = undefined;
+  }
+}
+
+/** The datapath of the caller's network namespace. Load errors carry the verifier's words. */
+export function createEbpfDatapath(options: EbpfOptions): Datapath {
+  return new EbpfDatapath(options);
+}

@@ -1,0 +1,86 @@
+/** Devices, routes, rules and sysctls of a node's namespace. Everything is idempotent. */
+import { spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { VXLAN_PORT } from "../../model/addresses.ts";
+import { PROXY_MARK_MASK, PROXY_MARK_TO_PROXY, PROXY_ROUTE_TABLE } from "../../model/proxy-mark.ts";
+import type { NodeConfig } from "../port.ts";
+import { libcCalls } from "./libbpf.ts";
+
+/** Room for the VXLAN header in the fabric's 1500 bytes: what a pod's interface and routes must use. */
+export const POD_MTU = 1450;
+export const HOST_DEVICE = "cilium_host";
+const HOST_PEER = "cilium_net";
+export const OVERLAY_DEVICE = "cilium_vxlan";
+
+export interface Devices {
+  readonly host: number;
+  readonly overlay: number;
+  readonly network: number;
+}
+
+export const interfaceIndex = (name: string): number => libcCalls.ifNameToIndex(name);
+
+function ip(lines: readonly string[], force: boolean): void {
+  const args = force ? ["-force", "-batch", "-"] : ["-batch", "-"];
+  const done = spawnSync("ip", args, { input: `${lines.join("\n")}\n`, encoding: "utf8" });
+  if (done.error) throw new Error(`datapath: cannot run ip (package iproute2): ${done.error.message}`);
+  if (!force && done.status !== 0) throw new Error(`datapath: ip -batch failed: ${done.stderr.trim()}`);
+}
+
+function deviceLines(): string[] {
+  const lines: string[] = [];
+  if (!interfaceIndex(HOST_DEVICE)) lines.push(`link add ${HOST_PEER} type veth peer name ${HOST_DEVICE}`);
+  if (!interfaceIndex(OVERLAY_DEVICE)) {
+    lines.push(`link add ${OVERLAY_DEVICE} type vxlan external dstport ${VXLAN_PORT} nolearning`);
+  }
+  return lines;
+}
+
+/** No route leads to a pod's veth: pods are reached through cilium_host only, where programs stand. */
+function routeLines(node: NodeConfig): string[] {
+  const toHost = `dev ${HOST_DEVICE} scope link src ${node.router} mtu ${POD_MTU}`;
+  return [
+    "link set lo up",
+    `link set ${HOST_PEER} up arp off`,
+    `link set ${HOST_DEVICE} up arp off`,
+    `link set ${OVERLAY_DEVICE} up`,
+    `addr replace ${node.router}/32 dev ${HOST_DEVICE}`,
+    `route replace ${node.clusterCidr} ${toHost}`,
+    `route replace ${node.serviceCidr} ${toHost}`,
+    `route replace local 0.0.0.0/0 dev lo table ${PROXY_ROUTE_TABLE}`,
+  ];
+}
+
+const rule = `fwmark 0x${PROXY_MARK_TO_PROXY.toString(16)}/0x${PROXY_MARK_MASK.toString(16)} lookup ${PROXY_ROUTE_TABLE} pref 9`;
+
+function sysctl(path: string, value: string): void {
+  try {
+    writeFileSync(`/proc/sys/net/${path}`, value);
+  } catch (error) {
+    throw new Error(`datapath: cannot set net/${path} to ${value}: ${(error as Error).message}`);
+  }
+}
+
+/** Before devices exist, so that they inherit: reverse-path checks off (a pod's way in and out differ), no IPv6. */
+function earlySysctls(): void {
+  sysctl("ipv4/ip_forward", "1");
+  for (const scope of ["all", "default"]) {
+    sysctl(`ipv4/conf/${scope}/rp_filter`, "0");
+    sysctl(`ipv4/conf/${scope}/send_redirects`, "0");
+    sysctl(`ipv6/conf/${scope}/disable_ipv6`, "1");
+  }
+}
+
+/** Makes what is missing and returns the interface numbers. Throws when the fabric's interface is not there. */
+export function prepareDevices(node: NodeConfig): Devices {
+  const network = interfaceIndex(node.networkInterface);
+  if (!network) throw new Error(`datapath: node ${node.name} has no interface ${node.networkInterface}`);
+  earlySysctls();
+  ip([...deviceLines(), ...routeLines(node)], false);
+  // Adding a rule twice is an error that says so and nothing else; there is no "replace" for rules.
+  ip([`rule add ${rule}`], true);
+  sysctl(`ipv4/conf/${node.networkInterface}/rp_filter`, "0");
+  // The node reaches its own service backends by coming in again through cilium_host with its own address.
+  sysctl(`ipv4/conf/${HOST_DEVICE}/accept_local`, "1");
+  return { host: interfaceIndex(HOST_DEVICE), overlay: interfaceIndex(OVERLAY_DEVICE), network };
+}

@@ -1,0 +1,70 @@
+/** Endpoints in the kernel: one entry by interface and the same by address. */
+import type { EndpointConfig, RealizedPolicy } from "../port.ts";
+import { readAddress, readMac, writeAddress, writeMac } from "./address.ts";
+import { LAYOUT } from "./layout.ts";
+import type { KernelMap } from "./map.ts";
+
+const F = LAYOUT.sg_endpoint.fields;
+const INGRESS_ENFORCED = 2;
+const EGRESS_ENFORCED = 4;
+
+export function encodeEndpoint(endpoint: EndpointConfig): Buffer {
+  const value = Buffer.alloc(LAYOUT.sg_endpoint.size);
+  writeAddress(value, F.addr, endpoint.address);
+  writeMac(value, F.mac, endpoint.mac);
+  writeMac(value, F.host_mac, endpoint.hostMac);
+  value.writeUInt32LE(endpoint.ifindex, F.ifindex);
+  value.writeUInt32LE(endpoint.identity, F.identity);
+  value.writeUInt16LE(endpoint.id, F.id);
+  return value;
+}
+
+/** The policy's facts that lie with the endpoint: revision, default cookies, whether a direction is enforced. */
+export function writePolicyFacts(value: Buffer, realized: RealizedPolicy): void {
+  const { policy, cookies } = realized;
+  value.writeUInt32LE(policy.revision, F.revision);
+  value.writeUInt32LE(cookies[policy.ingressDefaultOrigin] ?? 0, F.ingress_default_cookie);
+  value.writeUInt32LE(cookies[policy.egressDefaultOrigin] ?? 0, F.egress_default_cookie);
+  const flags = (policy.ingressEnforced ? INGRESS_ENFORCED : 0) | (policy.egressEnforced ? EGRESS_ENFORCED : 0);
+  value.writeUInt16LE(flags, F.flags);
+}
+
+/** Keeps the policy's facts of the entry that is replaced. */
+export function keepPolicyFacts(value: Buffer, old: Buffer): void {
+  old.copy(value, F.revision, F.revision, F.id);
+  old.copy(value, F.flags, F.flags, F.peer_ifindex);
+}
+
+export const endpointId = (value: Buffer): number => value.readUInt16LE(F.id);
+export const endpointIfindex = (value: Buffer): number => value.readUInt32LE(F.ifindex);
+
+/** `interfaceName` is not in the kernel's entry: the caller knows it. */
+export function decodeEndpoint(value: Buffer, interfaceName: string): EndpointConfig {
+  return {
+    id: endpointId(value),
+    identity: value.readUInt32LE(F.identity),
+    address: readAddress(value, F.addr),
+    interfaceName,
+    ifindex: endpointIfindex(value),
+    mac: readMac(value, F.mac),
+    hostMac: readMac(value, F.host_mac),
+  };
+}
+
+export function ifindexKey(ifindex: number): Buffer {
+  const key = Buffer.alloc(4);
+  key.writeUInt32LE(ifindex);
+  return key;
+}
+
+export function addressKey(address: string): Buffer {
+  const key = Buffer.alloc(16);
+  writeAddress(key, 0, address);
+  return key;
+}
+
+/** Entries whose id is `id`, there may be more than one when a predecessor died half-way. */
+export function entriesOf(byIfindex: KernelMap, id: number): Buffer[] {
+  const values = [...byIfindex.keys()].map((key) => byIfindex.get(key));
+  return values.filter((value) => value !== undefined).filter((value) => endpointId(value) === id);
+}

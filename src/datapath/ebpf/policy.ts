@@ -1,0 +1,127 @@
+/** A policy as the kernel takes it: a fresh LPM trie that is filled and then swapped in, so a change is atomic. */
+import type { PolicyMapEntry } from "../../policy/policy-map.ts";
+import type { RealizedPolicy } from "../port.ts";
+import { LAYOUT } from "./layout.ts";
+import { bpf, check, libcCalls } from "./libbpf.ts";
+import type { KernelMap } from "./map.ts";
+
+const LPM_TRIE = 11;
+const NO_PREALLOC = 1;
+const KEY = LAYOUT.sg_policy_key;
+const ENTRY = LAYOUT.sg_policy_entry;
+const DIRECTION = { ingress: 1, egress: 2 } as const;
+const ICMP = 1;
+
+/** Bits of the key that count, from its identity on: 40, 48, or 48 plus the leading bits of the port. */
+export function keyBits(entry: PolicyMapEntry): number {
+  if (entry.protocol === 0) return 40;
+  return 48 + entry.portPrefix;
+}
+
+function writeKey(buffer: Buffer, offset: number, entry: PolicyMapEntry): void {
+  const mask = (0xffff << (16 - entry.portPrefix)) & 0xffff;
+  buffer.writeUInt32LE(keyBits(entry), offset + KEY.fields.prefixlen);
+  buffer.writeUInt32LE(entry.identity, offset + KEY.fields.identity);
+  buffer.writeUInt8(DIRECTION[entry.direction], offset + KEY.fields.direction);
+  buffer.writeUInt8(entry.protocol, offset + KEY.fields.protocol);
+  buffer.writeUInt16BE(entry.port & mask, offset + KEY.fields.port);
+}
+
+/** An entry whose redirect has no port yet is written as deny: nothing passes unread by the proxy. */
+function writeEntry(buffer: Buffer, offset: number, entry: PolicyMapEntry, realized: RealizedPolicy): void {
+  const port = entry.redirect === undefined ? 0 : realized.proxyPorts.get(entry.redirect);
+  buffer.writeUInt32LE(entry.precedence, offset + ENTRY.fields.precedence);
+  buffer.writeUInt32LE(realized.cookies[entry.origin] ?? 0, offset + ENTRY.fields.cookie);
+  buffer.writeUInt16BE(entry.deny ? 0 : (port ?? 0), offset + ENTRY.fields.proxy_port);
+  buffer.writeUInt8(entry.deny || port === undefined ? 1 : 0, offset + ENTRY.fields.deny);
+  buffer.writeUInt8(entry.authType, offset + ENTRY.fields.auth_type);
+  buffer.writeUInt8(keyBits(entry), offset + ENTRY.fields.prefixlen);
+}
+
+function fill(fd: number, realized: RealizedPolicy): void {
+  const entries = realized.policy.entries;
+  if (entries.length === 0) return;
+  const keys = Buffer.alloc(entries.length * KEY.size);
+  const values = Buffer.alloc(entries.length * ENTRY.size);
+  entries.forEach((entry, index) => {
+    writeKey(keys, index * KEY.size, entry);
+    writeEntry(values, index * ENTRY.size, entry, realized);
+  });
+  const count = Buffer.alloc(4);
+  count.writeUInt32LE(entries.length);
+  check(`write ${entries.length} policy entries`, bpf.updateBatch(fd, keys, values, count, null));
+}
+
+/** struct bpf_map_create_opts of libbpf 1.1; map_flags lies behind five other numbers. */
+function createOpts(flags: number): Buffer {
+  const opts = Buffer.alloc(48);
+  opts.writeBigUInt64LE(48n, 0);
+  opts.writeUInt32LE(flags, 28);
+  return opts;
+}
+
+/** Replaces the policy of an endpoint id. */
+export function swapPolicy(policies: KernelMap, key: Buffer, realized: RealizedPolicy): void {
+  const size = Math.max(1, realized.policy.entries.length);
+  const fd = check(
+    "make a policy map",
+    bpf.mapCreate(LPM_TRIE, "sg_policy_of", KEY.size, ENTRY.size, size, createOpts(NO_PREALLOC)),
+  );
+  try {
+    fill(fd, realized);
+    const value = Buffer.alloc(4);
+    value.writeInt32LE(fd);
+    policies.set(key, value);
+  } finally {
+    libcCalls.close(fd);
+  }
+}
+
+function* innerEntries(fd: number): Iterable<{ key: Buffer; value: Buffer }> {
+  let key: Buffer | null = null;
+  for (;;) {
+    const next = Buffer.alloc(KEY.size);
+    if (bpf.nextKey(fd, key, next) < 0) return;
+    const value = Buffer.alloc(ENTRY.size);
+    if (bpf.lookup(fd, next, value) === 0) yield { key: next, value };
+    key = next;
+  }
+}
+
+const PROTOCOL_NAMES: Record<number, string> = { 0: "ANY", 1: "ICMP", 6: "TCP", 17: "UDP", 132: "SCTP" };
+
+function portText(key: Buffer): string {
+  const protocol = key.readUInt8(KEY.fields.protocol);
+  const bits = key.readUInt32LE(KEY.fields.prefixlen) - 48;
+  const name = PROTOCOL_NAMES[protocol] ?? String(protocol);
+  const port = key.readUInt16BE(KEY.fields.port);
+  if (bits <= 0) return `ANY/${name}`;
+  if (bits === 16 || protocol === ICMP) return `${port}/${name}`;
+  return `${port}-${port + (1 << (16 - bits)) - 1}/${name}`;
+}
+
+/** One row: `Allow Ingress 1234 80/TCP proxy 15001 precedence 7 cookie 3`, the identity 0 meaning any. */
+function row(key: Buffer, value: Buffer): string {
+  const proxyPort = value.readUInt16BE(ENTRY.fields.proxy_port);
+  return [
+    value.readUInt8(ENTRY.fields.deny) ? "Deny" : "Allow",
+    key.readUInt8(KEY.fields.direction) === DIRECTION.ingress ? "Ingress" : "Egress",
+    key.readUInt32LE(KEY.fields.identity),
+    portText(key),
+    `proxy ${proxyPort === 0 ? "NONE" : proxyPort}`,
+    `precedence ${value.readUInt32LE(ENTRY.fields.precedence)}`,
+    `cookie ${value.readUInt32LE(ENTRY.fields.cookie)}`,
+  ].join(" ");
+}
+
+/** The rows of the policy in force, sorted; none when the endpoint has no policy. */
+export function policyRows(policies: KernelMap, key: Buffer): string[] {
+  const id = policies.get(key);
+  if (!id) return [];
+  const fd = check("open a policy map", bpf.mapFdById(id.readUInt32LE()));
+  try {
+    return [...innerEntries(fd)].map(({ key: inner, value }) => row(inner, value)).sort();
+  } finally {
+    libcCalls.close(fd);
+  }
+}

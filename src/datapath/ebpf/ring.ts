@@ -1,0 +1,141 @@
+/** Reads the ring buffer of events by mapping it. Asleep until the kernel rings; then it drains, rests a moment, and
+ * drains again until it is empty, so that a flood costs few wake-ups and silence costs none. */
+import type { EventBatch } from "../port.ts";
+import { check, failure, libcCalls, type Pointer } from "./libbpf.ts";
+
+const PAGE = 4096;
+const PROT_READ = 1;
+const PROT_WRITE = 2;
+const MAP_SHARED = 1;
+const BUSY = 0x80000000;
+const DISCARDED = 0x40000000;
+const RECORD_HEADER = 8;
+/** How long a drained ring rests before it is looked at again: bounds wake-ups to 250 a second. */
+const REST_MS = 4;
+
+interface Mapping {
+  readonly bytes: Uint8Array;
+  readonly words: DataView;
+  readonly consumer: BigUint64Array;
+  readonly producer: BigUint64Array;
+  readonly size: number;
+  unmap(): void;
+}
+
+function mapPages(fd: number, length: number, protection: number, offset: number): Pointer {
+  const pointer = libcCalls.mmap(null, length, protection, MAP_SHARED, fd, BigInt(offset));
+  if (!pointer || pointer === -1n) throw failure("map the event ring", libcCalls.errno());
+  return pointer;
+}
+
+/** The kernel shows: one page to write (consumer position), one to read (producer position), the data twice. */
+function mapRing(fd: number, size: number): Mapping {
+  const consumerPage = mapPages(fd, PAGE, PROT_READ | PROT_WRITE, 0);
+  const rest = mapPages(fd, PAGE + 2 * size, PROT_READ, PAGE);
+  const restBytes = libcCalls.view(rest, PAGE + 2 * size);
+  return {
+    bytes: new Uint8Array(restBytes, PAGE),
+    words: new DataView(restBytes, PAGE),
+    consumer: new BigUint64Array(libcCalls.view(consumerPage, PAGE), 0, 1),
+    producer: new BigUint64Array(restBytes, 0, 1),
+    size,
+    unmap() {
+      libcCalls.munmap(consumerPage, PAGE);
+      libcCalls.munmap(rest, PAGE + 2 * size);
+    },
+  };
+}
+
+/** Delivers every finished record and returns how many; stops at one that is still being written. */
+function drain(ring: Mapping, receive: EventBatch): number {
+  let position = Number(Atomics.load(ring.consumer, 0));
+  const end = Number(Atomics.load(ring.producer, 0));
+  let count = 0;
+  while (position < end) {
+    const offset = position & (ring.size - 1);
+    const header = ring.words.getUint32(offset, true);
+    if ((header & BUSY) !== 0) break;
+    const length = header & ~(BUSY | DISCARDED);
+    if ((header & DISCARDED) === 0) {
+      receive(ring.bytes.subarray(offset + RECORD_HEADER, offset + RECORD_HEADER + length));
+    }
+    position += (length + RECORD_HEADER + 7) & ~7;
+    count++;
+  }
+  Atomics.store(ring.consumer, 0, BigInt(position));
+  return count;
+}
+
+interface Bell {
+  /** Resolves when the ring has news, or when `close` was called. */
+  wait(): Promise<void>;
+  close(): void;
+}
+
+const EPOLL_ADD = 1;
+const EPOLL_IN = 1;
+
+function watch(epoll: number, fd: number): void {
+  const event = Buffer.alloc(12);
+  event.writeUInt32LE(EPOLL_IN, 0);
+  event.writeUInt32LE(fd, 4);
+  check("watch the event ring", libcCalls.epollControl(epoll, EPOLL_ADD, fd, event));
+}
+
+/** Waits in a thread of the pool: node cannot watch a ring buffer itself. An eventfd ends the last wait. */
+function openBell(ringFd: number): Bell {
+  const epoll = check("make an epoll", libcCalls.epollCreate(0));
+  const stop = check("make an eventfd", libcCalls.eventfd(0, 0));
+  watch(epoll, ringFd);
+  watch(epoll, stop);
+  let waiting = false;
+  let closed = false;
+  const release = () => {
+    libcCalls.close(epoll);
+    libcCalls.close(stop);
+  };
+  return {
+    wait: () =>
+      new Promise((resolve) => {
+        waiting = true;
+        libcCalls.epollWait.async(epoll, Buffer.alloc(24), 2, -1, () => {
+          waiting = false;
+          if (closed) release();
+          resolve();
+        });
+      }),
+    close() {
+      closed = true;
+      const one = Buffer.alloc(8);
+      one.writeUInt8(1);
+      if (waiting) libcCalls.write(stop, one, 8);
+      else release();
+    },
+  };
+}
+
+/** Starts delivering; the returned function stops it. Events of the time before the start are delivered first. */
+export function readRing(fd: number, size: number, receive: EventBatch): () => void {
+  const ring = mapRing(fd, size);
+  const bell = openBell(fd);
+  let stopped = false;
+  const rest = () => new Promise((resolve) => setTimeout(resolve, REST_MS));
+  const run = async () => {
+    while (!stopped) {
+      if (drain(ring, receive) > 0) await rest();
+      else await bell.wait();
+    }
+    ring.unmap();
+  };
+  const running = run();
+  running.catch((error: unknown) => {
+    queueMicrotask(() => {
+      throw error;
+    });
+  });
+  return () => {
+    if (stopped) return;
+    stopped = true;
+    bell.close();
+  };
+}

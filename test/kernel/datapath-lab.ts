@@ -1,0 +1,321 @@
+/** Namespaces for the datapath's tests: a fabric, two nodes, pods; each node's datapath is a process of its own. */
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
+import { mkdirSync, rmSync } from "node:fs";
+import { createInterface } from "node:readline";
+import type { NodeConfig, RealizedPolicy } from "../../src/datapath/port.ts";
+import type { PolicyMapEntry } from "../../src/policy/policy-map.ts";
+
+const root = new URL("../..", import.meta.url).pathname;
+const objectPath = `${root}bpf/build/shieldgate.o`;
+const POD_MTU = 1450;
+let labs = 0;
+
+export interface Pod {
+  readonly id: number;
+  readonly identity: number;
+  readonly address: string;
+  readonly netns: string;
+  readonly node: LabNode;
+  /** Runs a command in the pod's network namespace. */
+  run(command: string, timeoutMs?: number): { status: number | null; stdout: string; stderr: string };
+  spawn(command: string): ChildProcess;
+}
+
+export interface LabNode {
+  readonly config: NodeConfig;
+  readonly netns: string;
+  call<T>(method: string, ...args: unknown[]): Promise<T>;
+  /** Kills the datapath's process without a word, as a crash would. */
+  kill(): Promise<void>;
+  start(aggregation?: number): Promise<number>;
+}
+
+export interface Lab {
+  readonly nodes: readonly [LabNode, LabNode];
+  readonly fabric: string;
+  pod(node: LabNode, id: number, identity: number, host: number): Promise<Pod>;
+  close(): Promise<void>;
+}
+
+export interface Event {
+  type: number;
+  subtype: number;
+  direction: number;
+  endpoint: number;
+  src: number;
+  dst: number;
+  ctStatus: number;
+  match: number;
+  verdict: number;
+  cookie: number;
+  protocol: number;
+  from: string;
+  to: string;
+  sport: number;
+  dport: number;
+  tcpFlags: number;
+}
+
+export function inNetns(netns: string, command: string, timeoutMs = 8000) {
+  return spawnSync("nsenter", [`--net=/run/netns/${netns}`, "sh", "-c", command], {
+    encoding: "utf8",
+    timeout: timeoutMs,
+  });
+}
+
+function ipBatch(lines: readonly string[], netns?: string): void {
+  const args = netns ? ["-n", netns, "-batch", "-"] : ["-batch", "-"];
+  execFileSync("ip", args, { input: `${lines.join("\n")}\n` });
+}
+
+function nodeConfig(index: number): NodeConfig {
+  return {
+    name: `n${index}`,
+    address: `192.168.10.10${index}`,
+    router: `172.20.${index}.1`,
+    podCidr: `172.20.${index}.0/24`,
+    clusterCidr: "172.20.0.0/16",
+    serviceCidr: "10.96.0.0/16",
+    networkInterface: "eth0",
+    apiServer: index === 1,
+  };
+}
+
+function makeFabric(name: string): string {
+  const fabric = `${name}-f`;
+  ipBatch([`netns add ${fabric}`]);
+  ipBatch(
+    ["link add br0 type bridge", "addr add 192.168.10.1/24 dev br0", "link set br0 up", "link set lo up"],
+    fabric,
+  );
+  inNetns(fabric, "sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0");
+  return fabric;
+}
+
+function joinFabric(fabric: string, netns: string, config: NodeConfig): void {
+  ipBatch([`netns add ${netns}`, `link add ${config.name} netns ${fabric} type veth peer name eth0 netns ${netns}`]);
+  ipBatch([`link set ${config.name} up master br0`, `route add ${config.podCidr} via ${config.address}`], fabric);
+  ipBatch(
+    [
+      "link set lo up",
+      `addr add ${config.address}/24 dev eth0`,
+      "link set eth0 up",
+      "route add default via 192.168.10.1",
+    ],
+    netns,
+  );
+}
+
+class NodeProcess implements LabNode {
+  readonly config: NodeConfig;
+  readonly netns: string;
+  readonly #pins: string;
+  #child: ChildProcess | undefined;
+  #waiting = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();
+  #next = 0;
+
+  constructor(config: NodeConfig, netns: string, pins: string) {
+    this.config = config;
+    this.netns = netns;
+    this.#pins = pins;
+  }
+
+  async start(aggregation = 0): Promise<number> {
+    const child = spawn(
+      "nsenter",
+      [
+        `--net=/run/netns/${this.netns}`,
+        process.execPath,
+        `${root}test/kernel/datapath-node.ts`,
+        this.#pins,
+        objectPath,
+        String(aggregation),
+      ],
+      { stdio: ["pipe", "pipe", "inherit"] },
+    );
+    this.#child = child;
+    child.once("exit", () => this.#rejectAll());
+    createInterface({ input: child.stdout }).on("line", (line) => this.#settle(line));
+    return this.call<number>("prepareNode", this.config);
+  }
+
+  #rejectAll(): void {
+    for (const { reject } of this.#waiting.values()) reject(new Error(`${this.netns}: the datapath's process ended`));
+    this.#waiting.clear();
+  }
+
+  #settle(line: string): void {
+    const { id, result, error } = JSON.parse(line) as { id: number; result: never; error?: string };
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    if (error) waiting?.reject(new Error(error));
+    else waiting?.resolve(result);
+  }
+
+  call<T>(method: string, ...args: unknown[]): Promise<T> {
+    const id = this.#next++;
+    return new Promise<T>((resolve, reject) => {
+      this.#waiting.set(id, { resolve, reject });
+      this.#child?.stdin?.write(`${JSON.stringify({ id, method, args })}\n`);
+    });
+  }
+
+  kill(): Promise<void> {
+    const child = this.#child;
+    this.#child = undefined;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
+    return new Promise((resolve) => {
+      child.once("exit", () => resolve());
+      child.kill("SIGKILL");
+    });
+  }
+}
+
+function linkMac(netns: string, name: string): { mac: string; ifindex: number } {
+  const text = execFileSync("ip", ["-n", netns, "-j", "link", "show", name], { encoding: "utf8" });
+  const [link] = JSON.parse(text) as { address: string; ifindex: number }[];
+  if (!link) throw new Error(`no ${name} in ${netns}`);
+  return { mac: link.address, ifindex: link.ifindex };
+}
+
+function makeVeth(node: LabNode, netns: string, name: string, address: string): void {
+  ipBatch([`netns add ${netns}`, `link add ${name} netns ${node.netns} type veth peer name eth0 netns ${netns}`]);
+  const { router } = node.config;
+  ipBatch(
+    [
+      "link set lo up",
+      `addr add ${address}/32 dev eth0`,
+      `link set eth0 up mtu ${POD_MTU}`,
+      `route add ${router} dev eth0 scope link`,
+      `route add default via ${router} mtu ${POD_MTU}`,
+    ],
+    netns,
+  );
+  ipBatch([`link set ${name} up`], node.netns);
+}
+
+/** Starts both nodes with empty pins. */
+export async function openLab(): Promise<Lab> {
+  const name = `sgt-c-${process.pid}-${labs++}`;
+  const bpffs = `/run/${name}`;
+  execFileSync("sh", [`${root}scripts/build-bpf.sh`]);
+  mkdirSync(bpffs, { recursive: true });
+  execFileSync("mount", ["-t", "bpf", "bpf", bpffs]);
+  const namespaces: string[] = [];
+  const pods: ChildProcess[] = [];
+  const fabric = makeFabric(name);
+  namespaces.push(fabric);
+  const nodes = [1, 2].map(
+    (index) => new NodeProcess(nodeConfig(index), `${name}-n${index}`, `${bpffs}/n${index}`),
+  ) as [NodeProcess, NodeProcess];
+  for (const node of nodes) {
+    joinFabric(fabric, node.netns, node.config);
+    namespaces.push(node.netns);
+  }
+  await Promise.all(nodes.map((node) => node.start()));
+  for (const node of nodes) {
+    for (const other of nodes) if (other !== node) await knowNode(node, other.config);
+    await node.call("upsertIpcache", "0.0.0.0/0", { identity: 2 });
+    await node.call("watch");
+  }
+  return {
+    nodes,
+    fabric,
+    async pod(node, id, identity, host) {
+      const netns = `${name}-p${id}`;
+      const address = node.config.podCidr.replace("0/24", String(host));
+      namespaces.push(netns);
+      makeVeth(node, netns, `lxc${id}`, address);
+      const outside = linkMac(node.netns, `lxc${id}`);
+      const inside = linkMac(netns, "eth0");
+      const endpoint = {
+        id,
+        identity,
+        address,
+        interfaceName: `lxc${id}`,
+        ifindex: outside.ifindex,
+        mac: inside.mac,
+        hostMac: outside.mac,
+      };
+      await node.call("addEndpoint", endpoint);
+      for (const one of nodes) {
+        await one.call(
+          "upsertIpcache",
+          `${address}/32`,
+          one === node ? { identity } : { identity, tunnel: node.config.address },
+        );
+      }
+      return {
+        id,
+        identity,
+        address,
+        netns,
+        node,
+        run: (command, timeoutMs) => inNetns(netns, command, timeoutMs),
+        spawn(command) {
+          const child = spawn("nsenter", [`--net=/run/netns/${netns}`, "sh", "-c", `exec ${command}`], {
+            stdio: ["pipe", "pipe", "inherit"],
+          });
+          pods.push(child);
+          return child;
+        },
+      };
+    },
+    async close() {
+      for (const child of pods) child.kill("SIGKILL");
+      for (const node of nodes) await node.kill();
+      for (const netns of namespaces.reverse()) spawnSync("ip", ["netns", "del", netns]);
+      spawnSync("umount", [bpffs]);
+      rmSync(bpffs, { recursive: true, force: true });
+    },
+  };
+}
+
+/** What the agent writes for another node: its address, and its pods' range as nobody's until they are known. */
+async function knowNode(node: LabNode, other: NodeConfig): Promise<void> {
+  await node.call("upsertIpcache", `${other.address}/32`, { identity: 6, tunnel: other.address });
+  await node.call("upsertIpcache", `${other.router}/32`, { identity: 6, tunnel: other.address });
+  await node.call("upsertIpcache", other.podCidr, { identity: 0, tunnel: other.address });
+}
+
+const BASE: PolicyMapEntry = {
+  direction: "ingress",
+  identity: 0,
+  protocol: 0,
+  port: 0,
+  portPrefix: 0,
+  deny: false,
+  precedence: 1,
+  authType: 0,
+  origin: 0,
+};
+
+export const entry = (part: Partial<PolicyMapEntry>): PolicyMapEntry => ({ ...BASE, ...part });
+export const ALLOW_ALL = [entry({}), entry({ direction: "egress" })];
+
+type Wire = Omit<RealizedPolicy, "proxyPorts"> & { proxyPorts: [string, number][] };
+/** A policy for the wire to a node's process. */
+export function policy(entries: PolicyMapEntry[], proxyPorts: [string, number][] = [], enforced = true): Wire {
+  return {
+    policy: {
+      revision: 7,
+      ingressEnforced: enforced,
+      egressEnforced: enforced,
+      entries,
+      redirects: [],
+      origins: [[]],
+      ingressDefaultOrigin: 0,
+      egressDefaultOrigin: 0,
+    },
+    proxyPorts,
+    cookies: [42],
+  };
+}
+
+export const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Events of the node so far that pass the filter; all are taken from the node. */
+export async function eventsOf(node: LabNode, keep: (event: Event) => boolean): Promise<Event[]> {
+  await sleep(30);
+  return (await node.call<Event[]>("events")).filter(keep);
+}

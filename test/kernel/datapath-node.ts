@@ -1,0 +1,94 @@
+/** One node's datapath in its own process and network namespace: takes calls as JSON lines, so that a test can drive two
+ * nodes at once and kill one. Started by datapath-lab.ts with nsenter. */
+import { createInterface } from "node:readline";
+import { createEbpfDatapath } from "../../src/datapath/ebpf/datapath.ts";
+import { LAYOUT } from "../../src/datapath/ebpf/layout.ts";
+import { openProxyOrigins } from "../../src/datapath/ebpf/proxy-origins.ts";
+import type { NodeConfig, RealizedPolicy, ServiceFrontend } from "../../src/datapath/port.ts";
+import { type Listener, listenTransparently } from "./datapath-proxy.ts";
+
+const [pinDirectory = "", objectPath = "", aggregation = "0"] = process.argv.slice(2);
+const datapath = createEbpfDatapath({ pinDirectory, objectPath, aggregation: Number(aggregation) });
+const F = LAYOUT.sg_event.fields;
+let events: Record<string, unknown>[] = [];
+const listeners: Listener[] = [];
+
+function decode(event: Uint8Array): Record<string, unknown> {
+  const view = new DataView(event.buffer, event.byteOffset, event.byteLength);
+  const packet = event.subarray(LAYOUT.sg_event.size, LAYOUT.sg_event.size + view.getUint16(F.cap_len, true));
+  return {
+    type: event[F.type],
+    subtype: event[F.subtype],
+    flags: event[F.flags],
+    direction: event[F.direction],
+    endpoint: view.getUint16(F.endpoint, true),
+    dstEndpoint: view.getUint16(F.dst_endpoint, true),
+    src: view.getUint32(F.src_identity, true),
+    dst: view.getUint32(F.dst_identity, true),
+    ctStatus: event[F.ct_status],
+    match: event[F.match_type],
+    verdict: view.getInt32(F.verdict, true),
+    cookie: view.getUint32(F.cookie, true),
+    line: view.getUint32(F.source_line, true),
+    protocol: packet[23],
+    from: packet.subarray(26, 30).join("."),
+    to: packet.subarray(30, 34).join("."),
+    sport: ((packet[34] ?? 0) << 8) | (packet[35] ?? 0),
+    dport: ((packet[36] ?? 0) << 8) | (packet[37] ?? 0),
+    tcpFlags: packet[47],
+  };
+}
+
+type Wire = Omit<RealizedPolicy, "proxyPorts"> & { proxyPorts: [string, number][] };
+const calls: Record<string, (...args: never[]) => unknown> = {
+  prepareNode: async (node: NodeConfig) => {
+    const start = performance.now();
+    await datapath.prepareNode(node);
+    return performance.now() - start;
+  },
+  addEndpoint: async (endpoint: Parameters<typeof datapath.addEndpoint>[0]) => {
+    const start = performance.now();
+    await datapath.addEndpoint(endpoint);
+    return performance.now() - start;
+  },
+  removeEndpoint: (id: number) => datapath.removeEndpoint(id),
+  listEndpoints: () => datapath.listEndpoints(),
+  setPolicy: (id: number, wire: Wire) => {
+    const start = performance.now();
+    datapath.setPolicy(id, { ...wire, proxyPorts: new Map(wire.proxyPorts) });
+    return performance.now() - start;
+  },
+  upsertIpcache: (prefix: string, entry: { identity: number; tunnel?: string }) =>
+    datapath.upsertIpcache(prefix, entry),
+  setServices: (services: ServiceFrontend[]) => datapath.setServices(services),
+  watch: () => void datapath.onEvents((event) => events.push(decode(event))),
+  events: () => {
+    const seen = events;
+    events = [];
+    return seen;
+  },
+  lostEvents: () => datapath.lostEvents(),
+  dumpPolicy: (id: number) => datapath.dumpPolicy(id),
+  listen: (port: number, mark: number) => {
+    const listener = listenTransparently(port, mark, openProxyOrigins({ pinDirectory }));
+    listeners.push(listener);
+  },
+  accepted: () => listeners.flatMap((listener) => listener.accepted.splice(0)),
+  unlisten: () => {
+    for (const listener of listeners.splice(0)) listener.close();
+  },
+};
+
+async function answer(line: string): Promise<void> {
+  const { id, method, args } = JSON.parse(line) as { id: number; method: string; args: never[] };
+  try {
+    const result = await calls[method]?.(...args);
+    process.stdout.write(`${JSON.stringify({ id, result: result ?? null })}\n`);
+  } catch (error) {
+    process.stdout.write(`${JSON.stringify({ id, error: String(error) })}\n`);
+  }
+}
+
+createInterface({ input: process.stdin })
+  .on("line", (line) => void answer(line))
+  .on("close", () => process.exit(0));
