@@ -1,0 +1,39 @@
+import { expect, test } from "vitest";
+import type { L7PeerRules, L7Redirect } from "../policy/policy-map.ts";
+import { isNoWider } from "./redirect-width.ts";
+
+const GET = { method: "GET" };
+const POST = { method: "POST" };
+const redirect = (...rules: Partial<L7PeerRules>[]): L7Redirect => ({
+  key: "ingress:TCP:80",
+  direction: "ingress",
+  protocol: 6,
+  port: 80,
+  parser: "http",
+  rules: rules.map((rule) => ({ deny: false, origin: 0, ...rule })),
+});
+const everybody = () => true;
+
+test("rules that only grow keep the port", () => {
+  const now = redirect({ identities: [300], http: [GET] });
+  expect(isNoWider(now, redirect({ identities: [300, 301], http: [GET] }), everybody)).toBe(true);
+  expect(isNoWider(now, redirect({ identities: [300], http: [GET, POST] }), everybody)).toBe(true);
+  expect(isNoWider(now, redirect({ http: [GET] }), everybody)).toBe(true);
+  expect(isNoWider(now, redirect({ identities: [300] }), everybody)).toBe(true);
+});
+
+test("whatever takes something away is not safe", () => {
+  expect(isNoWider(redirect({ http: [GET, POST] }), redirect({ http: [GET] }), everybody)).toBe(false);
+  expect(isNoWider(redirect({ http: [GET] }), redirect({ identities: [300], http: [GET] }), everybody)).toBe(false);
+  expect(isNoWider(redirect({}), redirect({ http: [GET] }), everybody)).toBe(false);
+  const denying = redirect({ http: [GET] }, { identities: [300], deny: true });
+  expect(isNoWider(redirect({ http: [GET] }), denying, everybody)).toBe(false);
+  expect(isNoWider(denying, redirect({ http: [GET] }), everybody)).toBe(true);
+});
+
+test("an identity that is gone may leave a peer set", () => {
+  const now = redirect({ identities: [300, 301], http: [GET] });
+  const wanted = redirect({ identities: [300], http: [GET] });
+  expect(isNoWider(now, wanted, everybody)).toBe(false);
+  expect(isNoWider(now, wanted, (identity) => identity !== 301)).toBe(true);
+});
