@@ -48,4 +48,3 @@ export function keepsAlive(version: string, connection: readonly string[]): bool
 export function connectionOptions(fields: readonly HttpField[]): string[] {
   return listMembers(fieldValues(fields, "connection"));
 }
-

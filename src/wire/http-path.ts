@@ -25,9 +25,9 @@ export function normalizePath(target: string): NormalPath | HttpFault {
   const unescaped = given.replace(/%2f/gi, "/").replace(/%5c/gi, "\\");
   const characters = unescaped
     .replaceAll("\\", "/")
-    .replace(/%([0-9A-Fa-f]{2})/g, (escape, hex: string) => {
+    .replace(/%([0-9A-Fa-f]{2})/g, (escaped, hex: string) => {
       const character = String.fromCharCode(Number.parseInt(hex, 16));
-      return UNRESERVED.test(character) ? character : escape;
+      return UNRESERVED.test(character) ? character : escaped;
     })
     .replace(ESCAPED_IN_PATH, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
   const path = withoutDotSegments(characters).replace(/\/{2,}/g, "/");

@@ -1,5 +1,14 @@
 import { connectionOptions, declaredFraming, type Framing, keepsAlive, NO_BODY } from "./http-framing.ts";
-import { fault, fieldValues, type HttpFault, type HttpField, isFault, isToken, listMembers, type RawHead } from "./http-head.ts";
+import {
+  fault,
+  fieldValues,
+  type HttpFault,
+  type HttpField,
+  isFault,
+  isToken,
+  listMembers,
+  type RawHead,
+} from "./http-head.ts";
 import { normalizePath } from "./http-path.ts";
 
 /** A request head that has one meaning. */

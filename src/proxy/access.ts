@@ -1,0 +1,98 @@
+import type { AccessRecord } from "../model/access-record.ts";
+import type { ProxyOrigin } from "../model/proxy-origin.ts";
+
+/** One redirected connection: who, to where, and what the kernel judged about it. */
+export interface ConnectionFacts {
+  readonly clientAddress: string;
+  readonly clientPort: number;
+  readonly serverAddress: string;
+  readonly serverPort: number;
+  readonly origin: ProxyOrigin;
+}
+
+/** The part of a record that a request settles; its response repeats it. */
+export interface RequestFacts {
+  readonly protocol: AccessRecord["protocol"];
+  readonly method: string;
+  readonly url: string;
+}
+
+export const NO_REQUEST: RequestFacts = { protocol: "", method: "", url: "" };
+
+type Outcome = Pick<AccessRecord, "type" | "verdict" | "timeMs" | "status" | "latencyMs" | "headers" | "reason">;
+
+function accessRecord(connection: ConnectionFacts, request: RequestFacts, outcome: Outcome): AccessRecord {
+  const { origin } = connection;
+  return {
+    type: outcome.type,
+    verdict: outcome.verdict,
+    timeMs: outcome.timeMs,
+    direction: origin.direction,
+    endpointId: origin.endpoint,
+    sourceIdentity: origin.sourceIdentity,
+    destinationIdentity: origin.destinationIdentity,
+    sourceAddress: connection.clientAddress,
+    sourcePort: connection.clientPort,
+    destinationAddress: connection.serverAddress,
+    destinationPort: connection.serverPort,
+    protocol: request.protocol,
+    method: request.method,
+    url: request.url,
+    status: outcome.status,
+    latencyMs: outcome.latencyMs,
+    headers: outcome.headers,
+    reason: outcome.reason,
+  };
+}
+
+/** The identity that the endpoint's rules speak of: who asks (ingress), who is asked (egress). */
+export function peerIdentity(origin: ProxyOrigin): number {
+  return origin.direction === "ingress" ? origin.sourceIdentity : origin.destinationIdentity;
+}
+
+/** Writes the records of one connection. */
+export class ConnectionLog {
+  readonly connection: ConnectionFacts;
+  private readonly write: (record: AccessRecord) => void;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+
+  constructor(connection: ConnectionFacts, write: (record: AccessRecord) => void, now: () => number) {
+    this.connection = connection;
+    this.write = write;
+    this.now = now;
+  }
+
+  request(
+    request: RequestFacts,
+    verdict: AccessRecord["verdict"],
+    reason: string,
+    headers: AccessRecord["headers"],
+  ): void {
+    const timeMs = this.now();
+    const outcome = { type: "request", verdict, timeMs, status: 0, latencyMs: 0, headers, reason } as const;
+    this.write(accessRecord(this.connection, request, outcome));
+  }
+
+  /** `reason` says why the server's answer did not come; empty when it did or none was asked for. */
+  response(
+    request: RequestFacts,
+    status: number,
+    startedMs: number,
+    headers: AccessRecord["headers"],
+    reason = "",
+  ): void {
+    const timeMs = this.now();
+    const verdict = reason === "" ? "forwarded" : "error";
+    const outcome = {
+      type: "response",
+      verdict,
+      timeMs,
+      status,
+      latencyMs: timeMs - startedMs,
+      headers,
+      reason,
+    } as const;
+    this.write(accessRecord(this.connection, request, outcome));
+  }
+}

@@ -1,0 +1,44 @@
+import { BodyReader } from "../wire/http-body.ts";
+import type { HttpRequest } from "../wire/http-request.ts";
+import { latin1Bytes } from "../wire/latin1.ts";
+import type { RequestFacts } from "./access.ts";
+import type { ResponseReader } from "./response-reader.ts";
+
+/** One request and its answer. */
+export class Exchange {
+  readonly request: HttpRequest;
+  readonly facts: RequestFacts;
+  readonly startedMs: number;
+  readonly body: BodyReader;
+  /** Follows the server's answer; undefined when the proxy answers itself. */
+  response: ResponseReader | undefined;
+  /** The answer is complete. */
+  answered = false;
+  keepAlive: boolean;
+  /** Bytes of a body that nobody reads. */
+  discarded = 0;
+
+  constructor(request: HttpRequest, startedMs: number) {
+    this.request = request;
+    this.startedMs = startedMs;
+    this.facts = { protocol: request.version, method: request.method, url: `http://${request.host}${request.path}` };
+    this.body = new BodyReader(request.framing);
+    this.keepAlive = request.keepAlive;
+  }
+}
+
+/** The one upgrade that is passed on; it must leave no doubt about what comes after its head. */
+export function isWebSocket(request: HttpRequest): boolean {
+  return (
+    request.upgrade === "websocket" && request.method === "GET" && request.framing.kind === "none" && request.keepAlive
+  );
+}
+
+/** The bytes of a head with another first line. */
+export function withStartLine(line: string, head: Uint8Array): Uint8Array {
+  const rest = head.subarray(head.indexOf(13));
+  const bytes = new Uint8Array(line.length + rest.length);
+  bytes.set(latin1Bytes(line));
+  bytes.set(rest, line.length);
+  return bytes;
+}

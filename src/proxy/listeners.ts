@@ -1,0 +1,222 @@
+import type { Server, Socket } from "node:net";
+import type { AccessRecord } from "../model/access-record.ts";
+import type { ProxyOrigins } from "../model/proxy-origin.ts";
+import type { Direction } from "../model/verdict.ts";
+import type { L7Redirect } from "../policy/policy-map.ts";
+import { type ConnectionFacts, ConnectionLog, NO_REQUEST } from "./access.ts";
+import { HttpConnection } from "./http-connection.ts";
+import { RequestPolicy } from "./request-policy.ts";
+import type { UpstreamConnect } from "./upstream-link.ts";
+import type { NetworkPolicy } from "./xds.ts";
+
+/** Where the proxy's connections come from and go to. */
+export interface ProxySockets {
+  /** Listens on exactly `port`, half-open sockets allowed; rejects with the errno's name as `code`. */
+  listen(port: number, direction: Direction, accept: (client: Socket) => void): Promise<Server>;
+  readonly connect: UpstreamConnect;
+}
+
+export interface ListenerTableOptions {
+  readonly sockets: ProxySockets;
+  readonly origins: ProxyOrigins;
+  readonly record: (record: AccessRecord) => void;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  readonly connectTimeoutMs: number;
+}
+
+export interface ListenerStatus {
+  readonly endpointId: number;
+  readonly key: string;
+  readonly port: number;
+  readonly connections: number;
+}
+
+/** A policy was not taken; what was in force before still is. */
+export class PolicyRefused extends Error {
+  readonly portsInUse: readonly number[];
+
+  constructor(message: string, portsInUse: readonly number[] = []) {
+    super(message);
+    this.portsInUse = portsInUse;
+  }
+}
+
+class Listener {
+  readonly endpointId: number;
+  readonly redirect: L7Redirect;
+  readonly port: number;
+  readonly connections = new Set<HttpConnection>();
+  /** Undefined once the redirect is gone. */
+  policy: RequestPolicy | undefined;
+  private server: Server | undefined;
+  private readonly options: ListenerTableOptions;
+
+  constructor(endpointId: number, policy: RequestPolicy, port: number, options: ListenerTableOptions) {
+    this.endpointId = endpointId;
+    this.redirect = policy.redirect;
+    this.policy = policy;
+    this.port = port;
+    this.options = options;
+  }
+
+  async open(): Promise<void> {
+    const { sockets } = this.options;
+    this.server = await sockets.listen(this.port, this.redirect.direction, (client) => this.accept(client));
+  }
+
+  replace(policy: RequestPolicy): void {
+    this.policy = policy;
+    for (const connection of this.connections) connection.policyChanged();
+  }
+
+  /** Accepts nothing more; exchanges under way end in peace. */
+  retire(): void {
+    this.policy = undefined;
+    this.server?.close();
+    for (const connection of this.connections) connection.drain();
+  }
+
+  private accept(client: Socket): void {
+    const facts = this.factsOf(client);
+    if (facts === undefined || this.policy === undefined) {
+      client.on("error", () => undefined);
+      client.resetAndDestroy();
+      return;
+    }
+    const connection = new HttpConnection({
+      client,
+      facts,
+      policy: () => this.policy,
+      connectUpstream: this.options.sockets.connect,
+      record: this.options.record,
+      now: this.options.now,
+      connectTimeoutMs: this.options.connectTimeoutMs,
+    });
+    this.connections.add(connection);
+    client.once("close", () => this.connections.delete(connection));
+  }
+
+  /** Undefined when the kernel knows of no such redirected connection: nobody may reach a pod by calling the port. */
+  private factsOf(client: Socket): ConnectionFacts | undefined {
+    const { remoteAddress, remotePort, localAddress, localPort } = client;
+    if (remoteAddress === undefined || remotePort === undefined) return undefined;
+    if (localAddress === undefined || localPort === undefined) return undefined;
+    const origin = this.options.origins.lookup(remoteAddress, remotePort, localAddress, localPort);
+    const facts = {
+      clientAddress: remoteAddress,
+      clientPort: remotePort,
+      serverAddress: localAddress,
+      serverPort: localPort,
+    };
+    const belongsHere = origin?.endpoint === this.endpointId && origin.direction === this.redirect.direction;
+    if (origin !== undefined && belongsHere) return { ...facts, origin };
+    const nobody = {
+      sourceIdentity: 0,
+      destinationIdentity: 0,
+      endpoint: this.endpointId,
+      direction: this.redirect.direction,
+    };
+    const log = new ConnectionLog({ ...facts, origin: origin ?? nobody }, this.options.record, this.options.now);
+    log.request(
+      NO_REQUEST,
+      "error",
+      origin === undefined ? "connection of unknown origin" : "connection of another endpoint",
+      [],
+    );
+    return undefined;
+  }
+}
+
+/** The listeners of every endpoint and the policies that they judge by. */
+export class ListenerTable {
+  private readonly options: ListenerTableOptions;
+  private readonly byEndpoint = new Map<number, ReadonlyMap<string, Listener>>();
+  private readonly policies = new Map<number, NetworkPolicy>();
+
+  constructor(options: ListenerTableOptions) {
+    this.options = options;
+  }
+
+  /**
+   * Puts a policy in force: for the next request on open connections and for all new ones. `ports` says where each
+   * redirect must listen. Throws `PolicyRefused`, leaving everything as it was, when a rule or a port cannot be had.
+   */
+  async apply(policy: NetworkPolicy, ports: ReadonlyMap<string, number>): Promise<void> {
+    const compiled = policy.redirects.map(compile);
+    const before = this.byEndpoint.get(policy.endpointId) ?? new Map<string, Listener>();
+    const after = new Map<string, Listener>();
+    const opened: Listener[] = [];
+    for (const requestPolicy of compiled) {
+      const { key } = requestPolicy.redirect;
+      const port = ports.get(key);
+      if (port === undefined) throw new PolicyRefused(`redirect ${key}: no proxy port`);
+      const present = before.get(key);
+      if (present?.port === port) {
+        after.set(key, present);
+        continue;
+      }
+      const listener = new Listener(policy.endpointId, requestPolicy, port, this.options);
+      after.set(key, listener);
+      opened.push(listener);
+    }
+    await openAll(opened);
+    for (const requestPolicy of compiled) after.get(requestPolicy.redirect.key)!.replace(requestPolicy);
+    this.byEndpoint.set(policy.endpointId, after);
+    this.policies.set(policy.endpointId, policy);
+    for (const listener of before.values()) if (after.get(listener.redirect.key) !== listener) listener.retire();
+  }
+
+  remove(endpointId: number): void {
+    for (const listener of this.byEndpoint.get(endpointId)?.values() ?? []) listener.retire();
+    this.byEndpoint.delete(endpointId);
+    this.policies.delete(endpointId);
+  }
+
+  list(): ListenerStatus[] {
+    return [...this.byEndpoint.values()].flatMap((listeners) =>
+      [...listeners.values()].map(({ endpointId, redirect, port, connections }) => ({
+        endpointId,
+        key: redirect.key,
+        port,
+        connections: connections.size,
+      })),
+    );
+  }
+
+  inForce(): NetworkPolicy[] {
+    return [...this.policies.values()];
+  }
+
+  /** Accepts nothing more; resolves when open exchanges are over or `timeoutMs` have passed. */
+  async drain(timeoutMs: number): Promise<void> {
+    const listeners = [...this.byEndpoint.values()].flatMap((byKey) => [...byKey.values()]);
+    for (const listener of listeners) listener.retire();
+    const deadline = this.options.now() + timeoutMs;
+    while (this.options.now() < deadline && listeners.some((listener) => listener.connections.size > 0)) {
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+    for (const listener of listeners) for (const connection of listener.connections) connection.destroy();
+  }
+}
+
+function compile(redirect: L7Redirect): RequestPolicy {
+  try {
+    return new RequestPolicy(redirect);
+  } catch (error) {
+    throw new PolicyRefused(`redirect ${redirect.key}: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+async function openAll(listeners: readonly Listener[]): Promise<void> {
+  const results = await Promise.allSettled(listeners.map((listener) => listener.open()));
+  const failures = results.flatMap((result, index) =>
+    result.status === "rejected"
+      ? [{ port: listeners[index]!.port, error: result.reason as NodeJS.ErrnoException }]
+      : [],
+  );
+  if (failures.length === 0) return;
+  for (const listener of listeners) listener.retire();
+  const inUse = failures.filter(({ error }) => error.code === "EADDRINUSE").map(({ port }) => port);
+  throw new PolicyRefused(failures.map(({ error }) => error.message).join("; "), inUse);
+}

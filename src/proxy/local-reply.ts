@@ -1,0 +1,46 @@
+import { latin1Bytes } from "../wire/latin1.ts";
+
+/** An answer that the proxy gives itself. */
+export interface LocalReply {
+  readonly status: number;
+  readonly bytes: Uint8Array;
+  readonly headers: readonly { readonly name: string; readonly value: string }[];
+}
+
+const PHRASES: Readonly<Record<number, string>> = {
+  307: "Temporary Redirect",
+  400: "Bad Request",
+  403: "Forbidden",
+  431: "Request Header Fields Too Large",
+  501: "Not Implemented",
+  502: "Bad Gateway",
+  503: "Service Unavailable",
+  505: "HTTP Version Not Supported",
+};
+
+interface ReplyOptions {
+  readonly status: number;
+  readonly body: string;
+  /** The connection ends after this answer. */
+  readonly close: boolean;
+  /** Answer to HEAD: the length is told, the body is not sent. */
+  readonly headOnly?: boolean;
+  readonly location?: string;
+}
+
+/** A whole answer as bytes. The bodies are Cilium's where users know them (`Access denied`). */
+export function localReply(options: ReplyOptions): LocalReply {
+  const headers = [
+    { name: "content-length", value: String(options.body.length) },
+    { name: "content-type", value: "text/plain" },
+    ...(options.location === undefined ? [] : [{ name: "location", value: options.location }]),
+    { name: "server", value: "envoy" },
+    ...(options.close ? [{ name: "connection", value: "close" }] : []),
+  ];
+  const lines = headers.map(({ name, value }) => `${name}: ${value}\r\n`).join("");
+  const head = `HTTP/1.1 ${options.status} ${PHRASES[options.status] ?? "Error"}\r\n${lines}\r\n`;
+  const body = options.headOnly === true ? "" : options.body;
+  return { status: options.status, bytes: latin1Bytes(head + body), headers };
+}
+
+export const ACCESS_DENIED = "Access denied\r\n";

@@ -1,0 +1,152 @@
+import { type AddressInfo, createServer, connect as dial, type Server, type Socket } from "node:net";
+import type { AccessRecord } from "../../src/model/access-record.ts";
+import type { ProxyOrigin } from "../../src/model/proxy-origin.ts";
+import type { HttpRule, L7PeerRules, L7Redirect } from "../../src/policy/policy-map.ts";
+import { ListenerTable, type ProxySockets } from "../../src/proxy/listeners.ts";
+import type { NetworkPolicy } from "../../src/proxy/xds.ts";
+
+export const ENDPOINT = 871;
+export const EMPIRE = 19274;
+export const DEATHSTAR = 318;
+
+/** Plain loopback sockets: the proxy without the kernel's help. `listen` answers on a port of the kernel's choice. */
+export function loopbackSockets(upstreamPort: () => number): ProxySockets & { port(asked: number): number } {
+  const ports = new Map<number, number>();
+  return {
+    async listen(port, _direction, accept) {
+      const server = createServer({ allowHalfOpen: true }, accept);
+      await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+      ports.set(port, (server.address() as AddressInfo).port);
+      return server;
+    },
+    connect: () => dial({ port: upstreamPort(), host: "127.0.0.1", allowHalfOpen: true }),
+    port: (asked) => ports.get(asked)!,
+  };
+}
+
+export function redirect(rules: readonly L7PeerRules[], key = "ingress:TCP:80"): L7Redirect {
+  return { key, direction: "ingress", protocol: 6, port: 80, parser: "http", rules };
+}
+
+export function allow(http: readonly HttpRule[], identities: readonly number[] = [EMPIRE]): L7PeerRules {
+  return { identities, http, deny: false, origin: 0 };
+}
+
+export function policyOf(...rules: readonly L7PeerRules[]): NetworkPolicy {
+  return { endpointId: ENDPOINT, endpointIp: "172.20.1.5", revision: 1, redirects: [redirect(rules)] };
+}
+
+/** A server that keeps what reached it and answers by a script. */
+export class RecordingServer {
+  readonly connections: { readonly socket: Socket; received: string }[] = [];
+  port = 0;
+  private readonly server: Server;
+  private readonly answer: (received: string, socket: Socket) => void;
+
+  constructor(answer: (received: string, socket: Socket) => void) {
+    this.answer = answer;
+    this.server = createServer({ allowHalfOpen: true }, (socket) => {
+      const connection = { socket, received: "" };
+      this.connections.push(connection);
+      socket.on("error", () => undefined);
+      socket.on("end", () => socket.end());
+      socket.on("data", (chunk) => {
+        connection.received += chunk.toString("latin1");
+        this.answer(chunk.toString("latin1"), socket);
+      });
+    });
+  }
+
+  get received(): string {
+    return this.connections.map((connection) => connection.received).join("");
+  }
+
+  async listen(): Promise<void> {
+    await new Promise<void>((resolve) => this.server.listen(0, "127.0.0.1", resolve));
+    this.port = (this.server.address() as AddressInfo).port;
+  }
+
+  close(): void {
+    this.server.close();
+    for (const { socket } of this.connections) socket.destroy();
+  }
+}
+
+export interface LoopbackProxy {
+  readonly records: AccessRecord[];
+  readonly server: RecordingServer;
+  readonly table: ListenerTable;
+  /** Undefined: the kernel knows nothing of the connection. */
+  origin: ProxyOrigin | undefined;
+  apply(policy: NetworkPolicy): Promise<void>;
+  dial(): Socket;
+  close(): Promise<void>;
+}
+
+export const FROM_EMPIRE: ProxyOrigin = {
+  sourceIdentity: EMPIRE,
+  destinationIdentity: DEATHSTAR,
+  endpoint: ENDPOINT,
+  direction: "ingress",
+};
+
+/** A proxy with one endpoint and one listener in front of a server, all on loopback. */
+export async function startLoopbackProxy(
+  policy: NetworkPolicy,
+  answer: (received: string, socket: Socket) => void,
+): Promise<LoopbackProxy> {
+  const server = new RecordingServer(answer);
+  await server.listen();
+  const records: AccessRecord[] = [];
+  const sockets = loopbackSockets(() => server.port);
+  const proxy: LoopbackProxy = {
+    records,
+    server,
+    origin: FROM_EMPIRE,
+    table: new ListenerTable({
+      sockets,
+      origins: { lookup: () => proxy.origin },
+      record: (record) => records.push(record),
+      now: Date.now,
+      connectTimeoutMs: 200,
+    }),
+    apply: (next) => proxy.table.apply(next, new Map(next.redirects.map((each, index) => [each.key, 10000 + index]))),
+    dial: () =>
+      dial({ port: sockets.port(10000), host: "127.0.0.1", allowHalfOpen: true }).on("error", () => undefined),
+    async close() {
+      await proxy.table.drain(0);
+      server.close();
+    },
+  };
+  await proxy.apply(policy);
+  return proxy;
+}
+
+/** Sends the parts, each in a turn of its own, and collects what comes back until `until` says so or the end. */
+export async function converse(
+  socket: Socket,
+  parts: readonly string[],
+  until: (received: string) => boolean = () => false,
+): Promise<string> {
+  let received = "";
+  const over = new Promise<string>((resolve) => {
+    const timer = setTimeout(() => resolve(`${received}<timeout>`), 3000);
+    const finish = (ending: string) => {
+      clearTimeout(timer);
+      resolve(received + ending);
+    };
+    socket.on("data", (chunk) => {
+      received += chunk.toString("latin1");
+      if (until(received)) finish("");
+    });
+    socket.on("end", () => finish("<end>"));
+    socket.on("error", () => finish("<reset>"));
+  });
+  for (const part of parts) {
+    socket.write(Buffer.from(part, "latin1"));
+    await new Promise((resolve) => setTimeout(resolve, parts.length > 20 ? 0 : 3));
+  }
+  const result = await over;
+  socket.destroy();
+  return result;
+}
