@@ -1,0 +1,74 @@
+/**
+ * `npm run oracles`: builds upstream's programs, which the tests compare with, into the cache. Each oracle is a folder
+ * with a Go module here. Does nothing, and says so, where Go is missing; quick when they are built.
+ */
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { CILIUM_RELEASE, oracleDirectory } from "./cache.ts";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const cache = oracleDirectory();
+
+function hasGo(): boolean {
+  return spawnSync("go", ["version"], { stdio: "ignore" }).status === 0;
+}
+
+function fingerprint(folder: string): string {
+  const hash = createHash("sha256").update(CILIUM_RELEASE);
+  for (const file of readdirSync(folder).sort()) hash.update(file).update(readFileSync(join(folder, file)));
+  return hash.digest("hex");
+}
+
+function go(cwd: string, ...args: string[]): boolean {
+  const result = spawnSync("go", args, {
+    cwd,
+    stdio: ["ignore", "inherit", "inherit"],
+    env: { ...process.env, GOFLAGS: "-mod=mod" },
+  });
+  return result.status === 0;
+}
+
+function buildOne(name: string): boolean {
+  const folder = join(here, name);
+  const [binary, stamp, wanted] = [join(cache, name), join(cache, `${name}.stamp`), fingerprint(folder)];
+  if (existsSync(binary) && existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return true;
+  console.error(`oracles: building ${name} from Cilium ${CILIUM_RELEASE}; the first time takes some minutes`);
+  const work = mkdtempSync(join(tmpdir(), `shieldgate-oracle-${name}-`));
+  try {
+    cpSync(folder, work, { recursive: true });
+    const version = `-X github.com/cilium/cilium/hubble/pkg.Version=${CILIUM_RELEASE}`;
+    if (!go(work, "mod", "tidy") || !go(work, "build", "-ldflags", `-s -w ${version}`, "-o", "built", "."))
+      return false;
+    mkdirSync(cache, { recursive: true });
+    cpSync(join(work, "built"), `${binary}.new`);
+    renameSync(`${binary}.new`, binary);
+    writeFileSync(stamp, wanted);
+    return true;
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+}
+
+if (!hasGo()) {
+  console.error("oracles: Go is not installed; the tests that compare with upstream's programs will be skipped");
+} else {
+  const names = readdirSync(here, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map((entry) => entry.name);
+  for (const name of names)
+    if (!buildOne(name)) console.error(`oracles: ${name} could not be built; its tests will be skipped`);
+}

@@ -1,0 +1,17 @@
+import { existsSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
+
+/** Release of Cilium that the oracles are built from. */
+export const CILIUM_RELEASE = "v1.20.2";
+
+/** Where built oracles lie, outside the checkout. */
+export function oracleDirectory(): string {
+  return join(process.env["SHIELDGATE_HOME"] ?? join(homedir(), ".shieldgate"), "cache/oracles", CILIUM_RELEASE);
+}
+
+/** The path of a built oracle, or why there is none. */
+export function oracle(name: string): { readonly path: string } | { readonly missing: string } {
+  const path = join(oracleDirectory(), name);
+  return existsSync(path) ? { path } : { missing: `oracle ${name} is not built: npm run oracles (needs Go)` };
+}
