@@ -27,6 +27,10 @@ export interface ContainerConfig {
   readonly workingDir?: string;
   readonly mounts: readonly Mount[];
   readonly tty: boolean;
+  /** Inside the pod; root (of the pod, nobody on the host) when absent. */
+  readonly user?: { readonly uid: number; readonly gid: number };
+  /** Nothing but mounts can be written. */
+  readonly readOnlyRoot?: boolean;
 }
 
 export interface ContainerStatus {
@@ -37,7 +41,11 @@ export interface ContainerStatus {
   readonly startedAtMs: number;
   readonly finishedAtMs: number;
   readonly exitCode: number;
+  /** 0 for the first start in this sandbox. */
+  readonly attempt: number;
   readonly logPath: string;
+  /** Log of the attempt before, when there was one. */
+  readonly previousLogPath?: string;
 }
 
 export interface ExecConfig {

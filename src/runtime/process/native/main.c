@@ -1,0 +1,14 @@
+#include "pod.h"
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+int main(int argc, char **argv)
+{
+	umask(022);
+	if (argc > 1 && strcmp(argv[1], "hold") == 0) return hold(argc - 1, argv + 1);
+	if (argc > 1 && strcmp(argv[1], "run") == 0) return run(argc - 1, argv + 1);
+	if (argc > 1 && strcmp(argv[1], "exec") == 0) return execute(argc - 1, argv + 1);
+	fputs("usage: shieldgate-pod hold|run|exec …\n", stderr);
+	return 2;
+}
