@@ -1,5 +1,5 @@
-import type { NamedPort } from "./cilium-endpoint.ts";
-import { claimOf } from "./cilium-endpoint.ts";
+import { equalJson, fieldsOf, listOf } from "../kube/object.ts";
+import { claimOf, type NamedPort } from "./cilium-endpoint.ts";
 import type { CiliumEndpointWriter } from "./cilium-endpoint-writer.ts";
 import { podKey } from "./endpoint.ts";
 import type { EndpointLifecycle } from "./endpoint-lifecycle.ts";
@@ -59,22 +59,38 @@ function identityHandler(parts: WatchParts): InputHandler {
   };
 }
 
-/** Named ports of every pod, by CiliumEndpoint; tells the engine when their union changed. */
+/** Named ports of the pods of each identity; tells the engine what changed. */
 class NamedPorts {
-  private readonly byEndpoint = new Map<string, readonly NamedPort[]>();
+  private readonly byIdentity = new Map<number, Map<string, readonly NamedPort[]>>();
+  private readonly identityOf = new Map<string, number>();
   private readonly parts: WatchParts;
 
   constructor(parts: WatchParts) {
     this.parts = parts;
   }
 
-  set(key: string, ports: readonly NamedPort[]): void {
-    const earlier = this.byEndpoint.get(key) ?? [];
-    if (JSON.stringify(earlier) === JSON.stringify(ports)) return;
-    if (ports.length === 0) this.byEndpoint.delete(key);
-    else this.byEndpoint.set(key, ports);
-    this.parts.engine.setNamedPorts([...this.byEndpoint.values()].flat());
+  /** `ports` empty = the pod has none, or is gone. */
+  set(key: string, identity: number, ports: readonly NamedPort[]): void {
+    const earlier = this.identityOf.get(key);
+    const known = earlier === undefined ? [] : (this.byIdentity.get(earlier)?.get(key) ?? []);
+    const isSame = (ports.length === 0 && known.length === 0) || (earlier === identity && equalJson(known, ports));
+    if (isSame) return;
+    if (earlier !== undefined) this.put(key, earlier, []);
+    this.identityOf.delete(key);
+    if (ports.length > 0) {
+      this.identityOf.set(key, identity);
+      this.put(key, identity, ports);
+    }
     this.parts.reconciler.regenerateAll();
+  }
+
+  private put(key: string, identity: number, ports: readonly NamedPort[]): void {
+    const members = this.byIdentity.get(identity) ?? new Map<string, readonly NamedPort[]>();
+    if (ports.length === 0) members.delete(key);
+    else members.set(key, ports);
+    if (members.size === 0) this.byIdentity.delete(identity);
+    else this.byIdentity.set(identity, members);
+    this.parts.engine.setNamedPorts(identity, [...members.values()].flat());
   }
 }
 
@@ -89,15 +105,15 @@ function endpointHandler(parts: WatchParts): InputHandler {
       // This node's own pods are known first hand; what else claims to be here is a leftover.
       parts.sources.claim(key, claim?.nodeAddress === parts.nodeAddress ? undefined : claim);
       parts.remote.set(key, object);
-      const status = object.status as { "named-ports"?: readonly NamedPort[] } | undefined;
-      namedPorts.set(key, status?.["named-ports"] ?? []);
+      const ports = listOf(fieldsOf(object.status)["named-ports"]) as readonly NamedPort[];
+      namedPorts.set(key, claim?.identity ?? 0, ports);
       parts.reconciler.schedule();
     },
     removed: (object) => {
       const key = objectKey(object);
       parts.sources.claim(key, undefined);
       parts.remote.remove(key);
-      namedPorts.set(key, []);
+      namedPorts.set(key, 0, []);
       parts.reconciler.schedule();
       const endpoint = own(object);
       if (endpoint === undefined || parts.pods.podOf(endpoint.request) === undefined) return;
@@ -140,23 +156,6 @@ function policyHandler(parts: WatchParts, sync: PolicySync): InputHandler {
   };
 }
 
-function cidrGroupHandler(parts: WatchParts): InputHandler {
-  const changed = () => {
-    parts.stale.cidrs = true;
-    parts.reconciler.regenerateAll();
-  };
-  return {
-    changed: (object) => {
-      parts.engine.upsertCidrGroup(object.metadata.name, object);
-      changed();
-    },
-    removed: (object) => {
-      parts.engine.removeCidrGroup(object.metadata.name);
-      changed();
-    },
-  };
-}
-
 function marking(parts: WatchParts, ...stale: readonly (keyof WatchParts["stale"])[]): InputHandler {
   const mark = () => {
     for (const what of stale) parts.stale[what] = true;
@@ -174,7 +173,6 @@ export function watchHandlers(parts: WatchParts): Partial<Record<keyof KubeInput
     namespaces: namespaceHandler(parts),
     policies: policyHandler(parts, parts.policies),
     clusterwidePolicies: policyHandler(parts, parts.clusterwidePolicies),
-    cidrGroups: cidrGroupHandler(parts),
     ciliumNodes: marking(parts, "nodes"),
     services: marking(parts, "services"),
     // The API server's endpoints say which node is which.

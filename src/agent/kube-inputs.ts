@@ -1,5 +1,4 @@
 import {
-  CiliumCIDRGroups,
   CiliumClusterwideNetworkPolicies,
   CiliumEndpoints,
   CiliumIdentities,
@@ -41,7 +40,6 @@ export interface KubeInputs {
   readonly ciliumNodes: Informer;
   readonly policies: Informer;
   readonly clusterwidePolicies: Informer;
-  readonly cidrGroups: Informer;
 }
 
 /** Opens the informers without starting them. */
@@ -57,7 +55,6 @@ export function openKubeInputs(open: OpenInformer, nodeName: string): KubeInputs
     ciliumNodes: open(CiliumNodes, {}),
     policies: open(CiliumNetworkPolicies, {}),
     clusterwidePolicies: open(CiliumClusterwideNetworkPolicies, {}),
-    cidrGroups: open(CiliumCIDRGroups, {}),
   };
 }
 

@@ -19,12 +19,10 @@ export interface PolicyEngine {
   /** Takes a CiliumNetworkPolicy or its cluster-wide form in; throws with the reason when it is invalid. */
   upsertPolicy(key: string, object: KubeObject): void;
   removePolicy(key: string): void;
-  upsertCidrGroup(name: string, object: KubeObject): void;
-  removeCidrGroup(name: string): void;
   upsertIdentity(id: number, labels: Labels): void;
   removeIdentity(id: number): void;
-  /** Named ports of all pods of the cluster, for egress rules. */
-  setNamedPorts(ports: readonly NamedPort[]): void;
+  /** Named ports of the pods that have this identity, for egress rules. */
+  setNamedPorts(identity: number, ports: readonly NamedPort[]): void;
   /** Prefixes that policies tell apart and that need an identity of their own. */
   requiredCidrs(): readonly string[];
   /** Throws when the policies contradict each other. */
