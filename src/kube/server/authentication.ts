@@ -2,8 +2,9 @@ import type { IncomingMessage } from "node:http";
 import type { TLSSocket } from "node:tls";
 import { fieldsOf, listOf } from "../object.ts";
 import type { TokenAuthority } from "../pki/token.ts";
-import { unauthorized } from "../status.ts";
+import { forbidden, unauthorized } from "../status.ts";
 import type { Store } from "../storage/store.ts";
+import { isPowerful } from "./authorization.ts";
 import type { User } from "./context.ts";
 
 export const TOKEN_ISSUER = "https://kubernetes.default.svc.cluster.local";
@@ -48,8 +49,29 @@ export function tokenUser(tokens: TokenAuthority, store: Store, token: string, n
   };
 }
 
-/** Who sent the request: by client certificate or bearer token, else anonymous. Throws 401 for bad credentials. */
+/** Who the request is to be judged as: `kubectl --as`. Throws 403 for users who may not take another's place. */
+function impersonated(request: IncomingMessage, user: User): User {
+  const name = request.headers["impersonate-user"];
+  if (name === undefined) return user;
+  if (!isPowerful(user)) {
+    const why = `User "${user.name}" cannot impersonate resource "users" in API group "" at the cluster scope`;
+    throw forbidden({ group: "", resource: "users", kind: "User" }, String(name), why);
+  }
+  const given = request.headersDistinct["impersonate-group"] ?? [];
+  const account = /^system:serviceaccount:([^:]+):[^:]+$/.exec(String(name));
+  const groups = account ? ["system:serviceaccounts", `system:serviceaccounts:${account[1]}`] : [];
+  return { name: String(name), groups: [...given, ...groups, "system:authenticated"] };
+}
+
+/**
+ * Who sent the request: by client certificate or bearer token, else anonymous; or whom they stand in for.
+ * Throws 401 for bad credentials, 403 for who may not stand in.
+ */
 export function authenticate(request: IncomingMessage, tokens: TokenAuthority, store: Store, now: number): User {
+  return impersonated(request, credentialsOwner(request, tokens, store, now));
+}
+
+function credentialsOwner(request: IncomingMessage, tokens: TokenAuthority, store: Store, now: number): User {
   const header = request.headers.authorization;
   const byCertificate = certificateUser(request.socket as TLSSocket);
   if (byCertificate) return byCertificate;

@@ -1,11 +1,13 @@
 import type { IncomingMessage } from "node:http";
 import { badRequest, KubeError, unsupportedMediaType } from "../status.ts";
+import type { ProtobufDecoder } from "./protobuf/decode.ts";
 
 /** What a request may weigh; the same as the real API server's limit. */
 const MAX_BODY_BYTES = 3 * 1024 * 1024;
+const PROTOBUF = "application/vnd.kubernetes.protobuf";
 
-/** The whole body as text. Throws 413. */
-export async function readBody(request: IncomingMessage): Promise<string> {
+/** The whole body. Throws 413. */
+export async function readBody(request: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
@@ -15,7 +17,7 @@ export async function readBody(request: IncomingMessage): Promise<string> {
     }
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks).toString("utf8");
+  return Buffer.concat(chunks);
 }
 
 /** The media type of the body, without parameters. */
@@ -43,11 +45,31 @@ export async function parseYaml(text: string): Promise<unknown> {
   }
 }
 
-/** The body as a value, by its media type: JSON or YAML. Throws 415, also for protobuf. */
+let decoder: ProtobufDecoder | undefined;
+
+/** Parses Kubernetes' protobuf. Throws 400. */
+async function parseProtobuf(body: Buffer): Promise<unknown> {
+  if (!decoder) {
+    const [table, { ProtobufDecoder }] = await Promise.all([
+      import("./protobuf/messages.json", { with: { type: "json" } }),
+      import("./protobuf/decode.ts"),
+    ]);
+    decoder = new ProtobufDecoder(table.default);
+  }
+  try {
+    return decoder.decode(body);
+  } catch (error) {
+    throw badRequest(`the protobuf body cannot be read: ${(error as Error).message}`);
+  }
+}
+
+/** The body as a value, by its media type: JSON, YAML or protobuf. Throws 415 for any other. */
 export async function readValue(request: IncomingMessage): Promise<unknown> {
-  const text = await readBody(request);
+  const body = await readBody(request);
   const type = mediaType(request);
-  if (type === "" || type === "application/json") return text === "" ? undefined : parseJson(text);
-  if (type === "application/yaml") return parseYaml(text);
-  throw unsupportedMediaType(["application/json", "application/yaml"]);
+  if (body.length === 0) return undefined;
+  if (type === "" || type === "application/json") return parseJson(body.toString("utf8"));
+  if (type === "application/yaml") return parseYaml(body.toString("utf8"));
+  if (type === PROTOBUF) return parseProtobuf(body);
+  throw unsupportedMediaType(["application/json", "application/yaml", PROTOBUF]);
 }

@@ -1,5 +1,4 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { KubeObject } from "../object.ts";
 import { openApiV2, openApiV2Protobuf, openApiV3, openApiV3Index } from "../openapi/index.ts";
 import { methodNotAllowed, pathNotFound } from "../status.ts";
 import type { Api } from "./context.ts";
@@ -103,7 +102,7 @@ function answerOpenApiV2(
 ): Promise<void> | void {
   const document = documents.get("v2", openApiV2);
   if (request.headers.accept?.includes(OPENAPI_PROTOBUF)) {
-    const bytes = documents.get("v2.pb", () => openApiV2Protobuf(document as KubeObject));
+    const bytes = documents.get("v2.pb", () => openApiV2Protobuf(document));
     return writeText(response, 200, "application/octet-stream", bytes);
   }
   return writeValue(response, 200, { encoding: "json" }, document);

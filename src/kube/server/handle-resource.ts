@@ -122,7 +122,7 @@ async function update(call: Call): Promise<void> {
 async function readPatch(call: Call): Promise<{ type: string; value: unknown }> {
   const type = mediaType(call.request);
   if (!patchTypes(call.target.kind).includes(type)) throw unsupportedMediaType(patchTypes(call.target.kind));
-  const text = await readBody(call.request);
+  const text = (await readBody(call.request)).toString("utf8");
   const isJson = type !== APPLY_PATCH || text.trimStart().startsWith("{");
   return { type, value: isJson ? parseJson(text) : await parseYaml(text) };
 }

@@ -79,14 +79,14 @@ export class SqliteStore implements Store {
   }
 
   #resource(resource: string): Map<string, Stored> {
-    let objects = this.#objects.get(resource);
-    if (!objects) this.#objects.set(resource, (objects = new Map()));
+    const objects = this.#objects.get(resource) ?? new Map<string, Stored>();
+    this.#objects.set(resource, objects);
     return objects;
   }
 
   #history(resource: string): EventHistory {
-    let history = this.#histories.get(resource);
-    if (!history) this.#histories.set(resource, (history = new EventHistory(HISTORY, this.#start)));
+    const history = this.#histories.get(resource) ?? new EventHistory(HISTORY, this.#start);
+    this.#histories.set(resource, history);
     return history;
   }
 

@@ -82,7 +82,7 @@ function checkAddress(name: string, address: string, taken: ReadonlySet<string>)
 
 function freeAddress(taken: ReadonlySet<string>): string {
   const { first, last } = range();
-  for (let value = first + RESERVED_ADDRESSES - 1; value <= last; value++) {
+  for (let value = first + RESERVED_ADDRESSES; value <= last; value++) {
     if (!taken.has(toAddress(value))) return toAddress(value);
   }
   throw internalError("failed to allocate a serviceIP: range is full");

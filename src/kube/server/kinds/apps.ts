@@ -1,4 +1,4 @@
-import { fieldsOf, type KubeObject } from "../../object.ts";
+import { type Fields, fieldsOf, type KubeObject } from "../../object.ts";
 import { defaultDaemonSet, defaultDeployment, defaultReplicaSet } from "../defaults/workload.ts";
 import { declareKind, type KindDeclaration, type ResourceKind, SCALE, statusOf } from "../kind.ts";
 
@@ -15,6 +15,13 @@ function workload(
   });
 }
 
+/** The status of a new object, until its controller says more. */
+function startWith(status: Fields): (object: KubeObject) => void {
+  return (object) => {
+    object.status = { ...status };
+  };
+}
+
 const replicas = (object: KubeObject): Record<string, string> => ({
   "status.replicas": String(fieldsOf(object.status).replicas ?? 0),
 });
@@ -26,7 +33,7 @@ export const appsKinds: readonly ResourceKind[] = [
     resource: "deployments",
     shortNames: ["deploy"],
     subresources: [statusOf("Deployment"), SCALE],
-    strategy: { fillDefaults: defaultDeployment, prepareCreate: (object) => void (object.status = {}) },
+    strategy: { fillDefaults: defaultDeployment, prepareCreate: startWith({}) },
   }),
   workload({
     kind: "ReplicaSet",
@@ -35,7 +42,7 @@ export const appsKinds: readonly ResourceKind[] = [
     subresources: [statusOf("ReplicaSet"), SCALE],
     strategy: {
       fillDefaults: defaultReplicaSet,
-      prepareCreate: (object) => void (object.status = { replicas: 0 }),
+      prepareCreate: startWith({ replicas: 0 }),
       selectable: replicas,
     },
   }),
@@ -46,13 +53,12 @@ export const appsKinds: readonly ResourceKind[] = [
     subresources: [statusOf("DaemonSet")],
     strategy: {
       fillDefaults: defaultDaemonSet,
-      prepareCreate: (object) =>
-        void (object.status = {
-          currentNumberScheduled: 0,
-          desiredNumberScheduled: 0,
-          numberMisscheduled: 0,
-          numberReady: 0,
-        }),
+      prepareCreate: startWith({
+        currentNumberScheduled: 0,
+        desiredNumberScheduled: 0,
+        numberMisscheduled: 0,
+        numberReady: 0,
+      }),
     },
   }),
 ];

@@ -36,8 +36,8 @@ export function applyConfiguration(
   const released = [...(own?.fields ?? [])].filter(
     ([text]) => !fields.has(text) && !rest.some((entry) => entry.fields.has(text)),
   );
-  // Longest first: fields go before the item that holds them.
-  for (const [, path] of released.sort(([, a], [, b]) => b.length - a.length)) removeAt(kind, merged, path, rest);
+  // Shortest first: an item is found by its keys, so it goes before them.
+  for (const [, path] of released.sort(([, a], [, b]) => a.length - b.length)) removeAt(kind, merged, path, rest);
   const unchanged = own !== undefined && equalJson([...own.fields.keys()].sort(), [...fields.keys()].sort());
   const time = unchanged ? own.time : timestamp(options.now);
   const entry: Manager = { ...self, apiVersion: groupVersion(kind.group, kind.version), time, fields };
@@ -158,5 +158,7 @@ function descend(kind: ResourceKind, fields: string[], parent: unknown, step: st
   const holder = parent as Record<string | number, unknown>;
   const child = holder?.[key];
   if (typeof child !== "object" || child === null) return undefined;
-  return (holder[key] = Array.isArray(child) ? [...child] : { ...child });
+  const copy: unknown = Array.isArray(child) ? [...child] : { ...child };
+  holder[key] = copy;
+  return copy;
 }

@@ -114,7 +114,10 @@ export function toFieldsV1(set: FieldSet): Fields {
   const root: Fields = {};
   for (const path of set.values()) {
     let node = root;
-    for (const step of path) node = (node[step] ??= {}) as Fields;
+    for (const step of path) {
+      node[step] ??= {};
+      node = node[step] as Fields;
+    }
     if (path.at(-1)?.startsWith("k:")) node["."] = {};
   }
   return root;
