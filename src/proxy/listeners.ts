@@ -22,7 +22,7 @@ export interface ListenerTableOptions {
   readonly record: (record: AccessRecord) => void;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
-  readonly connectTimeoutMs: number;
+  readonly connectTimeoutMs: Readonly<Record<Direction, number>>;
 }
 
 export interface ListenerStatus {
@@ -91,7 +91,7 @@ class Listener {
       connectUpstream: this.options.sockets.connect,
       record: this.options.record,
       now: this.options.now,
-      connectTimeoutMs: this.options.connectTimeoutMs,
+      connectTimeoutMs: this.options.connectTimeoutMs[this.redirect.direction],
     });
     this.connections.add(connection);
     client.once("close", () => this.connections.delete(connection));

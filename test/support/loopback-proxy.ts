@@ -108,7 +108,7 @@ export async function startLoopbackProxy(
       origins: { lookup: () => proxy.origin },
       record: (record) => records.push(record),
       now: Date.now,
-      connectTimeoutMs: 200,
+      connectTimeoutMs: { ingress: 200, egress: 200 },
     }),
     apply: (next) => proxy.table.apply(next, new Map(next.redirects.map((each, index) => [each.key, 10000 + index]))),
     dial: () =>

@@ -1,0 +1,48 @@
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { create } from "@bufbuild/protobuf";
+import { type AccessRecords, AccessRecordsSchema } from "../../proto/gen/proxy_pb.js";
+import type { AccessRecord } from "../model/access-record.ts";
+
+/** Most records that wait for the agent; beyond, the newest are given up and counted. */
+const MAX_WAITING = 8192;
+
+/** Records on their way to the agent. Proxying never waits for them. */
+export class AccessLog {
+  private waiting: AccessRecord[] = [];
+  private lost = 0;
+  /** Records given up since the start. */
+  lostInAll = 0;
+  private wake: (() => void) | undefined;
+
+  readonly record = (record: AccessRecord): void => {
+    if (this.waiting.length >= MAX_WAITING) {
+      this.lost++;
+      this.lostInAll++;
+    } else this.waiting.push(record);
+    this.wake?.();
+  };
+
+  /** Batches for one stream, each holding what came during one turn of the event loop; ends with the signal. */
+  async *batches(signal: AbortSignal): AsyncGenerator<AccessRecords> {
+    const onAbort = () => this.wake?.();
+    signal.addEventListener("abort", onAbort);
+    while (!signal.aborted) {
+      if (this.waiting.length === 0) await this.arrival();
+      await nextTurn();
+      if (signal.aborted || this.waiting.length === 0) continue;
+      const records = this.waiting;
+      const lost = this.lost;
+      this.waiting = [];
+      this.lost = 0;
+      yield create(AccessRecordsSchema, { recordsJson: Buffer.from(JSON.stringify(records)), lost });
+    }
+    signal.removeEventListener("abort", onAbort);
+  }
+
+  private async arrival(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.wake = resolve;
+    });
+    this.wake = undefined;
+  }
+}

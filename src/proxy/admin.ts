@@ -1,0 +1,126 @@
+import { chmodSync, mkdirSync, rmSync } from "node:fs";
+import { createServer, type Server, type ServerResponse } from "node:http";
+import { dirname } from "node:path";
+import type { ListenerStatus } from "./listeners.ts";
+import type { NetworkPolicy } from "./xds.ts";
+
+/** What the admin interface shows. */
+export interface AdminView {
+  /** The bootstrap file's JSON as loaded. */
+  readonly bootstrap: unknown;
+  readonly version: string;
+  readonly xdsPath: string;
+  readonly startedAtMs: number;
+  now(): number;
+  /** The agent has answered at least once. */
+  initialized(): boolean;
+  connected(): boolean;
+  policyVersion(): string;
+  listeners(): readonly ListenerStatus[];
+  policies(): readonly NetworkPolicy[];
+  stats(): Readonly<Record<string, number>>;
+}
+
+interface Page {
+  readonly status?: number;
+  readonly json?: unknown;
+  readonly text?: string;
+}
+
+const TYPE = "type.googleapis.com/envoy.admin.v3";
+
+const PAGES: Readonly<Record<string, (view: AdminView) => Page>> = {
+  "/config_dump": (view) => ({ json: configDump(view) }),
+  "/server_info": (view) => ({
+    json: {
+      version: view.version,
+      state: view.initialized() ? "LIVE" : "PRE_INITIALIZING",
+      uptime_current_epoch: `${Math.floor((view.now() - view.startedAtMs) / 1000)}s`,
+      pid: process.pid,
+    },
+  }),
+  "/ready": (view) =>
+    view.initialized()
+      ? { text: "LIVE\n" }
+      : { status: 503, text: "PRE_INITIALIZING: the agent has not answered yet\n" },
+  "/listeners": (view) => ({
+    text: view
+      .listeners()
+      .map((listener) => `${nameOf(listener)}::0.0.0.0:${listener.port}\n`)
+      .join(""),
+  }),
+  "/clusters": (view) => ({
+    text: `xds-grpc-cilium::${view.xdsPath}::connected::${view.connected()}\n`,
+  }),
+  "/stats": (view) => ({
+    text: Object.entries(view.stats())
+      .map(([name, value]) => `${name}: ${value}\n`)
+      .join(""),
+  }),
+};
+
+/** Serves the admin interface on a unix socket; a stale socket there is replaced. */
+export async function startAdmin(path: string, view: AdminView): Promise<{ close(): Promise<void> }> {
+  const server = createServer((request, response) => {
+    const page = PAGES[(request.url ?? "").split("?", 1)[0]!];
+    if (page === undefined) reply(response, { status: 404, text: `${Object.keys(PAGES).join("\n")}\n` });
+    else if (request.method !== "GET") reply(response, { status: 405, text: "GET only\n" });
+    else reply(response, page(view));
+  });
+  server.keepAliveTimeout = 0; // the agent keeps its connection
+  await listen(server, path);
+  return {
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function configDump(view: AdminView): unknown {
+  return {
+    configs: [
+      { "@type": `${TYPE}.BootstrapConfigDump`, bootstrap: view.bootstrap },
+      {
+        "@type": `${TYPE}.ListenersConfigDump`,
+        version_info: view.policyVersion(),
+        dynamic_listeners: view.listeners().map((listener) => ({
+          name: nameOf(listener),
+          active_state: {
+            listener: { address: { socket_address: { address: "0.0.0.0", port_value: listener.port } } },
+            connections: listener.connections,
+          },
+        })),
+      },
+      {
+        "@type": "shieldgate.proxy.v1.NetworkPoliciesDump",
+        version_info: view.policyVersion(),
+        policies: view.policies(),
+      },
+    ],
+  };
+}
+
+function nameOf(listener: ListenerStatus): string {
+  return `${listener.endpointId}/${listener.key}`;
+}
+
+function reply(response: ServerResponse, page: Page): void {
+  const isJson = page.json !== undefined;
+  response.writeHead(page.status ?? 200, { "content-type": isJson ? "application/json" : "text/plain; charset=UTF-8" });
+  response.end(isJson ? `${JSON.stringify(page.json, null, 1)}\n` : page.text);
+}
+
+function listen(server: Server, path: string): Promise<void> {
+  mkdirSync(dirname(path), { recursive: true });
+  rmSync(path, { force: true });
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(path, () => {
+      server.off("error", reject);
+      chmodSync(path, 0o600);
+      resolve();
+    });
+  });
+}

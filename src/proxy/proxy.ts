@@ -1,0 +1,86 @@
+import type { AccessRecord } from "../model/access-record.ts";
+import type { ProxyOrigins } from "../model/proxy-origin.ts";
+import { AccessLog } from "./access-log.ts";
+import { startAdmin } from "./admin.ts";
+import { parseBootstrap } from "./bootstrap.ts";
+import { ListenerTable, type ProxySockets } from "./listeners.ts";
+import { AgentChannel } from "./xds-client.ts";
+
+const DRAIN_MS = 2000;
+
+export interface ProxyOptions {
+  /** JSON of the bootstrap file. */
+  readonly bootstrap: unknown;
+  readonly version: string;
+  readonly origins: ProxyOrigins;
+  readonly sockets: ProxySockets;
+  readonly log: (line: string) => void;
+}
+
+export interface NodeProxy {
+  /** Accepts nothing more, lets open exchanges end (at most 2 s), closes. */
+  stop(): Promise<void>;
+}
+
+/** Counts what the admin interface shows under /stats. */
+class Counters {
+  readonly values: Record<string, number> = {
+    "http.requests": 0,
+    "http.requests_denied": 0,
+    "http.requests_error": 0,
+    "http.responses": 0,
+    "http.responses_error": 0,
+  };
+
+  count(record: AccessRecord): void {
+    const name = `http.${record.type}s`;
+    this.values[name] = (this.values[name] ?? 0) + 1;
+    if (record.verdict === "forwarded") return;
+    const refused = `${name}_${record.verdict}`;
+    this.values[refused] = (this.values[refused] ?? 0) + 1;
+  }
+}
+
+/** Starts the proxy: no policy and no listener until the agent sends them. Throws on a bootstrap it cannot honour. */
+export async function startProxy(options: ProxyOptions): Promise<NodeProxy> {
+  const bootstrap = parseBootstrap(options.bootstrap);
+  const accessLog = new AccessLog();
+  const counters = new Counters();
+  const table = new ListenerTable({
+    sockets: options.sockets,
+    origins: options.origins,
+    record: (record) => {
+      counters.count(record);
+      accessLog.record(record);
+    },
+    now: Date.now,
+    connectTimeoutMs: bootstrap.connectTimeoutMs,
+  });
+  const { node, xdsPath } = bootstrap;
+  const channel = new AgentChannel({ socketPath: xdsPath, node, table, accessLog, log: options.log });
+  const admin = await startAdmin(bootstrap.adminPath, {
+    bootstrap: options.bootstrap,
+    version: options.version,
+    xdsPath,
+    startedAtMs: Date.now(),
+    now: Date.now,
+    initialized: () => channel.initialized,
+    connected: () => channel.connected,
+    policyVersion: () => channel.version,
+    listeners: () => table.list(),
+    policies: () => table.inForce(),
+    stats: () => ({
+      ...counters.values,
+      "access_log.lost": accessLog.lostInAll,
+      "listeners.active": table.list().length,
+      "connections.active": table.list().reduce((sum, { connections }) => sum + connections, 0),
+    }),
+  });
+  return {
+    async stop() {
+      await table.drain(DRAIN_MS);
+      await channel.close();
+      await admin.close();
+    },
+  };
+}
