@@ -3,9 +3,10 @@ import { parseArgs } from "node:util";
 import { joinCgroup } from "../lab/cgroup.ts";
 import { labPaths } from "../lab/paths.ts";
 import { readPorts } from "../lab/ports.ts";
-import { startTicks, writeRecord } from "../lab/process-record.ts";
+import { writeRecord } from "../lab/process-record.ts";
 import { processSpecs } from "../lab/processes.ts";
 import { Supervisor } from "../lab/supervisor.ts";
+import { startTicks } from "../runtime/process/process-table.ts";
 
 process.title = "shieldgate-supervisor";
 const { values } = parseArgs({ options: { name: { type: "string", default: "shieldgate" } } });

@@ -1,7 +1,7 @@
 import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { startTicks } from "./process-record.ts";
+import { startTicks } from "../runtime/process/process-table.ts";
 
 /** Directory for locks: beside the labs' run directories, which come and go. */
 const LOCKS = "/run/shieldgate";

@@ -1,12 +1,10 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import type { ProcessIdentity } from "../runtime/process/process-table.ts";
 import type { LabPaths } from "./paths.ts";
 
 /** What is on disk about a running process of the lab, so that a new supervisor or the kubelet can find it. */
-export interface ProcessRecord {
-  readonly pid: number;
-  /** Start time in clock ticks since boot (/proc/<pid>/stat field 22): tells a reused pid. */
-  readonly startTicks: string;
+export interface ProcessRecord extends ProcessIdentity {
   readonly startedAtMs: number;
   readonly restarts: number;
   readonly logPath: string;
@@ -34,19 +32,4 @@ export function writeRecord(paths: LabPaths, name: string, record: ProcessRecord
 
 export function deleteRecord(paths: LabPaths, name: string): void {
   rmSync(recordPath(paths, name), { force: true });
-}
-
-/** Start time of a live process in clock ticks since boot, or undefined when it has ended (a zombie has). */
-export function startTicks(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return fields[0] === "Z" || fields[0] === "X" ? undefined : fields[19];
-  } catch {
-    return undefined;
-  }
-}
-
-export function isAlive(record: ProcessRecord | undefined): boolean {
-  return record !== undefined && startTicks(record.pid) === record.startTicks;
 }

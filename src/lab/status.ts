@@ -4,10 +4,11 @@ import { connect } from "../kube/client/connect.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { Pods } from "../kube/resources.ts";
 import { NODES } from "../model/addresses.ts";
+import { isAlive } from "../runtime/process/process-table.ts";
 import { labPids, memoryPss } from "./cgroup.ts";
 import type { LabPaths } from "./paths.ts";
 import { readSandboxPids } from "./pods.ts";
-import { isAlive, type ProcessRecord, readRecord } from "./process-record.ts";
+import { type ProcessRecord, readRecord } from "./process-record.ts";
 import { readiness } from "./readiness.ts";
 
 /** What `status -o json` prints. A pid of 0 means that the process does not run now. */

@@ -1,8 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
+import { isAlive, startTicks } from "../runtime/process/process-table.ts";
 import type { LabPaths } from "./paths.ts";
-import { deleteRecord, isAlive, type ProcessRecord, readRecord, startTicks, writeRecord } from "./process-record.ts";
+import { deleteRecord, type ProcessRecord, readRecord, writeRecord } from "./process-record.ts";
 import type { ProcessSpec } from "./processes.ts";
 
 /** Wait before the n-th restart in a row, in ms: none for the first, then doubling to 5 s. */

@@ -1,10 +1,11 @@
 import { existsSync, readdirSync, rmdirSync, rmSync } from "node:fs";
+import { isAlive } from "../runtime/process/process-table.ts";
 import { isMounted, unmountBpffs } from "./bpffs.ts";
 import { killCgroup } from "./cgroup.ts";
 import { command } from "./command.ts";
 import { deleteNetwork } from "./network.ts";
 import type { LabPaths } from "./paths.ts";
-import { isAlive, readRecord } from "./process-record.ts";
+import { readRecord } from "./process-record.ts";
 
 /** Ends every process and removes everything of the running lab; its objects stay on disk. Right after any crash. */
 export async function teardown(paths: LabPaths): Promise<void> {

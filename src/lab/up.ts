@@ -3,6 +3,7 @@ import { closeSync, existsSync, mkdirSync, openSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { NODES } from "../model/addresses.ts";
+import { isAlive } from "../runtime/process/process-table.ts";
 import { isMounted, mountBpffs } from "./bpffs.ts";
 import { writeConfiguration } from "./configuration.ts";
 import { doctor } from "./doctor.ts";
@@ -11,7 +12,7 @@ import { withLabLock } from "./lock.ts";
 import { createNetwork, labNamespaces } from "./network.ts";
 import { type LabPaths, nodeRun } from "./paths.ts";
 import { choosePorts, readPorts } from "./ports.ts";
-import { isAlive, readRecord } from "./process-record.ts";
+import { readRecord } from "./process-record.ts";
 import { type Progress, readiness } from "./readiness.ts";
 import { deleteLab, teardown } from "./teardown.ts";
 

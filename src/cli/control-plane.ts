@@ -1,0 +1,77 @@
+/** The control plane of a lab: API server, controllers, Cilium's operator part, and the objects of kube-system. */
+import { parseArgs } from "node:util";
+import packageJson from "../../package.json" with { type: "json" };
+import { startControllers } from "../controllers/index.ts";
+import { connect, type KubeClient, KubeError } from "../kube/client/index.ts";
+import { createApiServer } from "../kube/server/api-server.ts";
+import { proxyBootstrap } from "../lab/configuration.ts";
+import { systemManifests } from "../lab/manifests.ts";
+import { policyErrors } from "../lab/policy-admission.ts";
+import { openListener } from "../runtime/netns-socket.ts";
+
+process.title = "shieldgate-control-plane";
+
+const { values } = parseArgs({
+  options: {
+    database: { type: "string" },
+    pki: { type: "string" },
+    listen: { type: "string" },
+    "host-listen": { type: "string" },
+    "host-netns": { type: "string" },
+  },
+});
+
+function needed(name: keyof typeof values): string {
+  const value = values[name];
+  if (value === undefined) throw new Error(`--${name} is missing`);
+  return value;
+}
+
+function address(text: string): { host: string; port: number } {
+  const colon = text.lastIndexOf(":");
+  return { host: text.slice(0, colon), port: Number(text.slice(colon + 1)) };
+}
+
+/** Creates what is missing of kube-system; what a user changed there stays. */
+async function install(client: KubeClient): Promise<void> {
+  const refs: Record<string, string> = {
+    ServiceAccount: "/api/v1/namespaces/kube-system/serviceaccounts",
+    ConfigMap: "/api/v1/namespaces/kube-system/configmaps",
+    Service: "/api/v1/namespaces/kube-system/services",
+    Deployment: "/apis/apps/v1/namespaces/kube-system/deployments",
+    DaemonSet: "/apis/apps/v1/namespaces/kube-system/daemonsets",
+  };
+  await Promise.all(
+    systemManifests(packageJson.version, proxyBootstrap()).map(async (manifest) => {
+      try {
+        await client.raw("POST", refs[manifest.kind]!, manifest);
+      } catch (error) {
+        if (!(error instanceof KubeError && error.reason === "AlreadyExists")) throw error;
+      }
+    }),
+  );
+}
+
+const inside = address(needed("listen"));
+const outside = openListener({ netnsPath: needed("host-netns"), ...address(needed("host-listen")) });
+const server = await createApiServer({
+  store: needed("database"),
+  certificates: needed("pki"),
+  listeners: [{ fd: outside }, inside],
+  admission: [(operation, _, object) => (operation === "DELETE" ? undefined : policyErrors(object))],
+});
+const { cert, key } = server.authority.client("controllers", "system:kube-controller-manager", ["system:masters"]);
+const client = connect({ server: `https://${inside.host}:${inside.port}`, ca: server.authority.ca, cert, key });
+await install(client);
+const controllers = await startControllers(client, {
+  validatePolicy: (object) => {
+    const errors = policyErrors(object).map((error) => `${error.field}: ${error.message}`);
+    return errors.length === 0 ? { ok: true } : { ok: false, errors };
+  },
+});
+process.on("SIGTERM", () => {
+  controllers
+    .stop()
+    .then(() => server.close())
+    .finally(() => process.exit(0));
+});
