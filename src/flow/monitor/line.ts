@@ -1,0 +1,57 @@
+import { type DatapathEvent, EventDirection, EventType, TracePoint } from "../decode/event.ts";
+import { decodePacket, type Packet } from "../decode/packet.ts";
+import { dropReasonText } from "../drop-reason.ts";
+import { MATCH_TYPE_NAMES } from "../print/names.ts";
+import { connectionText, hexNumber, identityName, identityPair, type MonitorOptions, stateText } from "./names.ts";
+
+const TRACE_SUMMARIES: Readonly<Record<number, (event: DatapathEvent) => string>> = {
+  [TracePoint.ToEndpoint]: (event) => `-> endpoint ${event.destinationEndpoint || event.endpoint}`,
+  [TracePoint.ToProxy]: (event) => (event.verdict > 0 ? `-> proxy port ${event.verdict}` : "-> proxy"),
+  [TracePoint.ToHost]: () => "-> host from",
+  [TracePoint.ToStack]: () => "-> stack",
+  [TracePoint.ToOverlay]: () => "-> overlay",
+  [TracePoint.ToNetwork]: () => "-> network",
+  [TracePoint.FromEndpoint]: (event) => `<- endpoint ${event.endpoint}`,
+  [TracePoint.FromProxy]: () => "<- proxy",
+  [TracePoint.FromHost]: () => "<- host",
+  [TracePoint.FromStack]: () => "<- stack",
+  [TracePoint.FromOverlay]: () => "<- overlay",
+  [TracePoint.FromNetwork]: () => "<- network",
+};
+
+/** Where a traced packet goes or comes from: `-> endpoint 871`, `<- overlay`. */
+export function traceSummary(event: DatapathEvent): string {
+  return TRACE_SUMMARIES[event.subtype]?.(event) ?? `unknown trace point ${event.subtype}`;
+}
+
+function traceLine(event: DatapathEvent, packet: Packet, options: MonitorOptions): string {
+  const original = event.originalAddress || (event.ipv6 ? "::" : "0.0.0.0");
+  return `${traceSummary(event)} flow ${hexNumber(event.hash)} , identity ${identityPair(event, options)} state ${stateText(event)} ifindex ${options.interfaceName(event.ifindex)} orig-ip ${original}: ${connectionText(packet)}`;
+}
+
+function dropLine(event: DatapathEvent, packet: Packet, options: MonitorOptions): string {
+  const place = event.sourceLine === 0 ? "" : `file bpf:${event.sourceLine}, `;
+  return `xx drop (${dropReasonText(event.subtype)}) flow ${hexNumber(event.hash)} to endpoint ${event.destinationEndpoint}, ifindex ${event.ifindex}, ${place}, identity ${identityPair(event, options)}: ${connectionText(packet)}`;
+}
+
+/** What a policy verdict did: allow, redirect or deny. */
+export function actionText(event: DatapathEvent): string {
+  if (event.verdict < 0) return "deny";
+  return event.verdict > 0 ? "redirect" : "allow";
+}
+
+/** The one line that a policy verdict has in every verbosity. */
+export function verdictLine(event: DatapathEvent, options: MonitorOptions): string {
+  const packet = decodePacket(event.packet);
+  const ingress = event.direction === EventDirection.Ingress;
+  const remote = ingress ? event.sourceIdentity : event.destinationIdentity;
+  const match = MATCH_TYPE_NAMES[event.matchType] ?? "unknown";
+  return `Policy verdict log: flow ${hexNumber(event.hash)} local EP ID ${event.endpoint}, remote ID ${identityName(remote, options.numeric)}, proto ${packet.ip?.protocol ?? 0}, ${ingress ? "ingress" : "egress"}, action ${actionText(event)}, auth: disabled, match ${match}, ${connectionText(packet)}`;
+}
+
+/** One line an event: what `cilium monitor` prints without -v. */
+export function monitorLine(event: DatapathEvent, options: MonitorOptions): string {
+  if (event.type === EventType.PolicyVerdict) return verdictLine(event, options);
+  const packet = decodePacket(event.packet);
+  return event.type === EventType.Drop ? dropLine(event, packet, options) : traceLine(event, packet, options);
+}
