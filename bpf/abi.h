@@ -245,6 +245,7 @@ struct sg_ct_entry {
 #define SG_CT_FLAG_FIN_REPLY 4
 #define SG_CT_FLAG_RST 8
 #define SG_CT_FLAG_NAT 16 /* nat and nat_port hold */
+#define SG_CT_FLAG_FROM_PROXY 32 /* ingress: the proxy opened it for its client */
 
 /* Packet marks: low 16 bits say who made the packet, high 16 carry the identity as far as it fits. */
 #define SG_MARK_TO_PROXY 0x200     /* packet goes to the local proxy's socket */

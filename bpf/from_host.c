@@ -8,7 +8,7 @@ static __always_inline int host_identity(struct packet *p, struct sg_node *node,
 	struct sg_endpoint *local = local_endpoint(&p->tuple.src);
 
 	p->src_identity = local ? local->identity : identity_of(node, &p->tuple.src);
-	if (mark != SG_MARK_FROM_PROXY_INGRESS && mark != SG_MARK_FROM_PROXY_EGRESS && !is_this_node(node, &p->tuple.src))
+	if (!is_proxy_mark(mark) && !is_this_node(node, &p->tuple.src))
 		return FAIL(p, DROP_INVALID_SOURCE_IP);
 	return 0;
 }
@@ -60,9 +60,13 @@ int from_host(struct __sk_buff *skb)
 		failed = host_identity(p, node, mark);
 	if (failed)
 		return drop(skb, p, failed);
-	if (mark == SG_MARK_FROM_PROXY_INGRESS || mark == SG_MARK_FROM_PROXY_EGRESS) {
+	if (is_proxy_mark(mark)) {
 		failed = track_proxy(p, mark);
+		if (failed > 0)
+			return turn_to_proxy(skb, node, 0);
 	} else {
+		if (answers_proxy(p))
+			return turn_to_proxy(skb, node, 0);
 		failed = service_translate(skb, p);
 		if (!failed)
 			failed = track_host_service(p);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tc egress on lo: the node's answers to itself when it asked through a service. */
+/* tc egress on lo: the node's answers to itself when it asked through a service, and the proxy's connections to it. */
 #include "deliver.h"
 
 SEC("tc")
@@ -7,9 +7,12 @@ int loopback(struct __sk_buff *skb)
 {
 	struct packet *p = new_packet();
 	struct sg_node *node = this_node();
+	__u32 mark = skb->mark & SG_MARK_MASK;
 
 	if (!p || !node || skb->protocol != bpf_htons(ETH_P_IP) || parse_ipv4(skb, p))
 		return TC_ACT_OK;
+	if (is_proxy_mark(mark))
+		return track_proxy(p, mark) < 0 ? TC_ACT_SHOT : TC_ACT_OK;
 	if (is_this_node(node, &p->tuple.src) && is_this_node(node, &p->tuple.dst) && host_service_restore(skb, p))
 		return TC_ACT_SHOT;
 	return TC_ACT_OK;

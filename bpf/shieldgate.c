@@ -6,6 +6,7 @@
 #include "from_overlay.c"
 #include "loopback.c"
 #include "to_endpoint.c"
+#include "to_network.c"
 #include "to_proxy.c"
 
 char LICENSE[] SEC("license") = "Apache-2.0";

@@ -7,7 +7,7 @@ static __always_inline int stack_identity(struct packet *p, struct sg_node *node
 {
 	struct sg_endpoint *local = local_endpoint(&p->tuple.src);
 
-	if (mark == SG_MARK_FROM_PROXY_INGRESS || mark == SG_MARK_FROM_PROXY_EGRESS) {
+	if (is_proxy_mark(mark)) {
 		p->src_identity = local ? local->identity : identity_of(node, &p->tuple.src);
 		p->judged = mark == SG_MARK_FROM_PROXY_INGRESS;
 		p->proxy_leg = 1;
@@ -19,15 +19,6 @@ static __always_inline int stack_identity(struct packet *p, struct sg_node *node
 	return 0;
 }
 
-/* Sockets can be assigned at tc ingress only: the packet comes in again through cilium_host, see to_proxy. */
-static __always_inline int turn_to_proxy(struct __sk_buff *skb, struct packet *p, struct sg_node *node,
-					 struct sg_endpoint *endpoint)
-{
-	record_origin(p, endpoint, SG_INGRESS);
-	skb->mark = SG_MARK_TO_PROXY | p->proxy_port << 16;
-	return bpf_redirect(node->host_ifindex, BPF_F_INGRESS);
-}
-
 static __always_inline int into_pod(struct __sk_buff *skb, struct packet *p, struct sg_node *node,
 				    struct sg_endpoint *endpoint)
 {
@@ -35,8 +26,10 @@ static __always_inline int into_pod(struct __sk_buff *skb, struct packet *p, str
 
 	if (failed)
 		return drop(skb, p, failed);
-	if (p->proxy_port)
-		return turn_to_proxy(skb, p, node, endpoint);
+	if (p->proxy_port) {
+		record_origin(p, endpoint, SG_INGRESS);
+		return turn_to_proxy(skb, node, p->proxy_port);
+	}
 	failed = service_restore(skb, p);
 	if (failed)
 		return drop(skb, p, failed);

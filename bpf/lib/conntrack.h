@@ -143,6 +143,8 @@ static __noinline int ct_create(struct packet *p, __u32 scope, const struct sg_a
 		entry.nat = *nat;
 		entry.flags = SG_CT_FLAG_NAT;
 	}
+	if (p->proxy_leg)
+		entry.flags |= SG_CT_FLAG_FROM_PROXY;
 	entry.expires_ns = p->now_ns + ct_lifetime(p, &entry);
 	p->key = p->tuple;
 	p->key.scope = scope;
@@ -159,7 +161,8 @@ static __noinline int ct_commit(struct packet *p, struct sg_ct_entry *entry, __u
 		p->restore_port = entry->nat_port;
 		p->restores = 1;
 	}
-	if (p->icmp_error)
+	/* The proxy's own connection to the pod it guards is tracked in scope proxy: here it could meet its client's. */
+	if (p->icmp_error || (p->judged && p->ct_status != SG_CT_REPLY))
 		return 0;
 	if (p->ct_status == SG_CT_NEW) {
 		const struct sg_addr *nat = scope == SG_CT_EGRESS && p->translated ? &p->service : NULL;

@@ -122,19 +122,35 @@ static __always_inline int answer_to_proxy(struct __sk_buff *skb, struct packet 
 	return proxied(skb, p, to_connected_socket(skb, p, 0));
 }
 
-/* Marks the proxy's own connection when it goes out, so that answers_proxy() knows it. Packets with the proxy's mark
- * are either of such a connection or its answers to a client, whose connection is tracked already. */
+/* Notes the proxy's own connection when it goes out, so that answers_proxy() knows what comes back. Packets with the
+ * proxy's mark are either of such a connection or its answer to a client, whose connection is tracked already. 1 = the
+ * client is the proxy itself, in its other role: its socket must get the packet, not the pod whose address it uses. */
 static __noinline int track_proxy(struct packet *p, __u32 mark)
 {
+	__u8 scope = mark == SG_MARK_FROM_PROXY_INGRESS ? SG_CT_INGRESS : SG_CT_EGRESS;
 	struct sg_ct_entry *entry;
 
 	p->proxy_leg = 1;
 	if (p->tuple.protocol != IPPROTO_TCP)
 		return 0;
-	if (!is_syn(p) && ct_find(p, &p->tuple, REVERSE, mark == SG_MARK_FROM_PROXY_INGRESS ? SG_CT_INGRESS : SG_CT_EGRESS))
-		return 0;
+	entry = is_syn(p) ? NULL : ct_find(p, &p->tuple, REVERSE, scope);
+	if (entry)
+		return entry->flags & SG_CT_FLAG_FROM_PROXY ? 1 : 0;
 	entry = ct_find(p, &p->tuple, FORWARD, SG_CT_PROXY);
 	if (entry && !(is_syn(p) && ct_closing(entry)))
 		return ct_touch(p, entry, 0);
 	return ct_create(p, SG_CT_PROXY, NULL, 0, 0);
+}
+
+static __always_inline bool is_proxy_mark(__u32 mark)
+{
+	return mark == SG_MARK_FROM_PROXY_INGRESS || mark == SG_MARK_FROM_PROXY_EGRESS;
+}
+
+/* Sockets can be assigned at tc ingress only: from an egress hook the packet goes round through cilium_host, where
+ * to_proxy stands. Port 0 = the connection's own socket must be there already. */
+static __always_inline int turn_to_proxy(struct __sk_buff *skb, const struct sg_node *node, __u32 port)
+{
+	skb->mark = SG_MARK_TO_PROXY | port << 16;
+	return bpf_redirect(node->host_ifindex, BPF_F_INGRESS);
 }

@@ -8,6 +8,8 @@ import type { PolicyMapEntry } from "../../src/policy/policy-map.ts";
 const root = new URL("../..", import.meta.url).pathname;
 const objectPath = `${root}bpf/build/shieldgate.o`;
 const POD_MTU = 1450;
+/** A pod's tool: `${probe} ping 172.20.1.10`, see datapath-probe.ts. */
+export const probe = `${process.execPath} ${root}test/kernel/datapath-probe.ts`;
 let labs = 0;
 
 export interface Pod {
@@ -134,7 +136,10 @@ class NodeProcess implements LabNode {
       { stdio: ["pipe", "pipe", "inherit"] },
     );
     this.#child = child;
-    child.once("exit", () => this.#rejectAll());
+    child.once("exit", () => {
+      if (this.#child === child) this.#child = undefined;
+      this.#rejectAll();
+    });
     createInterface({ input: child.stdout }).on("line", (line) => this.#settle(line));
     return this.call<number>("prepareNode", this.config);
   }
@@ -155,6 +160,7 @@ class NodeProcess implements LabNode {
   call<T>(method: string, ...args: unknown[]): Promise<T> {
     const id = this.#next++;
     return new Promise<T>((resolve, reject) => {
+      if (!this.#child) return reject(new Error(`${this.netns}: no datapath process for ${method}`));
       this.#waiting.set(id, { resolve, reject });
       this.#child?.stdin?.write(`${JSON.stringify({ id, method, args })}\n`);
     });
@@ -179,7 +185,9 @@ function linkMac(netns: string, name: string): { mac: string; ifindex: number } 
 }
 
 function makeVeth(node: LabNode, netns: string, name: string, address: string): void {
-  ipBatch([`netns add ${netns}`, `link add ${name} netns ${node.netns} type veth peer name eth0 netns ${netns}`]);
+  ipBatch([`netns add ${netns}`]);
+  inNetns(netns, "echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6");
+  ipBatch([`link add ${name} netns ${node.netns} type veth peer name eth0 netns ${netns}`]);
   const { router } = node.config;
   ipBatch(
     [
@@ -318,4 +326,10 @@ export const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve
 export async function eventsOf(node: LabNode, keep: (event: Event) => boolean): Promise<Event[]> {
   await sleep(30);
   return (await node.call<Event[]>("events")).filter(keep);
+}
+
+/** An HTTP server in the pod: answers `<endpoint id> <peer's address>`, and 4 MiB for /bulk. */
+export function serveHttp(pod: Pod, port: number): void {
+  const source = `require("http").createServer((q, r) => r.end(q.url === "/bulk" ? Buffer.alloc(4 << 20) : "${pod.id} " + q.socket.remoteAddress)).listen(${port}, "0.0.0.0")`;
+  pod.spawn(`${process.execPath} -e '${source}'`);
 }

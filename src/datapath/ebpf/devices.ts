@@ -79,7 +79,7 @@ export function prepareDevices(node: NodeConfig): Devices {
   ip([...deviceLines(), ...routeLines(node)], false);
   // Adding a rule twice is an error that says so and nothing else; there is no "replace" for rules.
   ip([`rule add ${rule}`], true);
-  sysctl(`ipv4/conf/${node.networkInterface}/rp_filter`, "0");
+  for (const device of [node.networkInterface, "lo"]) sysctl(`ipv4/conf/${device}/rp_filter`, "0");
   // The node reaches its own service backends by coming in again through cilium_host with its own address.
   sysctl(`ipv4/conf/${HOST_DEVICE}/accept_local`, "1");
   return { host: interfaceIndex(HOST_DEVICE), overlay: interfaceIndex(OVERLAY_DEVICE), network };

@@ -30,6 +30,7 @@ export function attachNode(object: LoadedObject, devices: Devices): void {
   for (const ifindex of [devices.host, devices.overlay, devices.network, LOOPBACK]) createHooks(ifindex);
   attach(devices.overlay, "ingress", object.program("from_overlay"));
   attach(devices.network, "ingress", object.program("from_network"));
+  attach(devices.network, "egress", object.program("to_network"));
   attach(devices.host, "egress", object.program("from_host"));
   attach(devices.host, "ingress", object.program("to_proxy"));
   attach(LOOPBACK, "egress", object.program("loopback"));

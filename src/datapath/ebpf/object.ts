@@ -13,6 +13,7 @@ export const PROGRAMS = [
   "to_endpoint",
   "from_overlay",
   "from_network",
+  "to_network",
   "from_host",
   "to_proxy",
   "loopback",

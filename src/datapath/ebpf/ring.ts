@@ -88,6 +88,8 @@ function openBell(ringFd: number): Bell {
   const stop = check("make an eventfd", libcCalls.eventfd(0, 0));
   watch(epoll, ringFd);
   watch(epoll, stop);
+  // Lives as long as the bell: the waiting thread writes to it.
+  const ready = Buffer.alloc(24);
   let waiting = false;
   let closed = false;
   const release = () => {
@@ -98,7 +100,7 @@ function openBell(ringFd: number): Bell {
     wait: () =>
       new Promise((resolve) => {
         waiting = true;
-        libcCalls.epollWait.async(epoll, Buffer.alloc(24), 2, -1, () => {
+        libcCalls.epollWait.async(epoll, ready, 2, -1, () => {
           waiting = false;
           if (closed) release();
           resolve();
