@@ -22,9 +22,11 @@ export function fencedBlocks(page: string, language: string): string[] {
 
 /** The expected output as a regular expression; runs of spaces count as one, for column widths follow names. */
 export function outputPattern(output: string): RegExp {
-  const escape = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&").replace(/ +/g, " +");
+  const quoted = (text: string) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&").replace(/ +/g, " +");
   const lines = output
     .split("\n")
-    .map((line) => (line.trim() === "…" ? "(?:.*\\n)*?" : `${line.trimEnd().split("…").map(escape).join("[^\\n]*?")} *\\n`));
+    .map((line) =>
+      line.trim() === "…" ? "(?:.*\\n)*?" : `${line.trimEnd().split("…").map(quoted).join("[^\\n]*?")} *\\n`,
+    );
   return new RegExp(`^${lines.join("")}$`);
 }
