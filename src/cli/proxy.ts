@@ -1,0 +1,46 @@
+/** Main of a node's proxy process: `proxy --bootstrap FILE --pins DIRECTORY`. */
+import { readFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import packageJson from "../../package.json" with { type: "json" };
+import { openProxyOrigins } from "../datapath/ebpf/proxy-origins.ts";
+import type { ProxyOrigins } from "../model/proxy-origin.ts";
+import { startProxy } from "../proxy/proxy.ts";
+import { transparentSockets } from "../proxy/sockets.ts";
+
+process.title = "cilium-envoy";
+
+function log(line: string): void {
+  process.stderr.write(`${new Date().toISOString()} proxy: ${line}\n`);
+}
+
+/** The proxy may start before the agent has made the map: it is opened when the first connection comes. */
+function pinnedOrigins(pinDirectory: string): ProxyOrigins {
+  let opened: ProxyOrigins | undefined;
+  return {
+    lookup(...tuple) {
+      try {
+        opened ??= openProxyOrigins({ pinDirectory });
+        return opened.lookup(...tuple);
+      } catch (error) {
+        log(`connection refused, its origin cannot be looked up: ${(error as Error).message}`);
+        return undefined;
+      }
+    },
+  };
+}
+
+const { values } = parseArgs({ options: { bootstrap: { type: "string" }, pins: { type: "string" } } });
+if (values.bootstrap === undefined || values.pins === undefined) {
+  process.stderr.write("usage: proxy --bootstrap FILE --pins DIRECTORY\n");
+  process.exit(2);
+}
+const proxy = await startProxy({
+  bootstrap: JSON.parse(readFileSync(values.bootstrap, "utf8")),
+  version: packageJson.version,
+  origins: pinnedOrigins(values.pins),
+  sockets: transparentSockets(),
+  log,
+});
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  process.once(signal, () => void proxy.stop().then(() => process.exit(0)));
+}
