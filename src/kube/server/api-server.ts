@@ -53,7 +53,7 @@ export interface ApiServer {
   readonly ports: readonly number[];
   /** A kubeconfig for cluster administrators, for a server address like `https://127.0.0.1:6443`. */
   adminKubeconfig(server: string): string;
-  /** Ends watches and connections, and closes the store. */
+  /** Ends watches and connections, and closes the store; a second call does nothing more. */
   close(): Promise<void>;
 }
 
@@ -80,7 +80,15 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const names = [...API_SERVER_NAMES, ...(options.serverNames ?? [])];
   const pair = authority.server("apiserver", "kube-apiserver", names);
   const servers = options.listeners.map(() => httpsServer(api, { ...pair, ca: authority.ca }));
+  const sockets = servers.map(trackSockets);
   await Promise.all(servers.map((server, index) => listen(server, options.listeners[index]!)));
+  let closing: Promise<void> | undefined;
+  const closeAll = async (): Promise<void> => {
+    stopExpiry();
+    stopServing();
+    await Promise.all(servers.map((server, index) => closeServer(server, sockets[index]!)));
+    store.close();
+  };
   return {
     authority,
     ports: servers.map((server) => (server.address() as AddressInfo).port),
@@ -92,11 +100,9 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
         user: "kubernetes-admin",
         credentials: authority.client("admin", "kubernetes-admin", ["system:masters"]),
       }),
-    async close() {
-      stopExpiry();
-      stopServing();
-      await Promise.all(servers.map(closeServer));
-      store.close();
+    close() {
+      closing ??= closeAll();
+      return closing;
     },
   };
 }
@@ -111,12 +117,22 @@ function listen(server: Server, listener: Listener): Promise<void> {
   });
 }
 
-function closeServer(server: Server): Promise<void> {
+function closeServer(server: Server, sockets: ReadonlySet<Duplex>): Promise<void> {
   return new Promise((resolve) => {
     server.close(() => resolve());
-    server.closeAllConnections();
-    // Upgraded connections are no longer the server's: their pipes end with the process or their peers.
+    // Also those that were upgraded, of which the HTTP server knows nothing any more.
+    for (const socket of sockets) socket.destroy();
   });
+}
+
+/** The open connections of a server, upgraded ones too. */
+function trackSockets(server: Server): ReadonlySet<Duplex> {
+  const sockets = new Set<Duplex>();
+  server.on("connection", (socket: Duplex) => {
+    sockets.add(socket);
+    socket.on("close", () => sockets.delete(socket));
+  });
+  return sockets;
 }
 
 function httpsServer(api: Api, tls: { cert: string; key: string; ca: string }): Server {

@@ -145,12 +145,8 @@ export function proxyUpgrade(
     socket.write(headText(`HTTP/1.1 101 ${answer.statusMessage ?? "Switching Protocols"}`, answer.rawHeaders));
     if (head.length > 0) socket.write(head);
     if (early.length > 0) upstream.write(early);
-    upstream.pipe(socket);
-    socket.pipe(upstream);
-    upstream.on("error", () => socket.destroy());
-    socket.on("error", () => upstream.destroy());
-    upstream.on("close", () => socket.destroy());
-    socket.on("close", () => upstream.destroy());
+    join(upstream, socket);
+    join(socket, upstream);
   });
   request.on("response", (answer) => {
     // The kubelet says no: its answer is the user's answer.
@@ -160,6 +156,15 @@ export function proxyUpgrade(
   request.on("error", (error) => refuseUpgrade(socket, kubeletFailure(call, error)));
   socket.on("error", () => request.destroy());
   request.end();
+}
+
+/** Passes one direction on. What ended well is still written out; what broke breaks the other side too. */
+function join(from: Duplex, to: Duplex): void {
+  from.pipe(to);
+  from.on("error", () => to.destroy());
+  from.on("close", () => {
+    if (!from.readableEnded) to.destroy();
+  });
 }
 
 function plainHeaders(answer: IncomingMessage): string[] {

@@ -1,0 +1,76 @@
+import { afterAll, beforeAll, expect, it } from "vitest";
+import type { KubeObject } from "../object.ts";
+import { ConfigMaps } from "../resources.ts";
+import { startTestServer, type TestServer } from "../server/test-server.ts";
+import { createInformer } from "./informer.ts";
+
+const configMap = (name: string, data: Record<string, string> = {}): KubeObject => ({
+  apiVersion: "v1",
+  kind: "ConfigMap",
+  metadata: { name, namespace: "default" },
+  data,
+});
+
+async function until(condition: () => boolean): Promise<void> {
+  const deadline = Date.now() + 8000;
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error("the condition did not come true in 8 s");
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+let test: TestServer;
+
+beforeAll(async () => {
+  test = await startTestServer();
+});
+
+afterAll(() => test.close());
+
+it("keeps a copy up to date through a restart of the server, and finds what happened meanwhile", async () => {
+  const { client } = test;
+  await client.create(ConfigMaps, configMap("kept"));
+  await client.create(ConfigMaps, configMap("gone"));
+  const informer = createInformer(client, ConfigMaps, { namespace: "default" });
+  const calls: string[] = [];
+  informer.on({
+    onAdd: ({ metadata }) => calls.push(`add ${metadata.name}`),
+    onUpdate: (old, next) =>
+      calls.push(`update ${next.metadata.name} ${JSON.stringify(old.data)} ${JSON.stringify(next.data)}`),
+    onDelete: ({ metadata }) => calls.push(`delete ${metadata.name}`),
+  });
+  await informer.start();
+  expect(calls).toEqual(["add gone", "add kept"]);
+  await client.patch(ConfigMaps, "kept", { data: { a: "1" } }, { namespace: "default", type: "merge" });
+  await until(() => calls.length === 3);
+  expect(calls[2]).toBe('update kept {} {"a":"1"}');
+
+  await test.server.close();
+  expect(informer.get("kept", "default")?.data).toEqual({ a: "1" });
+  await test.restart();
+  const fresh = test.as("second-admin", ["system:masters"]);
+  await fresh.delete(ConfigMaps, "gone", { namespace: "default" });
+  await fresh.create(ConfigMaps, configMap("new"));
+  await until(() => informer.get("new", "default") !== undefined && informer.get("gone", "default") === undefined);
+  expect(calls.slice(3).sort()).toEqual(["add new", "delete gone"]);
+  informer.stop();
+});
+
+it("lists again when the server has forgotten its revision", async () => {
+  const { client } = test;
+  let revisions = 0;
+  const forgetful = Object.assign(Object.create(client), {
+    list: async (...args: Parameters<typeof client.list>) => {
+      const list = await client.list(...args);
+      // The first list claims a revision from before the last restart.
+      return revisions++ === 0 ? { ...list, resourceVersion: "1" } : list;
+    },
+    watch: (...args: Parameters<typeof client.watch>) => client.watch(...args),
+  }) as typeof client;
+  const informer = createInformer(forgetful, ConfigMaps, { namespace: "default" });
+  await informer.start();
+  await until(() => revisions === 2);
+  await test.as("second-admin", ["system:masters"]).create(ConfigMaps, configMap("after"));
+  await until(() => informer.get("after", "default") !== undefined);
+  informer.stop();
+});

@@ -1,0 +1,359 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { WatchEvent } from "../client/client.ts";
+import type { KubeObject } from "../object.ts";
+import * as Refs from "../resources.ts";
+import { KubeError } from "../status.ts";
+import { startTestServer, type TestServer } from "./test-server.ts";
+
+const configMap = (name: string, data: Record<string, string> = {}, labels = {}): KubeObject => ({
+  apiVersion: "v1",
+  kind: "ConfigMap",
+  metadata: { name, namespace: "default", labels },
+  data,
+});
+
+const pod = (name: string, spec: object = {}): KubeObject => ({
+  apiVersion: "v1",
+  kind: "Pod",
+  metadata: { name, namespace: "default" },
+  spec: { containers: [{ name: "main", image: "busybox:1" }], ...spec },
+});
+
+async function failure(call: Promise<unknown>): Promise<KubeError> {
+  const error = await call.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(KubeError);
+  return error as KubeError;
+}
+
+let test: TestServer;
+
+beforeAll(async () => {
+  test = await startTestServer({
+    admission: [
+      (operation, ref, object) =>
+        ref.resource === "configmaps" && operation !== "DELETE" && (object.data as Record<string, string>)?.forbidden
+          ? [{ field: "data.forbidden", reason: "FieldValueInvalid", message: 'Invalid value: "x": no' }]
+          : undefined,
+    ],
+  });
+});
+
+afterAll(() => test.close());
+
+describe("create, update, delete", () => {
+  it("says what is wrong in Kubernetes' words", async () => {
+    const { client } = test;
+    expect((await failure(client.get(Refs.Pods, "x", "default"))).message).toBe('pods "x" not found');
+    expect((await failure(client.get(Refs.Deployments, "x", "default"))).message).toBe(
+      'deployments.apps "x" not found',
+    );
+    await client.create(Refs.ConfigMaps, configMap("taken"));
+    const taken = await failure(client.create(Refs.ConfigMaps, configMap("taken")));
+    expect([taken.code, taken.reason, taken.message]).toEqual([
+      409,
+      "AlreadyExists",
+      'configmaps "taken" already exists',
+    ]);
+    const lost = { ...configMap("a"), metadata: { name: "a", namespace: "nowhere" } };
+    expect((await failure(client.create(Refs.ConfigMaps, lost))).message).toBe('namespaces "nowhere" not found');
+    const refused = await failure(client.create(Refs.ConfigMaps, configMap("no", { forbidden: "x" })));
+    expect([refused.code, refused.message]).toEqual([
+      422,
+      'ConfigMap "no" is invalid: data.forbidden: Invalid value: "x": no',
+    ]);
+    expect(refused.details?.causes?.[0]?.field).toBe("data.forbidden");
+  });
+
+  it("refuses an update on an old copy, and does not write what does not change", async () => {
+    const { client } = test;
+    const first = await client.create(Refs.ConfigMaps, configMap("cas", { a: "1" }));
+    const second = await client.update(Refs.ConfigMaps, { ...first, data: { a: "2" } });
+    const conflict = await failure(client.update(Refs.ConfigMaps, { ...first, data: { a: "3" } }));
+    expect([conflict.code, conflict.reason]).toEqual([409, "Conflict"]);
+    const same = await client.update(Refs.ConfigMaps, second);
+    expect(same.metadata.resourceVersion).toBe(second.metadata.resourceVersion);
+  });
+
+  it("makes names, and drops nothing on a dry run", async () => {
+    const { client } = test;
+    const named = {
+      ...configMap(""),
+      metadata: { generateName: "gen-", namespace: "default" },
+    } as unknown as KubeObject;
+    expect((await client.create(Refs.ConfigMaps, named)).metadata.name).toMatch(
+      /^gen-[bcdfghjklmnpqrstvwxz2456789]{5}$/,
+    );
+    await client.raw("POST", "/api/v1/namespaces/default/configmaps?dryRun=All", configMap("dry"));
+    expect((await failure(client.get(Refs.ConfigMaps, "dry", "default"))).code).toBe(404);
+  });
+
+  it("keeps status and spec apart and counts spec changes", async () => {
+    const { client } = test;
+    const created = await client.create(Refs.Pods, { ...pod("apart"), status: { phase: "Running" } });
+    expect(created.status).toMatchObject({ phase: "Pending", qosClass: "BestEffort" });
+    expect(created.metadata.generation).toBe(1);
+    const running = await client.updateStatus(Refs.Pods, {
+      ...created,
+      spec: { containers: [] },
+      status: { phase: "Running" },
+    });
+    expect(running.status).toEqual({ phase: "Running" });
+    expect(running.spec).toEqual(created.spec);
+    const patched = await client.patch(
+      Refs.Pods,
+      "apart",
+      { spec: { containers: [{ name: "main", image: "busybox:2" }] }, status: { phase: "Failed" } },
+      { namespace: "default", type: "strategic" },
+    );
+    expect(patched.status).toEqual({ phase: "Running" });
+    expect(patched.metadata.generation).toBe(2);
+  });
+
+  it("waits for the kubelet before a running pod goes, and for finalizers", async () => {
+    const { client } = test;
+    await client.create(Refs.Pods, pod("graceful"));
+    await client.raw("POST", "/api/v1/namespaces/default/pods/graceful/binding", { target: { name: "node-1" } });
+    const again = await failure(
+      client.raw("POST", "/api/v1/namespaces/default/pods/graceful/binding", { target: { name: "node-2" } }),
+    );
+    expect(again.code).toBe(409);
+    await client.delete(Refs.Pods, "graceful", { namespace: "default" });
+    const leaving = await client.get(Refs.Pods, "graceful", "default");
+    expect(leaving.metadata.deletionGracePeriodSeconds).toBe(30);
+    expect(leaving.spec).toMatchObject({ nodeName: "node-1" });
+    await client.delete(Refs.Pods, "graceful", { namespace: "default", gracePeriodSeconds: 0 });
+    expect((await failure(client.get(Refs.Pods, "graceful", "default"))).code).toBe(404);
+    const held = configMap("held");
+    held.metadata.finalizers = ["example.com/hold"];
+    await client.create(Refs.ConfigMaps, held);
+    await client.delete(Refs.ConfigMaps, "held", { namespace: "default" });
+    expect((await client.get(Refs.ConfigMaps, "held", "default")).metadata.deletionTimestamp).toBeTruthy();
+    await client.patch(
+      Refs.ConfigMaps,
+      "held",
+      { metadata: { finalizers: null } },
+      { namespace: "default", type: "merge" },
+    );
+    expect((await failure(client.get(Refs.ConfigMaps, "held", "default"))).code).toBe(404);
+  });
+
+  it("ends a namespace only when its controller says that it is empty", async () => {
+    const { client } = test;
+    await client.create(Refs.Namespaces, { apiVersion: "v1", kind: "Namespace", metadata: { name: "team" } });
+    await client.delete(Refs.Namespaces, "team");
+    const leaving = await client.get(Refs.Namespaces, "team");
+    expect(leaving.status).toEqual({ phase: "Terminating" });
+    const late = await failure(
+      client.create(Refs.ConfigMaps, { ...configMap("x"), metadata: { name: "x", namespace: "team" } }),
+    );
+    expect(late.code).toBe(403);
+    expect(late.message).toContain("because it is being terminated");
+    await client.raw("PUT", "/api/v1/namespaces/team/finalize", { ...leaving, spec: { finalizers: [] } });
+    expect((await failure(client.get(Refs.Namespaces, "team"))).code).toBe(404);
+  });
+
+  it("gives services addresses, honours asked ones and refuses taken ones", async () => {
+    const { client } = test;
+    const service = (name: string, spec: object = {}): KubeObject => ({
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name, namespace: "default" },
+      spec: { ports: [{ port: 80 }], ...spec },
+    });
+    expect((await client.create(Refs.Services, service("any"))).spec).toMatchObject({ clusterIP: "10.96.1.1" });
+    expect((await client.create(Refs.Services, service("dns", { clusterIP: "10.96.0.10" }))).spec).toMatchObject({
+      clusterIPs: ["10.96.0.10"],
+      ports: [{ port: 80, protocol: "TCP", targetPort: 80 }],
+    });
+    const taken = await failure(client.create(Refs.Services, service("dns2", { clusterIP: "10.96.0.10" })));
+    expect(taken.message).toContain("provided IP is already allocated");
+    const outside = await failure(client.create(Refs.Services, service("out", { clusterIP: "10.97.0.1" })));
+    expect(outside.message).toContain("not in the valid range");
+    expect((await client.create(Refs.Services, service("headless", { clusterIP: "None" }))).spec).toMatchObject({
+      clusterIP: "None",
+    });
+  });
+
+  it("refuses what would be stored but not enforced", async () => {
+    const policy = {
+      apiVersion: "networking.k8s.io/v1",
+      kind: "NetworkPolicy",
+      metadata: { name: "n", namespace: "default" },
+      spec: {},
+    };
+    const refused = await failure(test.client.create(Refs.NetworkPolicies, policy as unknown as KubeObject));
+    expect(refused.code).toBe(403);
+    expect(refused.message).toContain("CiliumNetworkPolicy");
+  });
+});
+
+describe("list and watch", () => {
+  it("pages through one state of a list", async () => {
+    const { client } = test;
+    for (const name of ["p1", "p2", "p3"]) await client.create(Refs.ConfigMaps, configMap(name, {}, { page: "yes" }));
+    const path = "/api/v1/namespaces/default/configmaps?labelSelector=page%3Dyes&limit=2";
+    type Page = {
+      items: KubeObject[];
+      metadata: { continue?: string; resourceVersion: string; remainingItemCount?: number };
+    };
+    const first = (await client.raw("GET", path)) as Page;
+    expect([first.items.length, first.metadata.remainingItemCount]).toEqual([2, 1]);
+    await client.delete(Refs.ConfigMaps, "p3", { namespace: "default" });
+    const second = (await client.raw("GET", `${path}&continue=${first.metadata.continue}`)) as Page;
+    expect(second.items.map(({ metadata }) => metadata.name)).toEqual(["p3"]);
+    expect(second.metadata.resourceVersion).toBe(first.metadata.resourceVersion);
+    expect((await failure(client.raw("GET", `${path}&continue=${first.metadata.continue}`))).code).toBe(410);
+  });
+
+  it("selects by labels and fields, and refuses fields it does not know", async () => {
+    const { client } = test;
+    await client.create(Refs.ConfigMaps, configMap("s1", {}, { app: "a", tier: "x" }));
+    await client.create(Refs.ConfigMaps, configMap("s2", {}, { app: "b" }));
+    const names = async (labelSelector: string) =>
+      (await client.list(Refs.ConfigMaps, { namespace: "default", labelSelector })).items.map(
+        ({ metadata }) => metadata.name,
+      );
+    expect(await names("app in (a, b),!tier")).toEqual(["s2"]);
+    expect(await names("app notin (b),app")).toEqual(["s1"]);
+    expect(await names("app!=a,app")).toEqual(["s2"]);
+    const one = await client.list(Refs.ConfigMaps, { fieldSelector: "metadata.name=s1,metadata.namespace=default" });
+    expect(one.items).toHaveLength(1);
+    const unknown = await failure(client.list(Refs.Pods, { fieldSelector: "spec.foo=1" }));
+    expect([unknown.code, unknown.message]).toEqual([400, "field label not supported: spec.foo"]);
+  });
+
+  it("tells changes in order, and objects that enter and leave a selection", async () => {
+    const { client } = test;
+    const { resourceVersion } = await client.list(Refs.ConfigMaps);
+    const end = new AbortController();
+    const seen: string[] = [];
+    const watching = (async () => {
+      const options = { resourceVersion, labelSelector: "watched=yes", signal: end.signal };
+      for await (const { type, object } of client.watch(Refs.ConfigMaps, options)) {
+        seen.push(`${type} ${object.metadata.name}`);
+        if (seen.length === 4) end.abort();
+      }
+    })();
+    await client.create(Refs.ConfigMaps, configMap("w1"));
+    const label = (watched: string | null) =>
+      client.patch(
+        Refs.ConfigMaps,
+        "w1",
+        { metadata: { labels: { watched } } },
+        { namespace: "default", type: "merge" },
+      );
+    await label("yes");
+    await client.patch(Refs.ConfigMaps, "w1", { data: { a: "1" } }, { namespace: "default", type: "merge" });
+    await label(null);
+    await client.create(Refs.ConfigMaps, configMap("w2", {}, { watched: "yes" }));
+    await watching;
+    expect(seen).toEqual(["ADDED w1", "MODIFIED w1", "DELETED w1", "ADDED w2"]);
+  });
+
+  it("tells a change within a few milliseconds", async () => {
+    const { client } = test;
+    const { resourceVersion } = await client.list(Refs.ConfigMaps);
+    const end = new AbortController();
+    const waiting = new Map<string, number>();
+    const delays: number[] = [];
+    const watching = (async () => {
+      const events: AsyncIterable<WatchEvent> = client.watch(Refs.ConfigMaps, { resourceVersion, signal: end.signal });
+      for await (const { object } of events) {
+        delays.push(performance.now() - waiting.get(object.metadata.name)!);
+        if (delays.length === 50) end.abort();
+      }
+    })();
+    for (let index = 0; index < 50; index++) {
+      waiting.set(`fast-${index}`, performance.now());
+      await client.create(Refs.ConfigMaps, configMap(`fast-${index}`));
+    }
+    await watching;
+    const median = delays.sort((a, b) => a - b)[25]!;
+    expect(median).toBeLessThan(20);
+  });
+});
+
+describe("users", () => {
+  it("lets administrators and kube-system do all, others nothing, and says so", async () => {
+    const { client } = test;
+    const jane = test.as("jane", ["team"]);
+    const refused = await failure(jane.list(Refs.Pods, { namespace: "default" }));
+    expect([refused.code, refused.message]).toEqual([
+      403,
+      'pods is forbidden: User "jane" cannot list resource "pods" in API group "" in the namespace "default"',
+    ]);
+    const review = (await jane.raw("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", {
+      spec: { resourceAttributes: { resource: "pods", verb: "list" } },
+    })) as { status: { allowed: boolean } };
+    expect(review.status.allowed).toBe(false);
+    await client.create(Refs.ServiceAccounts, {
+      apiVersion: "v1",
+      kind: "ServiceAccount",
+      metadata: { name: "robot", namespace: "kube-system" },
+    });
+    const path = "/api/v1/namespaces/kube-system/serviceaccounts/robot/token";
+    const { status } = (await client.raw("POST", path, { spec: {} })) as { status: { token: string } };
+    const robot = test.withToken(status.token);
+    expect((await robot.list(Refs.Namespaces)).items.length).toBeGreaterThan(3);
+    await client.delete(Refs.ServiceAccounts, "robot", { namespace: "kube-system" });
+    expect((await failure(robot.list(Refs.Namespaces))).code).toBe(401);
+  });
+});
+
+describe("custom resources", () => {
+  const definition = {
+    apiVersion: "apiextensions.k8s.io/v1",
+    kind: "CustomResourceDefinition",
+    metadata: { name: "ships.empire.test" },
+    spec: {
+      group: "empire.test",
+      scope: "Namespaced",
+      names: { plural: "ships", singular: "ship", kind: "Ship", listKind: "ShipList" },
+      versions: [
+        {
+          name: "v1",
+          served: true,
+          storage: true,
+          schema: {
+            openAPIV3Schema: {
+              type: "object",
+              properties: {
+                spec: { type: "object", properties: { crew: { type: "integer", default: 2 } } },
+                status: { type: "object", properties: { docked: { type: "boolean" } } },
+              },
+            },
+          },
+          subresources: { status: {} },
+        },
+      ],
+    },
+  } as unknown as KubeObject;
+  const Ships = { group: "empire.test", version: "v1", resource: "ships", namespaced: true };
+  const ship = (spec: object): KubeObject => ({
+    apiVersion: "empire.test/v1",
+    kind: "Ship",
+    metadata: { name: "s", namespace: "default" },
+    spec,
+  });
+
+  it("serves a kind from its definition on: defaults, pruning, validation, status, and its end", async () => {
+    const { client } = test;
+    await client.create(Refs.CustomResourceDefinitions, definition);
+    const wrong = await failure(client.create(Ships, ship({ crew: "many" })));
+    expect(wrong.code).toBe(422);
+    const made = await client.create(Ships, { ...ship({ unknown: 1 }), status: { docked: true } });
+    expect(made.spec).toEqual({ crew: 2 });
+    expect(made.status).toBeUndefined();
+    const docked = await client.updateStatus(Ships, { ...made, status: { docked: true } });
+    expect([docked.metadata.generation, docked.status]).toEqual([1, { docked: true }]);
+    const strategic = await failure(client.patch(Ships, "s", {}, { namespace: "default", type: "strategic" }));
+    expect(strategic.code).toBe(415);
+    await test.restart();
+    expect((await client.get(Ships, "s", "default")).status).toEqual({ docked: true });
+    await client.delete(Refs.CustomResourceDefinitions, "ships.empire.test");
+    expect((await failure(client.list(Ships))).code).toBe(404);
+  });
+});

@@ -1,0 +1,132 @@
+import { describe, expect, it } from "vitest";
+import type { KubeObject } from "../../object.ts";
+import { KubeError } from "../../status.ts";
+import { declareKind } from "../kind.ts";
+import { applyConfiguration } from "./apply.ts";
+import { mergePatch } from "./merge-patch.ts";
+import { strategicMerge } from "./strategic-merge.ts";
+
+const POD = declareKind({ group: "", version: "v1", kind: "Pod", resource: "pods", namespaced: true });
+const merge = (target: object, patch: object) => strategicMerge(POD, { ...target }, { ...patch });
+
+describe("mergePatch", () => {
+  it("merges objects, removes at null, replaces lists", () => {
+    expect(mergePatch({ a: { b: 1, c: 2 }, d: [1, 2] }, { a: { b: null, e: 3 }, d: [3] })).toEqual({
+      a: { c: 2, e: 3 },
+      d: [3],
+    });
+  });
+});
+
+describe("strategicMerge", () => {
+  const pod = {
+    spec: {
+      containers: [
+        { name: "a", image: "1", args: ["x"], env: [{ name: "E", value: "1" }] },
+        { name: "b", image: "1" },
+      ],
+    },
+    metadata: { finalizers: ["one", "two"] },
+  };
+
+  it("merges list items by their key and replaces other lists", () => {
+    const patch = { spec: { containers: [{ name: "a", args: ["y"], env: [{ name: "F", value: "2" }] }] } };
+    expect(merge(pod, patch).spec).toEqual({
+      containers: [
+        {
+          name: "a",
+          image: "1",
+          args: ["y"],
+          env: [
+            { name: "E", value: "1" },
+            { name: "F", value: "2" },
+          ],
+        },
+        { name: "b", image: "1" },
+      ],
+    });
+  });
+
+  it("follows $patch, $deleteFromPrimitiveList, $setElementOrder and $retainKeys", () => {
+    expect(merge(pod, { spec: { containers: [{ name: "a", $patch: "delete" }] } }).spec).toEqual({
+      containers: [{ name: "b", image: "1" }],
+    });
+    expect(merge(pod, { spec: { containers: [{ $patch: "replace" }, { name: "c" }] } }).spec).toEqual({
+      containers: [{ name: "c" }],
+    });
+    expect(merge(pod, { metadata: { "$deleteFromPrimitiveList/finalizers": ["one"] } }).metadata).toEqual({
+      finalizers: ["two"],
+    });
+    const ordered = merge(pod, {
+      spec: {
+        "$setElementOrder/containers": [{ name: "c" }, { name: "b" }, { name: "a" }],
+        containers: [{ name: "c", image: "2" }],
+      },
+    });
+    const names = (ordered.spec as { containers: { name: string }[] }).containers.map(({ name }) => name);
+    expect(names).toEqual(["c", "b", "a"]);
+    const strategy = { spec: { strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 1 } } } };
+    expect(merge(strategy, { spec: { strategy: { $retainKeys: ["type"], type: "Recreate" } } }).spec).toEqual({
+      strategy: { type: "Recreate" },
+    });
+  });
+
+  it("refuses an item without its key", () => {
+    expect(() => merge(pod, { spec: { containers: [{ image: "2" }] } })).toThrow(/declared merge key: name/);
+  });
+});
+
+describe("applyConfiguration", () => {
+  const wanted = (spec: object): KubeObject =>
+    ({ apiVersion: "v1", kind: "Pod", metadata: { name: "p" }, spec }) as KubeObject;
+  const how = (manager: string, force = false) => ({ manager, force, subresource: "", now: 0 });
+  const live = () =>
+    applyConfiguration(
+      POD,
+      wanted({}),
+      wanted({ hostname: "h", containers: [{ name: "a", image: "1", ports: [{ containerPort: 80 }] }] }),
+      how("one"),
+    );
+
+  it("takes away what its manager no longer wants", () => {
+    const next = applyConfiguration(POD, live(), wanted({ containers: [{ name: "a", image: "2" }] }), how("one"));
+    expect(next.spec).toEqual({ containers: [{ name: "a", image: "2", ports: [] }] });
+  });
+
+  it("conflicts on another manager's value, and takes it over when forced", () => {
+    const other = wanted({ hostname: "x" });
+    const failure = (() => {
+      try {
+        applyConfiguration(POD, live(), other, how("two"));
+      } catch (error) {
+        return error;
+      }
+      return undefined;
+    })();
+    expect(failure).toBeInstanceOf(KubeError);
+    expect((failure as KubeError).message).toBe(
+      'Apply failed with 1 conflict: conflict with "one" using v1: .spec.hostname',
+    );
+    const forced = applyConfiguration(POD, live(), other, how("two", true));
+    expect(forced.spec).toMatchObject({ hostname: "x" });
+    // The first manager lost the field: dropping it takes nothing away.
+    const after = applyConfiguration(POD, forced, wanted({ containers: [{ name: "a", image: "1" }] }), how("one"));
+    expect(after.spec).toMatchObject({ hostname: "x" });
+  });
+
+  it("shares a field that two managers set to the same value", () => {
+    const shared = applyConfiguration(POD, live(), wanted({ hostname: "h" }), how("two"));
+    const after = applyConfiguration(POD, shared, wanted({}), how("one"));
+    expect(after.spec).toEqual({ hostname: "h", containers: [] });
+  });
+
+  it("knows a port with and without its default protocol as the same", () => {
+    const stored = structuredClone(live()) as {
+      spec: { containers: { ports: { protocol?: string }[] }[] };
+    } & KubeObject;
+    stored.spec.containers[0]!.ports[0]!.protocol = "TCP";
+    const same = wanted({ hostname: "h", containers: [{ name: "a", image: "1", ports: [{ containerPort: 80 }] }] });
+    const next = applyConfiguration(POD, stored, same, how("one"));
+    expect(next.spec).toEqual(stored.spec);
+  });
+});
