@@ -15,7 +15,7 @@ import { longestMatch } from "./longest-prefix.ts";
 import { registerNode } from "./node-registration.ts";
 import type { AgentOptions } from "./options.ts";
 import { ProxyConnection } from "./proxy-connection.ts";
-import { adoptEndpoints } from "./restore.ts";
+import { adoptEndpoints, type HalfChanged } from "./restore.ts";
 
 /** How often lost events are counted, in ms. */
 const LOSS_INTERVAL = 1000;
@@ -158,13 +158,14 @@ async function prepareRedirects(parts: Parts): Promise<void> {
   await atMost(RESTORE_PATIENCE, Promise.allSettled(published));
 }
 
-async function follow(options: AgentOptions, parts: Parts): Promise<void> {
+async function follow(options: AgentOptions, parts: Parts, halfChanged: HalfChanged): Promise<void> {
   await startInputs(parts.inputs);
   parts.policies.forgetOthers(parts.inputs.policies.list());
   parts.clusterwidePolicies.forgetOthers(parts.inputs.clusterwidePolicies.list());
   if (parts.table.size > 0) await prepareRedirects(parts);
   for (const endpoint of parts.table.all()) parts.lifecycle.claimAddress(endpoint);
   parts.reconciler.open();
+  for (const endpoint of halfChanged) parts.lifecycle.refreshIdentity(endpoint);
   renewIdentities(parts);
   for (const endpoint of parts.table.all()) parts.lifecycle.followLabels(endpoint);
   parts.pods.setSynced();
@@ -198,7 +199,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const { datapath, node, log } = options;
   await datapath.prepareNode(node);
   const parts = buildParts(options);
-  await adoptEndpoints({ ...parts, datapath, interfaces: options.interfaces, log });
+  const halfChanged = await adoptEndpoints({ ...parts, datapath, interfaces: options.interfaces, log });
   const context = flowView(options, parts);
   const stopEvents = streamEvents(options, parts, context);
   const connection = new ProxyConnection(options.adminSocketPath);
@@ -210,7 +211,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     `${node.name}: ${parts.table.size} endpoints adopted, labels of the host ${formatLabels(parts.identities.labelsOf(1) ?? [])}`,
   );
   return {
-    synced: follow(options, parts),
+    synced: follow(options, parts, halfChanged),
     flowContext: context,
     close: async () => {
       stopInputs(parts.inputs);

@@ -101,6 +101,13 @@ export class EndpointLifecycle {
     this.parts.retry.run(`identity of endpoint ${endpoint.id}`, () => this.changeIdentity(endpoint));
   }
 
+  /** Tells the datapath the endpoint's identity again. */
+  refreshIdentity(endpoint: Endpoint): void {
+    this.parts.retry.run(`datapath of endpoint ${endpoint.id}`, async () => {
+      if (endpoint.attached) await this.parts.datapath.addEndpoint(datapathConfig(endpoint));
+    });
+  }
+
   /** Tells the ipcache who has the endpoint's address. */
   claimAddress(endpoint: Endpoint): void {
     const { address } = endpoint.request;
@@ -129,11 +136,11 @@ export class EndpointLifecycle {
     this.mustExist(endpoint);
     endpoint.state = "regenerating";
     this.save(endpoint);
+    // Other endpoints learn the identity, then this one gets its policy, then its address means something.
+    reconciler.flush();
     await datapath.addEndpoint(datapathConfig(endpoint));
     endpoint.attached = true;
     this.mustExist(endpoint);
-    // Other endpoints learn the identity, then this one gets its policy, then its address means something.
-    reconciler.flush();
     const acknowledged = regeneration.regenerate(endpoint);
     acknowledged.catch(() => undefined);
     if (endpoint.realized === undefined) throw new ApiError(500, `no policy in force: ${endpoint.error}`);

@@ -1,5 +1,5 @@
 import type { Datapath, RealizedPolicy } from "../datapath/port.ts";
-import { datapathConfig, newEndpoint } from "./endpoint.ts";
+import { datapathConfig, type Endpoint, newEndpoint } from "./endpoint.ts";
 import type { EndpointTable } from "./endpoint-table.ts";
 import type { IdentityTable } from "./identity-table.ts";
 import type { Ipam } from "./ipam.ts";
@@ -31,17 +31,22 @@ export interface RestoreParts {
   readonly log: (message: string) => void;
 }
 
+/** An endpoint that the kernel knows under another identity than its record: the agent died while it changed. */
+export type HalfChanged = readonly Endpoint[];
+
 /**
  * Takes over the endpoints of the agent before. What the kernel enforces is left as it is: policies are set only when
  * all inputs have synced. An endpoint whose interface is gone is removed; one that the kernel lost comes back closed;
- * one without a record is closed.
+ * one without a record is closed. What is returned has to be told its identity again once policies are in force.
  */
-export async function adoptEndpoints(parts: RestoreParts): Promise<void> {
+export async function adoptEndpoints(parts: RestoreParts): Promise<HalfChanged> {
   const { datapath, state, table, identities, ipam } = parts;
   const inKernel = new Map(datapath.listEndpoints().map((endpoint) => [endpoint.id, endpoint]));
   const present = parts.interfaces();
+  const halfChanged: Endpoint[] = [];
   for (const record of state.endpoints()) {
     const isWhole = record.identity !== 0 && present.has(record.request.interfaceName);
+    const kernelIdentity = inKernel.get(record.id)?.identity;
     const wasInKernel = inKernel.delete(record.id);
     if (!isWhole) {
       if (wasInKernel) await datapath.removeEndpoint(record.id);
@@ -53,6 +58,7 @@ export async function adoptEndpoints(parts: RestoreParts): Promise<void> {
     endpoint.labels = record.labels;
     if (!wasInKernel) await datapath.addEndpoint(datapathConfig(endpoint));
     endpoint.attached = true;
+    if (wasInKernel && kernelIdentity !== record.identity) halfChanged.push(endpoint);
     table.add(endpoint);
     identities.learn(record.identity, record.labels);
   }
@@ -65,4 +71,5 @@ export async function adoptEndpoints(parts: RestoreParts): Promise<void> {
   }
   ipam.keepOnly(new Set(table.all().map((endpoint) => endpoint.request.address)));
   for (const { request } of table.all()) ipam.claim(request.address, `${request.podNamespace}/${request.podName}`);
+  return halfChanged;
 }

@@ -67,6 +67,31 @@ function namespaceObject(name: string, labels: Record<string, string>): KubeObje
   };
 }
 
+/** Whether the process that holds it still lives. */
+interface Life {
+  alive: boolean;
+}
+
+/** Calls take a turn of the loop, and none that a dead process made or waits for does anything any more. */
+function heldBy<T extends object>(life: Life, target: T, slow: readonly string[]): T {
+  return new Proxy(target, {
+    get: (_, name) => {
+      const value: unknown = Reflect.get(target, name);
+      if (typeof value !== "function" || name === "close")
+        return typeof value === "function" ? value.bind(target) : value;
+      if (!slow.includes(String(name))) return life.alive ? value.bind(target) : () => undefined;
+      return async (...args: unknown[]) => {
+        await new Promise((resolve) => setImmediate(resolve));
+        const result: unknown = life.alive ? await value.apply(target, args) : undefined;
+        if (!life.alive) await new Promise(() => undefined);
+        return result;
+      };
+    },
+  });
+}
+
+const API_CALLS = ["get", "create", "update", "updateStatus", "delete"];
+
 /** One node's agent with everything around it in memory: API, kernel, proxy. The agent may be restarted. */
 export class AgentWorld {
   readonly kube = new FakeKube();
@@ -78,6 +103,7 @@ export class AgentWorld {
   proxy = new FakeProxy();
   agent: Agent | undefined;
   private made = 0;
+  private life: Life = { alive: true };
 
   constructor() {
     this.kube.put(Namespaces, namespaceObject("default", {}));
@@ -89,6 +115,8 @@ export class AgentWorld {
 
   async start(): Promise<Agent> {
     this.proxy = new FakeProxy();
+    const life = { alive: true };
+    this.life = life;
     this.agent = await startAgent({
       node: {
         name: NODE,
@@ -102,9 +130,9 @@ export class AgentWorld {
         clusterName: "default",
       },
       version: "test",
-      client: this.kube,
+      client: heldBy(life, this.kube, API_CALLS),
       openInformer: this.kube.informer,
-      datapath: this.datapath,
+      datapath: heldBy(life, this.datapath, ["addEndpoint", "removeEndpoint"]),
       engine: createPolicyEngine({ clusterName: "default" }),
       proxy: this.proxy,
       openFlows: () => ({
@@ -129,6 +157,7 @@ export class AgentWorld {
 
   /** Ends the agent as SIGTERM does; kernel, API and files stay. */
   async stop(): Promise<void> {
+    this.life.alive = false;
     await this.agent?.close();
     this.agent = undefined;
   }

@@ -33,14 +33,12 @@ export class MemoryDatapath implements Datapath {
   }
 
   async addEndpoint(endpoint: EndpointConfig): Promise<void> {
-    await new Promise((resolve) => setImmediate(resolve));
     this.check("addEndpoint");
     this.endpoints.set(endpoint.id, endpoint);
     this.onChange(`addEndpoint ${endpoint.id} ${endpoint.identity}`);
   }
 
   async removeEndpoint(id: number): Promise<void> {
-    await new Promise((resolve) => setImmediate(resolve));
     this.check("removeEndpoint");
     this.endpoints.delete(id);
     this.policies.delete(id);
