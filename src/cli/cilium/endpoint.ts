@@ -1,0 +1,99 @@
+import type { EndpointModel } from "../../agent/api.ts";
+import { alignColumns } from "../../flow/print/index.ts";
+import { ReservedIdentity } from "../../model/addresses.ts";
+import { CommandError } from "../cobra/run.ts";
+
+/** Cilium's tables: cells end in at least three spaces, the last one too. */
+const PADDING = 3;
+const MIN_WIDTH = 5;
+
+/** Rows aligned as in every table of the command. */
+export function table(rows: readonly (readonly string[])[]): string {
+  return alignColumns(
+    rows.map((row) => [...row, ""]),
+    PADDING,
+    MIN_WIDTH,
+  );
+}
+
+const enforcement = (enforced: boolean) => (enforced ? "Enabled" : "Disabled");
+
+function endpointRows(endpoint: EndpointModel): string[][] {
+  const [first = "", ...others] = endpoint.labels;
+  // the node itself has no address here, as in the real command
+  const address = endpoint.identity === ReservedIdentity.Host ? "" : endpoint.address;
+  const v6 = address.includes(":");
+  return [
+    [
+      String(endpoint.id),
+      enforcement(endpoint.ingressEnforced),
+      enforcement(endpoint.egressEnforced),
+      String(endpoint.identity),
+      first,
+      v6 ? address : "",
+      v6 ? "" : address,
+      endpoint.state,
+    ],
+    ...others.map((label) => ["", "", "", "", label, "", "", ""]),
+  ];
+}
+
+/** `cilium endpoint list`: one endpoint a row, its further labels below, sorted by id. */
+export function endpointTable(endpoints: readonly EndpointModel[]): string {
+  const sorted = [...endpoints].sort((a, b) => a.id - b.id);
+  return table([
+    [
+      "ENDPOINT",
+      "POLICY (ingress)",
+      "POLICY (egress)",
+      "IDENTITY",
+      "LABELS (source:key[=value])",
+      "IPv6",
+      "IPv4",
+      "STATUS",
+    ],
+    ["", "ENFORCEMENT", "ENFORCEMENT", "", "", "", "", ""],
+    ...sorted.flatMap(endpointRows),
+  ]);
+}
+
+function policyEnabled(endpoint: EndpointModel): string {
+  if (endpoint.ingressEnforced && endpoint.egressEnforced) return "both";
+  if (endpoint.ingressEnforced) return "ingress";
+  return endpoint.egressEnforced ? "egress" : "none";
+}
+
+/** The form that Cilium's API gives an endpoint, as far as the agent knows it. */
+export function endpointJson(endpoint: EndpointModel): object {
+  const v6 = endpoint.address.includes(":");
+  return {
+    id: endpoint.id,
+    status: {
+      "external-identifiers": {
+        "container-id": endpoint.containerId,
+        "k8s-namespace": endpoint.podNamespace,
+        "k8s-pod-name": endpoint.podName,
+      },
+      identity: { id: endpoint.identity, labels: endpoint.labels },
+      labels: { "security-relevant": endpoint.labels },
+      networking: {
+        addressing: endpoint.address === "" ? [] : [v6 ? { ipv6: endpoint.address } : { ipv4: endpoint.address }],
+        "interface-name": endpoint.interfaceName,
+      },
+      policy: { realized: { "policy-enabled": policyEnabled(endpoint), "policy-revision": endpoint.revision } },
+      state: endpoint.state,
+    },
+  };
+}
+
+/** Finds an endpoint by id, `pod-name:namespace/name`, or `ipv4:address`. Throws CommandError when there is none. */
+export function findEndpoint(endpoints: readonly EndpointModel[], wanted: string): EndpointModel {
+  const found = endpoints.find(
+    ({ id, podNamespace, podName, address }) =>
+      wanted === String(id) || wanted === `pod-name:${podNamespace}/${podName}` || wanted === `ipv4:${address}`,
+  );
+  if (found) return found;
+  throw new CommandError(
+    `Cannot get endpoint ${wanted}: no such endpoint on this node: \`cilium endpoint list\` shows them`,
+  );
+}

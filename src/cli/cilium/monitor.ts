@@ -1,0 +1,113 @@
+import type { IncomingMessage } from "node:http";
+import { availableParallelism } from "node:os";
+import { MonitorFrame } from "../../agent/api.ts";
+import { decodeEvent } from "../../flow/index.ts";
+import { l7Json, l7Line, monitorJson, monitorLine, verboseLines } from "../../flow/monitor/index.ts";
+import type { L7Notification } from "../../model/access-record.ts";
+import { type FlagSpec, type GivenFlag, isSet } from "../cobra/flags.ts";
+import { write } from "../cobra/run.ts";
+import { openPath } from "./agent-client.ts";
+import { readFrames } from "./frames.ts";
+import { createInterfaceNames } from "./interfaces.ts";
+import { buildMonitorFilter, type MonitorFilter } from "./monitor-filter.ts";
+
+const RECONNECT_MS = 1000;
+
+export const MONITOR_FLAGS: readonly FlagSpec[] = [
+  { name: "from", kind: "string", help: "Filter by source endpoint id" },
+  { name: "to", kind: "string", help: "Filter by destination endpoint id" },
+  { name: "related-to", kind: "string", help: "Filter by either source or destination endpoint id" },
+  { name: "type", short: "t", kind: "string", help: "Filter by event types: agent, drop, l7, policy-verdict, trace" },
+  { name: "hex", short: "x", kind: "bool", help: "Do not dissect, print payload in HEX (with -v)" },
+  { name: "json", short: "j", kind: "bool", help: "Enable json output" },
+  { name: "numeric", short: "n", kind: "bool", help: "Display all security identities as numeric values" },
+  { name: "verbose", short: "v", kind: "count", help: "Enable verbose output (-v, -vv)" },
+];
+
+interface Style {
+  readonly json: boolean;
+  readonly verbose: boolean;
+  readonly hex: boolean;
+  readonly numeric: boolean;
+  readonly interfaceName: (ifindex: number) => string;
+}
+
+function eventText(body: Uint8Array, filter: MonitorFilter, style: Style): string {
+  const event = decodeEvent(body);
+  if (!event) return `Unknown event: ${body[0] ?? "empty"}`;
+  if (!filter.event(event)) return "";
+  if (style.json) return monitorJson(event, style);
+  return style.verbose ? verboseLines(event, style).join("\n") : monitorLine(event, style);
+}
+
+function agentText(body: Uint8Array, style: Style): string {
+  const text = Buffer.from(body).toString("utf8");
+  const { type, message, ...rest } = JSON.parse(text) as { type?: string; message?: unknown };
+  if (style.json) return JSON.stringify({ type: "agent", subtype: type, message: message ?? rest });
+  return `>> ${type}: ${JSON.stringify(message ?? rest)}`;
+}
+
+/** The text of one frame without its line end; empty when the filter holds it back. */
+export function frameText(frame: Uint8Array, filter: MonitorFilter, style: Style): string {
+  const body = frame.subarray(1);
+  switch (frame[0]) {
+    case MonitorFrame.Event:
+      return eventText(body, filter, style);
+    case MonitorFrame.L7: {
+      const notification = JSON.parse(Buffer.from(body).toString("utf8")) as L7Notification;
+      if (!filter.l7(notification)) return "";
+      return style.json ? JSON.stringify(l7Json(notification)) : l7Line(notification);
+    }
+    case MonitorFrame.Lost: {
+      const { lost } = JSON.parse(Buffer.from(body).toString("utf8")) as { lost: number };
+      return style.json ? JSON.stringify({ type: "lost", count: lost }) : `Lost ${lost} events`;
+    }
+    case MonitorFrame.Agent:
+      return filter.agent ? agentText(body, style) : "";
+    default:
+      return `Unknown frame: ${frame[0] ?? "empty"}`;
+  }
+}
+
+async function listen(stream: AsyncIterable<Uint8Array>, filter: MonitorFilter, style: Style): Promise<void> {
+  for await (const frame of readFrames(stream)) {
+    const text = frameText(frame, filter, style);
+    if (text !== "") await write(`${text}\n`);
+  }
+}
+
+/** `cilium monitor`: prints what the node's datapath and proxy report until Ctrl-C; joins a restarted agent again. */
+export async function monitor(flags: readonly GivenFlag[], signal: AbortSignal): Promise<void> {
+  const filter = buildMonitorFilter(flags);
+  const style: Style = {
+    json: isSet(flags, "json"),
+    verbose: flags.some(({ name }) => name === "verbose"),
+    hex: isSet(flags, "hex"),
+    numeric: isSet(flags, "numeric"),
+    interfaceName: createInterfaceNames(() => performance.now()),
+  };
+  // a first connection that fails is the user's to mend; a broken one is joined again
+  let stream = await openPath("/v1/monitor", signal);
+  process.stderr.write(`Listening for events on ${availableParallelism()} CPUs\nPress Ctrl-C to quit\n`);
+  while (!signal.aborted) {
+    await listen(stream as AsyncIterable<Uint8Array>, filter, style).catch((error: unknown) => {
+      if (!signal.aborted) process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
+    });
+    if (signal.aborted) break;
+    process.stderr.write("connection closed\n");
+    const again = await reopen(signal);
+    if (!again) break;
+    stream = again;
+  }
+  process.stderr.write("\nReceived an interrupt, disconnecting from monitor...\n\n");
+}
+
+/** Tries until the agent is back; undefined when the user ends it first. */
+async function reopen(signal: AbortSignal): Promise<IncomingMessage | undefined> {
+  while (!signal.aborted) {
+    await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS));
+    const stream = await openPath("/v1/monitor", signal).catch(() => undefined);
+    if (stream) return stream;
+  }
+  return undefined;
+}
