@@ -6,7 +6,9 @@
 
 static __always_inline struct sg_endpoint *local_endpoint(const struct sg_addr *addr)
 {
-	return bpf_map_lookup_elem(&sg_endpoint_by_addr, addr);
+	struct sg_addr key = *addr;
+
+	return bpf_map_lookup_elem(&sg_endpoint_by_addr, &key);
 }
 
 static __always_inline bool is_this_node(const struct sg_node *node, const struct sg_addr *addr)

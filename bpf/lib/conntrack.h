@@ -17,17 +17,17 @@
 static __always_inline struct sg_ct_entry *ct_find(struct packet *p, const struct sg_ct_key *tuple, int reverse,
 						   __u8 scope)
 {
-	struct sg_ct_key *key = &p->key;
+	struct sg_ct_key key;
 	struct sg_ct_entry *entry;
 
-	key->src = reverse ? tuple->dst : tuple->src;
-	key->dst = reverse ? tuple->src : tuple->dst;
-	key->sport = reverse ? tuple->dport : tuple->sport;
-	key->dport = reverse ? tuple->sport : tuple->dport;
-	key->protocol = tuple->protocol;
-	key->scope = scope;
-	key->reserved = 0;
-	entry = bpf_map_lookup_elem(&sg_conntrack, key);
+	key.src = reverse ? tuple->dst : tuple->src;
+	key.dst = reverse ? tuple->src : tuple->dst;
+	key.sport = reverse ? tuple->dport : tuple->sport;
+	key.dport = reverse ? tuple->sport : tuple->dport;
+	key.protocol = tuple->protocol;
+	key.scope = scope;
+	key.reserved = 0;
+	entry = bpf_map_lookup_elem(&sg_conntrack, &key);
 	if (!entry || entry->expires_ns < p->now_ns)
 		return NULL;
 	return entry;
@@ -57,13 +57,13 @@ static __always_inline bool ct_reportable(const struct packet *p, struct sg_ct_e
 	return p->now_ns - entry->reported_ns >= REPORT_INTERVAL;
 }
 
-static __noinline int ct_touch(struct packet *p, struct sg_ct_entry *entry, int reply)
+VERIFIED_ONCE int ct_touch(struct packet *p, struct sg_ct_entry *entry, int reply)
 {
 	struct sg_node *node = this_node();
 	__u16 flags;
 	__u8 seen;
 
-	if (!entry)
+	if (!p || !entry)
 		return 0;
 	flags = entry->flags;
 	seen = reply ? entry->seen_reply : entry->seen_forward;
@@ -130,15 +130,15 @@ static __noinline struct sg_ct_entry *ct_track(struct packet *p, __u32 scope)
 	return entry;
 }
 
-static __noinline int ct_create(struct packet *p, __u32 scope, const struct sg_addr *nat, __be16 nat_port, __u32 slot)
+VERIFIED_ONCE int ct_create(struct packet *p, __u32 scope, const struct sg_addr *nat, __be16 nat_port, __u32 slot)
 {
-	struct sg_ct_entry entry = {
-		.seen_forward = p->tcp_flags,
-		.reported_ns = p->now_ns,
-		.slot = slot,
-		.nat_port = nat_port,
-	};
+	struct sg_ct_entry entry = { .slot = slot, .nat_port = nat_port };
+	struct sg_ct_key key;
 
+	if (!p)
+		return -DROP_CT_INSERT;
+	entry.seen_forward = p->tcp_flags;
+	entry.reported_ns = p->now_ns;
 	if (nat) {
 		entry.nat = *nat;
 		entry.flags = SG_CT_FLAG_NAT;
@@ -146,9 +146,9 @@ static __noinline int ct_create(struct packet *p, __u32 scope, const struct sg_a
 	if (p->proxy_leg)
 		entry.flags |= SG_CT_FLAG_FROM_PROXY;
 	entry.expires_ns = p->now_ns + ct_lifetime(p, &entry);
-	p->key = p->tuple;
-	p->key.scope = scope;
-	if (bpf_map_update_elem(&sg_conntrack, &p->key, &entry, BPF_ANY) < 0)
+	key = p->tuple;
+	key.scope = scope;
+	if (bpf_map_update_elem(&sg_conntrack, &key, &entry, BPF_ANY) < 0)
 		return FAIL(p, DROP_CT_INSERT);
 	return 0;
 }

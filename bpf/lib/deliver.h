@@ -16,15 +16,17 @@ static __always_inline int set_macs(struct __sk_buff *skb, const struct sg_endpo
 	return bpf_skb_store_bytes(skb, 0, macs, sizeof(macs), 0);
 }
 
-static __noinline int encapsulate(struct __sk_buff *skb, struct packet *p, __be32 tunnel, __u32 identity)
+VERIFIED_ONCE int encapsulate(struct __sk_buff *skb, struct packet *p, __be32 tunnel, __u32 identity)
 {
+	struct sg_node *node = this_node();
 	struct bpf_tunnel_key key = {
 		.tunnel_id = identity,
 		.remote_ipv4 = bpf_ntohl(tunnel),
 		.tunnel_ttl = 64,
 	};
-	struct sg_node *node = this_node();
 
+	if (!p)
+		return TC_ACT_SHOT;
 	/* The VNI has 24 bits; identities of this node's scope (CIDR) must not be cut down to somebody else's. */
 	if (!node || identity >> 24)
 		return drop(skb, p, FAIL(p, DROP_UNKNOWN_TARGET));
@@ -36,12 +38,12 @@ static __noinline int encapsulate(struct __sk_buff *skb, struct packet *p, __be3
 }
 
 /* Judges the packet for the pod that it is for and hands it over. */
-static __noinline int to_local_endpoint(struct __sk_buff *skb, struct packet *p, struct sg_endpoint *endpoint)
+VERIFIED_ONCE int to_local_endpoint(struct __sk_buff *skb, struct packet *p, struct sg_endpoint *endpoint)
 {
 	int failed;
 
-	if (!endpoint)
-		return drop(skb, p, FAIL(p, DROP_NO_ENDPOINT));
+	if (!p || !endpoint)
+		return TC_ACT_SHOT;
 	p->dst_identity = endpoint->identity;
 	p->dst_endpoint = endpoint->id;
 	failed = judge(skb, p, endpoint, SG_INGRESS);
@@ -61,10 +63,13 @@ static __noinline int to_local_endpoint(struct __sk_buff *skb, struct packet *p,
 	return bpf_redirect_peer(endpoint->ifindex, 0);
 }
 
-static __noinline int to_host(struct __sk_buff *skb, struct packet *p, __u32 point)
+VERIFIED_ONCE int to_host(struct __sk_buff *skb, struct packet *p, __u32 point)
 {
-	int failed = host_service_restore(skb, p);
+	int failed;
 
+	if (!p)
+		return TC_ACT_SHOT;
+	failed = host_service_restore(skb, p);
 	if (failed)
 		return drop(skb, p, failed);
 	bpf_skb_change_type(skb, 0 /* PACKET_HOST */);

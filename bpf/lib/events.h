@@ -9,7 +9,7 @@ struct record {
 	__u8 bytes[SG_CAPTURE_LEN];
 };
 
-static __noinline int count(__u32 reason, __u32 direction, __u32 bytes)
+VERIFIED_ONCE int count(__u32 reason, __u32 direction, __u32 bytes)
 {
 	struct sg_metrics_key key = { .reason = reason, .direction = direction };
 	struct sg_metrics *seen = bpf_map_lookup_elem(&sg_metrics, &key);
@@ -28,11 +28,16 @@ static __noinline int count(__u32 reason, __u32 direction, __u32 bytes)
 /* `what` packs type << 16 | subtype << 8 | direction: a BPF function takes five arguments at most. */
 #define WHAT(type, subtype, direction) ((type) << 16 | (subtype) << 8 | (direction))
 
-static __noinline int emit(struct __sk_buff *skb, struct packet *p, __u32 what, __u32 endpoint, __s32 verdict)
+VERIFIED_ONCE int emit(struct __sk_buff *skb, struct packet *p, __u32 what, __u32 endpoint, __s32 verdict)
 {
 	struct record *r = bpf_ringbuf_reserve(&sg_events, sizeof(*r), 0);
 	__u32 length = skb->len;
 
+	if (!p) {
+		if (r)
+			bpf_ringbuf_discard(r, 0);
+		return 0;
+	}
 	if (!r) {
 		count(METRIC_LOST, 0, length);
 		return 0;
@@ -67,11 +72,14 @@ static __noinline int emit(struct __sk_buff *skb, struct packet *p, __u32 what, 
 }
 
 /* Ends a packet's way. `failed` is minus the drop reason. */
-static __noinline int drop(struct __sk_buff *skb, struct packet *p, int failed)
+VERIFIED_ONCE int drop(struct __sk_buff *skb, struct packet *p, int failed)
 {
 	__u32 reason = -failed;
-	__u32 endpoint = p->src_endpoint ? p->src_endpoint : p->dst_endpoint;
+	__u32 endpoint;
 
+	if (!p)
+		return TC_ACT_SHOT;
+	endpoint = p->src_endpoint ? p->src_endpoint : p->dst_endpoint;
 	emit(skb, p, WHAT(SG_EVENT_DROP, reason & 0xff, 0), endpoint, failed);
 	count(reason, p->src_endpoint ? SG_EGRESS : SG_INGRESS, skb->len);
 	return TC_ACT_SHOT;

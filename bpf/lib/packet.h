@@ -6,7 +6,6 @@
 struct packet {
 	struct sg_ct_key tuple;        /* as the packet is now: rewriting keeps it true */
 	struct sg_ct_key inner;        /* the packet that an ICMP error speaks about */
-	struct sg_ct_key key;          /* room to build map keys */
 	struct sg_addr service;        /* frontend, when `translated` */
 	struct sg_addr restore;        /* frontend to put back on this reply, when `restores` */
 	struct sg_addr original_source; /* before reverse translation, else zero */

@@ -43,12 +43,15 @@ static __always_inline void echo_ports(struct sg_ct_key *tuple, __u8 type, __be1
 	tuple->dport = type == ICMP_ECHO_REPLY ? identifier : 0;
 }
 
-static __noinline int parse_icmp_error(struct __sk_buff *skb, struct packet *p)
+VERIFIED_ONCE int parse_icmp_error(struct __sk_buff *skb, struct packet *p)
 {
 	struct iphdr ip;
 	__u8 l4[8];
-	__u32 offset = p->l4 + 8;
+	__u32 offset;
 
+	if (!p)
+		return -DROP_INVALID_PACKET;
+	offset = p->l4 + 8;
 	if (bpf_skb_load_bytes(skb, offset, &ip, sizeof(ip)) < 0 || ip.ihl < 5)
 		return FAIL(p, DROP_INVALID_PACKET);
 	p->inner_ip = offset;
@@ -117,12 +120,14 @@ static __always_inline int parse_l4(struct __sk_buff *skb, struct packet *p)
 	return 0;
 }
 
-static __noinline int parse_ipv4(struct __sk_buff *skb, struct packet *p)
+VERIFIED_ONCE int parse_ipv4(struct __sk_buff *skb, struct packet *p)
 {
 	struct iphdr ip;
 	__u32 fragment;
 	int failed;
 
+	if (!p)
+		return -DROP_INVALID_PACKET;
 	p->ct_status = SG_CT_UNKNOWN;
 	p->report = 1;
 	if (bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)) < 0 || ip.version != 4 || ip.ihl < 5)

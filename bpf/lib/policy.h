@@ -23,21 +23,21 @@ static __always_inline bool wins(const struct sg_policy_entry *peer, const struc
 }
 
 /* 0 = allow, > 0 = redirect to that proxy port, < 0 = minus the drop reason. */
-static __noinline int policy_lookup(struct packet *p, struct sg_endpoint *endpoint, __u32 direction, __u32 identity)
+VERIFIED_ONCE int policy_lookup(struct packet *p, struct sg_endpoint *endpoint, __u32 direction, __u32 identity)
 {
 	__u32 id;
 	struct sg_policy_key key = {
 		.prefixlen = SG_POLICY_FULL_PREFIX,
 		.identity = identity,
 		.direction = direction,
-		.protocol = p->tuple.protocol,
-		.port = p->tuple.protocol == IPPROTO_ICMP ? bpf_htons(p->icmp_type) : p->tuple.dport,
 	};
 	struct sg_policy_entry *peer, *any, *entry;
 	void *policy;
 
-	if (!endpoint)
-		return FAIL(p, DROP_NO_ENDPOINT);
+	if (!p || !endpoint)
+		return -DROP_NO_ENDPOINT;
+	key.protocol = p->tuple.protocol;
+	key.port = p->tuple.protocol == IPPROTO_ICMP ? bpf_htons(p->icmp_type) : p->tuple.dport;
 	id = endpoint->id;
 	p->revision = endpoint->revision;
 	p->cookie = direction == SG_INGRESS ? endpoint->ingress_default_cookie : endpoint->egress_default_cookie;
@@ -72,15 +72,15 @@ static __always_inline bool always_allowed(const struct packet *p)
 
 /* Tracks the packet and asks policy for every packet that goes forward. 0 or minus a drop reason; p->proxy_port is set
  * when the packet must go to the proxy. */
-static __noinline int judge(struct __sk_buff *skb, struct packet *p, struct sg_endpoint *endpoint, __u32 direction)
+VERIFIED_ONCE int judge(struct __sk_buff *skb, struct packet *p, struct sg_endpoint *endpoint, __u32 direction)
 {
 	__u32 scope = direction == SG_EGRESS ? SG_CT_EGRESS : SG_CT_INGRESS;
 	__u16 enforced = direction == SG_EGRESS ? SG_ENDPOINT_EGRESS_ENFORCED : SG_ENDPOINT_INGRESS_ENFORCED;
 	struct sg_ct_entry *entry;
 	int verdict;
 
-	if (!endpoint)
-		return FAIL(p, DROP_NO_ENDPOINT);
+	if (!p || !endpoint)
+		return -DROP_NO_ENDPOINT;
 	p->proxy_port = 0;
 	p->restores = 0;
 	entry = ct_track(p, scope);

@@ -66,8 +66,10 @@ static __always_inline int proxied(struct __sk_buff *skb, struct packet *p, int 
 }
 
 /* A packet whose verdict is p->proxy_port, at tc ingress. */
-static __noinline int redirect_to_proxy(struct __sk_buff *skb, struct packet *p)
+VERIFIED_ONCE int redirect_to_proxy(struct __sk_buff *skb, struct packet *p)
 {
+	if (!p)
+		return TC_ACT_SHOT;
 	if (p->tuple.protocol != IPPROTO_TCP || !p->has_l4)
 		return proxied(skb, p, FAIL(p, DROP_PROXY_UNSUPPORTED));
 	if (to_connected_socket(skb, p, is_syn(p)) == 0)
@@ -76,24 +78,21 @@ static __noinline int redirect_to_proxy(struct __sk_buff *skb, struct packet *p)
 }
 
 /* Tells the proxy who was judged; it asks when it accepts. */
-static __noinline int record_origin(struct packet *p, struct sg_endpoint *endpoint, __u32 direction)
+VERIFIED_ONCE int record_origin(struct packet *p, struct sg_endpoint *endpoint, __u32 direction)
 {
-	struct sg_proxy_key key = {
-		.client = p->tuple.src,
-		.server = p->tuple.dst,
-		.client_port = p->tuple.sport,
-		.server_port = p->tuple.dport,
-		.protocol = p->tuple.protocol,
-	};
-	struct sg_proxy_origin origin = {
-		.src_identity = p->src_identity,
-		.dst_identity = p->dst_identity,
-		.proxy_port = bpf_htons(p->proxy_port),
-		.direction = direction,
-	};
+	struct sg_proxy_key key = {};
+	struct sg_proxy_origin origin = { .direction = direction };
 
-	if (!endpoint || (p->ct_status != SG_CT_NEW && !is_syn(p)))
+	if (!p || !endpoint || (p->ct_status != SG_CT_NEW && !is_syn(p)))
 		return 0;
+	key.client = p->tuple.src;
+	key.server = p->tuple.dst;
+	key.client_port = p->tuple.sport;
+	key.server_port = p->tuple.dport;
+	key.protocol = p->tuple.protocol;
+	origin.src_identity = p->src_identity;
+	origin.dst_identity = p->dst_identity;
+	origin.proxy_port = bpf_htons(p->proxy_port);
 	origin.endpoint = endpoint->id;
 	bpf_map_update_elem(&sg_proxy_origin, &key, &origin, BPF_ANY);
 	return 0;
@@ -101,11 +100,11 @@ static __noinline int record_origin(struct packet *p, struct sg_endpoint *endpoi
 
 /* Is this the answer of a server to the proxy's own connection? Tracked apart, for the proxy uses its client's address
  * and may use a port of it that the client uses as well. */
-static __noinline int answers_proxy(struct packet *p)
+VERIFIED_ONCE int answers_proxy(struct packet *p)
 {
 	struct sg_ct_entry *entry;
 
-	if (p->tuple.protocol != IPPROTO_TCP || p->icmp_error || is_syn(p))
+	if (!p || p->tuple.protocol != IPPROTO_TCP || p->icmp_error || is_syn(p))
 		return 0;
 	entry = ct_find(p, &p->tuple, REVERSE, SG_CT_PROXY);
 	if (!entry)
@@ -125,11 +124,13 @@ static __always_inline int answer_to_proxy(struct __sk_buff *skb, struct packet 
 /* Notes the proxy's own connection when it goes out, so that answers_proxy() knows what comes back. Packets with the
  * proxy's mark are either of such a connection or its answer to a client, whose connection is tracked already. 1 = the
  * client is the proxy itself, in its other role: its socket must get the packet, not the pod whose address it uses. */
-static __noinline int track_proxy(struct packet *p, __u32 mark)
+VERIFIED_ONCE int track_proxy(struct packet *p, __u32 mark)
 {
 	__u8 scope = mark == SG_MARK_FROM_PROXY_INGRESS ? SG_CT_INGRESS : SG_CT_EGRESS;
 	struct sg_ct_entry *entry;
 
+	if (!p)
+		return -DROP_INVALID_PACKET;
 	p->proxy_leg = 1;
 	if (p->tuple.protocol != IPPROTO_TCP)
 		return 0;

@@ -21,15 +21,20 @@ static __always_inline int l4_checksum(const struct packet *p, __u32 *offset, __
 	}
 }
 
-static __noinline int rewrite(struct __sk_buff *skb, struct packet *p, int side, __be32 ip, __be16 port)
+VERIFIED_ONCE int rewrite(struct __sk_buff *skb, struct packet *p, int side, __be32 ip, __be16 port)
 {
-	__be32 old_ip = v4(side == SOURCE ? &p->tuple.src : &p->tuple.dst);
-	__be16 old_port = side == SOURCE ? p->tuple.sport : p->tuple.dport;
+	__be32 old_ip;
+	__be16 old_port;
 	__u32 at = ETH_HLEN + (side == SOURCE ? offsetof(struct iphdr, saddr) : offsetof(struct iphdr, daddr));
-	bool has_ports = p->has_l4 && p->tuple.protocol != IPPROTO_ICMP;
+	bool has_ports;
 	__u32 check = 0;
 	__u64 flags = 0;
 
+	if (!p)
+		return -DROP_INVALID_PACKET;
+	old_ip = v4(side == SOURCE ? &p->tuple.src : &p->tuple.dst);
+	old_port = side == SOURCE ? p->tuple.sport : p->tuple.dport;
+	has_ports = p->has_l4 && p->tuple.protocol != IPPROTO_ICMP;
 	/* SCTP's checksum covers the ports and cannot be patched in place. */
 	if (has_ports && p->tuple.protocol == IPPROTO_SCTP && port != old_port)
 		return FAIL(p, DROP_UNSUPPORTED_L4);
@@ -56,13 +61,19 @@ static __noinline int rewrite(struct __sk_buff *skb, struct packet *p, int side,
 
 /* The packet quoted in an ICMP error went to a frontend as its sender knows it: put the frontend back. The quoted IP
  * checksum and the ICMP checksum change by the same words, so that only the ICMP one has to follow the payload. */
-static __noinline int rewrite_quoted(struct __sk_buff *skb, struct packet *p, __be32 ip, __be16 port)
+VERIFIED_ONCE int rewrite_quoted(struct __sk_buff *skb, struct packet *p, __be32 ip, __be16 port)
 {
-	__be32 old_ip = v4(&p->inner.dst);
-	__be16 old_port = p->inner.dport;
-	__u32 check = p->l4 + 2, quoted = p->inner_ip;
+	__be32 old_ip;
+	__be16 old_port;
+	__u32 check, quoted;
 	__u8 length;
 
+	if (!p)
+		return -DROP_INVALID_PACKET;
+	old_ip = v4(&p->inner.dst);
+	old_port = p->inner.dport;
+	check = p->l4 + 2;
+	quoted = p->inner_ip;
 	if (bpf_skb_load_bytes(skb, quoted, &length, 1) < 0)
 		return FAIL(p, DROP_INVALID_PACKET);
 	/* address and quoted IP checksum cancel out in the ICMP checksum: patch the quoted header as one */

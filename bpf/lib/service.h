@@ -27,14 +27,10 @@ static __always_inline bool keeps_backend(struct packet *p, const struct sg_ct_e
 }
 
 /* 0 = nothing to do or done (p->translated), minus a drop reason otherwise. */
-static __noinline int service_translate(struct __sk_buff *skb, struct packet *p)
+VERIFIED_ONCE int service_translate(struct __sk_buff *skb, struct packet *p)
 {
-	struct sg_service_key key = {
-		.addr = p->tuple.dst,
-		.port = p->tuple.dport,
-		.protocol = p->tuple.protocol,
-	};
-	struct sg_service *service = bpf_map_lookup_elem(&sg_service, &key);
+	struct sg_service_key key = {};
+	struct sg_service *service;
 	struct sg_node *node = this_node();
 	struct sg_ct_entry *entry;
 	struct sg_backend *backend;
@@ -43,8 +39,12 @@ static __noinline int service_translate(struct __sk_buff *skb, struct packet *p)
 	__u32 slot;
 	int failed;
 
-	if (!node)
-		return FAIL(p, DROP_NO_ENDPOINT);
+	if (!p || !node)
+		return -DROP_NO_ENDPOINT;
+	key.addr = p->tuple.dst;
+	key.port = p->tuple.dport;
+	key.protocol = p->tuple.protocol;
+	service = bpf_map_lookup_elem(&sg_service, &key);
 	if (!service)
 		return in_services(node, &p->tuple.dst) ? FAIL(p, DROP_NO_BACKEND) : 0;
 	if (service->count == 0)
@@ -74,9 +74,9 @@ static __noinline int service_translate(struct __sk_buff *skb, struct packet *p)
 }
 
 /* Puts the frontend back when `p` answers a connection that was opened through one. */
-static __noinline int service_restore(struct __sk_buff *skb, struct packet *p)
+VERIFIED_ONCE int service_restore(struct __sk_buff *skb, struct packet *p)
 {
-	if (!p->restores)
+	if (!p || !p->restores)
 		return 0;
 	if (p->icmp_error)
 		return rewrite_quoted(skb, p, v4(&p->restore), p->restore_port);
@@ -85,11 +85,11 @@ static __noinline int service_restore(struct __sk_buff *skb, struct packet *p)
 }
 
 /* The same for connections that the host opened; they are not judged, so they are looked up here. */
-static __noinline int host_service_restore(struct __sk_buff *skb, struct packet *p)
+VERIFIED_ONCE int host_service_restore(struct __sk_buff *skb, struct packet *p)
 {
 	struct sg_ct_entry *entry;
 
-	if (p->icmp_error || is_syn(p))
+	if (!p || p->icmp_error || is_syn(p))
 		return 0;
 	entry = ct_find(p, &p->tuple, REVERSE, SG_CT_EGRESS);
 	if (!entry)

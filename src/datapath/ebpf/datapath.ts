@@ -17,7 +17,7 @@ import { LAYOUT } from "./layout.ts";
 import { libcCalls } from "./libbpf.ts";
 import { attachEndpoint, attachNode, encodeNode } from "./node.ts";
 import { type LoadedObject, loadObject, type MapName } from "./object.ts";
-import { policyRows, swapPolicy } from "./policy.ts";
+import { deletePolicy, policyRows, swapPolicy } from "./policy.ts";
 import { purgeAddress } from "./purge.ts";
 import { readRing } from "./ring.ts";
 import { replaceServices } from "./services.ts";
@@ -102,8 +102,8 @@ class EbpfDatapath implements Datapath {
   /** The interface may be gone already. While it is there its packets are dropped first, then its hooks removed, so the
    * caller must delete the interface before it lets the pod's processes run on. */
   async removeEndpoint(id: number): Promise<void> {
-    this.#map("sg_policy").delete(ifindexKey(id));
     for (const value of entriesOf(this.#map("sg_endpoint_by_ifindex"), id)) this.#forget(value);
+    await deletePolicy(this.#map("sg_policy"), ifindexKey(id));
   }
 
   listEndpoints(): readonly EndpointConfig[] {

@@ -80,6 +80,7 @@ export const bpf = {
   lookupBatch: libbpf.func(
     "int bpf_map_lookup_batch(int fd, void *inBatch, void *outBatch, void *keys, void *values, void *count, void *opts)",
   ),
+  info: libbpf.func("int bpf_obj_get_info_by_fd(int fd, void *info, void *length)"),
   mapFdById: libbpf.func("int bpf_map_get_fd_by_id(uint32_t id)"),
   tcHookCreate: libbpf.func("int bpf_tc_hook_create(void *hook)"),
   tcHookDestroy: libbpf.func("int bpf_tc_hook_destroy(void *hook)"),

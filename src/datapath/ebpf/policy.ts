@@ -2,7 +2,7 @@
 import type { PolicyMapEntry } from "../../policy/policy-map.ts";
 import type { RealizedPolicy } from "../port.ts";
 import { LAYOUT } from "./layout.ts";
-import { bpf, check, libcCalls } from "./libbpf.ts";
+import { bpf, check, failure, libcCalls } from "./libbpf.ts";
 import type { KernelMap } from "./map.ts";
 
 const LPM_TRIE = 11;
@@ -11,6 +11,7 @@ const KEY = LAYOUT.sg_policy_key;
 const ENTRY = LAYOUT.sg_policy_entry;
 const DIRECTION = { ingress: 1, egress: 2 } as const;
 const ICMP = 1;
+const ENOENT = 2;
 
 /** Bits of the key that count, from its identity on: 40, 48, or 48 plus the leading bits of the port. */
 export function keyBits(entry: PolicyMapEntry): number {
@@ -60,6 +61,38 @@ function createOpts(flags: number): Buffer {
   return opts;
 }
 
+/** struct bpf_map_info: type, id. */
+function mapId(fd: number): number {
+  const info = Buffer.alloc(88);
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(info.length);
+  check("ask for a policy map's id", bpf.info(fd, info, length));
+  return info.readUInt32LE(4);
+}
+
+/** How long to look for a swap that a thread does before doing it ourselves. */
+const SWAP_PATIENCE_MS = 20;
+
+/**
+ * Writes a map into a map of maps. The kernel makes the swap at once and then holds the caller for 6 to 20 ms until no
+ * program uses the old map any more; so a thread of the pool makes the call and waits, and we go on as soon as a lookup
+ * shows the new map. The thread's result comes too late to be of use: when nothing shows, the call is repeated here.
+ */
+function swap(policies: KernelMap, key: Buffer, fd: number): void {
+  const value = Buffer.alloc(4);
+  value.writeInt32LE(fd);
+  const id = mapId(fd);
+  bpf.update.async(policies.fd, key, value, 0n, () => keepAlive(key, value));
+  const until = performance.now() + SWAP_PATIENCE_MS;
+  while (performance.now() < until) if (policies.get(key)?.readUInt32LE() === id) return;
+  policies.set(key, value);
+}
+
+/** The buffers of a call in another thread must live until it is done. */
+function keepAlive(...buffers: Buffer[]): number {
+  return buffers.length;
+}
+
 /** Replaces the policy of an endpoint id. */
 export function swapPolicy(policies: KernelMap, key: Buffer, realized: RealizedPolicy): void {
   const size = Math.max(1, realized.policy.entries.length);
@@ -69,12 +102,21 @@ export function swapPolicy(policies: KernelMap, key: Buffer, realized: RealizedP
   );
   try {
     fill(fd, realized);
-    const value = Buffer.alloc(4);
-    value.writeInt32LE(fd);
-    policies.set(key, value);
+    swap(policies, key, fd);
   } finally {
     libcCalls.close(fd);
   }
+}
+
+/** Takes the endpoint's policy away: everything is dropped. Waits in a thread for the same reason as `swap`. */
+export function deletePolicy(policies: KernelMap, key: Buffer): Promise<void> {
+  return new Promise((resolve, reject) => {
+    bpf.remove.async(policies.fd, key, (error: Error | null, result: number) => {
+      if (error) reject(error);
+      else if (result < 0 && result !== -ENOENT) reject(failure("delete a policy", -result));
+      else resolve();
+    });
+  });
 }
 
 function* innerEntries(fd: number): Iterable<{ key: Buffer; value: Buffer }> {
