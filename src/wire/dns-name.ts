@@ -1,0 +1,60 @@
+/** Most bytes of a name on the wire, with its lengths and the root (RFC 1035, 3.1). */
+const MAX_NAME_BYTES = 255;
+const MAX_LABEL_BYTES = 63;
+const POINTER = 0xc0;
+
+/** A name as its labels, each in bytes' latin-1 text, without the root; case as sent. */
+export type DnsName = readonly string[];
+
+export interface ReadName {
+  readonly name: DnsName;
+  /** Offset after the name where it stands. */
+  readonly end: number;
+}
+
+/**
+ * Reads a name at `offset`. Undefined when it is none: pointers must lead back, always further back than the last, so
+ * that a loop cannot be.
+ */
+export function readName(bytes: Uint8Array, offset: number): ReadName | undefined {
+  const labels: string[] = [];
+  let at = offset;
+  let end = -1;
+  let limit = offset;
+  let size = 1;
+  for (;;) {
+    const length = bytes[at];
+    if (length === undefined) return undefined;
+    if (length === 0) return { name: labels, end: end < 0 ? at + 1 : end };
+    if ((length & POINTER) === POINTER) {
+      const low = bytes[at + 1];
+      if (low === undefined) return undefined;
+      if (end < 0) end = at + 2;
+      at = ((length & 0x3f) << 8) | low;
+      if (at >= limit) return undefined;
+      limit = at;
+      continue;
+    }
+    size += length + 1;
+    if (length > MAX_LABEL_BYTES || size > MAX_NAME_BYTES || at + 1 + length > bytes.length) return undefined;
+    labels.push(String.fromCharCode(...bytes.subarray(at + 1, at + 1 + length)));
+    at += 1 + length;
+  }
+}
+
+/** Labels of plain dotted text such as `kube-dns.kube-system.svc.cluster.local`; a final dot is allowed. */
+export function nameOf(text: string): DnsName {
+  const bare = text.endsWith(".") ? text.slice(0, -1) : text;
+  return bare === "" ? [] : bare.split(".");
+}
+
+/** Dotted text in lower case, for comparing and for people. */
+export function nameText(name: DnsName): string {
+  return name.join(".").toLowerCase();
+}
+
+/** Can the name be sent? Labels of 1 to 63 bytes, 255 in all. */
+export function isSendable(name: DnsName): boolean {
+  const size = name.reduce((sum, label) => sum + label.length + 1, 1);
+  return size <= MAX_NAME_BYTES && name.every((label) => label.length > 0 && label.length <= MAX_LABEL_BYTES);
+}
