@@ -7,6 +7,7 @@ import type { Credentials } from "./kubeconfig.ts";
 const USER_AGENT = "shieldgate";
 /** Connections that quick calls share; watches have one each. */
 const MAX_SOCKETS = 16;
+const KEEP_ALIVE_MS = 10_000;
 
 export interface TransportRequest {
   readonly method: string;
@@ -65,6 +66,8 @@ export class Transport {
     return new Promise((resolve, reject) => {
       const options = { method, headers, agent: request.stream ? streams : agent, ...(signal ? { signal } : {}) };
       const sent = httpsRequest(url, options, resolve);
+      // A stream that says nothing for long must still notice a server that vanished without a word.
+      if (request.stream) sent.on("socket", (socket) => socket.setKeepAlive(true, KEEP_ALIVE_MS));
       sent.on("error", (error) => {
         // The server closed a kept connection just as we wrote to it: it never saw the request.
         const stale = sent.reusedSocket && (error as NodeJS.ErrnoException).code === "ECONNRESET" && method === "GET";

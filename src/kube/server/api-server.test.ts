@@ -1,3 +1,4 @@
+import { request as httpsRequest } from "node:https";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { WatchEvent } from "../client/client.ts";
 import type { KubeObject } from "../object.ts";
@@ -273,6 +274,55 @@ describe("list and watch", () => {
     await watching;
     const median = delays.sort((a, b) => a - b)[25]!;
     expect(median).toBeLessThan(20);
+  });
+});
+
+describe("formats", () => {
+  it("answers 406 to clients that take protobuf only, and 415 to bodies it cannot read", async () => {
+    const { authority } = test.server;
+    const credentials = authority.client("test-admin", "admin", ["system:masters"]);
+    const call = (method: string, headers: Record<string, string>, body?: string): Promise<number> =>
+      new Promise((resolve, reject) => {
+        const path = "/api/v1/namespaces/default/configmaps";
+        const request = httpsRequest(test.url + path, {
+          method,
+          headers,
+          ca: authority.ca,
+          ...credentials,
+          agent: false,
+        });
+        request.on("response", (response) => resolve(response.resume().statusCode ?? 0));
+        request.on("error", reject);
+        request.end(body);
+      });
+    const protobuf = "application/vnd.kubernetes.protobuf";
+    expect(await call("GET", { Accept: protobuf })).toBe(406);
+    expect(await call("GET", { Accept: `${protobuf}, application/json` })).toBe(200);
+    expect(await call("POST", { "Content-Type": "text/csv" }, "a,b")).toBe(415);
+    expect(await call("POST", { "Content-Type": protobuf }, "{}")).toBe(400);
+  });
+
+  it("shows lists and watches as tables", async () => {
+    const { authority } = test.server;
+    const table = await new Promise<{ kind: string; rows: { cells: unknown[] }[] }>((resolve, reject) => {
+      const headers = { Accept: "application/json;as=Table;v=v1;g=meta.k8s.io" };
+      const how = {
+        headers,
+        ca: authority.ca,
+        ...authority.client("test-admin", "admin", ["system:masters"]),
+        agent: false as const,
+      };
+      const request = httpsRequest(`${test.url}/api/v1/namespaces`, how, (response) => {
+        let text = "";
+        response.setEncoding("utf8").on("data", (chunk: string) => {
+          text += chunk;
+        });
+        response.on("end", () => resolve(JSON.parse(text)));
+      });
+      request.on("error", reject).end();
+    });
+    expect(table.kind).toBe("Table");
+    expect(table.rows.map(({ cells }) => cells.slice(0, 2))).toContainEqual(["default", "Active"]);
   });
 });
 

@@ -64,6 +64,7 @@ describe("SqliteStore", () => {
     expect(store.create("/pods", pod("c"))?.revision).toBe(last.revision + 1);
     expect(() => store.watch("/pods", 1, () => {})).toThrow(HistoryGone);
     expect(() => store.watch("/pods", last.revision, () => {})).not.toThrow();
+    expect(() => store.watch("/pods", last.revision + 2, () => {})).toThrow(HistoryGone);
   });
 
   it("lists in order of namespace and name", () => {

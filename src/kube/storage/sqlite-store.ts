@@ -1,10 +1,10 @@
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import type { KubeObject } from "../object.ts";
 import { EventHistory } from "./event-history.ts";
-import type { Store, Stored, StoreEvent } from "./store.ts";
+import { HistoryGone, type Store, type Stored, type StoreEvent } from "./store.ts";
 
-/** Changes kept a resource for watches that start in the past. */
-const HISTORY = 4096;
+/** Changes kept a resource, at least, for watches that start in the past: a client that missed more lists again. */
+const HISTORY = 1024;
 
 const SCHEMA = `
   PRAGMA journal_mode = WAL;
@@ -157,6 +157,8 @@ export class SqliteStore implements Store {
   }
 
   watch(resource: string, revision: number, listener: (event: StoreEvent) => void): () => void {
+    // A revision of the future is one of another store: this client's cluster was made anew.
+    if (revision > this.#revision) throw new HistoryGone(revision, this.#revision);
     return this.#history(resource).watch(revision, listener);
   }
 

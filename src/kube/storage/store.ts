@@ -42,7 +42,7 @@ export interface Store {
   remove(resource: string, namespace: string, name: string, expected: number): Stored | undefined;
   /**
    * Calls back, in order, each change after `revision`: first those of the past, before this returns.
-   * Throws HistoryGone when the past is no longer known. Returns the call that ends it.
+   * Throws HistoryGone when the past is no longer known, or the revision is not of this store. Returns the call that ends it.
    */
   watch(resource: string, revision: number, listener: (event: StoreEvent) => void): () => void;
   close(): void;
