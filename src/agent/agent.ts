@@ -12,6 +12,7 @@ import { createFlowView } from "./flow-view.ts";
 import { objectKey } from "./kube.ts";
 import { handleInputs, startInputs, stopInputs } from "./kube-inputs.ts";
 import { longestMatch } from "./longest-prefix.ts";
+import { nodeAddressesOf } from "./node-addresses.ts";
 import { registerNode } from "./node-registration.ts";
 import type { AgentOptions } from "./options.ts";
 import { ProxyConnection } from "./proxy-connection.ts";
@@ -26,6 +27,11 @@ export interface Agent {
   /** Resolves when all inputs have synced and the kernel follows them. */
   readonly synced: Promise<void>;
   readonly flowContext: FlowContext;
+  /** The nodes of the cluster with their InternalIPs, and word of changes. */
+  readonly nodes: {
+    list(): readonly { readonly name: string; readonly address: string }[];
+    onChange(listener: () => void): () => void;
+  };
   /** Stops; the datapath stays as it is. */
   close(): Promise<void>;
 }
@@ -109,6 +115,10 @@ function streamEvents(options: AgentOptions, parts: Parts, context: FlowContext)
       destination: peer(record.destinationAddress, record.destinationIdentity),
     }));
   });
+  proxy.onPortsChanged((endpointId, ports) => {
+    const endpoint = parts.table.get(endpointId);
+    if (endpoint !== undefined) parts.regeneration.portsChanged(endpoint, ports);
+  });
   let told = datapath.lostEvents();
   const timer = setInterval(() => {
     const lost = datapath.lostEvents() - told;
@@ -165,6 +175,7 @@ async function follow(options: AgentOptions, parts: Parts, halfChanged: HalfChan
   if (parts.table.size > 0) await prepareRedirects(parts);
   for (const endpoint of parts.table.all()) parts.lifecycle.claimAddress(endpoint);
   parts.reconciler.open();
+  options.proxy.removeUnpublished();
   for (const endpoint of halfChanged) parts.lifecycle.refreshIdentity(endpoint);
   renewIdentities(parts);
   for (const endpoint of parts.table.all()) parts.lifecycle.followLabels(endpoint);
@@ -191,6 +202,25 @@ function watch(options: AgentOptions, parts: Parts): void {
   register();
 }
 
+function nodesOf(parts: Parts): Agent["nodes"] {
+  const listeners = new Set<() => void>();
+  const tell = () => {
+    for (const listener of listeners) listener();
+  };
+  parts.inputs.ciliumNodes.on({ onAdd: tell, onUpdate: tell, onDelete: tell });
+  return {
+    list: () =>
+      parts.inputs.ciliumNodes.list().flatMap((node) => {
+        const address = nodeAddressesOf(node)?.internal;
+        return address === undefined ? [] : [{ name: node.metadata.name, address }];
+      }),
+    onChange: (listener) => {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+}
+
 /**
  * Starts the agent of one node. Resolves when the datapath is ready, the endpoints from before are adopted and
  * `cilium.sock` answers; `synced` says when the API's objects are in force. Rejects when the datapath cannot be made.
@@ -213,6 +243,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   return {
     synced: follow(options, parts, halfChanged),
     flowContext: context,
+    nodes: nodesOf(parts),
     close: async () => {
       stopInputs(parts.inputs);
       parts.retry.stop();

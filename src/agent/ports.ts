@@ -42,6 +42,10 @@ export interface FlowSink {
 export interface ProxyChannel extends PolicyDiscovery {
   readonly connected: boolean;
   onAccess(listener: (record: AccessRecord) => void): void;
+  /** A proxy that came back listens on other ports. */
+  onPortsChanged(listener: (endpointId: number, ports: ReadonlyMap<string, number>) => void): void;
+  /** Every endpoint has been published: what the proxy has of others may go. */
+  removeUnpublished(): void;
   close(): Promise<void>;
 }
 

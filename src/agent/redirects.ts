@@ -89,6 +89,12 @@ export class Redirects {
     return publication.acknowledged;
   }
 
+  /** The proxy listens on other ports than it acknowledged. */
+  setPorts(endpointId: number, ports: ReadonlyMap<string, number>): void {
+    const state = this.endpoints.get(endpointId);
+    if (state !== undefined) state.ports = ports;
+  }
+
   remove(endpointId: number): void {
     if (this.endpoints.delete(endpointId)) this.discovery.remove(endpointId);
   }

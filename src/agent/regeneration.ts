@@ -58,6 +58,12 @@ export class Regeneration {
     await this.publish(endpoint, this.ports.resolve(endpoint));
   }
 
+  /** The proxy's ports for the endpoint changed. */
+  portsChanged(endpoint: Endpoint, ports: ReadonlyMap<string, number>): void {
+    this.ports.redirects.setPorts(endpoint.id, ports);
+    if (endpoint.attached && endpoint.realized !== undefined) this.write(endpoint, endpoint.realized);
+  }
+
   forget(endpoint: Endpoint): void {
     this.written.delete(endpoint.id);
     this.ports.redirects.remove(endpoint.id);
@@ -66,7 +72,7 @@ export class Regeneration {
   private publish(endpoint: Endpoint, policy: EndpointPolicy): Promise<void> {
     const { redirects } = this.ports;
     return redirects.publish(endpoint.id, endpoint.request.address, policy, () => {
-      if (endpoint.realized !== undefined) this.write(endpoint, endpoint.realized);
+      if (endpoint.attached && endpoint.realized !== undefined) this.write(endpoint, endpoint.realized);
     });
   }
 

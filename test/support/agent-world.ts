@@ -21,6 +21,7 @@ export class FakeProxy {
   answers = true;
   readonly published: NetworkPolicy[] = [];
   readonly removed: number[] = [];
+  movePorts: (endpointId: number, ports: ReadonlyMap<string, number>) => void = () => undefined;
   private listeners: ((record: AccessRecord) => void)[] = [];
   private pending: (() => void)[] = [];
 
@@ -44,6 +45,12 @@ export class FakeProxy {
   onAccess(listener: (record: AccessRecord) => void): void {
     this.listeners.push(listener);
   }
+
+  onPortsChanged(listener: (endpointId: number, ports: ReadonlyMap<string, number>) => void): void {
+    this.movePorts = listener;
+  }
+
+  removeUnpublished(): void {}
 
   access(record: AccessRecord): void {
     for (const listener of this.listeners) listener(record);

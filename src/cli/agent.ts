@@ -1,0 +1,176 @@
+/**
+ * Main of a node's agent: `agent --node NAME --address IP --pod-cidr CIDR --kubeconfig FILE --run DIRECTORY
+ * --pins DIRECTORY --bpf-object FILE [--api-server-node]`. Runs in the node's network namespace; SIGTERM ends it and
+ * leaves the datapath in force.
+ */
+import { mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import packageJson from "../../package.json" with { type: "json" };
+import { createPolicyEngine, type ProxyChannel, startAgent } from "../agent/index.ts";
+import { routerOf } from "../agent/ipam.ts";
+import { createEbpfDatapath } from "../datapath/ebpf/datapath.ts";
+import { libcCalls } from "../datapath/ebpf/libbpf.ts";
+import { createFlowPipeline, createFlowRing } from "../flow/index.ts";
+import { createObserver } from "../hubble/index.ts";
+import { connect, createInformer } from "../kube/client/index.ts";
+import type { AccessRecord } from "../model/access-record.ts";
+import { CLUSTER_CIDR, CLUSTER_NAME, HUBBLE_PORT, SERVICE_CIDR } from "../model/addresses.ts";
+import { createPolicyDiscovery } from "../proxy/xds-server.ts";
+
+process.title = "cilium-agent";
+
+/** Flows that a node keeps. */
+const FLOW_RING = 4095;
+/** How long the name of an interface is believed, in ms. */
+const NAME_AGE = 1000;
+
+const { values } = parseArgs({
+  options: {
+    node: { type: "string" },
+    address: { type: "string" },
+    "pod-cidr": { type: "string" },
+    kubeconfig: { type: "string" },
+    run: { type: "string" },
+    pins: { type: "string" },
+    "bpf-object": { type: "string" },
+    interface: { type: "string", default: "eth0" },
+    "cluster-cidr": { type: "string", default: CLUSTER_CIDR },
+    "service-cidr": { type: "string", default: SERVICE_CIDR },
+    "cluster-name": { type: "string", default: CLUSTER_NAME },
+    "api-server-node": { type: "boolean", default: false },
+  },
+});
+
+function needed(name: "node" | "address" | "pod-cidr" | "kubeconfig" | "run" | "pins" | "bpf-object"): string {
+  const value = values[name];
+  if (value !== undefined) return value;
+  process.stderr.write(`agent: --${name} is missing\n`);
+  process.exit(2);
+}
+
+function log(message: string): void {
+  process.stderr.write(`${new Date().toISOString()} agent: ${message}\n`);
+}
+
+/** Interfaces of this process's network namespace, as the kernel lists them. */
+function interfaces(): ReadonlySet<string> {
+  const lines = readFileSync("/proc/self/net/dev", "utf8").split("\n").slice(2);
+  return new Set(lines.map((line) => line.split(":")[0]?.trim() ?? "").filter((name) => name !== ""));
+}
+
+/** Names of interfaces, asked of the kernel once a second: every event wants one. */
+function interfaceNames(): (ifindex: number) => string {
+  const names = new Map<number, string>();
+  let readAt = 0;
+  return (ifindex) => {
+    if (Date.now() - readAt > NAME_AGE) {
+      names.clear();
+      readAt = Date.now();
+    }
+    const known = names.get(ifindex);
+    if (known !== undefined) return known;
+    const name = ifindex === 0 ? "" : (libcCalls.ifIndexToName(ifindex, Buffer.alloc(16)) ?? "");
+    names.set(ifindex, name);
+    return name;
+  };
+}
+
+async function openProxyChannel(socketPath: string): Promise<ProxyChannel> {
+  let access: (record: AccessRecord) => void = () => undefined;
+  let ports: Parameters<ProxyChannel["onPortsChanged"]>[0] = () => undefined;
+  const discovery = await createPolicyDiscovery({
+    socketPath,
+    onAccessRecord: (record) => access(record),
+    onLostRecords: (count) => log(`the proxy gave up ${count} access records`),
+    onPortsChanged: (endpointId, changed) => ports(endpointId, changed),
+    onConnected: (connected) => log(`the proxy ${connected ? "connected" : "went away"}`),
+  });
+  return {
+    publish: (policy) => discovery.publish(policy),
+    remove: (endpointId) => discovery.remove(endpointId),
+    removeUnpublished: () => discovery.removeUnpublished(),
+    get connected() {
+      return discovery.connected;
+    },
+    onAccess: (listener) => {
+      access = listener;
+    },
+    onPortsChanged: (listener) => {
+      ports = listener;
+    },
+    close: () => discovery.close(),
+  };
+}
+
+/** What has to be closed when the agent is told to end; as pid 1 it must handle the signals itself. */
+const closing: (() => Promise<void>)[] = [];
+for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  process.once(signal, () => void Promise.allSettled(closing.map((close) => close())).then(() => process.exit(0)));
+}
+
+/** Failures of watches, each kind once: they are tried again for ever. */
+const told = new Set<string>();
+function onError(error: unknown): void {
+  const message = String((error as Error).message);
+  if (!told.has(message)) log(`Kubernetes API: ${message}`);
+  told.add(message);
+}
+
+const run = needed("run");
+const sockets = join(run, "envoy", "sockets");
+mkdirSync(sockets, { recursive: true });
+const client = connect({ kubeconfig: needed("kubeconfig") });
+const ring = createFlowRing(FLOW_RING);
+const node = needed("node");
+const clusterName = values["cluster-name"];
+
+const agent = await startAgent({
+  node: {
+    name: node,
+    address: needed("address"),
+    router: routerOf(needed("pod-cidr")),
+    podCidr: needed("pod-cidr"),
+    clusterCidr: values["cluster-cidr"],
+    serviceCidr: values["service-cidr"],
+    networkInterface: values.interface,
+    apiServer: values["api-server-node"],
+    clusterName,
+  },
+  version: packageJson.version,
+  client,
+  openInformer: (ref, selection) => createInformer(client, ref, { ...selection, onError }),
+  datapath: createEbpfDatapath({ pinDirectory: needed("pins"), objectPath: needed("bpf-object") }),
+  engine: createPolicyEngine({ clusterName }),
+  proxy: await openProxyChannel(join(sockets, "xds.sock")),
+  openFlows: (context) => createFlowPipeline({ context, ring }),
+  health: () => ({ flows: { current: ring.next - ring.oldest, max: ring.capacity } }),
+  stateDirectory: join(run, "state"),
+  socketPath: join(run, "cilium.sock"),
+  adminSocketPath: join(sockets, "admin.sock"),
+  interfaces,
+  interfaceName: interfaceNames(),
+  now: Date.now,
+  log,
+});
+
+closing.push(() => agent.close());
+const observer = createObserver({
+  ring,
+  nodeName: `${clusterName}/${node}`,
+  version: packageJson.version,
+  now: Date.now,
+  peers: {
+    list: () =>
+      agent.nodes.list().map(({ name, address }) => ({
+        name: `${clusterName}/${name}`,
+        address: `${address}:${HUBBLE_PORT}`,
+      })),
+    onChange: (listener) => agent.nodes.onChange(listener),
+  },
+});
+await observer.serve([{ path: join(run, "hubble.sock") }, { host: needed("address"), port: HUBBLE_PORT }]);
+
+closing.push(() => observer.close());
+
+await agent.synced;
