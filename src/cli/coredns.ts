@@ -1,0 +1,54 @@
+/** Main of the cluster's DNS server, run in a pod: `coredns [--domain cluster.local]`. */
+import { readFileSync } from "node:fs";
+import { parseArgs } from "node:util";
+import type { EndpointSliceObject, ServiceObject } from "../dns/cluster-services.ts";
+import { startDnsServer } from "../dns/server.ts";
+import { connect, createInformer, EndpointSlices, type KubeObject, Services } from "../kube/client/index.ts";
+import { CLUSTER_DOMAIN, KUBERNETES_SERVICE_IP } from "../model/addresses.ts";
+
+const ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+process.title = "coredns";
+
+function log(line: string): void {
+  process.stdout.write(`${new Date().toISOString()} coredns: ${line}\n`);
+}
+
+function apiServer(): string {
+  const host = process.env["KUBERNETES_SERVICE_HOST"] ?? KUBERNETES_SERVICE_IP;
+  const port = process.env["KUBERNETES_SERVICE_PORT"] ?? "443";
+  return `https://${host}:${port}`;
+}
+
+const { values } = parseArgs({ options: { domain: { type: "string", default: CLUSTER_DOMAIN } } });
+const server = apiServer();
+const token = readFileSync(`${ACCOUNT}/token`, "utf8").trim();
+const client = connect({ server, ca: readFileSync(`${ACCOUNT}/ca.crt`, "utf8"), token });
+const dns = await startDnsServer({
+  domain: values.domain,
+  host: "0.0.0.0",
+  port: 53,
+  healthPort: 8080,
+  readyPort: 8181,
+});
+log(`serving ${values.domain} on port 53, from ${server}`);
+
+const onError = (error: unknown) => log(`API server: ${error instanceof Error ? error.message : String(error)}`);
+const services = createInformer(client, Services, { onError });
+const slices = createInformer(client, EndpointSlices, { onError });
+const asService = (object: KubeObject) => object as unknown as ServiceObject;
+const asSlice = (object: KubeObject) => object as unknown as EndpointSliceObject;
+services.on({
+  onAdd: (object) => dns.services.setService(asService(object)),
+  onUpdate: (_, object) => dns.services.setService(asService(object)),
+  onDelete: (object) => dns.services.deleteService(asService(object)),
+});
+slices.on({
+  onAdd: (object) => dns.services.setEndpointSlice(asSlice(object)),
+  onUpdate: (_, object) => dns.services.setEndpointSlice(asSlice(object)),
+  onDelete: (object) => dns.services.deleteEndpointSlice(asSlice(object)),
+});
+await Promise.all([services.start(), slices.start()]);
+dns.markReady();
+log("ready");
+for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => process.exit(0));
