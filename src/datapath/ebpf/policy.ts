@@ -70,42 +70,62 @@ function mapId(fd: number): number {
   return info.readUInt32LE(4);
 }
 
-/** How long to look for a swap that a thread does before doing it ourselves. */
-const SWAP_PATIENCE_MS = 20;
+/** More than this many waiting calls would fill the thread pool: then the caller waits itself. */
+const MOST_WAITING = 2;
+const SWAP_PATIENCE_MS = 2000;
+let waiting = 0;
 
-/**
- * Writes a map into a map of maps. The kernel makes the swap at once and then holds the caller for 6 to 20 ms until no
- * program uses the old map any more; so a thread of the pool makes the call and waits, and we go on as soon as a lookup
- * shows the new map. The thread's result comes too late to be of use: when nothing shows, the call is repeated here.
- */
-function swap(policies: KernelMap, key: Buffer, fd: number): void {
+/** Makes the call in a thread; the buffers and the descriptor live until it is done. */
+function startSwap(policies: KernelMap, key: Buffer, fd: number): void {
+  const value = descriptorValue(fd);
+  waiting++;
+  bpf.update.async(policies.fd, key, value, 0n, () => {
+    waiting--;
+    value.fill(0);
+    libcCalls.close(fd);
+  });
+}
+
+function descriptorValue(fd: number): Buffer {
   const value = Buffer.alloc(4);
   value.writeInt32LE(fd);
+  return value;
+}
+
+/**
+ * Writes a map into a map of maps and closes its descriptor. The kernel makes the swap at once and then holds the caller
+ * for 6 to 20 ms until no program uses the old map any more; so a thread of the pool makes the call and waits, and we go
+ * on as soon as a lookup shows the new map.
+ */
+function swap(policies: KernelMap, key: Buffer, fd: number): void {
+  if (waiting >= MOST_WAITING) {
+    policies.set(key, descriptorValue(fd));
+    libcCalls.close(fd);
+    return;
+  }
   const id = mapId(fd);
-  bpf.update.async(policies.fd, key, value, 0n, () => keepAlive(key, value));
+  startSwap(policies, Buffer.from(key), fd);
   const until = performance.now() + SWAP_PATIENCE_MS;
   while (performance.now() < until) if (policies.get(key)?.readUInt32LE() === id) return;
-  policies.set(key, value);
+  throw new Error(`datapath: set policy: the kernel shows no new policy after ${SWAP_PATIENCE_MS} ms`);
 }
 
-/** The buffers of a call in another thread must live until it is done. */
-function keepAlive(...buffers: Buffer[]): number {
-  return buffers.length;
-}
-
-/** Replaces the policy of an endpoint id. */
-export function swapPolicy(policies: KernelMap, key: Buffer, realized: RealizedPolicy): void {
+function newPolicyMap(realized: RealizedPolicy): number {
   const size = Math.max(1, realized.policy.entries.length);
-  const fd = check(
-    "make a policy map",
-    bpf.mapCreate(LPM_TRIE, "sg_policy_of", KEY.size, ENTRY.size, size, createOpts(NO_PREALLOC)),
-  );
+  const opts = createOpts(NO_PREALLOC);
+  const fd = check("make a policy map", bpf.mapCreate(LPM_TRIE, "sg_policy_of", KEY.size, ENTRY.size, size, opts));
   try {
     fill(fd, realized);
-    swap(policies, key, fd);
-  } finally {
+    return fd;
+  } catch (error) {
     libcCalls.close(fd);
+    throw error;
   }
+}
+
+/** Replaces the policy of an endpoint id; in force when it returns. */
+export function swapPolicy(policies: KernelMap, key: Buffer, realized: RealizedPolicy): void {
+  swap(policies, key, newPolicyMap(realized));
 }
 
 /** Takes the endpoint's policy away: everything is dropped. Waits in a thread for the same reason as `swap`. */

@@ -1,0 +1,45 @@
+/** A bpffs and a network namespace for datapath tests that run in the test's own process. */
+import { execFileSync, spawnSync } from "node:child_process";
+import { closeSync, mkdirSync, openSync, rmSync } from "node:fs";
+import koffi from "koffi";
+import { interfaceIndex } from "../../src/datapath/ebpf/devices.ts";
+
+const root = new URL("../..", import.meta.url).pathname;
+export const objectPath = `${root}bpf/build/shieldgate.o`;
+const CLONE_NEWNET = 0x40000000;
+const libc = koffi.load("libc.so.6");
+const unshare = libc.func("int unshare(int flags)");
+const setns = libc.func("int setns(int fd, int type)");
+let opened = 0;
+
+export interface Surroundings {
+  readonly pinDirectory: string;
+  /** Makes a veth and returns its number. */
+  addInterface(name: string): number;
+  close(): void;
+}
+
+/** This thread moves into a network namespace of its own, with an eth0; child processes follow it. */
+export function openSurroundings(): Surroundings {
+  const pinDirectory = `/run/sgt-c-${process.pid}-${opened++}`;
+  execFileSync("sh", [`${root}scripts/build-bpf.sh`]);
+  mkdirSync(pinDirectory, { recursive: true });
+  execFileSync("mount", ["-t", "bpf", "bpf", pinDirectory]);
+  const home = openSync("/proc/thread-self/ns/net", "r");
+  if (unshare(CLONE_NEWNET) < 0) throw new Error(`unshare: errno ${koffi.errno()}`);
+  const addInterface = (name: string) => {
+    execFileSync("ip", ["link", "add", name, "type", "veth", "peer", "name", `${name}p`]);
+    return interfaceIndex(name);
+  };
+  addInterface("eth0");
+  return {
+    pinDirectory,
+    addInterface,
+    close() {
+      setns(home, CLONE_NEWNET);
+      closeSync(home);
+      spawnSync("umount", [pinDirectory]);
+      rmSync(pinDirectory, { recursive: true, force: true });
+    },
+  };
+}
