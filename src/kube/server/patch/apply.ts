@@ -133,21 +133,32 @@ function isManagedBelow(path: Path, managers: readonly Manager[]): boolean {
   return managers.some((entry) => [...entry.fields.keys()].some((text) => text.startsWith(prefix)));
 }
 
-/** Removes what a path names, unless other managers have something below it; containers on the way are copied. */
+/**
+ * Removes what a path names, unless other managers have something below it, and then what that leaves empty;
+ * objects and lists on the way are copied.
+ */
 function removeAt(kind: ResourceKind, root: Fields, path: Path, others: readonly Manager[]): void {
-  if (isManagedBelow(path, others)) return;
+  if (path.length === 0 || isManagedBelow(path, others)) return;
   let parent: unknown = root;
   const fields: string[] = [];
   for (const step of path.slice(0, -1)) {
     parent = descend(kind, fields, parent, step);
     if (parent === undefined) return;
   }
-  const last = path.at(-1)!;
-  if (last.startsWith("f:") && isFields(parent)) delete parent[last.slice(2)];
-  else if (Array.isArray(parent)) {
-    const index = indexOfStep(kind, fields, parent, last);
-    if (index >= 0) parent.splice(index, 1);
+  if (takeOut(kind, fields, parent, path.at(-1)!)) removeAt(kind, root, path.slice(0, -1), others);
+}
+
+/** Takes one step out of what holds it; true when that leaves the holder empty. */
+function takeOut(kind: ResourceKind, fields: readonly string[], parent: unknown, step: string): boolean {
+  if (Array.isArray(parent)) {
+    const index = indexOfStep(kind, fields, parent, step);
+    if (index < 0) return false;
+    parent.splice(index, 1);
+    return parent.length === 0;
   }
+  if (!isFields(parent) || !step.startsWith("f:")) return false;
+  const had = delete parent[step.slice(2)];
+  return had && Object.keys(parent).length === 0;
 }
 
 function descend(kind: ResourceKind, fields: string[], parent: unknown, step: string): unknown {

@@ -90,7 +90,7 @@ describe("applyConfiguration", () => {
 
   it("takes away what its manager no longer wants", () => {
     const next = applyConfiguration(POD, live(), wanted({ containers: [{ name: "a", image: "2" }] }), how("one"));
-    expect(next.spec).toEqual({ containers: [{ name: "a", image: "2", ports: [] }] });
+    expect(next.spec).toEqual({ containers: [{ name: "a", image: "2" }] });
   });
 
   it("conflicts on another manager's value, and takes it over when forced", () => {
@@ -117,7 +117,7 @@ describe("applyConfiguration", () => {
   it("shares a field that two managers set to the same value", () => {
     const shared = applyConfiguration(POD, live(), wanted({ hostname: "h" }), how("two"));
     const after = applyConfiguration(POD, shared, wanted({}), how("one"));
-    expect(after.spec).toEqual({ hostname: "h", containers: [] });
+    expect(after.spec).toEqual({ hostname: "h" });
   });
 
   it("knows a port with and without its default protocol as the same", () => {

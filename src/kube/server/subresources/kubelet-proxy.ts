@@ -1,4 +1,4 @@
-import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
+import type { ClientRequest, IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { request as httpsRequest } from "node:https";
 import type { Duplex } from "node:stream";
 import { type Fields, fieldsOf, isFields, type KubeObject, listOf } from "../../object.ts";
@@ -13,6 +13,8 @@ interface KubeletCall {
   readonly port: number;
   readonly path: string;
 }
+
+const CONNECT_MS = 5000;
 
 const KUBELET_PATHS: Readonly<Record<string, string>> = {
   log: "containerLogs",
@@ -69,10 +71,15 @@ function kubeletCall(api: Api, target: Target, query: URLSearchParams): KubeletC
   return { ...nodeAddress(api, nodeName), path };
 }
 
-function connection(api: Api, call: KubeletCall, method: string, headers: OutgoingHttpHeaders) {
+function connection(api: Api, call: KubeletCall, method: string, headers: OutgoingHttpHeaders): ClientRequest {
   const { cert, key, ca } = api.kubelet;
   // A connection of its own each time: it lives as long as the stream.
-  return httpsRequest({ ...call, method, headers, cert, key, ca, agent: false });
+  const request = httpsRequest({ ...call, method, headers, cert, key, ca, agent: false });
+  const timer = setTimeout(() => request.destroy(new Error("the kubelet does not answer")), CONNECT_MS);
+  const clear = (): void => clearTimeout(timer);
+  request.on("socket", (socket) => socket.once("secureConnect", clear));
+  request.on("close", clear);
+  return request;
 }
 
 function kubeletFailure(call: KubeletCall, error: Error): KubeError {
