@@ -67,9 +67,9 @@ const expression = fc.oneof(
 );
 const matchLabels = fc.oneof(
   fc.constant({}),
-  fc.record({ app: value }),
-  fc.record({ "k8s:team": value }),
-  fc.record({ app: value, team: value }),
+  fc.record({ app: fc.constantFrom("a", "b") }),
+  fc.record({ "k8s:team": fc.constantFrom("x", "y") }),
+  fc.record({ app: fc.constantFrom("a", "b"), team: fc.constantFrom("x", "y") }),
 );
 const podSelector = fc.record(
   { matchLabels, matchExpressions: fc.array(expression, { maxLength: 1 }) },
@@ -113,9 +113,14 @@ const cidrRule = fc.oneof(
 
 function peers(prefix: "from" | "to"): fc.Arbitrary<object> {
   const one = <T>(name: string, element: fc.Arbitrary<T>) =>
-    fc.array(element, { minLength: 0, maxLength: 2 }).map((list) => ({ [`${prefix}${name}`]: list }));
+    fc
+      .oneof(
+        { weight: 9, arbitrary: fc.array(element, { minLength: 1, maxLength: 3, size: "max" }) },
+        { weight: 1, arbitrary: fc.constant<T[]>([]) },
+      )
+      .map((list) => ({ [`${prefix}${name}`]: list }));
   return fc.oneof(
-    { weight: 2, arbitrary: fc.constant({}) },
+    { weight: 3, arbitrary: fc.constant({}) },
     { weight: 4, arbitrary: one("Endpoints", peerSelector) },
     { weight: 1, arbitrary: one("CIDR", fc.oneof(cidr, fc.constant("8.8.8.8"))) },
     { weight: 2, arbitrary: one("CIDRSet", cidrRule) },
@@ -147,9 +152,12 @@ const httpPort = fc.constantFrom<object>(
 );
 const http = fc.array(
   fc.record({ method: fc.constantFrom("GET", "POST"), path: fc.constantFrom("/a", "/b.*") }, { requiredKeys: [] }),
-  { maxLength: 2 },
+  { minLength: 0, maxLength: 2, size: "max" },
 );
-const plainPorts = fc.record({ ports: fc.array(port, { maxLength: 2 }) }, { requiredKeys: [] });
+const plainPorts = fc.oneof(
+  { weight: 9, arbitrary: fc.record({ ports: fc.array(port, { minLength: 1, maxLength: 3, size: "max" }) }) },
+  { weight: 1, arbitrary: fc.constantFrom<object>({}, { ports: [] }) },
+);
 const l7Ports = fc.record({
   ports: fc.array(httpPort, { minLength: 1, maxLength: 2 }),
   rules: http.map((rules) => ({ http: rules })),
@@ -162,8 +170,8 @@ function elements(prefix: "from" | "to", deny: boolean): fc.Arbitrary<object[]> 
   const toPorts = fc.array(
     deny
       ? plainPorts
-      : fc.oneof({ weight: 2, arbitrary: plainPorts }, { weight: 1, arbitrary: l7Ports as fc.Arbitrary<object> }),
-    { maxLength: 2 },
+      : fc.oneof({ weight: 1, arbitrary: plainPorts }, { weight: 1, arbitrary: l7Ports as fc.Arbitrary<object> }),
+    { maxLength: 3, size: "max" },
   );
   const where = fc.oneof(
     { weight: 2, arbitrary: fc.constant({}) },
@@ -172,24 +180,28 @@ function elements(prefix: "from" | "to", deny: boolean): fc.Arbitrary<object[]> 
   );
   return fc.array(
     fc.tuple(peers(prefix), where).map(([a, b]) => ({ ...a, ...b })),
-    { minLength: 1, maxLength: 2 },
+    { minLength: 1, maxLength: 3, size: "max" },
   );
 }
 
+/** Deny is rare, or nothing would be left of the rest. */
+function sometimes(list: fc.Arbitrary<object[]>, ofTen: number): fc.Arbitrary<object[] | undefined> {
+  return fc.oneof({ weight: ofTen, arbitrary: list }, { weight: 10 - ofTen, arbitrary: fc.constant(undefined) });
+}
+
 const sections = fc
-  .record(
-    {
-      ingress: elements("from", false),
-      ingressDeny: elements("from", true),
-      egress: elements("to", false),
-      egressDeny: elements("to", true),
-    },
-    { requiredKeys: [] },
-  )
+  .record({
+    ingress: sometimes(elements("from", false), 7),
+    ingressDeny: sometimes(elements("from", true), 2),
+    egress: sometimes(elements("to", false), 7),
+    egressDeny: sometimes(elements("to", true), 2),
+  })
+  .map((each) => Object.fromEntries(Object.entries(each).filter(([, list]) => list !== undefined)))
   .filter((each) => Object.keys(each).length > 0);
 const enableDefaultDeny = fc.record({ ingress: fc.boolean(), egress: fc.boolean() }, { requiredKeys: [] });
+const subjectSelector = fc.oneof({ weight: 2, arbitrary: fc.constant({}) }, { weight: 1, arbitrary: podSelector });
 const spec = fc
-  .tuple(podSelector, sections, fc.option(enableDefaultDeny, { freq: 4, nil: undefined }))
+  .tuple(subjectSelector, sections, fc.option(enableDefaultDeny, { freq: 4, nil: undefined }))
   .map(([endpointSelector, rules, enable]) => ({
     endpointSelector,
     ...rules,
@@ -211,7 +223,7 @@ const policies = fc
   );
 
 const target = fc.oneof(
-  fc.record({ proto: fc.constant("TCP"), port: fc.constantFrom(80, 81, 85, 443, 8080, 1, 65535) }),
+  fc.record({ proto: fc.constant("TCP"), port: fc.constantFrom(80, 80, 80, 81, 85, 85, 443, 8080, 8080, 1, 65535) }),
   fc.record({ proto: fc.constantFrom("UDP", "SCTP"), port: fc.constantFrom(53, 80, 8500) }),
   fc.record({ proto: fc.constant("ICMP"), port: fc.constantFrom(3, 8) }),
 );
@@ -226,7 +238,7 @@ function queries(pods: readonly ScenarioEndpoint[]): fc.Arbitrary<ScenarioQuery[
   );
   const ends = fc.oneof(fc.tuple(pod, other), fc.tuple(other, pod));
   return fc
-    .array(fc.tuple(ends, target), { minLength: 12, maxLength: 24 })
+    .array(fc.tuple(ends, target), { minLength: 12, maxLength: 24, size: "max" })
     .map((list) =>
       list.map(([[from, to], where], index) => ({ id: `q${index}`, direction: "both" as const, from, to, ...where })),
     );

@@ -26,11 +26,11 @@ import (
 var log = slog.New(slog.DiscardHandler)
 
 type answer struct {
-	Scenario string      `json:"scenario"`
-	ID       string      `json:"id"`
-	Policy   *int        `json:"policy,omitempty"`
-	Verdict  string      `json:"verdict"`
-	Error    string      `json:"error,omitempty"`
+	Scenario string       `json:"scenario"`
+	ID       string       `json:"id"`
+	Policy   *int         `json:"policy,omitempty"`
+	Verdict  string       `json:"verdict"`
+	Error    string       `json:"error,omitempty"`
 	Ingress  *directional `json:"ingress,omitempty"`
 	Egress   *directional `json:"egress,omitempty"`
 }
@@ -133,4 +133,3 @@ func addPolicy(repo *policy.Repository, w *world, raw json.RawMessage) error {
 	repo.ReplaceByResource(entries, ipcachetypes.NewResourceID(ipcachetypes.ResourceKind(header.Kind), header.Metadata.Namespace, header.Metadata.Name))
 	return nil
 }
-
