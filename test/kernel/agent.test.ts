@@ -1,0 +1,195 @@
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { EndpointModel, IpamResponse } from "../../src/agent/api.ts";
+import {
+  CiliumEndpoints,
+  CiliumNetworkPolicies,
+  connect,
+  type KubeClient,
+  Namespaces,
+  Pods,
+} from "../../src/kube/client/index.ts";
+import { kubeconfig } from "../../src/kube/pki/kubeconfig.ts";
+import { type ApiServer, createApiServer } from "../../src/kube/server/api-server.ts";
+import { openListener } from "../../src/runtime/netns-socket.ts";
+
+const NODE = `sgt-h-n${process.pid}`;
+const POD = `sgt-h-p${process.pid}`;
+const directory = mkdtempSync(join(tmpdir(), "sgt-h-kernel-"));
+const pins = join(directory, "bpf");
+const run = join(directory, "run");
+const ip = (...args: string[]): string => execFileSync("ip", args, { encoding: "utf8" });
+
+let server: ApiServer;
+let client: KubeClient;
+let agent: ChildProcess | undefined;
+let output = "";
+
+interface Answer<T> {
+  readonly status: number;
+  readonly body: T;
+}
+
+function call<T>(method: string, path: string, body?: unknown): Promise<Answer<T>> {
+  return new Promise((resolve, reject) => {
+    const sent = request({ socketPath: join(run, "cilium.sock"), method, path, agent: false }, (response) => {
+      let text = "";
+      response.on("data", (chunk) => {
+        text += chunk;
+      });
+      response.on("end", () => resolve({ status: response.statusCode ?? 0, body: JSON.parse(text) }));
+    });
+    sent.on("error", reject);
+    sent.end(body === undefined ? undefined : JSON.stringify(body));
+  });
+}
+
+async function until<T>(what: string, probe: () => Promise<T | undefined> | T | undefined): Promise<T> {
+  for (const end = Date.now() + 15_000; Date.now() < end; ) {
+    const found = await Promise.resolve()
+      .then(probe)
+      .catch(() => undefined);
+    if (found !== undefined) return found;
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  throw new Error(`${what} did not come; the agent said:\n${output}`);
+}
+
+function startAgent(): void {
+  const main = [process.execPath, "src/cli/agent.ts", "--node", "n1", "--address", "192.168.10.101"];
+  const paths = ["--kubeconfig", join(directory, "kubeconfig"), "--run", run, "--pins", pins];
+  const object = ["--bpf-object", "bpf/build/shieldgate.o", "--pod-cidr", "172.20.1.0/24"];
+  agent = spawn("nsenter", [`--net=/run/netns/${NODE}`, ...main, ...paths, ...object]);
+  for (const stream of [agent.stdout, agent.stderr]) {
+    stream?.on("data", (chunk) => {
+      output += chunk;
+    });
+  }
+}
+
+async function stopAgent(signal: NodeJS.Signals): Promise<void> {
+  const child = agent;
+  agent = undefined;
+  if (child === undefined || child.exitCode !== null) return;
+  const gone = new Promise((resolve) => child.once("exit", resolve));
+  child.kill(signal);
+  await gone;
+}
+
+beforeAll(async () => {
+  for (const name of [NODE, POD]) ip("netns", "add", name);
+  ip("-n", NODE, "link", "set", "lo", "up");
+  ip("-n", NODE, "link", "add", "eth0", "type", "veth", "peer", "name", "fabric");
+  ip("-n", NODE, "link", "set", "fabric", "up");
+  ip("-n", NODE, "addr", "add", "192.168.10.101/24", "dev", "eth0");
+  ip("-n", NODE, "link", "set", "eth0", "up");
+  mkdirSync(pins);
+  execFileSync("mount", ["-t", "bpf", "bpf", pins]);
+  const fd = openListener({ netnsPath: `/run/netns/${NODE}`, host: "127.0.0.1", port: 16_443 });
+  const inside = openListener({ host: "127.0.0.1", port: 0 });
+  server = await createApiServer({
+    store: join(directory, "state.db"),
+    certificates: join(directory, "pki"),
+    listeners: [{ fd }, { fd: inside }],
+  });
+  const { ca } = server.authority;
+  const { cert, key } = server.authority.client("test", "system:admin", ["system:masters"]);
+  client = connect({ server: `https://127.0.0.1:${server.ports[1]}`, ca, cert, key });
+  writeFileSync(
+    join(directory, "kubeconfig"),
+    kubeconfig({ cluster: "t", user: "agent", server: "https://127.0.0.1:16443", ca, credentials: { cert, key } }),
+  );
+  await client
+    .create(Namespaces, { apiVersion: "v1", kind: "Namespace", metadata: { name: "default" } })
+    .catch(() => undefined);
+});
+
+afterAll(async () => {
+  await stopAgent("SIGKILL");
+  await server?.close();
+  for (const name of [NODE, POD]) if (existsSync(`/run/netns/${name}`)) ip("netns", "del", name);
+  if (readFileSync("/proc/mounts", "utf8").includes(` ${pins} `)) execFileSync("umount", [pins]);
+  rmSync(directory, { recursive: true });
+});
+
+async function runPod(): Promise<EndpointModel> {
+  const pod = await client.create(Pods, {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: "deathstar", namespace: "default", labels: { org: "empire" } },
+    spec: { nodeName: "n1", containers: [{ name: "c", image: "quay.io/cilium/starwars" }] },
+  });
+  const { body } = await call<IpamResponse>("POST", "/v1/ipam", { owner: "default/deathstar" });
+  ip("-n", NODE, "link", "add", "lxc1", "type", "veth", "peer", "name", "eth0", "netns", POD);
+  ip("-n", NODE, "link", "set", "lxc1", "up");
+  const [host] = JSON.parse(ip("-n", NODE, "-j", "link", "show", "lxc1"));
+  const [inside] = JSON.parse(ip("-n", POD, "-j", "link", "show", "eth0"));
+  const answer = await call<EndpointModel>("PUT", "/v1/endpoint/c1", {
+    containerId: "c1",
+    podNamespace: "default",
+    podName: "deathstar",
+    podUid: pod.metadata.uid,
+    address: body.address,
+    interfaceName: "lxc1",
+    ifindex: host.ifindex,
+    mac: inside.address,
+    hostMac: host.address,
+  });
+  expect([answer.status, answer.body]).toMatchObject([201, { state: "ready" }]);
+  return answer.body;
+}
+
+const policy = {
+  apiVersion: "cilium.io/v2",
+  kind: "CiliumNetworkPolicy",
+  metadata: { name: "rule1", namespace: "default" },
+  spec: {
+    endpointSelector: { matchLabels: { org: "empire" } },
+    ingress: [{ fromEndpoints: [{ matchLabels: { org: "empire" } }] }],
+  },
+};
+const deathstar = async () =>
+  (await call<EndpointModel[]>("GET", "/v1/endpoint")).body.find(({ podName }) => podName === "deathstar");
+
+test("an agent as a process: endpoint, policy, death, adoption, end", async () => {
+  startAgent();
+  await until("cilium.sock", () => (existsSync(join(run, "cilium.sock")) ? call("GET", "/v1/healthz") : undefined));
+  const startedAt = performance.now();
+  const endpoint = await runPod();
+  const creation = performance.now() - startedAt;
+  const object = await client.get(CiliumEndpoints, "deathstar", "default");
+  expect(object.status).toMatchObject({ id: endpoint.id, state: "ready" });
+
+  const appliedAt = performance.now();
+  await client.create(CiliumNetworkPolicies, policy);
+  await until("enforcement", async () => ((await deathstar())?.ingressEnforced ? true : undefined));
+  const enforcement = performance.now() - appliedAt;
+  expect(enforcement).toBeLessThan(1000);
+  const rows = (await call<string[]>("GET", `/v1/endpoint/${endpoint.id}/policy`)).body;
+  expect(rows.length).toBeGreaterThan(0);
+
+  await stopAgent("SIGKILL");
+  rmSync(join(run, "cilium.sock"));
+  startAgent();
+  const adopted = await until("the endpoint after a restart", async () => {
+    const found = await deathstar();
+    return found?.state === "ready" ? found : undefined;
+  });
+  expect([adopted.id, adopted.identity, adopted.ingressEnforced]).toEqual([endpoint.id, endpoint.identity, true]);
+  expect((await call<string[]>("GET", `/v1/endpoint/${endpoint.id}/policy`)).body).toEqual(rows);
+
+  expect((await call("DELETE", "/v1/endpoint/c1")).status).toBe(200);
+  await until("the end of the CiliumEndpoint", async () =>
+    client.get(CiliumEndpoints, "deathstar", "default").then(
+      () => undefined,
+      () => true,
+    ),
+  );
+  await stopAgent("SIGTERM");
+  console.log(`creation ${creation.toFixed(0)} ms (with ip(8)), policy to enforcement ${enforcement.toFixed(1)} ms`);
+  expect(readFileSync("/proc/self/net/dev", "utf8")).not.toContain("lxc1");
+}, 60_000);
