@@ -1,0 +1,100 @@
+import type { KubeClient, KubeObject, ResourceRef } from "../kube/client/index.ts";
+import { createInformer, type Informer, KubeError } from "../kube/client/index.ts";
+import { EventRecorder } from "./event-recorder.ts";
+import { ObjectCache } from "./object-cache.ts";
+import { WorkQueue } from "./work-queue.ts";
+
+/** Told of what a controller could not do; it tries again by itself. */
+export type Report = (controller: string, key: string, error: unknown) => void;
+
+/** What all controllers share: one client, one informer a resource, one clock. */
+export class ControllerContext {
+  readonly client: KubeClient;
+  readonly events: EventRecorder;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  readonly #report: Report;
+  readonly #informers = new Map<string, { informer: Informer; cache: ObjectCache }>();
+  readonly #queues: WorkQueue[] = [];
+  #started = false;
+
+  constructor(client: KubeClient, now: () => number, report: Report) {
+    this.client = client;
+    this.now = now;
+    this.#report = report;
+    this.events = new EventRecorder(client, now, (error) => report("events", "", error));
+  }
+
+  /** The shared view of a resource. */
+  cache(ref: ResourceRef): ObjectCache {
+    const id = `${ref.group}/${ref.version}/${ref.resource}`;
+    const known = this.#informers.get(id);
+    if (known) return known.cache;
+    const informer = createInformer(this.client, ref, { onError: (error) => this.#report("informer", id, error) });
+    const entry = { informer, cache: new ObjectCache(informer, this.now) };
+    this.#informers.set(id, entry);
+    if (this.#started) void informer.start();
+    return entry.cache;
+  }
+
+  /** A queue of the controller; a conflict or a missing object is no news, the next run sees the newer state. */
+  queue(controller: string, work: (key: string) => Promise<void>, parallel = 8): WorkQueue {
+    const queue = new WorkQueue({
+      work,
+      parallel,
+      onError: (key, error) => {
+        const expected = error instanceof KubeError && (error.code === 409 || error.code === 404);
+        if (!expected) this.#report(controller, key, error);
+      },
+    });
+    this.#queues.push(queue);
+    return queue;
+  }
+
+  /** Resolves when every informer has its first list. */
+  async start(): Promise<void> {
+    this.#started = true;
+    await Promise.all([...this.#informers.values()].map(({ informer }) => informer.start()));
+  }
+
+  /** Takes no new work; resolves when the last note is written. */
+  async stop(): Promise<void> {
+    for (const queue of this.#queues) queue.stop();
+    for (const { informer } of this.#informers.values()) informer.stop();
+    await this.events.stop();
+  }
+
+  async create(ref: ResourceRef, object: KubeObject): Promise<KubeObject> {
+    return this.cache(ref).wrote(await this.client.create(ref, object));
+  }
+
+  async update(ref: ResourceRef, object: KubeObject): Promise<KubeObject> {
+    return this.cache(ref).wrote(await this.client.update(ref, object));
+  }
+
+  async updateStatus(ref: ResourceRef, object: KubeObject): Promise<KubeObject> {
+    return this.cache(ref).wrote(await this.client.updateStatus(ref, object));
+  }
+
+  /** Deletes this very object (its uid), unless it is gone already. */
+  async delete(ref: ResourceRef, object: KubeObject, gracePeriodSeconds?: number): Promise<void> {
+    const { name, namespace, uid } = object.metadata;
+    try {
+      await this.client.delete(ref, name, {
+        ...(namespace ? { namespace } : {}),
+        ...(uid ? { preconditions: { uid } } : {}),
+        ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
+        propagationPolicy: "Background",
+      });
+    } catch (error) {
+      if (!(error instanceof KubeError && error.code === 404)) throw error;
+    }
+    this.cache(ref).deleted(object);
+  }
+}
+
+/** The parts of a key that `keyOf` made. */
+export function splitKey(key: string): { namespace: string; name: string } {
+  const at = key.indexOf("/");
+  return { namespace: key.slice(0, at), name: key.slice(at + 1) };
+}

@@ -1,0 +1,95 @@
+import { EndpointSlices, Endpoints, type KubeObject, Pods, Services } from "../../kube/client/index.ts";
+import { equalJson } from "../../kube/object.ts";
+import { type ControllerContext, splitKey } from "../context.ts";
+import { keyOf, keyOfObject } from "../object-cache.ts";
+import { hasEnded, isReady, labelsOf, specOf, statusOf, stays } from "../objects.ts";
+import { hasSelector, ownSlices, planSlices, sameEndpoints, serviceNameOf, wantedEndpoints } from "./reconcile.ts";
+
+/** Changes of a pod that a service's addresses depend on. */
+function matters(old: KubeObject, next: KubeObject): boolean {
+  return (
+    statusOf(old).podIP !== statusOf(next).podIP ||
+    isReady(old) !== isReady(next) ||
+    hasEnded(old) !== hasEnded(next) ||
+    stays(old) !== stays(next) ||
+    specOf(old).nodeName !== specOf(next).nodeName ||
+    !equalJson(labelsOf(old), labelsOf(next))
+  );
+}
+
+/** Keeps the Endpoints and EndpointSlices of services that have a selector. */
+export function startEndpoints(context: ControllerContext): void {
+  const services = context.cache(Services);
+  const pods = context.cache(Pods);
+  const endpoints = context.cache(Endpoints);
+  const slices = context.cache(EndpointSlices);
+  const queue = context.queue("endpoints-controller", sync);
+  const addServices = (pod: KubeObject): void => {
+    for (const service of services.list(pod.metadata.namespace)) {
+      const selector = Object.entries((specOf(service).selector ?? {}) as Record<string, string>);
+      if (selector.every(([key, value]) => labelsOf(pod)[key] === value)) queue.add(keyOfObject(service));
+    }
+  };
+  services.on({
+    onAdd: (service) => queue.add(keyOfObject(service)),
+    onUpdate: (_, service) => queue.add(keyOfObject(service)),
+    onDelete: (service) => queue.add(keyOfObject(service)),
+  });
+  pods.on({
+    onAdd: addServices,
+    onUpdate: (old, pod) => {
+      if (!matters(old, pod)) return;
+      addServices(old);
+      addServices(pod);
+    },
+    onDelete: addServices,
+  });
+  // Repairs what others delete.
+  endpoints.on({ onDelete: (object) => queue.add(keyOfObject(object)) });
+  slices.on({
+    onDelete: (slice) => {
+      const name = serviceNameOf(slice);
+      if (name !== undefined) queue.add(keyOf(name, slice.metadata.namespace));
+    },
+  });
+
+  async function sync(key: string): Promise<void> {
+    const { namespace, name } = splitKey(key);
+    const service = services.get(name, namespace);
+    if (!service || !stays(service)) return removeAll(name, namespace, service);
+    if (!hasSelector(service)) return;
+    const own = pods.list(namespace);
+    await Promise.all([syncEndpoints(context, service, own), syncSlices(context, service, own)]);
+  }
+
+  /** Slices go with their owner; Endpoints have none and share the service's name. */
+  async function removeAll(name: string, namespace: string, service: KubeObject | undefined): Promise<void> {
+    const found = endpoints.get(name, namespace);
+    if (found) await context.delete(Endpoints, found);
+    if (service)
+      for (const slice of ownSlices(service, slices.list(namespace))) await context.delete(EndpointSlices, slice);
+  }
+}
+
+async function syncEndpoints(
+  context: ControllerContext,
+  service: KubeObject,
+  pods: readonly KubeObject[],
+): Promise<void> {
+  const wanted = wantedEndpoints(service, pods);
+  const stored = context.cache(Endpoints).get(service.metadata.name, service.metadata.namespace);
+  if (!stored) await context.create(Endpoints, wanted);
+  else if (!sameEndpoints(stored, wanted)) {
+    const metadata = { ...stored.metadata, labels: labelsOf(wanted) };
+    await context.update(Endpoints, { ...stored, metadata, subsets: wanted.subsets ?? [] });
+  }
+}
+
+async function syncSlices(context: ControllerContext, service: KubeObject, pods: readonly KubeObject[]): Promise<void> {
+  const plan = planSlices(service, pods, context.cache(EndpointSlices).list(service.metadata.namespace));
+  await Promise.all([
+    ...plan.create.map((slice) => context.create(EndpointSlices, slice)),
+    ...plan.update.map((slice) => context.update(EndpointSlices, slice)),
+    ...plan.remove.map((slice) => context.delete(EndpointSlices, slice)),
+  ]);
+}

@@ -1,0 +1,160 @@
+import type { KubeObject } from "../../kube/client/index.ts";
+import { equalJson, type Fields, fieldsOf } from "../../kube/object.ts";
+import { controllerReference, labelsOf, specOf } from "../objects.ts";
+import { type Backend, backendsOf, byPorts, type Port, targetReference } from "./addresses.ts";
+
+const HEADLESS = "service.kubernetes.io/headless";
+const SERVICE_NAME = "kubernetes.io/service-name";
+const MANAGED_BY = "endpointslice.kubernetes.io/managed-by";
+const MANAGER = "endpointslice-controller.k8s.io";
+const SLICE_SIZE = 100;
+/** As the original: an Endpoints object holds no more. */
+const ENDPOINTS_SIZE = 1000;
+
+export interface SlicePlan {
+  readonly create: readonly KubeObject[];
+  readonly update: readonly KubeObject[];
+  readonly remove: readonly KubeObject[];
+}
+
+/** True for a service whose backends are found by labels. */
+export function hasSelector(service: KubeObject): boolean {
+  const { selector, type } = specOf(service);
+  return type !== "ExternalName" && Object.keys(fieldsOf(selector)).length > 0;
+}
+
+const isHeadless = (service: KubeObject): boolean => specOf(service).clusterIP === "None";
+
+function portFields({ name, ...rest }: Port): Fields {
+  return name === "" ? { ...rest } : { name, ...rest };
+}
+
+function address(backend: Backend): Fields {
+  const { ip, nodeName, hostname } = backend;
+  return {
+    ip,
+    ...(hostname ? { hostname } : {}),
+    ...(nodeName ? { nodeName } : {}),
+    targetRef: targetReference(backend),
+  };
+}
+
+function subset(backends: readonly Backend[]): Fields {
+  const ready = backends.filter((item) => item.ready).map(address);
+  const others = backends.filter((item) => !item.ready && !item.terminating).map(address);
+  const ports = backends[0]!.ports.map(portFields);
+  return {
+    ...(ready.length > 0 ? { addresses: ready } : {}),
+    ...(others.length > 0 ? { notReadyAddresses: others } : {}),
+    ...(ports.length > 0 ? { ports } : {}),
+  };
+}
+
+/** The Endpoints object that a service should have. */
+export function wantedEndpoints(service: KubeObject, pods: readonly KubeObject[]): KubeObject {
+  const backends = backendsOf(service, pods).filter((item) => item.ready || !item.terminating);
+  const usable = backends.filter((item) => item.ports.length > 0 || isHeadless(service)).slice(0, ENDPOINTS_SIZE);
+  const subsets = [...byPorts(usable).values()].map(subset);
+  const { name, namespace } = service.metadata;
+  const labels = { ...labelsOf(service), ...(isHeadless(service) ? { [HEADLESS]: "" } : {}) };
+  return {
+    apiVersion: "v1",
+    kind: "Endpoints",
+    metadata: { name, ...(namespace ? { namespace } : {}), ...(Object.keys(labels).length > 0 ? { labels } : {}) },
+    ...(subsets.length > 0 ? { subsets } : {}),
+  };
+}
+
+/** True when the stored Endpoints say what is wanted. */
+export function sameEndpoints(stored: KubeObject, wanted: KubeObject): boolean {
+  return equalJson(stored.subsets ?? [], wanted.subsets ?? []) && equalJson(labelsOf(stored), labelsOf(wanted));
+}
+
+function endpoint(backend: Backend): Fields {
+  const { ip, ready, serving, terminating, nodeName, hostname } = backend;
+  return {
+    addresses: [ip],
+    conditions: { ready, serving, terminating },
+    ...(hostname ? { hostname } : {}),
+    targetRef: targetReference(backend),
+    ...(nodeName ? { nodeName } : {}),
+  };
+}
+
+function sliceContents(service: KubeObject, pods: readonly KubeObject[]): Fields[] {
+  return [...byPorts(backendsOf(service, pods)).values()].flatMap((backends) => {
+    const ports = backends[0]!.ports;
+    const chunks = Array.from({ length: Math.ceil(backends.length / SLICE_SIZE) }, (_, index) =>
+      backends.slice(index * SLICE_SIZE, (index + 1) * SLICE_SIZE),
+    );
+    return chunks.map((chunk) => ({ endpoints: chunk.map(endpoint), ports: ports.map((port) => ({ ...port })) }));
+  });
+}
+
+/** A slice's labels: the service's own, and whose it is. */
+function sliceLabels(service: KubeObject): Record<string, string> {
+  return {
+    ...labelsOf(service),
+    [SERVICE_NAME]: service.metadata.name,
+    [MANAGED_BY]: MANAGER,
+    ...(isHeadless(service) ? { [HEADLESS]: "" } : {}),
+  };
+}
+
+function newSlice(service: KubeObject, content: Fields): KubeObject {
+  const { name, namespace } = service.metadata;
+  return {
+    apiVersion: "discovery.k8s.io/v1",
+    kind: "EndpointSlice",
+    metadata: {
+      name: "",
+      generateName: `${name}-`,
+      ...(namespace ? { namespace } : {}),
+      labels: sliceLabels(service),
+      ownerReferences: [controllerReference(service, "", "v1", "Service")],
+    },
+    addressType: "IPv4",
+    ...content,
+  };
+}
+
+/** The slices of a service that this controller keeps. */
+export function ownSlices(service: KubeObject, slices: readonly KubeObject[]): KubeObject[] {
+  return slices
+    .filter(
+      (slice) => labelsOf(slice)[SERVICE_NAME] === service.metadata.name && labelsOf(slice)[MANAGED_BY] === MANAGER,
+    )
+    .sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
+}
+
+/** The service's name behind a slice of ours. */
+export function serviceNameOf(slice: KubeObject): string | undefined {
+  return labelsOf(slice)[MANAGED_BY] === MANAGER ? labelsOf(slice)[SERVICE_NAME] : undefined;
+}
+
+/** How a service's slices become what they should be; slices are reused, so a change of one pod writes one slice. */
+export function planSlices(service: KubeObject, pods: readonly KubeObject[], slices: readonly KubeObject[]): SlicePlan {
+  // A service without pods keeps one empty slice, so that clients see it is known.
+  const contents = sliceContents(service, pods);
+  if (contents.length === 0) contents.push({ endpoints: [], ports: [] });
+  const own = ownSlices(service, slices);
+  const labels = sliceLabels(service);
+  const create: KubeObject[] = [];
+  const update: KubeObject[] = [];
+  for (const [index, content] of contents.entries()) {
+    const slice = own[index];
+    if (!slice) create.push(newSlice(service, content));
+    else if (!sameSlice(slice, content, labels)) {
+      update.push({ ...slice, ...content, metadata: { ...slice.metadata, labels } });
+    }
+  }
+  return { create, update, remove: own.slice(contents.length) };
+}
+
+function sameSlice(slice: KubeObject, content: Fields, labels: Record<string, string>): boolean {
+  return (
+    equalJson(slice.endpoints ?? [], content.endpoints) &&
+    equalJson(slice.ports ?? [], content.ports) &&
+    equalJson(labelsOf(slice), labels)
+  );
+}
