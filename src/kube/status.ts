@@ -5,7 +5,7 @@ export interface FieldError {
   readonly message: string;
 }
 
-export interface StatusCause {
+interface StatusCause {
   readonly reason?: string;
   readonly message?: string;
   readonly field?: string;

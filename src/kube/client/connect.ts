@@ -27,7 +27,7 @@ export type ConnectOptions =
   | { readonly server: string; readonly ca: string; readonly token: string };
 
 /** The path of a resource's collection, or of one object below it. */
-export function resourcePath(ref: ResourceRef, namespace: string | undefined, ...below: readonly string[]): string {
+function resourcePath(ref: ResourceRef, namespace: string | undefined, ...below: readonly string[]): string {
   const root = ref.group === "" ? `/api/${ref.version}` : `/apis/${ref.group}/${ref.version}`;
   const scope = ref.namespaced && namespace ? `/namespaces/${encodeURIComponent(namespace)}` : "";
   return [`${root}${scope}/${ref.resource}`, ...below.map(encodeURIComponent)].join("/");

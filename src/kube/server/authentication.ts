@@ -8,7 +8,7 @@ import { isPowerful } from "./authorization.ts";
 import type { User } from "./context.ts";
 
 export const TOKEN_ISSUER = "https://kubernetes.default.svc.cluster.local";
-export const ANONYMOUS: User = { name: "system:anonymous", groups: ["system:unauthenticated"] };
+const ANONYMOUS: User = { name: "system:anonymous", groups: ["system:unauthenticated"] };
 
 /** One parse a connection: reading a peer certificate costs more than most requests. */
 const known = new WeakMap<TLSSocket, User | undefined>();

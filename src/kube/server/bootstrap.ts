@@ -22,7 +22,7 @@ function createMissing(api: Api, kind: ResourceKind, namespace: string, name: st
 }
 
 /** Installs definitions that are missing, and brings those of an older version up to date. */
-export function installDefinitions(api: Api, definitions: readonly KubeObject[]): void {
+function installDefinitions(api: Api, definitions: readonly KubeObject[]): void {
   const kind = kindOf(api, "apiextensions.k8s.io", "v1", "customresourcedefinitions");
   for (const definition of definitions) {
     const { name } = definition.metadata;

@@ -35,7 +35,7 @@ export type AdmissionHook = (
 ) => readonly FieldError[] | undefined;
 
 /** How the server reaches kubelets. */
-export interface KubeletCredentials {
+interface KubeletCredentials {
   readonly cert: string;
   readonly key: string;
   readonly ca: string;

@@ -3,7 +3,7 @@ import type { Store } from "../storage/store.ts";
 import { declareKind, type ResourceKind, SCALE, statusOf } from "./kind.ts";
 import type { Registry } from "./registry.ts";
 
-export const DEFINITIONS = "apiextensions.k8s.io/customresourcedefinitions";
+const DEFINITIONS = "apiextensions.k8s.io/customresourcedefinitions";
 
 const strings = (value: unknown): string[] => listOf(value).filter((item) => typeof item === "string");
 
@@ -56,7 +56,7 @@ function versionKind(definition: KubeObject, version: Fields): ResourceKind {
 }
 
 /** The kinds that a CustomResourceDefinition brings, one a served version. */
-export function definedKinds(definition: KubeObject): ResourceKind[] {
+function definedKinds(definition: KubeObject): ResourceKind[] {
   const versions = listOf(fieldsOf(definition.spec).versions).filter(isFields);
   return versions.filter((version) => version.served === true).map((version) => versionKind(definition, version));
 }

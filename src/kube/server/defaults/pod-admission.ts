@@ -44,7 +44,7 @@ function admitServiceAccount(name: string, namespace: string, spec: Fields, prep
 }
 
 /** The quality of service class, from the containers' requests and limits. */
-export function qosClass(spec: Fields): "Guaranteed" | "Burstable" | "BestEffort" {
+function qosClass(spec: Fields): "Guaranteed" | "Burstable" | "BestEffort" {
   const containers = [...itemsOf(spec, "containers"), ...itemsOf(spec, "initContainers")];
   const resources = containers.map((container) => fieldsOf(container.resources));
   const any = resources.some((entry) =>

@@ -84,7 +84,7 @@ export function fieldSet(kind: ResourceKind, object: Fields): FieldSet {
 }
 
 /** The value at a path; undefined when there is none. */
-export function valueAt(kind: ResourceKind, object: unknown, path: Path): unknown {
+function valueAt(kind: ResourceKind, object: unknown, path: Path): unknown {
   let value = object;
   const fields: string[] = [];
   for (const step of path) {

@@ -9,7 +9,7 @@ function selectorText(selector: unknown): string {
 }
 
 /** An object's autoscaling/v1 Scale. */
-export function scaleOf(object: KubeObject): KubeObject {
+function scaleOf(object: KubeObject): KubeObject {
   const { name, namespace, uid, resourceVersion, creationTimestamp } = object.metadata;
   const spec = fieldsOf(object.spec);
   const status = fieldsOf(object.status);

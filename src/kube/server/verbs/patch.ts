@@ -10,9 +10,9 @@ import { strategicMerge } from "../patch/strategic-merge.ts";
 import { createObject } from "./create.ts";
 import { replaceObject, type Target } from "./replace.ts";
 
-export const JSON_PATCH = "application/json-patch+json";
-export const MERGE_PATCH = "application/merge-patch+json";
-export const STRATEGIC_PATCH = "application/strategic-merge-patch+json";
+const JSON_PATCH = "application/json-patch+json";
+const MERGE_PATCH = "application/merge-patch+json";
+const STRATEGIC_PATCH = "application/strategic-merge-patch+json";
 export const APPLY_PATCH = "application/apply-patch+yaml";
 
 /** The patch formats that a kind takes; strategic merge needs the built-in kinds' tables. */
