@@ -29,6 +29,8 @@ int from_network(struct __sk_buff *skb)
 	failed = parse_ipv4(skb, p);
 	if (is_this_node(node, &p->tuple.dst)) {
 		/* The host's own traffic is not judged; only its services' answers change. */
+		if (p->tuple.protocol == IPPROTO_UDP && p->tuple.dport == bpf_htons(VXLAN_PORT))
+			return TC_ACT_OK;
 		if (!failed && host_service_restore(skb, p) < 0)
 			return TC_ACT_SHOT;
 		return TC_ACT_OK;

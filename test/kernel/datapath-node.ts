@@ -1,8 +1,12 @@
 /** One node's datapath in its own process and network namespace: takes calls as JSON lines, so that a test can drive two
  * nodes at once and kill one. Started by datapath-lab.ts with nsenter. */
 import { createInterface } from "node:readline";
+import { readAddress } from "../../src/datapath/ebpf/address.ts";
 import { createEbpfDatapath } from "../../src/datapath/ebpf/datapath.ts";
 import { LAYOUT } from "../../src/datapath/ebpf/layout.ts";
+import { bpf } from "../../src/datapath/ebpf/libbpf.ts";
+import { kernelMap } from "../../src/datapath/ebpf/map.ts";
+import { pinPath } from "../../src/datapath/ebpf/object.ts";
 import { openProxyOrigins } from "../../src/datapath/ebpf/proxy-origins.ts";
 import type { NodeConfig, RealizedPolicy, ServiceFrontend } from "../../src/datapath/port.ts";
 import { type Listener, listenTransparently } from "./datapath-proxy.ts";
@@ -66,6 +70,12 @@ const calls: Record<string, (...args: never[]) => unknown> = {
     const seen = events;
     events = [];
     return seen;
+  },
+  /** Entries of connection tracking that name the address. */
+  tracked: (address: string) => {
+    const map = kernelMap("sg_conntrack", bpf.objGet(pinPath(pinDirectory, "sg_conntrack")), LAYOUT.sg_ct_key.size, 40);
+    const found = [...map.keys()].filter((key) => readAddress(key, 0) === address || readAddress(key, 16) === address);
+    return found.length;
   },
   lostEvents: () => datapath.lostEvents(),
   dumpPolicy: (id: number) => datapath.dumpPolicy(id),

@@ -240,6 +240,25 @@ describe("policy", () => {
   });
 });
 
+describe("a pod that goes", () => {
+  it("takes its connections along: the next pod with its address inherits nothing", async () => {
+    for (const pod of [a, b, c]) await allowAll(pod);
+    const d = await lab.pod(b.node, 104, 1004, 14);
+    await allowAll(d);
+    // d asks a; a may only answer.
+    await setPolicy(a, [entry({})]);
+    d.spawn(`${probe} udp-serve 7777`);
+    await sleep(200);
+    expect(d.run(`${probe} udp ${a.address} 53 3`).stdout.trim()).toBe(`3 ${a.address}`);
+    expect(await b.node.call<number>("tracked", d.address)).toBeGreaterThan(0);
+    await d.node.call("removeEndpoint", d.id);
+    expect(await b.node.call<number>("tracked", d.address)).toBe(0);
+    expect(ping(b, d.address)).toBe("");
+    expect((await drops(b, 150)).length).toBeGreaterThan(0);
+    expect((await b.node.call<{ id: number }[]>("listEndpoints")).map((one) => one.id).sort()).toEqual([101, 102]);
+  });
+});
+
 describe("a dead agent", () => {
   it("leaves verdicts standing, and its successor adopts them without a gap", async () => {
     for (const pod of [a, c]) await allowAll(pod);
@@ -255,5 +274,17 @@ describe("a dead agent", () => {
     expect(curl(a, `http://${b.address}/`).stdout).toContain("102");
     expect(curl(c, `http://${b.address}/`).status).toBe(28);
     await b.node.call("watch");
+  });
+  it("may aggregate: a bulk transfer is a few trace events then", async () => {
+    for (const pod of [a, b, c]) await allowAll(pod);
+    await b.node.kill();
+    await b.node.start(3);
+    await b.node.call("watch");
+    await eventsOf(b.node, () => false);
+    expect(curl(a, `http://${b.address}/bulk | wc -c`).stdout.trim()).toBe(String(4 << 20));
+    const seen = await eventsOf(b.node, (event) => event.type === TRACE && event.protocol === TCP);
+    expect(seen.length).toBeGreaterThan(4);
+    expect(seen.length).toBeLessThan(20);
+    expect(seen.filter((event) => event.tcpFlags & 1).length).toBeGreaterThan(1);
   });
 });
