@@ -64,6 +64,7 @@ const { cert, key } = server.authority.client("controllers", "system:kube-contro
 const client = connect({ server: `https://${inside.host}:${inside.port}`, ca: server.authority.ca, cert, key });
 await install(client);
 const controllers = await startControllers(client, {
+  rootCertificate: server.authority.ca,
   validatePolicy: (object) => {
     const errors = policyErrors(object).map((error) => `${error.field}: ${error.message}`);
     return errors.length === 0 ? { ok: true } : { ok: false, errors };

@@ -43,10 +43,7 @@ export async function killCgroup(lab: string): Promise<void> {
   if (!existsSync(path)) return;
   for (let round = 0; round < 500; round++) {
     const pids = pidsBelow(path);
-    if (pids.length === 0) {
-      removeGroups(path);
-      return;
-    }
+    if (pids.length === 0 && removeGroups(path)) return;
     if (existsSync(join(path, "cgroup.kill"))) writeFileSync(join(path, "cgroup.kill"), "1");
     else for (const pid of pids) killQuietly(pid);
     await sleep(5);
@@ -56,11 +53,18 @@ export async function killCgroup(lab: string): Promise<void> {
   );
 }
 
-function removeGroups(path: string): void {
+/** Removes the group and those below it. False while the kernel still takes a last process apart. */
+function removeGroups(path: string): boolean {
   for (const entry of readdirSync(path, { withFileTypes: true })) {
-    if (entry.isDirectory()) removeGroups(join(path, entry.name));
+    if (entry.isDirectory() && !removeGroups(join(path, entry.name))) return false;
   }
-  rmdirSync(path);
+  try {
+    rmdirSync(path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EBUSY") return false;
+    throw error;
+  }
 }
 
 function killQuietly(pid: number): void {

@@ -4,7 +4,8 @@ import { API_SERVER_NAMES, type Authority, openAuthority } from "../kube/pki/aut
 import { kubeconfig } from "../kube/pki/kubeconfig.ts";
 import { API_SERVER_PORT, NODES } from "../model/addresses.ts";
 import { bootstrapConfig } from "../proxy/bootstrap.ts";
-import { type LabPaths, nodeRun } from "./paths.ts";
+import { type LabPaths, netnsPath, nodeNetns, nodeRun } from "./paths.ts";
+import { recordPath } from "./process-record.ts";
 import type { LabPorts } from "./processes.ts";
 
 /** Where the nodes reach the API server: the control plane's own address on the fabric. */
@@ -65,11 +66,27 @@ export function proxyBootstrap(): string {
   return `${JSON.stringify(bootstrapConfig(), null, 2)}\n`;
 }
 
+/** What src/cli/kubelet.ts reads: where everything is, for each of the nodes that it answers for. */
 function writeKubeletConfiguration(paths: LabPaths, authority: Authority): void {
-  authority.server(
-    "kubelet",
-    "system:node:kubelet",
-    NODES.flatMap((node) => [node.name, node.address]),
-    ["system:nodes"],
-  );
+  const names = NODES.flatMap((node) => [node.name, node.address]);
+  authority.server("kubelet", "system:node:kubelet", names, ["system:nodes"]);
+  const inPki = (file: string) => join(paths.pki, file);
+  const configuration = {
+    kubeconfig: join(paths.state, "kubeconfig-kubelet"),
+    podsDirectory: paths.pods,
+    nodePath: process.execPath,
+    distDirectory: join(paths.root, "dist"),
+    hostProcessPath: join(paths.root, "bin/in-agent"),
+    tls: { cert: inPki("kubelet.crt"), key: inPki("kubelet.key"), clientCa: inPki("ca.crt") },
+    nodes: NODES.map((node) => ({
+      ...node,
+      netnsPath: netnsPath(nodeNetns(paths.lab, node.name)),
+      agentSocket: join(nodeRun(paths, node.name), "cilium.sock"),
+      records: {
+        agent: recordPath(paths, `${node.name}/agent`),
+        proxy: recordPath(paths, `${node.name}/proxy`),
+      },
+    })),
+  };
+  writeFileSync(join(paths.run, "kubelet-config.json"), JSON.stringify(configuration, null, 2));
 }

@@ -1,4 +1,4 @@
-import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { linkSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startTicks } from "../runtime/process/process-table.ts";
@@ -11,6 +11,7 @@ export async function withLabLock<T>(lab: string, work: () => Promise<T>): Promi
   mkdirSync(LOCKS, { recursive: true });
   const path = join(LOCKS, `${lab}.lock`);
   const own = `${path}.${process.pid}`;
+  removeLeftovers(lab);
   writeFileSync(own, `${process.pid} ${startTicks(process.pid)}`);
   try {
     while (!take(own, path)) await sleep(20);
@@ -18,6 +19,14 @@ export async function withLabLock<T>(lab: string, work: () => Promise<T>): Promi
   } finally {
     rmSync(own, { force: true });
     if (holder(path) === process.pid) rmSync(path, { force: true });
+  }
+}
+
+/** Files of waiters that were killed. */
+function removeLeftovers(lab: string): void {
+  for (const name of readdirSync(LOCKS)) {
+    const path = join(LOCKS, name);
+    if (name.startsWith(`${lab}.lock.`) && holder(path) === undefined) rmSync(path, { force: true });
   }
 }
 

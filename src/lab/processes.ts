@@ -37,7 +37,7 @@ export function processSpecs(paths: LabPaths, ports: LabPorts, hostNetns: string
       ...option("host-listen", `127.0.0.1:${ports.apiServer}`),
       ...option("host-netns", hostNetns),
     ]),
-    plain("kubelet", [...main(paths, "kubelet"), ...option("config", join(paths.run, "kubelet.json"))]),
+    plain("kubelet", [...main(paths, "kubelet"), ...option("config", join(paths.run, "kubelet-config.json"))]),
     plain("relay", [
       ...inControlPlane,
       ...main(paths, "relay"),
