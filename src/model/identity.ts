@@ -4,7 +4,7 @@ import { isSecurityRelevant } from "./label-filter.ts";
 
 export const NAMESPACE_LABEL = "io.kubernetes.pod.namespace";
 export const NAMESPACE_LABELS_PREFIX = "io.cilium.k8s.namespace.labels";
-export const SERVICE_ACCOUNT_LABEL = "io.cilium.k8s.policy.serviceaccount";
+const SERVICE_ACCOUNT_LABEL = "io.cilium.k8s.policy.serviceaccount";
 export const CLUSTER_LABEL = "io.cilium.k8s.policy.cluster";
 /** Pod labels that begin with it are Cilium's own; what a user writes there is dropped. */
 const OWNED_PREFIX = "io.cilium.k8s";

@@ -74,7 +74,7 @@ function better(own: PolicyMapEntry | undefined, any: PolicyMapEntry | undefined
 }
 
 /** What the entry's key spells out: Cilium's policy match type. */
-export function matchTypeOf({ identity, protocol, portPrefix }: PolicyMapEntry): MatchType {
+function matchTypeOf({ identity, protocol, portPrefix }: PolicyMapEntry): MatchType {
   const isAnyPeer = identity === 0;
   if (protocol === Protocol.Any) return isAnyPeer ? MatchType.All : MatchType.L3Only;
   if (portPrefix === 0) return isAnyPeer ? MatchType.ProtoOnly : MatchType.L3Proto;

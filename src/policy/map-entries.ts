@@ -1,4 +1,3 @@
-import { Limits } from "../model/limits.ts";
 import { maskPort, PORT_BITS, portPrefixes } from "../model/port.ts";
 import { Protocol } from "../model/protocol.ts";
 import type { Direction } from "../model/verdict.ts";
@@ -9,7 +8,7 @@ import type { Grant } from "./port-resolution.ts";
 import type { Segments } from "./redirects.ts";
 
 /** Cilium's numbers for rules of the highest priority: deny, redirect to HTTP, allow. */
-export const PRECEDENCE: Readonly<Record<Action, number>> = {
+const PRECEDENCE: Readonly<Record<Action, number>> = {
   deny: 0xffff_ffff,
   redirect: 0xffff_ff9a,
   allow: 0xffff_ff01,
@@ -58,7 +57,6 @@ export class EntryDrafts {
   /**
    * The entries that are needed, sorted. A longest-prefix match finds only the narrowest block, so a block is left out
    * where a wider one of the same peer, or one of every peer, outranks it or denies anyway.
-   * Throws when the kernel's map cannot hold them.
    */
   finish(origins: OriginTable): PolicyMapEntry[] {
     const everyPeer = this.byIdentity.get(0);
@@ -67,11 +65,6 @@ export class EntryDrafts {
         .filter((draft) => !isShadowed(draft, drafts, identity === 0 ? undefined : everyPeer))
         .map((draft) => this.entry(identity, draft, origins)),
     );
-    if (entries.length > Limits.PolicyMapEntries) {
-      throw new Error(
-        `${this.direction} policy needs ${entries.length} map entries; at most ${Limits.PolicyMapEntries}`,
-      );
-    }
     return entries.sort(byKey);
   }
 

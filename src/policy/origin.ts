@@ -23,7 +23,7 @@ export function originOf(key: PolicyKey, labels: readonly string[], path: string
 }
 
 /** Equal text, equal rule. */
-export function originText({ kind, namespace, name, path }: RuleOrigin): string {
+function originText({ kind, namespace, name, path }: RuleOrigin): string {
   return `${kind}\n${namespace}\n${name}\n${path}`;
 }
 

@@ -2,7 +2,7 @@ import { splitSource } from "../model/label.ts";
 import type { SelectorOperator } from "../model/selector.ts";
 import type { Field } from "./field.ts";
 
-export interface MatchExpression {
+interface MatchExpression {
   readonly key: string;
   readonly operator: SelectorOperator;
   readonly values: readonly string[];

@@ -1,6 +1,7 @@
 import { ReservedIdentity } from "../model/addresses.ts";
 import { NAMESPACE_LABEL } from "../model/identity.ts";
 import type { Labels } from "../model/label.ts";
+import { Limits } from "../model/limits.ts";
 import { labelSelector, requirement, selects, WILDCARD } from "../model/selector.ts";
 import type { Direction } from "../model/verdict.ts";
 import { FilterSet } from "./filter.ts";
@@ -65,11 +66,17 @@ export function resolveEndpointPolicy(
   const origins = new OriginTable();
   const ingress = resolveDirection("ingress", repository, subject, identities, options, origins);
   const egress = resolveDirection("egress", repository, subject, identities, options, origins);
+  const entries = [...ingress.entries, ...egress.entries];
+  if (entries.length > Limits.PolicyMapEntries) {
+    throw new Error(
+      `the policy needs ${entries.length} map entries; at most ${Limits.PolicyMapEntries}: select fewer peers or ports`,
+    );
+  }
   return {
     revision: repository.revision,
     ingressEnforced: ingress.stance.enforced,
     egressEnforced: egress.stance.enforced,
-    entries: [...ingress.entries, ...egress.entries],
+    entries,
     redirects: [...ingress.redirects, ...egress.redirects],
     ingressDefaultOrigin: defaultIndex(ingress.stance, origins),
     egressDefaultOrigin: defaultIndex(egress.stance, origins),

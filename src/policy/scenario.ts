@@ -10,7 +10,7 @@ import { type PolicyMode, resolveEndpointPolicy } from "./resolve.ts";
 import type { FieldError } from "./rule.ts";
 import { type ScenarioEndpoint, ScenarioWorld, type Somebody } from "./scenario-world.ts";
 
-export interface ScenarioHttp {
+interface ScenarioHttp {
   readonly method?: string;
   readonly path?: string;
   readonly host?: string;
@@ -50,7 +50,7 @@ export interface Scenario {
   readonly queries: readonly ScenarioQuery[];
 }
 
-export interface DirectionAnswer {
+interface DirectionAnswer {
   readonly verdict: "allowed" | "denied" | "redirect";
   readonly enforced: boolean;
   /** A map entry decided, not the default. */
@@ -73,7 +73,7 @@ export interface Answer {
 }
 
 /** `spec.ingress: message (mend)` */
-export function formatFieldError({ field, message, mend }: FieldError): string {
+function formatFieldError({ field, message, mend }: FieldError): string {
   return `${field === "" ? "policy" : field}: ${message}${mend === undefined ? "" : ` (${mend})`}`;
 }
 

@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Answer, evaluateScenario, type Scenario } from "../../src/policy/scenario.ts";
-import { naiveVerdict, partyOf } from "../support/naive-policy.ts";
+import { type NaiveVerdict, naiveVerdict, partyOf } from "../support/naive-policy.ts";
 import { policyScenario } from "../support/policy-scenarios.ts";
 
-const RUNS = Number(process.env["SG_PROPERTY_RUNS"] ?? 400);
+const RUNS = Number(process.env["SG_PROPERTY_RUNS"] ?? 300);
 
 function answersOf(scenario: Scenario): Map<string, Answer> {
   const answers = evaluateScenario(scenario);
@@ -17,8 +17,13 @@ function verdicts(scenario: Scenario): (readonly [string | undefined, string | u
   return scenario.queries.map(({ id }) => [answers.get(id)?.egress?.verdict, answers.get(id)?.ingress?.verdict]);
 }
 
-describe("the compiled policy", () => {
-  it("gives the verdict of a naive reading of the rules", () => {
+function finalOf(sides: readonly (NaiveVerdict | undefined)[]): string {
+  const stops = (side: NaiveVerdict) => side.verdict === "denied" || (side.verdict === "redirect" && !side.passes);
+  return sides.some((side) => side !== undefined && stops(side)) ? "dropped" : "forwarded";
+}
+
+describe("the compiled policy", { timeout: 120_000 }, () => {
+  it("gives the verdict of a naive reading of the rules, on connections and on requests", () => {
     fc.assert(
       fc.property(policyScenario, (scenario) => {
         const answers = answersOf(scenario);
@@ -27,7 +32,11 @@ describe("the compiled policy", () => {
           const egress = from.isPod ? naiveVerdict(scenario, "egress", from, to, query) : undefined;
           const ingress = to.isPod ? naiveVerdict(scenario, "ingress", to, from, query) : undefined;
           const got = answers.get(query.id)!;
-          expect([got.egress?.verdict, got.ingress?.verdict], JSON.stringify(query)).toEqual([egress, ingress]);
+          expect([got.egress?.verdict, got.ingress?.verdict], JSON.stringify(query)).toEqual([
+            egress?.verdict,
+            ingress?.verdict,
+          ]);
+          if (got.final !== undefined) expect(got.final, JSON.stringify(query)).toBe(finalOf([egress, ingress]));
         }
       }),
       { numRuns: RUNS },

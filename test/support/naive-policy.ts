@@ -9,6 +9,12 @@ import type { ScenarioEndpoint } from "../../src/policy/scenario-world.ts";
 type Json = Record<string, unknown>;
 type Verdict = "allowed" | "denied" | "redirect";
 
+/** `passes`: what becomes of the query's HTTP request, if the proxy sees it. */
+export interface NaiveVerdict {
+  readonly verdict: Verdict;
+  readonly passes: boolean;
+}
+
 interface Party {
   /** `source:key` -> value */
   readonly labels: Readonly<Record<string, string>>;
@@ -132,18 +138,33 @@ function portMatches(written: Json, { proto, port }: Target, named: Party): bool
 interface Target {
   readonly proto: string;
   readonly port: number;
+  readonly http: Request | undefined;
 }
 
-/** "plain", "http", or undefined when the element says nothing about this port. */
-function targetMatches(element: Json, target: Target, named: Party): Set<"plain" | "http"> {
-  const found = new Set<"plain" | "http">();
+type Grant = "plain" | "http" | "request";
+
+interface Request {
+  readonly method?: string;
+  readonly path?: string;
+}
+
+function requestMatches(rule: Request, request: Request): boolean {
+  return Object.entries(rule).every(([part, expression]) =>
+    new RegExp(`^(${expression})$`).test(request[part as keyof Request]!),
+  );
+}
+
+/** What the element grants on this port: anything, or HTTP, and then perhaps this very request. */
+function targetMatches(element: Json, target: Target, named: Party): Set<Grant> {
+  const found = new Set<Grant>();
   const toPorts = (element["toPorts"] ?? []) as Json[];
   const icmps = (element["icmps"] ?? []) as { fields: { type: number | string }[] }[];
   if (toPorts.length === 0 && icmps.length === 0) return found.add("plain");
   for (const rule of toPorts) {
     if (!((rule["ports"] ?? []) as Json[]).some((written) => portMatches(written, target, named))) continue;
-    const http = (rule["rules"] as { http?: unknown[] } | undefined)?.http ?? [];
+    const http = (rule["rules"] as { http?: Request[] } | undefined)?.http ?? [];
     found.add(http.length > 0 ? "http" : "plain");
+    if (http.some((each) => requestMatches(each, target.http ?? {}))) found.add("request");
   }
   const types = icmps.flatMap(({ fields }) => fields.map(({ type }) => (type === "EchoRequest" ? 8 : Number(type))));
   // Type 0 stands where a port would, and port 0 is every port: Cilium allows every type then.
@@ -158,11 +179,11 @@ export function naiveVerdict(
   subject: Party,
   peer: Party,
   query: ScenarioQuery,
-): Verdict {
+): NaiveVerdict {
   const prefix = direction === "ingress" ? "from" : "to";
-  const target = { proto: query.proto!, port: query.port! };
+  const target = { proto: query.proto!, port: query.port!, http: query.http };
   const named = direction === "ingress" ? subject : peer;
-  const seen = { any: false, defaultDeny: false, deny: false, plain: false, http: false };
+  const seen = { any: false, defaultDeny: false, deny: false, plain: false, http: false, request: false };
   for (const policy of scenario.policies as Json[]) {
     const namespace = ((policy["metadata"] as Json)["namespace"] ?? "") as string;
     if (namespace !== "" && subject.labels["k8s:io.kubernetes.pod.namespace"] !== namespace) continue;
@@ -179,9 +200,11 @@ export function naiveVerdict(
         for (const kind of targetMatches(element, target, named)) seen[kind] = true;
     }
   }
-  if (!seen.any) return "allowed";
-  if (seen.deny) return "denied";
-  if (seen.http) return "redirect";
   const isLocalhost = direction === "ingress" && "reserved:host" in peer.labels;
-  return seen.plain || !seen.defaultDeny || isLocalhost ? "allowed" : "denied";
+  const isOpen = seen.plain || !seen.defaultDeny || isLocalhost;
+  const passes = isOpen || seen.request;
+  if (!seen.any) return { verdict: "allowed", passes };
+  if (seen.deny) return { verdict: "denied", passes };
+  if (seen.http) return { verdict: "redirect", passes };
+  return { verdict: isOpen ? "allowed" : "denied", passes };
 }

@@ -222,8 +222,16 @@ const policies = fc
     })),
   );
 
+const request = fc.record({
+  method: fc.constantFrom("GET", "POST", "PUT"),
+  path: fc.constantFrom("/a", "/b", "/bc", "/ax"),
+});
 const target = fc.oneof(
-  fc.record({ proto: fc.constant("TCP"), port: fc.constantFrom(80, 80, 80, 81, 85, 85, 443, 8080, 8080, 1, 65535) }),
+  fc.record({
+    proto: fc.constant("TCP"),
+    port: fc.constantFrom(80, 80, 80, 81, 85, 85, 443, 8080, 8080, 1, 65535),
+    http: request,
+  }),
   fc.record({ proto: fc.constantFrom("UDP", "SCTP"), port: fc.constantFrom(53, 80, 8500) }),
   fc.record({ proto: fc.constant("ICMP"), port: fc.constantFrom(3, 8) }),
 );
