@@ -189,7 +189,8 @@ function reconcilerOf(options: AgentOptions, parts: ReturnType<typeof basis>, re
       }),
     failed: (endpoint, error) =>
       retry.run(`policy of endpoint ${endpoint.id}`, async () => {
-        if (endpoint.attached) await regeneration.regenerate(endpoint);
+        if (!endpoint.attached) return;
+        await regeneration.regenerate(endpoint);
         options.log(`endpoint ${endpoint.id}: regenerated after: ${error.message}`);
       }),
   });

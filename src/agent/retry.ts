@@ -7,15 +7,22 @@ export interface TaskStatus {
   readonly lastError: string;
 }
 
+type Task = () => Promise<void>;
+
+interface State {
+  running: boolean;
+  /** What was asked for while it ran. */
+  next: Task | undefined;
+  timer: NodeJS.Timeout | undefined;
+  status: TaskStatus;
+}
+
 /**
  * Runs named tasks until they succeed, each with its own back-off. A task asked for while it waits starts again at once;
- * while it runs, it runs once more afterwards.
+ * while it runs, what was asked last runs once afterwards.
  */
 export class Retry {
-  private readonly tasks = new Map<
-    string,
-    { again: boolean; running: boolean; timer?: NodeJS.Timeout; status: TaskStatus }
-  >();
+  private readonly tasks = new Map<string, State>();
   private readonly log: (message: string) => void;
   private stopped = false;
 
@@ -30,45 +37,59 @@ export class Retry {
     );
   }
 
-  run(name: string, task: () => Promise<void>): void {
+  run(name: string, task: Task): void {
     if (this.stopped) return;
-    const known = this.tasks.get(name);
-    if (known?.running) {
-      known.again = true;
+    const state = this.stateOf(name);
+    if (state.running) {
+      state.next = task;
       return;
     }
-    clearTimeout(known?.timer);
-    const state = known ?? { again: false, running: false, status: { failures: 0, lastError: "" } };
-    this.tasks.set(name, state);
+    clearTimeout(state.timer);
     state.running = true;
-    state.again = false;
     task().then(
-      () => {
-        state.running = false;
-        this.tasks.delete(name);
-        if (state.again) this.run(name, task);
-      },
-      (error: Error) => {
-        state.running = false;
-        if (state.status.lastError !== error.message) this.log(`${name}: ${error.message}`);
-        const failures = state.status.failures + 1;
-        state.status = { failures, lastError: error.message };
-        if (this.stopped) return;
-        state.timer = setTimeout(() => this.run(name, task), Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** (failures - 1)));
-      },
+      () => this.succeeded(name, state),
+      (error: Error) => this.failed(name, state, task, error),
     );
   }
 
   /** Gives up on a task: what it was for is gone. */
   cancel(name: string): void {
-    const task = this.tasks.get(name);
-    if (task === undefined) return;
-    clearTimeout(task.timer);
-    if (!task.running) this.tasks.delete(name);
+    clearTimeout(this.tasks.get(name)?.timer);
+    this.tasks.delete(name);
   }
 
   stop(): void {
     this.stopped = true;
-    for (const task of this.tasks.values()) clearTimeout(task.timer);
+    for (const name of [...this.tasks.keys()]) this.cancel(name);
+  }
+
+  private stateOf(name: string): State {
+    const known = this.tasks.get(name);
+    if (known !== undefined) return known;
+    const made: State = {
+      running: false,
+      next: undefined,
+      timer: undefined,
+      status: { failures: 0, lastError: "" },
+    };
+    this.tasks.set(name, made);
+    return made;
+  }
+
+  private succeeded(name: string, state: State): void {
+    if (this.tasks.get(name) !== state) return;
+    this.tasks.delete(name);
+    if (state.next !== undefined) this.run(name, state.next);
+  }
+
+  private failed(name: string, state: State, task: Task, error: Error): void {
+    if (this.tasks.get(name) !== state) return;
+    if (state.status.lastError !== error.message) this.log(`${name}: ${error.message}`);
+    const failures = state.status.failures + 1;
+    state.running = false;
+    state.status = { failures, lastError: error.message };
+    const again = state.next ?? task;
+    state.next = undefined;
+    state.timer = setTimeout(() => this.run(name, again), Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** (failures - 1)));
   }
 }

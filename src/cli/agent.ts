@@ -24,6 +24,8 @@ process.title = "cilium-agent";
 const FLOW_RING = 4095;
 /** How long the name of an interface is believed, in ms. */
 const NAME_AGE = 1000;
+/** A watch that fails is tried again at least this often, in ms: without a failure since then the API answers. */
+const RETRY_TIME = 3000;
 
 const { values } = parseArgs({
   options: {
@@ -111,7 +113,9 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
 
 /** Failures of watches, each kind once: they are tried again for ever. */
 const told = new Set<string>();
+let failedAt = 0;
 function onError(error: unknown): void {
+  failedAt = Date.now();
   const message = String((error as Error).message);
   if (!told.has(message)) log(`Kubernetes API: ${message}`);
   told.add(message);
@@ -144,7 +148,10 @@ const agent = await startAgent({
   engine: createPolicyEngine({ clusterName }),
   proxy: await openProxyChannel(join(sockets, "xds.sock")),
   openFlows: (context) => createFlowPipeline({ context, ring }),
-  health: () => ({ flows: { current: ring.next - ring.oldest, max: ring.capacity } }),
+  health: () => ({
+    flows: { current: ring.next - ring.oldest, max: ring.capacity },
+    ...(Date.now() - failedAt < RETRY_TIME ? { kubernetes: "disconnected", status: "degraded" } : {}),
+  }),
   stateDirectory: join(run, "state"),
   socketPath: join(run, "cilium.sock"),
   adminSocketPath: join(sockets, "admin.sock"),
