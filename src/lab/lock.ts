@@ -1,4 +1,4 @@
-import { linkSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { linkSync, mkdirSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startTicks } from "../runtime/process/process-table.ts";
@@ -8,17 +8,39 @@ const LOCKS = "/run/shieldgate";
 
 /** Runs `work` while no other `up`, `down`, `stop` or `start` of the same lab runs; waits for one that does. */
 export async function withLabLock<T>(lab: string, work: () => Promise<T>): Promise<T> {
-  mkdirSync(LOCKS, { recursive: true });
   const path = join(LOCKS, `${lab}.lock`);
   const own = `${path}.${process.pid}`;
+  announce(own);
   removeLeftovers(lab);
-  writeFileSync(own, `${process.pid} ${startTicks(process.pid)}`);
   try {
     while (!take(own, path)) await sleep(20);
     return await work();
   } finally {
     rmSync(own, { force: true });
     if (holder(path) === process.pid) rmSync(path, { force: true });
+    removeDirectory();
+  }
+}
+
+/** Writes our own file; the directory may go with another lab's last file just then. */
+function announce(own: string): void {
+  for (;;) {
+    mkdirSync(LOCKS, { recursive: true });
+    try {
+      writeFileSync(own, `${process.pid} ${startTicks(process.pid)}`);
+      return;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    }
+  }
+}
+
+/** The directory goes when no lab and no waiter is left. */
+function removeDirectory(): void {
+  try {
+    rmdirSync(LOCKS);
+  } catch {
+    // a lab runs, or somebody waits
   }
 }
 
