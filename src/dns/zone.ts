@@ -4,7 +4,7 @@ import { type DnsName, nameOf } from "../wire/dns-name.ts";
 import { type ClusterServices, isHeadless, type ServiceEndpoint, type ServiceObject } from "./cluster-services.ts";
 
 /** Seconds that an answer may be kept; short, because endpoints come and go. */
-export const TTL = 30;
+const TTL = 30;
 const NEGATIVE_TTL = 5;
 const SCHEMA_VERSION = "1.1.0";
 

@@ -1,6 +1,6 @@
 /** Listening ports are taken from here; below Linux's ephemeral range, so that no connection has one by chance. */
-export const PROXY_PORT_FIRST = 10_000;
-export const PROXY_PORT_LAST = 19_999;
+const PROXY_PORT_FIRST = 10_000;
+const PROXY_PORT_LAST = 19_999;
 
 interface ReportedListener {
   readonly endpointId: number;

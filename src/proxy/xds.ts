@@ -10,5 +10,3 @@ export interface NetworkPolicy {
   readonly revision: number;
   readonly redirects: readonly L7Redirect[];
 }
-
-export type { AccessRecord } from "../model/access-record.ts";

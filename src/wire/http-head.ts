@@ -3,7 +3,7 @@ import { latin1 } from "./latin1.ts";
 /** Longest head (start line, fields and the empty line) in bytes. */
 export const MAX_HEAD_BYTES = 64 * 1024;
 /** Most fields of one head. */
-export const MAX_FIELDS = 200;
+const MAX_FIELDS = 200;
 
 export interface HttpField {
   readonly name: string;
@@ -131,7 +131,7 @@ export class HeadReader {
 }
 
 /** Splits the text of a complete head. Refuses what readers are known to read differently. */
-export function splitHead(text: string): RawHead | HttpFault {
+function splitHead(text: string): RawHead | HttpFault {
   const first = text.indexOf("\r\n");
   const startLine = text.slice(0, first);
   const fields: HttpField[] = [];

@@ -6,8 +6,8 @@ import { ListenerTable, type ProxySockets } from "../../src/proxy/listeners.ts";
 import type { NetworkPolicy } from "../../src/proxy/xds.ts";
 
 export const ENDPOINT = 871;
-export const EMPIRE = 19274;
-export const DEATHSTAR = 318;
+const EMPIRE = 19274;
+const DEATHSTAR = 318;
 
 /** Plain loopback sockets: the proxy without the kernel's help. `listen` answers on a port of the kernel's choice. */
 export function loopbackSockets(upstreamPort: () => number): ProxySockets & { port(asked: number): number } {
@@ -19,7 +19,7 @@ export function loopbackSockets(upstreamPort: () => number): ProxySockets & { po
       ports.set(port, (server.address() as AddressInfo).port);
       return server;
     },
-    connect: () => dial({ port: upstreamPort(), host: "127.0.0.1", allowHalfOpen: true }),
+    connect: () => dial({ port: upstreamPort(), host: "127.0.0.1", allowHalfOpen: true, noDelay: true }),
     port: (asked) => ports.get(asked)!,
   };
 }
@@ -37,7 +37,7 @@ export function policyOf(...rules: readonly L7PeerRules[]): NetworkPolicy {
 }
 
 /** A server that keeps what reached it and answers by a script. */
-export class RecordingServer {
+class RecordingServer {
   readonly connections: { readonly socket: Socket; received: string }[] = [];
   port = 0;
   private readonly server: Server;
@@ -47,6 +47,7 @@ export class RecordingServer {
     this.answer = answer;
     this.server = createServer({ allowHalfOpen: true }, (socket) => {
       const connection = { socket, received: "" };
+      socket.setNoDelay(true);
       this.connections.push(connection);
       socket.on("error", () => undefined);
       socket.on("end", () => socket.end());
