@@ -1,4 +1,4 @@
-/** Sizes that the engine refuses to exceed; the first four are Cilium's. */
+/** Sizes that the engine refuses to exceed; the first three are Cilium's. */
 export const Limits = {
   /** Ports in one `toPorts` element. */
   PortsPerRule: 40,
@@ -6,8 +6,8 @@ export const Limits = {
   IcmpFieldsPerRule: 40,
   /** Characters of an IANA service name. */
   PortNameLength: 15,
-  /** Entries of one endpoint's policy map in the kernel. */
-  PolicyMapEntries: 16_384,
+  /** Entries of one endpoint's policy map in the kernel, which is made to measure for each policy. */
+  PolicyMapEntries: 131_072,
   /** Characters of one regular expression in an HTTP rule. */
   RegexLength: 4_096,
   /** Selectors whose selections are kept up to date; beyond that the least recently used are forgotten. */

@@ -76,8 +76,8 @@ describe("entries", () => {
 
   it("are refused when the kernel's map cannot hold them", () => {
     const crowded = world({ ...server, ingress: [{ fromEndpoints: [{}], ...onPort("1", 65_534) }] });
-    for (let id = 2000; id < 2600; id++) crowded.cache.upsertIdentity(id, pod(`a${id}`));
-    expect(() => resolve(crowded)).toThrow(/map entries; at most 16384/);
+    for (let id = 2000; id < 6800; id++) crowded.cache.upsertIdentity(id, pod(`a${id}`));
+    expect(() => resolve(crowded)).toThrow(/map entries; at most 131072/);
   });
 });
 

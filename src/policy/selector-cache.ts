@@ -21,13 +21,10 @@ function isOneValue({ operator, values, source }: Requirement): boolean {
   return operator === "In" && values.length === 1 && source !== "cidr";
 }
 
-/** What an identity must have in common with the selector to be selected at all. */
-function selectorBucket(selector: Selector): string | undefined {
-  if (selector.kind === "cidr") return WORLD;
-  // The namespace and the cluster are shared by many: a label of the user's own narrows more.
-  const exact = selector.requirements.filter(isOneValue);
-  const narrow = exact.find(({ key }) => !key.startsWith("io.")) ?? exact[0];
-  return narrow === undefined ? undefined : bucketOf(narrow.key, narrow.values[0]!);
+/** What an identity must have in common with the selector, one by one, to be selected at all; none = nothing. */
+function selectorBuckets(selector: Selector): string[] {
+  if (selector.kind === "cidr") return [WORLD];
+  return selector.requirements.filter(isOneValue).map(({ key, values }) => bucketOf(key, values[0]!));
 }
 
 function identityBuckets(labels: Labels): string[] {
@@ -96,13 +93,22 @@ export class SelectorCache {
   }
 
   private compute(selector: Selector): Selection {
-    const bucket = selectorBucket(selector);
+    const bucket = this.smallest(selectorBuckets(selector));
     const selection: Selection = { selector, bucket, identities: new Set() };
     if (bucket === undefined) this.unfiled.add(selection);
     else fileUnder(this.selectionIndex, bucket, selection);
     const candidates = bucket === undefined ? this.identities.keys() : (this.identityIndex.get(bucket) ?? []);
     for (const id of candidates) addIfSelected(selection, id, this.identities.get(id)!);
     return selection;
+  }
+
+  /** Of several places where a selector can be filed, the one with the fewest identities to compare it with. */
+  private smallest(buckets: readonly string[]): string | undefined {
+    const sizeOf = (bucket: string) => this.identityIndex.get(bucket)?.size ?? 0;
+    return buckets.reduce<string | undefined>(
+      (best, bucket) => (best === undefined || sizeOf(bucket) < sizeOf(best) ? bucket : best),
+      undefined,
+    );
   }
 
   private forgetOldest(): void {
