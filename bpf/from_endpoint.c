@@ -18,6 +18,16 @@ static __always_inline int check_sender(struct __sk_buff *skb, struct packet *p,
 	return 0;
 }
 
+/* Neighbour and multicast discovery that every kernel sends by itself: counted, but nobody wants to see them. */
+static __always_inline bool is_ipv6_noise(struct __sk_buff *skb)
+{
+	__u8 next_header;
+
+	if (skb->protocol != bpf_htons(ETH_P_IPV6) || bpf_skb_load_bytes(skb, ETH_HLEN + 6, &next_header, 1) < 0)
+		return false;
+	return next_header == IPV6_ICMP || next_header == IPV6_HOP_OPTIONS;
+}
+
 static __always_inline int leave(struct __sk_buff *skb, struct packet *p, struct sg_node *node, struct sg_endpoint *local,
 				 __u32 identity)
 {
@@ -79,6 +89,10 @@ int from_endpoint(struct __sk_buff *skb)
 	p->src_endpoint = endpoint->id;
 	if (skb->protocol == bpf_htons(ETH_P_ARP))
 		return arp_answer(skb, endpoint);
+	if (is_ipv6_noise(skb)) {
+		count(DROP_UNSUPPORTED_L3, SG_EGRESS, skb->len);
+		return TC_ACT_SHOT;
+	}
 	if (skb->protocol != bpf_htons(ETH_P_IP) || skb->vlan_present)
 		return drop(skb, p, FAIL(p, DROP_UNSUPPORTED_L3));
 	failed = parse_ipv4(skb, p);
@@ -88,10 +102,8 @@ int from_endpoint(struct __sk_buff *skb)
 		return drop(skb, p, failed);
 	if (v4(&p->tuple.dst) == HAIRPIN_ADDRESS)
 		return hairpin_back(skb, p, endpoint);
-	if (answers_proxy(p)) {
-		p->dst_identity = IDENTITY_UNKNOWN;
+	if (answers_proxy(p))
 		return answer_to_proxy(skb, p);
-	}
 	failed = service_translate(skb, p);
 	if (failed)
 		return drop(skb, p, failed);

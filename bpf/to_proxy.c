@@ -24,6 +24,7 @@ int to_proxy(struct __sk_buff *skb)
 	p->src_identity = from ? from->identity : 0;
 	p->dst_identity = local ? local->identity : 0;
 	p->dst_endpoint = local ? local->id : 0;
+	p->at_endpoint = p->dst_endpoint;
 	p->proxy_leg = 1;
 	p->proxy_port = mark >> 16;
 	return redirect_to_proxy(skb, p);

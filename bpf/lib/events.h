@@ -79,16 +79,21 @@ VERIFIED_ONCE int drop(struct __sk_buff *skb, struct packet *p, int failed)
 
 	if (!p)
 		return TC_ACT_SHOT;
-	endpoint = p->src_endpoint ? p->src_endpoint : p->dst_endpoint;
+	/* Whoever reads the event takes the direction from it: the source's own drop is egress. */
+	endpoint = p->at_endpoint ? p->at_endpoint : p->src_endpoint ? p->src_endpoint : p->dst_endpoint;
 	emit(skb, p, WHAT(SG_EVENT_DROP, reason & 0xff, 0), endpoint, failed);
-	count(reason, p->src_endpoint ? SG_EGRESS : SG_INGRESS, skb->len);
+	count(reason, p->at_direction ? p->at_direction : p->src_endpoint ? SG_EGRESS : SG_INGRESS, skb->len);
 	return TC_ACT_SHOT;
 }
 
 static __always_inline void trace(struct __sk_buff *skb, struct packet *p, __u32 point, __u32 direction)
 {
-	__u32 endpoint = point == SG_TRACE_TO_ENDPOINT ? p->dst_endpoint : p->src_endpoint;
+	__u32 endpoint = p->src_endpoint;
 
+	if (point == SG_TRACE_TO_ENDPOINT)
+		endpoint = p->dst_endpoint;
+	else if (point == SG_TRACE_TO_PROXY && p->at_endpoint)
+		endpoint = p->at_endpoint;
 	count(METRIC_FORWARDED, direction, skb->len);
 	if (p->report)
 		emit(skb, p, WHAT(SG_EVENT_TRACE, point, 0), endpoint,

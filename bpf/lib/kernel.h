@@ -13,6 +13,9 @@
 #define ETH_ALEN 6
 #define ETH_P_IP 0x0800
 #define ETH_P_ARP 0x0806
+#define ETH_P_IPV6 0x86dd
+#define IPV6_HOP_OPTIONS 0
+#define IPV6_ICMP 58
 
 #define IP_FRAGMENT_OFFSET 0x1fff
 #define IP_FRAGMENT_ANY 0x3fff /* offset or more fragments */

@@ -17,6 +17,8 @@ struct packet {
 	__u32 line;                    /* where a drop was decided */
 	__u32 out_ifindex;
 	__u32 proxy_port;              /* redirect to this port, 0 = none */
+	__u16 at_endpoint;             /* the endpoint judged last: events belong to it */
+	__u16 at_direction;
 	__u16 src_endpoint;
 	__u16 dst_endpoint;
 	__be16 service_port;
@@ -37,7 +39,7 @@ struct packet {
 	__u8 judged;                   /* the proxy's mark: policy is not asked again */
 	__u8 report;                   /* aggregation wants a trace event */
 	__u8 restores;
-	__u8 reserved;
+	__u8 reserved[5];
 };
 
 struct {

@@ -81,6 +81,8 @@ VERIFIED_ONCE int judge(struct __sk_buff *skb, struct packet *p, struct sg_endpo
 
 	if (!p || !endpoint)
 		return -DROP_NO_ENDPOINT;
+	p->at_endpoint = endpoint->id;
+	p->at_direction = direction;
 	p->proxy_port = 0;
 	p->restores = 0;
 	entry = ct_track(p, scope);

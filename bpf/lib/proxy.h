@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Hands packets to the node's transparent proxy. No socket = drop: the proxy being away must not open anything. */
 #pragma once
+#include "addr.h"
 #include "conntrack.h"
 #include "events.h"
 
@@ -118,6 +119,12 @@ VERIFIED_ONCE int answers_proxy(struct packet *p)
 
 static __always_inline int answer_to_proxy(struct __sk_buff *skb, struct packet *p)
 {
+	struct sg_endpoint *local = local_endpoint(&p->tuple.dst);
+	struct sg_node *node = this_node();
+
+	if (!node)
+		return TC_ACT_SHOT;
+	p->dst_identity = local ? local->identity : identity_of(node, &p->tuple.dst);
 	return proxied(skb, p, to_connected_socket(skb, p, 0));
 }
 

@@ -158,7 +158,8 @@ describe("from_endpoint", () => {
     expect(run("from_endpoint", frame("0800", ipv4(udp(1, 53)), "020000000008"))).toBe(SHOT);
     expect(send(udp(1, 53), { from: "172.20.1.11" })).toBe(SHOT);
     expect(send(udp(1, 8472), { to: "192.168.10.102" })).toBe(SHOT);
-    expect(run("from_endpoint", frame("86dd", "60".padEnd(80, "0")))).toBe(SHOT);
+    expect(run("from_endpoint", frame("86dd", "600000000008113f".padEnd(96, "0")))).toBe(SHOT);
+    expect(run("from_endpoint", frame("86dd", "6000000000083aff".padEnd(96, "0")))).toBe(SHOT); // NDP: no event
     expect(send("1234", { protocol: 6 })).toBe(SHOT);
     expect(send(udp(1, 2), { protocol: 50 })).toBe(SHOT);
     expect(await drops()).toEqual([132, 132, 170, 139, 134, 137]);

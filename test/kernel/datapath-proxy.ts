@@ -55,6 +55,7 @@ function serve(client: Socket, mark: number, origins: ProxyOrigins, accepted: Re
   const origin: ProxyOrigin | undefined = origins.lookup(remoteAddress, remotePort, localAddress, localPort);
   accepted.push({ client: remoteAddress, server: localAddress, port: localPort, origin: origin ?? null });
   const upstream = dial(mark, remoteAddress, localAddress, localPort);
+  client.on("close", () => upstream.destroy()); // it may still be trying to connect
   for (const [a, b] of [
     [client, upstream],
     [upstream, client],

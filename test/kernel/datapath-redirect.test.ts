@@ -108,7 +108,12 @@ describe("an ingress redirect", () => {
       match: 3,
       src: 1001,
     });
-    expect(seen.find((event) => event.type === 4)).toMatchObject({ subtype: 1, verdict: INGRESS_PORT, dst: 1002 });
+    expect(seen.find((event) => event.type === 4)).toMatchObject({
+      subtype: 1,
+      endpoint: b.id,
+      verdict: INGRESS_PORT,
+      dst: 1002,
+    });
   });
   it("denies before the proxy", async () => {
     const deny = entry({ identity: 1001, deny: true, precedence: 9 });

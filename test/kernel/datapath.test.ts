@@ -168,7 +168,7 @@ describe("policy", () => {
       match: 0,
       cookie: 42,
     });
-    expect(seen[1]).toMatchObject({ type: DROP, subtype: 133, src: 1001, dst: 1002 });
+    expect(seen[1]).toMatchObject({ type: DROP, subtype: 133, src: 1001, dst: 1002, endpoint: b.id });
     expect(curl(c, `http://${b.address}/`).status).toBe(28);
   });
   it("allows by identity and port, across nodes too, and answers need no rule", async () => {
