@@ -67,7 +67,7 @@ function identityTable(options: AgentOptions): IdentityTable {
 }
 
 /** Tells the cluster, and whoever watches, about this node's endpoints. */
-export class Announcer {
+class Announcer {
   private readonly options: AgentOptions;
   private readonly parts: Pick<Parts, "pods" | "writer" | "retry" | "table" | "monitor">;
 

@@ -280,3 +280,36 @@ test("prefixes of policies get identities of this node, and give them back", asy
   expect(verdicts()).toEqual(["allow", "allow", "allow"]);
   expect(world.datapath.listIpcache().has("10.0.0.0/8")).toBe(false);
 });
+
+test("a proxy that comes back on other ports moves the redirects, and unknown endpoints do not matter", async () => {
+  await world.startSynced();
+  world.policy("rule1", L7);
+  await world.settle();
+  await world.runPod("deathstar", EMPIRE);
+  await world.settle();
+  const id = (await world.endpoints())[0]!.id;
+  const port = () => [...world.datapath.policyOf(id)!.proxyPorts.values()];
+  expect(port()).toEqual([10_000]);
+  world.proxy.movePorts(id, new Map([["ingress:TCP:80", 12_345]]));
+  world.proxy.movePorts(id + 1, new Map());
+  expect(port()).toEqual([12_345]);
+});
+
+test("events reach the flow pipeline, and a rule's cookie leads back to the rule", async () => {
+  await world.startSynced();
+  world.policy("rule1", RULE1);
+  await world.settle();
+  const request = await world.runPod("deathstar", EMPIRE);
+  world.datapath.emit(new Uint8Array([1, 2, 3]));
+  expect(world.flowEvents).toEqual([new Uint8Array([1, 2, 3])]);
+  const context = world.agent!.flowContext;
+  const endpoint = (await world.endpoints())[0]!;
+  const realized = world.datapath.policyOf(endpoint.id)!;
+  const names = realized.cookies.flatMap((cookie) => context.ruleOrigins(cookie).map(({ name }) => name));
+  expect(names).toContain("rule1");
+  expect(context.endpointByAddress(request.address)).toMatchObject({ podName: "deathstar", id: endpoint.id });
+  expect(context.endpointByAddress(NODE_ADDRESS)).toMatchObject({ identity: 1, podName: "" });
+  expect(context.labelsOfIdentity(endpoint.identity)).toContain("k8s:org=empire");
+  expect(context.identityByAddress("8.8.8.8")).toBe(2);
+  expect(context.identityByAddress("172.20.2.77")).toBe(3);
+});

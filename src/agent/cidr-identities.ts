@@ -1,11 +1,11 @@
 import type { IpcacheEntry } from "../datapath/port.ts";
 
 /** Identities from here to `LAST` are this node's own; they stand for prefixes outside the cluster. */
-export const FIRST_LOCAL_IDENTITY = 16_777_217;
+const FIRST_LOCAL_IDENTITY = 16_777_217;
 const LAST_LOCAL_IDENTITY = 33_554_431;
 
 /** True for numbers that mean something on this node only. */
-export function isLocalIdentity(id: number): boolean {
+function isLocalIdentity(id: number): boolean {
   return id >= FIRST_LOCAL_IDENTITY && id <= LAST_LOCAL_IDENTITY;
 }
 

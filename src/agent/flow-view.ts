@@ -11,7 +11,7 @@ import type { RuleCookies } from "./rule-cookies.ts";
 import { frontendKey, type NamedFrontend } from "./service-frontends.ts";
 
 /** The owner that a person would name: a ReplicaSet made by a Deployment shows as the Deployment. */
-export function workloadsOf(pod: KubeObject | undefined): EndpointFacts["workloads"] {
+function workloadsOf(pod: KubeObject | undefined): EndpointFacts["workloads"] {
   const owner =
     pod?.metadata.ownerReferences?.find((candidate) => candidate.controller) ?? pod?.metadata.ownerReferences?.[0];
   if (owner === undefined) return [];
@@ -71,7 +71,7 @@ const OFFSET_AGE_NS = 10_000_000_000n;
 const NS_PER_MS = 1_000_000n;
 
 /** Nanoseconds from the monotonic clock to the time of day, read now and then. */
-export function clockOffset(): () => bigint {
+function clockOffset(): () => bigint {
   let offset = 0n;
   let readAt: bigint | undefined;
   return () => {

@@ -33,7 +33,7 @@ interface Condition {
 }
 
 /** The object's `status` with the condition Valid set to false; undefined when it says so already. */
-export function invalidStatus(object: KubeObject, reason: string, now: string): KubeObject["status"] | undefined {
+function invalidStatus(object: KubeObject, reason: string, now: string): KubeObject["status"] | undefined {
   const status = fieldsOf(object.status);
   const conditions = listOf(status.conditions) as readonly Condition[];
   const earlier = conditions.find((condition) => condition.type === "Valid");

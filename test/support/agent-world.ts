@@ -11,11 +11,11 @@ import type { NetworkPolicy } from "../../src/proxy/xds.ts";
 import { FakeKube } from "./fake-kube.ts";
 import { MemoryDatapath } from "./memory-datapath.ts";
 
-export const NODE = "k8s-w1";
+const NODE = "k8s-w1";
 export const NODE_ADDRESS = "192.168.10.101";
 
 /** A proxy that acknowledges in its own time. */
-export class FakeProxy {
+class FakeProxy {
   connected = true;
   /** Acknowledge by itself, a task later. */
   answers = true;
@@ -61,7 +61,7 @@ export class FakeProxy {
   }
 }
 
-export interface Answer {
+interface Answer {
   readonly status: number;
   readonly body: unknown;
 }
