@@ -255,6 +255,8 @@ export async function startContainer(
   earlier?.release();
   const options = [
     ...["--unshare-pid", "--unshare-cgroup-try", "--die-with-parent", "--json-status-fd", "3", "--seccomp", "4"],
+    // another name for the pod's root: on the host it stays the same id, and so do its volumes
+    ...(uid === 0 && gid === 0 ? [] : ["--unshare-user", "--uid", String(uid), "--gid", String(gid)]),
     ...[
       "--cap-drop",
       "ALL",

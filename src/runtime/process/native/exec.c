@@ -1,6 +1,7 @@
-/* exec PID SECCOMP UID GID tty|pipe stdin|- DIRECTORY [NAME=VALUE…] -- COMMAND…
+/* exec PID SECCOMP|- UID GID tty|pipe stdin|- DIRECTORY [NAME=VALUE…] -- COMMAND…
  * Runs a command in every namespace of PID, as confined as the container itself, and ends with its exit code.
  * fds 0 to 2 are the caller's streams, fd 3 its control: lines `size COLUMNS ROWS` and `signal NUMBER`.
+ * With `-` for SECCOMP, PID is a process of the lab itself: its user stays, and nothing is given up.
  * The command gets real pipes (a program may open /dev/stdout again) or a terminal of the container's own devpts. */
 #include "pod.h"
 #include <errno.h>
@@ -18,7 +19,9 @@
 struct command {
 	uid_t uid;
 	gid_t gid;
-	int tty, with_stdin, seccomp;
+	int tty, with_stdin;
+	/* -1: a process of the lab is entered, with all its rights */
+	int seccomp;
 	const char *directory;
 	char **environment, **argv;
 };
@@ -38,12 +41,12 @@ static void on_child(int signal_number)
 	child_ended = 1;
 }
 
-static void enter_container(pid_t pid)
+static void enter_container(pid_t pid, int confined)
 {
 	static const char *const names[] = {"net", "ipc", "uts", "cgroup", "pid", "mnt", "user"};
-	int fds[7];
-	for (int i = 0; i < 7; i++) fds[i] = open_namespace(pid, names[i]);
-	for (int i = 0; i < 7; i++) enter_namespace(fds[i], names[i]);
+	int fds[7], count = confined ? 7 : 6;
+	for (int i = 0; i < count; i++) fds[i] = open_namespace(pid, names[i]);
+	for (int i = 0; i < count; i++) enter_namespace(fds[i], names[i]);
 }
 
 __attribute__((noreturn)) static void start(const struct command *c, const int fds[3])
@@ -57,11 +60,10 @@ __attribute__((noreturn)) static void start(const struct command *c, const int f
 		fprintf(stderr, "chdir %s: %s\n", c->directory, strerror(errno));
 		_exit(126);
 	}
-	become(c->uid, c->gid);
-	drop_capabilities();
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	int filter = fcntl(c->seccomp, F_DUPFD_CLOEXEC, 3);
-	install_seccomp(filter);
+	if (c->seccomp >= 0) {
+		drop_capabilities();
+		install_seccomp(fcntl(c->seccomp, F_DUPFD_CLOEXEC, 3));
+	}
 	close_range(3, ~0U, 0);
 	environ = c->environment;
 	execvp(c->argv[0], c->argv);
@@ -71,13 +73,12 @@ __attribute__((noreturn)) static void start(const struct command *c, const int f
 	_exit(missing ? 127 : 126);
 }
 
-static int open_terminal(int fds[3], uid_t uid, gid_t gid)
+static int open_terminal(int fds[3])
 {
 	int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), unlocked = 0;
 	if (terminal < 0 || ioctl(terminal, TIOCSPTLCK, &unlocked) != 0) fail("/dev/ptmx");
 	int end = ioctl(terminal, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (end < 0) fail("terminal");
-	if (fchown(end, uid, gid) != 0) fail("terminal");
 	for (int i = 0; i < 3; i++) fds[i] = end;
 	return terminal;
 }
@@ -202,12 +203,15 @@ int execute(int argc, char **argv)
 	sigset_t blocked, open_mask;
 	if (argc < 9) return 2;
 	parse(argc, argv, &c);
-	if ((c.seccomp = open(argv[2], O_RDONLY | O_CLOEXEC)) < 0) fail("%s", argv[2]);
+	int confined = strcmp(argv[2], "-") != 0;
+	c.seccomp = confined ? open(argv[2], O_RDONLY | O_CLOEXEC) : -1;
+	if (confined && c.seccomp < 0) fail("%s", argv[2]);
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	enter_container(atoi(argv[1]));
-	become(0, 0);
+	if (confined) leave_groups();
+	enter_container(atoi(argv[1]), confined);
+	if (confined) become(c.uid, c.gid);
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	if (c.tty) terminal = outside[0] = outside[1] = open_terminal(inside, c.uid, c.gid);
+	if (c.tty) terminal = outside[0] = outside[1] = open_terminal(inside);
 	else make_pipes(&c, inside, outside);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGCHLD, on_child);

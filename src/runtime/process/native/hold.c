@@ -68,6 +68,7 @@ int hold(int argc, char **argv)
 		if (unshare(CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS) != 0) fail("unshare");
 		if (sethostname(argv[1], strlen(argv[1])) != 0) fail("hostname");
 		set_network();
+		leave_groups();
 		if (unshare(CLONE_NEWUSER) != 0) fail("unshare user");
 		if (write(made[1], "x", 1) != 1 || read(mapped[0], &byte, 1) != 1) _exit(125);
 		sleep_for_ever();

@@ -18,7 +18,9 @@ __attribute__((noreturn, format(printf, 1, 2))) void fail(const char *what, ...)
 int open_namespace(pid_t pid, const char *name);
 /* setns and close; ends the program when refused. */
 void enter_namespace(int fd, const char *name);
-/* Becomes uid and gid of the user namespace entered, with no supplementary groups. */
+/* Gives up supplementary groups: before a user namespace is entered, which may forbid it. */
+void leave_groups(void);
+/* Becomes uid and gid of the user namespace entered. */
 void become(uid_t uid, gid_t gid);
 /* No capability in any set, no new privileges. */
 void drop_capabilities(void);

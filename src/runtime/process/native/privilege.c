@@ -45,9 +45,13 @@ void enter_namespace(int fd, const char *name)
 
 void become(uid_t uid, gid_t gid)
 {
-	if (setgroups(0, NULL) != 0) fail("setgroups");
 	if (setresgid(gid, gid, gid) != 0) fail("setresgid %u", gid);
 	if (setresuid(uid, uid, uid) != 0) fail("setresuid %u", uid);
+}
+
+void leave_groups(void)
+{
+	if (setgroups(0, NULL) != 0) fail("setgroups");
 }
 
 void drop_capabilities(void)

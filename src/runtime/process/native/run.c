@@ -65,6 +65,7 @@ __attribute__((noreturn)) static void start_bubblewrap(const struct container *c
 	if (seccomp < 0 || null < 0 || arguments < 0) fail("%s", c->arguments);
 	for (int i = 0; i < 3; i++) enter_namespace(open_namespace(c->holder, names[i]), names[i]);
 	stage_sources(c);
+	leave_groups();
 	enter_namespace(user, "user");
 	become(0, 0);
 	/* a shim that is killed takes its container along: nothing runs that nobody watches */

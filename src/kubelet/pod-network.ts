@@ -1,0 +1,135 @@
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import koffi from "koffi";
+import type { IpamResponse } from "../agent/api.ts";
+import { withNetns } from "../runtime/netns-socket.ts";
+import type { AgentClient } from "./agent-client.ts";
+
+const libc = koffi.load("libc.so.6");
+const if_nametoindex = libc.func("uint32_t if_nametoindex(const char *name)");
+
+/** Room for the VXLAN header in the fabric's 1500 bytes. */
+const POD_MTU = 1450;
+
+export interface PodNetworkPlace {
+  readonly agent: AgentClient;
+  readonly nodeNetns: string;
+  readonly podNamespace: string;
+  readonly podName: string;
+  readonly podUid: string;
+  /** Directory of the sandbox; what was set up is written there. */
+  readonly directory: string;
+}
+
+/** What a restarted kubelet needs to know of a pod's network. */
+export interface PodNetworkRecord extends IpamResponse {
+  readonly containerId: string;
+  readonly interfaceName: string;
+  /** The sandbox that has the other end: another one needs a new veth. */
+  readonly sandboxPid: number;
+}
+
+/** Runs `ip -batch` in a network namespace: the child is born where this thread stands. */
+async function ip(netns: string, commands: readonly string[]): Promise<void> {
+  const child = withNetns(netns, () => spawn("ip", ["-batch", "-"], { stdio: ["pipe", "ignore", "pipe"] }));
+  const ended = new Promise<number | null>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", resolve);
+  });
+  child.stdin.on("error", () => {});
+  child.stdin.end(`${commands.join("\n")}\n`);
+  const [errors, code] = await Promise.all([text(child.stderr), ended]);
+  if (code !== 0) throw new Error(`ip ${commands[0]}: ${errors.trim()}`);
+}
+
+/** A unicast address of our own making, from a digest's bytes. */
+function macFrom(digest: Buffer, offset: number): string {
+  const bytes = [...digest.subarray(offset, offset + 6)];
+  bytes[0] = ((bytes[0] ?? 0) & 0xfe) | 0x02;
+  return bytes.map((byte) => byte.toString(16).padStart(2, "0")).join(":");
+}
+
+function indexOf(netns: string, name: string): number {
+  return withNetns(netns, () => if_nametoindex(name) as number);
+}
+
+async function removeInterface(netns: string, name: string): Promise<void> {
+  if (existsSync(netns) && indexOf(netns, name) !== 0) await ip(netns, [`link del ${name}`]).catch(() => {});
+}
+
+export function readNetworkRecord(directory: string): PodNetworkRecord | undefined {
+  try {
+    return JSON.parse(readFileSync(join(directory, "network.json"), "utf8")) as PodNetworkRecord;
+  } catch {
+    return undefined;
+  }
+}
+
+async function connect(
+  place: PodNetworkPlace,
+  record: PodNetworkRecord,
+  podNetns: string,
+  digest: Buffer,
+): Promise<void> {
+  const { interfaceName, sandboxPid } = record;
+  await ip(place.nodeNetns, [
+    `link add ${interfaceName} mtu ${POD_MTU} addrgenmode none address ${macFrom(digest, 12)} type veth peer name eth0 mtu ${POD_MTU} addrgenmode none address ${macFrom(digest, 6)} netns ${sandboxPid}`,
+    `link set ${interfaceName} up`,
+  ]);
+  await ip(podNetns, [
+    "link set eth0 up",
+    `addr add ${record.address}/32 dev eth0`,
+    `route add ${record.gateway} dev eth0 scope link`,
+    `route add default via ${record.gateway} dev eth0 src ${record.address}`,
+  ]);
+}
+
+/**
+ * Gives a sandbox its address and its veth, and returns when the agent has its policy in force. Idempotent: what an
+ * earlier try or an earlier kubelet did is used again. Rejects with what went wrong; the pod then has no network.
+ */
+export async function setUpPodNetwork(
+  place: PodNetworkPlace,
+  sandboxPid: number,
+  podNetns: string,
+): Promise<PodNetworkRecord> {
+  const digest = createHash("sha256").update(place.podUid).digest();
+  const containerId = digest.toString("hex");
+  const interfaceName = `lxc${containerId.slice(0, 12)}`;
+  const earlier = readNetworkRecord(place.directory);
+  const kept = earlier?.sandboxPid === sandboxPid && indexOf(place.nodeNetns, interfaceName) !== 0;
+  const addressing = earlier ?? (await place.agent.allocate(`${place.podNamespace}/${place.podName}`));
+  const { address, gateway, podCidr } = addressing;
+  const record: PodNetworkRecord = { address, gateway, podCidr, containerId, interfaceName, sandboxPid };
+  if (!kept) {
+    await removeInterface(place.nodeNetns, interfaceName);
+    writeFileSync(join(place.directory, "network.json"), JSON.stringify(record));
+    await connect(place, record, podNetns, digest);
+  }
+  await place.agent.putEndpoint({
+    containerId,
+    podNamespace: place.podNamespace,
+    podName: place.podName,
+    podUid: place.podUid,
+    address,
+    interfaceName,
+    ifindex: indexOf(place.nodeNetns, interfaceName),
+    mac: macFrom(digest, 6),
+    hostMac: macFrom(digest, 12),
+  });
+  return record;
+}
+
+/** Takes the endpoint, its veth and its address back. Rejects while the agent does not answer. */
+export async function tearDownPodNetwork(
+  agent: AgentClient,
+  nodeNetns: string,
+  record: PodNetworkRecord,
+): Promise<void> {
+  await agent.deleteEndpoint(record.containerId);
+  await removeInterface(nodeNetns, record.interfaceName);
+  await agent.release(record.address);
+}

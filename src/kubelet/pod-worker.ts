@@ -1,0 +1,389 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type KubeClient, KubeError, Pods } from "../kube/client/index.ts";
+import { KUBERNETES_SERVICE_IP } from "../model/addresses.ts";
+import {
+  type ContainerConfig,
+  type ContainerStatus,
+  type ExecConfig,
+  type ExecSession,
+  type Runtime,
+  RuntimeError,
+} from "../runtime/port.ts";
+import type { AgentClient } from "./agent-client.ts";
+import { ContainerRunner, type RunnerPlace } from "./container-runner.ts";
+import { type ClusterDns, hostsOf, resolvConfOf } from "./dns-config.ts";
+import { apiServerVariables, environmentOf, expandReferences } from "./environment.ts";
+import type { EventRecorder } from "./events.ts";
+import type { ObjectReader } from "./object-reader.ts";
+import type { KubeletNode } from "./options.ts";
+import { aborted, pause } from "./pause.ts";
+import { type Container, hostnameOf, type Pod, podKey } from "./pod.ts";
+import { readNetworkRecord, setUpPodNetwork, tearDownPodNetwork } from "./pod-network.ts";
+import { podStatus } from "./pod-status.ts";
+import { StatusWriter } from "./status-writer.ts";
+import { refusalsOf } from "./support.ts";
+import { mountsOf, type PodVolumes, prepareVolumes } from "./volumes.ts";
+
+/** What all pod workers of a kubelet share. */
+export interface WorkerPlace {
+  readonly client: KubeClient;
+  readonly runtime: Runtime;
+  readonly reader: ObjectReader;
+  readonly events: EventRecorder;
+  readonly agent: AgentClient;
+  readonly node: KubeletNode;
+  readonly podsDirectory: string;
+  readonly dns: ClusterDns;
+  readonly log: (line: string) => void;
+}
+
+const SANDBOX_RETRY_MS = 100;
+/** The same failure is told again after this long. */
+const EVENT_INTERVAL_MS = 10_000;
+/** As the kubelet of Kubernetes: mounted ConfigMaps and Secrets follow their objects within a minute. */
+const VOLUME_REFRESH_MS = 60_000;
+const DEFAULT_GRACE_S = 30;
+
+/** One pod on one node, from its binding to the end of its last process. */
+export class PodWorker {
+  readonly #place: WorkerPlace;
+  readonly #init: ContainerRunner[];
+  readonly #containers: ContainerRunner[];
+  readonly #writer: StatusWriter;
+  readonly #ending = new AbortController();
+  readonly #startedAtMs: number;
+  readonly done: Promise<void>;
+  #pod: Pod;
+  #podIP: string | undefined;
+  #sandboxReady = false;
+  #netnsPath: string | undefined;
+  #volumes: PodVolumes | undefined;
+  #gone = false;
+  #lastFailure = { text: "", atMs: 0 };
+
+  constructor(place: WorkerPlace, pod: Pod) {
+    this.#place = place;
+    this.#pod = pod;
+    this.#startedAtMs = Date.parse(String(pod.status?.["startTime"] ?? "")) || Date.now();
+    this.#writer = new StatusWriter(place.client, pod, place.log);
+    const policy = pod.spec.restartPolicy ?? "Always";
+    const again = (exitCode: number) => policy === "Always" || (policy === "OnFailure" && exitCode !== 0);
+    const initAgain = (exitCode: number) => exitCode !== 0 && policy !== "Never";
+    const waiting = (pod.spec.initContainers ?? []).length > 0 ? "PodInitializing" : "ContainerCreating";
+    const runnerPlace = this.#runnerPlace();
+    this.#init = (pod.spec.initContainers ?? []).map(
+      (container) => new ContainerRunner(runnerPlace, container, initAgain, waiting),
+    );
+    this.#containers = pod.spec.containers.map(
+      (container) => new ContainerRunner(runnerPlace, container, again, waiting),
+    );
+    this.done = this.#run().catch((error: Error) => place.log(`pod ${podKey(pod)}: ${error.stack ?? error.message}`));
+  }
+
+  get id(): string {
+    return this.#pod.metadata.uid ?? "";
+  }
+
+  get pod(): Pod {
+    return this.#pod;
+  }
+
+  get podIP(): string | undefined {
+    return this.#podIP;
+  }
+
+  /** Path of the pod's network namespace, once it is ready. */
+  get netnsPath(): string | undefined {
+    return this.#netnsPath;
+  }
+
+  containerStatus(container: string): ContainerStatus | undefined {
+    return this.#place.runtime.containerStatus(this.id, container);
+  }
+
+  update(pod: Pod): void {
+    this.#pod = pod;
+    if (pod.metadata.deletionTimestamp !== undefined) this.#ending.abort();
+  }
+
+  /** The object is gone from the API: nothing is left to be told. */
+  gone(): void {
+    this.#gone = true;
+    this.#writer.close();
+    this.#ending.abort();
+  }
+
+  exited(container: string): void {
+    for (const runner of [...this.#init, ...this.#containers]) if (runner.container.name === container) runner.exited();
+  }
+
+  exec(container: string, config: ExecConfig): Promise<ExecSession> {
+    return this.#place.runtime.exec(this.id, container, config);
+  }
+
+  get #directory(): string {
+    return join(this.#place.podsDirectory, this.id);
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#ending;
+    if (this.#pod.metadata.deletionTimestamp !== undefined) this.#ending.abort();
+    const phase = this.#pod.status?.["phase"];
+    const over = phase === "Succeeded" || phase === "Failed";
+    if (!over && this.#supported() && (await this.#prepare(signal)) && (await this.#runInit(signal))) {
+      await Promise.all(this.#containers.map((runner) => runner.run(signal)));
+    }
+    if (!signal.aborted && !over && this.#sandboxReady) await this.#leaveNetwork(signal);
+    await aborted(signal);
+    await this.#terminate();
+  }
+
+  #supported(): boolean {
+    const refusals = refusalsOf(this.#pod);
+    if (refusals.length === 0) return true;
+    const message = refusals.map(({ field, mend }) => `${field} is not supported: ${mend}`).join("; ");
+    this.#place.events.pod(this.#pod, "Warning", "Failed", `Error: ${message}`);
+    const refused = { reason: "CreateContainerConfigError", message };
+    const waiting = [...(this.#pod.spec.initContainers ?? []), ...this.#pod.spec.containers].map((container) => ({
+      ...{ container, waiting: refused, restarts: 0, ready: false, started: false },
+    }));
+    const count = this.#init.length;
+    this.#writer.set(
+      podStatus(
+        this.#pod,
+        {
+          ...{ init: waiting.slice(0, count), containers: waiting.slice(count) },
+          ...{
+            podIP: undefined,
+            hostIP: this.#place.node.address,
+            startedAtMs: this.#startedAtMs,
+            sandboxReady: false,
+          },
+        },
+        Date.now(),
+      ),
+    );
+    return false;
+  }
+
+  /** Sandbox, network, volumes. Tries until it works: a pod whose network is not in force starts nothing. */
+  async #prepare(signal: AbortSignal): Promise<boolean> {
+    this.#changed();
+    while (!signal.aborted) {
+      try {
+        await this.#prepareOnce();
+        this.#sandboxReady = true;
+        this.#changed();
+        void this.#keepVolumes(signal);
+        return true;
+      } catch (error) {
+        this.#tellFailure(error as Error);
+        await pause(SANDBOX_RETRY_MS, signal);
+      }
+    }
+    return false;
+  }
+
+  async #prepareOnce(): Promise<void> {
+    const { runtime, node, agent, dns } = this.#place;
+    const { namespace = "default", name } = this.#pod.metadata;
+    const hostname = hostnameOf(this.#pod);
+    const sandbox = await runtime.createSandbox({
+      ...{ id: this.id, namespace, name, hostname, directory: this.#directory },
+      resolvConf: resolvConfOf(this.#pod, dns),
+      hosts: hostsOf(this.#pod, dns, undefined),
+    });
+    const place = {
+      agent,
+      nodeNetns: node.netnsPath,
+      podNamespace: namespace,
+      podName: name,
+      podUid: this.id,
+      directory: this.#directory,
+    };
+    const network = await setUpPodNetwork(place, sandbox.pid, sandbox.netnsPath);
+    this.#podIP = network.address;
+    this.#netnsPath = sandbox.netnsPath;
+    const hosts = join(this.#directory, "etc/hosts");
+    const text = hostsOf(this.#pod, dns, network.address);
+    // the file is mounted: it is written in place
+    if (!existsSync(hosts) || readFileSync(hosts, "utf8") !== text) writeFileSync(hosts, text);
+    await this.#prepareVolumes();
+  }
+
+  async #prepareVolumes(): Promise<void> {
+    const facts = { podIP: this.#podIP ?? "", hostIP: this.#place.node.address };
+    this.#volumes = await prepareVolumes(this.#pod, facts, this.#place.reader, this.#directory, Date.now);
+  }
+
+  async #keepVolumes(signal: AbortSignal): Promise<void> {
+    const follows = (this.#pod.spec.volumes ?? []).some(
+      (volume) => volume.configMap ?? volume.secret ?? volume.projected,
+    );
+    while (follows && !signal.aborted) {
+      const tokenMs = (this.#volumes?.refreshAtMs ?? Number.POSITIVE_INFINITY) - Date.now();
+      await pause(Math.max(1_000, Math.min(VOLUME_REFRESH_MS, tokenMs)), signal);
+      if (signal.aborted) return;
+      await this.#prepareVolumes().catch((error: Error) => this.#tellFailure(error));
+    }
+  }
+
+  #tellFailure(error: Error): void {
+    const now = Date.now();
+    if (this.#lastFailure.text === error.message && now - this.#lastFailure.atMs < EVENT_INTERVAL_MS) return;
+    this.#lastFailure = { text: error.message, atMs: now };
+    const mount = this.#podIP !== undefined && !(error instanceof RuntimeError);
+    const reason = mount ? "FailedMount" : "FailedCreatePodSandBox";
+    const text = mount
+      ? `MountVolume.SetUp failed: ${error.message}`
+      : `Failed to create pod sandbox: ${error.message}`;
+    this.#place.events.pod(this.#pod, "Warning", reason, text);
+  }
+
+  async #runInit(signal: AbortSignal): Promise<boolean> {
+    for (const runner of this.#init) {
+      const code = await runner.run(signal);
+      this.#changed();
+      if (code !== 0) return false;
+    }
+    return !signal.aborted;
+  }
+
+  /** A pod that is over keeps its logs and gives its address back. */
+  async #leaveNetwork(signal: AbortSignal): Promise<void> {
+    this.#changed();
+    while (!signal.aborted && this.#podIP !== undefined) {
+      try {
+        await this.#removeNetwork();
+        this.#podIP = undefined;
+      } catch {
+        await pause(SANDBOX_RETRY_MS, signal);
+      }
+    }
+  }
+
+  async #removeNetwork(): Promise<void> {
+    const record = readNetworkRecord(this.#directory);
+    if (record !== undefined) await tearDownPodNetwork(this.#place.agent, this.#place.node.netnsPath, record);
+  }
+
+  async #terminate(): Promise<void> {
+    const { runtime, events } = this.#place;
+    const graceMs = this.#graceMs();
+    await Promise.all(
+      this.#containers.map(async (runner) => {
+        if (runtime.containerStatus(this.id, runner.container.name)?.state !== "running") return;
+        events.pod(
+          this.#pod,
+          "Normal",
+          "Killing",
+          `Stopping container ${runner.container.name}`,
+          runner.container.name,
+        );
+        await runtime.stopContainer(this.id, runner.container.name, graceMs);
+      }),
+    );
+    for (const runner of this.#containers) runner.settle();
+    await Promise.all(this.#init.map((runner) => runtime.stopContainer(this.id, runner.container.name, 0)));
+    if (!this.#gone) {
+      this.#changed();
+      await this.#writer.settled();
+    }
+    await this.#removeRest();
+    if (!this.#gone) await this.#deleteObject();
+    this.#writer.close();
+  }
+
+  /** Endpoint first, so that no address is free while rules still speak of it. A dead agent is waited for. */
+  async #removeRest(): Promise<void> {
+    for (let tries = 0; ; tries++) {
+      try {
+        await this.#removeNetwork();
+        break;
+      } catch (error) {
+        if (tries % 50 === 0)
+          this.#place.log(`network of ${podKey(this.#pod)}: ${(error as Error).message}; trying again`);
+        await new Promise((resolve) => setTimeout(resolve, SANDBOX_RETRY_MS));
+      }
+    }
+    await this.#place.runtime.removeSandbox(this.id);
+  }
+
+  async #deleteObject(): Promise<void> {
+    const { name, namespace, uid } = this.#pod.metadata;
+    while (!this.#gone) {
+      try {
+        const options = {
+          ...(namespace ? { namespace } : {}),
+          gracePeriodSeconds: 0,
+          ...(uid ? { preconditions: { uid } } : {}),
+        };
+        await this.#place.client.delete(Pods, name, options);
+        return;
+      } catch (error) {
+        if (error instanceof KubeError && (error.code === 404 || error.code === 409)) return;
+        this.#place.log(`delete of ${podKey(this.#pod)}: ${(error as Error).message}`);
+        await new Promise((resolve) => setTimeout(resolve, SANDBOX_RETRY_MS));
+      }
+    }
+  }
+
+  #graceMs(): number {
+    const { deletionGracePeriodSeconds } = this.#pod.metadata;
+    return (deletionGracePeriodSeconds ?? this.#pod.spec.terminationGracePeriodSeconds ?? DEFAULT_GRACE_S) * 1000;
+  }
+
+  #changed(): void {
+    const view = {
+      init: this.#init.map((runner) => runner.view()),
+      containers: this.#containers.map((runner) => runner.view()),
+      podIP: this.#podIP,
+      hostIP: this.#place.node.address,
+      startedAtMs: this.#startedAtMs,
+      sandboxReady: this.#sandboxReady,
+    };
+    this.#writer.set(podStatus(this.#pod, view, Date.now()));
+  }
+
+  #runnerPlace(): RunnerPlace {
+    const { runtime, events, node } = this.#place;
+    return {
+      sandboxId: this.id,
+      ...{ runtime, events },
+      pod: () => this.#pod,
+      configure: (container) => this.#configure(container),
+      probeTarget: (container) => ({
+        ...{ container, podIP: this.#podIP ?? "", nodeNetns: node.netnsPath },
+        exec: (command) => this.exec(container.name, { command, tty: false, stdin: false }),
+      }),
+      changed: () => this.#changed(),
+      graceMs: () => this.#graceMs(),
+    };
+  }
+
+  async #configure(container: Container): Promise<ContainerConfig> {
+    const facts = { podIP: this.#podIP ?? "", hostIP: this.#place.node.address };
+    const base = apiServerVariables(KUBERNETES_SERVICE_IP, 443);
+    const environment = await environmentOf(container, this.#pod, facts, this.#place.reader, base);
+    const security = { ...this.#pod.spec.securityContext, ...container.securityContext };
+    const uid = security.runAsUser ?? 0;
+    if (security.runAsNonRoot === true && uid === 0) {
+      throw new Error("container has runAsNonRoot and image will run as root: set securityContext.runAsUser");
+    }
+    return {
+      name: container.name,
+      image: container.image ?? "",
+      ...(container.command?.length
+        ? { command: container.command.map((word) => expandReferences(word, environment)) }
+        : {}),
+      ...(container.args?.length ? { args: container.args.map((word) => expandReferences(word, environment)) } : {}),
+      env: [...environment].map(([name, value]) => ({ name, value })),
+      ...(container.workingDir ? { workingDir: container.workingDir } : {}),
+      mounts: this.#volumes === undefined ? [] : mountsOf(container, this.#volumes),
+      tty: false,
+      user: { uid, gid: security.runAsGroup ?? 0 },
+      readOnlyRoot: security["readOnlyRootFilesystem"] === true,
+    };
+  }
+}

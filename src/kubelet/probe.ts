@@ -1,0 +1,116 @@
+import { request as httpRequest } from "node:http";
+import { request as httpsRequest } from "node:https";
+import { Socket } from "node:net";
+import { connect as tlsConnect } from "node:tls";
+import { openConnection } from "../runtime/netns-socket.ts";
+import type { ExecSession } from "../runtime/port.ts";
+import type { Container, HttpGet, Probe } from "./pod.ts";
+
+/** Where probes of a container start and go. */
+export interface ProbeTarget {
+  readonly container: Container;
+  readonly podIP: string;
+  readonly nodeNetns: string;
+  readonly exec: (command: readonly string[]) => Promise<ExecSession>;
+}
+
+/** Undefined when the probe succeeded, else what went wrong. */
+export type ProbeFailure = string | undefined;
+
+const MESSAGE_LIMIT = 1024;
+
+/** A port by number or by its name in the container's ports. Throws when the name is unknown. */
+export function portOf(container: Container, port: number | string): number {
+  const number = typeof port === "number" ? port : Number(port);
+  if (Number.isInteger(number) && number > 0) return number;
+  const named = container.ports?.find((item) => item.name === port);
+  if (named === undefined) throw new Error(`port "${port}" is not among the ports of container ${container.name}`);
+  return named.containerPort;
+}
+
+function openSocket(target: ProbeTarget, host: string | undefined, port: number): Socket {
+  const fd = openConnection({ netnsPath: target.nodeNetns, host: host ?? target.podIP, port });
+  return new Socket({ fd, readable: true, writable: true });
+}
+
+function probeHttp(target: ProbeTarget, get: HttpGet, timeoutMs: number): Promise<ProbeFailure> {
+  const port = portOf(target.container, get.port);
+  const secure = get.scheme === "HTTPS";
+  const host = get.host ?? target.podIP;
+  const headers: Record<string, string> = {
+    Host: `${host}:${port}`,
+    "User-Agent": "kube-probe/1.34",
+    Accept: "*/*",
+    Connection: "close",
+  };
+  for (const { name, value } of get.httpHeaders ?? []) headers[name] = value;
+  return new Promise((resolve) => {
+    const socket = openSocket(target, get.host, port);
+    // a probe asks whether the server answers, not who it is
+    const createConnection = () => (secure ? tlsConnect({ socket, rejectUnauthorized: false }) : socket);
+    const send = secure ? httpsRequest : httpRequest;
+    const path = get.path?.startsWith("/") ? get.path : `/${get.path ?? ""}`;
+    const request = send({ host, port, path, headers, createConnection, agent: false }, (response) => {
+      response.resume();
+      const status = response.statusCode ?? 0;
+      resolve(status >= 200 && status < 400 ? undefined : `HTTP probe failed with statuscode: ${status}`);
+      socket.destroy();
+    });
+    request.setTimeout(timeoutMs, () => request.destroy(new Error("context deadline exceeded")));
+    request.on("error", (error) => {
+      socket.destroy();
+      resolve(`Get "${get.scheme?.toLowerCase() ?? "http"}://${host}:${port}${path}": ${error.message}`);
+    });
+    request.end();
+  });
+}
+
+function probeTcp(target: ProbeTarget, tcp: NonNullable<Probe["tcpSocket"]>, timeoutMs: number): Promise<ProbeFailure> {
+  const port = portOf(target.container, tcp.port);
+  return new Promise((resolve) => {
+    const socket = openSocket(target, tcp.host, port);
+    const finish = (failure: ProbeFailure) => {
+      clearTimeout(timer);
+      socket.destroy();
+      resolve(failure);
+    };
+    const timer = setTimeout(() => finish(`dial tcp ${tcp.host ?? target.podIP}:${port}: i/o timeout`), timeoutMs);
+    socket.on("error", (error) => finish(`dial tcp ${tcp.host ?? target.podIP}:${port}: ${error.message}`));
+    // nothing is sent: the write of no bytes completes when the connection stands
+    socket.write(Buffer.alloc(0), (error) => {
+      if (!error) finish(undefined);
+    });
+  });
+}
+
+async function probeExec(target: ProbeTarget, command: readonly string[], timeoutMs: number): Promise<ProbeFailure> {
+  const session = await target.exec(command);
+  let output = "";
+  for (const stream of [session.stdout, session.stderr]) {
+    stream?.on("data", (chunk: Buffer) => {
+      if (output.length < MESSAGE_LIMIT) output += chunk.toString();
+    });
+  }
+  let late = false;
+  const timer = setTimeout(() => {
+    late = true;
+    session.kill("SIGKILL");
+  }, timeoutMs);
+  const code = await session.exit;
+  clearTimeout(timer);
+  if (late) return `command timed out after ${timeoutMs / 1000}s`;
+  return code === 0 ? undefined : output.trim() || `command exited with ${code}`;
+}
+
+/** Runs a probe once. Never rejects: what goes wrong is the failure. */
+export async function runProbe(target: ProbeTarget, probe: Probe): Promise<ProbeFailure> {
+  const timeoutMs = (probe.timeoutSeconds ?? 1) * 1000;
+  try {
+    if (probe.httpGet) return await probeHttp(target, probe.httpGet, timeoutMs);
+    if (probe.tcpSocket) return await probeTcp(target, probe.tcpSocket, timeoutMs);
+    if (probe.exec) return await probeExec(target, probe.exec.command ?? [], timeoutMs);
+    return "the probe names no handler: use httpGet, tcpSocket or exec";
+  } catch (error) {
+    return (error as Error).message;
+  }
+}

@@ -1,0 +1,276 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { createServer, type Server } from "node:https";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { WebSocketServer } from "ws";
+import { KUBELET_PORT } from "../../model/addresses.ts";
+import { openListener } from "../../runtime/netns-socket.ts";
+import { RuntimeError } from "../../runtime/port.ts";
+import { HostProcessWorker } from "../host-process.ts";
+import type { NodePods, Worker } from "../node-pods.ts";
+import type { KubeletTls } from "../options.ts";
+import { logOptions, readLog } from "./container-log.ts";
+import { PORT_FORWARD_PROTOCOL, servePortForward } from "./port-forward.ts";
+import { failureStatus, type RemoteStreams, remoteCommand, serveCommand } from "./remote-command.ts";
+import { acceptSpdyStreams, SPDY_PROTOCOL } from "./remote-spdy.ts";
+import { WEBSOCKET_PROTOCOLS, webSocketStreams } from "./remote-websocket.ts";
+
+export interface KubeletServer {
+  close(): Promise<void>;
+}
+
+/** An answer other than success. */
+class HttpError extends Error {
+  readonly status: number;
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+interface PodPath {
+  readonly verb: string;
+  readonly worker: Worker;
+  readonly container: string;
+  readonly query: URLSearchParams;
+}
+
+function statusCodeOf(error: unknown): number {
+  if (error instanceof HttpError) return error.status;
+  if (!(error instanceof RuntimeError)) return 500;
+  return error.reason === "NotFound" ? 404 : 400;
+}
+
+/** `/<verb>/<namespace>/<pod>[/<container>]?query`. Throws HttpError. */
+function parsePath(pods: NodePods, url: string): PodPath {
+  const { pathname, searchParams } = new URL(url, "https://kubelet");
+  const [verb = "", namespace = "", name = "", container] = pathname.split("/").slice(1).map(decodeURIComponent);
+  const worker = pods.find(namespace, name);
+  if (worker === undefined) throw new HttpError(404, `pod ${namespace}/${name} does not run on node ${pods.node.name}`);
+  const names = [...worker.pod.spec.containers, ...(worker.pod.spec.initContainers ?? [])].map((item) => item.name);
+  const chosen = container ?? names[0]!;
+  if (!names.includes(chosen))
+    throw new HttpError(404, `container ${chosen} is not in pod ${namespace}/${name}: ${names.join(", ")}`);
+  return { verb, worker, container: chosen, query: searchParams };
+}
+
+/** Serves one node's :10250 in that node's network namespace, to clients with a certificate of the cluster. */
+export async function startServer(pods: NodePods, tls: KubeletTls): Promise<KubeletServer> {
+  const endpoint = new NodeServer(pods);
+  const server: Server = createServer(
+    {
+      cert: tls.cert,
+      key: tls.key,
+      ca: tls.clientCa,
+      requestCert: true,
+      rejectUnauthorized: true,
+      ALPNProtocols: ["http/1.1"],
+    },
+    (request, response) => endpoint.handle(request, response),
+  );
+  server.on("upgrade", (request, socket, head) => endpoint.upgrade(request, socket, head));
+  server.on("connection", (socket: Socket) => socket.setNoDelay(true));
+  server.requestTimeout = 0;
+  const fd = openListener({ netnsPath: pods.node.netnsPath, host: "0.0.0.0", port: KUBELET_PORT });
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen({ fd }, resolve);
+  });
+  return {
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+class NodeServer {
+  readonly #pods: NodePods;
+  readonly #webSockets = new WebSocketServer({
+    noServer: true,
+    handleProtocols: (offered) => WEBSOCKET_PROTOCOLS.find((name) => offered.has(name)) ?? false,
+  });
+
+  constructor(pods: NodePods) {
+    this.#pods = pods;
+  }
+
+  handle(request: IncomingMessage, response: ServerResponse): void {
+    this.#answer(request, response).catch((error: Error) => {
+      if (response.headersSent) return response.destroy();
+      response.writeHead(statusCodeOf(error), { "Content-Type": "text/plain" }).end(`${error.message}\n`);
+    });
+  }
+
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.on("error", () => socket.destroy());
+    this.#upgrade(request, socket, head).catch((error: Error) => {
+      if (!socket.writable) return;
+      const body = `${error.message}\n`;
+      const reason = statusCodeOf(error) === 404 ? "Not Found" : "Bad Request";
+      socket.end(
+        `HTTP/1.1 ${statusCodeOf(error)} ${reason}\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+      );
+    });
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const path = (request.url ?? "/").split("?")[0]!;
+    if (path === "/healthz") {
+      response.end("ok");
+      return;
+    }
+    if (path === "/pods" || path === "/pods/") {
+      const items = this.#pods.pods();
+      response.writeHead(200, { "Content-Type": "application/json" });
+      response.end(JSON.stringify({ kind: "PodList", apiVersion: "v1", metadata: {}, items }));
+      return;
+    }
+    if (path.startsWith("/containerLogs/")) return this.#log(parsePath(this.#pods, request.url!), response);
+    if (/^\/(exec|attach|portForward)\//.test(path)) {
+      throw new HttpError(400, "ask for an upgrade: SPDY/3.1 or websocket");
+    }
+    throw new HttpError(404, `${path} is not served: /exec, /portForward, /containerLogs, /pods and /healthz are`);
+  }
+
+  async #log({ worker, container, query }: PodPath, response: ServerResponse): Promise<void> {
+    const source = logSource(worker, container, ["1", "true"].includes(query.get("previous") ?? ""));
+    const options = parseOptions(query);
+    if (!source.stamped && (options.timestamps || options.sinceMs !== undefined)) {
+      throw new HttpError(400, "the logs of the lab's own processes have no times: leave --timestamps and --since out");
+    }
+    const ending = new AbortController();
+    response.on("close", () => ending.abort());
+    response.writeHead(200, { "Content-Type": "text/plain" });
+    response.flushHeaders();
+    for await (const text of readLog(source.path, options, source.ended, ending.signal)) {
+      if (text !== "" && !response.write(text)) await new Promise((resolve) => response.once("drain", resolve));
+    }
+    response.end();
+  }
+
+  async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const path = parsePath(this.#pods, request.url ?? "/");
+    if (path.verb === "attach") {
+      throw new HttpError(
+        400,
+        "attach is not supported: main programs have no terminal; use kubectl exec -it, or kubectl logs -f",
+      );
+    }
+    const protocol = (request.headers.upgrade ?? "").toLowerCase();
+    if (path.verb === "portForward") return this.#portForward(path, request, protocol, socket, head);
+    if (path.verb !== "exec") throw new HttpError(404, `${path.verb} has no upgrade`);
+    const command = remoteCommand(path.query);
+    if (command.command.length === 0) throw new HttpError(400, "you must specify at least 1 command");
+    const streams =
+      protocol === "websocket"
+        ? await this.#webSocket(request, socket, head, (accepted) => webSocketStreams(accepted, command))
+        : await this.#spdy(request, socket, head, SPDY_PROTOCOL, () => acceptSpdyStreams(socket, command));
+    await runCommand(path, command, streams);
+  }
+
+  #portForward(path: PodPath, request: IncomingMessage, protocol: string, socket: Duplex, head: Buffer): Promise<void> {
+    if (protocol === "websocket")
+      throw new HttpError(400, "port-forward goes over SPDY/3.1 here (clients fall back to it by themselves)");
+    const { worker } = path;
+    if (worker.netnsPath === undefined) throw new HttpError(400, `pod ${worker.pod.metadata.name} has no network yet`);
+    const { netnsPath } = worker;
+    return this.#spdy(request, socket, head, PORT_FORWARD_PROTOCOL, async () => servePortForward(socket, netnsPath));
+  }
+
+  async #spdy<T>(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    wanted: string,
+    accept: () => Promise<T>,
+  ): Promise<T> {
+    if ((request.headers.upgrade ?? "").toLowerCase() !== "spdy/3.1")
+      throw new HttpError(400, "upgrade to SPDY/3.1 or websocket");
+    const offered = request.rawHeaders.flatMap((name, index, all) =>
+      index % 2 === 0 && name.toLowerCase() === "x-stream-protocol-version"
+        ? all[index + 1]!.split(",").map((text) => text.trim())
+        : [],
+    );
+    if (!offered.includes(wanted))
+      throw new HttpError(
+        403,
+        `no shared stream protocol: ${wanted} is served, ${offered.join(", ") || "none"} offered`,
+      );
+    socket.write(
+      `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: ${wanted}\r\n\r\n`,
+    );
+    if (head.length > 0) socket.unshift(head);
+    return accept();
+  }
+
+  #webSocket(
+    request: IncomingMessage,
+    socket: Duplex,
+    head: Buffer,
+    accept: (socket: import("ws").WebSocket) => RemoteStreams,
+  ): Promise<RemoteStreams> {
+    const offered = (request.headers["sec-websocket-protocol"] ?? "").split(",").map((name) => name.trim());
+    if (!offered.some((name) => WEBSOCKET_PROTOCOLS.includes(name))) {
+      throw new HttpError(
+        403,
+        `no shared protocol: ${WEBSOCKET_PROTOCOLS.join(", ")} are served, ${offered.join(", ") || "none"} offered`,
+      );
+    }
+    return new Promise((resolve) =>
+      this.#webSockets.handleUpgrade(request, socket, head, (accepted) => resolve(accept(accepted))),
+    );
+  }
+}
+
+async function runCommand(
+  path: PodPath,
+  command: ReturnType<typeof remoteCommand>,
+  streams: RemoteStreams,
+): Promise<void> {
+  try {
+    await serveCommand(await path.worker.exec(path.container, command), streams);
+  } catch (error) {
+    streams.finish(failureStatus((error as Error).message));
+  }
+}
+
+function parseOptions(query: URLSearchParams): ReturnType<typeof logOptions> {
+  try {
+    return logOptions(query, Date.now());
+  } catch (error) {
+    throw new HttpError(400, (error as Error).message);
+  }
+}
+
+interface LogSource {
+  readonly path: string;
+  readonly stamped: boolean;
+  readonly ended: () => boolean;
+}
+
+function logSource(worker: Worker, container: string, previous: boolean): LogSource {
+  const { name } = worker.pod.metadata;
+  if (worker instanceof HostProcessWorker) {
+    if (previous) throw new HttpError(400, "a lab process has one log for all its starts: leave --previous out");
+    const { record } = worker;
+    if (record === undefined) throw new HttpError(400, `the process of pod ${name} is not running`);
+    return { path: record.logPath, stamped: false, ended: () => false };
+  }
+  const status = worker.containerStatus(container);
+  if (status === undefined) throw new HttpError(400, `container "${container}" in pod "${name}" is waiting to start`);
+  if (!previous) {
+    return {
+      path: status.logPath,
+      stamped: true,
+      ended: () =>
+        worker.containerStatus(container)?.state !== "running" ||
+        worker.containerStatus(container)?.attempt !== status.attempt,
+    };
+  }
+  if (status.previousLogPath === undefined) {
+    throw new HttpError(400, `previous terminated container "${container}" in pod "${name}" not found`);
+  }
+  return { path: status.previousLogPath, stamped: true, ended: () => true };
+}

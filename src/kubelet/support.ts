@@ -1,0 +1,110 @@
+import type { Container, Pod, Volume } from "./pod.ts";
+
+/** A field that this kubelet cannot honour, and what to do instead. */
+export interface Refusal {
+  readonly field: string;
+  readonly mend: string;
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const VOLUME_KINDS = ["emptyDir", "configMap", "secret", "downwardAPI", "projected"];
+const HARMLESS_CAPABILITIES = ["NET_BIND_SERVICE"];
+const POD_FLAGS: Readonly<Record<string, string>> = {
+  hostNetwork: "pods have a network of their own; remove it (only the lab's own agent and proxy run in the node's)",
+  hostPID: "pods see their own processes only; remove it",
+  hostIPC: "pods have IPC of their own; remove it",
+  shareProcessNamespace: "containers of a pod do not see each other's processes; remove it",
+  runtimeClassName: "there is one runtime; remove it",
+  activeDeadlineSeconds: "pods have no deadline here; remove it and delete the pod yourself",
+  setHostnameAsFQDN: "the hostname is the pod's name; remove it",
+};
+const SECURITY_FLAGS: Readonly<Record<string, string>> = {
+  privileged: "no pod gets rights over the host; remove it",
+  seLinuxOptions: "SELinux labels are not applied; remove it",
+  windowsOptions: "this is Linux; remove it",
+  sysctls: "sysctls are not set; remove it",
+  fsGroup: "volumes belong to the pod's root; remove it, or run as user 0",
+  supplementalGroups: "processes have one group; use runAsGroup",
+  procMount: "only the default /proc is given; remove it",
+};
+
+function isSet(value: unknown): boolean {
+  return value !== undefined && value !== null && value !== false && !(Array.isArray(value) && value.length === 0);
+}
+
+function flags(fields: Fields, known: Readonly<Record<string, string>>, prefix: string): Refusal[] {
+  return Object.entries(known)
+    .filter(([name]) => isSet(fields[name]) && fields[name] !== "Default")
+    .map(([name, mend]) => ({ field: `${prefix}.${name}`, mend }));
+}
+
+function securityRefusals(context: Fields | undefined, prefix: string): Refusal[] {
+  if (context === undefined) return [];
+  const refusals = flags(context, SECURITY_FLAGS, prefix);
+  for (const profile of ["seccompProfile", "appArmorProfile"]) {
+    const type = (context[profile] as { type?: string } | undefined)?.type;
+    if (type !== undefined && type !== "RuntimeDefault") {
+      refusals.push({
+        field: `${prefix}.${profile}`,
+        mend: "every pod runs under the runtime's own filter: use RuntimeDefault or remove it",
+      });
+    }
+  }
+  const added = (context["capabilities"] as { add?: readonly string[] } | undefined)?.add ?? [];
+  const refused = added.filter((name) => !HARMLESS_CAPABILITIES.includes(name.replace(/^CAP_/, "")));
+  if (refused.length > 0) {
+    refusals.push({
+      field: `${prefix}.capabilities.add`,
+      mend: `${refused.join(", ")} cannot be given; low ports and ping work without`,
+    });
+  }
+  return refusals;
+}
+
+function containerRefusals(container: Container, prefix: string): Refusal[] {
+  const refusals = securityRefusals(container.securityContext, `${prefix}.securityContext`);
+  const refuse = (field: string, mend: string) => refusals.push({ field: `${prefix}.${field}`, mend });
+  if (container.tty === true) refuse("tty", "main programs get no terminal; start a sleeper and use kubectl exec -it");
+  if (container.stdin === true) refuse("stdin", "main programs get no input; start a sleeper and use kubectl exec -i");
+  if (isSet(container["lifecycle"])) refuse("lifecycle", "hooks are not run; put their work into the command");
+  if (isSet(container["volumeDevices"])) refuse("volumeDevices", "there are no block devices; use emptyDir");
+  if (container.restartPolicy !== undefined)
+    refuse("restartPolicy", "sidecar init containers are not run; use a plain container");
+  for (const kind of ["livenessProbe", "readinessProbe", "startupProbe"] as const) {
+    if (container[kind]?.grpc !== undefined) refuse(`${kind}.grpc`, "use httpGet, tcpSocket or exec");
+  }
+  for (const [index, variable] of (container.env ?? []).entries()) {
+    if (variable.valueFrom?.resourceFieldRef !== undefined) {
+      refuse(`env[${index}].valueFrom.resourceFieldRef`, "resource limits are not enforced; write the value");
+    }
+  }
+  for (const [index, mount] of (container.volumeMounts ?? []).entries()) {
+    if (mount.subPathExpr !== undefined) refuse(`volumeMounts[${index}].subPathExpr`, "use subPath");
+    if (mount.mountPropagation !== undefined && mount.mountPropagation !== "None") {
+      refuse(`volumeMounts[${index}].mountPropagation`, "mounts do not propagate; remove it");
+    }
+  }
+  return refusals;
+}
+
+function volumeRefusal(volume: Volume, index: number): Refusal[] {
+  const kind = Object.keys(volume).find((key) => key !== "name");
+  if (kind === undefined || VOLUME_KINDS.includes(kind)) return [];
+  return [{ field: `spec.volumes[${index}].${kind}`, mend: `volumes can be ${VOLUME_KINDS.join(", ")}` }];
+}
+
+/** What of a pod's spec this kubelet cannot honour; an empty list means that all of it is. */
+export function refusalsOf(pod: Pod): readonly Refusal[] {
+  const { spec } = pod;
+  return [
+    ...flags(spec, POD_FLAGS, "spec"),
+    ...securityRefusals(spec.securityContext, "spec.securityContext"),
+    ...(spec.volumes ?? []).flatMap(volumeRefusal),
+    ...(spec.initContainers ?? []).flatMap((container, index) =>
+      containerRefusals(container, `spec.initContainers[${index}]`),
+    ),
+    ...spec.containers.flatMap((container, index) => containerRefusals(container, `spec.containers[${index}]`)),
+    ...(isSet(spec["ephemeralContainers"]) ? [{ field: "spec.ephemeralContainers", mend: "use kubectl exec" }] : []),
+  ];
+}
