@@ -287,6 +287,11 @@ describe("answers", () => {
     );
   });
 
+  test("an HTTP/1.0 client never sees an interim answer", async () => {
+    await start(policyOf(LANDING), answerEach(`HTTP/1.1 103 Early Hints\r\n\r\n${LANDED}`));
+    expect(await converse(proxy.dial(), ["POST /v1/request-landing HTTP/1.0\r\n\r\n"])).toBe(`${LANDED}<end>`);
+  });
+
   test("a large body and a large answer pass a slow pair whole, without piling up", async () => {
     const size = 48 * 1024 * 1024;
     await start(policyOf({ deny: false, origin: 0 }), () => undefined);

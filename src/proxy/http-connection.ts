@@ -207,15 +207,19 @@ export class HttpConnection {
   private forward(request: HttpRequest, bytes: Uint8Array): void {
     const exchange = new Exchange(request, this.options.now());
     this.log.request(exchange.facts, "forwarded", "", request.fields);
-    exchange.response = new ResponseReader(request.method, request.upgrade !== undefined, {
-      bytes: (part) => this.sendToClient(part),
-      head: (response) => this.responseHead(exchange, response),
-      switched: (response) => this.switchProtocols(exchange, response),
-      done: () => {
-        exchange.answered = true;
+    const { method, version } = request;
+    exchange.response = new ResponseReader(
+      { method, version, mayUpgrade: request.upgrade !== undefined },
+      {
+        bytes: (part) => this.sendToClient(part),
+        head: (response) => this.responseHead(exchange, response),
+        switched: (response) => this.switchProtocols(exchange, response),
+        done: () => {
+          exchange.answered = true;
+        },
+        fault: (reason) => this.responseFault(exchange, reason),
       },
-      fault: (reason) => this.responseFault(exchange, reason),
-    });
+    );
     this.start(exchange);
     if (this.upstream === undefined && !this.openUpstream(exchange)) return;
     this.send(request.rewrittenLine === undefined ? bytes : withStartLine(request.rewrittenLine, bytes));

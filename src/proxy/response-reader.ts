@@ -15,19 +15,25 @@ export interface ResponseEvents {
   fault(reason: string): void;
 }
 
+/** What of a request decides how its answer is read. */
+export interface AnsweredRequest {
+  readonly method: string;
+  readonly version: HttpResponse["version"];
+  /** The server may switch protocols. */
+  readonly mayUpgrade: boolean;
+}
+
 /** Follows one answer through bytes cut anywhere. */
 export class ResponseReader {
-  private readonly method: string;
-  private readonly mayUpgrade: boolean;
+  private readonly request: AnsweredRequest;
   private readonly events: ResponseEvents;
   private readonly heads = new HeadReader();
   private body: BodyReader | undefined;
   private ended = false;
   private untilClose = false;
 
-  constructor(method: string, mayUpgrade: boolean, events: ResponseEvents) {
-    this.method = method;
-    this.mayUpgrade = mayUpgrade;
+  constructor(request: AnsweredRequest, events: ResponseEvents) {
+    this.request = request;
     this.events = events;
   }
 
@@ -55,7 +61,7 @@ export class ResponseReader {
     const progress = this.heads.push(chunk, at, chunk.length);
     if (progress.state === "more") return chunk.length - at;
     if (progress.state === "fault") return this.fail(progress.fault.fault);
-    const response = readResponse(progress.head, this.method);
+    const response = readResponse(progress.head, this.request.method);
     if (isFault(response)) return this.fail(response.fault);
     this.takeResponse(response, progress.bytes);
     return progress.consumed;
@@ -63,7 +69,7 @@ export class ResponseReader {
 
   private takeResponse(response: HttpResponse, bytes: Uint8Array): void {
     if (response.status === 101) {
-      if (!this.mayUpgrade) {
+      if (!this.request.mayUpgrade) {
         this.fail("switch of protocols that nobody asked for");
         return;
       }
@@ -73,7 +79,8 @@ export class ResponseReader {
       return;
     }
     if (response.status < 200) {
-      this.events.bytes(bytes);
+      // an HTTP/1.0 client would take it for the answer (RFC 9110, 15.2)
+      if (this.request.version === "HTTP/1.1") this.events.bytes(bytes);
       return;
     }
     this.body = new BodyReader(response.framing);

@@ -92,9 +92,20 @@ export class AgentChannel {
     this.connected = true;
     this.initialized = true;
     this.options.log("agent connected");
-    this.accessLogService
-      .streamAccessRecords(this.options.accessLog.batches(signal), { signal })
-      .catch(() => undefined); // ends with the discovery stream, which reports
+    void this.sendRecords(signal);
+  }
+
+  /** A stream that the agent ends early is opened again: records must not stop because one could not be taken. */
+  private async sendRecords(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const over = new AbortController();
+      const batches = this.options.accessLog.batches(AbortSignal.any([signal, over.signal]));
+      await this.accessLogService.streamAccessRecords(batches, { signal }).catch((error: unknown) => {
+        if (!signal.aborted) this.options.log(`access log: ${messageOf(error)}`);
+      });
+      over.abort();
+      await sleep(LAST_RETRY_MS, undefined, { signal }).catch(() => undefined);
+    }
   }
 
   private firstRequest(): NetworkPolicyDiscoveryRequest {

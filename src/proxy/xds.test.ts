@@ -187,6 +187,25 @@ test("records reach the agent, those made while it was away too", async () => {
   await until(() => records.length === 3);
 });
 
+test("records flow on after the agent failed to take one", async () => {
+  const loopback = await startLoopbackProxy(POLICY, () => undefined);
+  closing.push(() => loopback.close());
+  await converse(loopback.dial(), ["PUT / HTTP/1.1\r\nHost: h\r\n\r\n"], (text) => text.endsWith("denied\r\n"));
+  const accessLog = new AccessLog();
+  const taken: AccessRecord[] = [];
+  let failures = 0;
+  const discovery = await agent((record) => {
+    if (failures++ === 0) throw new Error("no room");
+    taken.push(record);
+  });
+  proxy(new Table(), accessLog);
+  await until(() => discovery.connected);
+  accessLog.record(loopback.records[0]!);
+  await until(() => failures === 1);
+  accessLog.record(loopback.records[1]!);
+  await until(() => taken.length === 1);
+});
+
 test("redirects of both directions and rules without peers or HTTP survive the wire", async () => {
   const discovery = await agent();
   const table = new Table();
