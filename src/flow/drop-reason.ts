@@ -1,5 +1,20 @@
 /** What a drop reason is called in monitor and compact lines; the numbers are Cilium's. */
 const DROP_REASONS: Readonly<Record<number, string>> = {
+  0: "Success",
+  2: "Invalid packet",
+  3: "Interface",
+  4: "Interface Decrypted",
+  5: "LB, sock cgroup: No backend slot entry found",
+  6: "LB, sock cgroup: No backend entry found",
+  7: "LB, sock cgroup: Reverse entry update failed",
+  8: "LB, sock cgroup: Reverse entry stale",
+  9: "Fragmented packet",
+  10: "Fragmented packet entry update failed",
+  11: "Missed tail call to custom program",
+  12: "Interface Decrypting",
+  13: "Interface Encrypting",
+  14: "LB: sock cgroup: Reverse entry delete succeeded",
+  15: "MTU error message",
   130: "Invalid source mac",
   131: "Invalid destination mac",
   132: "Invalid source ip",
@@ -75,6 +90,8 @@ const DROP_REASONS: Readonly<Record<number, string>> = {
   203: "Endpoint policy program not available",
   204: "No Egress IP configured",
   205: "Punt to proxy",
+  206: "No device",
+  207: "First logical datagram fragment not found from world",
 };
 
 /** Text of a drop reason; `N, 0` for a number without one, as hubble prints it. */

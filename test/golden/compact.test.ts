@@ -140,7 +140,7 @@ describe("details of a compact line", () => {
 
   it("colours hosts, ports, identities and verdicts, and lets no foreign sequence through", () => {
     expect(line(health, { palette: COLORED })).toBe(
-      "Jan  1 00:20:34.567: \u001b[36m1.1.1.1\u001b[0m:\u001b[33m31793\u001b[0m \u001b[35m(health)\u001b[0m -> \u001b[36m2.2.2.2\u001b[0m:\u001b[33m8080\u001b[0m \u001b[35m(ID:12345)\u001b[0m Policy denied \u001b[31mDROPPED\u001b[0m (TCP Flags: SYN)",
+      "Jan  1 00:20:34.567: \u001b[36m1.1.1.1:\u001b[33m31793\u001b[0m\u001b[0m \u001b[35m(health)\u001b[0m -> \u001b[36m2.2.2.2:\u001b[33m8080\u001b[0m\u001b[0m \u001b[35m(ID:12345)\u001b[0m Policy denied \u001b[31mDROPPED\u001b[0m (TCP Flags: SYN)",
     );
     expect(line({ ...health, Summary: "HTTP/1.1 GET http://x/\u001b[2J\r" })).toContain(
       "(HTTP/1.1 GET http://x/^[[2J\\r)",

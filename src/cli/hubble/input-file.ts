@@ -27,7 +27,8 @@ function withinTimes(request: GetFlowsRequest): (flow: Flow) => boolean {
   const until = nanoseconds(request.until);
   return (flow) => {
     const at = nanoseconds(flow.time);
-    return at === undefined || ((since === undefined || at >= since) && (until === undefined || at <= until));
+    if (at === undefined) return since === undefined && until === undefined;
+    return (since === undefined || at >= since) && (until === undefined || at <= until);
   };
 }
 

@@ -5,11 +5,11 @@ import { messageJson } from "../../flow/print/index.ts";
 
 function list(key: string, filters: readonly FlowFilter[]): string {
   if (filters.length === 0) return "";
-  const quoted = filters.map((filter) => `- '${messageJson(FlowFilterSchema, filter).replaceAll("'", "''")}'\n`);
+  const quoted = filters.map((filter) => `    - '${messageJson(FlowFilterSchema, filter).replaceAll("'", "''")}'\n`);
   return `${key}:\n${quoted.join("")}`;
 }
 
 /** The filters as YAML that `--allowlist` and `--denylist` take back. */
 export function rawFiltersYaml(request: GetFlowsRequest): string {
-  return list("allowlist", request.whitelist) + list("denylist", request.blacklist);
+  return list("allowlist", request.whitelist) + list("denylist", request.blacklist) || "{}\n";
 }

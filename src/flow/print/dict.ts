@@ -2,10 +2,11 @@ import type { Flow } from "../../../proto/gen/flow_pb.js";
 import { LostEventSource } from "../../../proto/gen/flow_pb.js";
 import type { GetFlowsResponse } from "../../../proto/gen/observer_pb.js";
 import { NodeState } from "../../../proto/gen/relay_pb.js";
-import { escapeControls } from "./color.ts";
 import { hostTexts } from "./host.ts";
 import { enumName, flowTypeText, policyNamesText, summaryText, verdictText } from "./names.ts";
+import { isToldStatus } from "./node-status.ts";
 import type { Printer, PrintOptions } from "./printer.ts";
+import { safeFlow } from "./safe.ts";
 import { formatTime } from "./time.ts";
 
 const KEY_WIDTH = 11;
@@ -13,7 +14,8 @@ const SEPARATOR = "------------";
 
 type Row = readonly [string, string];
 
-function flowRows(flow: Flow, options: PrintOptions): Row[] {
+function flowRows(unsafe: Flow, options: PrintOptions): Row[] {
+  const flow = safeFlow(unsafe);
   const { source, destination } = hostTexts(flow, options);
   return [
     ["TIMESTAMP", formatTime(flow.time, options.timeFormat)],
@@ -25,7 +27,7 @@ function flowRows(flow: Flow, options: PrintOptions): Row[] {
       "VERDICT",
       options.palette.verdict(flow.verdict, verdictText(flow)) + (options.policyNames ? policyNamesText(flow) : ""),
     ],
-    ["SUMMARY", escapeControls(summaryText(flow))],
+    ["SUMMARY", summaryText(flow, options.palette)],
   ];
 }
 
@@ -47,10 +49,9 @@ function otherRows(response: GetFlowsResponse, options: PrintOptions): Row[] {
   const status = responseTypes.value;
   return [
     time,
-    ...(options.nodeName ? [["NODE", response.nodeName] as const] : []),
     ["STATE", enumName(NodeState, status.stateChange)],
     ["NODES", status.nodeNames.join(", ")],
-    ["MESSAGE", status.message],
+    ["MESSAGE", status.message || "N/A"],
   ];
 }
 
@@ -67,11 +68,11 @@ export function dictPrinter(options: PrintOptions): Printer {
       if (response.responseTypes.case === "flow") {
         return { out: text(flowRows(response.responseTypes.value, options)), err: "" };
       }
-      const rows = otherRows(response, options);
-      if (response.responseTypes.case === "nodeStatus") {
-        const good = response.responseTypes.value.stateChange === NodeState.NODE_CONNECTED;
-        return { out: "", err: good && !options.debug ? "" : text(rows) };
+      const { responseTypes } = response;
+      if (responseTypes.case === "nodeStatus") {
+        return { out: "", err: isToldStatus(responseTypes.value, options) ? text(otherRows(response, options)) : "" };
       }
+      const rows = otherRows(response, options);
       return { out: text(rows), err: "" };
     },
     finish: () => "",

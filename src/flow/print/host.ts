@@ -20,7 +20,8 @@ function nameOf(
   numeric: boolean,
 ): string {
   if (numeric) return end.address;
-  const namespace = end.service?.namespace || end.endpoint?.namespace || "";
+  // a service's namespace stands for the pod's, even when it is empty
+  const namespace = end.service ? end.service.namespace : (end.endpoint?.namespace ?? "");
   const qualified = (name: string) => (namespace === "" ? name : `${namespace}/${name}`);
   if (end.endpoint?.podName) return qualified(end.endpoint.podName);
   if (end.service?.name) return qualified(end.service.name);
@@ -29,8 +30,8 @@ function nameOf(
 
 function join(host: string, port: string, palette: Palette): string {
   if (port === "") return palette.host(host);
-  const bracketed = host.includes(":") ? `[${palette.host(host)}]` : palette.host(host);
-  return `${bracketed}:${palette.port(port)}`;
+  const bracketed = host.includes(":") ? `[${host}]` : host;
+  return palette.host(`${bracketed}:${palette.port(port)}`);
 }
 
 /** Both ends; addresses only when `numeric`. Without an IP layer the Ethernet addresses stand there. */

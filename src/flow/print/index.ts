@@ -22,7 +22,7 @@ export function createPrinter(format: OutputFormat, options: PrintOptions): Prin
       return dictPrinter(options);
     case "json":
     case "jsonpb":
-      return jsonPrinter();
+      return jsonPrinter(options);
     case "tab":
     case "table":
       return tabPrinter(options);

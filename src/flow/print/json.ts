@@ -1,6 +1,7 @@
-import { type DescMessage, type Message, toJson } from "@bufbuild/protobuf";
-import { type GetFlowsResponse, GetFlowsResponseSchema } from "../../../proto/gen/observer_pb.js";
-import { NOTHING, type Printer } from "./printer.ts";
+import { type DescMessage, type JsonValue, type Message, toJson } from "@bufbuild/protobuf";
+import { GetFlowsResponseSchema } from "../../../proto/gen/observer_pb.js";
+import { isToldStatus } from "./node-status.ts";
+import { NOTHING, type Printer, type PrintOptions } from "./printer.ts";
 
 const ESCAPES: Readonly<Record<string, string>> = {
   "<": "\\u003c",
@@ -10,19 +11,38 @@ const ESCAPES: Readonly<Record<string, string>> = {
   "\u2029": "\\u2029",
 };
 
+/** Puts the fields of a message's JSON in the order in which the .proto file declares them, as Go does. */
+function inDeclaredOrder(schema: DescMessage, value: JsonValue): JsonValue {
+  if (value === null || typeof value !== "object" || Array.isArray(value) || schema.typeName.startsWith("google."))
+    return value;
+  const ordered: { [key: string]: JsonValue } = {};
+  for (const field of schema.fields) {
+    const inner = value[field.name];
+    if (inner === undefined) continue;
+    const nested = field.message;
+    if (!nested) ordered[field.name] = inner;
+    else if (Array.isArray(inner)) ordered[field.name] = inner.map((one) => inDeclaredOrder(nested, one));
+    else ordered[field.name] = inDeclaredOrder(nested, inner);
+  }
+  return ordered;
+}
+
 /** One line of JSON with the names of the .proto files, escaped as Go's encoder does. */
 export function messageJson<D extends DescMessage>(schema: D, message: Message<D["typeName"]>): string {
-  const value = toJson(schema as DescMessage, message, { useProtoFieldName: true });
+  const value = inDeclaredOrder(schema, toJson(schema as DescMessage, message, { useProtoFieldName: true }));
   return JSON.stringify(value).replace(/[<>&\u2028\u2029]/g, (character) => ESCAPES[character] ?? character);
 }
 
-/** One response a line, every kind of response included. */
-export function jsonPrinter(): Printer {
+/** One response a line; what the nodes' status is goes to standard error. */
+export function jsonPrinter(options: PrintOptions): Printer {
   return {
-    print: (response: GetFlowsResponse) =>
-      response.responseTypes.case === undefined
-        ? NOTHING
-        : { out: `${messageJson(GetFlowsResponseSchema, response)}\n`, err: "" },
+    print(response) {
+      const { responseTypes } = response;
+      if (responseTypes.case === undefined) return NOTHING;
+      const line = () => `${messageJson(GetFlowsResponseSchema, response)}\n`;
+      if (responseTypes.case !== "nodeStatus") return { out: line(), err: "" };
+      return { out: "", err: isToldStatus(responseTypes.value, options) ? line() : "" };
+    },
     finish: () => "",
   };
 }

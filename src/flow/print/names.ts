@@ -4,13 +4,13 @@ import {
   type Flow,
   L7FlowType,
   type Policy,
-  SocketTranslationPoint,
   TrafficDirection,
   Verdict,
 } from "../../../proto/gen/flow_pb.js";
 import { ReservedIdentity } from "../../model/addresses.ts";
 import { EventType } from "../decode/event.ts";
 import { dropReasonText } from "../drop-reason.ts";
+import type { Palette } from "./color.ts";
 
 /** Names of the reserved identities as hubble prints and accepts them. */
 export const RESERVED_NAMES: Readonly<Record<number, string>> = {
@@ -25,7 +25,10 @@ export const RESERVED_NAMES: Readonly<Record<number, string>> = {
   [ReservedIdentity.Ingress]: "ingress",
   9: "world-ipv4",
   10: "world-ipv6",
-  11: "overlay-to-encrypt",
+  11: "aggregate-cluster",
+  12: "aggregate-cluster-mesh",
+  13: "aggregate-world",
+  14: "aggregate-remote-node",
 };
 
 /** `(world)` for a reserved identity, else `(ID:n)`. */
@@ -95,7 +98,7 @@ export function flowTypeText(flow: Flow): string {
     case EventType.Capture:
       return enumName(DebugCapturePoint, flow.debugCapturePoint);
     case 7:
-      return SOCKET_POINTS[flow.sockXlatePoint] ?? enumName(SocketTranslationPoint, flow.sockXlatePoint);
+      return SOCKET_POINTS[subType] ?? "SOCK_XLATE_POINT_UNKNOWN";
     default:
       return "UNKNOWN";
   }
@@ -103,7 +106,7 @@ export function flowTypeText(flow: Flow): string {
 
 /** The verdict column; policy verdicts say ALLOWED, DENIED or AUDITED. */
 export function verdictText(flow: Flow): string {
-  if (flow.eventType?.type === EventType.PolicyVerdict && !flow.l7) {
+  if (flow.eventType?.type === EventType.PolicyVerdict) {
     if (flow.verdict === Verdict.FORWARDED || flow.verdict === Verdict.REDIRECTED) return "ALLOWED";
     if (flow.verdict === Verdict.DROPPED || flow.verdict === Verdict.ERROR) return "DENIED";
     if (flow.verdict === Verdict.AUDIT) return "AUDITED";
@@ -112,7 +115,10 @@ export function verdictText(flow: Flow): string {
 }
 
 function decidingPolicies(flow: Flow): readonly Policy[] {
-  const denied = flow.verdict === Verdict.DROPPED || flow.verdict === Verdict.ERROR || flow.verdict === Verdict.AUDIT;
+  if (flow.eventType?.type !== EventType.PolicyVerdict) return [];
+  const verdict = verdictText(flow);
+  const denied = verdict === "DENIED" || verdict === "AUDITED";
+  if (!denied && verdict !== "ALLOWED") return [];
   if (flow.trafficDirection === TrafficDirection.INGRESS) return denied ? flow.ingressDeniedBy : flow.ingressAllowedBy;
   if (flow.trafficDirection === TrafficDirection.EGRESS) return denied ? flow.egressDeniedBy : flow.egressAllowedBy;
   return [];
@@ -125,13 +131,9 @@ export function policyNamesText(flow: Flow): string {
 }
 
 /** The text within the parentheses of a compact line. */
-export function summaryText(flow: Flow): string {
+export function summaryText(flow: Flow, palette: Palette): string {
   const traceId = flow.ipTraceId?.traceId ?? 0n;
   const prefix = traceId === 0n ? "" : `IP Trace ID: ${traceId}; `;
-  return prefix + flow.Summary;
-}
-
-/** `SPIRE` when the flow was authenticated, empty otherwise. */
-export function authText(flow: Flow): string {
-  return flow.authType === AuthType.DISABLED ? "" : enumName(AuthType, flow.authType);
+  if (flow.authType === AuthType.DISABLED) return prefix + flow.Summary;
+  return `${prefix}${flow.Summary}; Auth: ${palette.auth(flow.authType, enumName(AuthType, flow.authType))}`;
 }

@@ -34,12 +34,17 @@ function sentence(event: NodeStatusEvent): string {
   }
 }
 
+/** Whether a status is told: good news only when debugging. */
+export function isToldStatus(event: NodeStatusEvent, options: PrintOptions): boolean {
+  const bad = event.stateChange === NodeState.NODE_ERROR || event.stateChange === NodeState.NODE_UNAVAILABLE;
+  return bad || options.debug;
+}
+
 /** The line for standard error; empty for good news, which is only told when debugging. */
 export function nodeStatusLine(response: GetFlowsResponse, options: PrintOptions): string {
   if (response.responseTypes.case !== "nodeStatus") return "";
   const event = response.responseTypes.value;
-  const bad = event.stateChange === NodeState.NODE_ERROR || event.stateChange === NodeState.NODE_UNAVAILABLE;
-  if (!bad && !options.debug) return "";
+  if (!isToldStatus(event, options)) return "";
   const relay = response.nodeName === "" ? "" : ` [${response.nodeName}]`;
   return `${escapeControls(`${formatTime(response.time, options.timeFormat)}${relay}: ${sentence(event)}`)}\n`;
 }

@@ -19,7 +19,7 @@ function flowRow(flow: Flow, options: PrintOptions): string[] {
     destination.host,
     flowTypeText(flow),
     verdictText(flow) + (options.policyNames ? policyNamesText(flow) : ""),
-    summaryText(flow),
+    summaryText(flow, PLAIN),
   ].map(escapeControls);
 }
 
