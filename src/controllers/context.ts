@@ -7,6 +7,13 @@ import { WorkQueue } from "./work-queue.ts";
 /** Told of what a controller could not do; it tries again by itself. */
 export type Report = (controller: string, key: string, error: unknown) => void;
 
+/** Someone else was faster, or the object, or its namespace, is going: the next run sees the newer state. */
+function isExpected(error: unknown): boolean {
+  if (!(error instanceof KubeError)) return false;
+  const leaving = error.details?.causes?.some((cause) => cause.reason === "NamespaceTerminating") === true;
+  return error.code === 409 || error.code === 404 || leaving;
+}
+
 /** What all controllers share: one client, one informer a resource, one clock. */
 export class ControllerContext {
   readonly client: KubeClient;
@@ -22,7 +29,9 @@ export class ControllerContext {
     this.client = client;
     this.now = now;
     this.#report = report;
-    this.events = new EventRecorder(client, now, (error) => report("events", "", error));
+    this.events = new EventRecorder(client, now, (error) => {
+      if (!isExpected(error)) report("events", "", error);
+    });
   }
 
   /** The shared view of a resource. */
@@ -37,14 +46,13 @@ export class ControllerContext {
     return entry.cache;
   }
 
-  /** A queue of the controller; a conflict or a missing object is no news, the next run sees the newer state. */
+  /** A queue of the controller, whose failures are tried again; those that every busy cluster has are not reported. */
   queue(controller: string, work: (key: string) => Promise<void>, parallel = 8): WorkQueue {
     const queue = new WorkQueue({
       work,
       parallel,
       onError: (key, error) => {
-        const expected = error instanceof KubeError && (error.code === 409 || error.code === 404);
-        if (!expected) this.#report(controller, key, error);
+        if (!isExpected(error)) this.#report(controller, key, error);
       },
     });
     this.#queues.push(queue);

@@ -1,0 +1,236 @@
+/** All controllers against the API server, with a kubelet on paper: what a user sees after each command. */
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { KubeObject } from "../kube/client/index.ts";
+import * as kube from "../kube/client/index.ts";
+import { fieldsOf, timestamp } from "../kube/object.ts";
+import { ciliumCrds } from "../kube/schema/index.ts";
+import { startTestServer, type TestServer } from "../kube/server/test-server.ts";
+import { type Controllers, startControllers } from "./index.ts";
+import { objectsOf, specOf, statusOf } from "./objects.ts";
+import { CONTROL_PLANE_TAINT, node } from "./test-objects.ts";
+
+let server: TestServer;
+let controllers: Controllers;
+let pods: kube.Informer;
+const reports: string[] = [];
+let lastAddress = 1;
+
+async function run(pod: KubeObject): Promise<void> {
+  const { name, namespace = "", deletionTimestamp } = pod.metadata;
+  if (deletionTimestamp) {
+    await server.client.delete(kube.Pods, name, { namespace, gracePeriodSeconds: 0 }).catch(() => {});
+    return;
+  }
+  if (!specOf(pod).nodeName || statusOf(pod).podIP) return;
+  const podIP = `172.20.1.${lastAddress++}`;
+  const conditions = [{ type: "Ready", status: "True", lastTransitionTime: timestamp(Date.now()) }];
+  await server.client
+    .updateStatus(kube.Pods, { ...pod, status: { phase: "Running", podIP, conditions } })
+    .catch(() => {});
+}
+
+beforeAll(async () => {
+  server = await startTestServer({ definitions: ciliumCrds });
+  const nodes = [node("k8s-ctr", { taints: [CONTROL_PLANE_TAINT] }), node("k8s-w1"), node("k8s-w2")];
+  for (const { metadata, status, ...rest } of nodes) {
+    const made = await server.client.create(kube.Nodes, {
+      ...rest,
+      metadata: { name: metadata.name, labels: metadata.labels! },
+    } as KubeObject);
+    await server.client.updateStatus(kube.Nodes, { ...made, status });
+  }
+  pods = kube.createInformer(server.client, kube.Pods);
+  pods.on({ onAdd: (pod) => void run(pod), onUpdate: (_, pod) => void run(pod) });
+  await pods.start();
+  controllers = await startControllers(server.client, {
+    validatePolicy: (policy) =>
+      fieldsOf(policy.spec).description === "bad" ? { ok: false, errors: ["bad"] } : { ok: true },
+    identityGraceMs: 50,
+    endpointGraceMs: 20,
+    report: (controller, key, error) => reports.push(`${controller} ${key} ${error}`),
+  });
+  await controllers.started;
+});
+
+afterAll(async () => {
+  pods.stop();
+  await controllers.stop();
+  await server.close();
+});
+
+/** Asks until the answer is the one wanted. */
+async function until<T>(ask: () => Promise<T>, good: (answer: T) => boolean): Promise<T> {
+  for (const end = performance.now() + 5000; ; ) {
+    const answer = await ask();
+    if (good(answer)) return answer;
+    if (performance.now() > end) throw new Error(`still ${JSON.stringify(answer)}`);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}
+
+const labels = { app: "web" };
+const list = async (ref: kube.ResourceRef, namespace = "default"): Promise<KubeObject[]> =>
+  (await server.client.list(ref, { namespace })).items;
+const get = (ref: kube.ResourceRef, name: string): Promise<KubeObject> => server.client.get(ref, name, "default");
+
+function deployment(name: string, namespace = "default"): KubeObject {
+  const template = { metadata: { labels }, spec: { containers: [{ name: "a", image: "x" }] } };
+  return {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: { name, namespace },
+    spec: { replicas: 2, selector: { matchLabels: labels }, template },
+  };
+}
+
+test("a deployment with a service becomes two pods on two workers, with endpoints, soon", async () => {
+  const service = {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name: "web", namespace: "default" },
+    spec: { selector: labels, ports: [{ port: 80 }] },
+  };
+  const startedAt = performance.now();
+  await server.client.create(kube.Services, service);
+  await server.client.create(kube.Deployments, deployment("web"));
+  const placed = await until(
+    () => list(kube.Pods),
+    (items) => items.filter((item) => specOf(item).nodeName).length === 2,
+  );
+  // Quick machines need 15 ms; the bound only tells event-driven from polled.
+  expect(performance.now() - startedAt).toBeLessThan(1000);
+  expect(placed.map((item) => specOf(item).nodeName).sort()).toEqual(["k8s-w1", "k8s-w2"]);
+  expect(placed[0]?.metadata.name).toMatch(/^web-[bcdfghjklmnpqrstvwxz2456789]+-[a-z0-9]{5}$/);
+  await until(
+    () => get(kube.Endpoints, "web"),
+    (item) => objectsOf(objectsOf(item.subsets)[0]?.addresses).length === 2,
+  );
+  await until(
+    () => get(kube.Deployments, "web"),
+    (item) => statusOf(item).availableReplicas === 2,
+  );
+  const slices = await until(
+    () => list(kube.EndpointSlices),
+    (items) => items.some((item) => objectsOf(item.endpoints).length === 2),
+  );
+  expect(slices.filter((item) => item.metadata.labels?.["kubernetes.io/service-name"] === "web")).toHaveLength(1);
+});
+
+test("events tell the story once", async () => {
+  const events = await until(
+    () => list(kube.Events),
+    (items) => items.filter((item) => item.reason === "Scheduled").length >= 2,
+  );
+  const messages = events.map((item) => `${item.reason}: ${item.message}`);
+  expect(
+    messages.filter((message) => /^ScalingReplicaSet: Scaled up replica set web-\w+ from 0 to 2$/.test(message)),
+  ).toHaveLength(1);
+  expect(messages.filter((message) => message.startsWith("SuccessfulCreate: Created pod: web-"))).toHaveLength(2);
+});
+
+test("a pod that is deleted is replaced by exactly one", async () => {
+  const [victim] = await list(kube.Pods);
+  await server.client.delete(kube.Pods, victim!.metadata.name, { namespace: "default" });
+  const after = await until(
+    () => list(kube.Pods),
+    (items) =>
+      items.length === 2 && items.every((item) => item.metadata.uid !== victim!.metadata.uid && statusOf(item).podIP),
+  );
+  expect(after).toHaveLength(2);
+});
+
+test("deleting a deployment takes its sets and pods along", async () => {
+  await server.client.delete(kube.Deployments, "web", { namespace: "default", propagationPolicy: "Background" });
+  await until(
+    async () => [...(await list(kube.ReplicaSets)), ...(await list(kube.Pods))],
+    (items) => items.length === 0,
+  );
+});
+
+test("deleting with orphans leaves the set, and in the foreground waits for the pods", async () => {
+  await server.client.create(kube.Deployments, deployment("web"));
+  await until(
+    () => list(kube.Pods),
+    (items) => items.length === 2,
+  );
+  await server.client.delete(kube.Deployments, "web", { namespace: "default", propagationPolicy: "Orphan" });
+  const [set] = await until(
+    () => list(kube.ReplicaSets),
+    (items) => items.length === 1 && !items[0]?.metadata.ownerReferences?.length,
+  );
+  await until(
+    () => list(kube.Deployments),
+    (items) => items.length === 0,
+  );
+  await server.client.delete(kube.ReplicaSets, set!.metadata.name, {
+    namespace: "default",
+    propagationPolicy: "Foreground",
+  });
+  await until(
+    () => list(kube.ReplicaSets),
+    (items) => items.length === 0,
+  );
+  expect(await list(kube.Pods)).toEqual([]);
+});
+
+test("a namespace gets its account, and goes with all that is in it", async () => {
+  await server.client.create(kube.Namespaces, { apiVersion: "v1", kind: "Namespace", metadata: { name: "x" } });
+  await until(
+    () => list(kube.ServiceAccounts, "x"),
+    (items) => items.some((item) => item.metadata.name === "default"),
+  );
+  await server.client.create(kube.Deployments, deployment("web", "x"));
+  await until(
+    () => list(kube.Pods, "x"),
+    (items) => items.length === 2,
+  );
+  await server.client.delete(kube.Namespaces, "x");
+  await until(
+    async () => (await server.client.list(kube.Namespaces)).items,
+    (items) => !items.some((item) => item.metadata.name === "x"),
+  );
+});
+
+test("Cilium's operator part: policies are judged, endpoints without a pod and unused identities go", async () => {
+  const meta = { namespace: "default" };
+  const spec = { endpointSelector: {}, ingress: [{}] };
+  const policy = { apiVersion: "cilium.io/v2", kind: "CiliumNetworkPolicy" };
+  await server.client.create(kube.CiliumNetworkPolicies, { ...policy, metadata: { ...meta, name: "good" }, spec });
+  await server.client.create(kube.CiliumNetworkPolicies, {
+    ...policy,
+    metadata: { ...meta, name: "bad" },
+    spec: { ...spec, description: "bad" },
+  });
+  const judged = await until(
+    () => list(kube.CiliumNetworkPolicies),
+    (items) => items.every((item) => objectsOf(statusOf(item).conditions).length === 1),
+  );
+  expect(judged.map((item) => [item.metadata.name, objectsOf(statusOf(item).conditions)[0]?.status])).toEqual([
+    ["bad", "False"],
+    ["good", "True"],
+  ]);
+  await server.client.create(kube.CiliumIdentities, {
+    apiVersion: "cilium.io/v2",
+    kind: "CiliumIdentity",
+    metadata: { name: "318" },
+    "security-labels": {},
+  });
+  await server.client.create(kube.CiliumEndpoints, {
+    apiVersion: "cilium.io/v2",
+    kind: "CiliumEndpoint",
+    metadata: { ...meta, name: "gone" },
+    status: { identity: { id: 318 } },
+  });
+  await until(
+    () => list(kube.CiliumEndpoints),
+    (items) => items.length === 0,
+  );
+  await until(
+    async () => (await server.client.list(kube.CiliumIdentities)).items,
+    (items) => items.length === 0,
+  );
+});
+
+test("nothing failed on the way", () => {
+  expect(reports).toEqual([]);
+});

@@ -1,0 +1,104 @@
+import { expect, test } from "vitest";
+import type { KubeObject } from "../../kube/client/index.ts";
+import type { Fields } from "../../kube/object.ts";
+import { objectsOf } from "../objects.ts";
+import { pod, thing } from "../test-objects.ts";
+import { hasSelector, planSlices, sameEndpoints, wantedEndpoints } from "./reconcile.ts";
+
+const labels = { app: "a" };
+const service = (ports: Fields[] = [{ port: 80 }], spec: Fields = {}): KubeObject =>
+  thing("Service", "web", { spec: { selector: labels, clusterIP: "10.96.0.9", ports, ...spec } });
+const backend = (name: string, ip: string, parts: Parameters<typeof pod>[1] = {}): KubeObject =>
+  pod(name, { ...parts, ip, meta: { labels, ...parts.meta } });
+/** The subsets of the Endpoints that a service should have. */
+const subsetsOf = (object: KubeObject, pods: KubeObject[]): Fields[] =>
+  objectsOf(wantedEndpoints(object, pods).subsets);
+const leaving = { deletionTimestamp: "2026-01-01T00:00:00Z" };
+
+test("ready pods are addresses, others wait apart, foreign, ended and leaving ones are not there", () => {
+  const pods = [
+    backend("a", "172.20.1.2"),
+    backend("b", "172.20.1.1"),
+    backend("c", "172.20.1.3", { ready: false }),
+    backend("d", "172.20.1.4", { phase: "Succeeded" }),
+    backend("e", "172.20.1.5", { meta: leaving }),
+    pod("f", { ip: "172.20.1.6" }),
+  ];
+  const subsets = subsetsOf(service(), pods);
+  expect(subsets).toEqual([
+    {
+      addresses: [
+        {
+          ip: "172.20.1.1",
+          nodeName: "k8s-w1",
+          targetRef: { kind: "Pod", name: "b", namespace: "default", uid: "uid-b" },
+        },
+        {
+          ip: "172.20.1.2",
+          nodeName: "k8s-w1",
+          targetRef: { kind: "Pod", name: "a", namespace: "default", uid: "uid-a" },
+        },
+      ],
+      notReadyAddresses: [expect.objectContaining({ ip: "172.20.1.3" })],
+      ports: [{ port: 80, protocol: "TCP" }],
+    },
+  ]);
+});
+
+test("a named port is each pod's own number; a pod without it is left out", () => {
+  const port = (number: number) => ({
+    spec: { containers: [{ name: "a", image: "x", ports: [{ name: "http", containerPort: number }] }] },
+  });
+  const pods = [
+    backend("a", "172.20.1.1", port(8080)),
+    backend("b", "172.20.1.2", port(9090)),
+    backend("c", "172.20.1.3"),
+  ];
+  const subsets = subsetsOf(service([{ port: 80, name: "web", targetPort: "http" }]), pods);
+  expect(subsets.map(({ ports }) => ports)).toEqual([
+    [{ name: "web", port: 8080, protocol: "TCP" }],
+    [{ name: "web", port: 9090, protocol: "TCP" }],
+  ]);
+});
+
+test("publishNotReadyAddresses makes every pod an address", () => {
+  const subsets = subsetsOf(service(undefined, { publishNotReadyAddresses: true }), [
+    backend("a", "172.20.1.1", { ready: false }),
+  ]);
+  expect(subsets[0]?.addresses).toHaveLength(1);
+});
+
+test("services without a selector, and external names, are not ours", () => {
+  expect(hasSelector(service(undefined, { selector: undefined }))).toBe(false);
+  expect(hasSelector(service(undefined, { type: "ExternalName" }))).toBe(false);
+  expect(hasSelector(service())).toBe(true);
+});
+
+test("what is stored and wanted alike is not written", () => {
+  const wanted = wantedEndpoints(service(), [backend("a", "172.20.1.1")]);
+  expect(sameEndpoints(structuredClone(wanted), wanted)).toBe(true);
+  expect(sameEndpoints({ ...wanted, subsets: [] }, wanted)).toBe(false);
+});
+
+test("slices hold a hundred endpoints, are reused, and what is over is removed", () => {
+  const pods = Array.from({ length: 150 }, (_, index) => backend(`p${index}`, `172.20.1.${index}`));
+  const first = planSlices(service(), pods, []);
+  expect(first.create.map((slice) => (slice.endpoints as unknown[]).length)).toEqual([100, 50]);
+  const stored = first.create.map((slice, index) => ({
+    ...slice,
+    metadata: { ...slice.metadata, name: `web-${index}` },
+  }));
+  expect(planSlices(service(), pods, stored)).toEqual({ create: [], update: [], remove: [] });
+  const fewer = planSlices(service(), pods.slice(0, 20), stored);
+  expect([fewer.update.length, fewer.remove.map((slice) => slice.metadata.name)]).toEqual([1, ["web-1"]]);
+});
+
+test("a leaving pod stays in its slice, marked", () => {
+  const [slice] = planSlices(service(), [backend("a", "172.20.1.1", { meta: leaving })], []).create;
+  expect(objectsOf(slice?.endpoints)[0]?.conditions).toEqual({ ready: false, serving: true, terminating: true });
+});
+
+test("a service without pods has one empty slice", () => {
+  const { create } = planSlices(service(), [], []);
+  expect(create.map((slice) => slice.endpoints)).toEqual([[]]);
+});

@@ -1,0 +1,56 @@
+import { describe, expect, test } from "vitest";
+import { ownedBy, pod, thing } from "../test-objects.ts";
+import { isStale } from "./endpoint-collection.ts";
+import { UnusedIdentities, usedIdentities } from "./identity-collection.ts";
+import { nextStatus } from "./policy-status.ts";
+
+describe("identities", () => {
+  const endpoint = thing("CiliumEndpoint", "a", { status: { identity: { id: 318 } } });
+
+  test("one that no endpoint has may go after its grace, and a use in between starts it anew", () => {
+    const unused = new UnusedIdentities();
+    unused.observe(["318", "319"], usedIdentities([endpoint]), 0);
+    expect([unused.dueIn("318", 60, 10), unused.dueIn("319", 60, 10), unused.dueIn("319", 60, 70)]).toEqual([
+      undefined,
+      50,
+      0,
+    ]);
+    unused.observe(["318", "319"], new Set(["318", "319"]), 20);
+    unused.observe(["318", "319"], new Set(["318"]), 30);
+    expect(unused.dueIn("319", 60, 70)).toBe(20);
+  });
+
+  test("one that was deleted and made again gets its whole grace", () => {
+    const unused = new UnusedIdentities();
+    unused.observe(["319"], new Set(), 0);
+    unused.observe([], new Set(), 10);
+    unused.observe(["319"], new Set(), 20);
+    expect(unused.dueIn("319", 60, 30)).toBe(50);
+  });
+});
+
+test("an endpoint is stale when its pod is gone, ended, or another one of the same name", () => {
+  const owner = pod("a");
+  const endpoint = thing("CiliumEndpoint", "a", { meta: ownedBy(owner) });
+  expect(isStale(endpoint, owner)).toBe(false);
+  expect(isStale(endpoint, undefined)).toBe(true);
+  expect(isStale(endpoint, pod("a", { phase: "Failed" }))).toBe(true);
+  expect(isStale(endpoint, pod("a", { meta: { uid: "another" } }))).toBe(true);
+});
+
+describe("a policy's condition Valid", () => {
+  const AT = "2026-01-01T01:00:00Z";
+  const policy = thing("CiliumNetworkPolicy", "rule1", { status: { derivativePolicies: {} } });
+
+  test("says what the validator says, and keeps the rest of the status", () => {
+    expect(nextStatus(policy, { ok: false, errors: ["no rule", "bad port"] }, AT)).toEqual({
+      derivativePolicies: {},
+      conditions: [{ type: "Valid", status: "False", message: "no rule; bad port", lastTransitionTime: AT }],
+    });
+  });
+
+  test("is written once", () => {
+    const status = nextStatus(policy, { ok: true }, AT)!;
+    expect(nextStatus({ ...policy, status }, { ok: true }, "2026-01-01T02:00:00Z")).toBeUndefined();
+  });
+});
