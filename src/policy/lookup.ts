@@ -67,10 +67,10 @@ function keyLength({ protocol, portPrefix }: PolicyMapEntry): number {
   return protocol === Protocol.Any ? 0 : 8 + portPrefix;
 }
 
-function better(own: PolicyMapEntry | undefined, any: PolicyMapEntry | undefined): PolicyMapEntry | undefined {
-  if (own === undefined || any === undefined) return own ?? any;
-  if (own.precedence !== any.precedence) return own.precedence > any.precedence ? own : any;
-  return keyLength(any) > keyLength(own) ? any : own;
+function better(own: PolicyMapEntry | undefined, everyPeer: PolicyMapEntry | undefined): PolicyMapEntry | undefined {
+  if (own === undefined || everyPeer === undefined) return own ?? everyPeer;
+  if (own.precedence !== everyPeer.precedence) return own.precedence > everyPeer.precedence ? own : everyPeer;
+  return keyLength(everyPeer) > keyLength(own) ? everyPeer : own;
 }
 
 /** What the entry's key spells out: Cilium's policy match type. */

@@ -42,7 +42,10 @@ export function partyOf(name: string, endpoints: readonly ScenarioEndpoint[]): P
     "k8s:io.kubernetes.pod.namespace": pod.namespace!,
     "k8s:io.cilium.k8s.policy.cluster": "default",
   };
-  for (const [key, value] of Object.entries(pod.labels!)) labels[`k8s:${key}`] = value;
+  for (const [key, value] of Object.entries(pod.labels!)) {
+    // No part of the identity.
+    if (key !== "pod-template-hash") labels[`k8s:${key}`] = value;
+  }
   for (const [key, value] of Object.entries(pod.namespaceLabels!))
     labels[`k8s:io.cilium.k8s.namespace.labels.${key}`] = value;
   const ports = Object.fromEntries(

@@ -27,7 +27,13 @@ const endpoints: fc.Arbitrary<ScenarioEndpoint[]> = fc
     fc.record({
       namespace: fc.constantFrom("ns1" as const, "ns2" as const),
       labels: fc.record(
-        { app: fc.constantFrom("a", "b", "c"), team: fc.constantFrom("x", "y") },
+        {
+          app: fc.constantFrom("a", "b", "c"),
+          team: fc.constantFrom("x", "y"),
+          host: fc.constant("x"),
+          "app.kubernetes.io/name": fc.constant("a"),
+          "pod-template-hash": fc.constant("a"),
+        },
         { requiredKeys: ["app"] },
       ),
       webPort: fc.constantFrom(80, 8080),
@@ -38,7 +44,7 @@ const endpoints: fc.Arbitrary<ScenarioEndpoint[]> = fc
     const ports = new Map<string, number>();
     return pods.map(({ namespace, labels, webPort }, index) => {
       // Pods of one identity share their ports: what one identity with two numbers means is tested by hand.
-      const key = JSON.stringify([namespace, labels]);
+      const key = JSON.stringify([namespace, { ...labels, "pod-template-hash": "" }]);
       ports.set(key, ports.get(key) ?? webPort);
       return {
         name: `p${index}`,
@@ -80,6 +86,14 @@ const peerSelector = fc.oneof(
   {
     weight: 1,
     arbitrary: fc.constantFrom<object>(
+      { matchLabels: { "app.kubernetes.io/name": "a" } },
+      { matchLabels: { "pod-template-hash": "a" } },
+      {
+        matchExpressions: [
+          { key: "pod-template-hash", operator: "DoesNotExist" },
+          { key: "host", operator: "Exists" },
+        ],
+      },
       { matchLabels: { "k8s:io.kubernetes.pod.namespace": "ns2" } },
       { matchLabels: { "io.kubernetes.pod.namespace": "ns1", app: "a" } },
     ),
