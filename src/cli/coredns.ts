@@ -3,7 +3,14 @@ import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import type { EndpointSliceObject, ServiceObject } from "../dns/cluster-services.ts";
 import { startDnsServer } from "../dns/server.ts";
-import { connect, createInformer, EndpointSlices, type KubeObject, Services } from "../kube/client/index.ts";
+import {
+  connect,
+  createInformer,
+  EndpointSlices,
+  type KubeObject,
+  type ListWatchClient,
+  Services,
+} from "../kube/client/index.ts";
 import { CLUSTER_DOMAIN, KUBERNETES_SERVICE_IP } from "../model/addresses.ts";
 
 const ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -20,10 +27,24 @@ function apiServer(): string {
   return `https://${host}:${port}`;
 }
 
+/** The kubelet renews the token in its file long before it expires: each list and watch uses that of its moment. */
+function accountClient(server: string): ListWatchClient {
+  const ca = readFileSync(`${ACCOUNT}/ca.crt`, "utf8");
+  let known: { readonly token: string; readonly client: ListWatchClient } | undefined;
+  const current = (): ListWatchClient => {
+    const token = readFileSync(`${ACCOUNT}/token`, "utf8").trim();
+    if (known?.token !== token) known = { token, client: connect({ server, ca, token }) };
+    return known.client;
+  };
+  return {
+    list: (ref, options) => current().list(ref, options),
+    watch: (ref, options) => current().watch(ref, options),
+  };
+}
+
 const { values } = parseArgs({ options: { domain: { type: "string", default: CLUSTER_DOMAIN } } });
 const server = apiServer();
-const token = readFileSync(`${ACCOUNT}/token`, "utf8").trim();
-const client = connect({ server, ca: readFileSync(`${ACCOUNT}/ca.crt`, "utf8"), token });
+const client = accountClient(server);
 const dns = await startDnsServer({
   domain: values.domain,
   host: "0.0.0.0",

@@ -11,4 +11,10 @@ export type {
   WatchOptions,
 } from "./client.ts";
 export { type ConnectOptions, connect } from "./connect.ts";
-export { createInformer, type Informer, type InformerHandler, type InformerOptions } from "./informer.ts";
+export {
+  createInformer,
+  type Informer,
+  type InformerHandler,
+  type InformerOptions,
+  type ListWatchClient,
+} from "./informer.ts";

@@ -31,8 +31,11 @@ export interface InformerOptions extends ListOptions {
   readonly onError?: (error: unknown) => void;
 }
 
+/** What an informer needs of a client. */
+export type ListWatchClient = Pick<KubeClient, "list" | "watch">;
+
 /** An informer on a resource; nothing is asked before `start`. */
-export function createInformer(client: KubeClient, ref: ResourceRef, options: InformerOptions = {}): Informer {
+export function createInformer(client: ListWatchClient, ref: ResourceRef, options: InformerOptions = {}): Informer {
   return new ListWatch(client, ref, options);
 }
 
@@ -40,7 +43,7 @@ const keyOf = (name: string, namespace = ""): string => `${namespace}/${name}`;
 const keyOfObject = (object: KubeObject): string => keyOf(object.metadata.name, object.metadata.namespace);
 
 class ListWatch implements Informer {
-  readonly #client: KubeClient;
+  readonly #client: ListWatchClient;
   readonly #ref: ResourceRef;
   readonly #options: InformerOptions;
   readonly #handlers: InformerHandler[] = [];
@@ -53,7 +56,7 @@ class ListWatch implements Informer {
   #started = false;
   #failures = 0;
 
-  constructor(client: KubeClient, ref: ResourceRef, options: InformerOptions) {
+  constructor(client: ListWatchClient, ref: ResourceRef, options: InformerOptions) {
     this.#client = client;
     this.#ref = ref;
     this.#options = options;
