@@ -1,6 +1,7 @@
 import { create } from "@bufbuild/protobuf";
-import { type Endpoint, EndpointSchema, type Service, ServiceSchema } from "../../proto/gen/flow_pb.js";
+import { type Endpoint, type Service, ServiceSchema } from "../../proto/gen/flow_pb.js";
 import type { FlowContext } from "./context.ts";
+import { newEndpoint } from "./messages.ts";
 
 /** One end of a flow before it is named. */
 export interface FlowEnd {
@@ -16,14 +17,14 @@ export interface FlowEnd {
 export function describeEndpoint(end: FlowEnd, context: FlowContext): Endpoint {
   const facts = end.address === "" ? undefined : context.endpointByAddress(end.address);
   const identity = end.identity || facts?.identity || (end.address === "" ? 0 : context.identityByAddress(end.address));
-  return create(EndpointSchema, {
+  return newEndpoint({
     ID: end.endpointId || facts?.id || 0,
     identity,
     clusterName: facts ? context.clusterName : "",
     namespace: facts?.namespace ?? "",
     labels: [...context.labelsOfIdentity(identity)],
     podName: facts?.podName ?? "",
-    workloads: facts ? facts.workloads.map(({ name, kind }) => ({ name, kind })) : [],
+    workloads: facts ? facts.workloads.map(({ name, kind }) => ({ $typeName: "flow.Workload", name, kind })) : [],
   });
 }
 

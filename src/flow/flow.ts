@@ -1,13 +1,14 @@
-import { create, type MessageInitShape } from "@bufbuild/protobuf";
-import { type Timestamp, TimestampSchema } from "@bufbuild/protobuf/wkt";
+import { create } from "@bufbuild/protobuf";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import {
+  EmitterSchema,
   type Endpoint,
   FileInfoSchema,
   type Flow,
-  FlowSchema,
   FlowType,
   IPVersion,
-  type Layer4Schema,
+  type Layer4,
+  SCTPSchema,
   TraceObservationPoint,
   TraceReason,
   TrafficDirection,
@@ -18,14 +19,29 @@ import { CtStatus, type DatapathEvent, EventDirection, EventType, TracePoint } f
 import { decodePacket, type Packet } from "./decode/packet.ts";
 import { POLICY_DENIED, POLICY_DENY } from "./drop-reason.ts";
 import { describeEndpoint, describeService, type FlowEnd, namesKnownBy } from "./endpoint.ts";
+import {
+  newEthernet,
+  newFlow,
+  newIcmpv4,
+  newIcmpv6,
+  newInterface,
+  newIp,
+  newLayer4,
+  newTcp,
+  newTcpFlags,
+  newTimestamp,
+  newUdp,
+} from "./messages.ts";
 import { attributePolicies } from "./policies.ts";
 import { packetSummary } from "./summary.ts";
 
 const NS_PER_SECOND = 1_000_000_000n;
+/** The program that clients see as the maker of flows. */
+export const EMITTER = create(EmitterSchema, { name: "Hubble" });
 
 /** A protobuf timestamp of nanoseconds since the epoch. */
 export function timestampFromNs(ns: bigint): Timestamp {
-  return create(TimestampSchema, { seconds: ns / NS_PER_SECOND, nanos: Number(ns % NS_PER_SECOND) });
+  return newTimestamp({ seconds: ns / NS_PER_SECOND, nanos: Number(ns % NS_PER_SECOND) });
 }
 
 /**
@@ -38,20 +54,24 @@ export function toFlow(event: DatapathEvent, context: FlowContext): Flow {
   const source = describeEndpoint(ends.source, context);
   const destination = describeEndpoint(ends.destination, context);
   const isReply = replyOf(event);
-  const flow = create(FlowSchema, {
+  const flow = newFlow({
     time: timestampFromNs(event.monotonicNs + context.clockOffsetNs()),
     uuid: context.newUuid(),
     nodeName: context.nodeName,
-    emitter: { name: "Hubble" },
+    emitter: EMITTER,
     Type: FlowType.L3_L4,
     verdict: verdictOf(event),
-    eventType: { type: event.type, subType: event.type === EventType.PolicyVerdict ? 0 : event.subtype },
+    eventType: {
+      $typeName: "flow.CiliumEventType",
+      type: event.type,
+      subType: event.type === EventType.PolicyVerdict ? 0 : event.subtype,
+    },
     source,
     destination,
     sourceNames: namesKnownBy(destination, ends.source.address, context),
     destinationNames: namesKnownBy(source, ends.destination.address, context),
     trafficDirection: directionOf(event, source),
-    isReply,
+    ...(isReply !== undefined && { isReply }),
     reply: isReply ?? false,
     Summary: packetSummary(packet),
   });
@@ -109,28 +129,25 @@ function directionOf(event: DatapathEvent, source: Endpoint): TrafficDirection {
   return localIsSource !== reply ? TrafficDirection.EGRESS : TrafficDirection.INGRESS;
 }
 
-function layer4Of(packet: Packet): MessageInitShape<typeof Layer4Schema> | undefined {
+function layer4Of(packet: Packet): Layer4["protocol"] | undefined {
   if (packet.tcp) {
-    const { sourcePort, destinationPort, flags } = packet.tcp;
-    return {
-      protocol: {
-        case: "TCP",
-        value: { sourcePort, destinationPort, flags: Object.fromEntries(flags.map((flag) => [flag, true])) },
-      },
-    };
+    const { sourcePort, destinationPort } = packet.tcp;
+    const flags = newTcpFlags({});
+    for (const flag of packet.tcp.flags) flags[flag] = true;
+    return { case: "TCP", value: newTcp({ sourcePort, destinationPort, flags }) };
   }
   if (packet.udp) {
     const { sourcePort, destinationPort } = packet.udp;
-    return { protocol: { case: "UDP", value: { sourcePort, destinationPort } } };
+    return { case: "UDP", value: newUdp({ sourcePort, destinationPort }) };
   }
   if (packet.sctp) {
     const { sourcePort, destinationPort } = packet.sctp;
-    return { protocol: { case: "SCTP", value: { sourcePort, destinationPort } } };
+    return { case: "SCTP", value: create(SCTPSchema, { sourcePort, destinationPort }) };
   }
   if (packet.icmpv4)
-    return { protocol: { case: "ICMPv4", value: { type: packet.icmpv4.type, code: packet.icmpv4.code } } };
+    return { case: "ICMPv4", value: newIcmpv4({ type: packet.icmpv4.type, code: packet.icmpv4.code }) };
   if (packet.icmpv6)
-    return { protocol: { case: "ICMPv6", value: { type: packet.icmpv6.type, code: packet.icmpv6.code } } };
+    return { case: "ICMPv6", value: newIcmpv6({ type: packet.icmpv6.type, code: packet.icmpv6.code }) };
   return undefined;
 }
 
@@ -142,28 +159,22 @@ function writeLayers(
   context: FlowContext,
 ): void {
   const { ethernet, ip } = packet;
-  const layer4 = layer4Of(packet);
-  const init: MessageInitShape<typeof FlowSchema> = {
-    ...(ethernet && { ethernet: { source: ethernet.source, destination: ethernet.destination } }),
-    ...(ip && {
-      IP: {
-        source: ends.source.address,
-        destination: ip.destination,
-        ipVersion: ip.version === 4 ? IPVersion.IPv4 : IPVersion.IPv6,
-        sourceXlated: event.originalAddress === "" || event.originalAddress === ip.source ? "" : ip.source,
-      },
-    }),
-    ...(layer4 && { l4: layer4 }),
-    ...(event.ifindex !== 0 && { interface: { index: event.ifindex, name: context.interfaceName(event.ifindex) } }),
-  };
-  const made = create(FlowSchema, init);
-  flow.ethernet = made.ethernet;
-  flow.IP = made.IP;
-  flow.l4 = made.l4;
-  flow.interface = made.interface;
+  const protocol = layer4Of(packet);
+  if (ethernet) flow.ethernet = newEthernet({ source: ethernet.source, destination: ethernet.destination });
+  if (protocol) flow.l4 = newLayer4({ protocol });
+  if (event.ifindex !== 0)
+    flow.interface = newInterface({ index: event.ifindex, name: context.interfaceName(event.ifindex) });
   if (!ip) return;
-  flow.sourceService = describeService(ends.source, ip.protocol, context);
-  flow.destinationService = describeService(ends.destination, ip.protocol, context);
+  flow.IP = newIp({
+    source: ends.source.address,
+    destination: ip.destination,
+    ipVersion: ip.version === 4 ? IPVersion.IPv4 : IPVersion.IPv6,
+    sourceXlated: event.originalAddress === "" || event.originalAddress === ip.source ? "" : ip.source,
+  });
+  const sourceService = describeService(ends.source, ip.protocol, context);
+  const destinationService = describeService(ends.destination, ip.protocol, context);
+  if (sourceService) flow.sourceService = sourceService;
+  if (destinationService) flow.destinationService = destinationService;
 }
 
 /** Sub-type 0 means to-endpoint, which the enum numbers 101; the others agree. */

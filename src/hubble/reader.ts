@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { LostEventSource } from "../../proto/gen/flow_pb.js";
+import { type Flow, LostEventSource } from "../../proto/gen/flow_pb.js";
 import { type GetFlowsResponse, GetFlowsResponseSchema } from "../../proto/gen/observer_pb.js";
 import type { FlowRing, RingEntry } from "../flow/index.ts";
 import { compareTimestamps, type FlowQuery } from "./request.ts";
@@ -102,12 +102,14 @@ export function createFlowReader(options: ReaderOptions): FlowReader {
 }
 
 /** The envelope takes node and time from the flow as it is after masking. */
-function toResponse(flow: NonNullable<Extract<RingEntry, { kind: "flow" }>["flow"]>): GetFlowsResponse {
-  return create(GetFlowsResponseSchema, {
+function toResponse(flow: Flow): GetFlowsResponse {
+  const response: GetFlowsResponse = {
+    $typeName: "observer.GetFlowsResponse",
     responseTypes: { case: "flow", value: flow },
     nodeName: flow.nodeName,
-    ...(flow.time && { time: flow.time }),
-  });
+  };
+  if (flow.time) response.time = flow.time;
+  return response;
 }
 
 /** Resolves at the next append or abort. */
