@@ -50,106 +50,129 @@ function realize(entries: PolicyMapEntry[], ports: [string, number][] = []): Rea
   };
 }
 
-/** Declares the tests; `open` makes a fresh datapath in surroundings where it may make devices. */
+interface UnderTest {
+  subject: ContractSubject;
+  endpoint: EndpointConfig;
+}
+
+function endpointTests(under: UnderTest): void {
+  it("wants the node prepared first, and prepares it twice", async () => {
+    await expect(under.subject.datapath.addEndpoint(under.endpoint)).rejects.toThrow("prepareNode comes first");
+    await under.subject.datapath.prepareNode(NODE);
+    await under.subject.datapath.prepareNode(NODE);
+  });
+  it("adds an endpoint twice and lists it once", async () => {
+    await under.subject.datapath.addEndpoint(under.endpoint);
+    await under.subject.datapath.addEndpoint(under.endpoint);
+    expect(under.subject.datapath.listEndpoints()).toEqual([under.endpoint]);
+  });
+  it("refuses a policy for an endpoint that is not there", () => {
+    expect(() => under.subject.datapath.setPolicy(8, realize([]))).toThrow("there is no endpoint 8");
+  });
+}
+
+function policyTests(under: UnderTest): void {
+  it("shows the policy in force, ranges and redirects included", () => {
+    const { datapath } = under.subject;
+    expect(datapath.dumpPolicy(7)).toEqual([]);
+    const range = { ...ENTRY, identity: 0, port: 8000, portPrefix: 10 };
+    const redirect = { ...ENTRY, identity: 0, redirect: "a" };
+    const waiting = { ...ENTRY, identity: 2, redirect: "b" };
+    const any = { ...ENTRY, direction: "egress" as const, identity: 0, protocol: 0, port: 0, portPrefix: 0 };
+    datapath.setPolicy(7, realize([ENTRY, range, redirect, waiting, any], [["a", 15001]]));
+    expect(datapath.dumpPolicy(7)).toEqual([
+      "Allow Egress 0 ANY/ANY proxy NONE precedence 3 cookie 77",
+      "Allow Ingress 0 80/TCP proxy 15001 precedence 3 cookie 77",
+      "Allow Ingress 0 8000-8063/TCP proxy NONE precedence 3 cookie 77",
+      "Allow Ingress 1001 80/TCP proxy NONE precedence 3 cookie 77",
+      "Deny Ingress 2 80/TCP proxy NONE precedence 3 cookie 77",
+    ]);
+    datapath.setPolicy(7, realize([]));
+    expect(datapath.dumpPolicy(7)).toEqual([]);
+  });
+  it("keeps the policy when an endpoint's identity changes", async () => {
+    under.subject.datapath.setPolicy(7, realize([ENTRY]));
+    under.endpoint = { ...under.endpoint, identity: 2002 };
+    await under.subject.datapath.addEndpoint(under.endpoint);
+    expect(under.subject.datapath.listEndpoints()).toEqual([under.endpoint]);
+    expect(under.subject.datapath.dumpPolicy(7)).toHaveLength(1);
+  });
+}
+
+function tableTests(under: UnderTest): void {
+  it("keeps an ipcache of prefixes", () => {
+    const { datapath } = under.subject;
+    datapath.upsertIpcache("172.20.2.9/32", { identity: 1003, tunnel: "192.168.10.102" });
+    datapath.upsertIpcache("0.0.0.0/0", { identity: 2 });
+    datapath.upsertIpcache("10.0.0.0/8", { identity: 16777217 });
+    datapath.deleteIpcache("10.0.0.0/8");
+    datapath.deleteIpcache("10.0.0.0/8");
+    expect(datapath.listIpcache()).toEqual(
+      new Map([
+        ["172.20.2.9/32", { identity: 1003, tunnel: "192.168.10.102" }],
+        ["0.0.0.0/0", { identity: 2 }],
+      ]),
+    );
+  });
+  it("names what it cannot take", () => {
+    expect(() => under.subject.datapath.upsertIpcache("fd00::/8", { identity: 1 })).toThrow(
+      '"fd00::" is not an IPv4 address',
+    );
+    expect(() => under.subject.datapath.upsertIpcache("10.0.0.0/40", { identity: 1 })).toThrow("is not an IPv4 prefix");
+  });
+  it("takes services, and the same again", () => {
+    const service = {
+      id: 1,
+      address: "10.96.0.9",
+      port: 80,
+      protocol: 6,
+      backends: [{ address: "172.20.1.10", port: 8080 }],
+    };
+    under.subject.datapath.setServices([service]);
+    under.subject.datapath.setServices([service]);
+    under.subject.datapath.setServices([]);
+  });
+}
+
+function lastTests(under: UnderTest): void {
+  it("starts and stops delivering events, having lost none", () => {
+    const stop = under.subject.datapath.onEvents(() => {});
+    stop();
+    stop();
+    expect(under.subject.datapath.lostEvents()).toBe(0);
+  });
+  it("removes an endpoint with its policy, twice", async () => {
+    await under.subject.datapath.removeEndpoint(7);
+    await under.subject.datapath.removeEndpoint(7);
+    expect(under.subject.datapath.listEndpoints()).toEqual([]);
+    expect(under.subject.datapath.dumpPolicy(7)).toEqual([]);
+  });
+}
+
+function endpointOn(subject: ContractSubject): EndpointConfig {
+  return {
+    id: 7,
+    identity: 1001,
+    address: "172.20.1.10",
+    interfaceName: "lxc7",
+    ifindex: subject.addInterface("lxc7"),
+    mac: "02:00:00:00:00:07",
+    hostMac: "02:00:00:00:01:07",
+  };
+}
+
+/** Declares the tests, which run in this order on one datapath; `open` makes it where it may make devices. */
 export function describeDatapath(name: string, open: () => Promise<ContractSubject>): void {
   describe(`datapath contract: ${name}`, () => {
-    let subject: ContractSubject;
-    let endpoint: EndpointConfig;
+    const under = {} as UnderTest;
     beforeAll(async () => {
-      subject = await open();
-      endpoint = {
-        id: 7,
-        identity: 1001,
-        address: "172.20.1.10",
-        interfaceName: "lxc7",
-        ifindex: subject.addInterface("lxc7"),
-        mac: "02:00:00:00:00:07",
-        hostMac: "02:00:00:00:01:07",
-      };
+      under.subject = await open();
+      under.endpoint = endpointOn(under.subject);
     });
-    afterAll(() => subject?.close());
-
-    it("wants the node prepared first, and prepares it twice", async () => {
-      await expect(subject.datapath.addEndpoint(endpoint)).rejects.toThrow("prepareNode comes first");
-      await subject.datapath.prepareNode(NODE);
-      await subject.datapath.prepareNode(NODE);
-    });
-    it("adds an endpoint twice and lists it once", async () => {
-      await subject.datapath.addEndpoint(endpoint);
-      await subject.datapath.addEndpoint(endpoint);
-      expect(subject.datapath.listEndpoints()).toEqual([endpoint]);
-    });
-    it("refuses a policy for an endpoint that is not there", () => {
-      expect(() => subject.datapath.setPolicy(8, realize([]))).toThrow("there is no endpoint 8");
-    });
-    it("shows the policy in force, ranges and redirects included", () => {
-      const { datapath } = subject;
-      expect(datapath.dumpPolicy(7)).toEqual([]);
-      const range = { ...ENTRY, identity: 0, port: 8000, portPrefix: 10 };
-      const redirect = { ...ENTRY, identity: 0, redirect: "a" };
-      const waiting = { ...ENTRY, identity: 2, redirect: "b" };
-      const any = { ...ENTRY, direction: "egress" as const, identity: 0, protocol: 0, port: 0, portPrefix: 0 };
-      datapath.setPolicy(7, realize([ENTRY, range, redirect, waiting, any], [["a", 15001]]));
-      expect(datapath.dumpPolicy(7)).toEqual([
-        "Allow Egress 0 ANY/ANY proxy NONE precedence 3 cookie 77",
-        "Allow Ingress 0 80/TCP proxy 15001 precedence 3 cookie 77",
-        "Allow Ingress 0 8000-8063/TCP proxy NONE precedence 3 cookie 77",
-        "Allow Ingress 1001 80/TCP proxy NONE precedence 3 cookie 77",
-        "Deny Ingress 2 80/TCP proxy NONE precedence 3 cookie 77",
-      ]);
-      datapath.setPolicy(7, realize([]));
-      expect(datapath.dumpPolicy(7)).toEqual([]);
-    });
-    it("keeps the policy when an endpoint's identity changes", async () => {
-      subject.datapath.setPolicy(7, realize([ENTRY]));
-      endpoint = { ...endpoint, identity: 2002 };
-      await subject.datapath.addEndpoint(endpoint);
-      expect(subject.datapath.listEndpoints()).toEqual([endpoint]);
-      expect(subject.datapath.dumpPolicy(7)).toHaveLength(1);
-    });
-    it("keeps an ipcache of prefixes", () => {
-      const { datapath } = subject;
-      datapath.upsertIpcache("172.20.2.9/32", { identity: 1003, tunnel: "192.168.10.102" });
-      datapath.upsertIpcache("0.0.0.0/0", { identity: 2 });
-      datapath.upsertIpcache("10.0.0.0/8", { identity: 16777217 });
-      datapath.deleteIpcache("10.0.0.0/8");
-      datapath.deleteIpcache("10.0.0.0/8");
-      expect(datapath.listIpcache()).toEqual(
-        new Map([
-          ["172.20.2.9/32", { identity: 1003, tunnel: "192.168.10.102" }],
-          ["0.0.0.0/0", { identity: 2 }],
-        ]),
-      );
-    });
-    it("names what it cannot take", () => {
-      expect(() => subject.datapath.upsertIpcache("fd00::/8", { identity: 1 })).toThrow(
-        '"fd00::" is not an IPv4 address',
-      );
-      expect(() => subject.datapath.upsertIpcache("10.0.0.0/40", { identity: 1 })).toThrow("is not an IPv4 prefix");
-    });
-    it("takes services, and the same again", () => {
-      const service = {
-        id: 1,
-        address: "10.96.0.9",
-        port: 80,
-        protocol: 6,
-        backends: [{ address: "172.20.1.10", port: 8080 }],
-      };
-      subject.datapath.setServices([service]);
-      subject.datapath.setServices([service]);
-      subject.datapath.setServices([]);
-    });
-    it("starts and stops delivering events, having lost none", () => {
-      const stop = subject.datapath.onEvents(() => {});
-      stop();
-      stop();
-      expect(subject.datapath.lostEvents()).toBe(0);
-    });
-    it("removes an endpoint with its policy, twice", async () => {
-      await subject.datapath.removeEndpoint(7);
-      await subject.datapath.removeEndpoint(7);
-      expect(subject.datapath.listEndpoints()).toEqual([]);
-      expect(subject.datapath.dumpPolicy(7)).toEqual([]);
-    });
+    afterAll(() => under.subject?.close());
+    endpointTests(under);
+    policyTests(under);
+    tableTests(under);
+    lastTests(under);
   });
 }

@@ -52,10 +52,8 @@ export interface RealizedPolicy {
   readonly cookies: readonly number[];
 }
 
-export interface EventBatch {
-  /** Event header and packet bytes, see bpf/abi.h; valid only during the call. */
-  (event: Uint8Array): void;
-}
+/** Event header and packet bytes, see bpf/abi.h; valid only during the call. */
+export type EventBatch = (event: Uint8Array) => void;
 
 /**
  * What the agent asks of a datapath. All of it is idempotent. State lives in the kernel and outlives the caller.

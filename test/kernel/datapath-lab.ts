@@ -29,6 +29,8 @@ export interface LabNode {
   call<T>(method: string, ...args: unknown[]): Promise<T>;
   /** Kills the datapath's process without a word, as a crash would. */
   kill(): Promise<void>;
+  /** Lets it exit by itself, listening for events as it is. */
+  stop(): Promise<void>;
   start(aggregation?: number): Promise<number>;
 }
 
@@ -166,13 +168,21 @@ class NodeProcess implements LabNode {
     });
   }
 
+  stop(): Promise<void> {
+    return this.#end((child) => child.stdin?.end());
+  }
+
   kill(): Promise<void> {
+    return this.#end((child) => child.kill("SIGKILL"));
+  }
+
+  #end(how: (child: ChildProcess) => void): Promise<void> {
     const child = this.#child;
     this.#child = undefined;
     if (!child || child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
     return new Promise((resolve) => {
       child.once("exit", () => resolve());
-      child.kill("SIGKILL");
+      how(child);
     });
   }
 }
@@ -200,6 +210,45 @@ function makeVeth(node: LabNode, netns: string, name: string, address: string): 
     netns,
   );
   ipBatch([`link set ${name} up`], node.netns);
+}
+
+interface PodSpec {
+  id: number;
+  identity: number;
+  /** Last octet of the address. */
+  host: number;
+  netns: string;
+}
+
+function makeEndpoint(node: LabNode, { id, identity, host, netns }: PodSpec) {
+  const address = node.config.podCidr.replace("0/24", String(host));
+  const interfaceName = `lxc${id}`;
+  makeVeth(node, netns, interfaceName, address);
+  const { ifindex, mac: hostMac } = linkMac(node.netns, interfaceName);
+  return { id, identity, address, interfaceName, ifindex, mac: linkMac(netns, "eth0").mac, hostMac };
+}
+
+/** Makes the pod's namespace and endpoint, and tells every node where its address is. */
+async function addPod(nodes: readonly LabNode[], node: LabNode, spec: PodSpec, children: ChildProcess[]): Promise<Pod> {
+  const { netns, identity } = spec;
+  const endpoint = makeEndpoint(node, spec);
+  await node.call("addEndpoint", endpoint);
+  for (const one of nodes) {
+    const entry = one === node ? { identity } : { identity, tunnel: node.config.address };
+    await one.call("upsertIpcache", `${endpoint.address}/32`, entry);
+  }
+  return {
+    ...endpoint,
+    netns,
+    node,
+    run: (command, timeoutMs) => inNetns(netns, command, timeoutMs),
+    spawn(command) {
+      const args = [`--net=/run/netns/${netns}`, "sh", "-c", `exec ${command}`];
+      const child = spawn("nsenter", args, { stdio: ["pipe", "pipe", "inherit"] });
+      children.push(child);
+      return child;
+    },
+  };
 }
 
 /** Starts both nodes with empty pins. */
@@ -230,44 +279,9 @@ export async function openLab(): Promise<Lab> {
     nodes,
     fabric,
     async pod(node, id, identity, host) {
-      const netns = `${name}-p${id}`;
-      const address = node.config.podCidr.replace("0/24", String(host));
-      namespaces.push(netns);
-      makeVeth(node, netns, `lxc${id}`, address);
-      const outside = linkMac(node.netns, `lxc${id}`);
-      const inside = linkMac(netns, "eth0");
-      const endpoint = {
-        id,
-        identity,
-        address,
-        interfaceName: `lxc${id}`,
-        ifindex: outside.ifindex,
-        mac: inside.mac,
-        hostMac: outside.mac,
-      };
-      await node.call("addEndpoint", endpoint);
-      for (const one of nodes) {
-        await one.call(
-          "upsertIpcache",
-          `${address}/32`,
-          one === node ? { identity } : { identity, tunnel: node.config.address },
-        );
-      }
-      return {
-        id,
-        identity,
-        address,
-        netns,
-        node,
-        run: (command, timeoutMs) => inNetns(netns, command, timeoutMs),
-        spawn(command) {
-          const child = spawn("nsenter", [`--net=/run/netns/${netns}`, "sh", "-c", `exec ${command}`], {
-            stdio: ["pipe", "pipe", "inherit"],
-          });
-          pods.push(child);
-          return child;
-        },
-      };
+      const pod = await addPod(nodes, node, { id, identity, host, netns: `${name}-p${id}` }, pods);
+      namespaces.push(pod.netns);
+      return pod;
     },
     async close() {
       for (const child of pods) child.kill("SIGKILL");

@@ -71,7 +71,7 @@ export function listenTransparently(port: number, mark: number, origins: ProxyOr
   setOption(fd, SocketOption.ReuseAddress, 1);
   if (bind(fd, socketAddress("0.0.0.0", port), 16) < 0 || listen(fd, 128) < 0) throw new Error(`listen ${port} failed`);
   const accepted: Record<string, unknown>[] = [];
-  const server = createServer({ allowHalfOpen: true }, (client) => serve(client, mark, origins, accepted));
+  const server = createServer((client) => serve(client, mark, origins, accepted));
   server.listen({ fd });
   return { accepted, close: () => server.close() };
 }

@@ -275,9 +275,9 @@ describe("a dead agent", () => {
     expect(curl(c, `http://${b.address}/`).status).toBe(28);
     await b.node.call("watch");
   });
-  it("may aggregate: a bulk transfer is a few trace events then", async () => {
+  it("may be told to aggregate: a bulk transfer is a few trace events then", async () => {
     for (const pod of [a, b, c]) await allowAll(pod);
-    await b.node.kill();
+    await b.node.stop();
     await b.node.start(3);
     await b.node.call("watch");
     await eventsOf(b.node, () => false);

@@ -8,9 +8,9 @@ import { libcCalls } from "./libbpf.ts";
 
 /** Room for the VXLAN header in the fabric's 1500 bytes: what a pod's interface and routes must use. */
 export const POD_MTU = 1450;
-export const HOST_DEVICE = "cilium_host";
+const HOST_DEVICE = "cilium_host";
 const HOST_PEER = "cilium_net";
-export const OVERLAY_DEVICE = "cilium_vxlan";
+const OVERLAY_DEVICE = "cilium_vxlan";
 
 export interface Devices {
   readonly host: number;

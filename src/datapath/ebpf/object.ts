@@ -8,17 +8,15 @@ import { type KernelMap, kernelMap } from "./map.ts";
 /** Layout version of the pinned maps: a new number starts with empty maps. */
 const PIN_VERSION = "v1";
 
-export const PROGRAMS = [
-  "from_endpoint",
-  "to_endpoint",
-  "from_overlay",
-  "from_network",
-  "to_network",
-  "from_host",
-  "to_proxy",
-  "loopback",
-] as const;
-export type ProgramName = (typeof PROGRAMS)[number];
+export type ProgramName =
+  | "from_endpoint"
+  | "to_endpoint"
+  | "from_overlay"
+  | "from_network"
+  | "to_network"
+  | "from_host"
+  | "to_proxy"
+  | "loopback";
 
 const MAPS = {
   sg_endpoint_by_ifindex: [4, LAYOUT.sg_endpoint.size],

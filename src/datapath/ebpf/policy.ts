@@ -14,7 +14,7 @@ const ICMP = 1;
 const ENOENT = 2;
 
 /** Bits of the key that count, from its identity on: 40, 48, or 48 plus the leading bits of the port. */
-export function keyBits(entry: PolicyMapEntry): number {
+function keyBits(entry: PolicyMapEntry): number {
   if (entry.protocol === 0) return 40;
   return 48 + entry.portPrefix;
 }

@@ -96,6 +96,13 @@ function openBell(ringFd: number): Bell {
     libcCalls.close(epoll);
     libcCalls.close(stop);
   };
+  const end = () => {
+    const one = Buffer.alloc(8);
+    one.writeUInt8(1);
+    libcCalls.write(stop, one, 8);
+  };
+  // A process that exits joins its threads: one that waits for ever would hold it for ever.
+  process.once("exit", end);
   return {
     wait: () =>
       new Promise((resolve) => {
@@ -108,9 +115,8 @@ function openBell(ringFd: number): Bell {
       }),
     close() {
       closed = true;
-      const one = Buffer.alloc(8);
-      one.writeUInt8(1);
-      if (waiting) libcCalls.write(stop, one, 8);
+      process.off("exit", end);
+      if (waiting) end();
       else release();
     },
   };

@@ -32,10 +32,10 @@ function longest(entries: readonly PolicyMapEntry[], identity: number, query: Qu
 /** The entry that decides, or nothing: default deny. */
 export function decide(entries: readonly PolicyMapEntry[], query: Query): PolicyMapEntry | undefined {
   const peer = query.identity === 0 ? undefined : longest(entries, query.identity, query);
-  const any = longest(entries, 0, query);
-  if (!peer || !any) return peer ?? any;
-  if (peer.precedence !== any.precedence) return peer.precedence > any.precedence ? peer : any;
-  return prefixOf(peer) >= prefixOf(any) ? peer : any;
+  const wildcard = longest(entries, 0, query);
+  if (!peer || !wildcard) return peer ?? wildcard;
+  if (peer.precedence !== wildcard.precedence) return peer.precedence > wildcard.precedence ? peer : wildcard;
+  return prefixOf(peer) >= prefixOf(wildcard) ? peer : wildcard;
 }
 
 /** Which kind of entry decided, for verdict events. */
