@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { identityLabelsOfPod, reservedIdentities } from "../model/identity.ts";
+import type { Selector } from "../model/selector.ts";
 import { explain } from "./explain.ts";
 import { lookup } from "./lookup.ts";
 import { parseCiliumNetworkPolicy } from "./parse.ts";
@@ -109,6 +110,27 @@ describe("redirects", () => {
     made.cache.removeIdentity(1500);
     made.cache.removeIdentity(CLIENT);
     expect(resolve(made).redirects).toEqual([]);
+  });
+});
+
+describe("a named port at egress", () => {
+  const toWeb = world({ ...server, egress: [{ toPorts: [{ ports: [{ port: "web", protocol: "TCP" }] }] }] });
+  const verdictWith = (...numbers: readonly number[]) => {
+    const ports = numbers.map((port) => ({ name: "Web", port, protocol: 6 }));
+    const view = {
+      select: (selector: Selector) => toWeb.cache.select(selector),
+      namedPorts: (id: number) => (id === CLIENT ? ports : []),
+    };
+    const subject = { labels: pod("server"), identity: SERVER, namedPorts: [], isHost: false };
+    const policy = resolveEndpointPolicy(toWeb.repository, subject, view);
+    return lookup(policy, { direction: "egress", identity: CLIENT, protocol: 6, port: 8080 }).verdict;
+  };
+
+  it("is the peer's, and nothing when its pods do not agree on the number", () => {
+    expect(verdictWith(8080)).toBe("allow");
+    expect(verdictWith(8080, 8080)).toBe("allow");
+    expect(verdictWith(8080, 9090)).toBe("deny");
+    expect(verdictWith()).toBe("deny");
   });
 });
 
