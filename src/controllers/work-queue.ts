@@ -1,5 +1,5 @@
 const FIRST_RETRY_MS = 5;
-const LAST_RETRY_MS = 30_000;
+const LAST_RETRY_MS = 5_000;
 
 export interface WorkQueueOptions {
   /** Brings one key's world in order; a rejection is tried again, later each time. */

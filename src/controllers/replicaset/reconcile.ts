@@ -1,8 +1,7 @@
 import type { KubeObject } from "../../kube/client/index.ts";
-import { equalJson, type Fields, fieldsOf } from "../../kube/object.ts";
+import { type Fields, fieldsOf } from "../../kube/object.ts";
 import {
   availableIn,
-  hasCondition,
   isActive,
   isAvailable,
   isReady,
@@ -93,14 +92,4 @@ export function planReplicas(set: KubeObject, pods: readonly KubeObject[], now: 
     status: nextStatus(set, active, now),
     lookAgainIn: waits.length === 0 ? undefined : Math.min(...(waits as number[])),
   };
-}
-
-/** True when the status on the server already says the same. */
-export function statusIsSaid(object: KubeObject, status: Fields): boolean {
-  return equalJson(statusOf(object), status);
-}
-
-/** True when the set reports that its pods cannot be made. */
-export function reportsFailure(set: KubeObject): boolean {
-  return hasCondition(set, "ReplicaFailure");
 }

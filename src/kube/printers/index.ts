@@ -25,7 +25,6 @@ import {
 } from "./workload.ts";
 
 export { ageText } from "./duration.ts";
-export { podStatusText } from "./pod.ts";
 
 /** A kind, with its CustomResourceDefinition when it is a custom one. */
 export interface TableKind extends GroupVersionKind {

@@ -104,7 +104,7 @@ function summarize(pod: KubeObject): Summary {
 }
 
 /** What STATUS shows: the phase, or the reason why a container does not run, or that the pod ends. */
-export function podStatusText(pod: KubeObject): string {
+function podStatusText(pod: KubeObject): string {
   const status = statusOf(pod);
   const ended = status.phase === "Succeeded" || status.phase === "Failed";
   if (pod.metadata.deletionTimestamp && status.reason === "NodeLost") return "Unknown";

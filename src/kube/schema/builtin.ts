@@ -26,11 +26,6 @@ export function definition(name: string): SchemaNode {
   return node;
 }
 
-/** All names of built-in definitions, in order. */
-export function definitionNames(): readonly string[] {
-  return Object.keys(texts);
-}
-
 /** The full name of a built-in kind's definition. */
 export function definitionName({ group, version, kind }: GroupVersionKind): string | undefined {
   return nameByKind.get(`${group}/${version}/${kind}`);
