@@ -70,8 +70,9 @@ function mapId(fd: number): number {
   return info.readUInt32LE(4);
 }
 
-/** More than this many waiting calls would fill the thread pool: then the caller waits itself. */
-const MOST_WAITING = 2;
+/** More waiting calls would fill node's thread pool (one thread waits for events, one stays free): then the caller waits
+ * itself. An agent that sets policies in bursts wants UV_THREADPOOL_SIZE=16. */
+const MOST_WAITING = Math.max(1, Number(process.env["UV_THREADPOOL_SIZE"] ?? 4) - 2);
 const SWAP_PATIENCE_MS = 2000;
 let waiting = 0;
 
