@@ -1,12 +1,13 @@
-import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { type Health, HealthCheckResponse_ServingStatus as Status } from "../../proto/gen/health_pb.js";
+import type { Handlers } from "./server.ts";
 
 /** Names under which hubble's command and other gRPC clients ask. */
 const SERVICES: ReadonlySet<string> = new Set(["", "hubble.server.Observer", "observer.Observer"]);
 const WATCH_INTERVAL_MS = 5000;
 
 /** The health service; `serving` is asked at each check. */
-export function healthService(serving: () => Promise<boolean>): ServiceImpl<typeof Health> {
+export function healthService(serving: () => Promise<boolean>): Handlers<typeof Health> {
   const check = async (service: string) => {
     if (!SERVICES.has(service)) throw new ConnectError(`unknown service ${JSON.stringify(service)}`, Code.NotFound);
     return { status: (await serving()) ? Status.SERVING : Status.NOT_SERVING };

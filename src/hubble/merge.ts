@@ -104,26 +104,7 @@ export function createMerge(windowMs: number, now: () => number): Merge {
 
   return {
     next,
-    lane() {
-      const state: LaneState = { queue: [], head: 0, open: true, hasRoom: undefined };
-      lanes.add(state);
-      return {
-        push(response) {
-          state.queue.push({ response, time: response.time, arrivedMs: now() });
-          notify();
-        },
-        room: () =>
-          state.queue.length - state.head < LANE_LIMIT
-            ? Promise.resolve()
-            : new Promise((resolve) => {
-                state.hasRoom = resolve;
-              }),
-        close() {
-          state.open = false;
-          notify();
-        },
-      };
-    },
+    lane: () => openLane(lanes, now, notify),
     announce(response) {
       announced.push(response);
       notify();
@@ -145,5 +126,26 @@ export function createMerge(windowMs: number, now: () => number): Merge {
         signal.addEventListener("abort", done);
         if (signal.aborted) done();
       }),
+  };
+}
+
+function openLane(lanes: Set<LaneState>, now: () => number, notify: () => void): Lane {
+  const state: LaneState = { queue: [], head: 0, open: true, hasRoom: undefined };
+  lanes.add(state);
+  return {
+    push(response) {
+      state.queue.push({ response, time: response.time, arrivedMs: now() });
+      notify();
+    },
+    room() {
+      if (state.queue.length - state.head < LANE_LIMIT) return Promise.resolve();
+      return new Promise((resolve) => {
+        state.hasRoom = resolve;
+      });
+    },
+    close() {
+      state.open = false;
+      notify();
+    },
   };
 }

@@ -1,4 +1,4 @@
-import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { Health } from "../../proto/gen/health_pb.js";
 import { type GetFlowsResponse, Observer as ObserverService } from "../../proto/gen/observer_pb.js";
 import { Peer } from "../../proto/gen/peer_pb.js";
@@ -8,7 +8,7 @@ import { healthService } from "./health.ts";
 import { type PeerSource, peerService, staticPeers } from "./peer.ts";
 import { createFlowReader, nextAppend } from "./reader.ts";
 import { type FlowQuery, parseFlowsRequest } from "./request.ts";
-import { createGrpcServer, type GrpcListener } from "./server.ts";
+import { createGrpcServer, type GrpcListener, type Handlers } from "./server.ts";
 import { ringNamespaces, ringStatus } from "./status.ts";
 
 export interface ObserverOptions {
@@ -44,7 +44,7 @@ export async function* responses(source: ResponseSource, signal: AbortSignal): A
 function observerService(
   options: ObserverOptions,
   open: (query: FlowQuery) => ResponseSource,
-): ServiceImpl<typeof ObserverService> {
+): Handlers<typeof ObserverService> {
   const startedMs = options.now();
   const { ring, version, now } = options;
   return {

@@ -1,5 +1,5 @@
-import type { ServiceImpl } from "@connectrpc/connect";
 import { type ChangeNotification, ChangeNotificationType, type Peer } from "../../proto/gen/peer_pb.js";
+import type { Handlers } from "./server.ts";
 
 /** A node with an observer. */
 export interface PeerNode {
@@ -40,7 +40,7 @@ export function peerChanges(
 }
 
 /** Peer.Notify over a source. */
-export function peerService(source: PeerSource): ServiceImpl<typeof Peer> {
+export function peerService(source: PeerSource): Handlers<typeof Peer> {
   return {
     async *notify(_request, { signal }): AsyncGenerator<Omit<ChangeNotification, "$typeName">> {
       let known = new Map<string, string>();

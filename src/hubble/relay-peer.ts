@@ -24,14 +24,14 @@ function hostAndPort(address: string): string {
 /** Opens no connection yet: the first call does. */
 export function createRelayPeer(node: PeerNode): RelayPeer {
   const baseUrl = `http://${hostAndPort(node.address)}`;
-  const sessionManager = new Http2SessionManager(baseUrl);
-  const client = createClient(Observer, createGrpcTransport({ baseUrl, sessionManager }));
+  const sessions = new Http2SessionManager(baseUrl);
+  const client = createClient(Observer, createGrpcTransport({ baseUrl, sessionManager: sessions }));
   return {
     name: node.name,
     address: hostAndPort(node.address),
     client,
     status: () => client.serverStatus({}, { timeoutMs: PROBE_TIMEOUT_MS }).catch(() => undefined),
-    close: () => sessionManager.abort(),
+    close: () => sessions.abort(),
   };
 }
 

@@ -1,5 +1,5 @@
 import { create } from "@bufbuild/protobuf";
-import { Code, ConnectError, type ServiceImpl } from "@connectrpc/connect";
+import { Code, ConnectError } from "@connectrpc/connect";
 import { Health } from "../../proto/gen/health_pb.js";
 import {
   type GetNodesResponse,
@@ -16,7 +16,7 @@ import { type PeerNode, type PeerSource, staticPeers } from "./peer.ts";
 import { relayFlows } from "./relay-flows.ts";
 import { createPeerPool, type PeerPool } from "./relay-peer.ts";
 import { type FlowQuery, parseFlowsRequest } from "./request.ts";
-import { createGrpcServer } from "./server.ts";
+import { createGrpcServer, type Handlers } from "./server.ts";
 import { namespacesResponse } from "./status.ts";
 
 const MAX_UNAVAILABLE_NAMES = 10;
@@ -98,7 +98,7 @@ export function createRelay(options: RelayOptions): Relay {
   const headers = { "hubble-relay-version": version };
   const open = ({ request }: FlowQuery, signal: AbortSignal): ResponseSource =>
     relayFlows({ pool, request, nodeName, now, signal });
-  const service: ServiceImpl<typeof ObserverService> = {
+  const service: Handlers<typeof ObserverService> = {
     getFlows: (request, { signal }) => responses(open(parseFlowsRequest(request), signal), signal),
     getAgentEvents: notOnRelay("GetAgentEvents"),
     getDebugEvents: notOnRelay("GetDebugEvents"),

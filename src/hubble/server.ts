@@ -6,8 +6,12 @@ import {
   type Http2ServerResponse,
   type ServerHttp2Session,
 } from "node:http2";
-import type { ConnectRouter } from "@connectrpc/connect";
+import type { DescService } from "@bufbuild/protobuf";
+import type * as connect from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
+
+/** What answers the methods of a service. */
+export type Handlers<S extends DescService> = connect.ServiceImpl<S>;
 
 /** Where a gRPC server listens: a unix socket, an address, or a descriptor that already listens. */
 export type GrpcListener =
@@ -19,7 +23,7 @@ export type GrpcListener =
 export type StreamHandler = (request: Http2ServerRequest, response: Http2ServerResponse) => boolean;
 
 export interface GrpcServerOptions {
-  readonly routes: (router: ConnectRouter) => void;
+  readonly routes: (router: connect.ConnectRouter) => void;
   /** Sent with every answer, e.g. `hubble-server-version`. */
   readonly headers: Readonly<Record<string, string>>;
   /** Asked first: the fast way for streams of flows. */

@@ -9,7 +9,7 @@ export { alignColumns } from "./columns.ts";
 export { messageJson } from "./json.ts";
 export { RESERVED_NAMES, TRACE_POINT_NAMES } from "./names.ts";
 export type { Printer, PrintOptions } from "./printer.ts";
-export { formatTime, TIME_FORMATS, type TimeFormat } from "./time.ts";
+export { TIME_FORMATS, type TimeFormat } from "./time.ts";
 
 /** The values of `--output`. */
 export const OUTPUT_FORMATS = ["compact", "dict", "json", "jsonpb", "tab", "table"] as const;
