@@ -21,7 +21,12 @@ async function variablesFrom(source: EnvFrom, reader: ObjectReader, namespace: s
   return Object.entries(data).map(([key, value]) => [`${source.prefix ?? ""}${key}`, value.toString()]);
 }
 
-async function valueOf(variable: EnvVar, pod: Pod, facts: PodFacts, reader: ObjectReader): Promise<string | undefined> {
+async function variableValue(
+  variable: EnvVar,
+  pod: Pod,
+  facts: PodFacts,
+  reader: ObjectReader,
+): Promise<string | undefined> {
   const from = variable.valueFrom;
   if (from?.fieldRef) return fieldRefValue(pod, facts, from.fieldRef.fieldPath);
   const reference = from?.configMapKeyRef ?? from?.secretKeyRef;
@@ -62,7 +67,7 @@ export async function environmentOf(
   }
   for (const variable of container.env ?? []) {
     const value = variable.valueFrom
-      ? await valueOf(variable, pod, facts, reader)
+      ? await variableValue(variable, pod, facts, reader)
       : expandReferences(variable.value ?? "", values);
     if (value !== undefined) values.set(variable.name, value);
   }

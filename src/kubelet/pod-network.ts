@@ -68,23 +68,34 @@ export function readNetworkRecord(directory: string): PodNetworkRecord | undefin
   }
 }
 
+/** The host side speaks no IPv6 of its own making: its router solicitations would reach the datapath. */
+async function raiseHostSide(netns: string, name: string): Promise<void> {
+  const sysctl = `/proc/sys/net/ipv6/conf/${name}/disable_ipv6`;
+  withNetns(netns, () => {
+    if (existsSync(sysctl)) writeFileSync(sysctl, "1");
+  });
+  await ip(netns, [`link set ${name} up`]);
+}
+
 async function connect(
   place: PodNetworkPlace,
   record: PodNetworkRecord,
   podNetns: string,
   digest: Buffer,
 ): Promise<void> {
-  const { interfaceName, sandboxPid } = record;
-  await ip(place.nodeNetns, [
-    `link add ${interfaceName} mtu ${POD_MTU} addrgenmode none address ${macFrom(digest, 12)} type veth peer name eth0 mtu ${POD_MTU} addrgenmode none address ${macFrom(digest, 6)} netns ${sandboxPid}`,
-    `link set ${interfaceName} up`,
-  ]);
-  await ip(podNetns, [
+  const { interfaceName, sandboxPid, address, gateway } = record;
+  const ends = [
+    `${interfaceName} mtu ${POD_MTU} address ${macFrom(digest, 12)} type veth`,
+    `peer name eth0 mtu ${POD_MTU} address ${macFrom(digest, 6)} netns ${sandboxPid}`,
+  ];
+  await ip(place.nodeNetns, [`link add ${ends.join(" ")}`]);
+  const podSide = [
     "link set eth0 up",
-    `addr add ${record.address}/32 dev eth0`,
-    `route add ${record.gateway} dev eth0 scope link`,
-    `route add default via ${record.gateway} dev eth0 src ${record.address}`,
-  ]);
+    `addr add ${address}/32 dev eth0`,
+    `route add ${gateway} dev eth0 scope link`,
+    `route add default via ${gateway} dev eth0 src ${address}`,
+  ];
+  await Promise.all([raiseHostSide(place.nodeNetns, interfaceName), ip(podNetns, podSide)]);
 }
 
 /**

@@ -28,6 +28,21 @@ class HttpError extends Error {
   }
 }
 
+/** A Status object: what clients of the API print. */
+function errorBody(error: Error): string {
+  const code = statusCodeOf(error);
+  const reason = code === 404 ? "NotFound" : code === 400 ? "BadRequest" : code === 403 ? "Forbidden" : "InternalError";
+  return JSON.stringify({
+    kind: "Status",
+    apiVersion: "v1",
+    metadata: {},
+    status: "Failure",
+    message: error.message,
+    reason,
+    code,
+  });
+}
+
 interface PodPath {
   readonly verb: string;
   readonly worker: Worker;
@@ -98,8 +113,8 @@ class NodeServer {
 
   handle(request: IncomingMessage, response: ServerResponse): void {
     this.#answer(request, response).catch((error: Error) => {
-      if (response.headersSent) return response.destroy();
-      response.writeHead(statusCodeOf(error), { "Content-Type": "text/plain" }).end(`${error.message}\n`);
+      if (response.headersSent) response.destroy();
+      else response.writeHead(statusCodeOf(error), { "Content-Type": "application/json" }).end(errorBody(error));
     });
   }
 
@@ -107,10 +122,10 @@ class NodeServer {
     socket.on("error", () => socket.destroy());
     this.#upgrade(request, socket, head).catch((error: Error) => {
       if (!socket.writable) return;
-      const body = `${error.message}\n`;
+      const body = errorBody(error);
       const reason = statusCodeOf(error) === 404 ? "Not Found" : "Bad Request";
       socket.end(
-        `HTTP/1.1 ${statusCodeOf(error)} ${reason}\r\nContent-Type: text/plain\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
+        `HTTP/1.1 ${statusCodeOf(error)} ${reason}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
       );
     });
   }
@@ -259,7 +274,8 @@ function logSource(worker: Worker, container: string, previous: boolean): LogSou
     return { path: record.logPath, stamped: false, ended: () => false };
   }
   const status = worker.containerStatus(container);
-  if (status === undefined) throw new HttpError(400, `container "${container}" in pod "${name}" is waiting to start`);
+  if (status === undefined)
+    throw new HttpError(400, `container "${container}" in pod "${name}" is waiting to start: ContainerCreating`);
   if (!previous) {
     return {
       path: status.logPath,
