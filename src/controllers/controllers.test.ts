@@ -173,6 +173,24 @@ test("deleting with orphans leaves the set, and in the foreground waits for the 
   expect(await list(kube.Pods)).toEqual([]);
 });
 
+test("Endpoints that a user writes stay, also before their service comes, and are mirrored then", async () => {
+  const subsets = [{ addresses: [{ ip: "192.168.10.9" }], ports: [{ port: 443 }] }];
+  const meta = { name: "outside", namespace: "default" };
+  await server.client.create(kube.Endpoints, { apiVersion: "v1", kind: "Endpoints", metadata: meta, subsets });
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const service = { apiVersion: "v1", kind: "Service", metadata: meta, spec: { ports: [{ port: 443 }] } };
+  await server.client.create(kube.Services, service);
+  await until(
+    () => list(kube.EndpointSlices),
+    (items) => items.some((item) => item.metadata.labels?.["kubernetes.io/service-name"] === "outside"),
+  );
+  await server.client.delete(kube.Services, "outside", { namespace: "default" });
+  await until(
+    () => list(kube.Endpoints),
+    (items) => !items.some((item) => item.metadata.name === "outside"),
+  );
+});
+
 test("a namespace gets its account, and goes with all that is in it", async () => {
   await server.client.create(kube.Namespaces, { apiVersion: "v1", kind: "Namespace", metadata: { name: "x" } });
   await until(

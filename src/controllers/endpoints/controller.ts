@@ -3,7 +3,16 @@ import { equalJson } from "../../kube/object.ts";
 import { type ControllerContext, splitKey } from "../context.ts";
 import { keyOf, keyOfObject } from "../object-cache.ts";
 import { hasEnded, isReady, labelsOf, specOf, statusOf, stays } from "../objects.ts";
-import { hasSelector, ownSlices, planSlices, sameEndpoints, serviceNameOf, wantedEndpoints } from "./reconcile.ts";
+import {
+  hasSelector,
+  ownSlices,
+  planMirror,
+  planSlices,
+  type SlicePlan,
+  sameEndpoints,
+  serviceNameOf,
+  wantedEndpoints,
+} from "./reconcile.ts";
 
 /** Changes of a pod that a service's addresses depend on. */
 function matters(old: KubeObject, next: KubeObject): boolean {
@@ -17,7 +26,7 @@ function matters(old: KubeObject, next: KubeObject): boolean {
   );
 }
 
-/** Keeps the Endpoints and EndpointSlices of services that have a selector. */
+/** Keeps the Endpoints and EndpointSlices of services that have a selector; mirrors Endpoints written by hand. */
 export function startEndpoints(context: ControllerContext): void {
   const services = context.cache(Services);
   const pods = context.cache(Pods);
@@ -44,8 +53,11 @@ export function startEndpoints(context: ControllerContext): void {
     },
     onDelete: addServices,
   });
-  // Repairs what others delete.
-  endpoints.on({ onDelete: (object) => queue.add(keyOfObject(object)) });
+  // Repairs what others delete, and follows the Endpoints that users write; those may come before their service.
+  const addService = ({ metadata }: KubeObject): void => {
+    if (services.get(metadata.name, metadata.namespace)) queue.add(keyOf(metadata.name, metadata.namespace));
+  };
+  endpoints.on({ onAdd: addService, onUpdate: (_, object) => addService(object), onDelete: addService });
   slices.on({
     onDelete: (slice) => {
       const name = serviceNameOf(slice);
@@ -57,9 +69,13 @@ export function startEndpoints(context: ControllerContext): void {
     const { namespace, name } = splitKey(key);
     const service = services.get(name, namespace);
     if (!service || !stays(service)) return removeAll(name, namespace, service);
-    if (!hasSelector(service)) return;
+    const present = slices.list(namespace);
+    if (!hasSelector(service)) {
+      await writeSlices(context, planMirror(service, endpoints.get(name, namespace), present));
+      return;
+    }
     const own = pods.list(namespace);
-    await Promise.all([syncEndpoints(context, service, own), syncSlices(context, service, own)]);
+    await Promise.all([syncEndpoints(context, service, own), writeSlices(context, planSlices(service, own, present))]);
   }
 
   /** Slices go with their owner; Endpoints have none and share the service's name. */
@@ -85,8 +101,7 @@ async function syncEndpoints(
   }
 }
 
-async function syncSlices(context: ControllerContext, service: KubeObject, pods: readonly KubeObject[]): Promise<void> {
-  const plan = planSlices(service, pods, context.cache(EndpointSlices).list(service.metadata.namespace));
+async function writeSlices(context: ControllerContext, plan: SlicePlan): Promise<void> {
   await Promise.all([
     ...plan.create.map((slice) => context.create(EndpointSlices, slice)),
     ...plan.update.map((slice) => context.update(EndpointSlices, slice)),

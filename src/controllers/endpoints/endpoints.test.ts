@@ -3,7 +3,7 @@ import type { KubeObject } from "../../kube/client/index.ts";
 import type { Fields } from "../../kube/object.ts";
 import { objectsOf } from "../objects.ts";
 import { pod, thing } from "../test-objects.ts";
-import { hasSelector, planSlices, sameEndpoints, wantedEndpoints } from "./reconcile.ts";
+import { hasSelector, planMirror, planSlices, sameEndpoints, wantedEndpoints } from "./reconcile.ts";
 
 const labels = { app: "a" };
 const service = (ports: Fields[] = [{ port: 80 }], spec: Fields = {}): KubeObject =>
@@ -101,4 +101,23 @@ test("a leaving pod stays in its slice, marked", () => {
 test("a service without pods has one empty slice", () => {
   const { create } = planSlices(service(), [], []);
   expect(create.map((slice) => slice.endpoints)).toEqual([[]]);
+});
+
+test("Endpoints written by hand for a service without a selector are mirrored, unless they say no", () => {
+  const bare = service(undefined, { selector: undefined });
+  const subsets = [{ addresses: [{ ip: "192.168.10.9" }], ports: [{ port: 443, protocol: "TCP" }] }];
+  const written = { ...thing("Endpoints", "web"), subsets };
+  const { create } = planMirror(bare, written, []);
+  expect(create[0]).toMatchObject({
+    endpoints: [{ addresses: ["192.168.10.9"], conditions: { ready: true } }],
+    ports: [{ name: "", port: 443, protocol: "TCP" }],
+  });
+  const stored = create.map((slice) => ({ ...slice, metadata: { ...slice.metadata, name: "web-1" } }));
+  expect(planMirror(bare, written, stored)).toEqual({ create: [], update: [], remove: [] });
+  expect(planMirror(bare, undefined, stored).remove).toHaveLength(1);
+  const silent = {
+    ...written,
+    metadata: { ...written.metadata, labels: { "endpointslice.kubernetes.io/skip-mirror": "true" } },
+  };
+  expect(planMirror(bare, silent, []).create).toEqual([]);
 });

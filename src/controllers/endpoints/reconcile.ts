@@ -1,12 +1,14 @@
-import type { KubeObject } from "../../kube/client/index.ts";
+import type { KubeObject, OwnerReference } from "../../kube/client/index.ts";
 import { equalJson, type Fields, fieldsOf } from "../../kube/object.ts";
-import { controllerReference, labelsOf, specOf } from "../objects.ts";
+import { controllerReference, labelsOf, objectsOf, specOf } from "../objects.ts";
 import { type Backend, backendsOf, byPorts, type Port, targetReference } from "./addresses.ts";
 
 const HEADLESS = "service.kubernetes.io/headless";
 const SERVICE_NAME = "kubernetes.io/service-name";
 const MANAGED_BY = "endpointslice.kubernetes.io/managed-by";
 const MANAGER = "endpointslice-controller.k8s.io";
+const MIRROR_MANAGER = "endpointslicemirroring-controller.k8s.io";
+const SKIP_MIRROR = "endpointslice.kubernetes.io/skip-mirror";
 const SLICE_SIZE = 100;
 /** As the original: an Endpoints object holds no more. */
 const ENDPOINTS_SIZE = 1000;
@@ -91,17 +93,23 @@ function sliceContents(service: KubeObject, pods: readonly KubeObject[]): Fields
   });
 }
 
+/** Whose slices they are: who manages them, and with which object they go. */
+interface Source {
+  readonly manager: string;
+  readonly owner: OwnerReference;
+}
+
 /** A slice's labels: the service's own, and whose it is. */
-function sliceLabels(service: KubeObject): Record<string, string> {
+function sliceLabels(service: KubeObject, manager: string): Record<string, string> {
   return {
     ...labelsOf(service),
     [SERVICE_NAME]: service.metadata.name,
-    [MANAGED_BY]: MANAGER,
+    [MANAGED_BY]: manager,
     ...(isHeadless(service) ? { [HEADLESS]: "" } : {}),
   };
 }
 
-function newSlice(service: KubeObject, content: Fields): KubeObject {
+function newSlice(service: KubeObject, source: Source, content: Fields): KubeObject {
   const { name, namespace } = service.metadata;
   return {
     apiVersion: "discovery.k8s.io/v1",
@@ -110,45 +118,89 @@ function newSlice(service: KubeObject, content: Fields): KubeObject {
       name: "",
       generateName: `${name}-`,
       ...(namespace ? { namespace } : {}),
-      labels: sliceLabels(service),
-      ownerReferences: [controllerReference(service, "", "v1", "Service")],
+      labels: sliceLabels(service, source.manager),
+      ownerReferences: [source.owner],
     },
     addressType: "IPv4",
     ...content,
   };
 }
 
-/** The slices of a service that this controller keeps. */
-export function ownSlices(service: KubeObject, slices: readonly KubeObject[]): KubeObject[] {
+/** The slices of a service that one manager keeps. */
+function slicesOf(service: KubeObject, slices: readonly KubeObject[], manager: string): KubeObject[] {
   return slices
     .filter(
-      (slice) => labelsOf(slice)[SERVICE_NAME] === service.metadata.name && labelsOf(slice)[MANAGED_BY] === MANAGER,
+      (slice) => labelsOf(slice)[SERVICE_NAME] === service.metadata.name && labelsOf(slice)[MANAGED_BY] === manager,
     )
     .sort((a, b) => (a.metadata.name < b.metadata.name ? -1 : 1));
 }
 
-/** The service's name behind a slice of ours. */
-export function serviceNameOf(slice: KubeObject): string | undefined {
-  return labelsOf(slice)[MANAGED_BY] === MANAGER ? labelsOf(slice)[SERVICE_NAME] : undefined;
+/** The slices of a service that this controller keeps. */
+export function ownSlices(service: KubeObject, slices: readonly KubeObject[]): KubeObject[] {
+  return slicesOf(service, slices, MANAGER);
 }
 
-/** How a service's slices become what they should be; slices are reused, so a change of one pod writes one slice. */
-export function planSlices(service: KubeObject, pods: readonly KubeObject[], slices: readonly KubeObject[]): SlicePlan {
-  // A service without pods keeps one empty slice, so that clients see it is known.
-  const contents = sliceContents(service, pods);
-  if (contents.length === 0) contents.push({ endpoints: [], ports: [] });
-  const own = ownSlices(service, slices);
-  const labels = sliceLabels(service);
+/** The service's name behind a slice of ours. */
+export function serviceNameOf(slice: KubeObject): string | undefined {
+  const manager = labelsOf(slice)[MANAGED_BY];
+  return manager === MANAGER || manager === MIRROR_MANAGER ? labelsOf(slice)[SERVICE_NAME] : undefined;
+}
+
+/** Slices are reused, so a change of one pod writes one slice. */
+function planContents(
+  service: KubeObject,
+  source: Source,
+  contents: readonly Fields[],
+  slices: readonly KubeObject[],
+): SlicePlan {
+  const own = slicesOf(service, slices, source.manager);
+  const labels = sliceLabels(service, source.manager);
   const create: KubeObject[] = [];
   const update: KubeObject[] = [];
   for (const [index, content] of contents.entries()) {
     const slice = own[index];
-    if (!slice) create.push(newSlice(service, content));
+    if (!slice) create.push(newSlice(service, source, content));
     else if (!sameSlice(slice, content, labels)) {
       update.push({ ...slice, ...content, metadata: { ...slice.metadata, labels } });
     }
   }
   return { create, update, remove: own.slice(contents.length) };
+}
+
+/** How the slices of a service with a selector become what they should be. */
+export function planSlices(service: KubeObject, pods: readonly KubeObject[], slices: readonly KubeObject[]): SlicePlan {
+  // A service without pods keeps one empty slice, so that clients see it is known.
+  const contents = sliceContents(service, pods);
+  if (contents.length === 0) contents.push({ endpoints: [], ports: [] });
+  const source = { manager: MANAGER, owner: controllerReference(service, "", "v1", "Service") };
+  return planContents(service, source, contents, slices);
+}
+
+function mirrored(subset: Fields): Fields {
+  const entry =
+    (ready: boolean) =>
+    ({ ip, hostname, nodeName, targetRef }: Fields): Fields => ({
+      addresses: [ip],
+      conditions: { ready },
+      ...(hostname ? { hostname } : {}),
+      ...(targetRef ? { targetRef } : {}),
+      ...(nodeName ? { nodeName } : {}),
+    });
+  const ready = objectsOf(subset.addresses).map(entry(true));
+  const others = objectsOf(subset.notReadyAddresses).map(entry(false));
+  return { endpoints: [...ready, ...others], ports: objectsOf(subset.ports).map((port) => ({ name: "", ...port })) };
+}
+
+/** How the slices of a service without a selector follow the Endpoints that a user wrote for it. */
+export function planMirror(
+  service: KubeObject,
+  endpoints: KubeObject | undefined,
+  slices: readonly KubeObject[],
+): SlicePlan {
+  const skipped = !endpoints || labelsOf(endpoints)[SKIP_MIRROR] === "true" || specOf(service).type === "ExternalName";
+  const contents = skipped ? [] : objectsOf(endpoints.subsets).map(mirrored);
+  const owner = controllerReference(endpoints ?? service, "", "v1", endpoints ? "Endpoints" : "Service");
+  return planContents(service, { manager: MIRROR_MANAGER, owner }, contents, slices);
 }
 
 function sameSlice(slice: KubeObject, content: Fields, labels: Record<string, string>): boolean {
