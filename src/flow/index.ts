@@ -1,8 +1,6 @@
 export { accessRecordToFlow } from "./access.ts";
 export type { EndpointFacts, FlowContext, PolicyOrigin, ServiceName } from "./context.ts";
 export { type DatapathEvent, decodeEvent, EventType } from "./decode/event.ts";
-export { decodePacket, type Packet } from "./decode/packet.ts";
-export { dropReasonText } from "./drop-reason.ts";
-export { timestampFromNs, toFlow } from "./flow.ts";
+export { toFlow } from "./flow.ts";
 export { createFlowPipeline, type FlowPipeline } from "./pipeline.ts";
 export { createFlowRing, type FlowRing, type Overtaken, type RingEntry } from "./ring.ts";

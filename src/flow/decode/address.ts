@@ -1,3 +1,5 @@
+import { formatAddress } from "../../model/cidr.ts";
+
 const V4_PREFIX_WORDS = [0, 0, 0, 0, 0, 0xffff] as const;
 
 /** Dotted text of four bytes at `offset`. The caller has checked that they are there. */
@@ -5,25 +7,9 @@ export function ipv4Text(bytes: Uint8Array, offset: number): string {
   return `${bytes[offset]}.${bytes[offset + 1]}.${bytes[offset + 2]}.${bytes[offset + 3]}`;
 }
 
-function longestZeroRun(words: readonly number[]): { start: number; length: number } {
-  let best = { start: -1, length: 0 };
-  for (let start = 0; start < words.length; start++) {
-    let length = 0;
-    while (start + length < words.length && words[start + length] === 0) length++;
-    if (length > best.length) best = { start, length };
-    start += length;
-  }
-  return best;
-}
-
 /** Text of sixteen bytes at `offset` in the shortest form of RFC 5952. The caller has checked that they are there. */
 export function ipv6Text(bytes: Uint8Array, offset: number): string {
-  const words: number[] = [];
-  for (let i = 0; i < 16; i += 2) words.push(((bytes[offset + i] ?? 0) << 8) | (bytes[offset + i + 1] ?? 0));
-  const hex = (part: readonly number[]) => part.map((word) => word.toString(16)).join(":");
-  const run = longestZeroRun(words);
-  if (run.length < 2) return hex(words);
-  return `${hex(words.slice(0, run.start))}::${hex(words.slice(run.start + run.length))}`;
+  return formatAddress(bytes.subarray(offset, offset + 16));
 }
 
 /** Text of a `struct sg_addr`: IPv4 when it is mapped into ::ffff:0:0/96; empty when all bytes are zero. */

@@ -1,5 +1,6 @@
 import type { Flow, FlowFilter } from "../../../proto/gen/flow_pb.js";
-import { parseAddress, parsePrefix } from "./cidr.ts";
+import { parseAddress } from "../../model/cidr.ts";
+import { parsePrefix } from "./cidr.ts";
 import { anyOf, FilterError, type FlowTest } from "./flow-test.ts";
 
 function addressTest(field: string, pattern: string): (address: string) => boolean {
