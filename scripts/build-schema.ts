@@ -1,11 +1,12 @@
 /**
  * Writes src/kube/schema/builtin.json and cilium.json: the names, types and constraints of API fields, taken as
  * facts from the published Go modules (no descriptions are carried over). Run it when a version below changes:
- * `node scripts/build-schema.ts`, with Go on the path.
+ * `node scripts/build-schema.ts`, with Go on the path. With `--check` nothing is written: it fails when the files differ.
  */
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { parse } from "yaml";
 
 const KUBERNETES = "k8s.io/kubernetes@v1.34.0";
@@ -159,6 +160,19 @@ function cilium(): Json {
 }
 
 const target = join(import.meta.dirname, "../src/kube/schema");
-writeFileSync(join(target, "builtin.json"), JSON.stringify(builtin(), null, 2));
-writeFileSync(join(target, "cilium.json"), JSON.stringify(cilium(), null, 2));
+const files: Record<string, Json> = { "builtin.json": builtin(), "cilium.json": cilium() };
+
+/** Says which files differ from what the modules hold; true when none does. */
+function check(): boolean {
+  const different = Object.entries(files).filter(
+    ([name, wanted]) => !isDeepStrictEqual(JSON.parse(readFileSync(join(target, name), "utf8")), wanted),
+  );
+  for (const [name] of different)
+    process.stderr.write(`${name} differs from ${KUBERNETES} or ${CILIUM}; run this script\n`);
+  return different.length === 0;
+}
+
+if (process.argv.includes("--check")) process.exit(check() ? 0 : 1);
+for (const [name, content] of Object.entries(files))
+  writeFileSync(join(target, name), JSON.stringify(content, null, 2));
 execFileSync("biome", ["format", "--write", target], { stdio: "inherit" });
