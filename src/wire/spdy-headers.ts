@@ -4,6 +4,8 @@ import { concatBytes } from "./spdy-bytes.ts";
 import { SpdyError } from "./spdy-frame.ts";
 
 const STORED_LIMIT = 65_535;
+/** An empty stored block: Go's inflater gives out what it has when it sees one, and not before. */
+const FLUSH = Uint8Array.of(0, 0, 0, 0xff, 0xff);
 /** zlib head: deflate, 32 KiB window, no dictionary. */
 const ZLIB_HEAD = Uint8Array.of(0x78, 0x01);
 
@@ -52,5 +54,5 @@ export function storedPortion(bytes: Uint8Array, first: boolean): Uint8Array {
   const low = bytes.length & 0xff;
   const high = bytes.length >>> 8;
   const head = Uint8Array.of(0, low, high, ~low & 0xff, ~high & 0xff);
-  return concatBytes(first ? ZLIB_HEAD : new Uint8Array(0), head, bytes);
+  return concatBytes(first ? ZLIB_HEAD : new Uint8Array(0), head, bytes, FLUSH);
 }

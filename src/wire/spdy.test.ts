@@ -68,6 +68,7 @@ test("header blocks come back through any inflater", async () => {
   inflate.on("data", (chunk: Buffer) => seen.push(chunk));
   await new Promise<void>((resolve) => inflate.write(storedPortion(block, true), () => resolve()));
   await new Promise<void>((resolve) => inflate.write(storedPortion(block, false), () => resolve()));
+  expect([...storedPortion(block, false).subarray(-5)]).toEqual([0, 0, 0, 0xff, 0xff]);
   const both = Buffer.concat(seen);
   expect(decodeHeaderBlock(both.subarray(0, block.length))).toEqual(headers);
   expect(decodeHeaderBlock(both.subarray(block.length))).toEqual(headers);

@@ -54,7 +54,9 @@ export class SpdyConnection {
     this.#onStream = onStream;
     this.#inflate.on("data", (chunk: Buffer) => this.#inflated.push(chunk));
     this.#inflate.on("error", () => this.#fail());
-    socket.on("data", (chunk: Buffer) => this.#received(chunk));
+    socket.on("data", (chunk: Buffer) => {
+      this.#received(chunk);
+    });
     socket.on("error", () => this.#fail());
     socket.on("end", () => this.#close());
     socket.on("close", () => this.#close());
