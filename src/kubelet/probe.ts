@@ -30,7 +30,10 @@ export function portOf(container: Container, port: number | string): number {
 
 function openSocket(target: ProbeTarget, host: string | undefined, port: number): Socket {
   const fd = openConnection({ netnsPath: target.nodeNetns, host: host ?? target.podIP, port });
-  return new Socket({ fd, readable: true, writable: true });
+  const socket = new Socket({ fd, readable: true, writable: true });
+  // who asks hears of it through its request; after that nobody does, and the error must not end the kubelet
+  socket.on("error", () => {});
+  return socket;
 }
 
 function probeHttp(target: ProbeTarget, get: HttpGet, timeoutMs: number): Promise<ProbeFailure> {
