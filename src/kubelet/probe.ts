@@ -53,7 +53,8 @@ function probeHttp(target: ProbeTarget, get: HttpGet, timeoutMs: number): Promis
     const createConnection = () => (secure ? tlsConnect({ socket, rejectUnauthorized: false }) : socket);
     const send = secure ? httpsRequest : httpRequest;
     const path = get.path?.startsWith("/") ? get.path : `/${get.path ?? ""}`;
-    const request = send({ host, port, path, headers, createConnection, agent: false }, (response) => {
+    // no agent: one would connect by itself, from this process's own network
+    const request = send({ host, port, path, headers, createConnection }, (response) => {
       response.resume();
       const status = response.statusCode ?? 0;
       resolve(status >= 200 && status < 400 ? undefined : `HTTP probe failed with statuscode: ${status}`);
