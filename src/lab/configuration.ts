@@ -8,6 +8,9 @@ import { type LabPaths, netnsPath, nodeNetns, nodeRun } from "./paths.ts";
 import { recordPath } from "./process-record.ts";
 import type { LabPorts } from "./processes.ts";
 
+/** The Kubernetes API that is served, as nodes and the API server name it. */
+const KUBERNETES_VERSION = "v1.34.0+shieldgate";
+
 /** Where the nodes reach the API server: the control plane's own address on the fabric. */
 function fabricServer(): string {
   return `https://${NODES.find((node) => node.controlPlane)!.address}:${API_SERVER_PORT}`;
@@ -74,10 +77,10 @@ function writeKubeletConfiguration(paths: LabPaths, authority: Authority): void 
   const configuration = {
     kubeconfig: join(paths.state, "kubeconfig-kubelet"),
     podsDirectory: paths.pods,
-    nodePath: process.execPath,
     distDirectory: join(paths.root, "dist"),
     hostProcessPath: join(paths.root, "bin/in-agent"),
-    tls: { cert: inPki("kubelet.crt"), key: inPki("kubelet.key"), clientCa: inPki("ca.crt") },
+    tls: { certFile: inPki("kubelet.crt"), keyFile: inPki("kubelet.key"), clientCaFile: inPki("ca.crt") },
+    kubeletVersion: KUBERNETES_VERSION,
     nodes: NODES.map((node) => ({
       ...node,
       netnsPath: netnsPath(nodeNetns(paths.lab, node.name)),

@@ -78,10 +78,26 @@ function dnsDeployment(version: string): Manifest {
               ],
               readinessProbe: { httpGet: { path: "/ready", port: 8181 }, periodSeconds: 1 },
               livenessProbe: { httpGet: { path: "/health", port: 8080 }, periodSeconds: 10 },
+              volumeMounts: [{ name: "api-access", mountPath: "/var/run/secrets/kubernetes.io/serviceaccount" }],
             },
           ],
+          volumes: [apiAccess()],
         },
       },
+    },
+  };
+}
+
+/** A token for the pod's service account, the authority's certificate and the namespace, as Kubernetes mounts them. */
+function apiAccess(): unknown {
+  return {
+    name: "api-access",
+    projected: {
+      sources: [
+        { serviceAccountToken: { path: "token", expirationSeconds: 3607 } },
+        { configMap: { name: "kube-root-ca.crt", items: [{ key: "ca.crt", path: "ca.crt" }] } },
+        { downwardAPI: { items: [{ path: "namespace", fieldRef: { fieldPath: "metadata.namespace" } }] } },
+      ],
     },
   };
 }

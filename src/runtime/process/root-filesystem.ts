@@ -58,7 +58,7 @@ function privateDirectories(readOnlyRoot: boolean): string[] {
     path,
   ]);
   const plain = ["/run", "/root", "/home", "/mnt", "/srv", "/var/log", "/var/lib", "/var/cache"];
-  return [...plain.flatMap((path) => ["--dir", path]), "--symlink", "/run", "/var/run", ...open];
+  return [...plain.flatMap((path) => ["--dir", path]), "--symlink", "../run", "/var/run", ...open];
 }
 
 export interface RootFilesystem {
