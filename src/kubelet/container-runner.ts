@@ -1,3 +1,4 @@
+import { fieldsOf, listOf } from "../kube/object.ts";
 import { type ContainerConfig, type ContainerStatus, type Runtime, RuntimeError } from "../runtime/port.ts";
 import { durationText, RestartBackOff } from "./back-off.ts";
 import type { EventRecorder } from "./events.ts";
@@ -18,6 +19,11 @@ export interface RunnerPlace {
   readonly probeTarget: (container: Container) => ProbeTarget;
   readonly changed: () => void;
   readonly graceMs: () => number;
+}
+
+interface Reported {
+  readonly started: boolean;
+  readonly ready: boolean;
 }
 
 const IMAGE_REASONS = new Set(["ErrImagePull", "InvalidImageName"]);
@@ -73,16 +79,25 @@ export class ContainerRunner {
   async run(signal: AbortSignal): Promise<number | undefined> {
     let status = this.#place.runtime.containerStatus(this.#place.sandboxId, this.container.name);
     const backOff = new RestartBackOff(status?.attempt ?? 0);
+    let assumed = status === undefined ? undefined : this.#reported();
     while (!signal.aborted) {
       status ??= await this.#start(signal);
       if (status === undefined) return undefined;
-      const end = await this.#watch(status, signal);
+      const end = await this.#watch(status, signal, assumed);
+      assumed = undefined;
       if (end === undefined) return undefined;
       if (!this.#restart(end.exitCode)) return end.exitCode;
       await this.#backOff(backOff.next(end.finishedAtMs - end.startedAtMs), end, signal);
       status = undefined;
     }
     return undefined;
+  }
+
+  /** What an earlier kubelet told the API of this container. */
+  #reported(): Reported | undefined {
+    const statuses = listOf(this.#place.pod().status?.["containerStatuses"]).map(fieldsOf);
+    const own = statuses.find((status) => status["name"] === this.container.name);
+    return own && { started: own["started"] === true, ready: own["ready"] === true };
   }
 
   async #start(signal: AbortSignal): Promise<ContainerStatus | undefined> {
@@ -136,7 +151,11 @@ export class ContainerRunner {
   }
 
   /** Follows one run to its end. Undefined when the signal came first: the container then still runs. */
-  async #watch(status: ContainerStatus, signal: AbortSignal): Promise<Terminated | undefined> {
+  async #watch(
+    status: ContainerStatus,
+    signal: AbortSignal,
+    assumed: Reported | undefined,
+  ): Promise<Terminated | undefined> {
     const { runtime, sandboxId, changed } = this.#place;
     const probes = new AbortController();
     const stop = () => probes.abort();
@@ -146,7 +165,7 @@ export class ContainerRunner {
     this.#terminated = undefined;
     this.#restarts = status.attempt;
     this.#running = status;
-    this.#prober = new Prober(this.#place.probeTarget(this.container), this.#probeListener(), probes.signal);
+    this.#prober = new Prober(this.#place.probeTarget(this.container), this.#probeListener(), probes.signal, assumed);
     changed();
     let now: ContainerStatus | undefined = runtime.containerStatus(sandboxId, this.container.name);
     while (now !== undefined && now.state !== "exited" && !signal.aborted) {

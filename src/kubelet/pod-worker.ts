@@ -1,29 +1,28 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type KubeClient, KubeError, Pods } from "../kube/client/index.ts";
-import { KUBERNETES_SERVICE_IP } from "../model/addresses.ts";
 import {
-  type ContainerConfig,
   type ContainerStatus,
   type ExecConfig,
   type ExecSession,
   type Runtime,
   RuntimeError,
+  type SandboxConfig,
 } from "../runtime/port.ts";
 import type { AgentClient } from "./agent-client.ts";
+import { containerConfig } from "./container-config.ts";
 import { ContainerRunner, type RunnerPlace } from "./container-runner.ts";
 import { type ClusterDns, hostsOf, resolvConfOf } from "./dns-config.ts";
-import { apiServerVariables, environmentOf, expandReferences } from "./environment.ts";
 import type { EventRecorder } from "./events.ts";
 import type { ObjectReader } from "./object-reader.ts";
 import type { KubeletNode } from "./options.ts";
 import { aborted, pause } from "./pause.ts";
-import { type Container, hostnameOf, type Pod, podKey } from "./pod.ts";
-import { readNetworkRecord, setUpPodNetwork, tearDownPodNetwork } from "./pod-network.ts";
+import { hostnameOf, type Pod, podKey } from "./pod.ts";
+import { type PodNetworkRecord, readNetworkRecord, setUpPodNetwork, tearDownPodNetwork } from "./pod-network.ts";
 import { podStatus } from "./pod-status.ts";
 import { StatusWriter } from "./status-writer.ts";
 import { refusalsOf } from "./support.ts";
-import { mountsOf, type PodVolumes, prepareVolumes } from "./volumes.ts";
+import { type PodVolumes, prepareVolumes } from "./volumes.ts";
 
 /** What all pod workers of a kubelet share. */
 export interface WorkerPlace {
@@ -58,6 +57,8 @@ export class PodWorker {
   #podIP: string | undefined;
   #sandboxReady = false;
   #netnsPath: string | undefined;
+  /** Of a sandbox that has died: to be given back before a new one is set up. */
+  #lostNetwork: PodNetworkRecord | undefined;
   #volumes: PodVolumes | undefined;
   #gone = false;
   #lastFailure = { text: "", atMs: 0 };
@@ -167,12 +168,42 @@ export class PodWorker {
     return false;
   }
 
+  /** Takes over a sandbox whose containers an earlier kubelet started. The agent keeps its endpoints by itself. */
+  async #adopt(): Promise<boolean> {
+    const { runtime } = this.#place;
+    const record = readNetworkRecord(this.#directory);
+    const known = [...this.#init, ...this.#containers].some(({ container }) =>
+      runtime.containerStatus(this.id, container.name),
+    );
+    if (record === undefined || !known) return false;
+    const sandbox = await runtime.createSandbox(this.#sandboxConfig());
+    if (sandbox.pid !== record.sandboxPid) {
+      this.#lostNetwork = record;
+      return false;
+    }
+    this.#podIP = record.address;
+    this.#netnsPath = sandbox.netnsPath;
+    await this.#prepareVolumes().catch((error: Error) => this.#tellFailure(error));
+    return true;
+  }
+
+  #sandboxConfig(): SandboxConfig {
+    const { dns } = this.#place;
+    const { namespace = "default", name } = this.#pod.metadata;
+    return {
+      ...{ id: this.id, namespace, name, hostname: hostnameOf(this.#pod), directory: this.#directory },
+      resolvConf: resolvConfOf(this.#pod, dns),
+      hosts: hostsOf(this.#pod, dns, undefined),
+    };
+  }
+
   /** Sandbox, network, volumes. Tries until it works: a pod whose network is not in force starts nothing. */
   async #prepare(signal: AbortSignal): Promise<boolean> {
-    this.#changed();
+    const adopted = await this.#adopt();
+    if (!adopted) this.#changed();
     while (!signal.aborted) {
       try {
-        await this.#prepareOnce();
+        if (!adopted) await this.#prepareOnce();
         this.#sandboxReady = true;
         this.#changed();
         void this.#keepVolumes(signal);
@@ -188,12 +219,9 @@ export class PodWorker {
   async #prepareOnce(): Promise<void> {
     const { runtime, node, agent, dns } = this.#place;
     const { namespace = "default", name } = this.#pod.metadata;
-    const hostname = hostnameOf(this.#pod);
-    const sandbox = await runtime.createSandbox({
-      ...{ id: this.id, namespace, name, hostname, directory: this.#directory },
-      resolvConf: resolvConfOf(this.#pod, dns),
-      hosts: hostsOf(this.#pod, dns, undefined),
-    });
+    const sandbox = await runtime.createSandbox(this.#sandboxConfig());
+    if (this.#lostNetwork) await tearDownPodNetwork(agent, node.netnsPath, this.#lostNetwork);
+    this.#lostNetwork = undefined;
     const place = {
       agent,
       nodeNetns: node.netnsPath,
@@ -352,38 +380,16 @@ export class PodWorker {
       sandboxId: this.id,
       ...{ runtime, events },
       pod: () => this.#pod,
-      configure: (container) => this.#configure(container),
+      configure: (container) => {
+        const facts = { podIP: this.#podIP ?? "", hostIP: node.address };
+        return containerConfig(container, this.#pod, facts, this.#place.reader, this.#volumes);
+      },
       probeTarget: (container) => ({
         ...{ container, podIP: this.#podIP ?? "", nodeNetns: node.netnsPath },
         exec: (command) => this.exec(container.name, { command, tty: false, stdin: false }),
       }),
       changed: () => this.#changed(),
       graceMs: () => this.#graceMs(),
-    };
-  }
-
-  async #configure(container: Container): Promise<ContainerConfig> {
-    const facts = { podIP: this.#podIP ?? "", hostIP: this.#place.node.address };
-    const base = apiServerVariables(KUBERNETES_SERVICE_IP, 443);
-    const environment = await environmentOf(container, this.#pod, facts, this.#place.reader, base);
-    const security = { ...this.#pod.spec.securityContext, ...container.securityContext };
-    const uid = security.runAsUser ?? 0;
-    if (security.runAsNonRoot === true && uid === 0) {
-      throw new Error("container has runAsNonRoot and image will run as root: set securityContext.runAsUser");
-    }
-    return {
-      name: container.name,
-      image: container.image ?? "",
-      ...(container.command?.length
-        ? { command: container.command.map((word) => expandReferences(word, environment)) }
-        : {}),
-      ...(container.args?.length ? { args: container.args.map((word) => expandReferences(word, environment)) } : {}),
-      env: [...environment].map(([name, value]) => ({ name, value })),
-      ...(container.workingDir ? { workingDir: container.workingDir } : {}),
-      mounts: this.#volumes === undefined ? [] : mountsOf(container, this.#volumes),
-      tty: false,
-      user: { uid, gid: security.runAsGroup ?? 0 },
-      readOnlyRoot: security["readOnlyRootFilesystem"] === true,
     };
   }
 }

@@ -22,17 +22,23 @@ export class Prober {
   started: boolean;
   ready: boolean;
 
-  constructor(target: ProbeTarget, listener: ProbeListener, signal: AbortSignal) {
+  /** `assumed`: what was known of a container that is adopted; it holds until a probe says otherwise. */
+  constructor(
+    target: ProbeTarget,
+    listener: ProbeListener,
+    signal: AbortSignal,
+    assumed?: { started: boolean; ready: boolean },
+  ) {
     this.#target = target;
     this.#listener = listener;
     this.#signal = signal;
-    this.started = target.container.startupProbe === undefined;
-    this.ready = this.started && target.container.readinessProbe === undefined;
+    this.started = assumed?.started === true || target.container.startupProbe === undefined;
+    this.ready = this.started && (assumed?.ready === true || target.container.readinessProbe === undefined);
     void this.#run(target.container);
   }
 
   async #run(container: Container): Promise<void> {
-    if (container.startupProbe) {
+    if (container.startupProbe && !this.started) {
       await this.#watch("Startup", container.startupProbe, true, (success) => {
         this.started = success;
         return success;

@@ -329,17 +329,21 @@ test("a new kubelet adopts what runs, and learns of what ended meanwhile", async
     restartPolicy: "Never",
     containers: [{ name: "c", image: "busybox", command: ["sh", "-c", "sleep 1; exit 9"] }],
   });
-  await until("keeps-running", isReady);
+  const address = (await until("keeps-running", isReady)).podIP;
   await until("ends-alone", (seen) => seen.phase === "Running");
   const before = await lab.kubectl(["exec", "keeps-running", "--", "sh", "-c", "touch /tmp/mine; echo $$"]);
   await lab.stopKubelet();
   await new Promise((resolve) => setTimeout(resolve, 1500));
+  await lab.agent.stop();
   await lab.startKubelet();
   const ended = await until("ends-alone", (seen) => seen.phase === "Failed");
   expect(ended.containerStatuses?.[0]?.state.terminated).toMatchObject({ exitCode: 9, reason: "Error" });
   expect(before.code).toBe(0);
   expect((await lab.kubectl(["exec", "keeps-running", "--", "ls", "/tmp"])).stdout).toBe("mine\n");
-  expect((await status("keeps-running")).containerStatuses?.[0]?.restartCount).toBe(0);
+  const kept = await status("keeps-running");
+  expect(kept.containerStatuses?.[0]).toMatchObject({ restartCount: 0, ready: true });
+  expect(kept.podIP).toBe(address);
+  await lab.agent.start(lab.agentSocket);
 }, 20_000);
 
 test("a container that ignores SIGTERM is killed after its grace", async () => {
