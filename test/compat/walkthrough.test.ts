@@ -6,17 +6,16 @@ const LAND = "curl -s -XPOST deathstar.default.svc.cluster.local/v1/request-land
 const EXHAUST = "curl -s -XPUT deathstar.default.svc.cluster.local/v1/exhaust-port";
 const DENIED_BY_TIMEOUT = 28;
 
-describe.each(kubectls())("the Star Wars lab with $label", ({ label, directory, variables, missing }) => {
+describe.each(kubectls())("the Star Wars lab with $label", ({ directory, variables, missing }) => {
   const lab = new TestLab(`t${process.pid}`);
   let xwing = "";
   let deathstar = "";
 
-  beforeAll(async (context) => {
+  beforeAll(async () => {
     if (missing !== undefined) return;
     await lab.up();
     if (directory !== undefined) lab.prependPath(directory);
     lab.set(variables);
-    void context;
   });
   afterAll(() => lab.down().then(() => {}));
 
@@ -278,6 +277,4 @@ describe.each(kubectls())("the Star Wars lab with $label", ({ label, directory, 
       expect(await lab.ok(`${program} endpoint list`)).not.toContain("org=empire");
     }
   });
-
-  void label;
 });
