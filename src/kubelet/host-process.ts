@@ -79,6 +79,10 @@ export class HostProcessWorker {
     if (pod.metadata.deletionTimestamp !== undefined) this.#ending.abort();
   }
 
+  detach(): void {
+    this.gone();
+  }
+
   gone(): void {
     this.#gone = true;
     this.#writer.close();

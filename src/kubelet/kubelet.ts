@@ -78,6 +78,7 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     async close() {
       ending.abort();
       for (const informer of informers) informer.stop();
+      for (const pods of nodes) pods.detach();
       await Promise.all(servers.map((server) => server.close()));
     },
   };

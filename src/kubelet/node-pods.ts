@@ -39,6 +39,11 @@ export class NodePods {
     return [...this.#workers.values()].map((worker) => worker.pod);
   }
 
+  /** Lets go of all pods; they run on. */
+  detach(): void {
+    for (const worker of this.#workers.values()) worker.detach();
+  }
+
   #seen(pod: Pod): void {
     const uid = pod.metadata.uid ?? "";
     const known = this.#workers.get(uid);

@@ -61,6 +61,7 @@ export class PodWorker {
   #lostNetwork: PodNetworkRecord | undefined;
   #volumes: PodVolumes | undefined;
   #gone = false;
+  #detached = false;
   #lastFailure = { text: "", atMs: 0 };
 
   constructor(place: WorkerPlace, pod: Pod) {
@@ -108,6 +109,13 @@ export class PodWorker {
     if (pod.metadata.deletionTimestamp !== undefined) this.#ending.abort();
   }
 
+  /** Lets go of the pod as it is: another kubelet takes it over. */
+  detach(): void {
+    this.#detached = true;
+    this.#writer.close();
+    this.#ending.abort();
+  }
+
   /** The object is gone from the API: nothing is left to be told. */
   gone(): void {
     this.#gone = true;
@@ -137,7 +145,7 @@ export class PodWorker {
     }
     if (!signal.aborted && !over && this.#sandboxReady) await this.#leaveNetwork(signal);
     await aborted(signal);
-    await this.#terminate();
+    if (!this.#detached) await this.#terminate();
   }
 
   #supported(): boolean {

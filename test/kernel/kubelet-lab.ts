@@ -1,6 +1,6 @@
 /** One node in a namespace of its own, a real API server and controllers in it, a kubelet, and a stand-in for the agent. */
 import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import { join } from "node:path";
 import type { EndpointChangeRequest } from "../../src/agent/api.ts";
@@ -159,7 +159,7 @@ export class KubeletLab {
         ]);
       }
     }
-    await this.until(() => this.agent.endpoints.size === 0, 10_000).catch(() => {});
+    await this.until(() => readdirSync(join(this.directory, "pods")).length === 2, 10_000);
     await this.stopKubelet();
     this.client.close();
     this.#controlPlane?.kill("SIGKILL");
