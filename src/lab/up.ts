@@ -9,6 +9,7 @@ import { writeConfiguration } from "./configuration.ts";
 import { doctor } from "./doctor.ts";
 import { writePrograms } from "./env.ts";
 import { withLabLock } from "./lock.ts";
+import { makeMountPoints } from "./mount-points.ts";
 import { createNetwork, labNamespaces } from "./network.ts";
 import { type LabPaths, nodeRun } from "./paths.ts";
 import { choosePorts, readPorts } from "./ports.ts";
@@ -90,9 +91,10 @@ async function startFresh(paths: LabPaths): Promise<void> {
     throw new Error(missing.map((check) => `${check.name}: ${check.seen}; ${check.mend}`).join("\n"));
   }
   await teardown(paths);
-  for (const directory of [paths.state, paths.logs, paths.pods, "/run/cilium"]) {
+  for (const directory of [paths.state, paths.logs, paths.pods]) {
     mkdirSync(directory, { recursive: true });
   }
+  makeMountPoints();
   for (const node of NODES) mkdirSync(join(nodeRun(paths, node.name), "envoy/sockets"), { recursive: true });
   const [ports] = await Promise.all([choosePorts(paths), createNetwork(paths), mountBpffs(paths.bpf)]);
   await writeConfiguration(paths, ports);

@@ -41,6 +41,7 @@ describe("README.md", () => {
 
   test("the commands that it names exist", () => {
     const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
-    for (const [, name] of read("README.md").matchAll(/npm (?:run )?([a-z]+)/g)) expect(Object.keys(scripts)).toContain(name);
+    for (const [, name] of read("README.md").matchAll(/npm (?:run )?([a-z]+)/g))
+      expect(Object.keys(scripts)).toContain(name);
   });
 });
