@@ -34,6 +34,27 @@ export interface PodView {
   readonly failure?: { readonly reason: string; readonly message: string };
 }
 
+/** A pod of which nothing is started, because of what its spec asks for. */
+export function refusedView(pod: Pod, hostIP: string, startedAtMs: number, message: string): PodView {
+  const waiting = { reason: "CreateContainerConfigError", message };
+  const refused = (container: Container): ContainerView => ({
+    container,
+    waiting,
+    restarts: 0,
+    ready: false,
+    started: false,
+  });
+  const init = (pod.spec.initContainers ?? []).map(refused);
+  return {
+    init,
+    containers: pod.spec.containers.map(refused),
+    podIP: undefined,
+    hostIP,
+    startedAtMs,
+    sandboxReady: false,
+  };
+}
+
 type Json = Record<string, unknown>;
 
 function terminatedState(end: Terminated, id: string | undefined): Json {

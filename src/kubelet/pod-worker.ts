@@ -19,7 +19,7 @@ import type { KubeletNode } from "./options.ts";
 import { aborted, pause } from "./pause.ts";
 import { hostnameOf, type Pod, podKey } from "./pod.ts";
 import { type PodNetworkRecord, readNetworkRecord, setUpPodNetwork, tearDownPodNetwork } from "./pod-network.ts";
-import { podStatus } from "./pod-status.ts";
+import { podStatus, refusedView } from "./pod-status.ts";
 import { StatusWriter } from "./status-writer.ts";
 import { refusalsOf } from "./support.ts";
 import { type PodVolumes, prepareVolumes } from "./volumes.ts";
@@ -153,26 +153,8 @@ export class PodWorker {
     if (refusals.length === 0) return true;
     const message = refusals.map(({ field, mend }) => `${field} is not supported: ${mend}`).join("; ");
     this.#place.events.pod(this.#pod, "Warning", "Failed", `Error: ${message}`);
-    const refused = { reason: "CreateContainerConfigError", message };
-    const waiting = [...(this.#pod.spec.initContainers ?? []), ...this.#pod.spec.containers].map((container) => ({
-      ...{ container, waiting: refused, restarts: 0, ready: false, started: false },
-    }));
-    const count = this.#init.length;
-    this.#writer.set(
-      podStatus(
-        this.#pod,
-        {
-          ...{ init: waiting.slice(0, count), containers: waiting.slice(count) },
-          ...{
-            podIP: undefined,
-            hostIP: this.#place.node.address,
-            startedAtMs: this.#startedAtMs,
-            sandboxReady: false,
-          },
-        },
-        Date.now(),
-      ),
-    );
+    const view = refusedView(this.#pod, this.#place.node.address, this.#startedAtMs, message);
+    this.#writer.set(podStatus(this.#pod, view, Date.now()));
     return false;
   }
 
