@@ -29,7 +29,9 @@ await build({
   // koffi finds its native half beside its own files
   external: ["koffi"],
   // packages that are CommonJS inside call require
-  banner: { js: 'import { createRequire as __createRequire } from "node:module";const require = __createRequire(import.meta.url);' },
+  banner: {
+    js: 'import { createRequire as __createRequire } from "node:module";const require = __createRequire(import.meta.url);',
+  },
   logLevel: "warning",
 });
 writeFileSync(join(root, "dist/.built"), "");

@@ -21,6 +21,12 @@ export function nodeAddressesOf(node: KubeObject): NodeAddresses | undefined {
   return { internal, router: typeof router === "string" ? router : undefined };
 }
 
+/** The IPv4 ranges of the node's pods. */
+function podCidrsOf(node: KubeObject): string[] {
+  const cidrs = listOf(fieldsOf(fieldsOf(node.spec).ipam).podCIDRs).map(String);
+  return cidrs.filter((cidr) => /^\d+\./.test(cidr));
+}
+
 /** Addresses that answer for the API server: the endpoints of the service `kubernetes`. */
 export function apiServerAddresses(slices: readonly KubeObject[]): ReadonlySet<string> {
   const own = slices.filter(
@@ -33,7 +39,8 @@ export function apiServerAddresses(slices: readonly KubeObject[]): ReadonlySet<s
 
 /**
  * Ipcache entries of all nodes: this node is the host, others are remote nodes, and one that runs the API server is
- * known as that. A remote router lies behind the overlay, a node's own address on the fabric does not.
+ * known as that. A remote router lies behind the overlay, a node's own address on the fabric does not. So do a remote
+ * node's pods, known or not yet: the receiver knows them first and judges.
  */
 export function nodeEntries(
   nodes: readonly KubeObject[],
@@ -48,8 +55,11 @@ export function nodeEntries(
     const remote = apiServers.has(addresses.internal) ? ReservedIdentity.KubeApiServer : ReservedIdentity.RemoteNode;
     const identity = isOwn ? ReservedIdentity.Host : remote;
     entries.set(`${addresses.internal}/32`, { identity });
-    if (addresses.router === undefined) continue;
     const tunnel = isOwn ? {} : { tunnel: addresses.internal };
+    if (!isOwn) {
+      for (const cidr of podCidrsOf(node)) entries.set(cidr, { identity: ReservedIdentity.Unmanaged, ...tunnel });
+    }
+    if (addresses.router === undefined) continue;
     entries.set(`${addresses.router}/32`, { identity, ...tunnel });
   }
   return entries;

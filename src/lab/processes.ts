@@ -63,6 +63,8 @@ export function processSpecs(paths: LabPaths, ports: LabPorts, hostNetns: string
             "--kill-child",
             "--mount-proc",
           ],
+          // a change of policies in a burst waits for the kernel in pool threads
+          ...["env", "UV_THREADPOOL_SIZE=16"],
           ...mounted([...main(paths, "agent"), ...agentOptions(paths, node)]),
         ],
         forks: true,

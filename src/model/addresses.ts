@@ -5,7 +5,6 @@ export const CLUSTER_CIDR = "172.20.0.0/16";
 export const SERVICE_CIDR = "10.96.0.0/16";
 export const DNS_SERVICE_IP = "10.96.0.10";
 export const KUBERNETES_SERVICE_IP = "10.96.0.1";
-export const FABRIC_CIDR = "192.168.10.0/24";
 /** The fabric's own address: what is outside the cluster (identity world). */
 export const FABRIC_GATEWAY = "192.168.10.1";
 export const API_SERVER_PORT = 6443;

@@ -19,7 +19,7 @@ const RULES: readonly Rule[] = [
 
 const TEXT_RULES: readonly Rule[] = [
   {
-    pattern: /\b(?:class|interface|type|function|const)\s+\w*(?:Utils?|Helpers?|Manager|Impl)\b/g,
+    pattern: /\b(?:class|interface|type|function|const)\s+\w*(?:Utils?|Helpers?|(?<!Field)Manager|Impl)\b/g,
     message: "a name says what it is",
     files: CODE,
   },
@@ -36,7 +36,7 @@ const TEXT_RULES: readonly Rule[] = [
     files: /package-lock\.json$/,
   },
   {
-    pattern: /: any\b|<any>|as any\b/g,
+    pattern: /: any\b|<any>|\bas any\b/g,
     message: "`any` switches the checker off",
     files: /^(src|test|bench|scripts)\/.*\.ts$/,
   },

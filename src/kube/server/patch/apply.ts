@@ -3,7 +3,7 @@ import { KubeError } from "../../status.ts";
 import type { ResourceKind } from "../kind.ts";
 import { type FieldSet, fieldSet, indexOfStep, namesItem, type Path, printPath, sameAt, textOf } from "./field-set.ts";
 import { listRule } from "./list-keys.ts";
-import { type Manager, readManagers, sameManager, without, writeManagers } from "./managed-fields.ts";
+import { type FieldManager, readManagers, sameFieldManager, without, writeManagers } from "./managed-fields.ts";
 
 export interface ApplyOptions {
   readonly manager: string;
@@ -25,8 +25,8 @@ export function applyConfiguration(
 ): KubeObject {
   const self = { manager: options.manager, operation: "Apply" as const, subresource: options.subresource };
   const managers = trackedManagers(kind, live);
-  const others = managers.filter((entry) => !sameManager(entry, self));
-  const own = managers.find((entry) => sameManager(entry, self));
+  const others = managers.filter((entry) => !sameFieldManager(entry, self));
+  const own = managers.find((entry) => sameFieldManager(entry, self));
   const fields = fieldSet(kind, wanted);
   const conflicts = findConflicts(kind, live, wanted, fields, others);
   if (conflicts.length > 0 && !options.force) throw applyConflict(conflicts);
@@ -40,13 +40,13 @@ export function applyConfiguration(
   for (const [, path] of released.sort(([, a], [, b]) => a.length - b.length)) removeAt(kind, merged, path, rest);
   const unchanged = own !== undefined && equalJson([...own.fields.keys()].sort(), [...fields.keys()].sort());
   const time = unchanged ? own.time : timestamp(options.now);
-  const entry: Manager = { ...self, apiVersion: groupVersion(kind.group, kind.version), time, fields };
+  const entry: FieldManager = { ...self, apiVersion: groupVersion(kind.group, kind.version), time, fields };
   writeManagers(merged, [...rest, entry]);
   return merged;
 }
 
 /** Fields that were there before anyone tracked them belong to one manager of their own. */
-function trackedManagers(kind: ResourceKind, live: KubeObject): Manager[] {
+function trackedManagers(kind: ResourceKind, live: KubeObject): FieldManager[] {
   const managers = readManagers(live);
   if (managers.length > 0 || !live.metadata.uid) return managers;
   return [
@@ -63,7 +63,7 @@ function trackedManagers(kind: ResourceKind, live: KubeObject): Manager[] {
 
 interface FieldConflict {
   readonly path: Path;
-  readonly by: Manager;
+  readonly by: FieldManager;
 }
 
 function findConflicts(
@@ -71,7 +71,7 @@ function findConflicts(
   live: KubeObject,
   wanted: KubeObject,
   fields: FieldSet,
-  others: readonly Manager[],
+  others: readonly FieldManager[],
 ): FieldConflict[] {
   const conflicts: FieldConflict[] = [];
   for (const [text, path] of fields) {
@@ -88,11 +88,11 @@ function applyConflict(conflicts: readonly FieldConflict[]): KubeError {
     field: printPath(path),
   }));
   const plural = causes.length === 1 ? "conflict" : "conflicts";
-  const said = causes.length === 1 ? `${causes[0]!.message}: ${causes[0]!.field}` : groupedByManager(causes);
+  const said = causes.length === 1 ? `${causes[0]!.message}: ${causes[0]!.field}` : groupedByFieldManager(causes);
   return new KubeError(409, "Conflict", `Apply failed with ${causes.length} ${plural}: ${said}`, { causes });
 }
 
-function groupedByManager(causes: readonly { message: string; field: string }[]): string {
+function groupedByFieldManager(causes: readonly { message: string; field: string }[]): string {
   const groups = Map.groupBy(causes, (cause) => cause.message);
   const texts = [...groups].map(([who, items]) => `${who}:\n${items.map(({ field }) => `- ${field}`).join("\n")}`);
   return `conflicts ${texts.join("\n")}`.replace("conflicts conflict", "conflict");
@@ -128,7 +128,7 @@ function itemSteps(kind: ResourceKind, fields: readonly string[], item: unknown)
   return paths.filter((path) => namesItem(path) && path.length === fields.length + 1).map((path) => path.at(-1)!);
 }
 
-function isManagedBelow(path: Path, managers: readonly Manager[]): boolean {
+function isManagedBelow(path: Path, managers: readonly FieldManager[]): boolean {
   const prefix = `${textOf(path)}\u0000`;
   return managers.some((entry) => [...entry.fields.keys()].some((text) => text.startsWith(prefix)));
 }
@@ -137,7 +137,7 @@ function isManagedBelow(path: Path, managers: readonly Manager[]): boolean {
  * Removes what a path names, unless other managers have something below it, and then what that leaves empty;
  * objects and lists on the way are copied.
  */
-function removeAt(kind: ResourceKind, root: Fields, path: Path, others: readonly Manager[]): void {
+function removeAt(kind: ResourceKind, root: Fields, path: Path, others: readonly FieldManager[]): void {
   if (path.length === 0 || isManagedBelow(path, others)) return;
   let parent: unknown = root;
   const fields: string[] = [];

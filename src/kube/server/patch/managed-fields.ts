@@ -3,7 +3,7 @@ import type { ResourceKind } from "../kind.ts";
 import { type FieldSet, fieldSet, fromFieldsV1, sameAt, textOf, toFieldsV1 } from "./field-set.ts";
 
 /** Who last set which fields, taken from metadata.managedFields. */
-export interface Manager {
+export interface FieldManager {
   readonly manager: string;
   readonly operation: "Apply" | "Update";
   readonly subresource: string;
@@ -13,7 +13,7 @@ export interface Manager {
 }
 
 /** The managers of an object. */
-export function readManagers(object: KubeObject): Manager[] {
+export function readManagers(object: KubeObject): FieldManager[] {
   return (object.metadata.managedFields ?? []).map((entry) => ({
     manager: entry.manager ?? "",
     operation: entry.operation ?? "Update",
@@ -25,7 +25,7 @@ export function readManagers(object: KubeObject): Manager[] {
 }
 
 /** Writes the managers back; those that manage nothing any more are dropped. */
-export function writeManagers(object: KubeObject, managers: readonly Manager[]): void {
+export function writeManagers(object: KubeObject, managers: readonly FieldManager[]): void {
   const entries = managers
     .filter((manager) => manager.fields.size > 0)
     .map((manager): ManagedFieldsEntry => {
@@ -38,7 +38,10 @@ export function writeManagers(object: KubeObject, managers: readonly Manager[]):
 }
 
 /** True when the two are the same entry of managedFields. */
-export function sameManager(a: Manager, b: Pick<Manager, "manager" | "operation" | "subresource">): boolean {
+export function sameFieldManager(
+  a: FieldManager,
+  b: Pick<FieldManager, "manager" | "operation" | "subresource">,
+): boolean {
   return a.manager === b.manager && a.operation === b.operation && a.subresource === b.subresource;
 }
 
@@ -72,16 +75,21 @@ export function recordWrite(
   if (changed.size === 0 && removed.length === 0) return;
   const self = { manager, operation: "Update" as const, subresource };
   const gone = new Set([...changed.keys(), ...removed]);
-  const others = managers.map((entry) => (sameManager(entry, self) ? entry : without(entry, gone)));
-  const own = managers.find((entry) => sameManager(entry, self));
+  const others = managers.map((entry) => (sameFieldManager(entry, self) ? entry : without(entry, gone)));
+  const own = managers.find((entry) => sameFieldManager(entry, self));
   const fields: FieldSet = new Map([...(own?.fields ?? []), ...changed]);
   for (const text of removed) fields.delete(text);
-  const entry: Manager = { ...self, apiVersion: groupVersion(kind.group, kind.version), time: timestamp(now), fields };
-  writeManagers(next, [...others.filter((other) => !sameManager(other, self)), entry]);
+  const entry: FieldManager = {
+    ...self,
+    apiVersion: groupVersion(kind.group, kind.version),
+    time: timestamp(now),
+    fields,
+  };
+  writeManagers(next, [...others.filter((other) => !sameFieldManager(other, self)), entry]);
 }
 
 /** The manager without the paths. */
-export function without(manager: Manager, texts: ReadonlySet<string>): Manager {
+export function without(manager: FieldManager, texts: ReadonlySet<string>): FieldManager {
   const kept = [...manager.fields.values()].filter((path) => !texts.has(textOf(path)));
   return { ...manager, fields: new Map(kept.map((path) => [textOf(path), path])) };
 }

@@ -1,0 +1,19 @@
+import { expect, test } from "vitest";
+import { ciliumNodeOf, nodeEntries } from "./node-addresses.ts";
+
+const node = (name: string, last: number) =>
+  ciliumNodeOf(name, { internal: `192.168.10.${last}`, router: `172.20.${last}.1` }, `172.20.${last}.0/24`, undefined);
+
+test("a remote node's pods lie behind its tunnel before any of them is known; this node's do not", () => {
+  const entries = nodeEntries([node("here", 1), node("there", 2)], "here", new Set());
+  expect(entries.get("172.20.2.0/24")).toEqual({ identity: 3, tunnel: "192.168.10.2" });
+  expect(entries.has("172.20.1.0/24")).toBe(false);
+});
+
+test("this node is the host, others are remote, and who runs the API server is known as that", () => {
+  const entries = nodeEntries([node("here", 1), node("there", 2), node("api", 3)], "here", new Set(["192.168.10.3"]));
+  expect(entries.get("192.168.10.1/32")).toEqual({ identity: 1 });
+  expect(entries.get("192.168.10.2/32")).toEqual({ identity: 6 });
+  expect(entries.get("192.168.10.3/32")).toEqual({ identity: 7 });
+  expect(entries.get("172.20.2.1/32")).toEqual({ identity: 6, tunnel: "192.168.10.2" });
+});
