@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { ROOT, TestLab } from "../support/lab.ts";
 import { fencedBlocks, outputPattern, parseTranscript } from "../support/transcript.ts";
 
@@ -12,12 +12,17 @@ beforeAll(async () => {
 });
 afterAll(() => lab.down().then(() => {}));
 
+afterEach(async () => {
+  await lab.sh("kubectl delete --ignore-not-found -f http-sw-app.yaml; kubectl delete cnp --all");
+});
+
 async function expectExchanges(text: string): Promise<void> {
   const exchanges = parseTranscript(text);
   expect(exchanges.length).toBeGreaterThan(0);
   for (const { command, output } of exchanges) {
     const result = await lab.sh(`${command} 2>&1`);
-    const printed = result.stdout.endsWith("\n") || result.stdout === "" ? result.stdout : `${result.stdout}\n`;
+    const text = result.stdout.replaceAll("\r\n", "\n");
+    const printed = text.endsWith("\n") || text === "" ? text : `${text}\n`;
     expect(printed, command).toMatch(output === "" ? /^$/ : outputPattern(output));
   }
 }
@@ -36,12 +41,11 @@ describe("README.md", () => {
     const session = fencedBlocks(read("README.md"), "console")[0]!;
     const inside = session.slice(session.indexOf("$ cd examples/01-star-wars"));
     await expectExchanges(inside.slice(inside.indexOf("\n") + 1));
-    await lab.ok("kubectl delete -f http-sw-app.yaml; kubectl delete cnp rule1");
   });
 
   test("the commands that it names exist", () => {
     const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
-    for (const [, name] of read("README.md").matchAll(/npm (?:run )?([a-z]+)/g))
+    for (const [, name] of read("README.md").matchAll(/`npm (?:run )?([a-z]+)/g))
       expect(Object.keys(scripts)).toContain(name);
   });
 });
