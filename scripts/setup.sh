@@ -65,7 +65,8 @@ install_npm() {
 	stamp=node_modules/.shieldgate-lock
 	[ -f "$stamp" ] && cmp -s package-lock.json "$stamp" && return 0
 	say "installing npm packages of package-lock.json"
-	npm ci --no-audit --no-fund --loglevel=error >&2
+	# not `npm ci`: it does not take a lockfile without download addresses, which no checkout should hold
+	npm install --no-save --no-audit --no-fund --loglevel=error >&2
 	cp package-lock.json "$stamp"
 }
 
