@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeEach, expect, test } from "vitest";
 import { TestLab } from "../support/lab.ts";
-import { type MachineState, machineState } from "../support/machine.ts";
+import { differences, type MachineState, machineState } from "../support/machine.ts";
 
 const lab = new TestLab(`d${process.pid}`);
 let before: MachineState;
@@ -13,11 +13,8 @@ afterAll(() => lab.down().then(() => {}));
 
 /** The kernel frees namespaces and programs a moment after their last holder ended. */
 async function expectUntouched(): Promise<void> {
-  for (let round = 0; round < 100; round++) {
-    if (JSON.stringify(machineState()) === JSON.stringify(before)) return;
-    await sleep(50);
-  }
-  expect(machineState()).toEqual(before);
+  for (let round = 0; round < 100 && differences(before, machineState()).length > 0; round++) await sleep(50);
+  expect(differences(before, machineState())).toEqual([]);
 }
 
 test("down after the app ran leaves the machine as it was", async () => {

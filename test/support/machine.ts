@@ -64,3 +64,18 @@ export function machineState(): MachineState {
     runFiles: list("/run/shieldgate").concat(existsSync("/run/cilium") ? ["/run/cilium"] : []),
   };
 }
+
+/** What a lab may not take away either; programs and maps of earlier labs may still be on their way out. */
+const MUST_STAY = ["namespaces", "mounts", "interfaces", "cgroups"] as const;
+
+/** `what + text` for all that is new on the machine, `what - text` for what is gone and was not the lab's to remove. */
+export function differences(before: MachineState, after: MachineState): string[] {
+  const keys = Object.keys(before) as (keyof MachineState)[];
+  const added = keys.flatMap((key) =>
+    after[key].filter((text) => !before[key].includes(text)).map((text) => `${key} + ${text}`),
+  );
+  const removed = MUST_STAY.flatMap((key) =>
+    before[key].filter((text) => !after[key].includes(text)).map((text) => `${key} - ${text}`),
+  );
+  return [...added, ...removed];
+}
