@@ -72,7 +72,7 @@ export async function measureEnforcement(lab: TestLab, traffic: string): Promise
   ];
 }
 
-/** PUTs the policy over one kept connection: kubectl's own start is not what is measured. */
+/** Patches the policy over one kept connection: kubectl's own start is not what is measured. */
 async function replacer(lab: TestLab): Promise<(body: string) => Promise<void>> {
   const access = await load(lab);
   return (body) =>
@@ -80,16 +80,16 @@ async function replacer(lab: TestLab): Promise<(body: string) => Promise<void>> 
       const call = request(
         `${access.server}/apis/cilium.io/v2/namespaces/default/ciliumnetworkpolicies/bench`,
         {
-          method: "PUT",
+          method: "PATCH",
           ca: access.ca,
           cert: access.cert,
           key: access.key,
-          headers: { "content-type": "application/json" },
+          headers: { "content-type": "application/merge-patch+json" },
         },
         (response) => {
           response.resume();
           response.on("end", () =>
-            response.statusCode === 200 ? resolve() : reject(new Error(`PUT: ${response.statusCode}`)),
+            response.statusCode === 200 ? resolve() : reject(new Error(`PATCH: ${response.statusCode}`)),
           );
         },
       );
