@@ -145,7 +145,8 @@ function basis(options: AgentOptions) {
     sources,
     ipam: new Ipam(options.node.podCidr, state.allocations(), (allocations) => state.saveAllocations(allocations)),
     retry: new Retry(options.log),
-    monitor: new Monitor(),
+    // Who monitors sees packet by packet; flows alone need no more than the first of a kind.
+    monitor: new Monitor((isWatched) => options.datapath.traceEveryPacket(isWatched)),
     pods: new PodKnowledge(inputs.pods, inputs.namespaces, options.node.clusterName),
     cookies: new RuleCookies(),
     redirects: new Redirects(options.proxy, (identity) => identities.has(identity)),

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { type ClientRequest, type IncomingMessage, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, afterEach, beforeEach, expect, test } from "vitest";
+import { afterAll, afterEach, beforeEach, expect, test, vi } from "vitest";
 import { type AgentCalls, serveAgentApi } from "./api-server.ts";
 import { Monitor } from "./monitor.ts";
 
@@ -12,11 +12,13 @@ const path = join(directory, "cilium.sock");
 const BUFFER = 256 * 1024;
 
 let monitor: Monitor;
+let watched: boolean[] = [];
 let server: { close(): Promise<void> };
 const requests: ClientRequest[] = [];
 
 beforeEach(async () => {
-  monitor = new Monitor(BUFFER);
+  watched = [];
+  monitor = new Monitor((isWatched) => watched.push(isWatched), BUFFER);
   server = await serveAgentApi(path, {} as AgentCalls, monitor);
 });
 afterEach(async () => {
@@ -91,4 +93,13 @@ test("what is no call of the API gets a 4xx with the reason", async () => {
     request({ socketPath: path, path: "/v1/nothing" }, resolve).end(),
   );
   expect(answer.statusCode).toBe(404);
+});
+
+test("says when the first client comes and when the last one has gone", async () => {
+  const first = await listen();
+  const second = await listen();
+  expect(watched).toEqual([true]);
+  first.destroy();
+  second.destroy();
+  await vi.waitFor(() => expect(watched).toEqual([true, false]));
 });

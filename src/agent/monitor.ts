@@ -30,9 +30,12 @@ function jsonFrame(kind: number, value: unknown): Buffer {
  */
 export class Monitor {
   private readonly clients = new Set<Client>();
+  private readonly watched: (isWatched: boolean) => void;
   private readonly bufferBytes: number;
 
-  constructor(bufferBytes = CLIENT_BUFFER) {
+  /** `watched` is told when the first client comes and when the last one has gone. */
+  constructor(watched: (isWatched: boolean) => void = () => undefined, bufferBytes = CLIENT_BUFFER) {
+    this.watched = watched;
     this.bufferBytes = bufferBytes;
   }
 
@@ -64,7 +67,10 @@ export class Monitor {
     response.writeHead(200, { "content-type": "application/octet-stream" });
     response.flushHeaders();
     this.clients.add(client);
-    const detach = () => this.clients.delete(client);
+    if (this.clients.size === 1) this.watched(true);
+    const detach = () => {
+      if (this.clients.delete(client) && this.clients.size === 0) this.watched(false);
+    };
     response.on("close", detach);
     response.on("error", detach);
     response.on("drain", () => this.tellLoss(client));

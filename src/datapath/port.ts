@@ -74,6 +74,11 @@ export interface Datapath {
   listIpcache(): ReadonlyMap<string, IpcacheEntry>;
   /** Replaces all services; unchanged ones are not touched. */
   setServices(services: readonly ServiceFrontend[]): void;
+  /**
+   * Which packets of an established connection make trace events: every one, or (false, as at the start) those that
+   * Cilium's monitor aggregation "medium" keeps: TCP flags that are new in their direction, FIN, RST, else one in 5 s.
+   */
+  traceEveryPacket(every: boolean): void;
   /** Starts delivering events; returns a stop function. Lost events are counted by `lostEvents`. */
   onEvents(receive: EventBatch): () => void;
   lostEvents(): number;

@@ -31,7 +31,7 @@ export interface LabNode {
   kill(): Promise<void>;
   /** Lets it exit by itself, listening for events as it is. */
   stop(): Promise<void>;
-  start(aggregation?: number): Promise<number>;
+  start(): Promise<number>;
 }
 
 export interface Lab {
@@ -124,7 +124,7 @@ class NodeProcess implements LabNode {
     this.#pins = pins;
   }
 
-  async start(aggregation = 0): Promise<number> {
+  async start(): Promise<number> {
     const child = spawn(
       "nsenter",
       [
@@ -133,7 +133,6 @@ class NodeProcess implements LabNode {
         `${root}test/kernel/datapath-node.ts`,
         this.#pins,
         objectPath,
-        String(aggregation),
       ],
       { stdio: ["pipe", "pipe", "inherit"] },
     );

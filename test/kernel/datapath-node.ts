@@ -11,8 +11,8 @@ import { openProxyOrigins } from "../../src/datapath/ebpf/proxy-origins.ts";
 import type { NodeConfig, RealizedPolicy, ServiceFrontend } from "../../src/datapath/port.ts";
 import { type Listener, listenTransparently } from "./datapath-proxy.ts";
 
-const [pinDirectory = "", objectPath = "", aggregation = "0"] = process.argv.slice(2);
-const datapath = createEbpfDatapath({ pinDirectory, objectPath, aggregation: Number(aggregation) });
+const [pinDirectory = "", objectPath = ""] = process.argv.slice(2);
+const datapath = createEbpfDatapath({ pinDirectory, objectPath });
 const F = LAYOUT.sg_event.fields;
 let events: Record<string, unknown>[] = [];
 const listeners: Listener[] = [];
@@ -45,9 +45,11 @@ function decode(event: Uint8Array): Record<string, unknown> {
 
 type Wire = Omit<RealizedPolicy, "proxyPorts"> & { proxyPorts: [string, number][] };
 const calls: Record<string, (...args: never[]) => unknown> = {
+  traceEveryPacket: (every: boolean) => datapath.traceEveryPacket(every),
   prepareNode: async (node: NodeConfig) => {
     const start = performance.now();
     await datapath.prepareNode(node);
+    datapath.traceEveryPacket(true);
     return performance.now() - start;
   },
   addEndpoint: async (endpoint: Parameters<typeof datapath.addEndpoint>[0]) => {

@@ -275,16 +275,18 @@ describe("a dead agent", () => {
     expect(curl(c, `http://${b.address}/`).status).toBe(28);
     await b.node.call("watch");
   });
-  it("may be told to aggregate: a bulk transfer is a few trace events then", async () => {
+  it("traces the packets that say something new, or every one when it is told to", async () => {
     for (const pod of [a, b, c]) await allowAll(pod);
-    await b.node.stop();
-    await b.node.start(3);
-    await b.node.call("watch");
+    await b.node.call("traceEveryPacket", false);
     await eventsOf(b.node, () => false);
     expect(curl(a, `http://${b.address}/bulk | wc -c`).stdout.trim()).toBe(String(4 << 20));
     const seen = await eventsOf(b.node, (event) => event.type === TRACE && event.protocol === TCP);
     expect(seen.length).toBeGreaterThan(4);
     expect(seen.length).toBeLessThan(20);
     expect(seen.filter((event) => event.tcpFlags & 1).length).toBeGreaterThan(1);
+    await b.node.call("traceEveryPacket", true);
+    expect(curl(a, `http://${b.address}/bulk | wc -c`).stdout.trim()).toBe(String(4 << 20));
+    const every = await eventsOf(b.node, (event) => event.type === TRACE && event.protocol === TCP);
+    expect(every.length).toBeGreaterThan(50);
   });
 });

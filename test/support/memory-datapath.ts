@@ -78,6 +78,10 @@ export class MemoryDatapath implements Datapath {
     this.services = services;
   }
 
+  traceEveryPacket(): void {
+    // no packets pass here: events are what a test emits
+  }
+
   onEvents(receive: EventBatch): () => void {
     this.receivers.add(receive);
     return () => this.receivers.delete(receive);

@@ -1,7 +1,7 @@
 /** The datapath in the kernel, for the network namespace that the caller runs in. */
 import type { Datapath, EndpointConfig, EventBatch, NodeConfig, RealizedPolicy } from "../port.ts";
 import { removeHooks } from "./attach.ts";
-import { interfaceIndex, prepareDevices } from "./devices.ts";
+import { type Devices, interfaceIndex, prepareDevices } from "./devices.ts";
 import {
   addressKey,
   decodeEndpoint,
@@ -27,9 +27,11 @@ export interface EbpfOptions {
   readonly pinDirectory: string;
   /** bpf/build/shieldgate.o */
   readonly objectPath: string;
-  /** Cilium's monitor aggregation: 0 (default) = an event for every packet, 3 = "medium". */
-  readonly aggregation?: number;
 }
+
+/** Cilium's levels of monitor aggregation: an event for every packet, and "medium". */
+const EVERY_PACKET = 0;
+const MEDIUM = 3;
 
 const RING_BYTES = 1 << 21;
 const LOST = Buffer.from([255, 0, 0, 0]);
@@ -43,6 +45,7 @@ function interfaceName(ifindex: number): string {
 class EbpfDatapath implements Datapath {
   readonly #options: EbpfOptions;
   #object: LoadedObject | undefined;
+  #node: { readonly node: NodeConfig; readonly devices: Devices } | undefined;
   #stops: (() => void)[] = [];
 
   constructor(options: EbpfOptions) {
@@ -62,7 +65,8 @@ class EbpfDatapath implements Datapath {
   async prepareNode(node: NodeConfig): Promise<void> {
     this.#object ??= loadObject(this.#options.objectPath, this.#options.pinDirectory);
     const devices = prepareDevices(node);
-    this.#map("sg_node").set(ifindexKey(0), encodeNode(node, devices, this.#options.aggregation ?? 0));
+    this.#map("sg_node").set(ifindexKey(0), encodeNode(node, devices, MEDIUM));
+    this.#node = { node, devices };
     attachNode(this.#object, devices);
     for (const endpoint of this.listEndpoints()) {
       if (endpoint.interfaceName) attachEndpoint(this.#object, endpoint.ifindex);
@@ -104,6 +108,12 @@ class EbpfDatapath implements Datapath {
   async removeEndpoint(id: number): Promise<void> {
     for (const value of entriesOf(this.#map("sg_endpoint_by_ifindex"), id)) this.#forget(value);
     await deletePolicy(this.#map("sg_policy"), ifindexKey(id));
+  }
+
+  traceEveryPacket(every: boolean): void {
+    if (!this.#node) throw new Error("datapath: prepareNode comes first");
+    const { node, devices } = this.#node;
+    this.#map("sg_node").set(ifindexKey(0), encodeNode(node, devices, every ? EVERY_PACKET : MEDIUM));
   }
 
   listEndpoints(): readonly EndpointConfig[] {

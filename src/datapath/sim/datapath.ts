@@ -89,6 +89,10 @@ class MemoryDatapath implements SimDatapath {
     this.services = services;
   }
 
+  traceEveryPacket(): void {
+    // no packets pass here: events are what a test emits
+  }
+
   onEvents(receive: EventBatch): () => void {
     this.#listeners.add(receive);
     return () => void this.#listeners.delete(receive);
