@@ -1,4 +1,3 @@
-import { longestMatch } from "../../src/agent/longest-prefix.ts";
 import type {
   Datapath,
   EndpointConfig,
@@ -8,50 +7,53 @@ import type {
   RealizedPolicy,
   ServiceFrontend,
 } from "../../src/datapath/port.ts";
-import { type LookupResult, lookup } from "../../src/policy/lookup.ts";
+import { createSimDatapath } from "../../src/datapath/sim/datapath.ts";
+import type { Direction } from "../../src/model/verdict.ts";
 
 export type Judgement = "allow" | "redirect" | "deny";
 
 /**
- * A kernel in memory: it keeps its state when an agent closes it, as pinned maps do, and judges like the programs.
- * `onChange` is called after every single change, so that a test sees each state that a packet could meet.
+ * The datapath in memory, watched: it keeps its state when an agent closes it, as pinned maps do, calls `onChange` after
+ * every single change, so that a test sees each state that a packet could meet, and fails when it is told to.
  */
 export class MemoryDatapath implements Datapath {
   node: NodeConfig | undefined;
-  services: readonly ServiceFrontend[] = [];
   onChange: (what: string) => void = () => undefined;
   /** Set to make the next calls of that method fail. */
   readonly failing = new Set<keyof Datapath>();
-  private readonly endpoints = new Map<number, EndpointConfig>();
+  private readonly sim = createSimDatapath();
   private readonly policies = new Map<number, RealizedPolicy>();
-  private readonly ipcache = new Map<string, IpcacheEntry>();
-  private readonly receivers = new Set<EventBatch>();
   private lost = 0;
 
+  get services(): readonly ServiceFrontend[] {
+    return this.sim.services;
+  }
+
   async prepareNode(node: NodeConfig): Promise<void> {
+    await this.sim.prepareNode(node);
     this.node = node;
   }
 
   async addEndpoint(endpoint: EndpointConfig): Promise<void> {
     this.check("addEndpoint");
-    this.endpoints.set(endpoint.id, endpoint);
+    await this.sim.addEndpoint(endpoint);
     this.onChange(`addEndpoint ${endpoint.id} ${endpoint.identity}`);
   }
 
   async removeEndpoint(id: number): Promise<void> {
     this.check("removeEndpoint");
-    this.endpoints.delete(id);
+    await this.sim.removeEndpoint(id);
     this.policies.delete(id);
     this.onChange(`removeEndpoint ${id}`);
   }
 
   listEndpoints(): readonly EndpointConfig[] {
-    return [...this.endpoints.values()];
+    return this.sim.listEndpoints();
   }
 
   setPolicy(id: number, policy: RealizedPolicy): void {
     this.check("setPolicy");
-    if (!this.endpoints.has(id)) throw new Error(`setPolicy: endpoint ${id} does not exist`);
+    this.sim.setPolicy(id, policy);
     this.policies.set(id, policy);
     this.onChange(`setPolicy ${id}`);
   }
@@ -61,35 +63,34 @@ export class MemoryDatapath implements Datapath {
   }
 
   upsertIpcache(prefix: string, entry: IpcacheEntry): void {
-    this.ipcache.set(prefix, entry);
+    this.sim.upsertIpcache(prefix, entry);
     this.onChange(`upsertIpcache ${prefix} ${entry.identity}`);
   }
 
   deleteIpcache(prefix: string): void {
-    this.ipcache.delete(prefix);
+    this.sim.deleteIpcache(prefix);
     this.onChange(`deleteIpcache ${prefix}`);
   }
 
   listIpcache(): ReadonlyMap<string, IpcacheEntry> {
-    return new Map(this.ipcache);
+    return this.sim.listIpcache();
   }
 
   setServices(services: readonly ServiceFrontend[]): void {
-    this.services = services;
+    this.sim.setServices(services);
   }
 
-  traceEveryPacket(): void {
-    // no packets pass here: events are what a test emits
+  traceEveryPacket(every: boolean): void {
+    this.sim.traceEveryPacket(every);
   }
 
   onEvents(receive: EventBatch): () => void {
-    this.receivers.add(receive);
-    return () => this.receivers.delete(receive);
+    return this.sim.onEvents(receive);
   }
 
   /** An event as the ring buffer would give it. */
   emit(bytes: Uint8Array): void {
-    for (const receive of this.receivers) receive(bytes);
+    this.sim.emit(bytes);
   }
 
   lose(count: number): void {
@@ -101,43 +102,32 @@ export class MemoryDatapath implements Datapath {
   }
 
   dumpPolicy(id: number): readonly string[] {
-    return (this.policies.get(id)?.policy.entries ?? []).map((entry) => JSON.stringify(entry));
+    return this.sim.dumpPolicy(id);
   }
 
   close(): void {
-    this.receivers.clear();
+    this.sim.close();
   }
 
   /** What a new connection from `peer` to the endpoint at `address` meets there. */
   ingress(peer: string, address: string, protocol: number, port: number): Judgement {
-    const endpoint = [...this.endpoints.values()].find((candidate) => candidate.address === address);
-    const policy = endpoint === undefined ? undefined : this.policies.get(endpoint.id);
-    if (policy === undefined) return "deny";
-    const identity = this.identityOf(peer);
-    return judged(policy, lookup(policy.policy, { direction: "ingress", identity, protocol, port }));
+    return this.judge("ingress", address, peer, protocol, port);
   }
 
   /** What a new connection from the endpoint at `address` to `peer` meets where it leaves. */
   egress(address: string, peer: string, protocol: number, port: number): Judgement {
-    const endpoint = [...this.endpoints.values()].find((candidate) => candidate.address === address);
-    const policy = endpoint === undefined ? undefined : this.policies.get(endpoint.id);
-    if (policy === undefined) return "deny";
-    const identity = longestMatch(this.ipcache, peer)?.identity ?? 0;
-    return judged(policy, lookup(policy.policy, { direction: "egress", identity, protocol, port }));
+    return this.judge("egress", address, peer, protocol, port);
   }
 
-  /** A local endpoint is known by itself, everybody else by the ipcache. */
-  private identityOf(address: string): number {
-    const local = [...this.endpoints.values()].find((candidate) => candidate.address === address);
-    return local?.identity ?? longestMatch(this.ipcache, address)?.identity ?? 0;
+  private judge(direction: Direction, address: string, peer: string, protocol: number, port: number): Judgement {
+    const endpoint = this.listEndpoints().find((candidate) => candidate.address === address);
+    if (endpoint === undefined) return "deny";
+    const { verdict } = this.sim.judge(endpoint.id, direction, peer, protocol, port);
+    if (verdict === 0) return "allow";
+    return verdict > 0 ? "redirect" : "deny";
   }
 
   private check(method: keyof Datapath): void {
     if (this.failing.has(method)) throw new Error(`${method}: no space left on device`);
   }
-}
-
-function judged(policy: RealizedPolicy, { verdict, entry }: LookupResult): Judgement {
-  if (verdict !== "redirect") return verdict;
-  return policy.proxyPorts.has(entry?.redirect ?? "") ? "redirect" : "deny";
 }

@@ -42,7 +42,7 @@ function portText(entry: PolicyMapEntry): string {
   return `${first}-${first + (1 << (16 - entry.portPrefix)) - 1}/${name}`;
 }
 
-class MemoryDatapath implements SimDatapath {
+class SimulatedDatapath implements SimDatapath {
   services: readonly ServiceFrontend[] = [];
   #prepared = false;
   readonly #endpoints = new Map<number, EndpointConfig>();
@@ -169,5 +169,5 @@ class MemoryDatapath implements SimDatapath {
 
 /** A datapath that only remembers and judges; for tests of what stands above it. */
 export function createSimDatapath(): SimDatapath {
-  return new MemoryDatapath();
+  return new SimulatedDatapath();
 }

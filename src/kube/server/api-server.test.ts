@@ -3,8 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { WatchEvent } from "../client/client.ts";
 import type { KubeObject } from "../object.ts";
 import * as Refs from "../resources.ts";
-import { KubeError } from "../status.ts";
-import { startTestServer, type TestServer } from "./test-server.ts";
+import { failure, startTestServer, type TestServer } from "./test-server.ts";
 
 const configMap = (name: string, data: Record<string, string> = {}, labels = {}): KubeObject => ({
   apiVersion: "v1",
@@ -19,15 +18,6 @@ const pod = (name: string, spec: object = {}): KubeObject => ({
   metadata: { name, namespace: "default" },
   spec: { containers: [{ name: "main", image: "busybox:1" }], ...spec },
 });
-
-async function failure(call: Promise<unknown>): Promise<KubeError> {
-  const error = await call.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(KubeError);
-  return error as KubeError;
-}
 
 let test: TestServer;
 

@@ -1,17 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { KubeObject } from "../object.ts";
 import * as Refs from "../resources.ts";
-import { KubeError } from "../status.ts";
-import { startTestServer, type TestServer } from "./test-server.ts";
-
-async function failure(call: Promise<unknown>): Promise<KubeError> {
-  const error = await call.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  expect(error).toBeInstanceOf(KubeError);
-  return error as KubeError;
-}
+import { failure, startTestServer, type TestServer } from "./test-server.ts";
 
 let test: TestServer;
 

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { KubeClient } from "../client/client.ts";
 import { type ConnectOptions, connect } from "../client/connect.ts";
+import { KubeError } from "../status.ts";
 import { type ApiServer, type ApiServerOptions, createApiServer } from "./api-server.ts";
 
 /** An API server for a test, on a free loopback port. */
@@ -62,4 +63,14 @@ export async function startTestServer(options: Partial<ApiServerOptions> = {}): 
       rmSync(directory, { recursive: true });
     },
   };
+}
+
+/** The error that a call must end with. */
+export async function failure(call: Promise<unknown>): Promise<KubeError> {
+  const error = await call.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  if (!(error instanceof KubeError)) throw new Error(`the call should have failed with a Status, not ${error}`);
+  return error;
 }
