@@ -78,8 +78,8 @@ class Announcer {
 
   /** Resolves when the API has the endpoint as it is now. */
   announce(endpoint: Endpoint): Promise<void> {
-    const ports = namedPortsOf(this.parts.pods.podOf(endpoint.request));
-    const object = ciliumEndpointOf(endpoint, this.options.node.address, ports);
+    const pod = this.parts.pods.podOf(endpoint.request);
+    const object = ciliumEndpointOf(endpoint, this.options.node.address, namedPortsOf(pod), pod?.metadata.labels);
     return this.parts.writer.publish(podKey(endpoint), object);
   }
 

@@ -31,11 +31,12 @@ function enforcement(enforced: boolean): { enforcing: boolean; state: string } {
   return { enforcing: enforced, state: enforced ? "Enabled" : "Disabled" };
 }
 
-/** The CiliumEndpoint of a local pod as other nodes and people read it. */
+/** The CiliumEndpoint of a local pod as other nodes and people read it; it carries its pod's labels, for selection. */
 export function ciliumEndpointOf(
   endpoint: Endpoint,
   nodeAddress: string,
   namedPorts: readonly NamedPort[],
+  podLabels: Readonly<Record<string, string>> = {},
 ): KubeObject {
   const { podName, podNamespace, podUid, address, containerId } = endpoint.request;
   return {
@@ -44,6 +45,7 @@ export function ciliumEndpointOf(
     metadata: {
       name: podName,
       namespace: podNamespace,
+      labels: { ...podLabels },
       ownerReferences: [{ apiVersion: "v1", kind: "Pod", name: podName, uid: podUid }],
     },
     status: {

@@ -68,7 +68,15 @@ export interface FlowViewParts {
 
 /** How long a clock offset is used, in ns: the wall clock may be set meanwhile. */
 const OFFSET_AGE_NS = 10_000_000_000n;
-const NS_PER_MS = 1_000_000n;
+const CLOCK_WAS_SET_MS = 20;
+
+/** The time of day in nanoseconds. Date alone is too coarse to order the packets of two nodes; it wins after a clock was set. */
+function timeOfDayNs(): bigint {
+  const fineMs = performance.timeOrigin + performance.now();
+  const coarseMs = Date.now();
+  const ms = Math.abs(fineMs - coarseMs) < CLOCK_WAS_SET_MS ? fineMs : coarseMs;
+  return BigInt(Math.round(ms * 1000)) * 1000n;
+}
 
 /** Nanoseconds from the monotonic clock to the time of day, read now and then. */
 function clockOffset(): () => bigint {
@@ -77,7 +85,7 @@ function clockOffset(): () => bigint {
   return () => {
     const now = process.hrtime.bigint();
     if (readAt === undefined || now - readAt > OFFSET_AGE_NS) {
-      offset = BigInt(Date.now()) * NS_PER_MS - now;
+      offset = timeOfDayNs() - now;
       readAt = now;
     }
     return offset;

@@ -4,6 +4,7 @@ import packageJson from "../../package.json" with { type: "json" };
 import { startControllers } from "../controllers/index.ts";
 import { connect, type KubeClient, KubeError } from "../kube/client/index.ts";
 import { createApiServer } from "../kube/server/api-server.ts";
+import { admissionErrors } from "../lab/admission.ts";
 import { proxyBootstrap } from "../lab/configuration.ts";
 import { systemManifests } from "../lab/manifests.ts";
 import { policyErrors } from "../lab/policy-admission.ts";
@@ -58,7 +59,7 @@ const server = await createApiServer({
   store: needed("database"),
   certificates: needed("pki"),
   listeners: [{ fd: outside }, inside],
-  admission: [(operation, _, object) => (operation === "DELETE" ? undefined : policyErrors(object))],
+  admission: [(operation, _, object) => (operation === "DELETE" ? undefined : admissionErrors(object))],
 });
 const { cert, key } = server.authority.client("controllers", "system:kube-controller-manager", ["system:masters"]);
 const client = connect({ server: `https://${inside.host}:${inside.port}`, ca: server.authority.ca, cert, key });

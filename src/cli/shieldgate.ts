@@ -1,18 +1,19 @@
 /** `bin/shieldgate`: the command of a person. */
 import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { Command, InvalidArgumentError, Option } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
 import { demo } from "../lab/demo/demo.ts";
 import { doctor } from "../lab/doctor.ts";
 import { envLines } from "../lab/env.ts";
-import { type LabPaths, labPaths } from "../lab/paths.ts";
+import { commandFor, DEFAULT_LAB, type LabPaths, labPaths } from "../lab/paths.ts";
 import { printStatus, readStatus } from "../lab/status.ts";
 import { down, start, stop, type UpResult, up } from "../lab/up.ts";
 
 const program = new Command("shieldgate")
   .description("Cilium's network policy and Hubble's visibility, for real, on one Linux machine.")
   .version(packageJson.version)
-  .option("--name <lab>", "which lab", "shieldgate")
+  .option("--name <lab>", "which lab", DEFAULT_LAB)
   .showHelpAfterError("(shieldgate --help lists the commands)");
 
 function paths(): LabPaths {
@@ -27,6 +28,12 @@ function needRoot(): void {
   if (process.getuid?.() !== 0) throw new Error("needs root, for network namespaces and eBPF: run it as root");
 }
 
+/** The lab, which must have been brought up: nothing else has an environment. */
+function existing(lab: LabPaths): LabPaths {
+  if (!existsSync(lab.kubeconfig)) throw new Error(`there is no lab ${lab.lab}: ${commandFor(lab.lab)} up`);
+  return lab;
+}
+
 function seconds(milliseconds: number): string {
   return `${(milliseconds / 1000).toFixed(1)} s`;
 }
@@ -38,9 +45,10 @@ function sayUp(lab: LabPaths, result: UpResult): void {
     damaged: `lab ${lab.lab} was put right in ${seconds(result.milliseconds)}`,
   }[result.found];
   console.log(`${what}: 3 nodes, API server ${result.apiServer}`);
-  const self = lab.lab === "shieldgate" ? "bin/shieldgate" : `bin/shieldgate --name ${lab.lab}`;
   if (result.found === "nothing")
-    console.log(`eval "$(${self} env)" puts kubectl's configuration, kc, c0, c1, c2 and hubble in place`);
+    console.log(
+      `eval "$(${commandFor(lab.lab)} env)" puts kubectl's configuration, kc, c0, c1, c2 and hubble in place`,
+    );
 }
 
 program
@@ -94,14 +102,14 @@ program
   .command("env")
   .description('print shell lines for `eval "$(bin/shieldgate env)"`')
   .action(() => {
-    process.stdout.write(envLines(paths()));
+    process.stdout.write(envLines(existing(paths())));
   });
 program
   .command("shell")
   .description("open a shell with the lab's environment")
   .action(() => {
     const shell = process.env["SHELL"] ?? "/bin/sh";
-    const result = spawnSync("/bin/sh", ["-c", `${envLines(paths())}exec "$0"`, shell], { stdio: "inherit" });
+    const result = spawnSync("/bin/sh", ["-c", `${envLines(existing(paths()))}exec "$0"`, shell], { stdio: "inherit" });
     process.exitCode = result.status ?? 1;
   });
 program

@@ -24,6 +24,7 @@ export class ControllerContext {
   readonly #informers = new Map<string, { informer: Informer; cache: ObjectCache }>();
   readonly #queues: WorkQueue[] = [];
   #started = false;
+  #synced = false;
 
   constructor(client: KubeClient, now: () => number, report: Report) {
     this.client = client;
@@ -51,6 +52,7 @@ export class ControllerContext {
     const queue = new WorkQueue({
       work,
       parallel,
+      closed: !this.#synced,
       onError: (key, error) => {
         if (!isExpected(error)) this.#report(controller, key, error);
       },
@@ -59,10 +61,15 @@ export class ControllerContext {
     return queue;
   }
 
-  /** Resolves when every informer has its first list. */
+  /**
+   * Resolves when every informer has its first list. No queue works before: what is only not listed yet looks like
+   * something that is gone.
+   */
   async start(): Promise<void> {
     this.#started = true;
     await Promise.all([...this.#informers.values()].map(({ informer }) => informer.start()));
+    this.#synced = true;
+    for (const queue of this.#queues) queue.open();
   }
 
   /** Takes no new work; resolves when the last note is written. */

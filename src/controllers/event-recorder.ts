@@ -1,4 +1,3 @@
-import { createHash } from "node:crypto";
 import { Events, type KubeClient, KubeError, type KubeObject } from "../kube/client/index.ts";
 import { timestamp } from "../kube/object.ts";
 
@@ -18,8 +17,13 @@ interface Known {
 
 const REMEMBERED = 4096;
 
-function eventName(object: KubeObject, key: string): string {
-  return `${object.metadata.name}.${createHash("sha256").update(key).digest("hex").slice(0, 16)}`;
+let latestNs = 0n;
+
+/** As in Kubernetes, the time in hexadecimal: events of one second stay in their order. */
+function eventName(object: KubeObject, nowMs: number): string {
+  const nowNs = BigInt(Math.floor(nowMs)) * 1_000_000n;
+  latestNs = latestNs < nowNs ? nowNs : latestNs + 1n;
+  return `${object.metadata.name}.${latestNs.toString(16)}`;
 }
 
 /**
@@ -58,7 +62,7 @@ export class EventRecorder {
     try {
       const known = this.#known.get(key);
       if (known && (await this.#repeat(known, namespace, at))) return;
-      const name = eventName(object, `${key}\n${at}`);
+      const name = eventName(object, this.#now());
       await this.#client.create(Events, newEvent(object, note, name, namespace, at));
       this.#remember(key, { name, count: 1 });
     } catch (error) {

@@ -8,6 +8,8 @@ export interface WorkQueueOptions {
   readonly onError: (key: string, error: unknown) => void;
   /** Keys worked on at once; one key is never worked on twice at once. */
   readonly parallel?: number;
+  /** Keys are only collected until `open`. */
+  readonly closed?: boolean;
 }
 
 /**
@@ -22,9 +24,17 @@ export class WorkQueue {
   readonly #timers = new Map<string, { timer: NodeJS.Timeout; dueMs: number }>();
   #stopped = false;
   #scheduled = false;
+  #open: boolean;
 
   constructor(options: WorkQueueOptions) {
     this.#options = options;
+    this.#open = options.closed !== true;
+  }
+
+  /** Begins with what was collected. */
+  open(): void {
+    this.#open = true;
+    this.#dispatch();
   }
 
   /** Wants work for the key as soon as possible. */
@@ -63,6 +73,7 @@ export class WorkQueue {
   }
 
   #dispatch(): void {
+    if (!this.#open) return;
     for (const key of this.#waiting) {
       if (this.#stopped || this.#busy.size >= (this.#options.parallel ?? 8)) return;
       if (this.#busy.has(key)) continue;

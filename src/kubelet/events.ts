@@ -23,6 +23,7 @@ export function createEventRecorder(
   log: (line: string) => void,
 ): EventRecorder {
   const known = new Map<string, Known>();
+  let latestNs = 0n;
   let queue: Promise<unknown> = Promise.resolve();
 
   async function write(
@@ -46,7 +47,9 @@ export function createEventRecorder(
       );
       return;
     }
-    const eventName = `${name}.${key.slice(0, 16)}`;
+    // as in Kubernetes, the time in hexadecimal: events of one second stay in their order
+    latestNs = latestNs < BigInt(now()) * 1_000_000n ? BigInt(now()) * 1_000_000n : latestNs + 1n;
+    const eventName = `${name}.${latestNs.toString(16)}`;
     known.set(key, { name: eventName, count: 1 });
     if (known.size > REMEMBERED) known.delete(known.keys().next().value!);
     await client.create(Events, {

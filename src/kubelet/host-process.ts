@@ -16,6 +16,9 @@ export interface HostProcessRecord {
 }
 
 const LOOK_MS = 100;
+/** How long an agent or proxy may take to end after SIGTERM. */
+const GRACE_MS = 5000;
+const NEVER = new AbortController().signal;
 
 export function readHostProcess(path: string): HostProcessRecord | undefined {
   try {
@@ -29,7 +32,7 @@ export function readHostProcess(path: string): HostProcessRecord | undefined {
 
 /**
  * A pod that stands for the node's agent or proxy. The supervisor runs the process; here it is shown, and entered by
- * exec. Deleting the pod deletes the object only: its DaemonSet makes another that shows the same process.
+ * exec. Deleting the pod ends the process; the supervisor starts another, which the DaemonSet's next pod shows.
  */
 export class HostProcessWorker {
   readonly #client: KubeClient;
@@ -41,6 +44,8 @@ export class HostProcessWorker {
   readonly done: Promise<void>;
   #pod: Pod;
   #gone = false;
+  #shownRestarts: number;
+  #restartsBefore: number | undefined;
 
   constructor(
     client: KubeClient,
@@ -53,6 +58,7 @@ export class HostProcessWorker {
     this.#node = node;
     this.#pod = pod;
     this.#enter = enter;
+    this.#shownRestarts = restartCount(pod);
     this.#writer = new StatusWriter(client, pod, log);
     if (pod.metadata.deletionTimestamp !== undefined) this.#ending.abort();
     this.done = this.#run().catch((error: Error) => log(`pod ${podKey(pod)}: ${error.message}`));
@@ -71,7 +77,11 @@ export class HostProcessWorker {
   }
 
   get record(): HostProcessRecord | undefined {
-    return readHostProcess(this.#node.records[hostProcessOf(this.#pod) ?? "agent"]);
+    return readHostProcess(this.#recordPath);
+  }
+
+  get #recordPath(): string {
+    return this.#node.records[hostProcessOf(this.#pod) ?? "agent"];
   }
 
   update(pod: Pod): void {
@@ -108,7 +118,9 @@ export class HostProcessWorker {
       await pause(LOOK_MS, signal);
     }
     await aborted(signal);
-    if (!this.#gone) await this.#deleteObject();
+    if (this.#gone) return;
+    await this.#endProcess();
+    await this.#deleteObject();
   }
 
   #show(): void {
@@ -116,7 +128,7 @@ export class HostProcessWorker {
     const [container] = this.#pod.spec.containers;
     const view = {
       container: container!,
-      restarts: record?.restarts ?? 0,
+      restarts: this.#restarts(record),
       ready: record !== undefined,
       started: record !== undefined,
       ...(record
@@ -134,6 +146,26 @@ export class HostProcessWorker {
     this.#writer.set(status);
   }
 
+  /** Starts again that this pod has seen: those before it were another pod's. */
+  #restarts(record: HostProcessRecord | undefined): number {
+    if (record === undefined) return this.#shownRestarts;
+    this.#restartsBefore ??= record.restarts - this.#shownRestarts;
+    this.#shownRestarts = Math.max(0, record.restarts - this.#restartsBefore);
+    return this.#shownRestarts;
+  }
+
+  /** Ends the process that this pod showed, at once when it does not heed the signal. */
+  async #endProcess(): Promise<void> {
+    const { record } = this;
+    if (record === undefined) return;
+    process.kill(record.pid, "SIGTERM");
+    const deadline = Date.now() + GRACE_MS;
+    while (readHostProcess(this.#recordPath)?.pid === record.pid) {
+      if (Date.now() > deadline) process.kill(record.pid, "SIGKILL");
+      await pause(LOOK_MS / 10, NEVER);
+    }
+  }
+
   async #deleteObject(): Promise<void> {
     const { name, namespace, uid } = this.#pod.metadata;
     try {
@@ -147,4 +179,11 @@ export class HostProcessWorker {
       if (!(error instanceof KubeError)) throw error;
     }
   }
+}
+
+function restartCount(pod: Pod): number {
+  const { containerStatuses = [] } = (pod["status"] ?? {}) as {
+    containerStatuses?: readonly { restartCount?: number }[];
+  };
+  return containerStatuses[0]?.restartCount ?? 0;
 }

@@ -91,5 +91,5 @@ function writeKubeletConfiguration(paths: LabPaths, authority: Authority): void 
       },
     })),
   };
-  writeFileSync(join(paths.run, "kubelet-config.json"), JSON.stringify(configuration, null, 2));
+  writeFileSync(paths.kubeletConfiguration, JSON.stringify(configuration, null, 2));
 }

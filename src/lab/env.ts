@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { NODES } from "../model/addresses.ts";
-import type { LabPaths } from "./paths.ts";
+import { commandFor, type LabPaths } from "./paths.ts";
 
 /** Quotes a word for sh. */
 export function quote(word: string): string {
@@ -22,7 +22,7 @@ export function programs(paths: LabPaths, relayPort: number): Map<string, string
       `c${index}`,
       [
         `pod=$(${kubectl} ${select} | head -n 1)`,
-        `[ -n "$pod" ] || { echo "c${index}: no cilium pod on ${node.name}: see bin/shieldgate status" >&2; exit 1; }`,
+        `[ -n "$pod" ] || { echo "c${index}: no cilium pod on ${node.name}: see ${commandFor(paths.lab)} status" >&2; exit 1; }`,
         `exec ${kubectl} exec -n kube-system "$pod" -c cilium-agent -- cilium "$@"`,
       ].join("\n"),
     );

@@ -11,7 +11,7 @@ import { systemManifests } from "./manifests.ts";
 import { fabricLines, nodeLines } from "./network.ts";
 import { labPaths } from "./paths.ts";
 import { processSpecs } from "./processes.ts";
-import { waitingFor } from "./readiness.ts";
+import { progressOf } from "./readiness.ts";
 import { backOffMs } from "./supervisor.ts";
 
 let home = "";
@@ -81,22 +81,52 @@ describe("the programs of a lab", () => {
 });
 
 describe("readiness", () => {
-  const object = (name: string, status: unknown) => ({ apiVersion: "v1", kind: "X", metadata: { name }, status });
-  const nodes = NODES.map((node) => object(node.name, { conditions: [{ type: "Ready", status: "True" }] }));
-  const sets = ["cilium", "cilium-envoy"].map((name) => object(name, { numberReady: 3 }));
-  const dns = [object("coredns", { readyReplicas: 1 })];
+  const ready = { conditions: [{ type: "Ready", status: "True" }] };
+  const object = (name: string, status: unknown, app = "") => ({
+    apiVersion: "v1",
+    kind: "X",
+    metadata: { name, namespace: "n", labels: { "k8s-app": app } },
+    status,
+  });
+  const nodes = NODES.map((node) => object(node.name, ready));
+  const pods = NODES.flatMap((node) => [
+    object(`a-${node.name}`, ready, "cilium"),
+    object(`p-${node.name}`, ready, "cilium-envoy"),
+  ]);
+  const dns = object("dns", ready, "kube-dns");
+  const container = (state: unknown) => ({ ...ready, containerStatuses: [{ state }] });
 
-  test("is there when nodes, daemon sets and DNS are", () => {
-    expect(waitingFor(nodes, sets, dns)).toEqual([]);
+  test("is there when nodes, agents, proxies and DNS are", () => {
+    expect(progressOf(nodes, [...pods, dns], 0)).toEqual({ waitingFor: [], starting: [] });
   });
 
   test("names each thing that is missing", () => {
     const notReady = object("k8s-w1", { conditions: [{ type: "Ready", status: "False" }] });
-    expect(waitingFor([nodes[0]!, notReady, nodes[2]!], sets, dns)).toEqual(["node k8s-w1 to be Ready"]);
-    expect(waitingFor(nodes, [object("cilium", { numberReady: 2 }), sets[1]!], dns)).toEqual([
-      "daemon set cilium: 2 of 3 pods ready",
+    expect(progressOf([nodes[0]!, notReady, nodes[2]!], [...pods, dns], 0).waitingFor).toEqual([
+      "node k8s-w1 to be Ready",
     ]);
-    expect(waitingFor([], [], [])).toHaveLength(NODES.length + 3);
+    expect(progressOf(nodes, [...pods.slice(1), dns], 0).waitingFor).toEqual(["pods of cilium: 2 of 3 ready"]);
+    expect(progressOf([], [], 0).waitingFor).toHaveLength(NODES.length + 3);
+  });
+
+  test("does not believe what was written before the lab was started again", () => {
+    const old = object("dns", container({ running: { startedAt: "2026-01-01T00:00:00Z" } }), "kube-dns");
+    const startedAt = Date.parse("2026-01-01T00:00:05.7Z");
+    expect(progressOf(nodes, [...pods, old], startedAt).waitingFor).toEqual([
+      "pods of kube-dns: 0 of 1 ready",
+      "pod n/dns to start again",
+    ]);
+    const same = object("dns", container({ running: { startedAt: "2026-01-01T00:00:05Z" } }), "kube-dns");
+    expect(progressOf(nodes, [...pods, same], startedAt).waitingFor).toEqual([]);
+  });
+
+  test("knows pods that are being made from pods that cannot be", () => {
+    const made = object("x", container({ waiting: { reason: "ContainerCreating" } }));
+    const broken = object("y", container({ waiting: { reason: "ImagePullBackOff" } }));
+    expect(progressOf(nodes, [...pods, dns, made, broken], 0)).toEqual({
+      waitingFor: [],
+      starting: ["pod n/x to start"],
+    });
   });
 });
 

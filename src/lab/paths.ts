@@ -20,8 +20,13 @@ export interface LabPaths {
   readonly kubeconfig: string;
   readonly database: string;
   readonly ports: string;
+  /** Written once at each start from nothing. */
+  readonly kubeletConfiguration: string;
   readonly fabricNetns: string;
 }
+
+/** The lab that is meant when no name is given. */
+export const DEFAULT_LAB = "shieldgate";
 
 const LAB_NAME = /^[a-z0-9]([a-z0-9-]{0,18}[a-z0-9])?$/;
 
@@ -48,8 +53,14 @@ export function labPaths(lab: string): LabPaths {
     kubeconfig: join(state, "kubeconfig"),
     database: join(state, "objects.sqlite"),
     ports: join(state, "ports.json"),
+    kubeletConfiguration: join(run, "kubelet-config.json"),
     fabricNetns: `sg-${lab}-fabric`,
   };
+}
+
+/** How a person calls the command for this lab. */
+export function commandFor(lab: string): string {
+  return lab === DEFAULT_LAB ? "bin/shieldgate" : `bin/shieldgate --name ${lab}`;
 }
 
 export function nodeNetns(lab: string, node: string): string {

@@ -11,6 +11,6 @@ export function policyErrors(object: { readonly kind?: unknown }): FieldError[] 
   return parsed.errors.map(({ field, message, mend, badValue }) => ({
     field,
     reason: "FieldValueInvalid",
-    message: `Invalid value: ${JSON.stringify(badValue) ?? "null"}: ${message}${mend === undefined ? "" : `; ${mend}`}`,
+    message: `${badValue === undefined ? "" : `Invalid value: ${JSON.stringify(badValue)}: `}${message}${mend === undefined ? "" : `; ${mend}`}`,
   }));
 }

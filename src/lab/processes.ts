@@ -25,8 +25,12 @@ const NODE_FLAGS = ["--max-semi-space-size=1", "--disable-warning=ExperimentalWa
 export function processSpecs(paths: LabPaths, ports: LabPorts, hostNetns: string): ProcessSpec[] {
   const controlPlane = NODES.find((node) => node.controlPlane) ?? NODES[0]!;
   const inControlPlane = ["nsenter", `--net=${netnsPath(nodeNetns(paths.lab, controlPlane.name))}`];
-  const log = (name: string) => join(paths.logs, `${name.replace("/", "-")}.log`);
-  const plain = (name: string, argv: string[]): ProcessSpec => ({ name, argv, forks: false, logPath: log(name) });
+  const plain = (name: string, argv: string[]): ProcessSpec => ({
+    name,
+    argv,
+    forks: false,
+    logPath: logPath(paths, name),
+  });
   return [
     plain("control-plane", [
       ...inControlPlane,
@@ -37,7 +41,7 @@ export function processSpecs(paths: LabPaths, ports: LabPorts, hostNetns: string
       ...option("host-listen", `127.0.0.1:${ports.apiServer}`),
       ...option("host-netns", hostNetns),
     ]),
-    plain("kubelet", [...main(paths, "kubelet"), ...option("config", join(paths.run, "kubelet-config.json"))]),
+    plain("kubelet", [...main(paths, "kubelet"), ...option("config", paths.kubeletConfiguration)]),
     plain("relay", [
       ...inControlPlane,
       ...main(paths, "relay"),
@@ -45,42 +49,40 @@ export function processSpecs(paths: LabPaths, ports: LabPorts, hostNetns: string
       ...option("listen-netns", hostNetns),
       ...NODES.flatMap((node) => option("peer", `${node.name}=${node.address}:${HUBBLE_PORT}`)),
     ]),
-    ...NODES.flatMap((node) => {
-      const netns = netnsPath(nodeNetns(paths.lab, node.name));
-      const bind = `mount --bind ${nodeRun(paths, node.name)} /run/cilium && exec "$@"`;
-      const mounted = (argv: string[]) => ["sh", "-c", bind, "sh", ...argv];
-      const agent: ProcessSpec = {
-        name: `${node.name}/agent`,
-        argv: [
-          ...[
-            "nsenter",
-            `--net=${netns}`,
-            "unshare",
-            "--mount",
-            "--propagation=slave",
-            "--pid",
-            "--fork",
-            "--kill-child",
-            "--mount-proc",
-          ],
-          // a change of policies in a burst waits for the kernel in pool threads
-          ...["env", "UV_THREADPOOL_SIZE=16"],
-          ...mounted([...main(paths, "agent"), ...agentOptions(paths, node)]),
-        ],
-        forks: true,
-        logPath: log(`${node.name}/agent`),
-      };
-      const proxy = plain(`${node.name}/proxy`, [
-        ...["nsenter", `--net=${netns}`, "unshare", "--mount", "--propagation=slave"],
-        ...mounted([
-          ...main(paths, "proxy"),
-          ...option("bootstrap", "/var/run/cilium/envoy/bootstrap-config.json"),
-          ...option("pins", join(paths.bpf, node.name)),
-        ]),
-      ]);
-      return [agent, proxy];
-    }),
+    ...NODES.flatMap((node) => [
+      // a change of policies in a burst waits for the kernel in pool threads
+      isolated(paths, node.name, "agent", [
+        "env",
+        "UV_THREADPOOL_SIZE=16",
+        ...main(paths, "agent"),
+        ...agentOptions(paths, node),
+      ]),
+      isolated(paths, node.name, "proxy", [
+        ...main(paths, "proxy"),
+        ...option("bootstrap", "/var/run/cilium/envoy/bootstrap-config.json"),
+        ...option("pins", join(paths.bpf, node.name)),
+      ]),
+    ]),
   ];
+}
+
+/** A process of a node: pid 1 of its own, and the node's own directory as /var/run/cilium. */
+function isolated(paths: LabPaths, node: string, part: string, argv: readonly string[]): ProcessSpec {
+  const own = ["--mount", "--propagation=slave", "--pid", "--fork", "--kill-child", "--mount-proc"];
+  const bind = `mount --bind ${nodeRun(paths, node)} /run/cilium && exec "$@"`;
+  return {
+    name: `${node}/${part}`,
+    argv: [
+      ...["nsenter", `--net=${netnsPath(nodeNetns(paths.lab, node))}`, "unshare", ...own],
+      ...["sh", "-c", bind, "sh", ...argv],
+    ],
+    forks: true,
+    logPath: logPath(paths, `${node}/${part}`),
+  };
+}
+
+function logPath(paths: LabPaths, name: string): string {
+  return join(paths.logs, `${name.replace("/", "-")}.log`);
 }
 
 function agentOptions(paths: LabPaths, node: (typeof NODES)[number]): string[] {

@@ -1,54 +1,68 @@
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import type { KubeClient } from "../kube/client/client.ts";
 import { connect } from "../kube/client/connect.ts";
 import type { KubeObject } from "../kube/object.ts";
-import { DaemonSets, Deployments, Nodes } from "../kube/resources.ts";
+import { Nodes, Pods } from "../kube/resources.ts";
 import { NODES } from "../model/addresses.ts";
 import type { LabPaths } from "./paths.ts";
 
-/** What a lab that starts still waits for; empty = ready. */
+/** What a lab that starts still waits for; both empty = ready. */
 export interface Progress {
+  /** Without these it is no lab. */
   readonly waitingFor: readonly string[];
+  /** Pods of the user that are being made: worth a moment, but one that cannot start must not hold the lab up. */
+  readonly starting: readonly string[];
 }
 
-interface Condition {
-  readonly type: string;
-  readonly status: string;
+interface ContainerState {
+  readonly running?: { readonly startedAt?: string };
+  readonly waiting?: { readonly reason?: string };
 }
 
-interface Counts {
-  readonly conditions?: readonly Condition[];
-  readonly desiredNumberScheduled?: number;
-  readonly numberReady?: number;
-  readonly replicas?: number;
-  readonly readyReplicas?: number;
+interface Status {
+  readonly conditions?: readonly { readonly type: string; readonly status: string }[];
+  readonly containerStatuses?: readonly { readonly state?: ContainerState }[];
 }
 
-function status(object: KubeObject): Counts {
-  return (object["status"] ?? {}) as Counts;
+function statusOf(object: KubeObject): Status {
+  return (object["status"] ?? {}) as Status;
 }
 
-/** Pure: what is missing, given the objects of the API server. */
-export function waitingFor(
-  nodes: readonly KubeObject[],
-  sets: readonly KubeObject[],
-  deployments: readonly KubeObject[],
-): string[] {
-  const isReady = (node: KubeObject | undefined) =>
-    node !== undefined && (status(node).conditions ?? []).some((c) => c.type === "Ready" && c.status === "True");
-  const named = (objects: readonly KubeObject[], name: string) =>
-    objects.find((object) => object.metadata.name === name);
-  const missing = NODES.filter((node) => !isReady(named(nodes, node.name))).map(
-    (node) => `node ${node.name} to be Ready`,
-  );
-  for (const name of ["cilium", "cilium-envoy"]) {
-    const set = named(sets, name);
-    const ready = set ? (status(set).numberReady ?? 0) : 0;
-    if (ready < NODES.length) missing.push(`daemon set ${name}: ${ready} of ${NODES.length} pods ready`);
+function isReady(object: KubeObject | undefined): boolean {
+  const { conditions = [] } = object ? statusOf(object) : {};
+  return conditions.some((condition) => condition.type === "Ready" && condition.status === "True");
+}
+
+function states(pod: KubeObject): ContainerState[] {
+  return (statusOf(pod).containerStatuses ?? []).flatMap((container) => container.state ?? []);
+}
+
+/** True when the status tells of a container from before the lab was started: nobody has looked at the pod since. */
+function isStale(pod: KubeObject, startedAtMs: number): boolean {
+  // Kubernetes' times have whole seconds
+  const second = Math.floor(startedAtMs / 1000) * 1000;
+  return states(pod).some((state) => Date.parse(state.running?.startedAt ?? "") < second);
+}
+
+function named(pod: KubeObject): string {
+  return `pod ${pod.metadata.namespace}/${pod.metadata.name}`;
+}
+
+/** Pure: what is missing, given the objects of the API server and when the lab was started. */
+export function progressOf(nodes: readonly KubeObject[], pods: readonly KubeObject[], startedAtMs: number): Progress {
+  const nodeNamed = (name: string) => nodes.find((node) => node.metadata.name === name);
+  const missing = NODES.filter((node) => !isReady(nodeNamed(node.name))).map((node) => `node ${node.name} to be Ready`);
+  const stale = pods.filter((pod) => isStale(pod, startedAtMs));
+  const fresh = pods.filter((pod) => !stale.includes(pod));
+  for (const [app, wanted] of Object.entries({ cilium: NODES.length, "cilium-envoy": NODES.length, "kube-dns": 1 })) {
+    const own = fresh.filter((pod) => pod.metadata.labels?.["k8s-app"] === app && isReady(pod));
+    if (own.length < wanted) missing.push(`pods of ${app}: ${own.length} of ${wanted} ready`);
   }
-  const dns = named(deployments, "coredns");
-  if (!dns || (status(dns).readyReplicas ?? 0) < 1) missing.push("deployment coredns to be ready");
-  return missing;
+  const made = fresh.filter((pod) => states(pod).some((state) => state.waiting?.reason === "ContainerCreating"));
+  return {
+    waitingFor: [...missing, ...stale.map((pod) => `${named(pod)} to start again`)],
+    starting: made.map((pod) => `${named(pod)} to start`),
+  };
 }
 
 const clients = new Map<string, KubeClient>();
@@ -63,15 +77,12 @@ function clientOf(paths: LabPaths): KubeClient | undefined {
 /** Asks the API server once. */
 export async function readiness(paths: LabPaths): Promise<Progress> {
   const client = clientOf(paths);
-  if (client === undefined) return { waitingFor: ["the control plane's kubeconfig"] };
+  if (client === undefined) return { waitingFor: ["the control plane's kubeconfig"], starting: [] };
   try {
-    const [nodes, sets, deployments] = await Promise.all([
-      client.list(Nodes),
-      client.list(DaemonSets, { namespace: "kube-system" }),
-      client.list(Deployments, { namespace: "kube-system" }),
-    ]);
-    return { waitingFor: waitingFor(nodes.items, sets.items, deployments.items) };
+    const [nodes, pods] = await Promise.all([client.list(Nodes), client.list(Pods)]);
+    const startedAtMs = statSync(paths.kubeletConfiguration, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+    return progressOf(nodes.items, pods.items, startedAtMs);
   } catch (error) {
-    return { waitingFor: [`the API server (${(error as Error).message})`] };
+    return { waitingFor: [`the API server (${(error as Error).message})`], starting: [] };
   }
 }

@@ -6,7 +6,7 @@ import { Pods } from "../kube/resources.ts";
 import { NODES } from "../model/addresses.ts";
 import { isAlive } from "../runtime/process/process-table.ts";
 import { labPids, memoryPss } from "./cgroup.ts";
-import type { LabPaths } from "./paths.ts";
+import { commandFor, type LabPaths } from "./paths.ts";
 import { readSandboxPids } from "./pods.ts";
 import { type ProcessRecord, readRecord } from "./process-record.ts";
 import { readiness } from "./readiness.ts";
@@ -54,11 +54,14 @@ export async function readStatus(paths: LabPaths): Promise<LabStatus> {
   };
   const running = existsSync(paths.run);
   const problems: string[] = [];
-  if (!running) problems.push(`lab ${paths.lab} does not run: bin/shieldgate up`);
+  if (!running)
+    problems.push(
+      `lab ${paths.lab} does not run: ${commandFor(paths.lab)} ${existsSync(paths.database) ? "start" : "up"}`,
+    );
   for (const [name, record] of running ? records : []) {
     if (!isAlive(record))
       problems.push(
-        `${name} does not run; ${mend(name)}; its log: ${join(paths.logs, `${name.replace("/", "-")}.log`)}`,
+        `${name} does not run; ${mend(paths.lab, name)}; its log: ${join(paths.logs, `${name.replace("/", "-")}.log`)}`,
       );
   }
   const waiting = running ? (await readiness(paths)).waitingFor : [];
@@ -81,8 +84,10 @@ export async function readStatus(paths: LabPaths): Promise<LabStatus> {
   };
 }
 
-function mend(name: string): string {
-  return name === "supervisor" ? "bin/shieldgate up starts it again" : "the supervisor starts it again within seconds";
+function mend(lab: string, name: string): string {
+  return name === "supervisor"
+    ? `${commandFor(lab)} up starts it again`
+    : "the supervisor starts it again within seconds";
 }
 
 /** The same for a person. */

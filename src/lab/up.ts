@@ -11,7 +11,7 @@ import { writePrograms } from "./env.ts";
 import { withLabLock } from "./lock.ts";
 import { makeMountPoints } from "./mount-points.ts";
 import { createNetwork, labNamespaces } from "./network.ts";
-import { type LabPaths, nodeRun } from "./paths.ts";
+import { commandFor, type LabPaths, nodeRun } from "./paths.ts";
 import { choosePorts, readPorts } from "./ports.ts";
 import { readRecord } from "./process-record.ts";
 import { type Progress, readiness } from "./readiness.ts";
@@ -26,6 +26,8 @@ export interface UpResult {
 
 /** How long `up` waits for the lab before it says what is missing. */
 const READY_TIMEOUT_MS = 60_000;
+/** How long it waits for the user's own pods beyond that. */
+const PODS_TIMEOUT_MS = 3000;
 
 /**
  * Brings the lab up, or puts right what is missing of one that is up; returns when every node, agent and proxy and the
@@ -52,7 +54,7 @@ export function up(paths: LabPaths, report: (progress: Progress) => void = () =>
 /** `start`: like `up`, but for a lab that was stopped before. */
 export function start(paths: LabPaths, report?: (progress: Progress) => void): Promise<UpResult> {
   if (!existsSync(paths.database)) {
-    throw new Error(`there is no stopped lab ${paths.lab}: \`bin/shieldgate up\` makes a new one`);
+    throw new Error(`there is no stopped lab ${paths.lab}: \`${commandFor(paths.lab)} up\` makes a new one`);
   }
   return up(paths, report);
 }
@@ -114,13 +116,17 @@ function startSupervisor(paths: LabPaths): void {
 async function waitUntilReady(paths: LabPaths, report: (progress: Progress) => void): Promise<void> {
   const deadline = performance.now() + READY_TIMEOUT_MS;
   let progress: Progress;
+  let calmSince: number | undefined;
   do {
     progress = await readiness(paths);
     report(progress);
-    if (progress.waitingFor.length === 0) return;
+    if (progress.waitingFor.length === 0) {
+      calmSince ??= performance.now();
+      if (progress.starting.length === 0 || performance.now() - calmSince > PODS_TIMEOUT_MS) return;
+    }
     await sleep(15);
   } while (performance.now() < deadline);
   throw new Error(
-    `not ready after ${READY_TIMEOUT_MS / 1000} s: ${progress.waitingFor.join("; ")}.\nLogs are in ${paths.logs}; \`bin/shieldgate status\` shows more.`,
+    `not ready after ${READY_TIMEOUT_MS / 1000} s: ${progress.waitingFor.join("; ")}.\nLogs are in ${paths.logs}; \`${commandFor(paths.lab)} status\` shows more.`,
   );
 }

@@ -15,7 +15,7 @@ const LAND = `POST /v1/request-landing ${HEAD}Content-Length: 0\r\n\r\n`;
 const EXHAUST = `PUT /v1/exhaust-port ${HEAD}\r\n`;
 const LANDED = "HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\nShip landed\n";
 const DENIED =
-  "HTTP/1.1 403 Forbidden\r\ncontent-length: 15\r\ncontent-type: text/plain\r\nserver: envoy\r\n\r\nAccess denied\r\n";
+  "HTTP/1.1 403 Forbidden\r\ncontent-length: 15\r\ncontent-type: text/plain\r\nserver: shieldgate\r\n\r\nAccess denied\r\n";
 
 let proxy: LoopbackProxy;
 afterEach(() => proxy.close());

@@ -34,7 +34,7 @@ export function localReply(options: ReplyOptions): LocalReply {
     { name: "content-length", value: String(options.body.length) },
     { name: "content-type", value: "text/plain" },
     ...(options.location === undefined ? [] : [{ name: "location", value: options.location }]),
-    { name: "server", value: "envoy" },
+    { name: "server", value: "shieldgate" },
     ...(options.close ? [{ name: "connection", value: "close" }] : []),
   ];
   const lines = headers.map(({ name, value }) => `${name}: ${value}\r\n`).join("");

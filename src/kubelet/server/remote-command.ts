@@ -1,4 +1,3 @@
-import { once } from "node:events";
 import type { Readable, Writable } from "node:stream";
 import type { ExecConfig, ExecSession } from "../../runtime/port.ts";
 
@@ -66,19 +65,29 @@ async function deliver(source: NodeJS.ReadableStream | undefined, target: Writab
     source.resume();
     return;
   }
-  const finished = Promise.race([once(target, "finish"), once(target, "close")]);
-  source.pipe(target);
-  await finished;
+  await new Promise<void>((resolve) => {
+    for (const event of ["finish", "close", "error"]) target.once(event, () => resolve());
+    // a client that has gone takes no more: the error is its end, and nobody's fault
+    target.on("error", () => source.resume());
+    source.pipe(target);
+  });
 }
 
 /** Joins a command and the client until the command ends; its last byte is sent before its outcome. */
 export async function serveCommand(session: ExecSession, streams: RemoteStreams): Promise<void> {
   streams.onResize((columns, rows) => session.resize(columns, rows));
-  // nobody can hear it any more
-  streams.onClose(() => session.kill("SIGKILL"));
+  const gone = new Promise<void>((resolve) => streams.onClose(resolve));
+  let isGone = false;
+  void gone.then(() => {
+    isGone = true;
+    // nobody can hear it any more
+    session.kill("SIGKILL");
+  });
+  // a command may end before it has read all of its input
+  session.stdin?.on("error", () => {});
   if (streams.stdin && session.stdin) streams.stdin.pipe(session.stdin);
   const delivered = Promise.all([deliver(session.stdout, streams.stdout), deliver(session.stderr, streams.stderr)]);
   const code = await session.exit;
-  await delivered;
-  streams.finish(exitStatus(code));
+  await Promise.race([delivered, gone]);
+  if (!isGone) streams.finish(exitStatus(code));
 }

@@ -9,7 +9,8 @@ const CHANNEL = { stdin: 0, stdout: 1, stderr: 2, error: 3, resize: 4, close: 25
 
 function writableOf(socket: WebSocket, channel: number): Writable {
   return new Writable({
-    write: (chunk: Buffer, _encoding, done) => socket.send(Buffer.concat([Buffer.of(channel), chunk]), done),
+    write: (chunk: Buffer, _encoding, done) =>
+      socket.send(Buffer.concat([Buffer.of(channel), chunk]), (error) => done(error)),
   });
 }
 

@@ -9,6 +9,7 @@ import { RuntimeError } from "../../runtime/port.ts";
 import { HostProcessWorker } from "../host-process.ts";
 import type { NodePods, Worker } from "../node-pods.ts";
 import type { KubeletTls } from "../options.ts";
+import type { Pod } from "../pod.ts";
 import { logOptions, readLog } from "./container-log.ts";
 import { PORT_FORWARD_PROTOCOL, servePortForward } from "./port-forward.ts";
 import { failureStatus, type RemoteStreams, remoteCommand, serveCommand } from "./remote-command.ts";
@@ -265,6 +266,14 @@ interface LogSource {
   readonly ended: () => boolean;
 }
 
+/** Why a container waits, as its pod's status says. */
+function waitingReason(pod: Pod, container: string): string | undefined {
+  const { containerStatuses = [] } = (pod["status"] ?? {}) as {
+    containerStatuses?: readonly { name: string; state?: { waiting?: { reason?: string } } }[];
+  };
+  return containerStatuses.find((status) => status.name === container)?.state?.waiting?.reason;
+}
+
 function logSource(worker: Worker, container: string, previous: boolean): LogSource {
   const { name } = worker.pod.metadata;
   if (worker instanceof HostProcessWorker) {
@@ -274,8 +283,11 @@ function logSource(worker: Worker, container: string, previous: boolean): LogSou
     return { path: record.logPath, stamped: false, ended: () => false };
   }
   const status = worker.containerStatus(container);
-  if (status === undefined)
-    throw new HttpError(400, `container "${container}" in pod "${name}" is waiting to start: ContainerCreating`);
+  if (status === undefined) {
+    const why = waitingReason(worker.pod, container) ?? "ContainerCreating";
+    const what = why.includes("Image") ? "trying and failing to pull image" : why;
+    throw new HttpError(400, `container "${container}" in pod "${name}" is waiting to start: ${what}`);
+  }
   if (!previous) {
     return {
       path: status.logPath,

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { styleText } from "node:util";
-import type { LabPaths } from "../paths.ts";
+import { commandFor, type LabPaths } from "../paths.ts";
 import { down, up } from "../up.ts";
 import { type Chapter, type Scene, STORY } from "./story.ts";
 
@@ -96,12 +96,14 @@ async function play(paths: LabPaths, scene: Scene): Promise<string[]> {
   return problems;
 }
 
+/** Prints the output, or only the lines that matter of it, with a mark where some are left out. */
 function print(output: string, highlight?: RegExp): void {
-  const lines = output
-    .trimEnd()
-    .split("\n")
-    .filter((line) => highlight === undefined || highlight.test(line));
-  for (const line of lines) console.log(`  ${line}`);
+  let isCut = false;
+  for (const line of output.trimEnd().split("\n")) {
+    if (highlight === undefined || highlight.test(line)) console.log(`  ${line}`);
+    else if (!isCut) console.log(paint("dim", "  …"));
+    isCut = highlight !== undefined && !highlight.test(line);
+  }
 }
 
 async function tell(paths: LabPaths, chapter: Chapter, number: number): Promise<string[]> {
@@ -124,7 +126,7 @@ export async function demo(paths: LabPaths, options: { down: boolean }): Promise
   if (options.down) await down(paths);
   if (problems.length > 0) {
     console.log(paint("red", `\nThe story went wrong:\n${problems.map((problem) => `  ${problem}`).join("\n")}`));
-    console.log(`Logs are in ${paths.logs}; bin/shieldgate status shows what runs.`);
+    console.log(`Logs are in ${paths.logs}; ${commandFor(paths.lab)} status shows what runs.`);
     return false;
   }
   console.log(paint("green", "\nEvery step showed what it must."));
@@ -133,12 +135,15 @@ export async function demo(paths: LabPaths, options: { down: boolean }): Promise
 }
 
 function printNextSteps(paths: LabPaths): void {
-  const self = paths.lab === "shieldgate" ? "bin/shieldgate" : `bin/shieldgate --name ${paths.lab}`;
-  console.log(`
-The lab goes on running. Next:
-  eval "$(${self} env)"      kubectl, kc, c0, c1, c2 and hubble for this lab
-  hubble observe -f                  every flow of the cluster as it happens
-  c1 monitor -v --type l7            the proxy's verdicts on node k8s-w1
-  ${self} status             what runs, and how much memory it takes
-  ${self} down               end it`);
+  const self = commandFor(paths.lab);
+  const steps = [
+    [`eval "$(${self} env)"`, "kubectl, kc, c0, c1, c2 and hubble for this lab"],
+    ["hubble observe -f", "every flow of the cluster as it happens"],
+    ["c1 monitor -v --type l7", "the proxy's verdicts on node k8s-w1"],
+    [`${self} status`, "what runs, and how much memory it takes"],
+    [`${self} down`, "end it"],
+  ] as const;
+  const width = Math.max(...steps.map(([command]) => command.length));
+  console.log("\nThe lab goes on running. Next:");
+  for (const [command, what] of steps) console.log(`  ${command.padEnd(width)}  ${what}`);
 }
