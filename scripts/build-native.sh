@@ -7,6 +7,14 @@ sources="$root/src/runtime/process/native"
 program="$root/dist/native/shieldgate-pod"
 fail() { printf 'build-native: %s\n' "$*" >&2; exit 1; }
 
+# The small tools of pods: links to busybox, found after this machine's own programs.
+if [ ! -e "$root/dist/tools" ]; then
+	command -v busybox >/dev/null 2>&1 || fail "busybox is missing: apt-get install busybox"
+	rm -rf "$root/dist/tools.new" && mkdir -p "$root/dist/tools.new"
+	for tool in $(busybox --list); do ln -s /usr/bin/busybox "$root/dist/tools.new/$tool"; done
+	mv "$root/dist/tools.new" "$root/dist/tools"
+fi
+
 command -v clang >/dev/null 2>&1 || fail "clang is missing: apt-get install clang"
 if [ -e "$program" ] && [ -z "$(find "$sources" -name '*.[ch]' -newer "$program" -print)" ] && [ ! "$0" -nt "$program" ]; then
 	exit 0

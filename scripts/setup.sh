@@ -32,6 +32,8 @@ missing_packages() {
 		/usr/include/x86_64-linux-gnu/asm/types.h linux-libc-dev
 		/usr/include/x86_64-linux-gnu/sys/types.h libc6-dev
 		bwrap bubblewrap
+		busybox busybox
+		ping iputils-ping
 		ip iproute2
 		ss iproute2
 		curl curl

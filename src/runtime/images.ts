@@ -73,12 +73,19 @@ const TOOL_IMAGES = [
 
 const CURL_IMAGES = ["docker.io/curlimages/curl", "quay.io/curl/curl"];
 const SLEEPERS = ["quay.io/cilium/json-mock", "registry.k8s.io/pause"];
+/** On the path of every container, after the machine's own programs. */
+export const TOOLS_IN_POD = "/opt/shieldgate/tools";
 const NODE_IN_POD = "/opt/shieldgate/bin/node";
 /** A server pod is small: one young-generation page, no compiler threads. */
 const NODE_FLAGS = ["--max-semi-space-size=1", "--single-threaded-gc", "--v8-pool-size=0"];
 
-function tools(command: readonly string[], entrypoint: readonly string[] = []): Program {
-  return { entrypoint, command, files: [] };
+/** Programs of this machine's /usr, and busybox for the small tools that it lacks. */
+function tools(
+  { distDirectory }: ImageCatalogueOptions,
+  command: readonly string[],
+  entrypoint: readonly string[] = [],
+): Program {
+  return { entrypoint, command, files: [{ hostPath: `${distDirectory}/tools`, path: TOOLS_IN_POD }] };
 }
 
 function bundle(options: ImageCatalogueOptions, name: string): Program {
@@ -99,9 +106,9 @@ export function createImageCatalogue(options: ImageCatalogueOptions): ImageCatal
     ["quay.io/cilium/starwars", bundle(options, "starwars.mjs")],
     ["docker.io/cilium/starwars", bundle(options, "starwars.mjs")],
     ["docker.io/shieldgate/coredns", bundle(options, "coredns.mjs")],
-    ...SLEEPERS.map((name) => [name, tools(["sleep", "infinity"])] as const),
-    ...CURL_IMAGES.map((name) => [name, tools([], ["curl"])] as const),
-    ...TOOL_IMAGES.map((name) => [name, tools(["sh"])] as const),
+    ...SLEEPERS.map((name) => [name, tools(options, ["sleep", "infinity"])] as const),
+    ...CURL_IMAGES.map((name) => [name, tools(options, [], ["curl"])] as const),
+    ...TOOL_IMAGES.map((name) => [name, tools(options, ["sh"])] as const),
   ]);
   return {
     find(image) {

@@ -204,7 +204,7 @@ export function commandOf(config: ContainerConfig, program: Program, path: strin
   const [first] = argv;
   if (first === undefined)
     throw new RuntimeError("CreateContainerError", "no command specified: set `command` or `args`");
-  if (isMissing(first, path)) {
+  if (isMissing(first, path, program)) {
     throw new RuntimeError(
       "RunContainerError",
       `exec: "${first}": executable file not found in $PATH; this machine's /usr is the image`,

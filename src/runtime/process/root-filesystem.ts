@@ -1,9 +1,9 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Program } from "../images.ts";
+import { type Program, TOOLS_IN_POD } from "../images.ts";
 import type { ContainerConfig, SandboxConfig } from "../port.ts";
 
-export const DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+export const DEFAULT_PATH = `/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:${TOOLS_IN_POD}`;
 
 const PASSWD = `root:x:0:0:root:/root:/bin/sh
 daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin
@@ -92,14 +92,29 @@ export function rootFilesystem(
   };
 }
 
+/** The host's directory behind one of a container's path; undefined for what only the container has. */
+function onHost(directory: string, program: Pick<Program, "files">): string | undefined {
+  if (/^\/(usr|bin|sbin)(\/|$)/.test(directory)) return directory;
+  return program.files.find((file) => file.path === directory)?.hostPath;
+}
+
+/** True for links too, whether or not the host has what they lead to. */
+function isEntry(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+}
+
 /** True when the host's name for a command says that the container will not find it; paths in mounts are not judged. */
-export function isMissing(command: string, path: string): boolean {
+export function isMissing(command: string, path: string, program: Pick<Program, "files">): boolean {
   if (command.startsWith("/usr/") || command.startsWith("/bin/") || command.startsWith("/sbin/"))
     return !existsSync(command);
   if (command.includes("/")) return false;
   const directories = path.split(":").filter((directory) => directory !== "");
-  if (directories.some((directory) => !/^\/(usr|bin|sbin)(\/|$)/.test(directory))) return false;
-  return !directories.some((directory) => existsSync(join(directory, command)));
+  const unknown = directories.filter((directory) => directory !== TOOLS_IN_POD && !onHost(directory, program));
+  if (unknown.length > 0) return false;
+  return !directories.some((directory) => {
+    const found = onHost(directory, program);
+    return found !== undefined && isEntry(join(found, command));
+  });
 }
 
 export function readTail(path: string, bytes: number): string {
