@@ -57,3 +57,21 @@ test("the earliest of several late wishes counts, and none comes after the stop"
   await turn(25);
   expect(work).toHaveBeenCalledTimes(1);
 });
+
+test("only collects keys until it is opened", async () => {
+  const seen: string[] = [];
+  const queue = new WorkQueue({
+    closed: true,
+    onError: () => {},
+    work: async (key) => {
+      seen.push(key);
+    },
+  });
+  queue.add("a");
+  queue.add("a");
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(seen).toEqual([]);
+  queue.open();
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(seen).toEqual(["a"]);
+});

@@ -80,6 +80,7 @@ test("kill -9 of the proxies: redirected flows fail, others go on, they come bac
 
 test("kill -9 of the control plane: enforcement stands, no acknowledged object is lost", async () => {
   const { controlPlane } = await lab.status();
+  const daemons = await lab.ok("kubectl get pod -n kube-system -o name");
   const acknowledged: string[] = [];
   let going = true;
   const writer = (async () => {
@@ -100,6 +101,36 @@ test("kill -9 of the control plane: enforcement stands, no acknowledged object i
   expect(acknowledged.filter((name) => !names.includes(name))).toEqual([]);
   expect(await landed("tiefighter")).toBe(true);
   expect(await landed("xwing")).toBe(false);
+  // controllers that come back do not take what they have not listed yet for gone
+  expect(await lab.ok("kubectl get pod -n kube-system -o name")).toBe(daemons);
+});
+
+test("a client of exec that leaves while output flows harms nobody", async () => {
+  const kubelet = async () => /^kubelet +(\d+)/m.exec((await lab.shieldgate("status")).stdout)![1];
+  const before = await kubelet();
+  for (const streams of ["true", "false"]) {
+    const cut = `KUBECTL_REMOTE_COMMAND_WEBSOCKETS=${streams} kubectl exec tiefighter -- cat /dev/zero | head -c 100000 | wc -c`;
+    expect((await lab.ok(cut)).trim()).toBe("100000");
+  }
+  await sleep(500);
+  expect(await kubelet()).toBe(before);
+  expect(await lab.ok("kubectl exec tiefighter -- sh -c 'ps -e | grep -c cat || true'")).toBe("0\n");
+});
+
+test("a rollout restart of the proxies ends each process and shows the next one", async () => {
+  const before = (await lab.status()).nodes.map((node) => node.proxy.pid);
+  await lab.ok("kubectl rollout restart -n kube-system ds/cilium-envoy");
+  await lab.ok("kubectl rollout status -n kube-system ds/cilium-envoy --timeout=30s");
+  const after = (await lab.status()).nodes.map((node) => node.proxy.pid);
+  expect(after.filter((pid) => pid === 0 || before.includes(pid))).toEqual([]);
+  await becomes(() => landed("tiefighter"));
+});
+
+test("what nothing here would act on is refused by name", async () => {
+  const node = await lab.sh('kubectl patch svc deathstar -p \'{"spec":{"type":"NodePort"}}\'');
+  expect([node.code, node.stderr]).toEqual([1, expect.stringContaining("spec.type: Unsupported value")]);
+  const terminal = await lab.sh("kubectl run t --rm -i --image=busybox --restart=Never -- sh");
+  expect([terminal.code, terminal.stderr]).toEqual([1, expect.stringContaining("spec.containers[0].stdin")]);
 });
 
 test("kill -9 of supervisor and kubelet: pods go on, `up` puts all right", async () => {
@@ -110,7 +141,7 @@ test("kill -9 of supervisor and kubelet: pods go on, `up` puts all right", async
   }
   const wrong = await lab.shieldgate("status");
   expect(wrong.code).toBe(1);
-  expect(wrong.stdout).toContain("bin/shieldgate up");
+  expect(wrong.stdout).toContain(`bin/shieldgate --name ${lab.name} up`);
   const up = await lab.shieldgate("up");
   expect([up.code, up.stdout]).toEqual([0, expect.stringContaining("was put right")]);
   expect((await lab.status()).pods).toEqual(before);
