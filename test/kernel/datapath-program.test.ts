@@ -119,6 +119,7 @@ beforeAll(async () => {
     networkInterface: "eth0",
     apiServer: false,
   });
+  datapath.traceEveryPacket(true);
   ifindex = surroundings.addInterface("lxc7");
   await datapath.addEndpoint({
     id: 7,

@@ -376,12 +376,16 @@ test("the agent's pod shows the supervisor's process, and exec enters its namesp
     const record = { pid, startedAtMs: Date.now(), restarts: 2, logPath: join(lab.directory, "agent.log") };
     writeFileSync(join(lab.directory, "agent.json"), JSON.stringify(record));
     const seen = await until("cilium-x", isReady);
-    expect(seen).toMatchObject({ podIP: "192.168.77.10", containerStatuses: [{ restartCount: 2 }] });
+    expect(seen).toMatchObject({ podIP: "192.168.77.10", containerStatuses: [{ restartCount: 0 }] }); // those before it were another pod's
+    writeFileSync(join(lab.directory, "agent.json"), JSON.stringify({ ...record, restarts: 3 }));
+    await until("cilium-x", (later) => later.containerStatuses?.[0]?.restartCount === 1);
     const ran = await lab.kubectl(["exec", "cilium-x", "-c", "cilium-agent", "--", "cilium", "endpoint", "list"]);
     expect(ran).toEqual({ code: 0, stdout: "cilium endpoint list\nof-agent\n", stderr: "" });
     expect((await lab.kubectl(["logs", "cilium-x"])).stdout).toBe("hello from the agent\n");
     expect((await lab.kubectl(["logs", "--timestamps", "cilium-x"])).stderr).toContain("have no times");
+    expect((await lab.kubectl(["delete", "pod", "cilium-x"])).code).toBe(0);
+    expect(() => process.kill(pid, 0)).toThrow(/ESRCH/);
   } finally {
-    process.kill(pid, "SIGKILL");
+    execFileSync("sh", ["-c", `kill -9 ${pid} 2>/dev/null || true`]);
   }
 });
