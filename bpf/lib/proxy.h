@@ -78,19 +78,23 @@ VERIFIED_ONCE int redirect_to_proxy(struct __sk_buff *skb, struct packet *p)
 	return proxied(skb, p, to_listener(skb, p));
 }
 
-/* Tells the proxy who was judged; it asks when it accepts. */
+/* Tells the proxy who was judged; it asks when it accepts and at each request, for identities change. */
 VERIFIED_ONCE int record_origin(struct packet *p, struct sg_endpoint *endpoint, __u32 direction)
 {
 	struct sg_proxy_key key = {};
-	struct sg_proxy_origin origin = { .direction = direction };
+	struct sg_proxy_origin origin = { .direction = direction }, *known;
 
-	if (!p || !endpoint || (p->ct_status != SG_CT_NEW && !is_syn(p)))
+	if (!p || !endpoint)
 		return 0;
 	key.client = p->tuple.src;
 	key.server = p->tuple.dst;
 	key.client_port = p->tuple.sport;
 	key.server_port = p->tuple.dport;
 	key.protocol = p->tuple.protocol;
+	known = bpf_map_lookup_elem(&sg_proxy_origin, &key);
+	if (known && p->ct_status != SG_CT_NEW && !is_syn(p) && known->src_identity == p->src_identity &&
+	    known->dst_identity == p->dst_identity)
+		return 0;
 	origin.src_identity = p->src_identity;
 	origin.dst_identity = p->dst_identity;
 	origin.proxy_port = bpf_htons(p->proxy_port);

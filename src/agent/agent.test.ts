@@ -118,14 +118,22 @@ test("a pod gets an address, an identity, a policy in force and a CiliumEndpoint
   expect(world.datapath.ingress(foe.address, request.address, TCP, 80)).toBe("deny");
 });
 
-test("an address that was not allocated, or is another endpoint's, is refused and leaves nothing", async () => {
+test("an address outside the node's range, or another endpoint's, is refused and leaves nothing", async () => {
   await world.startSynced();
   const first = await world.runPod("a", {});
   const second = await world.prepare(world.putPod("b", {}));
-  expect(await world.put({ ...second, address: "172.20.1.99" })).toMatchObject({ status: 400 });
+  expect(await world.put({ ...second, address: "172.20.2.9" })).toMatchObject({ status: 400 });
   expect(await world.put({ ...second, address: first.address })).toMatchObject({ status: 409 });
   expect(await world.put(first)).toMatchObject({ status: 201 });
   expect(world.datapath.listEndpoints()).toHaveLength(1);
+});
+
+test("a caller whose address was given back by a restart of the agent between its two calls has it again", async () => {
+  await world.startSynced();
+  const request = await world.prepare(world.putPod("a", {}));
+  expect(await world.put({ ...request, address: "172.20.1.99" })).toMatchObject({ status: 201 });
+  const other = await world.prepare(world.putPod("b", {}));
+  expect(other.address).not.toBe("172.20.1.99");
 });
 
 test("a failing kernel makes the call fail and leaves no endpoint", async () => {

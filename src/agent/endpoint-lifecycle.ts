@@ -67,12 +67,23 @@ export class EndpointLifecycle {
     const known = this.parts.table.ofContainer(containerId);
     if (known !== undefined && sameRequest(known.request, request)) return known;
     if (known !== undefined) throw new ApiError(409, `container ${containerId} has an endpoint with other parameters`);
-    if (!this.parts.ipam.isHeld(address)) throw new ApiError(400, `${address} was not allocated by POST /v1/ipam`);
     const holder = this.parts.table.atAddress(address);
     if (holder !== undefined) throw new ApiError(409, `${address} belongs to endpoint ${holder.id}`);
+    this.claim(request);
     const created = this.create(request).finally(() => this.creating.delete(containerId));
     this.creating.set(containerId, created);
     return created;
+  }
+
+  /**
+   * The address must be this pod's: allocated for it, or free, when the agent was started again between the caller's two
+   * calls and gave back what no endpoint had.
+   */
+  private claim({ address, podNamespace, podName }: EndpointChangeRequest): void {
+    const { ipam } = this.parts;
+    if (ipam.isHeld(address)) return;
+    if (!ipam.isInRange(address)) throw new ApiError(400, `${address} is not an address of this node's pods`);
+    ipam.claim(address, `${podNamespace}/${podName}`);
   }
 
   /** Does nothing for an unknown container. */

@@ -80,6 +80,12 @@ export class Ipam {
     this.persist();
   }
 
+  /** True for what `allocate` may give out. */
+  isInRange(address: string): boolean {
+    const number = toNumber(address);
+    return number > this.range.first && number <= this.range.last;
+  }
+
   isHeld(address: string): boolean {
     return this.held.has(address);
   }

@@ -7,7 +7,8 @@ export interface ConnectionFacts {
   readonly clientPort: number;
   readonly serverAddress: string;
   readonly serverPort: number;
-  readonly origin: ProxyOrigin;
+  /** As the kernel judged the latest packet: an identity may change while the connection is held. */
+  origin: ProxyOrigin;
 }
 
 /** The part of a record that a request settles; its response repeats it. */

@@ -127,6 +127,17 @@ describe("verdicts", () => {
     expect(await converse(socket, [LAND], times(1, "denied\r\n"))).toBe(DENIED);
   });
 
+  test("a changed identity counts from the next request of an open connection", async () => {
+    await start(policyOf(LANDING));
+    const socket = proxy.dial();
+    await new Promise((resolve) => {
+      socket.once("data", resolve);
+      socket.write(LAND);
+    });
+    proxy.origin = { ...FROM_EMPIRE, sourceIdentity: 5 };
+    expect(await converse(socket, [LAND], times(1, "denied\r\n"))).toBe(DENIED);
+  });
+
   test("an unknown origin is refused before a byte is read", async () => {
     await start();
     proxy.origin = undefined;

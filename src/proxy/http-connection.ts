@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
 import type { AccessRecord } from "../model/access-record.ts";
+import type { ProxyOrigin } from "../model/proxy-origin.ts";
 import { type HeadProgress, HeadReader, type HttpFault, isFault } from "../wire/http-head.ts";
 import { type HttpRequest, readRequest } from "../wire/http-request.ts";
 import type { HttpResponse } from "../wire/http-response.ts";
@@ -13,6 +14,8 @@ import { errorCode, type UpstreamConnect, UpstreamLink } from "./upstream-link.t
 export interface HttpConnectionOptions {
   readonly client: Socket;
   readonly facts: ConnectionFacts;
+  /** Who the kernel takes the two ends for at this moment; undefined = it does not know the connection any more. */
+  readonly origin: () => ProxyOrigin | undefined;
   /** The policy in force at this moment; undefined = the redirect is gone. */
   readonly policy: () => RequestPolicy | undefined;
   readonly connectUpstream: UpstreamConnect;
@@ -133,8 +136,11 @@ export class HttpConnection {
     const policy = this.options.policy();
     if (policy === undefined) return { allowed: false, reason: "redirect is gone" };
     if (request.upgrade !== undefined && !isWebSocket(request)) return { allowed: false, reason: "upgrade" };
+    const origin = this.options.origin();
+    if (origin === undefined) return { allowed: false, reason: "connection of unknown origin" };
+    this.options.facts.origin = origin;
     const { method, path, host, fields } = request;
-    return policy.judge(peerIdentity(this.options.facts.origin), { method, path, host, headers: fields });
+    return policy.judge(peerIdentity(origin), { method, path, host, headers: fields });
   }
 
   private takeBody(exchange: Exchange, chunk: Uint8Array, at: number): number {

@@ -1,6 +1,6 @@
 import type { Server, Socket } from "node:net";
 import type { AccessRecord } from "../model/access-record.ts";
-import type { ProxyOrigins } from "../model/proxy-origin.ts";
+import type { ProxyOrigin, ProxyOrigins } from "../model/proxy-origin.ts";
 import type { Direction } from "../model/verdict.ts";
 import type { L7Redirect } from "../policy/policy-map.ts";
 import { type ConnectionFacts, ConnectionLog, NO_REQUEST } from "./access.ts";
@@ -87,6 +87,7 @@ class Listener {
     const connection = new HttpConnection({
       client,
       facts,
+      origin: () => this.originOf(facts),
       policy: () => this.policy,
       connectUpstream: this.options.sockets.connect,
       record: this.options.record,
@@ -97,20 +98,29 @@ class Listener {
     client.once("close", () => this.connections.delete(connection));
   }
 
+  private isOurs(origin: ProxyOrigin): boolean {
+    return origin.endpoint === this.endpointId && origin.direction === this.redirect.direction;
+  }
+
+  /** The kernel's present judgement of a connection; undefined when it is not about this redirect. */
+  private originOf({ clientAddress, clientPort, serverAddress, serverPort }: ConnectionFacts): ProxyOrigin | undefined {
+    const origin = this.options.origins.lookup(clientAddress, clientPort, serverAddress, serverPort);
+    return origin !== undefined && this.isOurs(origin) ? origin : undefined;
+  }
+
   /** Undefined when the kernel knows of no such redirected connection: nobody may reach a pod by calling the port. */
   private factsOf(client: Socket): ConnectionFacts | undefined {
     const { remoteAddress, remotePort, localAddress, localPort } = client;
     if (remoteAddress === undefined || remotePort === undefined) return undefined;
     if (localAddress === undefined || localPort === undefined) return undefined;
-    const origin = this.options.origins.lookup(remoteAddress, remotePort, localAddress, localPort);
     const facts = {
       clientAddress: remoteAddress,
       clientPort: remotePort,
       serverAddress: localAddress,
       serverPort: localPort,
     };
-    const belongsHere = origin?.endpoint === this.endpointId && origin.direction === this.redirect.direction;
-    if (origin !== undefined && belongsHere) return { ...facts, origin };
+    const origin = this.options.origins.lookup(remoteAddress, remotePort, localAddress, localPort);
+    if (origin !== undefined && this.isOurs(origin)) return { ...facts, origin };
     const nobody = {
       sourceIdentity: 0,
       destinationIdentity: 0,

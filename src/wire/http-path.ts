@@ -15,13 +15,15 @@ const ESCAPED_IN_PATH = /["<>`{}]/g;
 /**
  * Brings the path of an origin-form target into the form that Cilium's proxy judges by default: escaped slashes are
  * unescaped (and the client redirected), backslashes turned, unreserved characters unescaped, dot segments removed,
- * runs of slashes merged. The query stays. An escaped NUL is refused.
+ * runs of slashes merged. The query stays. An escaped NUL and a percent sign that escapes nothing are refused.
  */
 export function normalizePath(target: string): NormalPath | HttpFault {
   if (ALREADY_NORMAL.test(target) || target === "/" || target === "*") return { path: target, redirect: false };
   const query = target.indexOf("?");
   const given = query < 0 ? target : target.slice(0, query);
   if (/%00/.test(given)) return fault("NUL in a target");
+  // `%%32f` would become an escaped slash by being unescaped, after escaped slashes were looked for
+  if (/%(?![0-9A-Fa-f]{2})/.test(given)) return fault("percent sign without two hexadecimal digits");
   const unescaped = given.replace(/%2f/gi, "/").replace(/%5c/gi, "\\");
   const characters = unescaped
     .replaceAll("\\", "/")

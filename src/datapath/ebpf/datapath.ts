@@ -137,8 +137,11 @@ class EbpfDatapath implements Datapath {
     setPrefix(this.#map("sg_ipcache"), prefix, entry);
   }
 
+  /** The next owner of an address must not inherit its connections. */
   deleteIpcache(prefix: string): void {
     deletePrefix(this.#map("sg_ipcache"), prefix);
+    const [address = "", bits] = prefix.split("/");
+    if (bits === "32") purgeAddress(this.#map("sg_conntrack"), addressKey(address));
   }
 
   listIpcache() {

@@ -7,6 +7,7 @@ import { typeMismatch } from "./decode.ts";
 import { nodeAt, pruned, unknownPaths } from "./fields.ts";
 import type { SchemaNode } from "./node.ts";
 import { checkKind, checkKindUpdate } from "./rules/kinds.ts";
+import { metadataErrors, metadataShapeErrors } from "./rules/metadata.ts";
 
 export { type CompiledSchema, ciliumCrds, compileCrdSchema, schemaOfDefinition } from "./custom.ts";
 export { decodeProblem } from "./decode.ts";
@@ -22,7 +23,11 @@ export interface MergeRule {
 
 /** Everything that breaks the kind's schema or its rules. `definition` is the CustomResourceDefinition of a custom kind. */
 export function validate(kind: GroupVersionKind, object: KubeObject, definition?: KubeObject): FieldError[] {
-  if (definition) return schemaOfDefinition(definition, kind.version)?.validate(object) ?? [];
+  if (definition) {
+    const shape = metadataShapeErrors(object);
+    if (shape.length > 0) return shape;
+    return [...metadataErrors(object), ...(schemaOfDefinition(definition, kind.version)?.validate(object) ?? [])];
+  }
   const wrong = typeMismatch(kind, object);
   if (!wrong) return checkKind(kind, object);
   const message = `Invalid value: "${wrong.actual}": must be of type ${wrong.wanted}`;

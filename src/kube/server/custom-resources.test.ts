@@ -1,12 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { KubeObject } from "../object.ts";
 import * as Refs from "../resources.ts";
+import { ciliumCrds } from "../schema/index.ts";
 import { failure, startTestServer, type TestServer } from "./test-server.ts";
 
 let test: TestServer;
 
 beforeAll(async () => {
-  test = await startTestServer();
+  test = await startTestServer({ definitions: ciliumCrds });
 });
 
 afterAll(() => test.close());
@@ -90,5 +91,27 @@ describe("custom resources", () => {
     expect((await client.get(Ships, "s", "default")).status).toEqual({ docked: true });
     await client.delete(Refs.CustomResourceDefinitions, "ships.empire.test");
     expect((await failure(client.list(Ships))).code).toBe(404);
+  });
+});
+
+describe("metadata of custom objects", () => {
+  const policy = (metadata: object) =>
+    ({
+      apiVersion: "cilium.io/v2",
+      kind: "CiliumNetworkPolicy",
+      metadata: { name: "a", namespace: "default", ...metadata },
+      spec: { endpointSelector: {}, ingress: [{}] },
+    }) as unknown as KubeObject;
+
+  it.each([
+    [{ name: "../x" }, "metadata.name"],
+    [{ labels: [1] }, "metadata.labels"],
+    [{ annotations: 7 }, "metadata.annotations"],
+    [{ finalizers: { a: 1 } }, "metadata.finalizers"],
+    [{ ownerReferences: 5 }, "metadata.ownerReferences"],
+    [{ ownerReferences: [5] }, "metadata.ownerReferences"],
+  ])("is checked as that of built-in ones: %j", async (metadata, field) => {
+    const error = await failure(test.client.create(Refs.CiliumNetworkPolicies, policy(metadata)));
+    expect([error.code >= 400 && error.code < 500, error.message]).toEqual([true, expect.stringContaining(field)]);
   });
 });

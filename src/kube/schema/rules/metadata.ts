@@ -45,6 +45,36 @@ function ownerErrors(path: string, owners: readonly unknown[]): FieldError[] {
   return [...errors, invalid(path, owners, "Only one reference can have Controller set to true")];
 }
 
+const isMap = (value: unknown): boolean => typeof value === "object" && value !== null && !Array.isArray(value);
+const isText = (value: unknown): boolean => typeof value === "string";
+
+/** What metadata must be before its rules can be asked; kinds of our own have it in their schemas. */
+const METADATA_SHAPES: Readonly<
+  Record<string, { readonly wanted: string; readonly fits: (value: unknown) => boolean }>
+> = {
+  name: { wanted: "string", fits: isText },
+  generateName: { wanted: "string", fits: isText },
+  namespace: { wanted: "string", fits: isText },
+  creationTimestamp: { wanted: "string", fits: isText },
+  deletionTimestamp: { wanted: "string", fits: isText },
+  resourceVersion: { wanted: "string", fits: isText },
+  labels: { wanted: "map of strings", fits: (value) => isMap(value) && Object.values(value as object).every(isText) },
+  annotations: {
+    wanted: "map of strings",
+    fits: (value) => isMap(value) && Object.values(value as object).every(isText),
+  },
+  ownerReferences: { wanted: "list of objects", fits: (value) => Array.isArray(value) && value.every(isMap) },
+  finalizers: { wanted: "list of strings", fits: (value) => Array.isArray(value) && value.every(isText) },
+};
+
+/** Fields of custom objects' metadata that have another type than every object's metadata has. */
+export function metadataShapeErrors(object: KubeObject): FieldError[] {
+  const meta = fieldsOf(object.metadata);
+  return Object.entries(METADATA_SHAPES)
+    .filter(([name, { fits }]) => meta[name] !== undefined && meta[name] !== null && !fits(meta[name]))
+    .map(([name, { wanted }]) => invalid(`metadata.${name}`, meta[name], `must be of type ${wanted}`));
+}
+
 /** Rules for every object's metadata. Namespaced objects have a namespace by then. */
 export function metadataErrors(object: KubeObject, nameRule: NameRule = dnsSubdomainProblems): FieldError[] {
   const meta: Fields = fieldsOf(object.metadata);
