@@ -2,7 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { ConfigMaps, type KubeObject, Pods, Secrets } from "../../src/kube/client/index.ts";
 import { KubeletLab, NODE } from "./kubelet-lab.ts";
 import { podObject } from "./kubelet-pods.ts";
@@ -206,7 +206,7 @@ test("what the sandbox cannot honour is refused by field and mend, and nothing r
   const text = seen.containerStatuses![0]!.state.waiting!.message!;
   for (const field of ["spec.hostNetwork", "spec.containers[0].securityContext.privileged", "spec.volumes[0].hostPath"])
     expect(text).toContain(`${field} is not supported: `);
-  expect(await events("privileged")).toContain("spec.hostNetwork is not supported");
+  await vi.waitFor(async () => expect(await events("privileged")).toContain("spec.hostNetwork is not supported"), 2000);
   expect(
     existsSync(join(lab.directory, "pods", (await lab.client.get(Pods, "privileged", "default")).metadata.uid!)),
   ).toBe(false);
@@ -281,13 +281,20 @@ test("readiness follows the probes, and a liveness probe restarts", async () => 
   expect(isReady(await status("nobody-listens"))).toBe(false);
   await lab.kubectl(["exec", "probed", "--", "touch", "/tmp/sick"]);
   await until("probed", (seen) => !isReady(seen), 4_000);
-  expect(await events("probed")).toContain("Readiness probe failed: HTTP probe failed with statuscode: 500");
+  await vi.waitFor(
+    async () =>
+      expect(await events("probed")).toContain("Readiness probe failed: HTTP probe failed with statuscode: 500"),
+    2000,
+  );
   await lab.kubectl(["exec", "probed", "--", "rm", "/tmp/sick"]);
   await until("probed", isReady, 4_000);
   await lab.kubectl(["exec", "alive", "--", "touch", "/tmp/sick"]);
   const restarted = await until("alive", (seen) => seen.containerStatuses?.[0]?.restartCount === 1);
   expect(restarted.phase).toBe("Running");
-  expect(await events("alive")).toContain("Container c failed liveness probe, will be restarted");
+  await vi.waitFor(
+    async () => expect(await events("alive")).toContain("Container c failed liveness probe, will be restarted"),
+    2000,
+  );
 }, 30_000);
 
 test("two containers of a pod share its network and not its files", async () => {
