@@ -1,11 +1,11 @@
 import { protocolNumber } from "../model/protocol.ts";
-import { parseCiliumNetworkPolicy } from "../policy/parse.ts";
-import type { IdentityView, NamedPort as NumberedPort } from "../policy/port-resolution.ts";
+import type { NamedPort as NumberedPort } from "../policy/named-ports.ts";
+import { parsePolicy } from "../policy/parse.ts";
 import { Repository, requiredCidrs } from "../policy/repository.ts";
 import { resolveEndpointPolicy } from "../policy/resolve.ts";
 import type { FieldError, PolicyKey } from "../policy/rule.ts";
-import { SelectorCache } from "../policy/selector-cache.ts";
 import type { NamedPort } from "./cilium-endpoint.ts";
+import { unenforceable } from "./enforceable.ts";
 import type { PolicyEngine } from "./ports.ts";
 
 function describe({ field, message, mend }: FieldError): string {
@@ -22,20 +22,17 @@ function numbered(ports: readonly NamedPort[]): readonly NumberedPort[] {
 /** The policy engine over the objects of the Kubernetes API, for one cluster. */
 export function createPolicyEngine(options: { readonly clusterName: string }): PolicyEngine {
   const repository = new Repository();
-  const selectors = new SelectorCache();
+  const { selectors } = repository;
   const keys = new Map<string, PolicyKey>();
   const namedPorts = new Map<number, readonly NumberedPort[]>();
-  const view: IdentityView = {
-    select: (selector) => selectors.select(selector),
-    namedPorts: (identity) => namedPorts.get(identity) ?? [],
-  };
   return {
     get revision() {
       return repository.revision;
     },
     upsertPolicy: (key, object) => {
-      const parsed = parseCiliumNetworkPolicy(object, options);
-      if (!parsed.ok) throw new Error(parsed.errors.map(describe).join("; "));
+      const parsed = parsePolicy(object, options);
+      const errors = parsed.ok ? unenforceable(parsed.rules) : parsed.errors;
+      if (!parsed.ok || errors.length > 0) throw new Error(errors.map(describe).join("; "));
       keys.set(key, parsed.key);
       repository.upsert(parsed.key, parsed.rules);
     },
@@ -45,15 +42,23 @@ export function createPolicyEngine(options: { readonly clusterName: string }): P
       keys.delete(key);
       repository.remove(known);
     },
-    upsertIdentity: (id, labels) => selectors.upsertIdentity(id, labels),
-    removeIdentity: (id) => selectors.removeIdentity(id),
+    upsertIdentity: (id, labels) => {
+      selectors.upsertIdentity(id, labels);
+    },
+    removeIdentity: (id) => {
+      selectors.removeIdentity(id);
+    },
     setNamedPorts: (identity, ports) => {
       if (ports.length === 0) namedPorts.delete(identity);
       else namedPorts.set(identity, numbered(ports));
     },
     requiredCidrs: () => requiredCidrs(repository),
     resolve: ({ identity, labels, namedPorts: own }) =>
-      resolveEndpointPolicy(repository, { identity, labels, namedPorts: numbered(own), isHost: false }, view),
+      resolveEndpointPolicy(
+        repository,
+        { identity, labels, namedPorts: numbered(own) },
+        (peer) => namedPorts.get(peer) ?? [],
+      ),
     rules: () => repository.toApi(),
   };
 }

@@ -1,4 +1,5 @@
-import type { HttpRule, L7PeerRules, L7Redirect } from "../policy/policy-map.ts";
+import type { HttpRule } from "../policy/l7-rule.ts";
+import type { L7PeerRules, L7Redirect } from "../policy/policy-map.ts";
 
 /** Identities that exist now: a peer set may shrink by those that are gone without anybody being affected. */
 export type IsKnown = (identity: number) => boolean;

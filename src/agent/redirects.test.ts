@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import type { EndpointPolicy, HttpRule } from "../policy/policy-map.ts";
+import type { HttpRule } from "../policy/l7-rule.ts";
+import type { EndpointPolicy } from "../policy/policy-map.ts";
 import type { NetworkPolicy } from "../proxy/xds.ts";
 import { Redirects } from "./redirects.ts";
 

@@ -132,6 +132,9 @@ program
     needRoot();
     process.exitCode = (await demo(paths(), { down: options.down === true })) ? 0 : 1;
   });
+program.command("policy", "judge connections and check policies with the policy engine alone: no root, no lab", {
+  executableFile: "policy.mjs",
+});
 
 try {
   await program.parseAsync();

@@ -1,16 +1,23 @@
+import { unenforceable } from "../agent/enforceable.ts";
 import type { FieldError } from "../kube/status.ts";
-import { parseCiliumNetworkPolicy } from "../policy/parse.ts";
-
-const POLICY_KINDS = new Set(["CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy"]);
+import { POLICY_KINDS, parseCidrGroup, parsePolicy } from "../policy/parse.ts";
+import type { FieldError as PolicyFieldError } from "../policy/rule.ts";
 
 /** What the engine says of a policy object: empty = it can be enforced as it is. Objects of other kinds pass. */
 export function policyErrors(object: { readonly kind?: unknown }): FieldError[] {
-  if (typeof object.kind !== "string" || !POLICY_KINDS.has(object.kind)) return [];
-  const parsed = parseCiliumNetworkPolicy(object);
-  if (parsed.ok) return [];
-  return parsed.errors.map(({ field, message, mend, badValue }) => ({
+  return engineErrors(object).map(({ field, message, mend, badValue }) => ({
     field,
     reason: "FieldValueInvalid",
     message: `${badValue === undefined ? "" : `Invalid value: ${JSON.stringify(badValue)}: `}${message}${mend === undefined ? "" : `; ${mend}`}`,
   }));
+}
+
+function engineErrors(object: { readonly kind?: unknown }): readonly PolicyFieldError[] {
+  if (object.kind === "CiliumCIDRGroup") {
+    const group = parseCidrGroup(object);
+    return group.ok ? [] : group.errors;
+  }
+  if (typeof object.kind !== "string" || !POLICY_KINDS.includes(object.kind)) return [];
+  const parsed = parsePolicy(object);
+  return parsed.ok ? unenforceable(parsed.rules) : parsed.errors;
 }

@@ -1,7 +1,13 @@
 import { describe, expect, it } from "vitest";
-import { identityCandidates, identityLabelsOfPod, identityNumber, reservedIdentityLabels } from "./identity.ts";
+import {
+  identityCandidates,
+  identityLabelsOfPod,
+  identityNumber,
+  reservedIdentities,
+  reservedIdentityLabels,
+} from "./identity.ts";
 import { formatLabels, parseLabel, toLabels } from "./label.ts";
-import { isSecurityRelevant } from "./label-filter.ts";
+import { parseLabelFilter } from "./label-filter.ts";
 
 const pod = {
   podLabels: { org: "empire", "pod-template-hash": "8c4c77fb7" },
@@ -35,24 +41,14 @@ describe("identityLabelsOfPod", () => {
       "k8s:io.kubernetes.pod.namespace=default",
     ]);
   });
-});
 
-describe("isSecurityRelevant", () => {
-  it.each([
-    ["k8s:app", true],
-    ["k8s:host", true],
-    ["k8s:app.kubernetes.io/name", true],
-    ["k8s:io.kubernetes.pod.namespace", true],
-    ["k8s:io.kubernetes.pod.name", false],
-    ["k8s:kubernetes.io/os", false],
-    ["k8s:topology.kubernetes.io/zone", false],
-    ["k8s:failure-domain.beta.kubernetes.io/zone", false],
-    ["k8s:my-pod-template-hash", true],
-    ["k8s:pod-template-hash", false],
-    ["k8s:annotation.x", false],
-    ["reserved:host", true],
-  ])("%s: %s", (label, want) => {
-    expect(isSecurityRelevant(parseLabel(label))).toBe(want);
+  it("has what a given filter leaves", () => {
+    const filter = parseLabelFilter(["k8s:pod-template-hash=?.*", "!io.cilium.k8s.policy.cluster"]);
+    expect(formatLabels(identityLabelsOfPod(pod, filter))).toEqual([
+      "k8s:io.cilium.k8s.namespace.labels.kubernetes.io/metadata.name=default",
+      "k8s:io.cilium.k8s.policy.serviceaccount=default",
+      "k8s:io.kubernetes.pod.namespace=default",
+    ]);
   });
 });
 
@@ -89,6 +85,10 @@ describe("labels", () => {
 
   it("knows the reserved identities", () => {
     expect(formatLabels(reservedIdentityLabels(7)!)).toEqual(["reserved:kube-apiserver", "reserved:remote-node"]);
-    expect(reservedIdentityLabels(9)).toBeUndefined();
+    expect(formatLabels(reservedIdentityLabels(9)!)).toEqual(["reserved:world-ipv4"]);
+    expect(formatLabels(reservedIdentityLabels(10)!)).toEqual(["reserved:world-ipv6"]);
+    expect(reservedIdentityLabels(11)).toBeUndefined();
+    expect([...reservedIdentities().keys()]).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    expect([...reservedIdentities(true).keys()]).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
   });
 });

@@ -1,10 +1,14 @@
 import { ReservedIdentity } from "./addresses.ts";
 import { formatLabels, type Label, type Labels, toLabels } from "./label.ts";
-import { isSecurityRelevant } from "./label-filter.ts";
+import { isSecurityRelevant, type LabelFilter } from "./label-filter.ts";
+
+/** The worlds of a node that has addresses of both families. */
+const WORLD_IPV4 = 9;
+const WORLD_IPV6 = 10;
 
 export const NAMESPACE_LABEL = "io.kubernetes.pod.namespace";
 export const NAMESPACE_LABELS_PREFIX = "io.cilium.k8s.namespace.labels";
-const SERVICE_ACCOUNT_LABEL = "io.cilium.k8s.policy.serviceaccount";
+export const SERVICE_ACCOUNT_LABEL = "io.cilium.k8s.policy.serviceaccount";
 export const CLUSTER_LABEL = "io.cilium.k8s.policy.cluster";
 /** Pod labels that begin with it are Cilium's own; what a user writes there is dropped. */
 const OWNED_PREFIX = "io.cilium.k8s";
@@ -18,8 +22,11 @@ export interface PodFacts {
   readonly cluster: string;
 }
 
-/** The security-relevant labels of a pod, sorted: its own, its namespace's, service account and cluster. */
-export function identityLabelsOfPod(pod: PodFacts): Labels {
+/**
+ * The security-relevant labels of a pod, sorted: its own, its namespace's, service account and cluster. Without a filter
+ * Cilium's default one says which are relevant.
+ */
+export function identityLabelsOfPod(pod: PodFacts, filter?: LabelFilter): Labels {
   const values = new Map<string, string>();
   for (const [key, value] of Object.entries(pod.podLabels)) if (!key.startsWith(OWNED_PREFIX)) values.set(key, value);
   for (const [key, value] of Object.entries(pod.namespaceLabels))
@@ -28,7 +35,7 @@ export function identityLabelsOfPod(pod: PodFacts): Labels {
   if (pod.serviceAccount !== "") values.set(SERVICE_ACCOUNT_LABEL, pod.serviceAccount);
   values.set(CLUSTER_LABEL, pod.cluster);
   const labels = [...values].map(([key, value]): Label => ({ source: "k8s", key, value }));
-  return toLabels(labels.filter(isSecurityRelevant));
+  return toLabels(labels.filter((label) => isSecurityRelevant(label, filter)));
 }
 
 function reserved(...keys: readonly string[]): Labels {
@@ -45,16 +52,25 @@ const RESERVED: ReadonlyMap<number, Labels> = new Map([
   [ReservedIdentity.RemoteNode, reserved("remote-node")],
   [ReservedIdentity.KubeApiServer, reserved("kube-apiserver", "remote-node")],
   [ReservedIdentity.Ingress, reserved("ingress")],
+  [WORLD_IPV4, reserved("world-ipv4")],
+  [WORLD_IPV6, reserved("world-ipv6")],
 ]);
 
-/** Labels of a reserved identity (0..8); undefined for any other number. */
+/**
+ * Labels of a reserved identity (0..10); undefined for any other number. Cilium's 11..14 are not here: they are keys of
+ * its policy map that stand for many identities, and nobody ever has them.
+ */
 export function reservedIdentityLabels(id: number): Labels | undefined {
   return RESERVED.get(id);
 }
 
-/** Every reserved identity with its labels, `unknown` left out: it is nobody. */
-export function reservedIdentities(): ReadonlyMap<number, Labels> {
-  return new Map([...RESERVED].filter(([id]) => id !== ReservedIdentity.Unknown));
+/**
+ * Every reserved identity with its labels, `unknown` left out: it is nobody. The worlds of IPv4 and of IPv6 are there only
+ * where both families are.
+ */
+export function reservedIdentities(isDualStack = false): ReadonlyMap<number, Labels> {
+  const isThere = (id: number) => id !== ReservedIdentity.Unknown && (isDualStack || id < WORLD_IPV4);
+  return new Map([...RESERVED].filter(([id]) => isThere(id)));
 }
 
 const FIRST_IDENTITY = 256;

@@ -10,6 +10,8 @@ export const Limits = {
   PolicyMapEntries: 131_072,
   /** Characters of one regular expression in an HTTP rule. */
   RegexLength: 4_096,
+  /** Instructions of its program, which bound the time that a match may take for each character. */
+  RegexProgramSize: 5_000,
   /** Selectors whose selections are kept up to date; beyond that the least recently used are forgotten. */
   CachedSelectors: 32_768,
 } as const;

@@ -1,6 +1,7 @@
 import { type Cidr, cidrContains, formatCidr } from "./cidr.ts";
+import { encodedGroupKey } from "./cidr-group-label.ts";
 import { cidrOfKey, cidrOfLabels, hasWorldLabel } from "./cidr-label.ts";
-import { type Labels, splitSource } from "./label.ts";
+import { type Label, type Labels, splitSource } from "./label.ts";
 
 export type SelectorOperator = "In" | "NotIn" | "Exists" | "DoesNotExist";
 
@@ -28,7 +29,26 @@ export interface CidrSelector {
   readonly text: string;
 }
 
-export type Selector = LabelSelector | CidrSelector;
+/** Selects the addresses that a name stands for: identities that carry the label `fqdn:<name or pattern>`. */
+export interface FqdnSelector {
+  readonly kind: "fqdn";
+  readonly matchName?: string;
+  readonly matchPattern?: string;
+  readonly text: string;
+}
+
+/**
+ * Selects what is outside the cluster and in a CIDR group, and in none of `except`. A value is sought as Cilium encodes it:
+ * as a label whose key is `key<separator>value`, because one prefix may be in several groups.
+ */
+export interface CidrGroupSelector {
+  readonly kind: "cidrGroup";
+  readonly requirements: readonly Requirement[];
+  readonly except: readonly Cidr[];
+  readonly text: string;
+}
+
+export type Selector = LabelSelector | CidrSelector | FqdnSelector | CidrGroupSelector;
 
 /** A requirement on `source:key`; a key without a source matches every source. */
 export function requirement(key: string, operator: SelectorOperator, values: readonly string[] = []): Requirement {
@@ -54,14 +74,52 @@ export function cidrSelector(cidr: Cidr, except: readonly Cidr[] = []): CidrSele
   return { kind: "cidr", cidr, except, text: `cidr:${[formatCidr(cidr), ...minus].join("-")}` };
 }
 
+export function fqdnSelector(name: { readonly matchName?: string; readonly matchPattern?: string }): FqdnSelector {
+  return { kind: "fqdn", ...name, text: `fqdn:${name.matchName ?? ""},${name.matchPattern ?? ""}` };
+}
+
+/** Requirements have the source `cidrgroup`. A group by its name: `Exists` on the key `CIDR_GROUP_NAME_PREFIX + name`. */
+export function cidrGroupSelector(
+  requirements: readonly Requirement[],
+  except: readonly Cidr[] = [],
+): CidrGroupSelector {
+  const text = requirements.map(requirementText).sort().join(",");
+  const minus = except.map(formatCidr).sort();
+  return { kind: "cidrGroup", requirements, except, text: `cidrgroup:${[`{${text}}`, ...minus].join("-")}` };
+}
+
 export function isWildcard(selector: Selector): boolean {
   return selector.kind === "labels" && selector.requirements.length === 0;
 }
 
+export interface SelectOptions {
+  /** Whether CIDRs select nodes too (Cilium's `policy-cidr-match-mode=nodes`); default false. */
+  readonly cidrsMatchNodes?: boolean;
+}
+
 /** True when an identity with these labels is selected. */
-export function selects(selector: Selector, labels: Labels): boolean {
-  if (selector.kind === "cidr") return cidrSelects(selector, labels);
-  return selector.requirements.every((condition) => isMet(condition, labels));
+export function selects(selector: Selector, labels: Labels, options: SelectOptions = {}): boolean {
+  switch (selector.kind) {
+    case "labels":
+      return selector.requirements.every((condition) => isMet(condition, labels));
+    case "cidr":
+      return isOutside(labels, options) && covers(selector.cidr, labels) && !isExcepted(selector.except, labels);
+    case "cidrGroup":
+      return (
+        isOutside(labels, options) &&
+        selector.requirements.every((condition) => isGroupMet(condition, labels)) &&
+        !isExcepted(selector.except, labels)
+      );
+    case "fqdn": {
+      const key = fqdnLabelKey(selector);
+      return labels.some((label) => label.source === "fqdn" && label.key === key);
+    }
+  }
+}
+
+/** Key of the label, source `fqdn`, that an address gets when its name matches. */
+export function fqdnLabelKey({ matchName, matchPattern }: Omit<FqdnSelector, "kind" | "text">): string {
+  return matchName ?? matchPattern ?? "";
 }
 
 function isMet({ source, key, operator, values }: Requirement, labels: Labels): boolean {
@@ -92,15 +150,37 @@ function cidrValue(key: string, labels: Labels): string | undefined {
   return outer !== undefined && inner !== undefined && cidrContains(outer, inner) ? "" : undefined;
 }
 
-function cidrSelects({ cidr, except }: CidrSelector, labels: Labels): boolean {
-  if (!hasWorldLabel(labels)) return false;
-  const inner = cidrOfLabels(labels);
-  if (!cidrCovers(cidr, inner, labels)) return false;
-  return !except.some((excluded) => cidrCovers(excluded, inner, labels));
+/** CIDR selectors are for what is outside the cluster, and for nodes where that is asked for. */
+function isOutside(labels: Labels, { cidrsMatchNodes = false }: SelectOptions): boolean {
+  return hasWorldLabel(labels) || (cidrsMatchNodes && labels.some(isNodeLabel));
+}
+
+function isNodeLabel({ source, key }: Label): boolean {
+  return source === "reserved" && (key === "host" || key === "remote-node");
+}
+
+function isExcepted(except: readonly Cidr[], labels: Labels): boolean {
+  return except.some((excluded) => covers(excluded, labels));
+}
+
+/** In and NotIn look for the encoded value, the others for the plain key. */
+function isGroupMet({ source, key, operator, values }: Requirement, labels: Labels): boolean {
+  const has = (wanted: string) => labels.some((label) => label.source === source && label.key === wanted);
+  switch (operator) {
+    case "In":
+      return values.some((value) => has(encodedGroupKey(key, value)));
+    case "NotIn":
+      return !values.some((value) => has(encodedGroupKey(key, value)));
+    case "Exists":
+      return has(key);
+    case "DoesNotExist":
+      return !has(key);
+  }
 }
 
 /** A prefix of length 0 stands for the world label of its family, so it covers identities without a prefix too. */
-function cidrCovers(outer: Cidr, inner: Cidr | undefined, labels: Labels): boolean {
+function covers(outer: Cidr, labels: Labels): boolean {
+  const inner = cidrOfLabels(labels);
   if (outer.length > 0) return inner !== undefined && cidrContains(outer, inner);
   return labels.some(
     (label) => label.source === "reserved" && (label.key === "world" || label.key === `world-ipv${outer.family}`),

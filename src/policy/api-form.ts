@@ -1,11 +1,12 @@
 import type { Direction } from "../model/verdict.ts";
-import { Field } from "./field.ts";
-import { parseSelector, type WrittenSelector } from "./parse-selector.ts";
+import { Field, noFindings } from "./field.ts";
+import { CILIUM_KEYS, type KeyForm, parseSelector, type WrittenSelector } from "./parse-selector.ts";
 import type { RuleLabel } from "./rule-labels.ts";
-import { type Scope, scopePeer, selectorToApi } from "./scope.ts";
+import { type Scope, scopeNode, scopePeer, selectorToApi } from "./scope.ts";
 
 export interface ApiContext {
   readonly subject: WrittenSelector;
+  readonly isNode: boolean;
   readonly scope: Scope;
   readonly labels: readonly RuleLabel[];
   readonly defaultDeny: Readonly<Record<Direction, boolean>>;
@@ -24,28 +25,45 @@ export function ruleToApi(rule: Json, context: ApiContext): unknown {
       ? [[name, elements.map((each) => element(each, context.scope))]]
       : [];
   });
+  const { description, log } = rule;
   return {
-    endpointSelector: selectorToApi(context.subject),
+    [context.isNode ? "nodeSelector" : "endpointSelector"]: selectorToApi(context.subject),
     ...Object.fromEntries(sections),
-    labels: context.labels.map(({ key, value, source }) => ({ key, value, source })),
-    enableDefaultDeny: context.defaultDeny,
-    ...(typeof rule["description"] === "string" && rule["description"] !== ""
-      ? { description: rule["description"] }
-      : {}),
+    ...labelsToApi(context),
+    ...(typeof description === "string" && description !== "" ? { description } : {}),
+    ...(((log ?? {}) as Json)["value"] ? { log } : {}),
   };
+}
+
+/** The end of every rule in the API: its labels and whether it turns default deny on. */
+export function labelsToApi({ labels, defaultDeny }: Pick<ApiContext, "labels" | "defaultDeny">): object {
+  return { labels: labels.map(({ key, value, source }) => ({ key, value, source })), enableDefaultDeny: defaultDeny };
 }
 
 function element(value: unknown, scope: Scope): unknown {
   return mapFields(value, (name, content) => {
-    if (name === "fromEndpoints" || name === "toEndpoints") return list(content, (each) => peer(each, scope));
-    if (name === "toPorts") return list(content, toPort);
-    return content;
+    const kind = /^(?:from|to)(.*)$/.exec(name)?.[1];
+    if (kind === "Endpoints") return list(content, (each) => selector(each, (written) => scopePeer(written, scope)));
+    if (kind === "Nodes") return list(content, (each) => selector(each, (written) => scopeNode(written, scope)));
+    if (kind === "CIDRSet") return list(content, cidrRule);
+    return name === "toPorts" ? list(content, toPort) : content;
   });
 }
 
-function peer(value: unknown, scope: Scope): unknown {
-  const written = parseSelector(value, new Field("", []));
-  return written === undefined ? value : selectorToApi(scopePeer(written, scope));
+function selector(
+  value: unknown,
+  inScope: (written: WrittenSelector) => WrittenSelector,
+  form: KeyForm = CILIUM_KEYS,
+): unknown {
+  const written = parseSelector(value, new Field("", noFindings()), form);
+  return written === undefined ? value : selectorToApi(inScope(written));
+}
+
+function cidrRule(value: unknown): unknown {
+  const form = { source: "cidrgroup", allowsSource: true };
+  return mapFields(value, (name, content) =>
+    name === "cidrGroupSelector" ? selector(content, (written) => written, form) : content,
+  );
 }
 
 function toPort(value: unknown): unknown {

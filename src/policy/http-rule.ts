@@ -1,74 +1,95 @@
-import { RE2JS } from "re2js";
-import { Limits } from "../model/limits.ts";
-import type { HttpRule } from "./policy-map.ts";
+import {
+  applyHeaderAction,
+  type HeaderAction,
+  type HeaderDemand,
+  headerDemands,
+  inJudgingOrder,
+  meetsDemand,
+  type Secrets,
+} from "./http-header.ts";
+import { baseMatcher, baseRules, RuleIndex } from "./http-index.ts";
+import type { HttpRequestFacts } from "./http-request.ts";
+import type { HttpRule } from "./l7-rule.ts";
 
-/** What an HTTP rule can look at. */
-export interface HttpRequestFacts {
-  readonly method: string;
-  /** The request target with its query string. */
-  readonly path: string;
-  /** The authority, with its port when it has one. */
-  readonly host: string;
-  readonly headers: readonly { readonly name: string; readonly value: string }[];
+export { checkRegex } from "./http-regex.ts";
+export type { HeaderAction, HttpRequestFacts, Secrets };
+
+/** Verdict on one request. */
+export interface HttpJudgement {
+  readonly allowed: boolean;
+  /** Index of the first rule that matches; absent = none. */
+  readonly rule?: number;
+  /** What the rules want done to the headers, in order; of no use when the request is refused. */
+  readonly actions: readonly HeaderAction[];
 }
 
-type TextMatcher = (text: string) => boolean;
-export type HttpMatcher = (request: HttpRequestFacts) => boolean;
+/** Says whether a request is allowed. Without `secrets` every secret counts as missing. */
+export type HttpMatcher = (request: HttpRequestFacts, secrets?: Secrets) => boolean;
 
-const META = /[\\^$.|?*+()[\]{}]/;
-
-/** Throws an Error with RE2's words when the expression is not RE2's or too long. */
-export function checkRegex(expression: string): void {
-  if (expression.length > Limits.RegexLength) throw new Error(`longer than ${Limits.RegexLength} characters`);
-  RE2JS.compile(expression);
+/** A matcher that `judgeHttpRules` can ask for more than yes or no. */
+export interface CompiledHttpRules extends HttpMatcher {
+  readonly judge: (request: HttpRequestFacts, secrets: Secrets | undefined) => HttpJudgement;
 }
 
-/** Whole-value match in time linear in the value. The common `literal` and `literal.*` need no automaton. */
-function textMatcher(expression: string): TextMatcher {
-  if (!META.test(expression)) return (text) => text === expression;
-  const literal = expression.endsWith(".*") ? expression.slice(0, -2) : undefined;
-  if (literal !== undefined && !META.test(literal)) {
-    return (text) => text.startsWith(literal) && !text.includes("\n", literal.length);
-  }
-  const compiled = RE2JS.compile(expression);
-  return (text) => compiled.testExact(text);
+const REFUSED: HttpJudgement = { allowed: false, actions: [] };
+
+/** The request must meet all of the rule's fields. Throws on an expression that `checkRegex` refuses. */
+export function compileHttpRule(rule: HttpRule): CompiledHttpRules {
+  return compileHttpRules([rule]);
+}
+
+/** Matches what any of the rules allows. Throws on an expression that `checkRegex` refuses. */
+export function compileHttpRules(rules: readonly HttpRule[]): CompiledHttpRules {
+  const demands = rules.map(headerDemands);
+  if (demands.some(({ length }) => length > 0)) return compileActingRules(rules, demands);
+  const index = new RuleIndex(baseRules(rules));
+  const allowing = rules.map((_, rule): HttpJudgement => ({ allowed: true, rule, actions: [] }));
+  const matcher: HttpMatcher = (request) => index.find(request, true) !== Infinity;
+  return Object.assign(matcher, {
+    judge: (request: HttpRequestFacts) => allowing[index.find(request, false)] ?? REFUSED,
+  });
+}
+
+/** Judges a request by rules that `compileHttpRules` prepared; says too which rule matched and what is to be done to it. */
+export function judgeHttpRules(
+  compiled: CompiledHttpRules,
+  request: HttpRequestFacts,
+  secrets?: Secrets,
+): HttpJudgement {
+  return compiled.judge(request, secrets);
 }
 
 /**
- * `Name: value` wants the header with exactly this value, `Name` its presence. The name ends at the first space; several
- * headers of one name count as one, their values joined by commas. Names do not care for case.
+ * Rules of which some act on headers: all are tried, in the order in which Cilium gives them to its proxy, because each sees
+ * the headers as the ones before it left them. A rule that fails by a header still does what its other headers want.
  */
-function headerMatcher(written: string): HttpMatcher {
-  const space = written.indexOf(" ");
-  const name = (space === -1 ? written : written.slice(0, space).replace(/:+$/, "")).toLowerCase();
-  const wanted = space === -1 ? undefined : written.slice(space + 1);
-  return ({ headers }) => {
-    const values = headers.filter((header) => header.name.toLowerCase() === name).map((header) => header.value);
-    return values.length > 0 && (wanted === undefined || values.join(",") === wanted);
+function compileActingRules(
+  rules: readonly HttpRule[],
+  demands: readonly (readonly HeaderDemand[])[],
+): CompiledHttpRules {
+  const matchers = baseRules(rules).map(baseMatcher);
+  const ordered = inJudgingOrder(rules).map((index) => ({
+    index,
+    matches: matchers[index] ?? (() => false),
+    demands: demands[index] ?? [],
+  }));
+  const judge = (request: HttpRequestFacts, secrets: Secrets | undefined): HttpJudgement => {
+    const actions: HeaderAction[] = [];
+    let facts = request;
+    let first = Infinity;
+    for (const rule of ordered) {
+      if (!rule.matches(facts)) continue;
+      let isMet = true;
+      for (const demand of rule.demands) {
+        const before = actions.length;
+        if (!meetsDemand(demand, facts, secrets, actions)) isMet = false;
+        const action = actions[before];
+        if (action !== undefined) facts = { ...facts, headers: applyHeaderAction(facts.headers, action) };
+      }
+      if (isMet) first = Math.min(first, rule.index);
+    }
+    return first === Infinity ? { allowed: false, actions } : { allowed: true, rule: first, actions };
   };
-}
-
-/** The request must meet all of the rule's fields. Throws on an expression that `checkRegex` refuses. */
-export function compileHttpRule(rule: HttpRule): HttpMatcher {
-  const checks: HttpMatcher[] = [];
-  if (rule.method) {
-    const method = textMatcher(rule.method);
-    checks.push((request) => method(request.method));
-  }
-  if (rule.path) {
-    const path = textMatcher(rule.path);
-    checks.push((request) => path(request.path));
-  }
-  if (rule.host) {
-    const host = textMatcher(rule.host);
-    checks.push((request) => host(request.host));
-  }
-  checks.push(...(rule.headers ?? []).map(headerMatcher));
-  return (request) => checks.every((check) => check(request));
-}
-
-/** True for a request that any of the rules allows. */
-export function compileHttpRules(rules: readonly HttpRule[]): HttpMatcher {
-  const matchers = rules.map(compileHttpRule);
-  return (request) => matchers.some((matches) => matches(request));
+  const matcher: HttpMatcher = (request, secrets) => judge(request, secrets).allowed;
+  return Object.assign(matcher, { judge });
 }

@@ -1,8 +1,11 @@
-import { maskPort } from "../model/port.ts";
+import { MAX_PORT, maskPort } from "../model/port.ts";
 import { Protocol } from "../model/protocol.ts";
 import { type Direction, MatchType } from "../model/verdict.ts";
-import { blockKey } from "./map-entries.ts";
-import type { EndpointPolicy, PolicyMapEntry } from "./policy-map.ts";
+import { AuthType, blockKey, type Column, type ColumnEntry } from "./column.ts";
+import type { ComputedPolicy } from "./computed-policy.ts";
+import type { DirectionPolicy } from "./direction-policy.ts";
+import type { Origins } from "./origin.ts";
+import { isDenyPrecedence } from "./precedence.ts";
 
 /** One direction of one connection, as its endpoint sees it. */
 export interface LookupQuery {
@@ -18,81 +21,164 @@ export interface LookupQuery {
 export interface LookupResult {
   readonly verdict: "allow" | "deny" | "redirect";
   readonly matchType: MatchType;
-  /** Index into `EndpointPolicy.origins`; -1 = no rule had a part in it. */
-  readonly origin: number;
+  /** Rules that decided; for a default deny, those that turned it on; empty = no rule had a part in it. */
+  readonly origins: Origins;
+  /** 0 = none (see `AuthType`); the connection passes only after it. */
+  readonly authType: number;
   /** Absent when nothing matched. */
-  readonly entry?: PolicyMapEntry;
+  readonly entry?: ColumnEntry;
 }
 
-/** Blocks of one peer: the entries, and for each protocol which prefix lengths occur, longest first. */
+/** Verdicts of one protocol: that of a port is the last one whose start is not above it. */
+interface PortTable {
+  readonly starts: Int32Array;
+  readonly results: readonly LookupResult[];
+}
+
+/** Verdicts for one column of peers, by protocol; `rest` is for protocols that no entry names. */
+interface PeerTable {
+  readonly byProtocol: readonly (PortTable | undefined)[];
+  readonly rest: LookupResult;
+}
+
+interface DirectionTable {
+  readonly version: number;
+  readonly byIdentity: ReadonlyMap<number, PeerTable>;
+  readonly any: PeerTable;
+}
+
+const tables = new WeakMap<DirectionPolicy, DirectionTable>();
+
+/**
+ * The datapath's lookup: the longest match of the peer and of every peer; the higher precedence wins, then the longer key,
+ * then the peer's own (bpf/lib/policy.h of Cilium 1.20). `port` of 0..65535. Tables are built at the first call and kept
+ * until identities come or go.
+ */
+export function lookup(policy: ComputedPolicy, { direction, identity, protocol, port }: LookupQuery): LookupResult {
+  const table = tableOf(direction === "ingress" ? policy.ingress : policy.egress);
+  const peer = table.byIdentity.get(identity) ?? table.any;
+  const ports = peer.byProtocol[protocol];
+  if (ports === undefined) return peer.rest;
+  const { starts, results } = ports;
+  let low = 0;
+  let high = starts.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (starts[middle]! <= port) low = middle;
+    else high = middle - 1;
+  }
+  return results[low]!;
+}
+
+function tableOf(policy: DirectionPolicy): DirectionTable {
+  const known = tables.get(policy);
+  if (known !== undefined && known.version === policy.version) return known;
+  const byIdentity = new Map<number, PeerTable>();
+  for (const { ids, column } of policy.peers) {
+    const table = peerTable(policy, column);
+    for (const id of ids) byIdentity.set(id, table);
+  }
+  const table = { version: policy.version, byIdentity, any: peerTable(policy, undefined) };
+  tables.set(policy, table);
+  return table;
+}
+
+/** Entries of a column by block, with the prefix lengths that occur. */
 interface Blocks {
-  readonly entries: Map<number, PolicyMapEntry>;
-  readonly lengths: Map<number, readonly number[]>;
+  readonly entries: ReadonlyMap<number, ColumnEntry>;
+  readonly lengths: readonly number[];
 }
 
-type Index = Readonly<Record<Direction, ReadonlyMap<number, Blocks>>>;
-
-const indexes = new WeakMap<EndpointPolicy, Index>();
-
-function indexOf(policy: EndpointPolicy): Index {
-  const known = indexes.get(policy);
-  if (known !== undefined) return known;
-  const index = { ingress: new Map<number, Blocks>(), egress: new Map<number, Blocks>() };
-  for (const entry of policy.entries) {
-    const peers = index[entry.direction];
-    const blocks = peers.get(entry.identity) ?? { entries: new Map(), lengths: new Map<number, readonly number[]>() };
-    peers.set(entry.identity, blocks);
-    blocks.entries.set(blockKey(entry.protocol, entry.port, entry.portPrefix), entry);
-    const lengths = new Set([...(blocks.lengths.get(entry.protocol) ?? []), entry.portPrefix]);
-    blocks.lengths.set(
-      entry.protocol,
-      [...lengths].sort((a, b) => b - a),
-    );
+function blocksOf(column: Column | undefined): Blocks {
+  const entries = new Map<number, ColumnEntry>();
+  const lengths = new Set<number>();
+  for (const entry of column?.entries ?? []) {
+    entries.set(blockKey(entry.protocol, entry.port, entry.prefix), entry);
+    lengths.add(entry.prefix);
   }
-  indexes.set(policy, index);
-  return index;
+  return { entries, lengths: [...lengths].sort((a, b) => b - a) };
 }
 
-function longestMatch(blocks: Blocks | undefined, protocol: number, port: number): PolicyMapEntry | undefined {
-  if (blocks === undefined) return undefined;
-  for (const length of blocks.lengths.get(protocol) ?? []) {
-    const entry = blocks.entries.get(blockKey(protocol, maskPort(port, length), length));
-    if (entry !== undefined) return entry;
+function longestMatch({ entries, lengths }: Blocks, protocol: number, port: number): ColumnEntry | undefined {
+  if (protocol !== Protocol.Any) {
+    for (const length of lengths) {
+      const entry = entries.get(blockKey(protocol, maskPort(port, length), length));
+      if (entry !== undefined) return entry;
+    }
   }
-  return blocks.entries.get(blockKey(Protocol.Any, 0, 0));
+  return entries.get(blockKey(Protocol.Any, 0, 0));
+}
+
+function peerTable(policy: DirectionPolicy, column: Column | undefined): PeerTable {
+  const [own, any] = [blocksOf(column), blocksOf(policy.anyColumn)];
+  const decided = new Map<ColumnEntry | undefined, Map<ColumnEntry | undefined, LookupResult>>();
+  const decide = (protocol: number, port: number): LookupResult => {
+    const [mine, everyPeers] = [longestMatch(own, protocol, port), longestMatch(any, protocol, port)];
+    const byAny = decided.get(mine) ?? new Map<ColumnEntry | undefined, LookupResult>();
+    decided.set(mine, byAny);
+    const result = byAny.get(everyPeers) ?? resultOf(policy, mine, everyPeers);
+    byAny.set(everyPeers, result);
+    return result;
+  };
+  const all = [...own.entries.values(), ...any.entries.values()];
+  const byProtocol: (PortTable | undefined)[] = [];
+  for (const protocol of new Set(all.map((entry) => entry.protocol))) {
+    if (protocol !== Protocol.Any) byProtocol[protocol] = portTable(protocol, all, decide);
+  }
+  return { byProtocol, rest: decide(Protocol.Any, 0) };
+}
+
+function portTable(
+  protocol: number,
+  entries: readonly ColumnEntry[],
+  decide: (protocol: number, port: number) => LookupResult,
+): PortTable {
+  const bounds = new Set([0]);
+  for (const entry of entries) {
+    if (entry.protocol !== protocol) continue;
+    bounds.add(entry.port);
+    bounds.add(entry.port + 2 ** (16 - entry.prefix));
+  }
+  bounds.delete(MAX_PORT + 1);
+  const starts = [...bounds].sort((a, b) => a - b);
+  return { starts: Int32Array.from(starts), results: starts.map((port) => decide(protocol, port)) };
 }
 
 /** Bits of the key that count: those of the protocol and of the port. */
-function keyLength({ protocol, portPrefix }: PolicyMapEntry): number {
-  return protocol === Protocol.Any ? 0 : 8 + portPrefix;
+function keyLength({ protocol, prefix }: ColumnEntry): number {
+  return protocol === Protocol.Any ? 0 : 8 + prefix;
 }
 
-function better(own: PolicyMapEntry | undefined, everyPeer: PolicyMapEntry | undefined): PolicyMapEntry | undefined {
-  if (own === undefined || everyPeer === undefined) return own ?? everyPeer;
-  if (own.precedence !== everyPeer.precedence) return own.precedence > everyPeer.precedence ? own : everyPeer;
-  return keyLength(everyPeer) > keyLength(own) ? everyPeer : own;
+function resultOf(
+  { defaultOrigins = [] }: DirectionPolicy,
+  own: ColumnEntry | undefined,
+  everyPeer: ColumnEntry | undefined,
+): LookupResult {
+  if (own === undefined && everyPeer === undefined) {
+    return { verdict: "deny", matchType: MatchType.None, origins: defaultOrigins, authType: AuthType.Disabled };
+  }
+  const isOwn = own !== undefined && (everyPeer === undefined || isAhead(own, everyPeer));
+  const [entry, other] = isOwn ? [own, everyPeer] : [everyPeer!, own];
+  const verdict = isDenyPrecedence(entry.precedence) ? "deny" : entry.redirect === undefined ? "allow" : "redirect";
+  const matchType = matchTypeOf(entry, !isOwn);
+  return { verdict, matchType, origins: entry.origins, authType: authOf(entry, other), entry };
+}
+
+function isAhead(own: ColumnEntry, everyPeer: ColumnEntry): boolean {
+  if (own.precedence !== everyPeer.precedence) return own.precedence > everyPeer.precedence;
+  return keyLength(own) >= keyLength(everyPeer);
+}
+
+/** An entry that does not speak of authentication takes over what the other match of the same rank asks. */
+function authOf(entry: ColumnEntry, other: ColumnEntry | undefined): number {
+  if (isDenyPrecedence(entry.precedence)) return AuthType.Disabled;
+  if (entry.hasOwnAuth || other === undefined || other.precedence !== entry.precedence) return entry.authType;
+  return Math.max(entry.authType, other.authType);
 }
 
 /** What the entry's key spells out: Cilium's policy match type. */
-function matchTypeOf({ identity, protocol, portPrefix }: PolicyMapEntry): MatchType {
-  const isAnyPeer = identity === 0;
+function matchTypeOf({ protocol, prefix }: ColumnEntry, isAnyPeer: boolean): MatchType {
   if (protocol === Protocol.Any) return isAnyPeer ? MatchType.All : MatchType.L3Only;
-  if (portPrefix === 0) return isAnyPeer ? MatchType.ProtoOnly : MatchType.L3Proto;
+  if (prefix === 0) return isAnyPeer ? MatchType.ProtoOnly : MatchType.L3Proto;
   return isAnyPeer ? MatchType.L4Only : MatchType.L3L4;
-}
-
-/**
- * The datapath's lookup: the longest match of the peer and of every peer; the higher precedence wins, then the longer
- * key, then the peer's own. `port` of 0..65535.
- */
-export function lookup(policy: EndpointPolicy, query: LookupQuery): LookupResult {
-  const peers = indexOf(policy)[query.direction];
-  const own = query.identity === 0 ? undefined : longestMatch(peers.get(query.identity), query.protocol, query.port);
-  const entry = better(own, longestMatch(peers.get(0), query.protocol, query.port));
-  if (entry === undefined) {
-    const origin = query.direction === "ingress" ? policy.ingressDefaultOrigin : policy.egressDefaultOrigin;
-    return { verdict: "deny", matchType: MatchType.None, origin };
-  }
-  const verdict = entry.deny ? "deny" : entry.redirect === undefined ? "allow" : "redirect";
-  return { verdict, matchType: matchTypeOf(entry), origin: entry.origin, entry };
 }

@@ -14,6 +14,8 @@ function builtIn(name: string): RuleOrigin {
 export const BuiltInOrigin = {
   ingress: builtIn("allow-any-ingress"),
   egress: builtIn("allow-any-egress"),
+  ingressDeny: builtIn("deny-any-ingress"),
+  egressDeny: builtIn("deny-any-egress"),
   localhost: builtIn("allow-localhost-ingress"),
   alwaysEnforced: builtIn("always-enforced"),
 } as const;
@@ -27,11 +29,10 @@ function originText({ kind, namespace, name, path }: RuleOrigin): string {
   return `${kind}\n${namespace}\n${name}\n${path}`;
 }
 
-/** Both lists as one, without repetition. */
+/** Both lists as one, without repetition. An element of a rule has one origin object, so being the same is being equal. */
 export function mergeOrigins(a: Origins, b: Origins): Origins {
   if (a === b) return a;
-  const known = new Set(a.map(originText));
-  const added = b.filter((origin) => !known.has(originText(origin)));
+  const added = b.filter((origin) => !a.includes(origin));
   return added.length === 0 ? a : [...a, ...added];
 }
 

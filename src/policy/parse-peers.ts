@@ -1,59 +1,73 @@
-import { type Cidr, cidrContains, formatCidr, parseCidr } from "../model/cidr.ts";
-import { cidrSelector, type Selector } from "../model/selector.ts";
+import type { LabelSelector } from "../model/selector.ts";
 import type { Direction } from "../model/verdict.ts";
 import { ENTITIES, entitySelectors } from "./entities.ts";
 import type { Field } from "./field.ts";
-import { parseSelector } from "./parse-selector.ts";
-import { type Scope, scopePeer, toLabelSelector } from "./scope.ts";
+import { parseCidrPeer, parseCidrRule } from "./parse-cidr.ts";
+import { parseFqdn } from "./parse-fqdn.ts";
+import { parseSelector, type WrittenSelector } from "./parse-selector.ts";
+import { parseService } from "./parse-services.ts";
+import type { Peer } from "./rule.ts";
+import { type Scope, scopeNode, scopePeer, toLabelSelector } from "./scope.ts";
+import { contradiction, unseenKeys } from "./selector-sense.ts";
 
 /** What the peer fields of one element say. */
 export interface Peers {
-  /** Names of the peer fields that are present. */
+  /** Names of the peer fields that are present and not empty. */
   readonly present: readonly string[];
-  readonly selectors: readonly Selector[];
+  readonly peers: readonly Peer[];
   /** A peer field is there and empty: the element selects nobody. */
   readonly hasEmptyList: boolean;
+}
+
+type ReadPeers = (value: unknown, at: Field) => readonly Peer[];
+
+/** Warns of a selector of pods that can select nothing, or that looks at labels which no identity has. */
+export function warnOfSelector({ requirements }: LabelSelector, at: Field): void {
+  const reason = contradiction(requirements);
+  if (reason !== undefined) at.warn(`selects nothing: ${reason}`);
+  for (const key of unseenKeys(requirements))
+    at.warn(`label ${key} is not part of any identity, so nothing ever has it; select by another label`);
 }
 
 /** Collects the peer fields of one element as they are read. */
 export class PeerReader {
   private readonly direction: Direction;
   private readonly scope: Scope;
+  private readonly isDeny: boolean;
   private readonly present: string[] = [];
-  private readonly selectors: Selector[] = [];
+  private readonly peers: Peer[] = [];
   private hasEmptyList = false;
 
-  constructor(direction: Direction, scope: Scope) {
+  constructor(direction: Direction, isDeny: boolean, scope: Scope) {
     this.direction = direction;
+    this.isDeny = isDeny;
     this.scope = scope;
   }
 
   /** The readers of the peer fields, by name. */
   fields(): Record<string, (value: unknown, at: Field) => void> {
     const prefix = this.direction === "ingress" ? "from" : "to";
-    return {
-      [`${prefix}Endpoints`]: this.reader((value, at) => this.endpoints(value, at)),
-      [`${prefix}CIDR`]: this.reader((value, at) => this.cidr(value, at)),
-      [`${prefix}CIDRSet`]: this.reader((value, at) => this.cidrRule(value, at)),
+    const readers = {
+      [`${prefix}Endpoints`]: this.reader((value, at) => this.labels(value, at, scopePeer)),
+      [`${prefix}CIDR`]: this.reader(parseCidrPeer),
+      [`${prefix}CIDRSet`]: this.reader(parseCidrRule),
       [`${prefix}Entities`]: this.reader((value, at) => this.entity(value, at)),
-      [`${prefix}Requires`]: (value, at) => {
+      [`${prefix}Nodes`]: this.nodes(),
+      [`${prefix}Requires`]: (value: unknown, at: Field) => {
         if (Array.isArray(value) && value.length === 0) return;
         at.refuse("requirements are gone since Cilium 1.20", `write the labels into every ${prefix}Endpoints selector`);
       },
     };
+    if (this.direction === "ingress") return readers;
+    const { cluster } = this.scope;
+    const toServices = this.reader((value, at) => parseService(value, at).map((peer) => ({ ...peer, cluster })), true);
+    return { ...readers, toServices, ...(this.isDeny ? {} : { toFQDNs: this.reader(parseFqdn, true) }) };
   }
 
   /** Peer fields that are known to Cilium and refused here, with the mend. */
-  refused(deny: boolean): Record<string, string> {
-    if (this.direction === "ingress") {
-      return { fromNodes: "use fromEntities: [remote-node]", fromGroups: "write the addresses into fromCIDRSet" };
-    }
-    return {
-      toNodes: "use toEntities: [remote-node]",
-      toGroups: "write the addresses into toCIDRSet",
-      toServices: "select the backends with toEndpoints, or with toCIDRSet when they are outside",
-      ...(deny ? {} : { toFQDNs: "write the addresses into toCIDRSet" }),
-    };
+  refused(): Record<string, string> {
+    if (this.direction === "ingress") return { fromGroups: "write the addresses into fromCIDRSet" };
+    return { toGroups: "write the addresses into toCIDRSet" };
   }
 
   finish(at: Field): Peers {
@@ -61,80 +75,52 @@ export class PeerReader {
     if (first !== undefined && second !== undefined) {
       at.refuse(`combining ${first} and ${second} is not supported`, "write one element for each");
     }
-    return { present: this.present, selectors: this.selectors, hasEmptyList: this.hasEmptyList };
+    return { present: this.present, peers: this.peers, hasEmptyList: this.hasEmptyList };
   }
 
-  private reader(read: (value: unknown, at: Field) => readonly Selector[]): (value: unknown, at: Field) => void {
+  /** `isAbsentWhenEmpty`: Cilium does not tell an empty list of this field from none. */
+  private reader(read: ReadPeers, isAbsentWhenEmpty = false): (value: unknown, at: Field) => void {
     return (value, at) => {
       const found = at.list(value, read);
-      if (found === undefined) return;
-      if (Array.isArray(value) && value.length === 0) this.hasEmptyList = true;
-      else this.present.push(at.path.slice(at.path.lastIndexOf(".") + 1));
-      this.selectors.push(...found.flat());
+      if (found === undefined || !Array.isArray(value)) return;
+      if (value.length > 0) this.present.push(at.name);
+      else if (isAbsentWhenEmpty) at.warn("an empty list counts as absent");
+      else {
+        this.hasEmptyList = true;
+        at.warn("an empty list selects nobody; leave the field out to mean everybody on these ports");
+      }
+      this.peers.push(...found.flat());
     };
   }
 
-  private endpoints(value: unknown, at: Field): Selector[] {
+  private nodes(): (value: unknown, at: Field) => void {
+    const read = this.reader((value, at) => this.labels(value, at, scopeNode));
+    return (value, at) => {
+      read(value, at);
+      if (this.scope.nodeSelectorLabels || (Array.isArray(value) && value.length === 0)) return;
+      const entities = at.name.replace("Nodes", "Entities");
+      at.refuse("needs the option enable-node-selector-labels, which is off", `use ${entities}: [remote-node]`);
+    };
+  }
+
+  private labels(
+    value: unknown,
+    at: Field,
+    inScope: (written: WrittenSelector, scope: Scope) => WrittenSelector,
+  ): Peer[] {
     const written = parseSelector(value, at);
-    return written === undefined ? [] : [toLabelSelector(scopePeer(written, this.scope))];
+    if (written === undefined) return [];
+    const selector = toLabelSelector(inScope(written, this.scope));
+    warnOfSelector(selector, at);
+    return [selector];
   }
 
-  private cidr(value: unknown, at: Field): Selector[] {
-    const cidr = readCidr(value, at, true);
-    return cidr === undefined ? [] : [cidrSelector(cidr)];
-  }
-
-  private cidrRule(value: unknown, at: Field): Selector[] {
-    let cidr: Cidr | undefined;
-    let except: readonly Cidr[] = [];
-    const isRead = at.object(
-      value,
-      {
-        cidr: (content, field) => {
-          cidr = readCidr(content, field, false);
-        },
-        except: (content, field) => {
-          except = field.list(content, (element, item) => readCidr(element, item, false)) ?? [];
-        },
-      },
-      {
-        cidrGroupRef: "write the group's prefixes as `cidr`",
-        cidrGroupSelector: "write the groups' prefixes as `cidr`",
-      },
-    );
-    if (!isRead) return [];
-    const written = value as Record<string, unknown>;
-    const isOther = ["cidr", "cidrGroupRef", "cidrGroupSelector"].some((name) => (written[name] ?? null) !== null);
-    if (!isOther) at.child("cidr").refuse("is required");
-    if (cidr === undefined) return [];
-    const outer = cidr;
-    const outside = except.find((inner) => !cidrContains(outer, inner));
-    if (outside !== undefined) {
-      at.child("except").refuse(
-        `${formatCidr(outside)} is not inside ${formatCidr(outer)}`,
-        "leave it out, it changes nothing",
-      );
-    }
-    return [cidrSelector(outer, except)];
-  }
-
-  private entity(value: unknown, at: Field): Selector[] {
+  private entity(value: unknown, at: Field): Peer[] {
     const name = at.text(value);
     if (name === undefined) return [];
     const selectors = entitySelectors(name, this.scope.entityCluster);
     if (selectors === undefined) at.refuse(`unsupported entity: ${name}`, `use one of: ${ENTITIES.join(", ")}`, name);
+    if (name === "none") at.warn("selects nobody");
     return [...(selectors ?? [])];
   }
-}
-
-function readCidr(value: unknown, at: Field, allowsAddress: boolean): Cidr | undefined {
-  const text = at.text(value);
-  if (text === undefined) return undefined;
-  const cidr = allowsAddress || text.includes("/") ? parseCidr(text) : undefined;
-  if (cidr !== undefined) return cidr;
-  const mend = /^::ffff:/i.test(text)
-    ? "write it as IPv4"
-    : `write address/length${allowsAddress ? " or an address" : ""}`;
-  at.refuse("not a CIDR", mend, text);
-  return undefined;
 }

@@ -1,104 +1,121 @@
-import { splitSource } from "../model/label.ts";
 import type { SelectorOperator } from "../model/selector.ts";
 import type { Field } from "./field.ts";
 
-interface MatchExpression {
+export interface MatchExpression {
   readonly key: string;
   readonly operator: SelectorOperator;
   readonly values: readonly string[];
 }
 
-/** A label selector as written; keys carry their source, `any:` when none was given. */
+/** A label selector as written; keys carry their source. */
 export interface WrittenSelector {
   readonly matchLabels: ReadonlyMap<string, string>;
   readonly matchExpressions: readonly MatchExpression[];
 }
 
+/** How the keys of a selector are read. */
+export interface KeyForm {
+  /** Source of a key that names none. */
+  readonly source: string;
+  /** Whether a key may name its source, which Kubernetes' own selectors never do. */
+  readonly allowsSource: boolean;
+  /** Stands between the source and the key, for labels that Cilium keeps under another name. */
+  readonly prefix?: string;
+}
+
+/** Cilium's own selectors: `[source:]key`, and a key without a source matches every source. */
+export const CILIUM_KEYS: KeyForm = { source: "any", allowsSource: true };
+
 const OPERATORS: readonly SelectorOperator[] = ["In", "NotIn", "Exists", "DoesNotExist"];
-const SOURCE = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/i;
+const SOURCE = /^[a-z0-9]+$/i;
 const LABEL_NAME = /^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$/;
 const LABEL_PREFIX = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 
 /** Reads `{matchLabels, matchExpressions}`; undefined when it is not even an object. */
-export function parseSelector(value: unknown, at: Field): WrittenSelector | undefined {
+export function parseSelector(value: unknown, at: Field, form: KeyForm = CILIUM_KEYS): WrittenSelector | undefined {
   let matchLabels: ReadonlyMap<string, string> = new Map();
   let matchExpressions: readonly MatchExpression[] = [];
   const isRead = at.object(value, {
     matchLabels: (content, field) => {
-      matchLabels = parseMatchLabels(content, field);
+      matchLabels = parseMatchLabels(content, field, form);
     },
     matchExpressions: (content, field) => {
-      matchExpressions = field.list(content, parseExpression) ?? [];
+      matchExpressions = field.list(content, (element, item) => parseExpression(element, item, form)) ?? [];
     },
   });
   return isRead ? { matchLabels, matchExpressions } : undefined;
 }
 
-function parseMatchLabels(value: unknown, at: Field): ReadonlyMap<string, string> {
+function parseMatchLabels(value: unknown, at: Field, form: KeyForm): ReadonlyMap<string, string> {
   const found = new Map<string, string>();
   for (const [name, content] of at.textMap(value)) {
-    const key = parseKey(name, at.key(name));
+    const key = parseKey(name, at.key(name), form);
     if (key === undefined || !isLabelValue(content, at.key(name))) continue;
     if (found.has(key) && found.get(key) !== content)
-      at.key(name).refuse(`${key} is given twice with different values`);
+      at.key(name).refuse(`${key} is given twice with different values`, "leave one of them out");
     found.set(key, content);
   }
   return found;
 }
 
-function parseExpression(value: unknown, at: Field): MatchExpression | undefined {
+function parseExpression(value: unknown, at: Field, form: KeyForm): MatchExpression | undefined {
   let key: string | undefined;
   let operator: SelectorOperator | undefined;
   let values: readonly string[] = [];
-  const isRead = at.object(value, {
-    key: (content, field) => {
-      const text = field.text(content);
-      key = text === undefined ? undefined : parseKey(text, field);
+  const isRead = at.object(
+    value,
+    {
+      key: (content, field) => {
+        const text = field.text(content);
+        key = text === undefined ? undefined : parseKey(text, field, form);
+      },
+      operator: (content, field) => {
+        operator = field.choice(content, OPERATORS);
+      },
+      values: (content, field) => {
+        values = field.list(content, (element, item) => item.text(element)) ?? [];
+        values.forEach((text, index) => {
+          isLabelValue(text, field.index(index));
+        });
+      },
     },
-    operator: (content, field) => {
-      operator = OPERATORS.find((known) => known === content);
-      if (operator === undefined)
-        field.refuse("not a selector operator", `use one of: ${OPERATORS.join(", ")}`, content);
-    },
-    values: (content, field) => {
-      values = field.list(content, (element, item) => item.text(element)) ?? [];
-      values.forEach((text, index) => {
-        isLabelValue(text, field.index(index));
-      });
-    },
-  });
-  if (!isRead) return undefined;
-  const written = value as Record<string, unknown>;
-  if ((written["key"] ?? null) === null) at.child("key").refuse("is required");
-  if ((written["operator"] ?? null) === null) at.child("operator").refuse("is required");
-  if (key === undefined || operator === undefined) return undefined;
+    { required: ["key", "operator"] },
+  );
+  if (!isRead || key === undefined || operator === undefined) return undefined;
   checkValueCount(operator, values, at.child("values"));
   return { key, operator, values };
 }
 
 function checkValueCount(operator: SelectorOperator, values: readonly string[], at: Field): void {
   const wantsValues = operator === "In" || operator === "NotIn";
-  if (wantsValues && values.length === 0) at.refuse(`operator ${operator} needs at least one value`);
+  if (wantsValues && values.length === 0) at.refuse(`operator ${operator} needs at least one value`, "write `values`");
   if (!wantsValues && values.length > 0)
     at.refuse(`operator ${operator} takes no values`, "leave `values` out", values);
 }
 
-/** A key with its source; undefined after refusing it. */
-function parseKey(text: string, at: Field): string | undefined {
-  const { source, rest } = splitSource(text);
-  const parts = rest.split("/");
+/** True for `[prefix/]name` as Kubernetes wants label keys. */
+function isLabelKey(text: string): boolean {
+  const parts = text.split("/");
   const name = parts.at(-1)!;
   const prefix = parts.length === 2 ? parts[0]! : undefined;
-  const isValid =
+  return (
     parts.length <= 2 &&
     name.length <= 63 &&
     LABEL_NAME.test(name) &&
-    (prefix === undefined || (prefix.length <= 253 && LABEL_PREFIX.test(prefix))) &&
-    (source === "" || SOURCE.test(source));
-  if (isValid) return `${source || "any"}:${rest}`;
+    (prefix === undefined || (prefix.length <= 253 && LABEL_PREFIX.test(prefix)))
+  );
+}
+
+/** A key with its source; undefined after refusing it. */
+function parseKey(text: string, at: Field, form: KeyForm): string | undefined {
+  const colon = text.indexOf(":");
+  const source = colon === -1 ? form.source : text.slice(0, colon);
+  const key = text.slice(colon + 1);
+  if (isLabelKey(key) && (colon === -1 || (form.allowsSource && SOURCE.test(source))))
+    return `${source}:${form.prefix ?? ""}${key}`;
   at.refuse(
     "not a label key",
-    "write [source:][prefix/]name; the name has at most 63 letters, digits, '-', '_' or '.'",
+    `write ${form.allowsSource ? "[source:]" : ""}[prefix/]name; the name has at most 63 letters, digits, '-', '_' or '.'`,
     text,
   );
   return undefined;

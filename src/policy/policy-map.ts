@@ -1,4 +1,5 @@
 import type { Direction } from "../model/verdict.ts";
+import type { DnsRule, HttpRule } from "./l7-rule.ts";
 
 /**
  * One entry of an endpoint's policy map, as the engine computes it and the datapath stores it.
@@ -35,35 +36,39 @@ export interface RuleOrigin {
   readonly path: string;
 }
 
-/** One HTTP rule: absent field = any. `method`, `path` and `host` are RE2 expressions that match the whole value. */
-export interface HttpRule {
-  readonly method?: string;
-  readonly path?: string;
-  readonly host?: string;
-  /** `Name: value` or `Name`, all must match. */
-  readonly headers?: readonly string[];
-}
-
-/** Rules of one peer set on a redirected port: a request passes when any rule of any matching peer set allows it. */
+/**
+ * Rules of one peer set on a redirected port. They are in order: the first that has a word on the request decides. A set
+ * with L7 rules has a word only where one of them matches; deny always; a pass skips the rest of its tier.
+ */
 export interface L7PeerRules {
   /** Numeric identities the set covers; absent = every peer. */
   readonly identities?: readonly number[];
   /** Absent = every request of these peers passes. */
   readonly http?: readonly HttpRule[];
+  /** Absent = every name may be asked for. */
+  readonly dns?: readonly DnsRule[];
+  /** Absent = the client need not name a server. */
+  readonly serverNames?: readonly string[];
+  /** The user's own listener, for whose traffic alone the set counts. */
+  readonly listener?: string;
   readonly deny: boolean;
+  /** Present = a pass: these peers' requests go on with the set at this index, the first of the next tier. */
+  readonly passTo?: number;
   readonly origin: number;
 }
 
 /** What the proxy must judge on one redirected port, or range of ports, of an endpoint. */
 export interface L7Redirect {
-  /** Stable within an endpoint: `ingress:TCP:80`, `ingress:TCP:80-90`. */
+  /** Stable within an endpoint: `ingress:TCP:80`, `ingress:TCP:80-90`, `egress:UDP:53:dns`. */
   readonly key: string;
   readonly direction: Direction;
   readonly protocol: number;
   readonly port: number;
   /** Last port of a range; absent = one port. The rules are the same for every port in it. */
   readonly endPort?: number;
-  readonly parser: "http";
+  readonly parser: "http" | "dns" | "tls" | "crd";
+  /** With the parser `crd`: `namespace/config/listener`. */
+  readonly listener?: string;
   readonly rules: readonly L7PeerRules[];
 }
 

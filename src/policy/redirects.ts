@@ -1,74 +1,138 @@
+import { portPrefixes } from "../model/port.ts";
 import { Protocol, protocolName } from "../model/protocol.ts";
 import type { Direction } from "../model/verdict.ts";
-import { actionOf } from "./filter.ts";
+import type { Clause } from "./clause.ts";
+import type { Piece } from "./column.ts";
 import type { OriginTable } from "./origin.ts";
 import type { L7PeerRules, L7Redirect } from "./policy-map.ts";
-import type { Grant } from "./port-resolution.ts";
+import type { Levels } from "./precedence.ts";
+import type { L7Settings, Parser } from "./statement.ts";
 
-/** Ports that one set of L7 rules governs as a whole. */
-export interface Segment {
-  readonly key: string;
-  readonly first: number;
-  readonly last: number;
+/** A clause with whom it selects; undefined = every peer. */
+export interface SelectedClause {
+  readonly clause: Clause;
+  readonly identities: (() => readonly number[]) | undefined;
 }
 
-function segmentKey(direction: Direction, first: number, last: number): string {
+/** Ports that one set of L7 rules governs as a whole. */
+interface Segment {
+  readonly key: string;
+  readonly protocol: number;
+  readonly first: number;
+  readonly last: number;
+  readonly parser: Parser;
+  readonly listener: string | undefined;
+}
+
+function keyOf(direction: Direction, protocol: number, first: number, last: number, l7: L7Settings): string {
   const ports = first === last ? `${first}` : `${first}-${last}`;
-  return `${direction}:${protocolName(Protocol.Tcp)}:${ports}`;
+  const parser = l7.parser === "http" ? "" : `:${l7.listener?.name ?? l7.parser}`;
+  return `${direction}:${protocolName(protocol)}:${ports}${parser}`;
+}
+
+function speaksOf(clause: Clause, protocol: number): boolean {
+  return clause.filter.protocol === protocol || clause.filter.protocol === Protocol.Any;
 }
 
 /**
- * Cuts the redirected ports of one direction so that within a piece the same rules apply to every port. The pieces of a
- * range are asked for by its grant.
+ * Cuts the redirected ports of one direction so that within a piece the same rules apply to every port, and says what the
+ * proxy must judge there.
  */
-export class Segments {
+export class Redirects {
   private readonly direction: Direction;
-  private readonly grants: readonly Grant[];
-  /** First ports of pieces, ascending. */
-  private readonly starts: readonly number[];
-  private readonly used = new Map<string, Segment>();
+  private readonly clauses: readonly SelectedClause[];
+  private readonly segments = new Map<string, Segment>();
+  private readonly pieces = new Map<Clause, readonly Piece[]>();
 
-  constructor(direction: Direction, grants: readonly Grant[]) {
+  /** `clauses` are all that the direction has; their filters have numbers. */
+  constructor(direction: Direction, clauses: readonly SelectedClause[]) {
     this.direction = direction;
-    this.grants = grants.filter(
-      (grant) => grant.direction === direction && (grant.protocol === Protocol.Tcp || grant.protocol === Protocol.Any),
-    );
-    const starts = new Set(this.grants.flatMap(({ first, last }) => [first, last + 1]));
-    this.starts = [...starts].sort((a, b) => a - b);
+    this.clauses = clauses;
+    for (const { clause } of clauses) if (clause.l7 !== undefined) this.pieces.set(clause, this.cut(clause, clause.l7));
   }
 
-  /** Pieces that together are exactly the ports of the grant. */
-  of({ first, last }: Grant): Segment[] {
-    const inside = this.starts.filter((start) => start > first && start <= last);
-    return [first, ...inside].map((start, index) => {
-      const end = (inside[index] ?? last + 1) - 1;
-      const segment = { key: segmentKey(this.direction, start, end), first: start, last: end };
-      this.used.set(segment.key, segment);
-      return segment;
+  /** Blocks of a clause; those of one with L7 rules name their redirect. */
+  readonly piecesOf = (clause: Clause): readonly Piece[] => {
+    // A clause that was lifted to another rank is a copy, with the ports and L7 rules of the original.
+    if (clause.l7 === undefined) return clause.filter.blocks;
+    return this.pieces.get(clause) ?? this.cut(clause, clause.l7);
+  };
+
+  /** What the proxy must judge: for each piece every clause that covers it, the highest rank first. */
+  list(levels: Levels, origins: OriginTable): L7Redirect[] {
+    return [...this.segments.values()].flatMap((segment) => {
+      const { key, protocol, first, last, parser, listener } = segment;
+      const ranked = this.rulesOf(segment).sort((a, b) => b.clause.precedence - a.clause.precedence);
+      // Nobody is sent there while the rules with this parser select nobody.
+      if (!ranked.some(({ clause }) => clause.l7?.parser === parser)) return [];
+      const redirect: L7Redirect = {
+        key,
+        direction: this.direction,
+        protocol,
+        port: first,
+        ...(last === first ? {} : { endPort: last }),
+        parser,
+        ...(listener === undefined ? {} : { listener }),
+        rules: ranked.map((selected) => peerRules(selected, ranked, levels, origins)),
+      };
+      return [redirect];
     });
   }
 
-  /** What the proxy must judge: for each piece that was asked for, every rule that covers it, the L3-only ones too. */
-  redirects(origins: OriginTable): L7Redirect[] {
-    return [...this.used.values()].map(({ key, first, last }) => ({
-      key,
-      direction: this.direction,
-      protocol: Protocol.Tcp,
-      port: first,
-      ...(last === first ? {} : { endPort: last }),
-      parser: "http",
-      rules: this.grants
-        .filter((grant) => grant.first <= first && last <= grant.last)
-        .map((grant) => peerRules(grant, origins)),
-    }));
+  private rulesOf({ protocol, first, last, parser }: Segment): SelectedClause[] {
+    return this.clauses.filter(({ clause, identities }) => {
+      const { filter } = clause;
+      if (identities?.().length === 0) return false;
+      if (filter.first > first || last > filter.last) return false;
+      // The DNS proxy knows only rules that name its port; wider ones allow the server, not the names.
+      if (parser === "dns") return filter.protocol === protocol && filter.first === first && filter.last === last;
+      return speaksOf(clause, protocol);
+    });
+  }
+
+  private cut(clause: Clause, l7: L7Settings): Piece[] {
+    const { protocol, first, last } = clause.filter;
+    const starts = new Set([first]);
+    if (first !== last) {
+      for (const { clause: other } of this.clauses) {
+        if (!speaksOf(other, protocol)) continue;
+        for (const start of [other.filter.first, other.filter.last + 1]) {
+          if (start > first && start <= last) starts.add(start);
+        }
+      }
+    }
+    const sorted = [...starts].sort((a, b) => a - b);
+    return sorted.flatMap((start, index) => {
+      const end = (sorted[index + 1] ?? last + 1) - 1;
+      const key = keyOf(this.direction, protocol, start, end, l7);
+      const { parser } = l7;
+      this.segments.set(key, { key, protocol, first: start, last: end, parser, listener: l7.listener?.name });
+      return portPrefixes(start, end).map((block) => ({ ...block, redirect: key }));
+    });
   }
 }
 
-function peerRules({ identities, verdict }: Grant, origins: OriginTable): L7PeerRules {
+/** Where a pass goes on: at the first set of a later tier. */
+function passTarget({ tier }: Clause, ranked: readonly SelectedClause[], levels: Levels): number {
+  const index = ranked.findIndex(({ clause }) => clause.precedence < levels.tierEnd(tier));
+  return index === -1 ? ranked.length : index;
+}
+
+function peerRules(
+  { clause, identities }: SelectedClause,
+  ranked: readonly SelectedClause[],
+  levels: Levels,
+  origins: OriginTable,
+): L7PeerRules {
+  const { l7, verdict } = clause;
   return {
-    ...(identities.includes(0) ? {} : { identities: [...identities].sort((a, b) => a - b) }),
-    ...(actionOf(verdict) === "redirect" ? { http: verdict.http! } : {}),
-    deny: verdict.deny,
-    origin: origins.indexOf(verdict.origins),
+    ...(identities === undefined ? {} : { identities: [...identities()].sort((a, b) => a - b) }),
+    ...(l7?.http === undefined ? {} : { http: l7.http }),
+    ...(l7?.dns === undefined ? {} : { dns: l7.dns }),
+    ...(l7?.serverNames === undefined ? {} : { serverNames: l7.serverNames }),
+    ...(l7?.listener === undefined ? {} : { listener: l7.listener.name }),
+    deny: verdict === "deny",
+    ...(verdict === "pass" ? { passTo: passTarget(clause, ranked, levels) } : {}),
+    origin: origins.indexOf(clause.origins),
   };
 }

@@ -1,10 +1,11 @@
 import { expect, it } from "vitest";
-import { parseCiliumNetworkPolicy } from "./parse.ts";
+import { parseLabel, toLabels } from "../model/label.ts";
+import { parsePolicy } from "./parse.ts";
 import { Repository, requiredCidrs } from "./repository.ts";
 
 function add(repository: Repository, name: string, namespace: string, spec: unknown): void {
   const kind = namespace === "" ? "CiliumClusterwideNetworkPolicy" : "CiliumNetworkPolicy";
-  const result = parseCiliumNetworkPolicy({ apiVersion: "cilium.io/v2", kind, metadata: { name, namespace }, spec });
+  const result = parsePolicy({ apiVersion: "cilium.io/v2", kind, metadata: { name, namespace }, spec });
   if (!result.ok) throw new Error(JSON.stringify(result.errors));
   repository.upsert(result.key, result.rules);
 }
@@ -29,7 +30,11 @@ it("offers an endpoint the policies of its namespace and the clusterwide ones", 
   add(repository, "mine", "x", spec);
   add(repository, "other", "y", spec);
   add(repository, "wide", "", spec);
-  const names = (namespace: string | undefined) => repository.candidatesFor(namespace).map(({ key }) => key.name);
+  const names = (namespace: string | undefined) => {
+    const labels = namespace === undefined ? "k8s:a=b" : `k8s:io.kubernetes.pod.namespace=${namespace}`;
+    const rules = repository.rulesSelecting(toLabels([parseLabel(labels)]), namespace, false);
+    return rules.map(({ first }) => first.ingress![0]!.name);
+  };
   expect(names("x")).toEqual(["wide", "mine"]);
   expect(names(undefined)).toEqual(["wide"]);
 });

@@ -1,7 +1,23 @@
 import { formatCidr } from "../model/cidr.ts";
-import { compareText } from "../model/label.ts";
-import type { Selector } from "../model/selector.ts";
-import type { PolicyKey, Rule } from "./rule.ts";
+import { compareText, type Labels } from "../model/label.ts";
+import { type FqdnSelector, isWildcard, type Selector, selects } from "../model/selector.ts";
+import type { Direction } from "../model/verdict.ts";
+import { type Origins, originOf } from "./origin.ts";
+import type { Ranked } from "./precedence.ts";
+import type { CidrGroup, Peer, PeerRule, PolicyKey, Rule } from "./rule.ts";
+import { type Selection, SelectorCache } from "./selector-cache.ts";
+import { type ServiceFacts, selectorsOfService } from "./service-peers.ts";
+import { l7SettingsOf, PortFilters, portsOf, type Statement } from "./statement.ts";
+
+/** A rule as resolution needs it. */
+export interface CompiledRule {
+  readonly rule: Rule;
+  readonly statements: Readonly<Record<Direction, readonly Statement[]>>;
+  /** Each level that its elements stand on, those that select nobody included. */
+  readonly ranks: Readonly<Record<Direction, readonly Ranked[]>>;
+  /** The first element of a direction: it answers for default deny. Undefined = no element. */
+  readonly first: Readonly<Record<Direction, Origins | undefined>>;
+}
 
 /** A policy in force: its name and its rules. */
 export interface StoredPolicy {
@@ -9,15 +25,33 @@ export interface StoredPolicy {
   readonly rules: readonly Rule[];
 }
 
+interface Entry extends StoredPolicy {
+  readonly id: string;
+  /** Made when an endpoint first needs it, and again when a service changes. */
+  compiled: readonly CompiledRule[] | undefined;
+  /** What `compiled` holds of the selector cache. */
+  selections: Selection[];
+  /** Rules that select a subject, by its labels: endpoints are computed again and again. */
+  readonly matches: WeakMap<Labels, readonly Rule[]>;
+}
+
 function idOf({ kind, namespace, name }: Omit<PolicyKey, "uid">): string {
   return `${kind}\n${namespace}\n${name}`;
 }
 
-/** Every policy that this agent knows and has accepted. */
+/** Every policy that this agent knows and has accepted, over the identities of one selector cache. */
 export class Repository {
-  private readonly policies = new Map<string, StoredPolicy>();
-  private readonly byNamespace = new Map<string, Map<string, StoredPolicy>>();
+  readonly selectors: SelectorCache;
+  readonly filters = new PortFilters();
+  private readonly policies = new Map<string, Entry>();
+  private readonly byNamespace = new Map<string, Entry[]>();
+  private readonly services = new Map<string, ServiceFacts>();
+  private readonly groups = new Map<string, CidrGroup>();
   private count = 1;
+
+  constructor(selectors: SelectorCache = new SelectorCache()) {
+    this.selectors = selectors;
+  }
 
   /** Grows with every change. */
   get revision(): number {
@@ -27,60 +61,185 @@ export class Repository {
   /** Adds the policy or replaces the one with the same kind, namespace and name. */
   upsert(key: PolicyKey, rules: readonly Rule[]): void {
     const id = idOf(key);
-    const policy = { key, rules };
-    this.policies.set(id, policy);
-    const siblings = this.byNamespace.get(key.namespace) ?? new Map<string, StoredPolicy>();
-    this.byNamespace.set(key.namespace, siblings.set(id, policy));
+    const old = this.policies.get(id);
+    const entry: Entry = { id, key, rules, compiled: undefined, selections: [], matches: new WeakMap() };
+    this.policies.set(id, entry);
+    const siblings = (this.byNamespace.get(key.namespace) ?? []).filter((each) => each !== old);
+    // Kept sorted by name, so that results do not depend on the order of arrival.
+    const place = siblings.findIndex((each) => compareText(each.id, id) > 0);
+    siblings.splice(place === -1 ? siblings.length : place, 0, entry);
+    this.byNamespace.set(key.namespace, siblings);
+    // What the new rules share with the old ones is not computed again.
+    if (old?.compiled !== undefined) this.compiledOf(entry);
+    if (old !== undefined) this.drop(old);
     this.count++;
   }
 
   /** False when there was no such policy. */
   remove(key: Omit<PolicyKey, "uid">): boolean {
-    const id = idOf(key);
-    if (!this.policies.delete(id)) return false;
-    const siblings = this.byNamespace.get(key.namespace);
-    siblings?.delete(id);
-    if (siblings?.size === 0) this.byNamespace.delete(key.namespace);
+    const entry = this.policies.get(idOf(key));
+    if (entry === undefined) return false;
+    this.policies.delete(entry.id);
+    const siblings = this.byNamespace.get(key.namespace)!.filter((each) => each !== entry);
+    if (siblings.length === 0) this.byNamespace.delete(key.namespace);
+    else this.byNamespace.set(key.namespace, siblings);
+    this.drop(entry);
     this.count++;
     return true;
   }
 
-  /** Every policy, sorted by name, so that results do not depend on the order of arrival. */
-  list(): readonly StoredPolicy[] {
-    return sorted(this.policies);
+  /** Rules of a policy that is in force; none when there is no such policy. */
+  rulesOf(key: Omit<PolicyKey, "uid">): readonly Rule[] {
+    return this.policies.get(idOf(key))?.rules ?? [];
   }
 
-  /** Policies that may select an endpoint of this namespace: the clusterwide ones and the namespace's own. */
-  candidatesFor(namespace: string | undefined): readonly StoredPolicy[] {
-    const clusterwide = sorted(this.byNamespace.get(""));
-    return namespace === undefined ? clusterwide : [...clusterwide, ...sorted(this.byNamespace.get(namespace))];
+  /** What `toServices` sees; undefined = the service is gone. */
+  setService(namespace: string, name: string, service: ServiceFacts | undefined): void {
+    const id = `${namespace}/${name}`;
+    if (service === undefined) this.services.delete(id);
+    else this.services.set(id, service);
+    for (const entry of this.policies.values()) if (entry.rules.some(namesServices)) this.drop(entry);
+    this.count++;
+  }
+
+  /** Undefined = the group is gone. Its prefixes are in `requiredCidrs` while a policy selects groups. */
+  setCidrGroup(name: string, group: CidrGroup | undefined): void {
+    if (group === undefined) this.groups.delete(name);
+    else this.groups.set(name, group);
+    this.count++;
+  }
+
+  cidrGroups(): Iterable<CidrGroup> {
+    return this.groups.values();
+  }
+
+  /** Whom the peer means now. */
+  selectorsOf(peer: Peer): readonly Selector[] {
+    return peer.kind === "service" ? selectorsOfService(peer, this.services.values()) : [peer];
+  }
+
+  /** Every policy, sorted by name. */
+  list(): readonly StoredPolicy[] {
+    return [...this.policies.values()].sort((a, b) => compareText(a.id, b.id));
+  }
+
+  /**
+   * Rules whose subject has these labels: clusterwide ones and those of its namespace. Rules for nodes select the node alone,
+   * all others never do.
+   */
+  rulesSelecting(labels: Labels, namespace: string | undefined, isNode: boolean): CompiledRule[] {
+    const found: CompiledRule[] = [];
+    const own = namespace === undefined || namespace === "" ? [] : (this.byNamespace.get(namespace) ?? []);
+    for (const entries of [this.byNamespace.get("") ?? [], own]) {
+      for (const entry of entries) {
+        const rules = matchesOf(entry, labels, isNode);
+        if (rules.length === 0) continue;
+        for (const compiled of this.compiledOf(entry)) if (rules.includes(compiled.rule)) found.push(compiled);
+      }
+    }
+    return found;
   }
 
   /** The rules as `cilium policy get` prints them. */
   toApi(): unknown[] {
     return this.list().flatMap(({ rules }) => rules.map(({ api }) => api));
   }
+
+  private compiledOf(entry: Entry): readonly CompiledRule[] {
+    entry.compiled ??= entry.rules.map((rule) => this.compile(entry, rule));
+    return entry.compiled;
+  }
+
+  private drop(entry: Entry): void {
+    for (const selection of entry.selections) this.selectors.release(selection);
+    entry.selections = [];
+    entry.compiled = undefined;
+  }
+
+  private compile(entry: Entry, rule: Rule): CompiledRule {
+    const statements: Record<Direction, Statement[]> = { ingress: [], egress: [] };
+    const first: Record<Direction, Origins | undefined> = { ingress: undefined, egress: undefined };
+    const ranks: Record<Direction, PeerRule[]> = { ingress: [], egress: [] };
+    for (const element of rule.elements) {
+      const origins = [originOf(entry.key, rule.labels, element.path)];
+      first[element.direction] ??= origins;
+      if (!ranks[element.direction].some((known) => isSameRank(known, element))) ranks[element.direction].push(element);
+      statements[element.direction].push(...this.statementsOf(entry, element, rule.log ?? "", origins));
+    }
+    return { rule, statements, ranks, first };
+  }
+
+  private *statementsOf(entry: Entry, element: PeerRule, log: string, origins: Origins): Iterable<Statement> {
+    const { verdict, tier, priority, auth } = element;
+    const selections = this.selectionsOf(entry, element.peers);
+    for (const { spec, rule } of portsOf(element)) {
+      const filter = this.filters.of(spec);
+      const l7 = rule === undefined ? undefined : l7SettingsOf(rule, spec.protocol);
+      for (const selection of selections) {
+        const statement = { filter, selection, verdict, tier, priority, log, origins };
+        yield { ...statement, ...(l7 === undefined ? {} : { l7 }), ...(auth === undefined ? {} : { auth }) };
+      }
+    }
+  }
+
+  /** Undefined stands for every peer. */
+  private selectionsOf(entry: Entry, peers: readonly Peer[]): (Selection | undefined)[] {
+    return peers
+      .flatMap((peer) => this.selectorsOf(peer))
+      .map((selector) => {
+        if (isWildcard(selector)) return undefined;
+        const selection = this.selectors.retain(selector);
+        entry.selections.push(selection);
+        return selection;
+      });
+  }
 }
 
-function sorted(policies: ReadonlyMap<string, StoredPolicy> | undefined): StoredPolicy[] {
-  return [...(policies ?? [])].sort(([a], [b]) => compareText(a, b)).map(([, policy]) => policy);
+function matchesOf({ matches, rules }: Entry, labels: Labels, isNode: boolean): readonly Rule[] {
+  const known = matches.get(labels);
+  if (known !== undefined) return known;
+  const found = rules.filter((rule) => rule.isNode === isNode && selects(rule.subject, labels));
+  matches.set(labels, found);
+  return found;
+}
+
+function isSameRank(a: Ranked, b: Ranked): boolean {
+  return a.tier === b.tier && a.priority === b.priority && a.verdict === b.verdict;
+}
+
+function namesServices(rule: Rule): boolean {
+  return rule.elements.some(({ peers }) => peers.some(({ kind }) => kind === "service"));
+}
+
+function selectorsIn(repository: Repository): Selector[] {
+  return repository
+    .list()
+    .flatMap(({ rules }) => rules)
+    .flatMap(({ elements }) => elements)
+    .flatMap(({ peers }) => peers.flatMap((peer) => repository.selectorsOf(peer)));
 }
 
 function prefixesOf(selector: Selector): string[] {
-  if (selector.kind !== "cidr") return [];
-  return [selector.cidr, ...selector.except].filter(({ length }) => length > 0).map(formatCidr);
+  if (selector.kind === "cidr")
+    return [selector.cidr, ...selector.except].filter(({ length }) => length > 0).map(formatCidr);
+  return selector.kind === "cidrGroup" ? selector.except.filter(({ length }) => length > 0).map(formatCidr) : [];
 }
 
 /**
- * Prefixes that need an identity of their own (labels: `cidrLabels`) for the policies to be enforceable, exceptions
- * included; sorted. A prefix of length 0 is the world identity and is left out.
+ * Prefixes that need an identity of their own (labels: `cidrLabels`) for the policies to be enforceable, exceptions and the
+ * prefixes of selectable groups included unless `groups` is false; sorted. A prefix of length 0 is the world identity and is left out.
  */
-export function requiredCidrs(repository: Repository): string[] {
-  const found = new Set<string>();
-  for (const { rules } of repository.list()) {
-    for (const rule of rules) {
-      for (const { peers } of rule.elements) for (const prefix of peers.flatMap(prefixesOf)) found.add(prefix);
-    }
+export function requiredCidrs(repository: Repository, { groups = true } = {}): string[] {
+  const selectors = selectorsIn(repository);
+  const found = new Set(selectors.flatMap(prefixesOf));
+  if (groups && selectors.some(({ kind }) => kind === "cidrGroup")) {
+    for (const { cidrs } of repository.cidrGroups()) for (const cidr of cidrs) found.add(cidr);
   }
   return [...found].sort(compareText);
+}
+
+/** The names of `toFQDNs`: an address whose name matches one needs the label that the selector looks for. */
+export function requiredFqdns(repository: Repository): FqdnSelector[] {
+  const byText = new Map(selectorsIn(repository).map((selector) => [selector.text, selector]));
+  return [...byText.values()].filter((selector) => selector.kind === "fqdn");
 }

@@ -1,12 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { identityLabelsOfPod, reservedIdentities } from "../model/identity.ts";
-import type { Selector } from "../model/selector.ts";
 import { explain } from "./explain.ts";
 import { lookup } from "./lookup.ts";
-import { parseCiliumNetworkPolicy } from "./parse.ts";
+import { parsePolicy } from "./parse.ts";
 import { Repository } from "./repository.ts";
-import { type ResolveOptions, resolveEndpointPolicy } from "./resolve.ts";
-import { SelectorCache } from "./selector-cache.ts";
+import { resolveEndpointPolicy } from "./resolve.ts";
+import type { ResolveOptions } from "./stance.ts";
 
 function pod(app: string) {
   const facts = { namespace: "default", namespaceLabels: {}, serviceAccount: "", cluster: "default" };
@@ -18,13 +17,13 @@ const CLIENT = 1001;
 
 function world(...specs: readonly object[]) {
   const repository = new Repository();
-  const cache = new SelectorCache();
+  const cache = repository.selectors;
   for (const [id, labels] of reservedIdentities()) cache.upsertIdentity(id, labels);
   cache.upsertIdentity(SERVER, pod("server"));
   cache.upsertIdentity(CLIENT, pod("client"));
   for (const [index, spec] of specs.entries()) {
     const metadata = { name: `policy-${index}`, namespace: "default" };
-    const result = parseCiliumNetworkPolicy({
+    const result = parsePolicy({
       apiVersion: "cilium.io/v2",
       kind: "CiliumNetworkPolicy",
       metadata,
@@ -36,13 +35,8 @@ function world(...specs: readonly object[]) {
   return { repository, cache };
 }
 
-function resolve({ repository, cache }: ReturnType<typeof world>, options: ResolveOptions = {}, isHost = false) {
-  return resolveEndpointPolicy(
-    repository,
-    { labels: pod("server"), identity: SERVER, namedPorts: [], isHost },
-    cache,
-    options,
-  );
+function resolve({ repository }: ReturnType<typeof world>, options: ResolveOptions = {}, identity = SERVER) {
+  return resolveEndpointPolicy(repository, { labels: pod("server"), identity, namedPorts: [] }, () => [], options);
 }
 
 const fromClient = { fromEndpoints: [{ matchLabels: { app: "client" } }] };
@@ -117,12 +111,8 @@ describe("a named port at egress", () => {
   const toWeb = world({ ...server, egress: [{ toPorts: [{ ports: [{ port: "web", protocol: "TCP" }] }] }] });
   const verdictWith = (...numbers: readonly number[]) => {
     const ports = numbers.map((port) => ({ name: "Web", port, protocol: 6 }));
-    const view = {
-      select: (selector: Selector) => toWeb.cache.select(selector),
-      namedPorts: (id: number) => (id === CLIENT ? ports : []),
-    };
-    const subject = { labels: pod("server"), identity: SERVER, namedPorts: [], isHost: false };
-    const policy = resolveEndpointPolicy(toWeb.repository, subject, view);
+    const subject = { labels: pod("server"), identity: SERVER, namedPorts: [] };
+    const policy = resolveEndpointPolicy(toWeb.repository, subject, (id) => (id === CLIENT ? ports : []));
     return lookup(policy, { direction: "egress", identity: CLIENT, protocol: 6, port: 8080 }).verdict;
   };
 
@@ -137,7 +127,7 @@ describe("a named port at egress", () => {
 describe("enforcement", () => {
   it("is off for the host and in mode never, and on everywhere in mode always", () => {
     const made = world({ ...server, ingress: [{}] });
-    expect(resolve(made, {}, true).ingressEnforced).toBe(false);
+    expect(resolve(made, {}, 1).ingressEnforced).toBe(false);
     expect(lookup(resolve(made, { mode: "never" }), tcp(CLIENT, 80)).verdict).toBe("allow");
     const always = resolve(made, { mode: "always" });
     expect(always.egressEnforced).toBe(true);
@@ -159,11 +149,7 @@ describe("enforcement", () => {
       serviceAccount: "",
       cluster: "default",
     });
-    const policy = resolveEndpointPolicy(
-      made.repository,
-      { labels, identity: 3000, namedPorts: [], isHost: false },
-      made.cache,
-    );
+    const policy = resolveEndpointPolicy(made.repository, { labels, identity: 3000, namedPorts: [] });
     expect([policy.ingressEnforced, policy.egressEnforced]).toEqual([true, false]);
   });
 });

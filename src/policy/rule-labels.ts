@@ -27,18 +27,18 @@ function parseRuleLabel(value: unknown, at: Field): RuleLabel | undefined {
     if (text !== undefined && text !== "") label[name] = text;
   };
   const isRead = at.object(value, { key: part("key"), value: part("value"), source: part("source") });
-  if (isRead && label.key === "") at.child("key").refuse("is required");
+  if (isRead && label.key === "") at.child("key").refuse("is required", "name the label");
   return isRead ? label : undefined;
 }
 
-/** Adds the labels that name the policy (source k8s); sorted. */
-export function policyLabels(policy: PolicyKey, own: readonly RuleLabel[]): RuleLabel[] {
+/** Adds the labels that name the policy (source k8s); sorted. `name` is the policy's own or one that an annotation gives. */
+export function policyLabels(policy: PolicyKey, name: string, own: readonly RuleLabel[] = []): RuleLabel[] {
   const named: [string, string][] = [
     ["derived-from", policy.kind],
-    ["name", policy.name],
+    ["name", name],
     ...(policy.namespace === "" ? [] : [["namespace", policy.namespace] as [string, string]]),
     ["uid", policy.uid],
   ];
-  const labels = named.map(([name, value]) => ({ key: `${POLICY_PREFIX}.${name}`, value, source: "k8s" }));
+  const labels = named.map(([part, value]) => ({ key: `${POLICY_PREFIX}.${part}`, value, source: "k8s" }));
   return [...labels, ...own].sort((a, b) => compareText(ruleLabelText(a), ruleLabelText(b)));
 }

@@ -1,25 +1,15 @@
+import { ReservedIdentity } from "../model/addresses.ts";
 import { bitsOf, type Cidr, cidrContains, parseAddress, parseCidr } from "../model/cidr.ts";
+import { cidrGroupLabels } from "../model/cidr-group-label.ts";
 import { cidrLabels } from "../model/cidr-label.ts";
 import { identityCandidates, identityLabelsOfPod, reservedIdentities } from "../model/identity.ts";
-import { formatLabel, formatLabels, type Labels, parseLabel, toLabels } from "../model/label.ts";
+import { formatLabel, formatLabels, type Label, type Labels, parseLabel, toLabels } from "../model/label.ts";
 import { protocolNumber } from "../model/protocol.ts";
-import type { Selector } from "../model/selector.ts";
-import type { NamedPort } from "./port-resolution.ts";
-import { SelectorCache } from "./selector-cache.ts";
-
-export interface ScenarioEndpoint {
-  readonly name: string;
-  readonly namespace?: string;
-  readonly labels?: Readonly<Record<string, string>>;
-  readonly namespaceLabels?: Readonly<Record<string, string>>;
-  readonly serviceAccount?: string;
-  readonly cluster?: string;
-  readonly namedPorts?: readonly { readonly name: string; readonly port: number; readonly protocol?: string }[];
-  readonly ips?: readonly string[];
-  readonly identity?: number;
-  /** `source:key=value`; replace the computed ones. */
-  readonly rawLabels?: readonly string[];
-}
+import { fqdnLabelKey } from "../model/selector.ts";
+import { compileFqdn } from "./dns-rule.ts";
+import type { NamedPort } from "./named-ports.ts";
+import { type Repository, requiredCidrs, requiredFqdns } from "./repository.ts";
+import type { Scenario, ScenarioEndpoint } from "./scenario-format.ts";
 
 /** Whoever can be at one end of a connection. */
 export interface Somebody {
@@ -31,28 +21,44 @@ export interface Somebody {
   readonly isEndpoint: boolean;
 }
 
-export interface WorldFacts {
-  readonly cluster: string;
-  readonly dualStack: boolean;
-  /** Prefixes that need an identity. */
-  readonly cidrs: readonly string[];
-  readonly cidrLabels: Readonly<Record<string, readonly string[]>>;
-}
-
 const FIRST_LOCAL_IDENTITY = 16_777_217;
+const WORLD_KEYS = ["world", "world-ipv4", "world-ipv6"];
+const IN_CLUSTER = ["host", "remote-node", "health", "ingress"];
+
+function isReserved(label: Label, keys: readonly string[]): boolean {
+  return label.source === "reserved" && keys.includes(label.key);
+}
 
 /** Who is who in a scenario: names and addresses, and the identities behind them. */
 export class ScenarioWorld {
-  private readonly cache = new SelectorCache();
+  private readonly repository: Repository;
   private readonly byName = new Map<string, Somebody>();
+  /** The longest first. */
   private readonly prefixes: { readonly cidr: Cidr; readonly somebody: Somebody }[] = [];
   private readonly portsByIdentity = new Map<number, NamedPort[]>();
   private readonly identityByLabels = new Map<string, number>();
+  private readonly isDualStack: boolean;
+  private readonly cidrsMatchNodes: boolean;
+  private nextLocal = FIRST_LOCAL_IDENTITY;
 
-  constructor(endpoints: readonly ScenarioEndpoint[], facts: WorldFacts) {
-    for (const [identity, labels] of reservedIdentities()) this.addReserved(identity, labels);
-    for (const endpoint of endpoints) this.addEndpoint(endpoint, facts.cluster);
-    this.addPrefixes(facts);
+  /** The repository must hold the policies already: they say which prefixes and names need identities. */
+  constructor(scenario: Scenario, repository: Repository) {
+    const { config = {} } = scenario;
+    this.repository = repository;
+    this.isDualStack = config.enableIPv4 !== false && config.enableIPv6 === true;
+    this.cidrsMatchNodes = (config.cidrMatchMode ?? []).includes("nodes");
+    const hostLabels = (scenario.hostLabels ?? []).map(parseLabel);
+    for (const [identity, labels] of reservedIdentities(this.isDualStack)) {
+      const isHost = identity === ReservedIdentity.Host;
+      this.addReserved(
+        identity,
+        isHost ? toLabels([...labels, ...hostLabels]) : labels,
+        isHost && config.hostFirewall === true,
+      );
+    }
+    const outside = this.labelsByPrefix(scenario);
+    for (const endpoint of scenario.endpoints) this.addEndpoint(endpoint, config.clusterName ?? "default", outside);
+    this.addPrefixes(outside);
     this.prefixes.sort((a, b) => bitsOf(b.cidr) - bitsOf(a.cidr));
   }
 
@@ -64,40 +70,28 @@ export class ScenarioWorld {
     return this.prefixes.find(({ cidr }) => cidrContains(cidr, address))?.somebody;
   }
 
-  select(selector: Selector): ReadonlySet<number> {
-    return this.cache.select(selector);
+  readonly namedPortsOf = (identity: number): readonly NamedPort[] => this.portsByIdentity.get(identity) ?? [];
+
+  private addReserved(identity: number, labels: Labels, isEndpoint: boolean): void {
+    this.repository.selectors.upsertIdentity(identity, labels);
+    const somebody = { identity, labels, namedPorts: [], isEndpoint };
+    for (const label of labels) {
+      const name = formatLabel(label);
+      if (label.source === "reserved" && !this.byName.has(name)) this.byName.set(name, { ...somebody, name });
+    }
   }
 
-  namedPorts(identity: number): readonly NamedPort[] {
-    return this.portsByIdentity.get(identity) ?? [];
-  }
-
-  private addReserved(identity: number, labels: Labels): void {
-    this.cache.upsertIdentity(identity, labels);
-    const name = formatLabel(labels[0]!);
-    this.byName.set(name, { name, identity, labels, namedPorts: [], isEndpoint: false });
-  }
-
-  private addEndpoint(endpoint: ScenarioEndpoint, cluster: string): void {
+  private addEndpoint(endpoint: ScenarioEndpoint, cluster: string, outside: ReadonlyMap<string, PrefixLabels>): void {
     const namespace = endpoint.namespace ?? "default";
-    const labels =
-      endpoint.rawLabels === undefined
-        ? identityLabelsOfPod({
-            podLabels: endpoint.labels ?? {},
-            namespace,
-            namespaceLabels: endpoint.namespaceLabels ?? {},
-            serviceAccount: endpoint.serviceAccount ?? "",
-            cluster: endpoint.cluster ?? cluster,
-          })
-        : toLabels(endpoint.rawLabels.map(parseLabel));
-    const identity = endpoint.identity ?? this.identityFor(labels);
+    const labels = this.labelsOf(endpoint, namespace, cluster, outside);
     const namedPorts = (endpoint.namedPorts ?? []).map(({ name, port, protocol = "TCP" }) => ({
       name,
       port,
       protocol: protocolNumber(protocol) ?? 0,
     }));
-    this.cache.upsertIdentity(identity, labels);
-    this.portsByIdentity.set(identity, [...this.namedPorts(identity), ...namedPorts]);
+    const identity = endpoint.identity ?? this.identityFor(labels, namedPorts);
+    if (!this.repository.selectors.hasIdentity(identity)) this.repository.selectors.upsertIdentity(identity, labels);
+    this.portsByIdentity.set(identity, [...this.namedPortsOf(identity), ...namedPorts]);
     const somebody = { name: `${namespace}/${endpoint.name}`, identity, labels, namedPorts, isEndpoint: true };
     this.byName.set(somebody.name, somebody);
     if (!this.byName.has(endpoint.name)) this.byName.set(endpoint.name, somebody);
@@ -107,41 +101,126 @@ export class ScenarioWorld {
     }
   }
 
-  private identityFor(labels: Labels): number {
-    const text = formatLabels(labels).join("\n");
+  private labelsOf(
+    { rawLabels, labels, namespaceLabels, serviceAccount, cluster, ips = [] }: ScenarioEndpoint,
+    namespace: string,
+    clusterName: string,
+    outside: ReadonlyMap<string, PrefixLabels>,
+  ): Labels {
+    if (rawLabels === undefined) {
+      return identityLabelsOfPod({
+        podLabels: labels ?? {},
+        namespace,
+        namespaceLabels: namespaceLabels ?? {},
+        serviceAccount: serviceAccount ?? "",
+        cluster: cluster ?? clusterName,
+      });
+    }
+    const own = rawLabels.map(parseLabel);
+    if (!this.cidrsMatchNodes || !own.some((label) => isReserved(label, ["host", "remote-node"]))) return toLabels(own);
+    const inherited = ips.flatMap((ip) => inheritedLabels(parseCidr(ip), outside));
+    return toLabels([...inherited.filter((label) => !isReserved(label, WORLD_KEYS)), ...own]);
+  }
+
+  /** Pods whose port names differ have different identities, or a name would not stand for one number (Cilium 1.20). */
+  private identityFor(labels: Labels, namedPorts: readonly NamedPort[]): number {
+    const ports = namedPorts.map(({ name, port, protocol }) => `${name.toLowerCase()}.${protocol}.${port}`).sort();
+    const text = [...formatLabels(labels), ...ports].join("\n");
     const known = this.identityByLabels.get(text);
     if (known !== undefined) return known;
     for (const candidate of identityCandidates(labels)) {
-      if (this.cache.labelsOf(candidate) !== undefined) continue;
+      if (this.repository.selectors.hasIdentity(candidate)) continue;
       this.identityByLabels.set(text, candidate);
       return candidate;
     }
     throw new Error("every identity is taken");
   }
 
-  /** What is outside: the world, each prefix of the policies, and each that was given labels. */
-  private addPrefixes({ cidrs, cidrLabels: extra, dualStack }: WorldFacts): void {
-    const given = new Map([...cidrs, ...Object.keys(extra)].map((text) => [text, parseCidr(text)]));
-    let identity = FIRST_LOCAL_IDENTITY;
+  /** What is known of prefixes outside: those that policies and groups name, addresses of names, and labels given. */
+  private labelsByPrefix({ cidrLabels: given = {}, fqdnCache = {} }: Scenario): Map<string, PrefixLabels> {
+    const found = new Map<string, PrefixLabels>();
+    const add = (text: string, labels: readonly Label[]) => {
+      const cidr = parseCidr(text);
+      if (cidr === undefined) return;
+      const key = `${cidr.family}/${cidr.length}/${cidr.bytes.join(".")}`;
+      const known = found.get(key) ?? { cidr, labels: [] };
+      known.labels.push(...labels);
+      found.set(key, known);
+    };
+    for (const { cidrs, ...group } of this.repository.cidrGroups()) {
+      for (const cidr of cidrs) add(cidr, cidrGroupLabels(group));
+    }
+    // A group's prefix has the group's labels alone, unless a policy names it too.
+    for (const text of requiredCidrs(this.repository, { groups: false })) {
+      add(text, cidrLabels(parseCidr(text)!, this.isDualStack));
+    }
+    for (const [text, labels] of Object.entries(given)) add(text, labels.map(parseLabel));
+    for (const selector of requiredFqdns(this.repository)) {
+      const matches = compileFqdn(selector);
+      const label = { source: "fqdn", key: fqdnLabelKey(selector), value: "" };
+      for (const [name, addresses] of Object.entries(fqdnCache)) {
+        if (matches(name)) for (const address of addresses) add(address, [label]);
+      }
+    }
+    return found;
+  }
+
+  private addPrefixes(outside: ReadonlyMap<string, PrefixLabels>): void {
     const world = this.byName.get("reserved:world")!;
     for (const everything of ["0.0.0.0/0", "::/0"]) {
       const cidr = parseCidr(everything)!;
-      const somebody = dualStack ? this.outsider(identity++, cidrLabels(cidr, true)) : world;
-      this.prefixes.push({ cidr, somebody });
+      const name = this.isDualStack ? `reserved:world-ipv${cidr.family}` : "reserved:world";
+      this.prefixes.push({ cidr, somebody: this.byName.get(name) ?? world });
     }
-    for (const cidr of given.values()) {
-      if (cidr === undefined || cidr.length === 0) continue;
-      const inherited = [...given].filter(([, outer]) => outer !== undefined && cidrContains(outer, cidr));
-      const added = inherited.flatMap(([text]) => extra[text] ?? []).map(parseLabel);
-      this.prefixes.push({
-        cidr,
-        somebody: this.outsider(identity++, toLabels([...cidrLabels(cidr, dualStack), ...added])),
-      });
+    for (const { cidr } of outside.values()) {
+      const labels = this.settled(cidr, inheritedLabels(cidr, outside));
+      this.prefixes.push({ cidr, somebody: this.outsider(labels) });
     }
   }
 
-  private outsider(identity: number, labels: Labels): Somebody {
-    this.cache.upsertIdentity(identity, labels);
+  /** What is in the cluster is not outside it: the labels that contradict each other go, and world is added or taken. */
+  private settled(cidr: Cidr, labels: readonly Label[]): Labels {
+    const isNode = labels.some((label) => isReserved(label, ["host", "remote-node"]));
+    const isInCluster = isNode || labels.some((label) => isReserved(label, IN_CLUSTER));
+    if (!isInCluster) {
+      const world = this.isDualStack ? `world-ipv${cidr.family}` : "world";
+      return toLabels([...labels, { source: "reserved", key: world, value: "" }]);
+    }
+    const keepsCidr = isNode && this.cidrsMatchNodes;
+    return toLabels(
+      labels.filter(
+        (label) =>
+          !isReserved(label, WORLD_KEYS) && (keepsCidr || !["cidr", "fqdn", "cidrgroup"].includes(label.source)),
+      ),
+    );
+  }
+
+  private outsider(labels: Labels): Somebody {
+    const text = formatLabels(labels).join("\n");
+    const identity = this.identityByLabels.get(text) ?? this.nextLocal++;
+    this.identityByLabels.set(text, identity);
+    if (!this.repository.selectors.hasIdentity(identity)) this.repository.selectors.upsertIdentity(identity, labels);
     return { name: formatLabel(labels[0]!), identity, labels, namedPorts: [], isEndpoint: false };
   }
+}
+
+interface PrefixLabels {
+  readonly cidr: Cidr;
+  readonly labels: Label[];
+}
+
+/** Its own labels and those of all shorter known prefixes, the nearer first; at most one `cidr:` label, the longest. */
+function inheritedLabels(cidr: Cidr | undefined, outside: ReadonlyMap<string, PrefixLabels>): Label[] {
+  if (cidr === undefined) return [];
+  const above = [...outside.values()]
+    .filter((outer) => cidrContains(outer.cidr, cidr))
+    .sort((a, b) => b.cidr.length - a.cidr.length);
+  const labels = new Map<string, Label>();
+  let hasCidr = false;
+  for (const label of above.flatMap((outer) => outer.labels)) {
+    if (label.source === "cidr" && hasCidr) continue;
+    hasCidr ||= label.source === "cidr";
+    if (!labels.has(label.key)) labels.set(label.key, label);
+  }
+  return [...labels.values()];
 }

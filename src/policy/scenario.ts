@@ -1,75 +1,34 @@
-import { parseAllDocuments } from "yaml";
+import { ReservedIdentity } from "../model/addresses.ts";
+import { formatLabels } from "../model/label.ts";
 import { protocolNumber } from "../model/protocol.ts";
-import { MatchType } from "../model/verdict.ts";
-import { explain, originName } from "./explain.ts";
-import { compileRedirect } from "./judge-request.ts";
-import { parseCiliumNetworkPolicy } from "./parse.ts";
-import type { EndpointPolicy } from "./policy-map.ts";
-import { Repository, requiredCidrs } from "./repository.ts";
-import { type PolicyMode, resolveEndpointPolicy } from "./resolve.ts";
+import { type Direction, MatchType } from "../model/verdict.ts";
+import { PolicyConflict } from "./clause.ts";
+import { AuthType } from "./column.ts";
+import type { ComputedPolicy } from "./computed-policy.ts";
+import { type Candidate, explain, originName } from "./explain.ts";
+import type { Secrets } from "./http-rule.ts";
+import { judgeL7, type L7Facts } from "./judge-l7.ts";
+import { type LookupQuery, lookup } from "./lookup.ts";
+import { portOf } from "./named-ports.ts";
+import { parseCidrGroup, parsePolicy } from "./parse.ts";
+import { readPolicyText } from "./policy-text.ts";
+import { Repository } from "./repository.ts";
+import { resolveEndpointPolicy } from "./resolve.ts";
 import type { FieldError } from "./rule.ts";
-import { type ScenarioEndpoint, ScenarioWorld, type Somebody } from "./scenario-world.ts";
+import type { Answer, DirectionAnswer, EntryAnswer, Scenario, ScenarioHttp, ScenarioQuery } from "./scenario-format.ts";
+import { ScenarioWorld, type Somebody } from "./scenario-world.ts";
+import { SelectorCache } from "./selector-cache.ts";
 
-interface ScenarioHttp {
-  readonly method?: string;
-  readonly path?: string;
-  readonly host?: string;
-  readonly headers?: Readonly<Record<string, string>>;
-}
+export type { Answer, Scenario, ScenarioQuery } from "./scenario-format.ts";
 
-export interface ScenarioQuery {
-  readonly id: string;
-  readonly direction?: "ingress" | "egress" | "both";
-  /** Endpoint (`name` or `namespace/name`), `reserved:<name>`, or an address. */
-  readonly from: string;
-  readonly to: string;
-  /** Destination port, or ICMP type. */
-  readonly port?: number;
-  readonly proto?: string;
-  readonly http?: ScenarioHttp;
-}
+const AUTH_NAMES = {
+  [AuthType.Disabled]: "disabled",
+  [AuthType.Spire]: "spire",
+  [AuthType.AlwaysFail]: "test-always-fail",
+} as const;
 
-/** A world, the policies in it, and what is asked. */
-export interface Scenario {
-  readonly id: string;
-  readonly config?: {
-    readonly enableIPv4?: boolean;
-    readonly enableIPv6?: boolean;
-    readonly policyMode?: PolicyMode;
-    readonly clusterName?: string;
-    readonly allowLocalhost?: "always" | "policy" | "auto";
-    readonly hostFirewall?: boolean;
-    readonly cidrMatchMode?: readonly string[];
-    readonly nodeSelectorLabels?: boolean;
-  };
-  /** Objects, or YAML text of one or more documents. */
-  readonly policies: readonly unknown[];
-  readonly endpoints: readonly ScenarioEndpoint[];
-  /** Labels that a prefix has beside its own. */
-  readonly cidrLabels?: Readonly<Record<string, readonly string[]>>;
-  readonly queries: readonly ScenarioQuery[];
-}
-
-interface DirectionAnswer {
-  readonly verdict: "allowed" | "denied" | "redirect";
-  readonly enforced: boolean;
-  /** A map entry decided, not the default. */
-  readonly matched: boolean;
-  readonly authType: "disabled";
-  /** Cilium's policy match type. */
-  readonly matchType: number;
-  readonly rules: readonly string[];
-}
-
-export interface Answer {
-  readonly scenario: string;
-  readonly id: string;
-  readonly verdict: "allowed" | "denied" | "redirect" | "unknown" | "error" | "invalid";
-  readonly final?: "forwarded" | "dropped";
-  readonly policy?: number;
-  readonly error?: string;
-  readonly ingress?: DirectionAnswer;
-  readonly egress?: DirectionAnswer;
+function authName(authType: number): DirectionAnswer["authType"] {
+  return AUTH_NAMES[authType as keyof typeof AUTH_NAMES];
 }
 
 /** `spec.ingress: message (mend)` */
@@ -77,117 +36,193 @@ function formatFieldError({ field, message, mend }: FieldError): string {
   return `${field === "" ? "policy" : field}: ${message}${mend === undefined ? "" : ` (${mend})`}`;
 }
 
-/** Settings that change verdicts in Cilium and that this engine does not have. */
-function unsupportedSetting({ config }: Scenario): string | undefined {
-  if (config?.hostFirewall) return "config.hostFirewall is not supported";
-  if ((config?.cidrMatchMode ?? []).length > 0) return "config.cidrMatchMode is not supported";
-  return config?.nodeSelectorLabels ? "config.nodeSelectorLabels is not supported" : undefined;
-}
-
 /** Answers the queries of a scenario; a refused policy gives an answer of its own, and the others stand. */
 export function evaluateScenario(scenario: Scenario): Answer[] {
-  const unsupported = unsupportedSetting(scenario);
-  if (unsupported !== undefined) {
-    return scenario.queries.map(({ id }) => ({ scenario: scenario.id, id, verdict: "unknown", error: unsupported }));
+  return new Evaluation(scenario).answers();
+}
+
+/** One scenario, with what was computed for it. */
+class Evaluation {
+  private readonly scenario: Scenario;
+  private readonly repository: Repository;
+  private readonly world: ScenarioWorld;
+  private readonly refused: Answer[];
+  private readonly policies = new Map<string, ComputedPolicy | PolicyConflict>();
+  private readonly secrets: Secrets;
+
+  constructor(scenario: Scenario) {
+    this.scenario = scenario;
+    const cidrsMatchNodes = (scenario.config?.cidrMatchMode ?? []).includes("nodes");
+    this.repository = new Repository(new SelectorCache({ cidrsMatchNodes }));
+    this.refused = scenario.policies.flatMap((policy, index) => this.addPolicy(policy, index));
+    for (const service of scenario.services ?? []) this.repository.setService(service.namespace, service.name, service);
+    this.world = new ScenarioWorld(scenario, this.repository);
+    this.secrets = new Map(
+      Object.entries(scenario.secrets ?? {}).flatMap(([name, keys]) =>
+        Object.values(keys)
+          .slice(0, 1)
+          .map((value): [string, string] => [name, value]),
+      ),
+    );
   }
-  const repository = new Repository();
-  const refused = scenario.policies.flatMap((policy, index) => addPolicy(repository, scenario, policy, index));
-  const world = new ScenarioWorld(scenario.endpoints, {
-    cluster: scenario.config?.clusterName ?? "default",
-    dualStack: scenario.config?.enableIPv4 !== false && scenario.config?.enableIPv6 === true,
-    cidrs: requiredCidrs(repository),
-    cidrLabels: scenario.cidrLabels ?? {},
-  });
-  const policies = new Map<string, EndpointPolicy>();
-  const policyOf = (somebody: Somebody): EndpointPolicy => {
-    const key = `${somebody.identity}/${somebody.name}`;
-    const known = policies.get(key) ?? resolve(repository, scenario, world, somebody);
-    policies.set(key, known);
-    return known;
-  };
-  return [...refused, ...scenario.queries.map((query) => answer(scenario.id, query, world, policyOf))];
-}
 
-function resolve(repository: Repository, scenario: Scenario, world: ScenarioWorld, subject: Somebody): EndpointPolicy {
-  const { labels, identity, namedPorts } = subject;
-  const { policyMode = "default", allowLocalhost = "always" } = scenario.config ?? {};
-  const options = { mode: policyMode, allowLocalhost: allowLocalhost === "always" };
-  return resolveEndpointPolicy(repository, { labels, identity, namedPorts, isHost: false }, world, options);
-}
+  answers(): Answer[] {
+    const answers = [...this.refused, ...this.scenario.queries.map((query) => this.answer(query))];
+    return this.scenario.config?.dumpEntries === true ? [...answers, ...this.dumps()] : answers;
+  }
 
-function addPolicy(repository: Repository, scenario: Scenario, policy: unknown, index: number): Answer[] {
-  const invalid = (error: string): Answer => ({
-    scenario: scenario.id,
-    id: "!policy",
-    policy: index,
-    verdict: "invalid",
-    error,
-  });
-  const clusterName = scenario.config?.clusterName;
-  return documentsOf(policy).flatMap((document) => {
-    if (document instanceof Error) return [invalid(document.message)];
-    const result = parseCiliumNetworkPolicy(document, clusterName === undefined ? {} : { clusterName });
+  private addPolicy(policy: unknown, index: number): Answer[] {
+    const base = { scenario: this.scenario.id, id: "!policy", policy: index } as const;
+    const invalid = (error: string): Answer => ({ ...base, verdict: "invalid", error });
+    if (typeof policy !== "string") return this.addObject(policy, invalid);
+    const read = readPolicyText(policy);
+    if (!read.ok) return [invalid(read.errors.map(({ message }) => message).join("; "))];
+    return read.documents.flatMap(({ value }) => this.addObject(value, invalid));
+  }
+
+  private addObject(object: unknown, invalid: (error: string) => Answer): Answer[] {
+    const { clusterName, nodeSelectorLabels = false } = this.scenario.config ?? {};
+    if ((object as { kind?: unknown } | null)?.kind === "CiliumCIDRGroup") {
+      const parsed = parseCidrGroup(object);
+      if (!parsed.ok) return [invalid(parsed.errors.map(formatFieldError).join("; "))];
+      this.repository.setCidrGroup(parsed.group.name, parsed.group);
+      return [];
+    }
+    const result = parsePolicy(object, { nodeSelectorLabels, ...(clusterName === undefined ? {} : { clusterName }) });
     if (!result.ok) return [invalid(result.errors.map(formatFieldError).join("; "))];
-    repository.upsert(result.key, result.rules);
+    this.repository.upsert(result.key, result.rules);
     return [];
-  });
-}
-
-function documentsOf(policy: unknown): unknown[] {
-  if (typeof policy !== "string") return [policy];
-  return parseAllDocuments(policy).map((document) => document.errors[0] ?? document.toJS());
-}
-
-function answer(
-  scenario: string,
-  query: ScenarioQuery,
-  world: ScenarioWorld,
-  policyOf: (somebody: Somebody) => EndpointPolicy,
-): Answer {
-  const { id, direction = "both" } = query;
-  const from = world.find(query.from);
-  const to = world.find(query.to);
-  const protocol = protocolNumber(query.proto ?? "TCP");
-  if (from === undefined || to === undefined) {
-    return {
-      scenario,
-      id,
-      verdict: "unknown",
-      error: `nobody is called ${from === undefined ? query.from : query.to}`,
-    };
   }
-  if (protocol === undefined || protocol === 0)
-    return { scenario, id, verdict: "error", error: `protocol ${query.proto}` };
-  const judge = (subject: Somebody, peer: Somebody, side: "ingress" | "egress") =>
-    subject.isEndpoint && (direction === side || direction === "both")
-      ? judgeDirection(policyOf(subject), peer.identity, side, protocol, query)
-      : undefined;
-  return combine(scenario, query, judge(from, to, "egress"), judge(to, from, "ingress"));
+
+  private policyOf(subject: Somebody): ComputedPolicy | PolicyConflict {
+    const key = `${subject.identity}/${subject.name}`;
+    const known = this.policies.get(key) ?? this.resolve(subject);
+    this.policies.set(key, known);
+    return known;
+  }
+
+  private resolve(subject: Somebody): ComputedPolicy | PolicyConflict {
+    const { policyMode = "default", allowLocalhost = "always", hostFirewall = false } = this.scenario.config ?? {};
+    const options = { mode: policyMode, allowLocalhost: allowLocalhost !== "policy", hostFirewall };
+    try {
+      return resolveEndpointPolicy(this.repository, subject, this.world.namedPortsOf, options);
+    } catch (error) {
+      if (error instanceof PolicyConflict) return error;
+      throw error;
+    }
+  }
+
+  private answer(query: ScenarioQuery): Answer {
+    const { id, direction = "both" } = query;
+    const base = { scenario: this.scenario.id, id };
+    const [from, to] = [this.find(query.from), this.find(query.to)];
+    if (typeof from === "string") return { ...base, verdict: "unknown", error: from };
+    if (typeof to === "string") return { ...base, verdict: "unknown", error: to };
+    const protocol = protocolNumber(query.proto ?? "TCP");
+    if (protocol === undefined || protocol === 0)
+      return { ...base, verdict: "error", error: `protocol ${query.proto}` };
+    const port = portNumber(query.port ?? 0, to, protocol);
+    if (port === undefined)
+      return { ...base, verdict: "unknown", error: `port name ${query.port} is not known at ${query.to}` };
+    const judge = (subject: Somebody, peer: Somebody, side: Direction) =>
+      subject.isEndpoint && (direction === side || direction === "both")
+        ? this.judge(subject, { direction: side, identity: peer.identity, protocol, port }, query)
+        : undefined;
+    return combine(base, judge(from, to, "egress"), judge(to, from, "ingress"));
+  }
+
+  /** Who it is, or what fact is missing. A name outside stands for its first address. */
+  private find(name: string): Somebody | string {
+    const known = this.world.find(name);
+    if (known !== undefined) return known;
+    const addresses = this.scenario.fqdnCache?.[name];
+    if (addresses?.[0] !== undefined) return this.world.find(addresses[0]) ?? `${addresses[0]} is no address`;
+    return name.includes(".") ? `the addresses of ${name} are not known` : `nobody is called ${name}`;
+  }
+
+  private judge(subject: Somebody, query: LookupQuery, asked: ScenarioQuery): Judged {
+    const policy = this.policyOf(subject);
+    if (policy instanceof PolicyConflict) return { answer: CONFLICT, outcome: undefined, error: policy.message };
+    const result = lookup(policy, query);
+    const { verdict, matchType, authType, entry } = result;
+    const facts = factsOf(asked);
+    const l7 = verdict === "redirect" && facts !== undefined ? judgeL7(policy, query, facts, this.secrets) : undefined;
+    const answer: DirectionAnswer = {
+      verdict: verdict === "allow" ? "allowed" : verdict === "deny" ? "denied" : "redirect",
+      enforced: query.direction === "ingress" ? policy.ingressEnforced : policy.egressEnforced,
+      matched: matchType !== MatchType.None,
+      authType: authName(authType),
+      matchType,
+      ...(entry === undefined ? {} : { precedence: entry.precedence }),
+      rules: result.origins.map(originName),
+      ...(this.scenario.config?.explain === true ? explained(policy, query, facts, this.secrets) : {}),
+    };
+    if (verdict !== "redirect") return { answer, outcome: verdict === "allow" ? "forwarded" : "dropped" };
+    if (l7 === undefined) return { answer, outcome: undefined };
+    if (l7.verdict === "unknown")
+      return { answer, outcome: undefined, error: `unknown: no ${l7.missing} facts in the query` };
+    return { answer, outcome: l7.verdict === "allow" ? "forwarded" : "dropped" };
+  }
+
+  private dumps(): Answer[] {
+    const endpoints = this.scenario.endpoints.map(({ name, namespace = "default" }) => `${namespace}/${name}`);
+    const subjects = this.scenario.config?.hostFirewall === true ? [...endpoints, "reserved:host"] : endpoints;
+    return subjects.flatMap((endpoint): Answer[] => {
+      const policy = this.policyOf(this.world.find(endpoint)!);
+      if (policy instanceof PolicyConflict) return [];
+      return [
+        { scenario: this.scenario.id, id: "!entries", verdict: "entries", endpoint, entries: this.entriesOf(policy) },
+      ];
+    });
+  }
+
+  private entriesOf(policy: ComputedPolicy): EntryAnswer[] {
+    const peerOf = (identity: number) =>
+      identity === ReservedIdentity.Unknown
+        ? "any"
+        : formatLabels(this.repository.selectors.labelsOf(identity) ?? []).join(",");
+    return policy.entries.map(
+      ({ direction, identity, protocol, port, portPrefix, deny, precedence, authType, redirect }) => ({
+        direction,
+        peer: peerOf(identity),
+        protocol,
+        port,
+        prefix: portPrefix,
+        deny,
+        precedence,
+        authType: authName(authType),
+        redirect: redirect !== undefined,
+      }),
+    );
+  }
 }
 
-interface Judged extends DirectionAnswer {
-  /** The proxy's word on the request; undefined when it was not asked. */
-  readonly passes?: boolean;
+/** One side's answer, and what becomes of the traffic there; undefined = it depends on facts that the query does not have. */
+interface Judged {
+  readonly answer: DirectionAnswer;
+  readonly outcome: Answer["final"];
+  readonly error?: string;
 }
 
-function judgeDirection(
-  policy: EndpointPolicy,
-  identity: number,
-  direction: "ingress" | "egress",
-  protocol: number,
-  { port = 0, http }: ScenarioQuery,
-): Judged {
-  const { verdict, matchType, rules, entry } = explain(policy, { direction, identity, protocol, port });
-  const redirect = policy.redirects.find(({ key }) => key === entry?.redirect);
-  const passes = redirect && http ? compileRedirect(redirect)(identity, requestOf(http)).allowed : undefined;
+const CONFLICT: DirectionAnswer = {
+  verdict: "error",
+  enforced: true,
+  matched: false,
+  authType: "disabled",
+  matchType: MatchType.None,
+  rules: [],
+};
+
+function portNumber(port: number | string, to: Somebody, protocol: number): number | undefined {
+  return typeof port === "number" ? port : portOf(to.namedPorts, port.toLowerCase(), protocol);
+}
+
+function factsOf({ http, dns, sni }: ScenarioQuery): L7Facts | undefined {
+  if (http === undefined && dns === undefined && sni === undefined) return undefined;
   return {
-    verdict: verdict === "allow" ? "allowed" : verdict === "deny" ? "denied" : "redirect",
-    enforced: direction === "ingress" ? policy.ingressEnforced : policy.egressEnforced,
-    matched: matchType !== MatchType.None,
-    authType: "disabled",
-    matchType,
-    rules: rules.map(originName),
-    ...(passes === undefined ? {} : { passes }),
+    ...(http === undefined ? {} : { http: requestOf(http) }),
+    ...(dns === undefined ? {} : { dns }),
+    ...(sni === undefined ? {} : { sni }),
   };
 }
 
@@ -195,28 +230,35 @@ function requestOf({ method = "GET", path = "/", host = "", headers = {} }: Scen
   return { method, path, host, headers: Object.entries(headers).map(([name, value]) => ({ name, value })) };
 }
 
+function explained(policy: ComputedPolicy, query: LookupQuery, facts: L7Facts | undefined, secrets: Secrets) {
+  const line = ({ rules, verdict, why }: Candidate) => `${rules.map(originName).join(", ")} (${verdict}): ${why}`;
+  const { lost, missed, text } = explain(policy, query, facts, secrets);
+  return { lost: lost.map(line), missed: missed.map(line), text };
+}
+
 function combine(
-  scenario: string,
-  { id, http }: ScenarioQuery,
+  base: { readonly scenario: string; readonly id: string },
   egress: Judged | undefined,
   ingress: Judged | undefined,
 ): Answer {
   const sides = [egress, ingress].filter((side) => side !== undefined);
-  const isDenied = sides.some((side) => side.verdict === "denied");
-  const redirected = sides.filter((side) => side.verdict === "redirect");
-  const verdict = isDenied ? "denied" : redirected.length > 0 ? "redirect" : "allowed";
-  const isRefused = redirected.some((side) => side.passes === false);
-  const isKnown = verdict !== "redirect" || http !== undefined;
+  const has = (verdict: DirectionAnswer["verdict"]) => sides.some(({ answer }) => answer.verdict === verdict);
+  const verdict = has("error") ? "error" : has("denied") ? "denied" : has("redirect") ? "redirect" : "allowed";
+  const final = has("error") ? undefined : finalOf(sides);
+  const error = sides.find((side) => side.error !== undefined)?.error;
   return {
-    scenario,
-    id,
+    ...base,
     verdict,
-    ...(isKnown ? { final: isDenied || isRefused ? ("dropped" as const) : ("forwarded" as const) } : {}),
-    ...(ingress === undefined ? {} : { ingress: withoutPasses(ingress) }),
-    ...(egress === undefined ? {} : { egress: withoutPasses(egress) }),
+    ...(final === undefined ? {} : { final }),
+    ...(error === undefined ? {} : { error }),
+    ...(ingress === undefined ? {} : { ingress: ingress.answer }),
+    ...(egress === undefined ? {} : { egress: egress.answer }),
   };
 }
 
-function withoutPasses({ passes: _, ...side }: Judged): DirectionAnswer {
-  return side;
+/** A drop on either side is final; else what is open on one side leaves all open. */
+function finalOf(sides: readonly Judged[]): Answer["final"] {
+  const outcomes = sides.map(({ outcome }) => outcome);
+  if (outcomes.includes("dropped")) return "dropped";
+  return outcomes.includes(undefined) ? undefined : "forwarded";
 }

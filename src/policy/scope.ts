@@ -12,13 +12,17 @@ export interface Scope {
   readonly entityCluster: string;
   /** The policy's subjects are pods that have no labels yet. */
   readonly selectsInit: boolean;
+  /** Whether identities of nodes carry the labels of their nodes, so that `fromNodes` and `toNodes` can select them. */
+  readonly nodeSelectorLabels: boolean;
 }
 
-const NAMESPACE_KEY = `k8s:${NAMESPACE_LABEL}`;
+export const NAMESPACE_KEY = `k8s:${NAMESPACE_LABEL}`;
+export const CLUSTER_KEY = `k8s:${CLUSTER_LABEL}`;
 const INIT_KEY = "reserved:init";
 
-function hasKey(selector: WrittenSelector, matches: (key: string) => boolean): boolean {
-  return [...selector.matchLabels.keys(), ...selector.matchExpressions.map(({ key }) => key)].some(matches);
+export function hasKey(selector: WrittenSelector, matches: (key: string) => boolean): boolean {
+  for (const key of selector.matchLabels.keys()) if (matches(key)) return true;
+  return selector.matchExpressions.some(({ key }) => matches(key));
 }
 
 /** True for `k8s:<key>` and `any:<key>`. */
@@ -26,8 +30,13 @@ function names(key: string): (written: string) => boolean {
   return (written) => written === `k8s:${key}` || written === `any:${key}`;
 }
 
-function withLabel(selector: WrittenSelector, key: string, value: string): WrittenSelector {
+export function withLabel(selector: WrittenSelector, key: string, value: string): WrittenSelector {
   return { ...selector, matchLabels: new Map(selector.matchLabels).set(key, value) };
+}
+
+/** Adds the condition that the key exists. */
+export function withKey(selector: WrittenSelector, key: string): WrittenSelector {
+  return { ...selector, matchExpressions: [...selector.matchExpressions, { key, operator: "Exists", values: [] }] };
 }
 
 /** The subjects of a namespaced policy are always in its namespace, whatever the selector says. */
@@ -46,16 +55,22 @@ export function selectsInit(selector: WrittenSelector): boolean {
 export function scopePeer(selector: WrittenSelector, scope: Scope): WrittenSelector {
   if (hasKey(selector, (key) => key.startsWith("reserved:"))) return selector;
   const scoped = hasKey(selector, names(NAMESPACE_LABEL)) ? selector : inNamespace(selector, scope);
-  if (scope.cluster === "" || hasKey(scoped, names(CLUSTER_LABEL))) return scoped;
-  return withLabel(scoped, `k8s:${CLUSTER_LABEL}`, scope.cluster);
+  return inCluster(scoped, scope.cluster);
+}
+
+/** A peer of `fromNodes` or `toNodes` is always a remote node. */
+export function scopeNode(selector: WrittenSelector, scope: Scope): WrittenSelector {
+  return inCluster(withKey(selector, "reserved:remote-node"), scope.cluster);
+}
+
+/** Adds the cluster unless the selector names one; an empty name adds nothing. */
+function inCluster(selector: WrittenSelector, cluster: string): WrittenSelector {
+  if (cluster === "" || hasKey(selector, names(CLUSTER_LABEL))) return selector;
+  return withLabel(selector, CLUSTER_KEY, cluster);
 }
 
 function inNamespace(selector: WrittenSelector, scope: Scope): WrittenSelector {
-  if (scope.namespace === "") {
-    if (scope.selectsInit) return selector;
-    const exists = { key: NAMESPACE_KEY, operator: "Exists", values: [] } as const;
-    return { ...selector, matchExpressions: [...selector.matchExpressions, exists] };
-  }
+  if (scope.namespace === "") return scope.selectsInit ? selector : withKey(selector, NAMESPACE_KEY);
   const byNamespaceLabels = (key: string) =>
     /^(k8s|any):/.test(key) && key.slice(4).startsWith(`${NAMESPACE_LABELS_PREFIX}.`);
   return hasKey(selector, byNamespaceLabels) ? selector : withLabel(selector, NAMESPACE_KEY, scope.namespace);

@@ -1,124 +1,259 @@
-import { cidrOfLabels, hasWorldLabel } from "../model/cidr-label.ts";
-import type { Label, Labels } from "../model/label.ts";
-import { Limits } from "../model/limits.ts";
-import { type Requirement, type Selector, selects } from "../model/selector.ts";
+import type { Labels } from "../model/label.ts";
+import type { SelectOptions, Selector } from "../model/selector.ts";
+import { type Condition, LabelIndex } from "./label-index.ts";
 
-interface Selection {
+/** The identities that a selector selects, kept up to date. */
+export interface Selection {
   readonly selector: Selector;
-  /** Where the selector is filed; undefined = every identity is tried. */
-  readonly bucket: string | undefined;
-  readonly identities: Set<number>;
+  /** Rows of the selected identities (see `SelectorCache.identityAt`), in no order. */
+  readonly rows: readonly number[];
 }
 
-/** Filing word of all CIDR selectors and of all identities outside the cluster. */
-const WORLD = "\0world";
-
-function bucketOf(key: string, value: string): string {
-  return `${key}\0${value}`;
+interface LiveSelection extends Selection {
+  readonly rows: number[];
+  readonly conditions: readonly Condition[];
+  /** The condition under whose labels the selection is filed; undefined = every identity is tried. */
+  readonly driver: Condition | undefined;
+  users: number;
 }
 
-function isOneValue({ operator, values, source }: Requirement): boolean {
-  return operator === "In" && values.length === 1 && source !== "cidr";
+/** A change of identities, and which selections it touched. */
+export interface IdentityChange {
+  readonly row: number;
+  readonly selections: readonly Selection[];
 }
 
-/** What an identity must have in common with the selector, one by one, to be selected at all; none = nothing. */
-function selectorBuckets(selector: Selector): string[] {
-  if (selector.kind === "cidr") return [WORLD];
-  return selector.requirements.filter(isOneValue).map(({ key, values }) => bucketOf(key, values[0]!));
+const NO_ROWS: readonly number[] = [];
+/** Rows of removed identities are not used again until so many have come together. */
+const COMPACTION_SLACK = 4_096;
+
+function isMet({ negative, labels }: Condition, own: Int32Array): boolean {
+  for (const label of own) if (labels.has(label)) return !negative;
+  return negative;
 }
 
-function identityBuckets(labels: Labels): string[] {
-  const buckets = labels.map(({ key, value }: Label) => bucketOf(key, value));
-  return hasWorldLabel(labels) || cidrOfLabels(labels) !== undefined ? [...buckets, WORLD] : buckets;
+function meetsAll(conditions: readonly Condition[], own: Int32Array): boolean {
+  for (const condition of conditions) if (!isMet(condition, own)) return false;
+  return true;
 }
 
-function fileUnder<T>(index: Map<string, Set<T>>, bucket: string, item: T): void {
-  const filed = index.get(bucket);
-  if (filed === undefined) index.set(bucket, new Set([item]));
-  else filed.add(item);
-}
-
-function unfile<T>(index: Map<string, Set<T>>, bucket: string, item: T): void {
-  const filed = index.get(bucket);
-  filed?.delete(item);
-  if (filed?.size === 0) index.delete(bucket);
+function removeRow(rows: number[], row: number): void {
+  const index = rows.lastIndexOf(row);
+  if (index === -1) return;
+  rows[index] = rows.at(-1)!;
+  rows.pop();
 }
 
 /**
- * Knows every identity with its labels, and which of them each selector that was asked for selects. A new identity is
- * compared only with selectors that share a label with it.
+ * Knows every identity with its labels, and which of them each selector in use selects. Identities stand in rows; a label
+ * points to the rows that have it, and a selector is compared only with rows that share a label with it.
  */
 export class SelectorCache {
-  private readonly identities = new Map<number, Labels>();
-  private readonly identityIndex = new Map<string, Set<number>>();
-  private readonly selections = new Map<string, Selection>();
-  private readonly selectionIndex = new Map<string, Set<Selection>>();
-  private readonly unfiled = new Set<Selection>();
+  private readonly options: SelectOptions;
+  private index: LabelIndex;
+  private rowOf = new Map<number, number>();
+  private ids: number[] = [];
+  /** Labels of each row; undefined = the identity is gone. */
+  private own: (Int32Array | undefined)[] = [];
+  /** By label number: rows that have the label, some of them gone. */
+  private rowsByLabel: number[][] = [];
+  private readonly selections = new Map<string, LiveSelection>();
+  private readonly drivenBy = new Map<Condition, Set<LiveSelection>>();
+  private readonly undriven = new Set<LiveSelection>();
+  /** Rises whenever rows are numbered anew; what holds rows is stale then. */
+  generation = 0;
 
-  /** Adds the identity, or gives it other labels. */
-  upsertIdentity(id: number, labels: Labels): void {
-    this.removeIdentity(id);
-    this.identities.set(id, labels);
-    for (const bucket of identityBuckets(labels)) {
-      fileUnder(this.identityIndex, bucket, id);
-      for (const selection of this.selectionIndex.get(bucket) ?? []) addIfSelected(selection, id, labels);
-    }
-    for (const selection of this.unfiled) addIfSelected(selection, id, labels);
+  constructor(options: SelectOptions = {}) {
+    this.options = options;
+    this.index = new LabelIndex(options);
   }
 
-  removeIdentity(id: number): void {
-    const labels = this.identities.get(id);
-    if (labels === undefined) return;
-    this.identities.delete(id);
-    for (const bucket of identityBuckets(labels)) {
-      unfile(this.identityIndex, bucket, id);
-      for (const selection of this.selectionIndex.get(bucket) ?? []) selection.identities.delete(id);
-    }
-    for (const selection of this.unfiled) selection.identities.delete(id);
+  /** How many rows there are; each is below this. */
+  get size(): number {
+    return this.ids.length;
+  }
+
+  /** The number of the identity in a row. */
+  identityAt(row: number): number {
+    return this.ids[row]!;
+  }
+
+  /** Rows of all identities. */
+  rows(): Iterable<number> {
+    return this.rowOf.values();
   }
 
   labelsOf(id: number): Labels | undefined {
-    return this.identities.get(id);
+    const row = this.rowOf.get(id);
+    return row === undefined ? undefined : Array.from(this.own[row]!, (label) => this.index.label(label));
   }
 
-  /** Numbers of the selected identities. The set is live: it changes with the identities. */
-  select(selector: Selector): ReadonlySet<number> {
+  identities(): Iterable<number> {
+    return this.rowOf.keys();
+  }
+
+  hasIdentity(id: number): boolean {
+    return this.rowOf.has(id);
+  }
+
+  /** Adds the identity, or gives it other labels. */
+  upsertIdentity(id: number, labels: Labels): IdentityChange {
+    this.removeIdentity(id);
+    const own = Int32Array.from(labels, (label) => this.index.number(label));
+    const row = this.ids.push(id) - 1;
+    this.own.push(own);
+    this.rowOf.set(id, row);
+    const joined: LiveSelection[] = [];
+    const join = (selection: LiveSelection) => {
+      if (!meetsAll(selection.conditions, own)) return;
+      selection.rows.push(row);
+      joined.push(selection);
+    };
+    for (const label of own) {
+      this.rowsWith(label).push(row);
+      // Several labels may drive one selection: the row joins once.
+      for (const selection of this.drivenWith(label)) if (selection.rows.at(-1) !== row) join(selection);
+    }
+    for (const selection of this.undriven) join(selection);
+    return { row, selections: joined };
+  }
+
+  /** Undefined when there is no such identity. */
+  removeIdentity(id: number): IdentityChange | undefined {
+    const row = this.rowOf.get(id);
+    if (row === undefined) return undefined;
+    const own = this.own[row]!;
+    const left: LiveSelection[] = [];
+    const leave = (selection: LiveSelection) => {
+      if (!meetsAll(selection.conditions, own)) return;
+      removeRow(selection.rows, row);
+      left.push(selection);
+    };
+    const tried = new Set<LiveSelection>(this.undriven);
+    for (const label of own) for (const selection of this.drivenWith(label)) tried.add(selection);
+    for (const selection of tried) leave(selection);
+    this.own[row] = undefined;
+    this.rowOf.delete(id);
+    if (this.ids.length > 2 * this.rowOf.size + COMPACTION_SLACK) this.compact();
+    return { row, selections: left };
+  }
+
+  /** Starts or shares the selection of a selector; give it back with `release`. */
+  retain(selector: Selector): Selection {
     const known = this.selections.get(selector.text);
-    const selection = known ?? this.compute(selector);
-    // Re-inserting keeps the map in the order of last use.
-    if (known !== undefined) this.selections.delete(selector.text);
+    if (known !== undefined) {
+      known.users++;
+      return known;
+    }
+    const conditions = this.index.conditionsOf(selector);
+    const driver = this.smallest(conditions);
+    const selection: LiveSelection = { selector, conditions, driver, rows: [], users: 1 };
     this.selections.set(selector.text, selection);
-    if (this.selections.size > Limits.CachedSelectors) this.forgetOldest();
-    return selection.identities;
-  }
-
-  private compute(selector: Selector): Selection {
-    const bucket = this.smallest(selectorBuckets(selector));
-    const selection: Selection = { selector, bucket, identities: new Set() };
-    if (bucket === undefined) this.unfiled.add(selection);
-    else fileUnder(this.selectionIndex, bucket, selection);
-    const candidates = bucket === undefined ? this.identities.keys() : (this.identityIndex.get(bucket) ?? []);
-    for (const id of candidates) addIfSelected(selection, id, this.identities.get(id)!);
+    this.file(selection);
+    this.fill(selection);
     return selection;
   }
 
-  /** Of several places where a selector can be filed, the one with the fewest identities to compare it with. */
-  private smallest(buckets: readonly string[]): string | undefined {
-    const sizeOf = (bucket: string) => this.identityIndex.get(bucket)?.size ?? 0;
-    return buckets.reduce<string | undefined>(
-      (best, bucket) => (best === undefined || sizeOf(bucket) < sizeOf(best) ? bucket : best),
-      undefined,
-    );
+  release(selection: Selection): void {
+    const live = selection as LiveSelection;
+    if (--live.users > 0) return;
+    this.selections.delete(live.selector.text);
+    this.undriven.delete(live);
+    const driven = live.driver && this.drivenBy.get(live.driver);
+    if (driven?.delete(live) && driven.size === 0) this.drivenBy.delete(live.driver!);
+    this.index.release(live.conditions);
   }
 
-  private forgetOldest(): void {
-    const [text, selection] = this.selections.entries().next().value!;
-    this.selections.delete(text);
-    this.unfiled.delete(selection);
-    if (selection.bucket !== undefined) unfile(this.selectionIndex, selection.bucket, selection);
+  /** Numbers of the identities that the selector selects now. */
+  select(selector: Selector): ReadonlySet<number> {
+    const selection = this.retain(selector);
+    const found = new Set(selection.rows.map((row) => this.ids[row]!));
+    this.release(selection);
+    return found;
   }
-}
 
-function addIfSelected({ selector, identities }: Selection, id: number, labels: Labels): void {
-  if (selects(selector, labels)) identities.add(id);
+  private rowsWith(label: number): number[] {
+    const rows = this.rowsByLabel[label];
+    if (rows !== undefined) return rows;
+    const fresh: number[] = [];
+    this.rowsByLabel[label] = fresh;
+    return fresh;
+  }
+
+  private *drivenWith(label: number): Iterable<LiveSelection> {
+    for (const condition of this.index.conditionsWith(label)) yield* this.drivenBy.get(condition) ?? [];
+  }
+
+  private file(selection: LiveSelection): void {
+    if (selection.driver === undefined) {
+      this.undriven.add(selection);
+      return;
+    }
+    const driven = this.drivenBy.get(selection.driver);
+    if (driven === undefined) this.drivenBy.set(selection.driver, new Set([selection]));
+    else driven.add(selection);
+  }
+
+  private fill({ driver, conditions, rows }: LiveSelection): void {
+    const others = conditions.filter((condition) => condition !== driver);
+    const consider = (row: number) => {
+      const own = this.own[row];
+      if (own !== undefined && meetsAll(others, own)) rows.push(row);
+    };
+    if (driver === undefined) {
+      for (let row = 0; row < this.ids.length; row++) consider(row);
+      return;
+    }
+    // A row may have two labels of a driver's set (one key in two sources cannot be; two names of one address can).
+    const isSingle = driver.labels.size < 2;
+    const seen = new Set<number>();
+    for (const label of driver.labels) {
+      for (const row of this.rowsByLabel[label] ?? NO_ROWS) {
+        if (isSingle || !seen.has(row)) consider(row);
+        if (!isSingle) seen.add(row);
+      }
+    }
+  }
+
+  /** Of the conditions that say what must be there, the one with the fewest rows; undefined = there is none. */
+  private smallest(conditions: readonly Condition[]): Condition | undefined {
+    let best: Condition | undefined;
+    let least = Number.POSITIVE_INFINITY;
+    for (const condition of conditions) {
+      if (condition.negative) continue;
+      let size = 0;
+      for (const label of condition.labels) size += this.rowsByLabel[label]?.length ?? 0;
+      if (size >= least) continue;
+      best = condition;
+      least = size;
+    }
+    return best;
+  }
+
+  /** Numbers the rows anew, without those that are gone, and forgets labels that nobody has. */
+  private compact(): void {
+    const kept = [...this.rowOf.keys()].map((id) => ({ id, labels: this.labelsOf(id)! }));
+    const selections = [...this.selections.values()];
+    this.index = new LabelIndex(this.options);
+    this.rowOf = new Map();
+    this.ids = [];
+    this.own = [];
+    this.rowsByLabel = [];
+    this.drivenBy.clear();
+    this.undriven.clear();
+    this.selections.clear();
+    for (const { id, labels } of kept) this.upsertIdentity(id, labels);
+    for (const selection of selections) this.restart(selection);
+    this.generation++;
+  }
+
+  private restart(old: LiveSelection): void {
+    const conditions = this.index.conditionsOf(old.selector);
+    const driver = this.smallest(conditions);
+    const selection = Object.assign(old, { conditions, driver });
+    selection.rows.length = 0;
+    this.selections.set(old.selector.text, selection);
+    this.file(selection);
+    this.fill(selection);
+  }
 }

@@ -6,7 +6,8 @@ import {
   Direction as WireDirection,
   type NetworkPolicy as WirePolicy,
 } from "../../proto/gen/proxy_pb.js";
-import type { HttpRule, L7PeerRules, L7Redirect } from "../policy/policy-map.ts";
+import type { HttpRule } from "../policy/l7-rule.ts";
+import type { L7PeerRules, L7Redirect } from "../policy/policy-map.ts";
 import type { NetworkPolicy } from "./xds.ts";
 
 /** The policy as a message, with the port at which each redirect is to listen. */

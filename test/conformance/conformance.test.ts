@@ -1,10 +1,7 @@
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { parse } from "yaml";
 import { MatchType } from "../../src/model/verdict.ts";
 import { type Answer, evaluateScenario } from "../../src/policy/scenario.ts";
-import { type CaseFile, expectedFlows, scenariosOf } from "../support/conformance-case.ts";
+import { expectedFlows, readConformance } from "../support/conformance-case.ts";
 
 const MATCH_NAMES: Readonly<Record<string, number>> = {
   none: MatchType.None,
@@ -16,32 +13,35 @@ const MATCH_NAMES: Readonly<Record<string, number>> = {
   "Proto-Only": MatchType.ProtoOnly,
 };
 
-function verdictOf({ verdict, final }: Answer, hasRequest: boolean): string {
-  if (verdict !== "redirect" || !hasRequest) return verdict;
-  return final === "forwarded" ? "forwarded" : "refused";
+function verdictOf({ verdict, final }: Answer, hasFacts: boolean): string {
+  if (verdict !== "redirect" || !hasFacts) return verdict;
+  return final === "forwarded" ? "forwarded" : final === "dropped" ? "refused" : "unknown";
 }
 
-const files = readdirSync(import.meta.dirname).filter((name) => name.endsWith(".yaml"));
+/** The check in the words of the case, as the answer has it. */
+function checked(check: string, answer: Answer): unknown {
+  const deciding = answer.ingress?.enforced ? answer.ingress : answer.egress;
+  if (check === "unenforced") return answer.ingress?.enforced || answer.egress?.enforced ? "enforced" : check;
+  if (check.startsWith("auth=")) return `auth=${deciding?.authType}`;
+  const match = MATCH_NAMES[check];
+  if (match === undefined) throw new Error(`not a check: ${check}`);
+  return deciding?.matchType === match ? check : `match type ${deciding?.matchType}`;
+}
 
-describe.each(files)("%s", (name) => {
-  const file = parse(readFileSync(join(import.meta.dirname, name), "utf8")) as CaseFile;
-  const scenarios = scenariosOf(name, file);
-
-  it.each(file.cases.map((each, index) => [each.note, each, scenarios[index]!] as const))(
-    "%s",
-    (_note, each, scenario) => {
-      const expected = expectedFlows(each);
-      const answers = evaluateScenario(scenario);
-      const refusals = answers.filter(({ verdict }) => verdict === "invalid").map(({ error }) => error);
-      if (each.invalid === undefined) expect(refusals).toEqual([]);
-      else expect(refusals.join()).toContain(each.invalid);
-      expect(expected.length > 0 || each.invalid !== undefined).toBe(true);
-      for (const { text, query, want, match } of expected) {
-        const answer = answers.find(({ id }) => id === query.id)!;
-        expect(verdictOf(answer, query.http !== undefined), text).toBe(want);
-        const deciding = answer.ingress?.enforced ? answer.ingress : answer.egress;
-        if (match !== undefined) expect(deciding?.matchType, text).toBe(MATCH_NAMES[match]);
-      }
-    },
-  );
+describe.each(readConformance())("$name", ({ cases }) => {
+  it.each(cases.map((each) => [each.case.note, each] as const))("%s", (_note, { case: each, scenario }) => {
+    const expected = expectedFlows(each);
+    const answers = evaluateScenario(scenario);
+    const refusals = answers.filter(({ verdict }) => verdict === "invalid").map(({ error }) => error);
+    if (each.invalid === undefined) expect(refusals).toEqual([]);
+    else expect(refusals.join()).toContain(each.invalid);
+    expect(expected.length > 0 || each.invalid !== undefined).toBe(true);
+    expect(each.why !== undefined || each.upstreamDiffers !== true).toBe(true);
+    for (const { text, query, want, checks } of expected) {
+      const answer = answers.find(({ id }) => id === query.id)!;
+      const hasFacts = query.http !== undefined || query.dns !== undefined || query.sni !== undefined;
+      expect(verdictOf(answer, hasFacts), text).toBe(want);
+      for (const check of checks) expect(checked(check, answer), text).toBe(check);
+    }
+  });
 });

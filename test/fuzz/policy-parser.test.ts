@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { parseCiliumNetworkPolicy } from "../../src/policy/parse.ts";
-import { evaluateScenario } from "../../src/policy/scenario.ts";
+import { unenforceable } from "../../src/agent/enforceable.ts";
+import { POLICY_KINDS, parseCidrGroup, parsePolicy } from "../../src/policy/parse.ts";
+import { readPolicyText } from "../../src/policy/policy-text.ts";
 import { policyScenario } from "../support/policy-scenarios.ts";
 
 const names = [
@@ -45,6 +46,48 @@ const names = [
   "specs",
   "metadata",
   "description",
+  "nodeSelector",
+  "toFQDNs",
+  "matchName",
+  "matchPattern",
+  "toServices",
+  "k8sService",
+  "k8sServiceSelector",
+  "selector",
+  "fromNodes",
+  "cidrGroupRef",
+  "cidrGroupSelector",
+  "dns",
+  "serverNames",
+  "listener",
+  "envoyConfig",
+  "terminatingTLS",
+  "secret",
+  "headerMatches",
+  "authentication",
+  "mode",
+  "log",
+  "value",
+  "podSelector",
+  "namespaceSelector",
+  "ipBlock",
+  "from",
+  "to",
+  "policyTypes",
+  "tier",
+  "priority",
+  "subject",
+  "namespaces",
+  "pods",
+  "action",
+  "protocols",
+  "tcp",
+  "destinationPort",
+  "number",
+  "range",
+  "networks",
+  "domainNames",
+  "externalCIDRs",
 ];
 const leaf = fc.oneof(
   fc.constantFrom<unknown>(
@@ -56,6 +99,11 @@ const leaf = fc.oneof(
     "world",
     "In",
     "Exists",
+    "Accept",
+    "Admin",
+    "Ingress",
+    "*.a.io",
+    "required",
     "",
     "a",
     0,
@@ -83,47 +131,122 @@ const { tree } = fc.letrec<{ tree: unknown }>((tie) => ({
   ),
 }));
 
-function policy(spec: unknown): unknown {
-  return {
-    apiVersion: "cilium.io/v2",
-    kind: "CiliumNetworkPolicy",
-    metadata: { name: "fuzz", namespace: "default" },
-    spec,
-  };
+const VERSIONS = ["cilium.io/v2", "cilium.io/v2", "networking.k8s.io/v1", "policy.networking.k8s.io/v1alpha2"];
+
+/** The tree as the spec of a policy of some kind. */
+const dressed = fc.tuple(tree, fc.nat({ max: POLICY_KINDS.length - 1 })).map(([spec, index]) => ({
+  apiVersion: VERSIONS[index],
+  kind: POLICY_KINDS[index],
+  metadata: { name: "fuzz" },
+  spec,
+}));
+
+/** Errors with a field and a mend, or rules that everybody else can use; nothing in between and no exception. */
+function checkAnswer(object: unknown): void {
+  for (const options of [{}, { nodeSelectorLabels: true, localClusterOnly: false }]) {
+    const result = parsePolicy(object, options);
+    if (result.ok) {
+      unenforceable(result.rules);
+      for (const rule of result.rules) expect(JSON.stringify(rule.api)).toBeTypeOf("string");
+    } else {
+      expect(result.errors.length).toBeGreaterThan(0);
+      expect(result.errors.filter(({ mend, message }) => !mend || !message)).toEqual([]);
+    }
+  }
 }
 
 describe("the policy parser", () => {
   it("answers every JSON value with rules or with named errors, and never throws", () => {
+    fc.assert(fc.property(fc.oneof(tree, dressed, fc.anything()), checkAnswer), { numRuns: 3000 });
+  });
+
+  it("answers a valid policy with one part exchanged, taken away or added", () => {
     fc.assert(
-      fc.property(fc.oneof(tree, tree.map(policy), fc.anything()), (object) => {
-        const result = parseCiliumNetworkPolicy(object);
-        if (!result.ok) expect(result.errors.length).toBeGreaterThan(0);
-      }),
-      { numRuns: 3000 },
+      fc.property(
+        policyScenario,
+        fc.nat(),
+        fc.oneof(leaf, tree),
+        fc.constantFrom(...names),
+        (scenario, pick, value, name) => {
+          for (const object of structuredClone(scenario.policies)) {
+            const places = objectsIn(object, []);
+            const place = places[pick % places.length]!;
+            const keys = Object.keys(place);
+            const key = keys.length > 0 && pick % 3 > 0 ? keys[pick % keys.length]! : name;
+            if (pick % 3 === 1) delete place[key];
+            else Object.defineProperty(place, key, { value, enumerable: true, configurable: true, writable: true });
+            checkAnswer(object);
+          }
+        },
+      ),
+      { numRuns: 500 },
     );
   });
 
   it("refuses a valid policy with one more field anywhere, and says where", () => {
     fc.assert(
       fc.property(policyScenario, fc.nat(), (scenario, pick) => {
-        const text = JSON.stringify(scenario.policies[0]);
-        const object = JSON.parse(text) as Record<string, unknown>;
-        const places = objectsIn(object["spec"] ?? object["specs"], []);
-        places[pick % places.length]!["surprise"] = [];
-        const result = parseCiliumNetworkPolicy(object);
-        expect(result.ok).toBe(false);
-        if (!result.ok) expect(result.errors.some(({ field }) => field.includes("surprise"))).toBe(true);
+        for (const written of scenario.policies) {
+          const object = structuredClone(written) as Record<string, unknown>;
+          if (!parsePolicy(object, { nodeSelectorLabels: true }).ok) continue;
+          const places = objectsIn(object["spec"] ?? object["specs"], []);
+          places[pick % places.length]!["surprise"] = [];
+          const result = parsePolicy(object, { nodeSelectorLabels: true });
+          expect(!result.ok && result.errors.some(({ field }) => field.includes("surprise"))).toBe(true);
+        }
       }),
       { numRuns: 300 },
     );
   });
 
-  it("takes YAML text that is no YAML as a refused policy", () => {
-    const scenario = { id: "s", policies: ["a: [", "kind: {}"], endpoints: [], queries: [] };
-    expect(evaluateScenario(scenario).map(({ id, policy: index, verdict }) => [id, index, verdict])).toEqual([
-      ["!policy", 0, "invalid"],
-      ["!policy", 1, "invalid"],
-    ]);
+  it("answers every value that is given as a group of prefixes", () => {
+    const group = tree.map((spec) => ({ kind: "CiliumCIDRGroup", metadata: { name: "fuzz", labels: spec }, spec }));
+    fc.assert(
+      fc.property(fc.oneof(tree, group), (object) => {
+        const result = parseCidrGroup(object);
+        expect(result.ok || result.errors.length).not.toBe(0);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+describe("the reader of policy text", () => {
+  const piece = fc.constantFrom(
+    ..."[]{}:,-?&*!|>'\"%#@`\n\t \\".split(""),
+    "---\n",
+    "a: ",
+    "- ",
+    "<<: ",
+    "__proto__: ",
+    "  ",
+    "\u0000",
+  );
+
+  it("answers every text with documents or with errors that have a line, and never throws", () => {
+    const hostile = fc.array(fc.oneof(piece, fc.constantFrom(...names), fc.string()), { maxLength: 60 });
+    fc.assert(
+      fc.property(hostile, (pieces) => {
+        const text = pieces.join("");
+        const read = readPolicyText(text);
+        if (read.ok) for (const { value } of read.documents) checkAnswer(value);
+        else
+          expect(read.errors.filter(({ line, message }) => line < 1 || line > text.length + 1 || !message)).toEqual([]);
+        expect(read.ok || read.errors.length).not.toBe(0);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it("reads what JSON can say as JSON does", () => {
+    fc.assert(
+      fc.property(dressed, (object) => {
+        const text = JSON.stringify(object, null, 1);
+        const read = readPolicyText(text);
+        expect(read.ok && read.documents.map(({ value }) => value)).toEqual([JSON.parse(text)]);
+      }),
+      { numRuns: 500 },
+    );
   });
 });
 

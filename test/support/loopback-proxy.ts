@@ -1,7 +1,8 @@
 import { type AddressInfo, createServer, connect as dial, type Server, type Socket } from "node:net";
 import type { AccessRecord } from "../../src/model/access-record.ts";
 import type { ProxyOrigin } from "../../src/model/proxy-origin.ts";
-import type { HttpRule, L7PeerRules, L7Redirect } from "../../src/policy/policy-map.ts";
+import type { HttpRule } from "../../src/policy/l7-rule.ts";
+import type { L7PeerRules, L7Redirect } from "../../src/policy/policy-map.ts";
 import { ListenerTable, type ProxySockets } from "../../src/proxy/listeners.ts";
 import type { NetworkPolicy } from "../../src/proxy/xds.ts";
 

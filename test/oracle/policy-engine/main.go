@@ -1,135 +1,144 @@
 // Runs Cilium's own policy engine on scenarios: JSON lines in, one JSON line a query out.
-// Only addresses and endpoints given in the scenario exist; the agent's ipcache is imitated for CIDR prefixes.
+// Only addresses and endpoints given in the scenario exist; the agent's ipcache is imitated for prefixes.
+// With the arguments `bench FILE` it measures the engine instead.
 package main
 
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
-	"sync"
+	"runtime/debug"
 
-	"github.com/cilium/cilium/pkg/crypto/certificatemanager"
-	envoypolicy "github.com/cilium/cilium/pkg/envoy/policy"
 	"github.com/cilium/cilium/pkg/identity/identitymanager"
-	ipcachetypes "github.com/cilium/cilium/pkg/ipcache/types"
-	v2 "github.com/cilium/cilium/pkg/k8s/apis/cilium.io/v2"
 	"github.com/cilium/cilium/pkg/labelsfilter"
 	"github.com/cilium/cilium/pkg/option"
 	"github.com/cilium/cilium/pkg/policy"
 	"github.com/cilium/cilium/pkg/policy/api"
-	policyutils "github.com/cilium/cilium/pkg/policy/utils"
-	testpolicy "github.com/cilium/cilium/pkg/testutils/policy"
+
+	envoypolicy "github.com/cilium/cilium/pkg/envoy/policy"
 )
 
-var log = slog.New(slog.DiscardHandler)
-
-type answer struct {
-	Scenario string       `json:"scenario"`
-	ID       string       `json:"id"`
-	Policy   *int         `json:"policy,omitempty"`
-	Verdict  string       `json:"verdict"`
-	Error    string       `json:"error,omitempty"`
-	Ingress  *directional `json:"ingress,omitempty"`
-	Egress   *directional `json:"egress,omitempty"`
-}
-
-type directional struct {
-	Verdict  string `json:"verdict"`
-	Enforced bool   `json:"enforced"`
-	Matched  bool   `json:"matched"`
-}
-
-func configure(mode string) {
-	c := option.Config
-	c.EnableIPv4, c.EnableIPv6 = true, false
-	c.EnableL7Proxy, c.EnableICMPRules, c.EnableNonDefaultDenyPolicies = true, true, true
-	c.UnsafeDaemonConfigOption.AllowLocalhost = option.AllowLocalhostAlways
-	if mode == "" {
-		mode = option.DefaultEnforcement
-	}
-	policy.SetPolicyEnabled(mode)
-}
+var (
+	log     = slog.New(slog.DiscardHandler)
+	manager = identitymanager.NewIDManager(log)
+)
 
 func main() {
 	if err := labelsfilter.ParseLabelPrefixCfg(log, nil, nil, ""); err != nil {
 		panic(err)
 	}
-	api.InitEntities("default")
-	in := bufio.NewReaderSize(os.Stdin, 1<<20)
-	out := bufio.NewWriter(os.Stdout)
-	encoder := json.NewEncoder(out)
-	decoder := json.NewDecoder(in)
-	for decoder.More() {
+	err := error(nil)
+	if len(os.Args) == 3 && os.Args[1] == "bench" {
+		err = bench(os.Args[2])
+	} else {
+		// Scenarios are small and leave much behind.
+		debug.SetGCPercent(800)
+		err = answerAll(os.Stdin, os.Stdout)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func answerAll(in io.Reader, out io.Writer) error {
+	decoder := json.NewDecoder(bufio.NewReaderSize(in, 1<<20))
+	writer := bufio.NewWriterSize(out, 1<<16)
+	encoder := json.NewEncoder(writer)
+	encoder.SetEscapeHTML(false)
+	for {
 		var s scenario
-		if err := decoder.Decode(&s); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
+		if err := decoder.Decode(&s); errors.Is(err, io.EOF) {
+			return writer.Flush()
+		} else if err != nil {
+			return err
 		}
 		for _, a := range evaluate(&s) {
-			_ = encoder.Encode(a)
+			if err := encoder.Encode(a); err != nil {
+				return err
+			}
 		}
-		out.Flush()
+		// Whoever writes one scenario at a time wants its answers before writing the next.
+		if !decoder.More() {
+			if err := writer.Flush(); err != nil {
+				return err
+			}
+		}
 	}
+}
+
+// configure sets the agent's global options; each scenario has its own.
+func configure(c config) {
+	o := option.Config
+	o.EnableIPv4, o.EnableIPv6 = orElse(c.EnableIPv4, true), orElse(c.EnableIPv6, false)
+	o.EnableL7Proxy, o.EnableICMPRules, o.EnableNonDefaultDenyPolicies = true, true, true
+	o.EnableExtendedIPProtocols = orElse(c.ExtendedIPProtocols, false)
+	o.EnableHostFirewall, o.EnableNodeSelectorLabels = c.HostFirewall, c.NodeSelectorLabels
+	o.PolicyCIDRMatchMode = c.CIDRMatchMode
+	// The agent turns "auto" into "always" when it runs in Kubernetes.
+	o.UnsafeDaemonConfigOption.AllowLocalhost = option.AllowLocalhostAlways
+	if c.AllowLocalhost == option.AllowLocalhostPolicy {
+		o.UnsafeDaemonConfigOption.AllowLocalhost = option.AllowLocalhostPolicy
+	}
+	mode := c.PolicyMode
+	if mode == "" {
+		mode = option.DefaultEnforcement
+	}
+	policy.SetPolicyEnabled(mode)
+	if name := c.cluster(); name != o.ClusterName {
+		o.ClusterName = name
+		api.InitEntities(name)
+	}
+}
+
+func (c config) cluster() string {
+	if c.ClusterName == "" {
+		return "default"
+	}
+	return c.ClusterName
+}
+
+// policyCluster is the cluster in which peers are sought; empty means any.
+func (c config) policyCluster() string {
+	if !orElse(c.LocalCluster, true) {
+		return ""
+	}
+	return c.cluster()
+}
+
+func orElse[T any](value *T, otherwise T) T {
+	if value == nil {
+		return otherwise
+	}
+	return *value
 }
 
 func evaluate(s *scenario) (answers []answer) {
-	configure(s.Config.PolicyMode)
-	repo := policy.NewPolicyRepository(log, nil, nil,
-		envoypolicy.NewEnvoyL7RulesTranslator(log, certificatemanager.NewMockSecretManagerInline()),
-		identitymanager.NewIDManager(log), testpolicy.NewPolicyMetricsNoop())
-	w := newWorld(s)
-	for i, raw := range s.Policies {
-		if err := addPolicy(repo, w, raw); err != nil {
-			index := i
-			answers = append(answers, answer{Scenario: s.ID, ID: "!policy", Policy: &index, Verdict: "invalid", Error: err.Error()})
-		}
+	configure(s.Config)
+	policies, refused := parsePolicies(s)
+	for _, r := range refused {
+		answers = append(answers, answer{Scenario: s.ID, ID: "!policy", Policy: &r.index, Verdict: "invalid", Error: r.err.Error()})
 	}
+	w := newWorld(s, policies)
+	repo := policy.NewPolicyRepository(log, w.identities, certificates{},
+		envoypolicy.NewEnvoyL7RulesTranslator(log, secrets(s.Secrets)), manager, nil)
 	repo.SetNamedPortsGetter(w)
-	var wg sync.WaitGroup
-	repo.GetSelectorCache().UpdateIdentities(w.identities, nil, &wg)
-	wg.Wait()
+	// Before the rules, so that nobody must be notified: the goroutine that notifies never ends.
 	repo.UpdateIdentities(w.subjects, nil)
+	for _, p := range policies.rules {
+		repo.ReplaceByResource(p.entries, p.resource)
+	}
+	e := &engine{repo: repo, world: w, translator: envoypolicy.NewEnvoyL7RulesTranslator(log, secrets(s.Secrets)),
+		computed: map[*party]*computedPolicy{}}
 	for _, q := range s.Queries {
-		answers = append(answers, w.ask(repo, s.ID, q))
+		answers = append(answers, e.ask(s.ID, q))
+	}
+	if s.Config.DumpEntries {
+		answers = append(answers, e.dump(s.ID)...)
 	}
 	return answers
-}
-
-func addPolicy(repo *policy.Repository, w *world, raw json.RawMessage) error {
-	var header struct {
-		Kind     string `json:"kind"`
-		Metadata struct{ Name, Namespace string }
-	}
-	if err := json.Unmarshal(raw, &header); err != nil {
-		return err
-	}
-	var rules api.Rules
-	var err error
-	switch header.Kind {
-	case "CiliumNetworkPolicy":
-		var cnp v2.CiliumNetworkPolicy
-		if err = json.Unmarshal(raw, &cnp); err == nil {
-			rules, err = cnp.Parse(log, "default")
-		}
-	case "CiliumClusterwideNetworkPolicy":
-		var ccnp v2.CiliumClusterwideNetworkPolicy
-		if err = json.Unmarshal(raw, &ccnp); err == nil {
-			rules, err = ccnp.Parse(log, "default")
-		}
-	default:
-		err = fmt.Errorf("kind %q", header.Kind)
-	}
-	if err != nil {
-		return err
-	}
-	entries := policyutils.RulesToPolicyEntries(rules)
-	for _, entry := range entries {
-		for _, selector := range entry.L3 {
-			w.addPrefixes(selector.GetCIDRPrefixes())
-		}
-	}
-	repo.ReplaceByResource(entries, ipcachetypes.NewResourceID(ipcachetypes.ResourceKind(header.Kind), header.Metadata.Namespace, header.Metadata.Name))
-	return nil
 }

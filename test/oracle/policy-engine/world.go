@@ -1,120 +1,180 @@
 package main
 
 import (
-	"encoding/json"
+	"fmt"
+	"maps"
 	"net/netip"
-	"strings"
 
-	"github.com/cilium/cilium/pkg/endpoint/regeneration"
 	"github.com/cilium/cilium/pkg/identity"
-	"github.com/cilium/cilium/pkg/k8s/slim/k8s/api/core/v1"
+	"github.com/cilium/cilium/pkg/k8s"
+	v1 "github.com/cilium/cilium/pkg/k8s/slim/k8s/api/core/v1"
 	metav1 "github.com/cilium/cilium/pkg/k8s/slim/k8s/apis/meta/v1"
 	k8sutils "github.com/cilium/cilium/pkg/k8s/utils"
 	"github.com/cilium/cilium/pkg/labels"
 	"github.com/cilium/cilium/pkg/labelsfilter"
-	"github.com/cilium/cilium/pkg/policy"
+	"github.com/cilium/cilium/pkg/option"
 	"github.com/cilium/cilium/pkg/types"
-	"github.com/cilium/cilium/pkg/u8proto"
 )
 
-type namedPort struct {
-	Name     string
-	Port     uint16
-	Protocol string
-}
-
-type endpoint struct {
-	Name, Namespace, ServiceAccount string
-	Labels, NamespaceLabels         map[string]string
-	NamedPorts                      []namedPort
-	IPs                             []string
-}
-
-type query struct {
-	ID, Direction, From, To, Proto string
-	Port                           uint16
-}
-
-type scenario struct {
-	ID        string
-	Config    struct{ PolicyMode string }
-	Policies  []json.RawMessage
-	Endpoints []endpoint
-	Queries   []query
+// party is whoever can be at one end of a connection.
+type party struct {
+	name  string
+	id    *identity.Identity
+	ports types.NamedPortMap
+	// Policy is enforced at it.
+	isSubject bool
 }
 
 // world is who exists: every identity, and what each name or address in a query stands for.
 type world struct {
 	identities, subjects identity.IdentityMap
-	byName               map[string]*identity.Identity
-	byPrefix             map[netip.Prefix]*identity.Identity
+	byName               map[string]*party
+	byPrefix             map[netip.Prefix]*party
 	byLabels             map[string]*identity.Identity
-	ports                map[identity.NumericIdentity]types.NamedPortMap
+	parties              []*party
+	host                 *party
+	hostLabels           labels.Labels
 	multi                types.NamedPortMultiMap
-	nextCIDR             identity.NumericIdentity
+	next                 map[identity.NumericIdentity]identity.NumericIdentity
+	clusters             map[string]identity.NumericIdentity
 }
 
-func newWorld(s *scenario) *world {
+func (w *world) GetNamedPorts() types.NamedPortMultiMap { return w.multi }
+
+func newWorld(s *scenario, policies parsedPolicies) *world {
 	w := &world{
-		identities: identity.IdentityMap{}, subjects: identity.IdentityMap{},
-		byName: map[string]*identity.Identity{}, byPrefix: map[netip.Prefix]*identity.Identity{},
-		byLabels: map[string]*identity.Identity{}, ports: map[identity.NumericIdentity]types.NamedPortMap{},
-		nextCIDR: identity.MinLocalIdentity,
+		identities: identity.ListReservedIdentities(), subjects: identity.IdentityMap{},
+		byName: map[string]*party{}, byPrefix: map[netip.Prefix]*party{},
+		byLabels:   map[string]*identity.Identity{},
+		next:       map[identity.NumericIdentity]identity.NumericIdentity{},
+		clusters:   map[string]identity.NumericIdentity{s.Config.cluster(): 0},
+		hostLabels: labels.NewFrom(labels.LabelHost),
 	}
-	for id, lbls := range identity.ListReservedIdentities() {
-		w.identities[id] = lbls
+	w.hostLabels.MergeLabels(labels.NewLabelsFromModel(s.HostLabels))
+	w.hostLabels = settle(w.hostLabels, netip.Prefix{})
+	for id, lbls := range w.identities {
 		for _, l := range lbls {
-			if id != identity.ReservedIdentityKubeAPIServer || l.Key == "kube-apiserver" {
-				w.byName["reserved:"+l.Key] = identity.NewIdentityFromLabelArray(id, lbls)
+			if id != identity.ReservedIdentityKubeAPIServer || l.Key == labels.IDNameKubeAPIServer {
+				name := "reserved:" + l.Key
+				w.byName[name] = &party{name: name, id: identity.NewIdentityFromLabelArray(id, lbls)}
 			}
 		}
 	}
-	multi := types.NewNamedPortMultiMap()
-	next := identity.NumericIdentity(256)
-	for _, e := range s.Endpoints {
-		ns := &v1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: e.Namespace, Labels: e.NamespaceLabels}}
-		relevant, _ := labelsfilter.Filter(labels.Map2Labels(k8sutils.SanitizePodLabels(e.Labels, ns, e.ServiceAccount, "default"), labels.LabelSourceK8s))
-		text := string(relevant.SortedList())
-		id := w.byLabels[text]
-		if id == nil {
-			id = identity.NewIdentity(next, relevant)
-			next++
-			w.byLabels[text] = id
-			w.identities[id.ID] = id.LabelArray
-			w.subjects[id.ID] = id.LabelArray
-		}
-		w.byName[e.Namespace+"/"+e.Name] = id
-		ports := types.NamedPortMap{}
-		for _, p := range e.NamedPorts {
-			proto, _ := u8proto.ParseProtocol(p.Protocol)
-			ports[strings.ToLower(p.Name)] = types.PortProto{Proto: proto, Port: p.Port}
-		}
-		multi.Update(id.ID, nil, ports)
-		w.ports[id.ID] = ports
-		for _, ip := range e.IPs {
-			w.byPrefix[netip.PrefixFrom(netip.MustParseAddr(ip), netip.MustParseAddr(ip).BitLen())] = id
-		}
+	w.host = w.byName["reserved:"+labels.IDNameHost]
+	w.host.isSubject = s.Config.HostFirewall
+	prefixes := collectPrefixes(s, policies)
+	w.addEndpoints(s, prefixes)
+	w.addPrefixes(prefixes)
+	w.host.id = identity.NewIdentity(identity.ReservedIdentityHost, w.hostLabels)
+	w.identities[w.host.id.ID] = w.host.id.LabelArray
+	if w.host.isSubject {
+		w.parties = append(w.parties, w.host)
 	}
-	w.multi = multi
+	for _, p := range w.parties {
+		if p.id.ID == identity.ReservedIdentityHost {
+			p.id = w.host.id
+		}
+		w.subjects[p.id.ID] = p.id.LabelArray
+	}
 	return w
 }
 
-func (w *world) addPrefixes(prefixes []netip.Prefix) {
-	for _, prefix := range prefixes {
-		prefix = prefix.Masked()
-		if prefix.Bits() == 0 || w.byPrefix[prefix] != nil {
-			continue
+func (w *world) addEndpoints(s *scenario, prefixes prefixLabels) {
+	multi := types.NewNamedPortMultiMap()
+	for _, e := range s.Endpoints {
+		orDefault(&e.Namespace)
+		if e.Cluster == "" {
+			e.Cluster = s.Config.cluster()
 		}
-		id := identity.NewIdentity(w.nextCIDR, labels.GetCIDRLabels(prefix))
-		w.nextCIDR++
-		w.byPrefix[prefix] = id
-		w.identities[id.ID] = id.LabelArray
+		ports := types.NamedPortMap{}
+		for _, p := range e.NamedPorts {
+			_ = ports.AddPort(p.Name, int(p.Port), p.Protocol)
+		}
+		key := ""
+		if e.Identity != 0 {
+			key = fmt.Sprintf("#%d", e.Identity)
+		}
+		lbls := e.identityLabels(ports)
+		if option.Config.PolicyCIDRMatchesPods() && !lbls.IsReserved() {
+			maps.Copy(lbls, prefixes.ofPod(e.IPs))
+		}
+		p := &party{name: e.Namespace + "/" + e.Name, id: w.identifyIn(e.Cluster, lbls, key), ports: ports, isSubject: true}
+		if p.id.ID == identity.ReservedIdentityHost {
+			w.hostLabels.MergeLabels(lbls)
+		}
+		multi.Update(p.id.ID, nil, ports)
+		w.parties = append(w.parties, p)
+		w.byName[p.name] = p
+		if _, taken := w.byName[e.Name]; !taken {
+			w.byName[e.Name] = p
+		}
+		for _, ip := range e.IPs {
+			if addr, err := netip.ParseAddr(ip); err == nil {
+				w.byPrefix[netip.PrefixFrom(addr, addr.BitLen())] = p
+			}
+		}
 	}
+	w.multi = multi
 }
 
-func (w *world) find(name string) *identity.Identity {
-	if id := w.byName[name]; id != nil {
-		return id
+// identityLabels returns the labels that the agent derives from a pod. The names of its ports count: pods that differ in
+// them have different identities.
+func (e endpoint) identityLabels(ports types.NamedPortMap) labels.Labels {
+	if e.RawLabels != nil {
+		return labels.NewLabelsFromModel(e.RawLabels)
+	}
+	namespace := &v1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: e.Namespace, Labels: e.NamespaceLabels}}
+	all := labels.Map2Labels(k8sutils.SanitizePodLabels(e.Labels, namespace, e.ServiceAccount, e.Cluster), labels.LabelSourceK8s)
+	relevant, _ := labelsfilter.Filter(all)
+	for _, label := range k8s.NamedPortsIdentityLabels(ports) {
+		relevant[label.Key] = label
+	}
+	return relevant
+}
+
+// identifyIn returns the identity of a pod in a cluster: its number tells which cluster.
+func (w *world) identifyIn(cluster string, lbls labels.Labels, key string) *identity.Identity {
+	number, known := w.clusters[cluster]
+	if !known {
+		number = identity.NumericIdentity(len(w.clusters))
+		w.clusters[cluster] = number
+	}
+	return w.allocate(lbls, key, number<<identity.GetClusterIDShift())
+}
+
+// identify returns the identity with these labels, or with the key if there is one, and makes it when it is missing.
+func (w *world) identify(lbls labels.Labels, key string) *identity.Identity {
+	return w.allocate(lbls, key, identity.ScopeForLabels(lbls))
+}
+
+func (w *world) allocate(lbls labels.Labels, key string, base identity.NumericIdentity) *identity.Identity {
+	if reserved := identity.LookupReservedIdentityByLabels(lbls); reserved != nil {
+		return reserved
+	}
+	if key == "" {
+		key = string(lbls.SortedList())
+	}
+	if known := w.byLabels[key]; known != nil {
+		return known
+	}
+	number := w.next[base]
+	if number == 0 {
+		number = base + 1
+		if base.Scope() == identity.IdentityScopeGlobal {
+			number = base + identity.MinimalNumericIdentity
+		}
+	}
+	w.next[base] = number + 1
+	id := identity.NewIdentity(number, lbls)
+	w.byLabels[key] = id
+	w.identities[id.ID] = id.LabelArray
+	return id
+}
+
+// find returns nil when nobody is called that.
+func (w *world) find(name string) *party {
+	if p := w.byName[name]; p != nil {
+		return p
 	}
 	addr, err := netip.ParseAddr(name)
 	if err != nil {
@@ -122,97 +182,10 @@ func (w *world) find(name string) *identity.Identity {
 	}
 	for bits := addr.BitLen(); bits >= 0; bits-- {
 		prefix, _ := addr.Prefix(bits)
-		if id := w.byPrefix[prefix]; id != nil {
-			return id
+		if p := w.byPrefix[prefix]; p != nil {
+			return p
 		}
 	}
-	return w.byName["reserved:world"]
-}
-
-func (w *world) GetNamedPorts() types.NamedPortMultiMap { return w.multi }
-
-func (w *world) ask(repo *policy.Repository, scenario string, q query) answer {
-	a := answer{Scenario: scenario, ID: q.ID, Verdict: "allowed"}
-	from, to := w.find(q.From), w.find(q.To)
-	if from == nil || to == nil {
-		return answer{Scenario: scenario, ID: q.ID, Verdict: "unknown"}
-	}
-	proto, err := u8proto.ParseProtocol(q.Proto)
-	if err != nil {
-		return answer{Scenario: scenario, ID: q.ID, Verdict: "error", Error: err.Error()}
-	}
-	if q.Direction != "ingress" {
-		a.Egress = w.judge(repo, from, policy.EgressKey().WithIdentity(to.ID).WithPortProto(proto, q.Port), false)
-	}
-	if q.Direction != "egress" {
-		a.Ingress = w.judge(repo, to, policy.IngressKey().WithIdentity(from.ID).WithPortProto(proto, q.Port), true)
-	}
-	for _, d := range []*directional{a.Egress, a.Ingress} {
-		if d == nil {
-			continue
-		}
-		if d.Verdict == "denied" || d.Verdict == "error" || (d.Verdict == "redirect" && a.Verdict == "allowed") {
-			a.Verdict = d.Verdict
-		}
-	}
-	return a
-}
-
-func (w *world) judge(repo *policy.Repository, subject *identity.Identity, key policy.Key, ingress bool) *directional {
-	if _, ok := w.subjects[subject.ID]; !ok {
-		return nil
-	}
-	selectorPolicy, _, err := repo.ComputeSelectorPolicy(subject)
-	if err != nil {
-		return &directional{Verdict: "error"}
-	}
-	o := &owner{id: uint64(subject.ID), ports: w.ports[subject.ID]}
-	redirects := map[string]uint16{}
-	for filter := range selectorPolicy.RedirectFilters() {
-		port := filter.Port
-		if port == 0 && filter.PortName != "" && filter.Ingress {
-			port = o.GetIngressNamedPort(filter.PortName, filter.U8Proto)
-		}
-		redirects[policy.ProxyID(uint16(o.id), filter.Ingress, string(filter.Protocol), port, "")] = 10000
-	}
-	for id := range w.identities {
-		for _, p := range w.ports[id] {
-			redirects[policy.ProxyID(uint16(o.id), false, p.Proto.String(), p.Port, "")] = 10000
-		}
-	}
-	epp := selectorPolicy.DistillPolicy(log, o, redirects)
-	epp.Ready()
-	defer epp.Detach(log)
-	entry, _, found := epp.Lookup(key)
-	d := &directional{Verdict: "allowed", Matched: found, Enforced: epp.SelectorPolicy.EgressPolicyEnabled}
-	if ingress {
-		d.Enforced = epp.SelectorPolicy.IngressPolicyEnabled
-	}
-	switch {
-	case entry.IsDeny():
-		d.Verdict = "denied"
-	case entry.ProxyPort != 0:
-		d.Verdict = "redirect"
-	}
-	return d
-}
-
-// owner is the endpoint that the engine asks about itself.
-type owner struct {
-	id    uint64
-	ports types.NamedPortMap
-}
-
-func (o *owner) GetID() uint64 { return o.id }
-func (o *owner) GetIngressNamedPort(name string, proto u8proto.U8proto) uint16 {
-	if p, ok := o.ports[name]; ok && p.Proto == proto {
-		return p.Port
-	}
-	return 0
-}
-func (o *owner) PolicyDebug(string, ...any)                          {}
-func (o *owner) IsHost() bool                                        { return false }
-func (o *owner) PreviousMapStateSizes() (sizes policy.MapStateSizes) { return sizes }
-func (o *owner) RegenerateIfAlive(*regeneration.ExternalRegenerationMetadata) <-chan bool {
-	return nil
+	outside := identity.LookupReservedIdentity(identity.GetWorldIdentityFromIP(addr))
+	return &party{name: name, id: outside}
 }

@@ -1,0 +1,86 @@
+import { describe, expect, it } from "vitest";
+import { parsePolicy } from "../policy/parse.ts";
+import { unenforceable } from "./enforceable.ts";
+
+function fieldsOf(object: unknown, options = {}): string[] {
+  const parsed = parsePolicy(object, options);
+  if (!parsed.ok) throw new Error(JSON.stringify(parsed.errors));
+  const errors = unenforceable(parsed.rules);
+  expect(errors.every(({ mend }) => mend !== undefined)).toBe(true);
+  return errors.map(({ field }) => field);
+}
+
+function policy(spec: object, kind = "CiliumClusterwideNetworkPolicy"): unknown {
+  return { apiVersion: "cilium.io/v2", kind, metadata: { name: "p" }, spec };
+}
+
+const egress = (element: object) => policy({ endpointSelector: {}, egress: [element] });
+const onPort = (more: object, port: object = { port: "80", protocol: "TCP" }) =>
+  egress({ toPorts: [{ ports: [port], ...more }] });
+const secret = { secret: { name: "s", namespace: "n" } };
+const PORT = "spec.egress[0].toPorts[0]";
+
+describe("what is not enforced here", () => {
+  it.each<[string, unknown]>([
+    ["spec.egress[0].toFQDNs", egress({ toFQDNs: [{ matchName: "a" }, { matchName: "b" }] })],
+    ["spec.egress[0].toServices", egress({ toServices: [{ k8sService: { serviceName: "a" } }] })],
+    ["spec.egress[0].toCIDRSet", egress({ toCIDRSet: [{ cidrGroupRef: "g" }] })],
+    ["spec.egress[0].authentication", egress({ toEntities: ["all"], authentication: { mode: "required" } })],
+    [`${PORT}.rules.dns`, onPort({ rules: { dns: [{ matchName: "a" }] } })],
+    [`${PORT}.rules.http[1].headerMatches`, onPort({ rules: { http: [{}, { headerMatches: [{ name: "a" }] }] } })],
+    [`${PORT}.serverNames`, onPort({ serverNames: ["a"] })],
+    [`${PORT}.terminatingTLS`, onPort({ terminatingTLS: secret })],
+    [`${PORT}.originatingTLS`, onPort({ originatingTLS: secret })],
+    [`${PORT}.listener`, onPort({ listener: { envoyConfig: { name: "c" }, name: "l" } })],
+    [`${PORT}.ports`, onPort({}, { port: "0", protocol: "VRRP" })],
+    ["spec.nodeSelector", policy({ nodeSelector: {}, ingress: [{}] })],
+  ])("%s", (field, object) => {
+    expect(fieldsOf(object)).toEqual([field]);
+  });
+
+  it("names the rule of `specs` that selects nodes", () => {
+    const specs = [
+      { endpointSelector: {}, ingress: [{}] },
+      { nodeSelector: {}, egress: [{}] },
+    ];
+    const object = {
+      apiVersion: "cilium.io/v2",
+      kind: "CiliumClusterwideNetworkPolicy",
+      metadata: { name: "p" },
+      specs,
+    };
+    expect(fieldsOf(object)).toEqual(["specs[1].nodeSelector"]);
+  });
+
+  it("has no nodes as peers", () => {
+    const nodes = { toNodes: [{ matchLabels: { "node:zone": "a" } }] };
+    expect(fieldsOf(egress(nodes), { nodeSelectorLabels: true })).toEqual(["spec.egress[0].toNodes"]);
+  });
+
+  it("has no tiers", () => {
+    const rule = { action: "Accept", from: [{ namespaces: {} }] };
+    const object = {
+      apiVersion: "policy.networking.k8s.io/v1alpha2",
+      kind: "ClusterNetworkPolicy",
+      metadata: { name: "p" },
+      spec: { tier: "Admin", priority: 1, subject: { namespaces: {} }, ingress: [rule, { ...rule, action: "Pass" }] },
+    };
+    expect(fieldsOf(object)).toEqual(["spec.ingress[0].from[0]", "spec.ingress[1].from[0]"]);
+  });
+});
+
+it("enforces the rest", () => {
+  const rules = { http: [{ path: "/a", headers: ["X"] }] };
+  const spec = {
+    endpointSelector: {},
+    log: { value: "x" },
+    enableDefaultDeny: { ingress: false },
+    ingress: [
+      { fromEndpoints: [{}], toPorts: [{ ports: [{ port: "80", protocol: "TCP" }], rules }] },
+      { fromEntities: ["cluster"], authentication: { mode: "disabled" } },
+    ],
+    ingressDeny: [{ fromCIDRSet: [{ cidr: "10.0.0.0/8", except: ["10.1.0.0/16"] }] }],
+    egress: [{ icmps: [{ fields: [{ type: 8 }] }] }, { toPorts: [{ ports: [{ port: "1", protocol: "SCTP" }] }] }],
+  };
+  expect(fieldsOf(policy(spec))).toEqual([]);
+});

@@ -1,0 +1,60 @@
+import { formatCidr } from "../model/cidr.ts";
+import { Field, isObject, noFindings } from "./field.ts";
+import { readCidr } from "./parse-cidr.ts";
+import { type PolicyKind, readHeader } from "./parse-header.ts";
+import type { CidrGroup, FieldError, FieldWarning } from "./rule.ts";
+
+export type CidrGroupResult =
+  | { readonly ok: true; readonly group: CidrGroup; readonly warnings: readonly FieldWarning[] }
+  | { readonly ok: false; readonly errors: readonly FieldError[] };
+
+const CIDR_GROUP_KIND: PolicyKind = {
+  kind: "CiliumCIDRGroup",
+  apiVersions: ["cilium.io/v2", "cilium.io/v2alpha1"],
+  isClusterwide: true,
+  fields: ["spec", "status"],
+};
+
+/** Labels that begin so are Cilium's own and never make part of a group. */
+const OWNED_PREFIX = "io.cilium";
+
+/** Reads a CiliumCIDRGroup. Never throws. Cilium leaves out a prefix that it cannot read; here the object is refused. */
+export function parseCidrGroup(object: unknown): CidrGroupResult {
+  const findings = noFindings();
+  const root = new Field("", findings);
+  const header = readHeader(object, root, [CIDR_GROUP_KIND]);
+  if (header === undefined) return { ok: false, errors: findings.errors };
+  const cidrs = readCidrs((object as Record<string, unknown>)["spec"], root.child("spec"));
+  const labels = readLabels(header.metadata["labels"], root.child("metadata").child("labels"));
+  if (findings.errors.length > 0) return { ok: false, errors: findings.errors };
+  return { ok: true, group: { name: header.key.name, labels, cidrs }, warnings: findings.warnings };
+}
+
+function readCidrs(spec: unknown, at: Field): readonly string[] {
+  const found = new Set<string>();
+  if ((spec ?? null) === null) {
+    at.refuse("is required", "write `spec` with externalCIDRs");
+    return [];
+  }
+  at.object(
+    spec,
+    {
+      externalCIDRs: (content, list) => {
+        for (const cidr of list.list(content, (each, item) => readCidr(each, item, false)) ?? [])
+          found.add(formatCidr(cidr));
+        if (Array.isArray(content) && content.length === 0) list.warn("no prefixes: the group selects nothing");
+      },
+    },
+    { required: ["externalCIDRs"] },
+  );
+  return [...found];
+}
+
+function readLabels(value: unknown, at: Field): Readonly<Record<string, string>> {
+  if ((value ?? null) === null) return {};
+  if (!isObject(value)) {
+    at.refuse("must be a map of strings", "write `key: value` below it", value);
+    return {};
+  }
+  return Object.fromEntries([...at.textMap(value)].filter(([key]) => !key.startsWith(OWNED_PREFIX)));
+}

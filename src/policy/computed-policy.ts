@@ -1,0 +1,154 @@
+import type { Direction } from "../model/verdict.ts";
+import type { Column, ColumnEntry } from "./column.ts";
+import type { DirectionPolicy } from "./direction-policy.ts";
+import { OriginTable } from "./origin.ts";
+import type { EndpointPolicy, L7Redirect, PolicyMapEntry, RuleOrigin } from "./policy-map.ts";
+import { isDenyPrecedence } from "./precedence.ts";
+import type { IdentityChange } from "./selector-cache.ts";
+
+/** Entries that came and went. An entry that changed is in both. */
+export interface EntryChanges {
+  readonly added: readonly PolicyMapEntry[];
+  readonly removed: readonly PolicyMapEntry[];
+}
+
+const NO_CHANGES: EntryChanges = { added: [], removed: [] };
+const DIRECTIONS: readonly Direction[] = ["ingress", "egress"];
+
+function byKey(a: PolicyMapEntry, b: PolicyMapEntry): number {
+  if (a.direction !== b.direction) return a.direction === "ingress" ? -1 : 1;
+  return a.identity - b.identity || a.protocol - b.protocol || a.portPrefix - b.portPrefix || a.port - b.port;
+}
+
+/**
+ * The policy of one endpoint, kept by columns: peers whom the same clauses select share their entries. The lists of the
+ * EndpointPolicy are made of them when they are asked for, and again after identities have come or gone.
+ */
+export class ComputedPolicy implements EndpointPolicy {
+  readonly revision: number;
+  readonly ingress: DirectionPolicy;
+  readonly egress: DirectionPolicy;
+  readonly ingressDefaultOrigin: number;
+  readonly egressDefaultOrigin: number;
+  private readonly table = new OriginTable();
+  private cachedEntries: readonly PolicyMapEntry[] | undefined;
+  private cachedRedirects: readonly L7Redirect[] | undefined;
+
+  constructor(revision: number, ingress: DirectionPolicy, egress: DirectionPolicy) {
+    this.revision = revision;
+    this.ingress = ingress;
+    this.egress = egress;
+    this.ingressDefaultOrigin = this.defaultOrigin(ingress);
+    this.egressDefaultOrigin = this.defaultOrigin(egress);
+  }
+
+  get ingressEnforced(): boolean {
+    return this.ingress.enforced;
+  }
+
+  get egressEnforced(): boolean {
+    return this.egress.enforced;
+  }
+
+  /** Whether single identities can come and go without computing the whole again. */
+  get isIncremental(): boolean {
+    return this.ingress.isIncremental && this.egress.isIncremental;
+  }
+
+  /** How many entries there are, without making them. */
+  get entryCount(): number {
+    let count = 0;
+    for (const { anyColumn, peers } of [this.ingress, this.egress]) {
+      count += anyColumn.entries.length;
+      for (const { ids, column } of peers) count += ids.length * column.entries.length;
+    }
+    return count;
+  }
+
+  /** Visits every entry without making a list of them. Identity 0 = every peer. */
+  forEachEntry(visit: (direction: Direction, identity: number, entry: ColumnEntry) => void): void {
+    for (const direction of DIRECTIONS) {
+      const { anyColumn, peers } = this[direction];
+      for (const entry of anyColumn.entries) visit(direction, 0, entry);
+      for (const { ids, column } of peers) {
+        for (const id of ids) for (const entry of column.entries) visit(direction, id, entry);
+      }
+    }
+  }
+
+  get entries(): readonly PolicyMapEntry[] {
+    if (this.cachedEntries !== undefined) return this.cachedEntries;
+    const entries: PolicyMapEntry[] = [];
+    this.forEachEntry((direction, id, entry) => entries.push(this.entry(direction, id, entry)));
+    this.cachedEntries = entries.sort(byKey);
+    return entries;
+  }
+
+  get redirects(): readonly L7Redirect[] {
+    this.cachedRedirects ??= [this.ingress, this.egress].flatMap(({ redirects, levels }) =>
+      redirects.list(levels, this.table),
+    );
+    return this.cachedRedirects;
+  }
+
+  /** Complete for every entry and redirect that was handed out. */
+  get origins(): readonly (readonly RuleOrigin[])[] {
+    void this.entries;
+    void this.redirects;
+    return this.table.all();
+  }
+
+  originsAt(index: number): readonly RuleOrigin[] {
+    return this.table.all()[index] ?? [];
+  }
+
+  originIndex(origins: readonly RuleOrigin[]): number {
+    return this.table.indexOf(origins);
+  }
+
+  /** A new identity, by the change that the selector cache reported. Only while `isIncremental`. */
+  addIdentity(id: number, change: IdentityChange): EntryChanges {
+    const added = DIRECTIONS.flatMap((direction) =>
+      this.entriesIn(direction, id, this[direction].addIdentity(id, change)),
+    );
+    return this.changed({ added, removed: [] });
+  }
+
+  removeIdentity(id: number, change: IdentityChange): EntryChanges {
+    const removed = DIRECTIONS.flatMap((direction) =>
+      this.entriesIn(direction, id, this[direction].removeIdentity(id, change)),
+    );
+    return this.changed({ added: [], removed });
+  }
+
+  private changed(changes: EntryChanges): EntryChanges {
+    if (changes.added.length === 0 && changes.removed.length === 0) return NO_CHANGES;
+    this.cachedEntries = undefined;
+    this.cachedRedirects = undefined;
+    return changes;
+  }
+
+  private defaultOrigin({ defaultOrigins }: DirectionPolicy): number {
+    return defaultOrigins === undefined ? -1 : this.table.indexOf(defaultOrigins);
+  }
+
+  private entriesIn(direction: Direction, id: number, column: Column | undefined): PolicyMapEntry[] {
+    return column === undefined ? [] : column.entries.map((entry) => this.entry(direction, id, entry));
+  }
+
+  private entry(direction: Direction, identity: number, entry: ColumnEntry): PolicyMapEntry {
+    const { protocol, port, prefix, precedence, authType, redirect, origins } = entry;
+    return {
+      direction,
+      identity,
+      protocol,
+      port,
+      portPrefix: prefix,
+      deny: isDenyPrecedence(precedence),
+      precedence,
+      authType,
+      ...(redirect === undefined ? {} : { redirect }),
+      origin: this.table.indexOf(origins),
+    };
+  }
+}

@@ -1,0 +1,157 @@
+import { Protocol } from "../model/protocol.ts";
+import type { Clause } from "./clause.ts";
+import type { ComputedPolicy } from "./computed-policy.ts";
+import type { DirectionPolicy } from "./direction-policy.ts";
+import { compileDnsRules } from "./dns-rule.ts";
+import {
+  compileHttpRules,
+  type HeaderAction,
+  type HttpRequestFacts,
+  judgeHttpRules,
+  type Secrets,
+} from "./http-rule.ts";
+import { type LookupQuery, type LookupResult, lookup } from "./lookup.ts";
+import type { Origins } from "./origin.ts";
+import { liftClauses } from "./pass-column.ts";
+import { compileServerNames } from "./server-name.ts";
+
+/** What is known of one request; what is absent is not known, `sni: ""` is a client that names no server. */
+export interface L7Facts {
+  readonly http?: HttpRequestFacts;
+  /** The name that is asked for. */
+  readonly dns?: string;
+  readonly sni?: string;
+}
+
+/** Verdict on one request. */
+export interface L7Verdict {
+  /** `unknown`: a rule looks at a fact that is missing. */
+  readonly verdict: "allow" | "deny" | "unknown";
+  /** Rules that decided; empty = no rule allowed it. */
+  readonly origins: Origins;
+  /** With `unknown`: `http`, `dns`, `sni`, or `listener` where a listener of the user's own decides. */
+  readonly missing?: keyof L7Facts | "listener";
+  /** What HTTP rules want done with the headers of an allowed request. */
+  readonly actions: readonly HeaderAction[];
+}
+
+type HttpJudge = ReturnType<typeof compileHttpRules>;
+
+/** One clause, ready to judge requests. */
+interface Link {
+  readonly deny: boolean;
+  readonly origins: Origins;
+  readonly http: HttpJudge | undefined;
+  readonly dns: ((name: string) => boolean) | undefined;
+  readonly serverNames: ((name: string | undefined) => boolean) | undefined;
+  /** The user's own listener has the word. */
+  readonly isListener: boolean;
+}
+
+const NO_ACTIONS: readonly HeaderAction[] = [];
+const REFUSED: L7Verdict = { verdict: "deny", origins: [], actions: NO_ACTIONS };
+
+/** A result belongs to one column of peers and one redirect, so the clauses behind it are always the same. */
+const chains = new WeakMap<LookupResult, readonly Link[]>();
+const compiledHttp = new WeakMap<object, HttpJudge>();
+
+function compiledOf(rules: NonNullable<NonNullable<Clause["l7"]>["http"]>): HttpJudge {
+  const known = compiledHttp.get(rules) ?? compileHttpRules(rules);
+  compiledHttp.set(rules, known);
+  return known;
+}
+
+/** Clauses that cover a peer and port, the highest rank first, passes taken into account. */
+export function coveringClauses(policy: DirectionPolicy, { identity, protocol, port }: LookupQuery): Clause[] {
+  const clauses = [...policy.everyPeer, ...policy.clausesOf(identity)];
+  const covering = liftClauses({ protocol, port, prefix: 16 }, clauses, policy.levels);
+  return covering.sort((a, b) => b.precedence - a.precedence);
+}
+
+function toLink({ verdict, origins, l7 }: Clause, isDns: boolean): Link {
+  return {
+    deny: verdict === "deny",
+    origins,
+    http: isDns || l7?.http === undefined ? undefined : compiledOf(l7.http),
+    dns: isDns && l7?.dns !== undefined ? compileDnsRules(l7.dns) : undefined,
+    serverNames: isDns || l7?.serverNames === undefined ? undefined : compileServerNames(l7.serverNames),
+    isListener: l7?.listener !== undefined,
+  };
+}
+
+function chainOf(policy: DirectionPolicy, query: LookupQuery, result: LookupResult): readonly Link[] {
+  const known = chains.get(result);
+  if (known !== undefined) return known;
+  const clauses = coveringClauses(policy, query);
+  const redirecting = clauses.find(({ l7 }) => l7 !== undefined);
+  const isDns = redirecting?.l7?.parser === "dns";
+  const listener = redirecting?.l7?.listener?.name;
+  // The DNS proxy knows only rules that name its port; a listener only those without a listener or with itself.
+  const counts = ({ filter, l7 }: Clause) =>
+    isDns
+      ? filter.protocol !== Protocol.Any && filter.first === query.port && filter.last === query.port
+      : l7?.listener === undefined || l7.listener.name === listener;
+  const chain = clauses.filter(counts).map((clause) => toLink(clause, isDns));
+  chains.set(result, chain);
+  return chain;
+}
+
+/**
+ * Judges a request on a connection that `lookup` redirects, as Cilium's proxies do: in the order of ranks the first clause
+ * that has a word on the request decides; one with L7 rules has a word only where a rule matches; no word is a refusal.
+ * For any other connection the verdict is that of `lookup`.
+ */
+export function judgeL7(policy: ComputedPolicy, query: LookupQuery, facts: L7Facts, secrets?: Secrets): L7Verdict {
+  const result = lookup(policy, query);
+  if (result.verdict !== "redirect") return { verdict: result.verdict, origins: result.origins, actions: NO_ACTIONS };
+  const direction = query.direction === "ingress" ? policy.ingress : policy.egress;
+  for (const link of chainOf(direction, query, result)) {
+    const verdict = judgeLink(link, facts, secrets);
+    if (verdict !== undefined) return verdict;
+  }
+  return REFUSED;
+}
+
+/** Undefined = the clause has no word on the request. */
+function judgeLink(link: Link, facts: L7Facts, secrets: Secrets | undefined): L7Verdict | undefined {
+  const { origins, deny, dns, http, serverNames, isListener } = link;
+  if (deny) return { verdict: "deny", origins, actions: NO_ACTIONS };
+  if (isListener) return unknown(origins, "listener");
+  if (dns !== undefined) {
+    if (facts.dns === undefined) return unknown(origins, "dns");
+    return dns(facts.dns) ? { verdict: "allow", origins, actions: NO_ACTIONS } : undefined;
+  }
+  if (serverNames !== undefined) {
+    // A request in the clear comes without a name.
+    if (facts.sni === undefined && facts.http === undefined) return unknown(origins, "sni");
+    if (!serverNames(facts.sni)) return undefined;
+  }
+  if (http === undefined) return { verdict: "allow", origins, actions: NO_ACTIONS };
+  if (facts.http === undefined) return unknown(origins, "http");
+  const judged = judgeHttpRules(http, facts.http, secrets);
+  return judged.allowed ? { verdict: "allow", origins, actions: judged.actions } : undefined;
+}
+
+function unknown(origins: Origins, missing: NonNullable<L7Verdict["missing"]>): L7Verdict {
+  return { verdict: "unknown", origins, missing, actions: NO_ACTIONS };
+}
+
+/** The verdict on an HTTP request. */
+export function httpVerdict(
+  policy: ComputedPolicy,
+  query: LookupQuery,
+  http: HttpRequestFacts,
+  secrets?: Secrets,
+): L7Verdict {
+  return judgeL7(policy, query, { http }, secrets);
+}
+
+/** The verdict on a DNS question; `name` with or without the last dot, in any case. */
+export function dnsVerdict(policy: ComputedPolicy, query: LookupQuery, name: string): L7Verdict {
+  return judgeL7(policy, query, { dns: name });
+}
+
+/** The verdict on a TLS client hello; undefined = it names no server. */
+export function serverNameVerdict(policy: ComputedPolicy, query: LookupQuery, name: string | undefined): L7Verdict {
+  return judgeL7(policy, query, { sni: name ?? "" });
+}

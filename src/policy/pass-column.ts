@@ -1,0 +1,139 @@
+import { maskPort } from "../model/port.ts";
+import { Protocol } from "../model/protocol.ts";
+import type { Clause } from "./clause.ts";
+import {
+  type BlockTable,
+  blockKey,
+  type ColumnEntry,
+  entryOf,
+  mergeEntries,
+  type Piece,
+  type PiecesOf,
+} from "./column.ts";
+import type { Levels } from "./precedence.ts";
+
+interface Block {
+  readonly protocol: number;
+  readonly port: number;
+  readonly prefix: number;
+}
+
+function covers({ filter }: Clause, { protocol, port, prefix }: Block): boolean {
+  if (filter.protocol !== Protocol.Any && filter.protocol !== protocol) return false;
+  const last = port + 2 ** (16 - prefix) - 1;
+  return filter.first <= port && last <= filter.last;
+}
+
+/** Highest pass of each tier that covers the block, the last tier first. */
+function passesOver(block: Block, clauses: readonly Clause[]): Clause[] {
+  const best = new Map<number, Clause>();
+  for (const clause of clauses) {
+    if (clause.verdict !== "pass" || !covers(clause, block)) continue;
+    const known = best.get(clause.tier);
+    if (known === undefined || clause.precedence > known.precedence) best.set(clause.tier, clause);
+  }
+  return [...best.values()].sort((a, b) => b.tier - a.tier);
+}
+
+/**
+ * The rank of a clause where these passes hold (the last tier first): each pass of an earlier tier lifts it to right behind
+ * that pass. Undefined when a pass of its own tier goes before it.
+ */
+export function liftedPrecedence(clause: Clause, passes: readonly Clause[], levels: Levels): number | undefined {
+  let precedence = clause.precedence;
+  for (const pass of passes) {
+    if (pass.tier > clause.tier) continue;
+    if (pass.tier === clause.tier) {
+      if (pass.precedence > precedence) return undefined;
+      continue;
+    }
+    precedence += pass.precedence - levels.tierEnd(pass.tier);
+  }
+  return precedence;
+}
+
+/** Clauses with a verdict that cover the block, each at the rank that passes give it there. */
+export function liftClauses(block: Block, clauses: readonly Clause[], levels: Levels): Clause[] {
+  const passes = passesOver(block, clauses);
+  return clauses.flatMap((clause) => {
+    if (clause.verdict === "pass" || !covers(clause, block)) return [];
+    const precedence = liftedPrecedence(clause, passes, levels);
+    if (precedence === undefined) return [];
+    return [precedence === clause.precedence ? clause : { ...clause, precedence }];
+  });
+}
+
+function blocksIn(clauses: readonly Clause[], piecesOf: PiecesOf): Map<number, Block> {
+  const blocks = new Map<number, Block>();
+  for (const clause of clauses) {
+    const { protocol } = clause.filter;
+    for (const { port, prefix } of piecesOf(clause)) {
+      blocks.set(blockKey(protocol, port, prefix), { protocol, port, prefix });
+    }
+  }
+  return blocks;
+}
+
+/** The piece of a clause that holds the block, as a piece of exactly the block. */
+function pieceAt(clause: Clause, block: Block, piecesOf: PiecesOf): Piece {
+  const { port, prefix } = block;
+  const around = piecesOf(clause).find(
+    (piece) => piece.prefix <= prefix && maskPort(port, piece.prefix) === piece.port,
+  );
+  return { port, prefix, ...(around?.redirect === undefined ? {} : { redirect: around.redirect }) };
+}
+
+/**
+ * The entries of one peer where rules pass traffic on to later tiers: what a clause ranks differs from block to block, so
+ * every block that any clause names is decided by itself. `everyPeer` = clauses for every peer, judged together with `own`.
+ */
+export function passEntries(
+  own: readonly Clause[],
+  everyPeer: readonly Clause[],
+  levels: Levels,
+  piecesOf: PiecesOf,
+): Map<number, ColumnEntry> {
+  const all = own.length === 0 ? everyPeer : [...own, ...everyPeer];
+  const entries = new Map<number, ColumnEntry>();
+  for (const [key, block] of blocksIn(all, piecesOf)) {
+    let decided: ColumnEntry | undefined;
+    for (const clause of liftClauses(block, all, levels)) {
+      const entry = entryOf(clause, block.protocol, pieceAt(clause, block, piecesOf));
+      decided = decided === undefined ? entry : mergeEntries(decided, entry);
+    }
+    if (decided !== undefined) entries.set(key, decided);
+  }
+  return entries;
+}
+
+/**
+ * Leaves out what the next wider entry of the peer that is kept says anyway, and what the same block of every peer says
+ * where no wider entry of the peer ranks before it.
+ */
+export function neededPassEntries(own: BlockTable, everyPeer: BlockTable | undefined): ColumnEntry[] {
+  const kept = new Set<ColumnEntry>();
+  const widestFirst = [...own.blocks.values()].sort((a, b) => widthOf(a) - widthOf(b));
+  for (const entry of widestFirst) {
+    const { protocol, port, prefix } = entry;
+    let wider: ColumnEntry | undefined;
+    for (const each of own.wider(protocol, port, prefix)) {
+      if (!kept.has(each)) continue;
+      wider = each;
+      break;
+    }
+    if (wider !== undefined && isSame(wider, entry)) continue;
+    const same = everyPeer?.at(protocol, port, prefix);
+    const isUncovered = wider === undefined || wider.precedence < entry.precedence;
+    if (same === undefined || !isUncovered || !isSame(same, entry)) kept.add(entry);
+  }
+  return [...kept];
+}
+
+/** Bits of the block's key that count. */
+function widthOf({ protocol, prefix }: ColumnEntry): number {
+  return protocol === Protocol.Any ? 0 : 8 + prefix;
+}
+
+function isSame(a: ColumnEntry, b: ColumnEntry): boolean {
+  return a.precedence === b.precedence && a.redirect === b.redirect && a.authType === b.authType && a.log === b.log;
+}

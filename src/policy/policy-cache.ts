@@ -1,0 +1,135 @@
+import type { Labels } from "../model/label.ts";
+import { selects } from "../model/selector.ts";
+import type { ComputedPolicy, EntryChanges } from "./computed-policy.ts";
+import type { NamedPortsOf } from "./named-ports.ts";
+import type { Repository } from "./repository.ts";
+import { resolveEndpointPolicy } from "./resolve.ts";
+import type { PolicyKey, Rule } from "./rule.ts";
+import type { IdentityChange, Selection } from "./selector-cache.ts";
+import type { ResolveOptions, Subject } from "./stance.ts";
+
+interface Shared {
+  readonly key: string;
+  readonly subject: Subject;
+  readonly policy: ComputedPolicy;
+  readonly selections: readonly Selection[];
+}
+
+/** A policy that an identity's coming or going changed. */
+export interface PolicyUpdate {
+  readonly subject: Subject;
+  /** The policy as it is now. Absent `changes` = it was computed anew. */
+  readonly policy: ComputedPolicy;
+  readonly changes?: EntryChanges;
+}
+
+function keyOf({ identity, namedPorts }: Subject): string {
+  return namedPorts.length === 0 ? `${identity}` : `${identity} ${JSON.stringify(namedPorts)}`;
+}
+
+/**
+ * The policies of the endpoints of a node: endpoints with the same identity and port names share one. Identities that come
+ * and go change them in place; a policy object that changes drops those of the endpoints that it selects.
+ */
+export class PolicyCache {
+  private readonly repository: Repository;
+  private readonly namedPorts: NamedPortsOf;
+  private readonly options: ResolveOptions;
+  private readonly shared = new Map<string, Shared>();
+  private readonly users = new Map<Selection, Set<Shared>>();
+  private generation: number;
+
+  constructor(repository: Repository, namedPorts: NamedPortsOf, options: ResolveOptions = {}) {
+    this.repository = repository;
+    this.namedPorts = namedPorts;
+    this.options = options;
+    this.generation = repository.selectors.generation;
+  }
+
+  /** Throws what `resolveEndpointPolicy` throws. */
+  policyOf(subject: Subject): ComputedPolicy {
+    this.checkGeneration();
+    const key = keyOf(subject);
+    return (this.shared.get(key) ?? this.compute(key, subject)).policy;
+  }
+
+  /** Adds or changes an identity. Returns the policies that it changed. */
+  upsertIdentity(id: number, labels: Labels): PolicyUpdate[] {
+    const { selectors } = this.repository;
+    const updates = this.removeIdentity(id);
+    const change = selectors.upsertIdentity(id, labels);
+    return [...updates, ...this.apply(change, (policy) => policy.addIdentity(id, change))];
+  }
+
+  removeIdentity(id: number): PolicyUpdate[] {
+    const change = this.repository.selectors.removeIdentity(id);
+    if (change === undefined) return [];
+    if (this.checkGeneration()) return [];
+    return this.apply(change, (policy) => policy.removeIdentity(id, change));
+  }
+
+  /** Replaces or, without rules, removes a policy object. Returns the subjects whose policies it may change. */
+  replacePolicy(key: PolicyKey, rules: readonly Rule[] | undefined): Subject[] {
+    const old = this.repository.rulesOf(key);
+    if (rules === undefined) this.repository.remove(key);
+    else this.repository.upsert(key, rules);
+    const changed = [...old, ...(rules ?? [])];
+    const affected = [...this.shared.values()].filter(({ subject }) =>
+      changed.some((rule) => selects(rule.subject, subject.labels)),
+    );
+    for (const each of affected) this.drop(each);
+    return affected.map(({ subject }) => subject);
+  }
+
+  /** Something that no single policy object says has changed: services, groups, port names. */
+  clear(): void {
+    this.shared.clear();
+    this.users.clear();
+  }
+
+  /** Rows were numbered anew: what holds them is of no use any more. True = everything was dropped. */
+  private checkGeneration(): boolean {
+    const { generation } = this.repository.selectors;
+    if (generation === this.generation) return false;
+    this.generation = generation;
+    this.clear();
+    return true;
+  }
+
+  private compute(key: string, subject: Subject): Shared {
+    const policy = resolveEndpointPolicy(this.repository, subject, this.namedPorts, this.options);
+    const selections = [...new Set([...policy.ingress.selections(), ...policy.egress.selections()])];
+    const shared = { key, subject, policy, selections };
+    this.shared.set(key, shared);
+    for (const selection of selections) {
+      const users = this.users.get(selection);
+      if (users === undefined) this.users.set(selection, new Set([shared]));
+      else users.add(shared);
+    }
+    return shared;
+  }
+
+  private drop(shared: Shared): void {
+    this.shared.delete(shared.key);
+    for (const selection of shared.selections) {
+      const users = this.users.get(selection);
+      users?.delete(shared);
+      if (users?.size === 0) this.users.delete(selection);
+    }
+  }
+
+  private apply(change: IdentityChange, step: (policy: ComputedPolicy) => EntryChanges): PolicyUpdate[] {
+    const affected = new Set<Shared>();
+    for (const selection of change.selections) for (const user of this.users.get(selection) ?? []) affected.add(user);
+    const updates: PolicyUpdate[] = [];
+    for (const shared of affected) {
+      const { subject, policy, key } = shared;
+      if (policy.isIncremental) updates.push({ subject, policy, changes: step(policy) });
+      else {
+        this.drop(shared);
+        updates.push({ subject, policy: this.compute(key, subject).policy });
+      }
+    }
+    return updates;
+  }
+}

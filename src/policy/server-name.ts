@@ -1,0 +1,21 @@
+import { compileNamePatterns, dnsPatternProblem, hasNameCharacters, isWholeName } from "./dns-pattern.ts";
+
+/** What is wrong with an element of `serverNames`, or undefined. What this accepts, Cilium's proxy accepts too. */
+export function serverNameProblem(pattern: string): string | undefined {
+  return dnsPatternProblem(pattern);
+}
+
+/**
+ * Prepares `serverNames`. The matcher takes the name that a TLS client asks for, in any case; it refuses a client that asks
+ * for none. A dot at the end counts in the client's name, not in the pattern. `*` alone (also `**`) is every proper name.
+ */
+export function compileServerNames(patterns: readonly string[]): (serverName: string | undefined) => boolean {
+  const folded = patterns.map((pattern) => pattern.toLowerCase().replace(/\.$/, ""));
+  const isAnyAllowed = folded.some((pattern) => /^\*+$/.test(pattern));
+  const matches = compileNamePatterns(folded.filter((pattern) => pattern !== ""));
+  return (serverName) => {
+    if (!serverName || !hasNameCharacters(serverName)) return false;
+    const name = serverName.toLowerCase();
+    return (isAnyAllowed && isWholeName(name)) || matches(name);
+  };
+}
