@@ -12,6 +12,6 @@ export const Limits = {
   RegexLength: 4_096,
   /** Instructions of its program, which bound the time that a match may take for each character. */
   RegexProgramSize: 5_000,
-  /** Selectors whose selections are kept up to date; beyond that the least recently used are forgotten. */
-  CachedSelectors: 32_768,
+  /** Subjects whose policies are remembered; beyond that the oldest are forgotten. */
+  CachedSubjects: 4_096,
 } as const;

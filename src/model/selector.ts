@@ -95,6 +95,8 @@ export function isWildcard(selector: Selector): boolean {
 export interface SelectOptions {
   /** Whether CIDRs select nodes too (Cilium's `policy-cidr-match-mode=nodes`); default false. */
   readonly cidrsMatchNodes?: boolean;
+  /** The family that the label `reserved:world` stands for; 0 = none, where both are enabled; default 4. */
+  readonly worldFamily?: 4 | 6 | 0;
 }
 
 /** True when an identity with these labels is selected. */
@@ -103,12 +105,16 @@ export function selects(selector: Selector, labels: Labels, options: SelectOptio
     case "labels":
       return selector.requirements.every((condition) => isMet(condition, labels));
     case "cidr":
-      return isOutside(labels, options) && covers(selector.cidr, labels) && !isExcepted(selector.except, labels);
+      return (
+        isOutside(labels, options) &&
+        covers(selector.cidr, labels, options) &&
+        !isExcepted(selector.except, labels, options)
+      );
     case "cidrGroup":
       return (
         isOutside(labels, options) &&
         selector.requirements.every((condition) => isGroupMet(condition, labels)) &&
-        !isExcepted(selector.except, labels)
+        !isExcepted(selector.except, labels, options)
       );
     case "fqdn": {
       const key = fqdnLabelKey(selector);
@@ -159,8 +165,8 @@ function isNodeLabel({ source, key }: Label): boolean {
   return source === "reserved" && (key === "host" || key === "remote-node");
 }
 
-function isExcepted(except: readonly Cidr[], labels: Labels): boolean {
-  return except.some((excluded) => covers(excluded, labels));
+function isExcepted(except: readonly Cidr[], labels: Labels, options: SelectOptions): boolean {
+  return except.some((excluded) => covers(excluded, labels, options));
 }
 
 /** In and NotIn look for the encoded value, the others for the plain key. */
@@ -178,11 +184,17 @@ function isGroupMet({ source, key, operator, values }: Requirement, labels: Labe
   }
 }
 
-/** A prefix of length 0 stands for the world label of its family, so it covers identities without a prefix too. */
-function covers(outer: Cidr, labels: Labels): boolean {
-  const inner = cidrOfLabels(labels);
-  if (outer.length > 0) return inner !== undefined && cidrContains(outer, inner);
-  return labels.some(
-    (label) => label.source === "reserved" && (label.key === "world" || label.key === `world-ipv${outer.family}`),
-  );
+/** Keys of the labels that a prefix of length 0 stands for: the world of its family. */
+export function worldKeys(family: 4 | 6, { worldFamily = 4 }: SelectOptions): string[] {
+  return family === worldFamily ? ["world", `world-ipv${family}`] : [`world-ipv${family}`];
+}
+
+/** A prefix of length 0 covers identities without a prefix too. */
+function covers(outer: Cidr, labels: Labels, options: SelectOptions): boolean {
+  if (outer.length > 0) {
+    const inner = cidrOfLabels(labels);
+    return inner !== undefined && cidrContains(outer, inner);
+  }
+  const keys = worldKeys(outer.family, options);
+  return labels.some(({ source, key }) => source === "reserved" && keys.includes(key));
 }

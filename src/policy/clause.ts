@@ -1,7 +1,8 @@
+import { labelSelector, requirement } from "../model/selector.ts";
 import type { DnsRule, HttpRule } from "./l7-rule.ts";
 import { mergeOrigins, type Origins } from "./origin.ts";
 import { type Levels, precedenceOf } from "./precedence.ts";
-import type { AuthMode, RuleVerdict } from "./rule.ts";
+import type { AuthMode, RuleVerdict, TlsContext } from "./rule.ts";
 import type { Selection } from "./selector-cache.ts";
 import type { L7Settings, Parser, PortFilter, Statement } from "./statement.ts";
 
@@ -65,7 +66,11 @@ function withWildcard(l7: L7Settings): L7Settings {
 
 const STRENGTH: Readonly<Record<RuleVerdict, number>> = { deny: 2, allow: 1, pass: 0 };
 
+/** Selects nobody ever, so what rules say about it cannot be a contradiction. */
+const NONE = labelSelector([requirement("reserved:none", "In", [""])]).text;
+
 function mergeClauses(a: Clause, b: Clause): Clause {
+  if (a.selection?.selector.text === NONE) return a;
   const [levelA, levelB] = [Math.floor(a.precedence / 256), Math.floor(b.precedence / 256)];
   if (levelA !== levelB) return levelA > levelB ? a : b;
   if (a.verdict !== b.verdict) return STRENGTH[a.verdict] > STRENGTH[b.verdict] ? a : b;
@@ -144,7 +149,8 @@ function sameOrOne<K extends "terminatingTLS" | "originatingTLS">(
   field: K,
 ): Partial<L7Settings> {
   const [first, second] = [x[field], y[field]];
-  if (first !== undefined && second !== undefined && JSON.stringify(first) !== JSON.stringify(second))
+  const nameOf = (tls: TlsContext) => `${tls.secret.namespace}/${tls.secret.name}`;
+  if (first !== undefined && second !== undefined && nameOf(first) !== nameOf(second))
     throw conflict(a, b, `different ${field}`);
   const found = first ?? second;
   return found === undefined ? {} : { [field]: found };

@@ -70,20 +70,18 @@ export function entryOf(clause: Clause, protocol: number, { port, prefix, redire
   };
 }
 
-/** Cilium's merge of two map entries: on one level allows add up, and a redirect of higher rank takes the traffic. */
+/**
+ * Cilium's merge of two map entries: the earlier level or the deny wins; on one level allows add up, and a redirect of higher
+ * rank takes the traffic. What one of two allows asks for by itself is asked for, whatever their levels.
+ */
 export function mergeEntries(a: ColumnEntry, b: ColumnEntry): ColumnEntry {
   const isDeny = isDenyPrecedence(a.precedence);
-  if (levelOf(a.precedence) !== levelOf(b.precedence) || isDeny !== isDenyPrecedence(b.precedence))
-    return a.precedence > b.precedence ? a : b;
+  if (isDeny !== isDenyPrecedence(b.precedence)) return a.precedence > b.precedence ? a : b;
   const first = isAhead(a, b) ? a : b;
   const auth = a.hasOwnAuth === b.hasOwnAuth ? (a.authType >= b.authType ? a : b) : a.hasOwnAuth ? a : b;
-  return {
-    ...first,
-    authType: auth.authType,
-    hasOwnAuth: auth.hasOwnAuth,
-    log: a.log || b.log,
-    origins: mergeOrigins(a.origins, b.origins),
-  };
+  const { authType, hasOwnAuth } = isDeny ? first : auth;
+  if (levelOf(a.precedence) !== levelOf(b.precedence)) return { ...first, authType, hasOwnAuth };
+  return { ...first, authType, hasOwnAuth, log: a.log || b.log, origins: mergeOrigins(a.origins, b.origins) };
 }
 
 function isAhead(a: ColumnEntry, b: ColumnEntry): boolean {
@@ -203,7 +201,8 @@ function withWiderAuth(entry: ColumnEntry, own: BlockTable, everyPeer: BlockTabl
   const isDeny = isDenyPrecedence(precedence);
   const denies = (other: ColumnEntry) =>
     other !== entry && isDenyPrecedence(other.precedence) && other.precedence >= precedence;
-  if (own.someCovering(protocol, port, prefix, denies) || everyPeer.someCovering(protocol, port, prefix, denies))
+  const outranks = (other: ColumnEntry) => denies(other) || (isDeny && other.precedence > precedence);
+  if (own.someCovering(protocol, port, prefix, outranks) || everyPeer.someCovering(protocol, port, prefix, outranks))
     return undefined;
   if (isDeny) return entry;
   let kept = entry;
@@ -213,7 +212,7 @@ function withWiderAuth(entry: ColumnEntry, own: BlockTable, everyPeer: BlockTabl
       if (!entry.hasOwnAuth) return undefined;
       kept = { ...kept, redirect: wider.redirect, precedence: wider.precedence };
     }
-    if (isSettled || !wider.hasOwnAuth || levelOf(wider.precedence) < levelOf(precedence)) continue;
+    if (isSettled || !wider.hasOwnAuth) continue;
     kept = { ...kept, authType: wider.authType };
     isSettled = true;
   }

@@ -28,8 +28,6 @@ export class ComputedPolicy implements EndpointPolicy {
   readonly revision: number;
   readonly ingress: DirectionPolicy;
   readonly egress: DirectionPolicy;
-  readonly ingressDefaultOrigin: number;
-  readonly egressDefaultOrigin: number;
   private readonly table = new OriginTable();
   private cachedEntries: readonly PolicyMapEntry[] | undefined;
   private cachedRedirects: readonly L7Redirect[] | undefined;
@@ -38,8 +36,14 @@ export class ComputedPolicy implements EndpointPolicy {
     this.revision = revision;
     this.ingress = ingress;
     this.egress = egress;
-    this.ingressDefaultOrigin = this.defaultOrigin(ingress);
-    this.egressDefaultOrigin = this.defaultOrigin(egress);
+  }
+
+  get ingressDefaultOrigin(): number {
+    return this.defaultOrigin(this.ingress);
+  }
+
+  get egressDefaultOrigin(): number {
+    return this.defaultOrigin(this.egress);
   }
 
   get ingressEnforced(): boolean {
@@ -93,17 +97,8 @@ export class ComputedPolicy implements EndpointPolicy {
 
   /** Complete for every entry and redirect that was handed out. */
   get origins(): readonly (readonly RuleOrigin[])[] {
-    void this.entries;
-    void this.redirects;
+    void [this.ingressDefaultOrigin, this.egressDefaultOrigin, this.entries, this.redirects];
     return this.table.all();
-  }
-
-  originsAt(index: number): readonly RuleOrigin[] {
-    return this.table.all()[index] ?? [];
-  }
-
-  originIndex(origins: readonly RuleOrigin[]): number {
-    return this.table.indexOf(origins);
   }
 
   /** A new identity, by the change that the selector cache reported. Only while `isIncremental`. */

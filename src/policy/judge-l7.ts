@@ -105,11 +105,16 @@ export function judgeL7(policy: ComputedPolicy, query: LookupQuery, facts: L7Fac
   const result = lookup(policy, query);
   if (result.verdict !== "redirect") return { verdict: result.verdict, origins: result.origins, actions: NO_ACTIONS };
   const direction = query.direction === "ingress" ? policy.ingress : policy.egress;
+  let open: L7Verdict | undefined;
   for (const link of chainOf(direction, query, result)) {
     const verdict = judgeLink(link, facts, secrets);
-    if (verdict !== undefined) return verdict;
+    if (verdict === undefined) continue;
+    // Where the rest allows the request anyway, a missing fact does not matter; what a listener does is its own affair.
+    if (verdict.missing === "listener") return verdict;
+    if (verdict.verdict !== "unknown") return verdict.verdict === "allow" ? verdict : (open ?? verdict);
+    open ??= verdict;
   }
-  return REFUSED;
+  return open ?? REFUSED;
 }
 
 /** Undefined = the clause has no word on the request. */

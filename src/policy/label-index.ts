@@ -2,7 +2,7 @@ import { type Cidr, cidrContains, formatCidr } from "../model/cidr.ts";
 import { encodedGroupKey } from "../model/cidr-group-label.ts";
 import { cidrOfKey } from "../model/cidr-label.ts";
 import { formatLabel, type Label } from "../model/label.ts";
-import { fqdnLabelKey, type Requirement, type SelectOptions, type Selector } from "../model/selector.ts";
+import { fqdnLabelKey, type Requirement, type SelectOptions, type Selector, worldKeys } from "../model/selector.ts";
 
 /**
  * One condition of a selector, as a set of labels: it is met by an identity that has one of them, or, when `negative`, has
@@ -46,9 +46,8 @@ function withKeys(keys: readonly string[], source: string): Membership {
   return { text: JSON.stringify([source, ...keys]), keys, hasLabel: (label) => label.source === source };
 }
 
-function inPrefix(outer: Cidr): Membership {
-  // A prefix of length 0 stands for the world label of its family.
-  if (outer.length === 0) return withKeys(["world", `world-ipv${outer.family}`], "reserved");
+function inPrefix(outer: Cidr, options: SelectOptions): Membership {
+  if (outer.length === 0) return withKeys(worldKeys(outer.family, options), "reserved");
   return {
     text: formatCidr(outer),
     keys: [],
@@ -57,11 +56,12 @@ function inPrefix(outer: Cidr): Membership {
   };
 }
 
-function meeting({ source, key, operator, values }: Requirement): Membership {
+function meeting({ source, key, operator, values }: Requirement, options: SelectOptions): Membership {
   const wanted = operator === "In" || operator === "NotIn" ? new Set(values) : undefined;
   const outer = source === "cidr" ? cidrOfKey(key) : undefined;
   // A `cidr:` label has no value and satisfies every `cidr:` key that contains it.
-  if (outer !== undefined) return wanted === undefined || wanted.has("") ? inPrefix(outer) : withKeys([], "none");
+  if (outer !== undefined)
+    return wanted === undefined || wanted.has("") ? inPrefix(outer, options) : withKeys([], "none");
   return {
     text: JSON.stringify([source, key, wanted === undefined ? null : values]),
     keys: [key],
@@ -93,8 +93,11 @@ export class LabelIndex {
   private readonly holders: SharedCondition[][] = [];
   /** Whom CIDR selectors may select: what is outside the cluster, and nodes where that is asked for. */
   private readonly outside: Membership;
+  private readonly options: SelectOptions;
 
-  constructor({ cidrsMatchNodes = false }: SelectOptions = {}) {
+  constructor(options: SelectOptions = {}) {
+    const { cidrsMatchNodes = false } = options;
+    this.options = options;
     this.outside = withKeys(cidrsMatchNodes ? [...WORLD_KEYS, ...NODE_KEYS] : WORLD_KEYS, "reserved");
   }
 
@@ -128,15 +131,15 @@ export class LabelIndex {
 
   /** Conditions that are all met by exactly the identities that the selector selects. Give them back with `release`. */
   conditionsOf(selector: Selector): readonly Condition[] {
-    const except = (cidrs: readonly Cidr[]) => cidrs.map((cidr) => this.condition(inPrefix(cidr), true));
+    const except = (cidrs: readonly Cidr[]) => cidrs.map((cidr) => this.condition(inPrefix(cidr, this.options), true));
     switch (selector.kind) {
       case "labels":
-        return selector.requirements.map((each) => this.condition(meeting(each), isNegative(each)));
+        return selector.requirements.map((each) => this.condition(meeting(each, this.options), isNegative(each)));
       case "fqdn":
         return [this.condition(withKeys([fqdnLabelKey(selector)], "fqdn"), false)];
       case "cidr":
         return [
-          this.condition(inPrefix(selector.cidr), false),
+          this.condition(inPrefix(selector.cidr, this.options), false),
           this.condition(this.outside, false),
           ...except(selector.except),
         ];

@@ -1,6 +1,8 @@
 import type { Labels } from "../model/label.ts";
 import { selects } from "../model/selector.ts";
+import type { Direction } from "../model/verdict.ts";
 import type { ComputedPolicy, EntryChanges } from "./computed-policy.ts";
+import type { DirectionPolicy } from "./direction-policy.ts";
 import type { NamedPortsOf } from "./named-ports.ts";
 import type { Repository } from "./repository.ts";
 import { resolveEndpointPolicy } from "./resolve.ts";
@@ -37,6 +39,8 @@ export class PolicyCache {
   private readonly options: ResolveOptions;
   private readonly shared = new Map<string, Shared>();
   private readonly users = new Map<Selection, Set<Shared>>();
+  /** What is left of policies that were dropped: the directions that nothing has changed. */
+  private readonly unchanged = new Map<string, Partial<Record<Direction, DirectionPolicy>>>();
   private generation: number;
 
   constructor(repository: Repository, namedPorts: NamedPortsOf, options: ResolveOptions = {}) {
@@ -62,6 +66,8 @@ export class PolicyCache {
   }
 
   removeIdentity(id: number): PolicyUpdate[] {
+    // What is not in use does not follow the identities.
+    this.unchanged.clear();
     const change = this.repository.selectors.removeIdentity(id);
     if (change === undefined) return [];
     if (this.checkGeneration()) return [];
@@ -77,7 +83,7 @@ export class PolicyCache {
     const affected = [...this.shared.values()].filter(({ subject }) =>
       changed.some((rule) => selects(rule.subject, subject.labels)),
     );
-    for (const each of affected) this.drop(each);
+    for (const each of affected) this.keepUnchanged(each, changed);
     return affected.map(({ subject }) => subject);
   }
 
@@ -85,6 +91,19 @@ export class PolicyCache {
   clear(): void {
     this.shared.clear();
     this.users.clear();
+    this.unchanged.clear();
+  }
+
+  /** Only the directions that the changed rules speak of are computed again. */
+  private keepUnchanged(shared: Shared, changed: readonly Rule[]): void {
+    this.drop(shared);
+    const speaks = (direction: Direction) =>
+      changed.some(({ elements }) => elements.some((element) => element.direction === direction));
+    const { ingress, egress } = shared.policy;
+    this.unchanged.set(shared.key, {
+      ...(speaks("ingress") ? {} : { ingress }),
+      ...(speaks("egress") ? {} : { egress }),
+    });
   }
 
   /** Rows were numbered anew: what holds them is of no use any more. True = everything was dropped. */
@@ -97,7 +116,9 @@ export class PolicyCache {
   }
 
   private compute(key: string, subject: Subject): Shared {
-    const policy = resolveEndpointPolicy(this.repository, subject, this.namedPorts, this.options);
+    const unchanged = this.unchanged.get(key);
+    this.unchanged.delete(key);
+    const policy = resolveEndpointPolicy(this.repository, subject, this.namedPorts, this.options, unchanged);
     const selections = [...new Set([...policy.ingress.selections(), ...policy.egress.selections()])];
     const shared = { key, subject, policy, selections };
     this.shared.set(key, shared);

@@ -1,5 +1,6 @@
 import { formatCidr } from "../model/cidr.ts";
 import { compareText, type Labels } from "../model/label.ts";
+import { Limits } from "../model/limits.ts";
 import { type FqdnSelector, isWildcard, type Selector, selects } from "../model/selector.ts";
 import type { Direction } from "../model/verdict.ts";
 import { type Origins, originOf } from "./origin.ts";
@@ -31,8 +32,20 @@ interface Entry extends StoredPolicy {
   compiled: readonly CompiledRule[] | undefined;
   /** What `compiled` holds of the selector cache. */
   selections: Selection[];
-  /** Rules that select a subject, by its labels: endpoints are computed again and again. */
-  readonly matches: WeakMap<Labels, readonly Rule[]>;
+}
+
+/** A policy with those of its rules that select a subject. */
+interface Match {
+  readonly entry: Entry;
+  readonly rules: readonly Rule[];
+}
+
+/** The policies of one subject: endpoints are computed again and again, and mostly for a change of one policy. */
+interface SubjectMatches {
+  readonly namespace: string;
+  readonly isNode: boolean;
+  /** Clusterwide policies and those of the namespace, each part sorted by name. */
+  readonly parts: readonly [Match[], Match[]];
 }
 
 function idOf({ kind, namespace, name }: Omit<PolicyKey, "uid">): string {
@@ -47,6 +60,8 @@ export class Repository {
   private readonly byNamespace = new Map<string, Entry[]>();
   private readonly services = new Map<string, ServiceFacts>();
   private readonly groups = new Map<string, CidrGroup>();
+  /** By the labels of the subject; the least recently used go first. */
+  private readonly subjects = new Map<Labels, SubjectMatches>();
   private count = 1;
 
   constructor(selectors: SelectorCache = new SelectorCache()) {
@@ -62,13 +77,14 @@ export class Repository {
   upsert(key: PolicyKey, rules: readonly Rule[]): void {
     const id = idOf(key);
     const old = this.policies.get(id);
-    const entry: Entry = { id, key, rules, compiled: undefined, selections: [], matches: new WeakMap() };
+    const entry: Entry = { id, key, rules, compiled: undefined, selections: [] };
     this.policies.set(id, entry);
     const siblings = (this.byNamespace.get(key.namespace) ?? []).filter((each) => each !== old);
     // Kept sorted by name, so that results do not depend on the order of arrival.
     const place = siblings.findIndex((each) => compareText(each.id, id) > 0);
     siblings.splice(place === -1 ? siblings.length : place, 0, entry);
     this.byNamespace.set(key.namespace, siblings);
+    for (const [labels, matches] of this.subjects) rematch(labels, matches, old, entry);
     // What the new rules share with the old ones is not computed again.
     if (old?.compiled !== undefined) this.compiledOf(entry);
     if (old !== undefined) this.drop(old);
@@ -83,6 +99,7 @@ export class Repository {
     const siblings = this.byNamespace.get(key.namespace)!.filter((each) => each !== entry);
     if (siblings.length === 0) this.byNamespace.delete(key.namespace);
     else this.byNamespace.set(key.namespace, siblings);
+    for (const [labels, matches] of this.subjects) rematch(labels, matches, entry, undefined);
     this.drop(entry);
     this.count++;
     return true;
@@ -129,15 +146,23 @@ export class Repository {
    */
   rulesSelecting(labels: Labels, namespace: string | undefined, isNode: boolean): CompiledRule[] {
     const found: CompiledRule[] = [];
-    const own = namespace === undefined || namespace === "" ? [] : (this.byNamespace.get(namespace) ?? []);
-    for (const entries of [this.byNamespace.get("") ?? [], own]) {
-      for (const entry of entries) {
-        const rules = matchesOf(entry, labels, isNode);
-        if (rules.length === 0) continue;
+    for (const part of this.matchesFor(labels, namespace ?? "", isNode).parts) {
+      for (const { entry, rules } of part) {
         for (const compiled of this.compiledOf(entry)) if (rules.includes(compiled.rule)) found.push(compiled);
       }
     }
     return found;
+  }
+
+  private matchesFor(labels: Labels, namespace: string, isNode: boolean): SubjectMatches {
+    const known = this.subjects.get(labels);
+    if (known !== undefined && known.namespace === namespace && known.isNode === isNode) return known;
+    const partOf = (entries: readonly Entry[] = []) => entries.flatMap((entry) => matchOf(entry, labels, isNode));
+    const own = namespace === "" ? undefined : this.byNamespace.get(namespace);
+    const matches: SubjectMatches = { namespace, isNode, parts: [partOf(this.byNamespace.get("")), partOf(own)] };
+    this.subjects.set(labels, matches);
+    if (this.subjects.size > Limits.CachedSubjects) this.subjects.delete(this.subjects.keys().next().value!);
+    return matches;
   }
 
   /** The rules as `cilium policy get` prints them. */
@@ -195,12 +220,22 @@ export class Repository {
   }
 }
 
-function matchesOf({ matches, rules }: Entry, labels: Labels, isNode: boolean): readonly Rule[] {
-  const known = matches.get(labels);
-  if (known !== undefined) return known;
-  const found = rules.filter((rule) => rule.isNode === isNode && selects(rule.subject, labels));
-  matches.set(labels, found);
-  return found;
+/** The match as a list of one, or none. */
+function matchOf(entry: Entry, labels: Labels, isNode: boolean): Match[] {
+  const rules = entry.rules.filter((rule) => rule.isNode === isNode && selects(rule.subject, labels));
+  return rules.length === 0 ? [] : [{ entry, rules }];
+}
+
+/** Takes the old policy out of a subject's list and the new one in, at its place. */
+function rematch(labels: Labels, matches: SubjectMatches, old: Entry | undefined, fresh: Entry | undefined): void {
+  const { namespace } = (fresh ?? old)!.key;
+  if (namespace !== "" && namespace !== matches.namespace) return;
+  const part = matches.parts[namespace === "" ? 0 : 1];
+  const index = part.findIndex(({ entry }) => entry === old);
+  if (index !== -1) part.splice(index, 1);
+  if (fresh === undefined) return;
+  const place = part.findIndex(({ entry }) => compareText(entry.id, fresh.id) > 0);
+  part.splice(place === -1 ? part.length : place, 0, ...matchOf(fresh, labels, matches.isNode));
 }
 
 function isSameRank(a: Ranked, b: Ranked): boolean {

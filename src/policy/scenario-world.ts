@@ -1,7 +1,7 @@
 import { ReservedIdentity } from "../model/addresses.ts";
 import { bitsOf, type Cidr, cidrContains, parseAddress, parseCidr } from "../model/cidr.ts";
 import { cidrGroupLabels } from "../model/cidr-group-label.ts";
-import { cidrLabels } from "../model/cidr-label.ts";
+import { cidrKey } from "../model/cidr-label.ts";
 import { identityCandidates, identityLabelsOfPod, reservedIdentities } from "../model/identity.ts";
 import { formatLabel, formatLabels, type Label, type Labels, parseLabel, toLabels } from "../model/label.ts";
 import { protocolNumber } from "../model/protocol.ts";
@@ -38,6 +38,7 @@ export class ScenarioWorld {
   private readonly portsByIdentity = new Map<number, NamedPort[]>();
   private readonly identityByLabels = new Map<string, number>();
   private readonly isDualStack: boolean;
+  private readonly worldFamily: 4 | 6;
   private readonly cidrsMatchNodes: boolean;
   private nextLocal = FIRST_LOCAL_IDENTITY;
 
@@ -45,6 +46,7 @@ export class ScenarioWorld {
   constructor(scenario: Scenario, repository: Repository) {
     const { config = {} } = scenario;
     this.repository = repository;
+    this.worldFamily = config.enableIPv4 === false ? 6 : 4;
     this.isDualStack = config.enableIPv4 !== false && config.enableIPv6 === true;
     this.cidrsMatchNodes = (config.cidrMatchMode ?? []).includes("nodes");
     const hostLabels = (scenario.hostLabels ?? []).map(parseLabel);
@@ -152,7 +154,7 @@ export class ScenarioWorld {
     }
     // A group's prefix has the group's labels alone, unless a policy names it too.
     for (const text of requiredCidrs(this.repository, { groups: false })) {
-      add(text, cidrLabels(parseCidr(text)!, this.isDualStack));
+      add(text, [{ source: "cidr", key: cidrKey(parseCidr(text)!), value: "" }]);
     }
     for (const [text, labels] of Object.entries(given)) add(text, labels.map(parseLabel));
     for (const selector of requiredFqdns(this.repository)) {
@@ -169,8 +171,7 @@ export class ScenarioWorld {
     const world = this.byName.get("reserved:world")!;
     for (const everything of ["0.0.0.0/0", "::/0"]) {
       const cidr = parseCidr(everything)!;
-      const name = this.isDualStack ? `reserved:world-ipv${cidr.family}` : "reserved:world";
-      this.prefixes.push({ cidr, somebody: this.byName.get(name) ?? world });
+      this.prefixes.push({ cidr, somebody: this.byName.get(`reserved:${this.worldKey(cidr.family)}`) ?? world });
     }
     for (const { cidr } of outside.values()) {
       const labels = this.settled(cidr, inheritedLabels(cidr, outside));
@@ -178,13 +179,17 @@ export class ScenarioWorld {
     }
   }
 
+  /** Where one family alone is enabled, its world is `world`; the other's is a label that no identity of its own has. */
+  private worldKey(family: 4 | 6): string {
+    return !this.isDualStack && family === this.worldFamily ? "world" : `world-ipv${family}`;
+  }
+
   /** What is in the cluster is not outside it: the labels that contradict each other go, and world is added or taken. */
   private settled(cidr: Cidr, labels: readonly Label[]): Labels {
     const isNode = labels.some((label) => isReserved(label, ["host", "remote-node"]));
     const isInCluster = isNode || labels.some((label) => isReserved(label, IN_CLUSTER));
     if (!isInCluster) {
-      const world = this.isDualStack ? `world-ipv${cidr.family}` : "world";
-      return toLabels([...labels, { source: "reserved", key: world, value: "" }]);
+      return toLabels([...labels, { source: "reserved", key: this.worldKey(cidr.family), value: "" }]);
     }
     const keepsCidr = isNode && this.cidrsMatchNodes;
     return toLabels(

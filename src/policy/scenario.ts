@@ -52,8 +52,10 @@ class Evaluation {
 
   constructor(scenario: Scenario) {
     this.scenario = scenario;
-    const cidrsMatchNodes = (scenario.config?.cidrMatchMode ?? []).includes("nodes");
-    this.repository = new Repository(new SelectorCache({ cidrsMatchNodes }));
+    const { cidrMatchMode = [], enableIPv4 = true, enableIPv6 = false } = scenario.config ?? {};
+    const worldFamily = enableIPv4 && enableIPv6 ? 0 : enableIPv4 ? 4 : 6;
+    const cidrsMatchNodes = cidrMatchMode.includes("nodes");
+    this.repository = new Repository(new SelectorCache({ cidrsMatchNodes, worldFamily }));
     this.refused = scenario.policies.flatMap((policy, index) => this.addPolicy(policy, index));
     for (const service of scenario.services ?? []) this.repository.setService(service.namespace, service.name, service);
     this.world = new ScenarioWorld(scenario, this.repository);

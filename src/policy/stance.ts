@@ -100,8 +100,12 @@ export function stanceOf(
     return isForced
       ? { enforced: true, statements: [], ranks: [], defaultOrigins: [BuiltInOrigin.alwaysEnforced] }
       : open;
-  const statements = speaking.flatMap((rule) => rule.statements[direction]);
-  const ranks = speaking.flatMap((rule) => rule.ranks[direction]);
+  const statements: Statement[] = [];
+  const ranks: Ranked[] = [];
+  for (const rule of speaking) {
+    statements.push(...rule.statements[direction]);
+    ranks.push(...rule.ranks[direction]);
+  }
   let defaultOrigins: Origins = speaking
     .filter(({ rule }) => rule.defaultDeny[direction])
     .flatMap(({ first }) => first[direction]!);

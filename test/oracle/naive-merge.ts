@@ -32,6 +32,7 @@ export interface Said {
   http: readonly HttpRule[];
   dns: readonly DnsRule[];
   serverNames: readonly string[];
+  /** The secret, which Envoy fetches itself: what the rule takes from it makes no difference to the agent. */
   terminatingTLS: string;
   originatingTLS: string;
   auth: AuthMode | undefined;
@@ -50,6 +51,8 @@ export interface Choices {
   readonly orderlessNames?: boolean;
   /** A rule with server names has no word on a request that came without one of them. */
   readonly namesOfRequests?: boolean;
+  /** The DNS proxy knows every rule that names the very port, by number or by name and of any tier. */
+  readonly unitedNames?: boolean;
 }
 
 /** Merges the elements, which are in Cilium's order. Throws a Contradiction. */
@@ -139,8 +142,8 @@ function statements(
     http: parser === "" ? [] : http,
     dns: parser === "" ? [] : dns,
     serverNames: rule.serverNames ?? [],
-    terminatingTLS: JSON.stringify(rule.terminatingTLS) ?? "",
-    originatingTLS: JSON.stringify(rule.originatingTLS) ?? "",
+    terminatingTLS: JSON.stringify(rule.terminatingTLS?.secret) ?? "",
+    originatingTLS: JSON.stringify(rule.originatingTLS?.secret) ?? "",
     auth,
   }));
 }

@@ -169,12 +169,14 @@ function judge(world: World, direction: Direction, subject: Party, peer: Party, 
       .filter((each) => isAimedAt(direction, each, subject, peer, query))
       .sort((a, b) => a.tier - b.tier || a.priority - b.priority || rank(b) - rank(a));
     const names = () =>
-      passesDns(
-        world,
-        said.filter((each) => beginsAt(world, direction, each, said, subject, query)),
-        peer,
-        query,
-      );
+      world.choices.unitedNames
+        ? passesUnited(matching, query)
+        : passesDns(
+            world,
+            said.filter((each) => beginsAt(world, direction, each, said, subject, query)),
+            peer,
+            query,
+          );
     const envoy = (first: Said) => passesEnvoy(world, matching, first, query);
     return decide(matching, (first) => (first.parser === "dns" ? names() : envoy(first)));
   } catch (error) {
@@ -273,6 +275,14 @@ function passesDns(
   return here.some((each) => each.dns.length === 0 || compileDnsRules(each.dns)(dns));
 }
 
+function passesUnited(matching: readonly Said[], { dns }: ScenarioQuery): boolean | undefined {
+  if (dns === undefined) return undefined;
+  const isExact = ({ filter: { protocol, name, port, endPort } }: Said) =>
+    protocol !== Protocol.Any && (name === undefined ? port > 0 && endPort <= port : endPort === 0);
+  const hasName = (said: Said) => said.dns.length === 0 || compileDnsRules(said.dns)(dns);
+  return firstAllowing(matching.filter(isExact), hasName) !== undefined;
+}
+
 /**
  * A new connection is judged by the name that its TLS client asks for, a client without one by no name, and then the request
  * where the proxy reads HTTP.
@@ -290,8 +300,11 @@ function passesEnvoy(
     said.http.length === 0 || compileHttpRules(said.http)(requestOf(http ?? {}), secretsOf(scenario));
   const isRead = (said: Said) => http !== undefined || said.http.length === 0;
   if (choices.namesOfRequests) {
-    const last = firstAllowing(matching, (said) => hasName(said) && (!isRead(said) || hasRequest(said)));
-    return last === undefined || isRead(last) ? last !== undefined : undefined;
+    // A missing request does not matter where all requests, or none, would pass.
+    if (firstAllowing(matching, (said) => hasName(said) && isRead(said) && hasRequest(said))) return true;
+    const isOpen =
+      firstAllowing(matching, (said) => hasName(said) && (!isRead(said) || hasRequest(said))) !== undefined;
+    return isOpen ? undefined : false;
   }
   if (firstAllowing(matching, hasName) === undefined) return false;
   if (first.parser === "tls") return true;

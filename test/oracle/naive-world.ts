@@ -4,7 +4,7 @@ import { cidrKey } from "../../src/model/cidr-label.ts";
 import { identityLabelsOfPod, reservedIdentities } from "../../src/model/identity.ts";
 import { formatLabel, type Label, type Labels, parseLabel, toLabels } from "../../src/model/label.ts";
 import { protocolNumber } from "../../src/model/protocol.ts";
-import { type FqdnSelector, fqdnLabelKey, type Selector, selects } from "../../src/model/selector.ts";
+import { cidrSelector, type FqdnSelector, fqdnLabelKey, type Selector, selects } from "../../src/model/selector.ts";
 import { compileFqdn } from "../../src/policy/dns-rule.ts";
 import type { CidrGroup } from "../../src/policy/rule.ts";
 import type { Scenario } from "../../src/policy/scenario.ts";
@@ -67,7 +67,13 @@ function pod(endpoint: ScenarioEndpoint, scenario: Scenario): Party {
 
 /** Whether the selector means these labels. */
 export function isSelected({ config }: Scenario, selector: Selector, { labels }: Party): boolean {
-  return selects(selector, labels, { cidrsMatchNodes: config?.cidrMatchMode?.includes("nodes") === true });
+  const options = { cidrsMatchNodes: config?.cidrMatchMode?.includes("nodes") === true };
+  if (selector.kind !== "cidr" || selector.cidr.length > 0) return selects(selector, labels, options);
+  // All of a family is its world, which has the family in its label unless it is the only one there is.
+  const isOnly = selector.cidr.family === 4 ? config?.enableIPv6 !== true : config?.enableIPv4 === false;
+  const world = isOnly ? "world" : `world-ipv${selector.cidr.family}`;
+  const isExcepted = selector.except.some((except) => selects(cidrSelector(except), labels, options));
+  return labels.some(({ source, key }) => source === "reserved" && key === world) && !isExcepted;
 }
 
 export function pods(scenario: Scenario): Party[] {

@@ -77,7 +77,7 @@ export function peerSelector(random: Random): object {
 
 function cidr(random: Random, { hasIPv6 }: Surroundings): string {
   if (hasIPv6 && random.percent(40)) return random.pick(CIDRS6);
-  return random.percent(3) ? "2001:db8::/32" : random.pick(CIDRS4);
+  return random.pick(random.percent(4) ? CIDRS6 : CIDRS4);
 }
 
 function cidrRule(random: Random, surroundings: Surroundings): object {

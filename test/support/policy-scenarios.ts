@@ -122,7 +122,7 @@ function query(
     [5, pod],
     [4, () => random.pick(OUTSIDE4)],
     [config?.enableIPv6 ? 3 : 0, () => random.pick(OUTSIDE6)],
-    [4, () => `reserved:${random.pick(config?.enableIPv6 ? RESERVED.filter((name) => name !== "world") : RESERVED)}`],
+    [4, () => `reserved:${random.pick(RESERVED)}`],
   ]);
   const [from, to] = random.percent(50) ? [subject(), other] : [other, subject()];
   const direction = random.pick(["both", "both", "both", "ingress", "egress"] as const);

@@ -12,6 +12,8 @@ export type UpstreamFault =
   | "dns-filters-overwrite"
   | "server-names-merge-by-order"
   | "server-names-pass-clear-http"
+  | "duplicate-rules-swallow-others"
+  | "auth-lost-beside-pass"
   | "init-label-key";
 
 function elementsOf({ policies }: Scenario): PeerRule[] {
@@ -63,6 +65,21 @@ export function faultsOf(scenario: Scenario): UpstreamFault[] {
   return found;
 }
 
+/** Two lists of L7 rules, one with an element twice, count as equal where every element of the one is in the other. */
+function hasDuplicateRules(scenario: Scenario): boolean {
+  return elementsOf(scenario).some(({ ports = [] }) =>
+    ports.some(({ http, dns }) =>
+      [http ?? [], dns ?? []].some((rules) => new Set(rules.map((rule) => JSON.stringify(rule))).size < rules.length),
+    ),
+  );
+}
+
+/** Where any rule passes, a wider rule's authentication does not reach what lies inside it. */
+export function losesAuth(scenario: Scenario): boolean {
+  const elements = elementsOf(scenario);
+  return elements.some(({ verdict }) => verdict === "pass") && elements.some(({ auth }) => auth !== undefined);
+}
+
 /** What our engine refuses whatever the order of the rules, and Cilium only where the HTTP rules come first. */
 export function isOrderedConflict(error: string | undefined): boolean {
   return error?.startsWith("L7 rules beside serverNames") === true;
@@ -86,6 +103,7 @@ export function faultsOfQuery(scenario: Scenario, { from, to, http, dns }: Scena
   // Of several filters on one port, one by name or one in another tier, the DNS proxy knows only one.
   if (dns !== undefined && /"dns(-tcp)?","|domainNames|"port":"dns/.test(JSON.stringify(scenario.policies)))
     found.push("dns-filters-overwrite");
+  if ((http ?? dns) !== undefined && hasDuplicateRules(scenario)) found.push("duplicate-rules-swallow-others");
   if (http !== undefined && JSON.stringify(scenario.policies).includes("serverNames"))
     found.push("server-names-pass-clear-http");
   return found;
