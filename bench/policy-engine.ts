@@ -1,8 +1,8 @@
 /**
- * Times the policy engine on a generated cluster: `node bench/policy-engine.ts FILE` reads the input, as Cilium's engine
- * does in its own process, and prints the timings as JSON. No file is read or written in the timed parts.
+ * Times the policy engine on a generated cluster: `node bench/policy-engine.ts FILE` reads one JSON value a line, so that
+ * no more than the engine itself stays in memory, and prints the timings as JSON. No file is read in the timed parts.
  */
-import { readFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { reservedIdentities } from "../src/model/identity.ts";
 import { type Labels, parseLabel, toLabels } from "../src/model/label.ts";
@@ -10,7 +10,9 @@ import { parsePolicy } from "../src/policy/parse.ts";
 import { PolicyCache } from "../src/policy/policy-cache.ts";
 import { Repository } from "../src/policy/repository.ts";
 import type { PolicyKey, Rule } from "../src/policy/rule.ts";
-import type { BenchInput } from "./policy-input.ts";
+import type { Subject } from "../src/policy/stance.ts";
+import type { InputLine } from "./policy-input.ts";
+import { timeLookups } from "./policy-verdicts.ts";
 
 /** Milliseconds, entries and MiB. */
 export interface EngineTimings {
@@ -22,7 +24,10 @@ export interface EngineTimings {
   readonly addIdentity: readonly number[];
   readonly replacePolicy: readonly number[];
   readonly entries: number;
+  readonly lookupsPerSecond: number;
   readonly peakRss: number;
+  /** What is in use after a collection, the program itself included. */
+  readonly settledRss: number;
 }
 
 function timed(work: () => void): number {
@@ -31,56 +36,92 @@ function timed(work: () => void): number {
   return performance.now() - started;
 }
 
-function parseAll(policies: readonly object[]): { key: PolicyKey; rules: readonly Rule[] }[] {
-  return policies.map((policy) => {
-    const parsed = parsePolicy(policy);
-    if (!parsed.ok) throw new Error(JSON.stringify(parsed.errors));
-    return parsed;
-  });
+function* linesOf(path: string): Iterable<string> {
+  const file = openSync(path, "r");
+  const chunk = Buffer.alloc(1 << 16);
+  let rest = "";
+  for (let size = readSync(file, chunk); size > 0; size = readSync(file, chunk)) {
+    const lines = (rest + chunk.toString("latin1", 0, size)).split("\n");
+    rest = lines.pop()!;
+    yield* lines;
+  }
+  closeSync(file);
+  if (rest !== "") yield rest;
 }
 
-export function timeEngine(input: BenchInput): EngineTimings {
+function parseOne(policy: object): { key: PolicyKey; rules: readonly Rule[] } {
+  const parsed = parsePolicy(policy);
+  if (!parsed.ok) throw new Error(JSON.stringify(parsed.errors));
+  return parsed;
+}
+
+function residentMib(field: "VmHWM" | "VmRSS"): number {
+  const status = readFileSync("/proc/self/status", "utf8");
+  return Number(new RegExp(`^${field}:\\s+(\\d+)`, "m").exec(status)![1]) / 1024;
+}
+
+export function timeEngine(lines: Iterable<string>): EngineTimings {
   const repository = new Repository();
   const { selectors } = repository;
-  const labelsOf = new Map<number, Labels>();
   for (const [id, labels] of reservedIdentities()) selectors.upsertIdentity(id, labels);
-  for (const { id, labels } of input.identities) selectors.upsertIdentity(id, toLabels(labels.map(parseLabel)));
-  for (const id of input.endpoints) labelsOf.set(id, selectors.labelsOf(id)!);
+  let policies: object[] = [];
+  let endpoints: readonly number[] = [];
+  const extra: { readonly id: number; readonly labels: Labels }[] = [];
+  const replacements: ReturnType<typeof parseOne>[] = [];
+  for (const text of lines) {
+    const line = JSON.parse(text) as InputLine;
+    if ("identity" in line) selectors.upsertIdentity(line.identity.id, toLabels(line.identity.labels.map(parseLabel)));
+    else if ("policy" in line) policies.push(line.policy);
+    else if ("endpoints" in line) endpoints = line.endpoints;
+    else if ("extra" in line) extra.push({ id: line.extra.id, labels: toLabels(line.extra.labels.map(parseLabel)) });
+    else replacements.push(parseOne(line.replacement));
+  }
   const cache = new PolicyCache(repository, () => []);
-  let parsed: ReturnType<typeof parseAll> = [];
+  let parsed: ReturnType<typeof parseOne>[] = [];
   const parse = timed(() => {
-    parsed = parseAll(input.policies);
+    parsed = policies.map(parseOne);
   });
+  policies = [];
   const insert = timed(() => {
     for (const { key, rules } of parsed) repository.upsert(key, rules);
   });
-  const subjectOf = (identity: number) => ({ identity, labels: labelsOf.get(identity)!, namedPorts: [] });
+  parsed = [];
+  const subjects = endpoints.map((identity) => ({ identity, labels: selectors.labelsOf(identity)!, namedPorts: [] }));
   let entries = 0;
   const count = () => {
     entries++;
   };
-  const compute = (ids: readonly number[]) => {
-    for (const id of ids) cache.policyOf(subjectOf(id)).forEachEntry(count);
+  const compute = (some: readonly Subject[]) => {
+    for (const subject of some) cache.policyOf(subject).forEachEntry(count);
   };
-  const [first, ...others] = input.endpoints;
-  const firstEndpoint = timed(() => compute([first!]));
-  const otherEndpoints = timed(() => compute(others));
+  const firstEndpoint = timed(() => compute(subjects.slice(0, 1)));
+  const otherEndpoints = timed(() => compute(subjects.slice(1)));
   const total = entries;
   cache.clear();
-  const warm = timed(() => compute(input.endpoints));
-  const extra = input.extraIdentities.map(({ id, labels }) => ({ id, labels: toLabels(labels.map(parseLabel)) }));
+  const warm = timed(() => compute(subjects));
   const addIdentity = extra.map(({ id, labels }) => timed(() => cache.upsertIdentity(id, labels)));
-  const fresh = parseAll(input.replacements.map(({ policy }) => policy));
-  const replacePolicy = fresh.map(({ key, rules }) =>
-    timed(() => {
-      for (const subject of cache.replacePolicy(key, rules)) cache.policyOf(subject).forEachEntry(count);
-    }),
+  const replacePolicy = replacements.map(({ key, rules }) => timed(() => compute(cache.replacePolicy(key, rules))));
+  const peakRss = residentMib("VmHWM");
+  globalThis.gc?.();
+  const settledRss = residentMib("VmRSS");
+  const lookupsPerSecond = timeLookups(
+    subjects.map((subject) => cache.policyOf(subject)),
+    [...selectors.identities()],
   );
-  const peakRss = Number(/^VmHWM:\s+(\d+)/m.exec(readFileSync("/proc/self/status", "utf8"))![1]) / 1024;
-  return { parse, insert, firstEndpoint, otherEndpoints, warm, addIdentity, replacePolicy, entries: total, peakRss };
+  const memory = { peakRss, settledRss };
+  return {
+    parse,
+    insert,
+    firstEndpoint,
+    otherEndpoints,
+    warm,
+    addIdentity,
+    replacePolicy,
+    entries: total,
+    lookupsPerSecond,
+    ...memory,
+  };
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const input = JSON.parse(readFileSync(process.argv[2]!, "utf8")) as BenchInput;
-  console.log(JSON.stringify(timeEngine(input)));
-}
+if (process.argv[1] === fileURLToPath(import.meta.url))
+  console.log(JSON.stringify(timeEngine(linesOf(process.argv[2]!))));

@@ -16,6 +16,26 @@ export interface BenchInput {
   readonly replacements: readonly { readonly policy: object }[];
 }
 
+/** One line of the input as our engine reads it. */
+export type InputLine =
+  | { readonly identity: BenchIdentity }
+  | { readonly policy: object }
+  | { readonly endpoints: readonly number[] }
+  | { readonly extra: BenchIdentity }
+  | { readonly replacement: object };
+
+/** The input line by line. */
+export function linesOfInput(input: BenchInput): string {
+  const lines: InputLine[] = [
+    ...input.identities.map((identity) => ({ identity })),
+    ...input.policies.map((policy) => ({ policy })),
+    { endpoints: input.endpoints },
+    ...input.extraIdentities.map((extra) => ({ extra })),
+    ...input.replacements.map(({ policy }) => ({ replacement: policy })),
+  ];
+  return lines.map((line) => JSON.stringify(line)).join("\n");
+}
+
 const NAMESPACES = 100;
 const POLICIES = 5_000;
 const APPS = 40;
@@ -159,7 +179,7 @@ export function policyInput(pods: number, seed = 1): BenchInput {
   const replacements = Array.from({ length: 300 }, () => {
     const index = random(POLICIES);
     const old = policies[index] as { readonly metadata: object; readonly kind: string };
-    const fresh = policy(random, index) as { readonly spec: { readonly endpointSelector: object } };
+    const fresh = policy(random, index);
     return { policy: { ...fresh, kind: old.kind, metadata: old.metadata } };
   });
   return { identities, policies, endpoints, extraIdentities, replacements };

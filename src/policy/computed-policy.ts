@@ -59,6 +59,11 @@ export class ComputedPolicy implements EndpointPolicy {
     return this.ingress.isIncremental && this.egress.isIncremental;
   }
 
+  /** Whether identities that none of its selections has matter to it. */
+  get followsEveryIdentity(): boolean {
+    return this.ingress.followsEveryIdentity || this.egress.followsEveryIdentity;
+  }
+
   /** How many entries there are, without making them. */
   get entryCount(): number {
     let count = 0;
@@ -103,32 +108,28 @@ export class ComputedPolicy implements EndpointPolicy {
 
   /** A new identity, by the change that the selector cache reported. Only while `isIncremental`. */
   addIdentity(id: number, change: IdentityChange): EntryChanges {
-    const added = DIRECTIONS.flatMap((direction) =>
-      this.entriesIn(direction, id, this[direction].addIdentity(id, change)),
-    );
-    return this.changed({ added, removed: [] });
+    const added = this.entriesTouched(id, (direction) => direction.addIdentity(id, change));
+    return added.length === 0 ? NO_CHANGES : { added, removed: [] };
   }
 
   removeIdentity(id: number, change: IdentityChange): EntryChanges {
-    const removed = DIRECTIONS.flatMap((direction) =>
-      this.entriesIn(direction, id, this[direction].removeIdentity(id, change)),
-    );
-    return this.changed({ added: [], removed });
+    const removed = this.entriesTouched(id, (direction) => direction.removeIdentity(id, change));
+    return removed.length === 0 ? NO_CHANGES : { added: [], removed };
   }
 
-  private changed(changes: EntryChanges): EntryChanges {
-    if (changes.added.length === 0 && changes.removed.length === 0) return NO_CHANGES;
-    this.cachedEntries = undefined;
-    this.cachedRedirects = undefined;
-    return changes;
+  private entriesTouched(id: number, step: (direction: DirectionPolicy) => Column | undefined): PolicyMapEntry[] {
+    return DIRECTIONS.flatMap((direction) => {
+      const column = step(this[direction]);
+      if (column === undefined) return [];
+      // An identity without entries of its own may still stand in the proxy's lists.
+      this.cachedEntries = undefined;
+      this.cachedRedirects = undefined;
+      return column.entries.map((entry) => this.entry(direction, id, entry));
+    });
   }
 
   private defaultOrigin({ defaultOrigins }: DirectionPolicy): number {
     return defaultOrigins === undefined ? -1 : this.table.indexOf(defaultOrigins);
-  }
-
-  private entriesIn(direction: Direction, id: number, column: Column | undefined): PolicyMapEntry[] {
-    return column === undefined ? [] : column.entries.map((entry) => this.entry(direction, id, entry));
   }
 
   private entry(direction: Direction, identity: number, entry: ColumnEntry): PolicyMapEntry {

@@ -13,6 +13,8 @@ import type { Stance } from "./stance.ts";
 
 /** Peers that the same clauses select, and the column that they share. */
 export interface Peers {
+  /** Whose clauses these are. */
+  readonly groups: readonly ClauseGroup[];
   /** Numeric identities. */
   readonly ids: number[];
   readonly column: Column;
@@ -31,6 +33,10 @@ interface PeerNode {
 
 function isNamed(clauses: readonly Clause[]): boolean {
   return clauses.some(({ filter }) => filter.name !== undefined);
+}
+
+function isNamedForAll({ filter, selection }: Clause): boolean {
+  return filter.name !== undefined && selection === undefined;
 }
 
 function filterKey({ filter, tier }: Clause): number {
@@ -53,13 +59,16 @@ export class DirectionPolicy {
   readonly peers: Peers[];
   /** Whether a new identity changes only what belongs to it; else the whole is to be computed again. */
   readonly isIncremental: boolean;
+  /** Whether every identity matters, selected or not: it may have the port name that every peer is allowed on. */
+  readonly followsEveryIdentity: boolean;
   /** Rises whenever an identity comes or goes. */
   version = 0;
   private readonly anyBlocks: BlockTable;
   private readonly hasPass: boolean;
   private readonly hasAuth: boolean;
   private readonly coveredFilters: ReadonlyMap<number, Clause>;
-  private byRows: Map<readonly number[], ClauseGroup> | undefined;
+  /** Place in `groups`, by the rows of the selection. */
+  private placeOf: Map<readonly number[], number> | undefined;
   private nodes: PeerNode | undefined;
 
   /** Throws PolicyConflict. */
@@ -76,14 +85,16 @@ export class DirectionPolicy {
     this.hasPass = stance.ranks.some(({ verdict }) => verdict === "pass");
     this.hasAuth = clauses.some(({ auth }) => auth !== undefined);
     this.isIncremental = direction === "ingress" || !isNamed(clauses);
+    this.followsEveryIdentity = !this.isIncremental && clauses.some(isNamedForAll);
     this.coveredFilters = new Map(this.everyPeer.map((clause) => [filterKey(clause), clause]));
     this.redirects = new Redirects(direction, this.selectedClauses(selectors));
     const blocks = this.blocksFor([]);
     this.anyBlocks = new BlockTable(blocks);
     this.anyColumn = { entries: this.needed(this.anyBlocks, undefined), clauses: [] };
-    this.peers = partition(this.groups, selectors.size).map((part) => ({
-      ids: part.rows.map((row) => selectors.identityAt(row)),
-      column: this.columnFor(part.groups),
+    this.peers = partition(this.groups, selectors.idsByRow).map(({ groups, ids }) => ({
+      groups,
+      ids,
+      column: this.columnFor(groups),
     }));
   }
 
@@ -106,13 +117,11 @@ export class DirectionPolicy {
 
   /** The identity joined these selections. Returns the column that is its own now; undefined = that of every peer. */
   addIdentity(id: number, { selections }: IdentityChange): Column | undefined {
-    this.byRows ??= new Map(this.groups.map((group) => [group.rows, group]));
-    const joined = new Set(selections.map(({ rows }) => this.byRows!.get(rows)));
-    const groups = this.groups.filter((group) => joined.has(group));
+    const groups = this.groupsOf(selections);
     if (groups.length === 0) return undefined;
     const node = this.nodeOf(groups);
     if (node.peers === undefined) {
-      node.peers = { ids: [], column: this.columnFor(groups) };
+      node.peers = { groups, ids: [], column: this.columnFor(groups) };
       this.peers.push(node.peers);
     }
     node.peers.ids.push(id);
@@ -122,9 +131,7 @@ export class DirectionPolicy {
 
   /** Returns the column that the identity had; undefined = none of its own. */
   removeIdentity(id: number, { selections }: IdentityChange): Column | undefined {
-    this.byRows ??= new Map(this.groups.map((group) => [group.rows, group]));
-    const left = new Set(selections.map(({ rows }) => this.byRows!.get(rows)));
-    const groups = this.groups.filter((group) => left.has(group));
+    const groups = this.groupsOf(selections);
     if (groups.length === 0) return undefined;
     const peers = this.nodeOf(groups).peers;
     const index = peers?.ids.indexOf(id) ?? -1;
@@ -133,6 +140,13 @@ export class DirectionPolicy {
     peers!.ids.pop();
     this.version++;
     return peers!.column;
+  }
+
+  /** The groups behind selections, in their order here: that is how peers are told apart. */
+  private groupsOf(selections: readonly Selection[]): ClauseGroup[] {
+    this.placeOf ??= new Map(this.groups.map(({ rows }, place) => [rows, place]));
+    const places = selections.flatMap(({ rows }) => this.placeOf!.get(rows) ?? []);
+    return places.sort((a, b) => a - b).map((place) => this.groups[place]!);
   }
 
   private nodeOf(groups: readonly ClauseGroup[]): PeerNode {
@@ -151,10 +165,7 @@ export class DirectionPolicy {
 
   private plantNodes(): PeerNode {
     this.nodes = { next: new Map(), peers: undefined };
-    for (const peers of this.peers) {
-      const own = new Set(peers.column.clauses);
-      this.nodeOf(this.groups.filter(({ clauses }) => own.has(clauses[0]!))).peers = peers;
-    }
+    for (const peers of this.peers) this.nodeOf(peers.groups).peers = peers;
     return this.nodes;
   }
 

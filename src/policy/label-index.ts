@@ -30,6 +30,8 @@ interface SharedCondition extends Condition, Membership {
 const WORLD_KEYS = ["world", "world-ipv4", "world-ipv6"];
 const NODE_KEYS = ["host", "remote-node"];
 
+const NO_CONDITIONS: readonly Condition[] = [];
+
 function append<K, T>(index: Map<K, T[]>, key: K, item: T): void {
   const list = index.get(key);
   if (list === undefined) index.set(key, [item]);
@@ -89,8 +91,8 @@ export class LabelIndex {
   private readonly conditions = new Map<string, SharedCondition>();
   private readonly keyConditions = new Map<string, SharedCondition[]>();
   private readonly prefixConditions: SharedCondition[] = [];
-  /** By label number: the conditions whose set holds it. */
-  private readonly holders: SharedCondition[][] = [];
+  /** By label number: the conditions whose set holds it; most labels are in none. */
+  private readonly holders = new Map<number, SharedCondition[]>();
   /** Whom CIDR selectors may select: what is outside the cluster, and nodes where that is asked for. */
   private readonly outside: Membership;
   private readonly options: SelectOptions;
@@ -112,7 +114,6 @@ export class LabelIndex {
     if (known !== undefined) return known;
     const number = this.labels.push(label) - 1;
     this.numbers.set(text, number);
-    this.holders.push([]);
     append(this.byKey, label.key, number);
     for (const condition of this.keyConditions.get(label.key) ?? []) {
       if (condition.hasLabel(label)) this.include(condition, number);
@@ -126,7 +127,7 @@ export class LabelIndex {
 
   /** Conditions whose set holds the label. */
   conditionsWith(number: number): readonly Condition[] {
-    return this.holders[number]!;
+    return this.holders.get(number) ?? NO_CONDITIONS;
   }
 
   /** Conditions that are all met by exactly the identities that the selector selects. Give them back with `release`. */
@@ -158,13 +159,13 @@ export class LabelIndex {
       this.conditions.delete(`${condition.negative}${condition.text}`);
       for (const key of condition.keys) remove(this.keyConditions.get(key), condition);
       remove(this.prefixConditions, condition);
-      for (const number of condition.labels) remove(this.holders[number], condition);
+      for (const number of condition.labels) remove(this.holders.get(number), condition);
     }
   }
 
   private include(condition: SharedCondition, number: number): void {
     condition.labels.add(number);
-    this.holders[number]!.push(condition);
+    append(this.holders, number, condition);
   }
 
   private condition(membership: Membership, negative: boolean): Condition {

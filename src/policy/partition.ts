@@ -3,70 +3,71 @@ export interface Group {
   readonly rows: readonly number[];
 }
 
-/** Rows that are in the same groups. */
+/** Rows that are in the same groups, each by its identity. */
 export interface Part<G extends Group> {
   readonly groups: readonly G[];
-  readonly rows: number[];
+  readonly ids: number[];
 }
 
-interface Node<G extends Group> {
-  readonly parent: Node<G> | undefined;
-  readonly group: G | undefined;
-  readonly rows: number[];
-  /** The group that last branched off here, and the branch. */
-  branchedBy: G | undefined;
-  branch: Node<G> | undefined;
-}
+/**
+ * For each row the node that it is at, counted from `base`: numbers below it are of earlier calls and mean the root. Kept
+ * between calls, for zeroing it would cost more than the work itself.
+ */
+let nodeOf = new Int32Array(0);
+let base = 1;
 
-/** Node of each row, valid where the stamp is the current one. Kept between calls: zeroing it would cost more than the work. */
-let nodes: unknown[] = [];
-let stamps = new Uint32Array(0);
-let stamp = 0;
-
-function prepare(size: number): void {
-  if (stamps.length < size) {
-    stamps = new Uint32Array(size * 2);
-    nodes = new Array(size * 2);
-    stamp = 0;
+function prepare(size: number, mostNodes: number): void {
+  if (nodeOf.length < size) {
+    nodeOf = new Int32Array(size * 2);
+    base = 1;
   }
-  stamp = (stamp + 1) >>> 0;
-  if (stamp === 0) {
-    stamps.fill(0);
-    stamp = 1;
-  }
+  if (base + mostNodes < 2 ** 31) return;
+  nodeOf.fill(0);
+  base = 1;
 }
 
 /**
  * Parts rows by the groups that they are in: all rows of a part are in exactly `groups`, in the order given. Rows in no
- * group are in no part. Takes time linear in the sum of the groups' sizes. `size` is above every row.
+ * group are in no part. Takes time linear in the sum of the groups' sizes. `idOf` gives the identity of every row.
  */
-export function partition<G extends Group>(groups: readonly G[], size: number): Part<G>[] {
-  prepare(size);
-  const root: Node<G> = { parent: undefined, group: undefined, rows: [], branchedBy: undefined, branch: undefined };
-  const all: Node<G>[] = [];
+export function partition<G extends Group>(groups: readonly G[], idOf: readonly number[]): Part<G>[] {
+  const total = groups.reduce((sum, { rows }) => sum + rows.length, 0);
+  prepare(idOf.length, total + 1);
+  // Node 0 is the root: in no group yet. Of the others, which group led there, and from where.
+  const parents: number[] = [0];
+  const leads: (G | undefined)[] = [undefined];
+  const branches: number[] = [0];
   const touched: number[] = [];
+  const root = base;
   for (const group of groups) {
+    const firstNew = parents.length;
     for (const row of group.rows) {
-      let node = root;
-      if (stamps[row] === stamp) node = nodes[row] as Node<G>;
-      else {
-        stamps[row] = stamp;
-        touched.push(row);
+      const at = nodeOf[row]! < root ? 0 : nodeOf[row]! - root;
+      if (nodeOf[row]! < root) touched.push(row);
+      let branch = branches[at]!;
+      // A branch that an earlier group made is not this group's.
+      if (branch < firstNew) {
+        branch = parents.push(at) - 1;
+        leads.push(group);
+        branches.push(0);
+        branches[at] = branch;
       }
-      if (node.branchedBy !== group) {
-        node.branchedBy = group;
-        node.branch = { parent: node, group, rows: [], branchedBy: undefined, branch: undefined };
-        all.push(node.branch);
-      }
-      nodes[row] = node.branch;
+      nodeOf[row] = root + branch;
     }
   }
-  for (const row of touched) (nodes[row] as Node<G>).rows.push(row);
-  return all.filter(({ rows }) => rows.length > 0).map((node) => ({ groups: groupsOf(node), rows: node.rows }));
+  const idsOf: (number[] | undefined)[] = new Array(parents.length);
+  for (const row of touched) {
+    const node = nodeOf[row]! - root;
+    const ids = idsOf[node];
+    if (ids === undefined) idsOf[node] = [idOf[row]!];
+    else ids.push(idOf[row]!);
+  }
+  base += parents.length;
+  return idsOf.flatMap((ids, node) => (ids === undefined ? [] : [{ groups: pathTo(node, parents, leads), ids }]));
 }
 
-function groupsOf<G extends Group>(node: Node<G>): G[] {
-  const groups: G[] = [];
-  for (let at: Node<G> | undefined = node; at?.group !== undefined; at = at.parent) groups.push(at.group);
-  return groups.reverse();
+function pathTo<G>(node: number, parents: readonly number[], leads: readonly (G | undefined)[]): G[] {
+  const path: G[] = [];
+  for (let at = node; at !== 0; at = parents[at]!) path.push(leads[at]!);
+  return path.reverse();
 }

@@ -39,6 +39,8 @@ export class PolicyCache {
   private readonly options: ResolveOptions;
   private readonly shared = new Map<string, Shared>();
   private readonly users = new Map<Selection, Set<Shared>>();
+  /** Policies that every identity matters to. */
+  private readonly followers = new Set<Shared>();
   /** What is left of policies that were dropped: the directions that nothing has changed. */
   private readonly unchanged = new Map<string, Partial<Record<Direction, DirectionPolicy>>>();
   private generation: number;
@@ -91,6 +93,7 @@ export class PolicyCache {
   clear(): void {
     this.shared.clear();
     this.users.clear();
+    this.followers.clear();
     this.unchanged.clear();
   }
 
@@ -122,6 +125,7 @@ export class PolicyCache {
     const selections = [...new Set([...policy.ingress.selections(), ...policy.egress.selections()])];
     const shared = { key, subject, policy, selections };
     this.shared.set(key, shared);
+    if (policy.followsEveryIdentity) this.followers.add(shared);
     for (const selection of selections) {
       const users = this.users.get(selection);
       if (users === undefined) this.users.set(selection, new Set([shared]));
@@ -132,6 +136,7 @@ export class PolicyCache {
 
   private drop(shared: Shared): void {
     this.shared.delete(shared.key);
+    this.followers.delete(shared);
     for (const selection of shared.selections) {
       const users = this.users.get(selection);
       users?.delete(shared);
@@ -140,7 +145,7 @@ export class PolicyCache {
   }
 
   private apply(change: IdentityChange, step: (policy: ComputedPolicy) => EntryChanges): PolicyUpdate[] {
-    const affected = new Set<Shared>();
+    const affected = new Set<Shared>(this.followers);
     for (const selection of change.selections) for (const user of this.users.get(selection) ?? []) affected.add(user);
     const updates: PolicyUpdate[] = [];
     for (const shared of affected) {

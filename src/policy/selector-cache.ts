@@ -1,6 +1,7 @@
 import type { Labels } from "../model/label.ts";
 import type { SelectOptions, Selector } from "../model/selector.ts";
 import { type Condition, LabelIndex } from "./label-index.ts";
+import { LabelRows } from "./label-rows.ts";
 
 /** The identities that a selector selects, kept up to date. */
 export interface Selection {
@@ -27,16 +28,6 @@ const NO_ROWS: readonly number[] = [];
 /** Rows of removed identities are not used again until so many have come together. */
 const COMPACTION_SLACK = 4_096;
 
-function isMet({ negative, labels }: Condition, own: Int32Array): boolean {
-  for (const label of own) if (labels.has(label)) return !negative;
-  return negative;
-}
-
-function meetsAll(conditions: readonly Condition[], own: Int32Array): boolean {
-  for (const condition of conditions) if (!isMet(condition, own)) return false;
-  return true;
-}
-
 function removeRow(rows: number[], row: number): void {
   const index = rows.lastIndexOf(row);
   if (index === -1) return;
@@ -53,8 +44,7 @@ export class SelectorCache {
   private index: LabelIndex;
   private rowOf = new Map<number, number>();
   private ids: number[] = [];
-  /** Labels of each row; undefined = the identity is gone. */
-  private own: (Int32Array | undefined)[] = [];
+  private labels = new LabelRows();
   /** By label number: rows that have the label, some of them gone. */
   private rowsByLabel: number[][] = [];
   private readonly selections = new Map<string, LiveSelection>();
@@ -68,9 +58,9 @@ export class SelectorCache {
     this.index = new LabelIndex(options);
   }
 
-  /** How many rows there are; each is below this. */
-  get size(): number {
-    return this.ids.length;
+  /** The identity of each row, those that are gone included. */
+  get idsByRow(): readonly number[] {
+    return this.ids;
   }
 
   /** The number of the identity in a row. */
@@ -85,7 +75,7 @@ export class SelectorCache {
 
   labelsOf(id: number): Labels | undefined {
     const row = this.rowOf.get(id);
-    return row === undefined ? undefined : Array.from(this.own[row]!, (label) => this.index.label(label));
+    return row === undefined ? undefined : Array.from(this.labels.of(row), (label) => this.index.label(label));
   }
 
   identities(): Iterable<number> {
@@ -99,22 +89,17 @@ export class SelectorCache {
   /** Adds the identity, or gives it other labels. */
   upsertIdentity(id: number, labels: Labels): IdentityChange {
     this.removeIdentity(id);
-    const own = Int32Array.from(labels, (label) => this.index.number(label));
-    const row = this.ids.push(id) - 1;
-    this.own.push(own);
+    const own = labels.map((label) => this.index.number(label));
+    const row = this.labels.push(own);
+    this.ids.push(id);
     this.rowOf.set(id, row);
+    for (const label of own) this.rowsWith(label).push(row);
     const joined: LiveSelection[] = [];
-    const join = (selection: LiveSelection) => {
-      if (!meetsAll(selection.conditions, own)) return;
+    for (const selection of this.candidatesOf(own)) {
+      if (!this.labels.meetsAll(row, selection.conditions)) continue;
       selection.rows.push(row);
       joined.push(selection);
-    };
-    for (const label of own) {
-      this.rowsWith(label).push(row);
-      // Several labels may drive one selection: the row joins once.
-      for (const selection of this.drivenWith(label)) if (selection.rows.at(-1) !== row) join(selection);
     }
-    for (const selection of this.undriven) join(selection);
     return { row, selections: joined };
   }
 
@@ -122,17 +107,13 @@ export class SelectorCache {
   removeIdentity(id: number): IdentityChange | undefined {
     const row = this.rowOf.get(id);
     if (row === undefined) return undefined;
-    const own = this.own[row]!;
     const left: LiveSelection[] = [];
-    const leave = (selection: LiveSelection) => {
-      if (!meetsAll(selection.conditions, own)) return;
+    for (const selection of this.candidatesOf(this.labels.of(row))) {
+      if (!this.labels.meetsAll(row, selection.conditions)) continue;
       removeRow(selection.rows, row);
       left.push(selection);
-    };
-    const tried = new Set<LiveSelection>(this.undriven);
-    for (const label of own) for (const selection of this.drivenWith(label)) tried.add(selection);
-    for (const selection of tried) leave(selection);
-    this.own[row] = undefined;
+    }
+    this.labels.drop(row);
     this.rowOf.delete(id);
     if (this.ids.length > 2 * this.rowOf.size + COMPACTION_SLACK) this.compact();
     return { row, selections: left };
@@ -180,8 +161,16 @@ export class SelectorCache {
     return fresh;
   }
 
-  private *drivenWith(label: number): Iterable<LiveSelection> {
-    for (const condition of this.index.conditionsWith(label)) yield* this.drivenBy.get(condition) ?? [];
+  /** Selections that somebody with these labels may be in. */
+  private candidatesOf(labels: Iterable<number>): Set<LiveSelection> {
+    const found = new Set<LiveSelection>(this.undriven);
+    for (const label of labels) {
+      for (const condition of this.index.conditionsWith(label)) {
+        const driven = this.drivenBy.get(condition);
+        if (driven !== undefined) for (const selection of driven) found.add(selection);
+      }
+    }
+    return found;
   }
 
   private file(selection: LiveSelection): void {
@@ -197,8 +186,7 @@ export class SelectorCache {
   private fill({ driver, conditions, rows }: LiveSelection): void {
     const others = conditions.filter((condition) => condition !== driver);
     const consider = (row: number) => {
-      const own = this.own[row];
-      if (own !== undefined && meetsAll(others, own)) rows.push(row);
+      if (!this.labels.isGone(row) && this.labels.meetsAll(row, others)) rows.push(row);
     };
     if (driver === undefined) {
       for (let row = 0; row < this.ids.length; row++) consider(row);
@@ -237,7 +225,7 @@ export class SelectorCache {
     this.index = new LabelIndex(this.options);
     this.rowOf = new Map();
     this.ids = [];
-    this.own = [];
+    this.labels = new LabelRows();
     this.rowsByLabel = [];
     this.drivenBy.clear();
     this.undriven.clear();
