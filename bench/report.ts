@@ -61,11 +61,11 @@ export function printTable(rows: readonly Row[]): string {
     .join("\n");
 }
 
-/** Keeps the results: `bench/results/<date>.json`. */
-export function saveResults(root: string, machine: Machine, rows: readonly Row[]): string {
+/** Keeps the results: `bench/results/<date>.json`, or `<date>-<part>.json` for a part. */
+export function saveResults(root: string, machine: Machine, rows: readonly Row[], part: "all" | "policy"): string {
   const directory = join(root, "bench/results");
   mkdirSync(directory, { recursive: true });
-  const path = join(directory, `${new Date().toISOString().slice(0, 10)}.json`);
+  const path = join(directory, `${new Date().toISOString().slice(0, 10)}${part === "all" ? "" : `-${part}`}.json`);
   writeFileSync(path, `${JSON.stringify({ machine, rows }, null, 2)}\n`);
   return path;
 }

@@ -1,10 +1,14 @@
-/** `npm run bench`: measures a lab of its own beside plain routing, prints the ratios and keeps them. */
+/**
+ * `npm run bench`: measures the policy engine beside Cilium's, then a lab of its own beside plain routing; prints the ratios
+ * and keeps them. `npm run bench -- policy` measures the engine alone.
+ */
 import { join } from "node:path";
 import { ROOT, TestLab } from "../test/support/lab.ts";
 import { measureEnforcement } from "./enforcement.ts";
 import { measureHttp } from "./http.ts";
 import { buildTraffic, PlainRouting } from "./namespaces.ts";
 import { measureNetwork } from "./network.ts";
+import { measurePolicyEngine } from "./policy.ts";
 import { describeMachine, printTable, type Row, saveResults } from "./report.ts";
 import { measureMemory, measureStart } from "./start.ts";
 
@@ -17,26 +21,32 @@ async function section(name: string, measure: () => Promise<Row[]>): Promise<voi
   rows.push(...(await measure()));
 }
 
-try {
-  await lab.down();
-  plain.remove();
-  plain.create();
-  const traffic = buildTraffic(ROOT);
-  await section("up and Star Wars", () => measureStart(lab));
-  await section("memory", () => measureMemory(lab));
-  await lab.ok("kubectl delete -f http-sw-app.yaml");
-  await lab.ok(`kubectl apply -f ${join(ROOT, "bench/pods.yaml")}`);
-  await lab.ok("kubectl wait --for=condition=Ready pod --all --timeout=30s");
-  await section("network through policy", () => measureNetwork(lab, plain, traffic));
-  await section("policy change to enforcement", () => measureEnforcement(lab, traffic));
-  await section("HTTP through the L7 policy", () => measureHttp(lab, traffic));
-} finally {
-  await lab.down();
-  plain.remove();
+async function measureLab(): Promise<void> {
+  try {
+    await lab.down();
+    plain.remove();
+    plain.create();
+    const traffic = buildTraffic(ROOT);
+    await section("up and Star Wars", () => measureStart(lab));
+    await section("memory", () => measureMemory(lab));
+    await lab.ok("kubectl delete -f http-sw-app.yaml");
+    await lab.ok(`kubectl apply -f ${join(ROOT, "bench/pods.yaml")}`);
+    await lab.ok("kubectl wait --for=condition=Ready pod --all --timeout=30s");
+    await section("network through policy", () => measureNetwork(lab, plain, traffic));
+    await section("policy change to enforcement", () => measureEnforcement(lab, traffic));
+    await section("HTTP through the L7 policy", () => measureHttp(lab, traffic));
+  } finally {
+    await lab.down();
+    plain.remove();
+  }
 }
+
+const isPolicyOnly = process.argv.includes("policy");
+await section("policy engine", async () => measurePolicyEngine(ROOT));
+if (!isPolicyOnly) await measureLab();
 const machine = describeMachine(ROOT);
 console.log(
   `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGib} GiB, Linux ${machine.kernel}, Node ${machine.node}, commit ${machine.commit}\n`,
 );
 console.log(printTable(rows));
-console.log(`\nkept in ${saveResults(ROOT, machine, rows)}`);
+console.log(`\nkept in ${saveResults(ROOT, machine, rows, isPolicyOnly ? "policy" : "all")}`);

@@ -15,7 +15,9 @@ export {
   reservedIdentities,
   reservedIdentityLabels,
 } from "../model/identity.ts";
+export { clusterOfIdentity, type IdentityScope, scopeOfIdentity, scopeOfLabels } from "../model/identity-scope.ts";
 export { formatLabel, formatLabels, type Label, type Labels, parseLabel, toLabels } from "../model/label.ts";
+export { isSecurityRelevant, type LabelFilter, parseLabelFilter } from "../model/label-filter.ts";
 export { Protocol, protocolName, protocolNumber } from "../model/protocol.ts";
 export {
   type CidrGroupSelector,
@@ -29,6 +31,7 @@ export {
   selects,
 } from "../model/selector.ts";
 export { type Direction, MatchType } from "../model/verdict.ts";
+export { wellKnownIdentities, wellKnownIdentity } from "../model/well-known-identity.ts";
 export { PolicyConflict } from "./clause.ts";
 export { AuthType } from "./column.ts";
 export type { ComputedPolicy, EntryChanges } from "./computed-policy.ts";

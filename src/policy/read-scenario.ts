@@ -47,6 +47,8 @@ const config = object({
   hostFirewall: flag,
   cidrMatchMode: listOf(oneOf("nodes")),
   nodeSelectorLabels: flag,
+  labels: listOf(text),
+  wellKnownIdentities: flag,
   dumpEntries: flag,
   explain: flag,
 });

@@ -51,6 +51,10 @@ export interface ScenarioConfig {
   /** `nodes` = CIDRs select nodes too. */
   readonly cidrMatchMode?: readonly string[];
   readonly nodeSelectorLabels?: boolean;
+  /** Patterns of the security-relevant label filter (Cilium's `labels` option), behind the default ones. */
+  readonly labels?: readonly string[];
+  /** Whether pods with exactly the labels of kube-dns and the like have the numbers that Cilium keeps for them. */
+  readonly wellKnownIdentities?: boolean;
   /** Whether each endpoint's whole policy map is answered too. */
   readonly dumpEntries?: boolean;
   /** Whether each answer says why. */

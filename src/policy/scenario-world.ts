@@ -3,9 +3,12 @@ import { bitsOf, type Cidr, cidrContains, parseAddress, parseCidr } from "../mod
 import { cidrGroupLabels } from "../model/cidr-group-label.ts";
 import { cidrKey } from "../model/cidr-label.ts";
 import { identityCandidates, identityLabelsOfPod, reservedIdentities } from "../model/identity.ts";
+import { FIRST_LOCAL_IDENTITY, FIRST_REMOTE_NODE_IDENTITY, scopeOfLabels } from "../model/identity-scope.ts";
 import { formatLabel, formatLabels, type Label, type Labels, parseLabel, toLabels } from "../model/label.ts";
+import { type LabelFilter, parseLabelFilter } from "../model/label-filter.ts";
 import { protocolNumber } from "../model/protocol.ts";
 import { fqdnLabelKey } from "../model/selector.ts";
+import { wellKnownIdentities, wellKnownIdentity } from "../model/well-known-identity.ts";
 import { compileFqdn } from "./dns-rule.ts";
 import type { NamedPort } from "./named-ports.ts";
 import { type Repository, requiredCidrs, requiredFqdns } from "./repository.ts";
@@ -21,7 +24,6 @@ export interface Somebody {
   readonly isEndpoint: boolean;
 }
 
-const FIRST_LOCAL_IDENTITY = 16_777_217;
 const WORLD_KEYS = ["world", "world-ipv4", "world-ipv6"];
 const IN_CLUSTER = ["host", "remote-node", "health", "ingress"];
 
@@ -40,7 +42,10 @@ export class ScenarioWorld {
   private readonly isDualStack: boolean;
   private readonly worldFamily: 4 | 6;
   private readonly cidrsMatchNodes: boolean;
+  private readonly filter: LabelFilter;
+  private readonly wellKnown: ReadonlyMap<number, Labels>;
   private nextLocal = FIRST_LOCAL_IDENTITY;
+  private nextNode = FIRST_REMOTE_NODE_IDENTITY;
 
   /** The repository must hold the policies already: they say which prefixes and names need identities. */
   constructor(scenario: Scenario, repository: Repository) {
@@ -48,6 +53,10 @@ export class ScenarioWorld {
     this.repository = repository;
     this.worldFamily = config.enableIPv4 === false ? 6 : 4;
     this.isDualStack = config.enableIPv4 !== false && config.enableIPv6 === true;
+    const { clusterName = "default" } = config;
+    this.filter = parseLabelFilter(config.labels ?? []);
+    this.wellKnown = config.wellKnownIdentities === true ? wellKnownIdentities(clusterName, "kube-system") : new Map();
+    for (const [identity, labels] of this.wellKnown) repository.selectors.upsertIdentity(identity, labels);
     this.cidrsMatchNodes = (config.cidrMatchMode ?? []).includes("nodes");
     const hostLabels = (scenario.hostLabels ?? []).map(parseLabel);
     for (const [identity, labels] of reservedIdentities(this.isDualStack)) {
@@ -59,7 +68,7 @@ export class ScenarioWorld {
       );
     }
     const outside = this.labelsByPrefix(scenario);
-    for (const endpoint of scenario.endpoints) this.addEndpoint(endpoint, config.clusterName ?? "default", outside);
+    for (const endpoint of scenario.endpoints) this.addEndpoint(endpoint, clusterName, outside);
     this.addPrefixes(outside);
     this.prefixes.sort((a, b) => bitsOf(b.cidr) - bitsOf(a.cidr));
   }
@@ -110,13 +119,14 @@ export class ScenarioWorld {
     outside: ReadonlyMap<string, PrefixLabels>,
   ): Labels {
     if (rawLabels === undefined) {
-      return identityLabelsOfPod({
+      const pod = {
         podLabels: labels ?? {},
         namespace,
         namespaceLabels: namespaceLabels ?? {},
         serviceAccount: serviceAccount ?? "",
         cluster: cluster ?? clusterName,
-      });
+      };
+      return identityLabelsOfPod(pod, this.filter);
     }
     const own = rawLabels.map(parseLabel);
     if (!this.cidrsMatchNodes || !own.some((label) => isReserved(label, ["host", "remote-node"]))) return toLabels(own);
@@ -128,7 +138,7 @@ export class ScenarioWorld {
   private identityFor(labels: Labels, namedPorts: readonly NamedPort[]): number {
     const ports = namedPorts.map(({ name, port, protocol }) => `${name.toLowerCase()}.${protocol}.${port}`).sort();
     const text = [...formatLabels(labels), ...ports].join("\n");
-    const known = this.identityByLabels.get(text);
+    const known = this.identityByLabels.get(text) ?? wellKnownIdentity(labels, this.wellKnown);
     if (known !== undefined) return known;
     for (const candidate of identityCandidates(labels)) {
       if (this.repository.selectors.hasIdentity(candidate)) continue;
@@ -202,7 +212,8 @@ export class ScenarioWorld {
 
   private outsider(labels: Labels): Somebody {
     const text = formatLabels(labels).join("\n");
-    const identity = this.identityByLabels.get(text) ?? this.nextLocal++;
+    const isNode = scopeOfLabels(labels) === "remoteNode";
+    const identity = this.identityByLabels.get(text) ?? (isNode ? this.nextNode++ : this.nextLocal++);
     this.identityByLabels.set(text, identity);
     if (!this.repository.selectors.hasIdentity(identity)) this.repository.selectors.upsertIdentity(identity, labels);
     return { name: formatLabel(labels[0]!), identity, labels, namedPorts: [], isEndpoint: false };
