@@ -137,8 +137,7 @@ function subject(random: (n: number) => number): Element {
   return kind < 9 ? { matchLabels: { tier: TIERS[random(TIERS.length)] } } : {};
 }
 
-function policy(random: (n: number) => number, index: number): object {
-  const isWide = random(50) === 0;
+function policy(random: (n: number) => number, index: number, isWide = random(50) === 0): object {
   const isIngress = random(100) < 70;
   const onePeer = () => (isWide ? widePeer(random, isIngress) : peer(random, isIngress));
   const elements = [onePeer(), ...(random(3) === 0 ? [onePeer()] : [])];
@@ -179,7 +178,7 @@ export function policyInput(pods: number, seed = 1): BenchInput {
   const replacements = Array.from({ length: 300 }, () => {
     const index = random(POLICIES);
     const old = policies[index] as { readonly metadata: object; readonly kind: string };
-    const fresh = policy(random, index);
+    const fresh = policy(random, index, old.kind === "CiliumClusterwideNetworkPolicy");
     return { policy: { ...fresh, kind: old.kind, metadata: old.metadata } };
   });
   return { identities, policies, endpoints, extraIdentities, replacements };

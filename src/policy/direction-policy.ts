@@ -3,32 +3,18 @@ import { type Clause, mergeStatements } from "./clause.ts";
 import { BlockTable, blocksOf, type Column, type ColumnEntry, neededEntries, neededWithAuth } from "./column.ts";
 import { type ClauseGroup, groupClauses, type NamedPort, type NamedPortsOf } from "./named-ports.ts";
 import type { Origins } from "./origin.ts";
-import { partition } from "./partition.ts";
 import { neededPassEntries, passEntries } from "./pass-column.ts";
+import { adoptGroups, areSameClauses, PeerParts, type Peers } from "./peer-parts.ts";
 import { type Levels, rankLevels } from "./precedence.ts";
 import { Redirects, type SelectedClause } from "./redirects.ts";
 import type { Repository } from "./repository.ts";
 import type { IdentityChange, Selection, SelectorCache } from "./selector-cache.ts";
 import type { Stance } from "./stance.ts";
 
-/** Peers that the same clauses select, and the column that they share. */
-export interface Peers {
-  /** Whose clauses these are. */
-  readonly groups: readonly ClauseGroup[];
-  /** Numeric identities. */
-  readonly ids: number[];
-  readonly column: Column;
-}
-
 interface Surroundings {
   readonly repository: Repository;
   readonly subjectPorts: readonly NamedPort[];
   readonly portsOf: NamedPortsOf;
-}
-
-interface PeerNode {
-  readonly next: Map<ClauseGroup, PeerNode>;
-  peers: Peers | undefined;
 }
 
 function isNamed(clauses: readonly Clause[]): boolean {
@@ -37,6 +23,18 @@ function isNamed(clauses: readonly Clause[]): boolean {
 
 function isNamedForAll({ filter, selection }: Clause): boolean {
   return filter.name !== undefined && selection === undefined;
+}
+
+function selectedClauses(
+  everyPeer: readonly Clause[],
+  groups: readonly ClauseGroup[],
+  selectors: SelectorCache,
+): SelectedClause[] {
+  const forSome = groups.flatMap(({ rows, clauses }) => {
+    const identities = () => rows.map((row) => selectors.identityAt(row));
+    return clauses.map((clause) => ({ clause, identities }));
+  });
+  return [...everyPeer.map((clause) => ({ clause, identities: undefined })), ...forSome];
 }
 
 function filterKey({ filter, tier }: Clause): number {
@@ -53,10 +51,8 @@ export class DirectionPolicy {
   readonly redirects: Redirects;
   /** Clauses for every peer. */
   readonly everyPeer: readonly Clause[];
-  readonly groups: readonly ClauseGroup[];
   /** What peers that nothing selects get: the entries of identity 0. */
   readonly anyColumn: Column;
-  readonly peers: Peers[];
   /** Whether a new identity changes only what belongs to it; else the whole is to be computed again. */
   readonly isIncremental: boolean;
   /** Whether every identity matters, selected or not: it may have the port name that every peer is allowed on. */
@@ -66,13 +62,21 @@ export class DirectionPolicy {
   private readonly anyBlocks: BlockTable;
   private readonly hasPass: boolean;
   private readonly hasAuth: boolean;
+  /** Whether the ports of a redirect are cut by other rules' ports. */
+  private readonly hasRedirectedRange: boolean;
   private readonly coveredFilters: ReadonlyMap<number, Clause>;
-  /** Place in `groups`, by the rows of the selection. */
-  private placeOf: Map<readonly number[], number> | undefined;
-  private nodes: PeerNode | undefined;
+  private readonly parts: PeerParts;
 
-  /** Throws PolicyConflict. */
-  constructor(direction: Direction, stance: Stance, { repository, subjectPorts, portsOf }: Surroundings) {
+  /**
+   * `earlier` = the same direction of the subject's last policy, no longer in use, over the same identities: what it has in
+   * common with this one is taken over. Throws PolicyConflict.
+   */
+  constructor(
+    direction: Direction,
+    stance: Stance,
+    { repository, subjectPorts, portsOf }: Surroundings,
+    earlier?: DirectionPolicy,
+  ) {
     const { selectors, filters } = repository;
     this.direction = direction;
     this.enforced = stance.enforced;
@@ -81,21 +85,29 @@ export class DirectionPolicy {
     const clauses = mergeStatements(stance.statements, this.levels, stance.defaultOrigins === undefined);
     const grouped = groupClauses(clauses, direction, subjectPorts, { selectors, filters, portsOf });
     this.everyPeer = grouped.everyPeer;
-    this.groups = grouped.groups;
+    const groups = adoptGroups(grouped.groups, earlier?.groups ?? []);
     this.hasPass = stance.ranks.some(({ verdict }) => verdict === "pass");
     this.hasAuth = clauses.some(({ auth }) => auth !== undefined);
+    this.hasRedirectedRange = clauses.some(({ l7, filter }) => l7 !== undefined && filter.first !== filter.last);
     this.isIncremental = direction === "ingress" || !isNamed(clauses);
     this.followsEveryIdentity = !this.isIncremental && clauses.some(isNamedForAll);
     this.coveredFilters = new Map(this.everyPeer.map((clause) => [filterKey(clause), clause]));
-    this.redirects = new Redirects(direction, this.selectedClauses(selectors));
+    this.redirects = new Redirects(direction, selectedClauses(this.everyPeer, groups, selectors));
     const blocks = this.blocksFor([]);
     this.anyBlocks = new BlockTable(blocks);
     this.anyColumn = { entries: this.needed(this.anyBlocks, undefined), clauses: [] };
-    this.peers = partition(this.groups, selectors.idsByRow).map(({ groups, ids }) => ({
-      groups,
-      ids,
-      column: this.columnFor(groups),
-    }));
+    this.parts = new PeerParts(groups, (some) => this.columnFor(some));
+    const { idsByRow } = selectors;
+    const isTakenOver = earlier !== undefined && this.isLike(earlier) && this.parts.fillFrom(earlier.parts, idsByRow);
+    if (!isTakenOver) this.parts.fill(idsByRow);
+  }
+
+  get groups(): readonly ClauseGroup[] {
+    return this.parts.groups;
+  }
+
+  get peers(): readonly Peers[] {
+    return this.parts.all;
   }
 
   /** Selections whose identities this policy depends on. */
@@ -117,64 +129,23 @@ export class DirectionPolicy {
 
   /** The identity joined these selections. Returns the column that is its own now; undefined = that of every peer. */
   addIdentity(id: number, { selections }: IdentityChange): Column | undefined {
-    const groups = this.groupsOf(selections);
-    if (groups.length === 0) return undefined;
-    const node = this.nodeOf(groups);
-    if (node.peers === undefined) {
-      node.peers = { groups, ids: [], column: this.columnFor(groups) };
-      this.peers.push(node.peers);
-    }
-    node.peers.ids.push(id);
-    this.version++;
-    return node.peers.column;
+    const column = this.parts.add(id, selections);
+    if (column !== undefined) this.version++;
+    return column;
   }
 
   /** Returns the column that the identity had; undefined = none of its own. */
   removeIdentity(id: number, { selections }: IdentityChange): Column | undefined {
-    const groups = this.groupsOf(selections);
-    if (groups.length === 0) return undefined;
-    const peers = this.nodeOf(groups).peers;
-    const index = peers?.ids.indexOf(id) ?? -1;
-    if (index === -1) return undefined;
-    peers!.ids[index] = peers!.ids.at(-1)!;
-    peers!.ids.pop();
-    this.version++;
-    return peers!.column;
+    const column = this.parts.remove(id, selections);
+    if (column !== undefined) this.version++;
+    return column;
   }
 
-  /** The groups behind selections, in their order here: that is how peers are told apart. */
-  private groupsOf(selections: readonly Selection[]): ClauseGroup[] {
-    this.placeOf ??= new Map(this.groups.map(({ rows }, place) => [rows, place]));
-    const places = selections.flatMap(({ rows }) => this.placeOf!.get(rows) ?? []);
-    return places.sort((a, b) => a - b).map((place) => this.groups[place]!);
-  }
-
-  private nodeOf(groups: readonly ClauseGroup[]): PeerNode {
-    this.nodes ??= this.plantNodes();
-    let node = this.nodes;
-    for (const group of groups) {
-      let next = node.next.get(group);
-      if (next === undefined) {
-        next = { next: new Map(), peers: undefined };
-        node.next.set(group, next);
-      }
-      node = next;
-    }
-    return node;
-  }
-
-  private plantNodes(): PeerNode {
-    this.nodes = { next: new Map(), peers: undefined };
-    for (const peers of this.peers) this.nodeOf(peers.groups).peers = peers;
-    return this.nodes;
-  }
-
-  private selectedClauses(selectors: SelectorCache): SelectedClause[] {
-    const forSome = this.groups.flatMap(({ rows, clauses }) => {
-      const identities = () => rows.map((row) => selectors.identityAt(row));
-      return clauses.map((clause) => ({ clause, identities }));
-    });
-    return [...this.everyPeer.map((clause) => ({ clause, identities: undefined })), ...forSome];
+  /** Whether equal clauses make equal columns here and there: nothing that reaches across clauses differs. */
+  private isLike(other: DirectionPolicy): boolean {
+    const isPlain = (each: DirectionPolicy) =>
+      each.isIncremental && !each.hasPass && !each.hasAuth && !each.hasRedirectedRange;
+    return isPlain(this) && isPlain(other) && areSameClauses(this.everyPeer, other.everyPeer);
   }
 
   private columnFor(groups: readonly ClauseGroup[]): Column {

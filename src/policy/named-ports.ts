@@ -17,8 +17,12 @@ export type NamedPortsOf = (identity: number) => readonly NamedPort[];
 
 /** Clauses on concrete ports, and the rows that they select; undefined rows = every peer. */
 export interface ClauseGroup extends Group {
+  /** Rises with every group that is made. */
+  readonly serial: number;
   readonly clauses: Clause[];
 }
+
+let lastSerial = 0;
 
 /** The number behind a name; undefined when there is none or more than one. */
 export function portOf(ports: readonly NamedPort[], name: string, protocol: number): number | undefined {
@@ -69,7 +73,7 @@ export function groupClauses(
     }
     const { rows } = clause.selection;
     const group = bySelection.get(rows);
-    if (group === undefined) bySelection.set(rows, { rows, clauses: [clause] });
+    if (group === undefined) bySelection.set(rows, { serial: ++lastSerial, rows, clauses: [clause] });
     else group.clauses.push(clause);
   }
   return { everyPeer, groups: [...bySelection.values(), ...named] };
@@ -89,5 +93,9 @@ function egressGroups(
     if (rows === undefined) rowsByPort.set(port, [row]);
     else rows.push(row);
   }
-  return [...rowsByPort].map(([port, rows]) => ({ rows, clauses: [withPorts(clause, filters, port, port)] }));
+  return [...rowsByPort].map(([port, rows]) => ({
+    serial: ++lastSerial,
+    rows,
+    clauses: [withPorts(clause, filters, port, port)],
+  }));
 }

@@ -2,10 +2,9 @@ import type { Labels } from "../model/label.ts";
 import { selects } from "../model/selector.ts";
 import type { Direction } from "../model/verdict.ts";
 import type { ComputedPolicy, EntryChanges } from "./computed-policy.ts";
-import type { DirectionPolicy } from "./direction-policy.ts";
 import type { NamedPortsOf } from "./named-ports.ts";
 import type { Repository } from "./repository.ts";
-import { resolveEndpointPolicy } from "./resolve.ts";
+import { type LastPolicy, resolveEndpointPolicy } from "./resolve.ts";
 import type { PolicyKey, Rule } from "./rule.ts";
 import type { IdentityChange, Selection } from "./selector-cache.ts";
 import type { ResolveOptions, Subject } from "./stance.ts";
@@ -41,8 +40,8 @@ export class PolicyCache {
   private readonly users = new Map<Selection, Set<Shared>>();
   /** Policies that every identity matters to. */
   private readonly followers = new Set<Shared>();
-  /** What is left of policies that were dropped: the directions that nothing has changed. */
-  private readonly unchanged = new Map<string, Partial<Record<Direction, DirectionPolicy>>>();
+  /** Policies that were dropped for a change of rules: what they have in common with the next ones is not done again. */
+  private readonly last = new Map<string, LastPolicy>();
   private generation: number;
 
   constructor(repository: Repository, namedPorts: NamedPortsOf, options: ResolveOptions = {}) {
@@ -69,7 +68,7 @@ export class PolicyCache {
 
   removeIdentity(id: number): PolicyUpdate[] {
     // What is not in use does not follow the identities.
-    this.unchanged.clear();
+    this.last.clear();
     const change = this.repository.selectors.removeIdentity(id);
     if (change === undefined) return [];
     if (this.checkGeneration()) return [];
@@ -85,7 +84,7 @@ export class PolicyCache {
     const affected = [...this.shared.values()].filter(({ subject }) =>
       changed.some((rule) => selects(rule.subject, subject.labels)),
     );
-    for (const each of affected) this.keepUnchanged(each, changed);
+    for (const each of affected) this.retire(each, changed);
     return affected.map(({ subject }) => subject);
   }
 
@@ -94,19 +93,16 @@ export class PolicyCache {
     this.shared.clear();
     this.users.clear();
     this.followers.clear();
-    this.unchanged.clear();
+    this.last.clear();
   }
 
-  /** Only the directions that the changed rules speak of are computed again. */
-  private keepUnchanged(shared: Shared, changed: readonly Rule[]): void {
+  private retire(shared: Shared, changed: readonly Rule[]): void {
     this.drop(shared);
-    const speaks = (direction: Direction) =>
-      changed.some(({ elements }) => elements.some((element) => element.direction === direction));
-    const { ingress, egress } = shared.policy;
-    this.unchanged.set(shared.key, {
-      ...(speaks("ingress") ? {} : { ingress }),
-      ...(speaks("egress") ? {} : { egress }),
+    const lastOf = (direction: Direction) => ({
+      policy: shared.policy[direction],
+      isUnchanged: !changed.some(({ elements }) => elements.some((element) => element.direction === direction)),
     });
+    this.last.set(shared.key, { ingress: lastOf("ingress"), egress: lastOf("egress") });
   }
 
   /** Rows were numbered anew: what holds them is of no use any more. True = everything was dropped. */
@@ -119,9 +115,9 @@ export class PolicyCache {
   }
 
   private compute(key: string, subject: Subject): Shared {
-    const unchanged = this.unchanged.get(key);
-    this.unchanged.delete(key);
-    const policy = resolveEndpointPolicy(this.repository, subject, this.namedPorts, this.options, unchanged);
+    const last = this.last.get(key);
+    this.last.delete(key);
+    const policy = resolveEndpointPolicy(this.repository, subject, this.namedPorts, this.options, last);
     const selections = [...new Set([...policy.ingress.selections(), ...policy.egress.selections()])];
     const shared = { key, subject, policy, selections };
     this.shared.set(key, shared);

@@ -1,3 +1,4 @@
+import { compareText } from "../model/label.ts";
 import { portPrefixes } from "../model/port.ts";
 import { Protocol, protocolName } from "../model/protocol.ts";
 import type { Direction } from "../model/verdict.ts";
@@ -62,7 +63,7 @@ export class Redirects {
   list(levels: Levels, origins: OriginTable): L7Redirect[] {
     return [...this.segments.values()].flatMap((segment) => {
       const { key, protocol, first, last, parser, listener } = segment;
-      const ranked = this.rulesOf(segment).sort((a, b) => b.clause.precedence - a.clause.precedence);
+      const ranked = this.rulesOf(segment).sort(byRank);
       // Nobody is sent there while the rules with this parser select nobody.
       if (!ranked.some(({ clause }) => clause.l7?.parser === parser)) return [];
       const redirect: L7Redirect = {
@@ -110,6 +111,19 @@ export class Redirects {
       return portPrefixes(start, end).map((block) => ({ ...block, redirect: key }));
     });
   }
+}
+
+/** Within a rank the order means nothing, but it must not depend on how the policy came about. */
+function byRank(a: SelectedClause, b: SelectedClause): number {
+  return b.clause.precedence - a.clause.precedence || compareText(nameOf(a), nameOf(b));
+}
+
+function nameOf({ clause }: SelectedClause): string {
+  const { first, last } = clause.filter;
+  const rules = clause.origins.map(({ kind, namespace, name, path }) => `${kind} ${namespace} ${name} ${path}`);
+  const { http, dns, serverNames } = clause.l7 ?? {};
+  const words = JSON.stringify([first, last, http, dns, serverNames]);
+  return `${rules.sort().join(" ")} ${clause.selection?.selector.text ?? ""} ${words}`;
 }
 
 /** Where a pass goes on: at the first set of a later tier. */

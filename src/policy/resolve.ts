@@ -6,13 +6,18 @@ import type { NamedPortsOf } from "./named-ports.ts";
 import type { Repository } from "./repository.ts";
 import { type ResolveOptions, rulesFor, type Subject, stanceOf } from "./stance.ts";
 
+/** A direction of a policy that another one replaces; unchanged where no rule that speaks of it came or went. */
+export type LastPolicy = Partial<
+  Record<Direction, { readonly policy: DirectionPolicy; readonly isUnchanged: boolean }>
+>;
+
 const NO_PORTS: NamedPortsOf = () => [];
 
 /**
  * Computes what the datapath and the proxy must enforce for an endpoint now. In the order of tier and priority the first
  * rule that matches decides, deny before redirect before allow; a pass leaves the decision to the next tier; where nothing
  * matches and default deny is on, traffic is denied. `namedPorts` = those of the pods that have an identity, for egress.
- * `unchanged` = directions of the subject's last policy that no rule has changed since. Throws PolicyConflict when rules cannot be enforced together, and an Error when the map would be too large; what was in
+ * `last` = the subject's policy before, no longer in use, over the same identities. Throws PolicyConflict when rules cannot be enforced together, and an Error when the map would be too large; what was in
  * force must then stay.
  */
 export function resolveEndpointPolicy(
@@ -20,13 +25,19 @@ export function resolveEndpointPolicy(
   subject: Subject,
   namedPorts: NamedPortsOf = NO_PORTS,
   options: ResolveOptions = {},
-  unchanged: Partial<Record<Direction, DirectionPolicy>> = {},
+  last: LastPolicy = {},
 ): ComputedPolicy {
   const rules = rulesFor(repository, subject);
   const surroundings = { repository, subjectPorts: subject.namedPorts, portsOf: namedPorts };
   const directionOf = (direction: Direction) =>
-    unchanged[direction] ??
-    new DirectionPolicy(direction, stanceOf(direction, repository, subject, rules, options), surroundings);
+    last[direction]?.isUnchanged === true
+      ? last[direction].policy
+      : new DirectionPolicy(
+          direction,
+          stanceOf(direction, repository, subject, rules, options),
+          surroundings,
+          last[direction]?.policy,
+        );
   const policy = new ComputedPolicy(repository.revision, directionOf("ingress"), directionOf("egress"));
   const count = policy.entryCount;
   if (count > Limits.PolicyMapEntries) {

@@ -9,12 +9,12 @@ const byApp = {
 };
 
 function verdictOf(config: Scenario["config"]): unknown {
-  const pods = [
+  const pods: Scenario["endpoints"] = [
     { name: "client", labels: { app: "client", role: "x" } },
     { name: "server", labels: { app: "server" } },
   ];
   const query = { id: "q", direction: "ingress", from: "client", to: "server", port: 80 } as const;
-  const world = { id: "s", policies: [byApp], endpoints: pods, queries: [query] };
+  const world: Scenario = { id: "s", policies: [byApp], endpoints: pods, queries: [query] };
   return evaluateScenario(config === undefined ? world : { ...world, config })[0]?.verdict;
 }
 

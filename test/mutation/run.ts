@@ -1,0 +1,95 @@
+/**
+ * `npm run mutation`: changes the policy engine in one place at a time and lists the changes that no test notices.
+ *   --share 0.1    about how much of each file is changed; 1 = everything, which takes hours
+ *   --seed 1       which part that is
+ *   --files a,b    files by name, e.g. `column,precedence`; else all of src/policy and src/model/selector.ts
+ * Stryker does the work, in a copy outside the checkout, so that neither sources nor installed packages change.
+ */
+import { spawnSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { homedir, setPriority } from "node:os";
+import { basename, join } from "node:path";
+import { parseArgs } from "node:util";
+import { type MutationReport, survivorLines, tableLines } from "./report.ts";
+import { sampleRanges } from "./sample.ts";
+
+const STRYKER = { "@stryker-mutator/core": "10.1.1", "@stryker-mutator/vitest-runner": "10.1.1" };
+const COPIED = ["src", "test", "examples", "package.json", "package-lock.json", ".npmrc", "tsconfig.json"];
+
+const root = join(import.meta.dirname, "../..");
+const copy = join(process.env["SHIELDGATE_HOME"] ?? join(homedir(), ".shieldgate"), "cache/mutation");
+const report = join(copy, "report.json");
+
+function copySources(): void {
+  mkdirSync(copy, { recursive: true });
+  for (const name of COPIED) {
+    rmSync(join(copy, name), { recursive: true, force: true });
+    cpSync(join(root, name), join(copy, name), { recursive: true });
+  }
+}
+
+/** Installs the packages of the checkout and Stryker, when one of them has changed. */
+function install(): void {
+  const manifest = JSON.parse(readFileSync(join(copy, "package.json"), "utf8"));
+  manifest.devDependencies = { ...manifest.devDependencies, ...STRYKER };
+  const text = JSON.stringify(manifest);
+  const stamp = join(copy, "node_modules/.installed");
+  writeFileSync(join(copy, "package.json"), text);
+  if (existsSync(stamp) && readFileSync(stamp, "utf8") === text) return;
+  run("npm", ["install", "--no-audit", "--no-fund", "--loglevel=error"]);
+  writeFileSync(stamp, text);
+}
+
+function run(program: string, args: readonly string[]): void {
+  const env = { SG_PROPERTY_RUNS: "100", ...process.env };
+  const { status, error } = spawnSync(program, args, { cwd: copy, env, stdio: ["ignore", 2, 2] });
+  if (error !== undefined) throw error;
+  if (status !== 0) throw new Error(`${program} ${args.join(" ")} ended with ${status}`);
+}
+
+function sources(only: readonly string[]): Map<string, string> {
+  const policy = readdirSync(join(copy, "src/policy")).map((name) => `src/policy/${name}`);
+  const paths = [...policy, "src/model/selector.ts"].filter(
+    (path) => path.endsWith(".ts") && !path.endsWith(".test.ts") && basename(path) !== "index.ts",
+  );
+  const chosen = only.length === 0 ? paths : paths.filter((path) => only.includes(basename(path, ".ts")));
+  return new Map(chosen.map((path) => [path, readFileSync(join(copy, path), "utf8")]));
+}
+
+function configuration(mutate: readonly string[]): object {
+  return {
+    mutate,
+    // Texts of errors are not worth a test each.
+    mutator: { excludedMutations: ["StringLiteral"] },
+    testRunner: "vitest",
+    plugins: ["@stryker-mutator/vitest-runner"],
+    vitest: { configFile: "test/mutation/vitest.config.ts", related: false },
+    coverageAnalysis: "perTest",
+    concurrency: 1,
+    timeoutMS: 20_000,
+    reporters: ["json", "progress-append-only"],
+    jsonReporter: { fileName: report },
+    // Stryker would rewrite tsconfig.json with the API of a compiler that TypeScript 7 does not have.
+    tsconfigFile: "none.json",
+  };
+}
+
+const { values } = parseArgs({
+  options: {
+    share: { type: "string", default: "0.1" },
+    seed: { type: "string", default: "1" },
+    files: { type: "string", default: "" },
+  },
+});
+setPriority(10);
+copySources();
+install();
+const ranges = sampleRanges(
+  sources(values.files.split(",").filter(Boolean)),
+  Number(values.share),
+  Number(values.seed),
+);
+writeFileSync(join(copy, "stryker.config.json"), JSON.stringify(configuration(ranges)));
+run(process.execPath, ["node_modules/@stryker-mutator/core/bin/stryker.js", "run", "stryker.config.json"]);
+const found = JSON.parse(readFileSync(report, "utf8")) as MutationReport;
+console.log([...survivorLines(found), ...tableLines(found)].join("\n"));

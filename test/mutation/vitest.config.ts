@@ -1,0 +1,23 @@
+import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
+
+const ORDER = ["/src/", "/conformance/", "/property/"];
+const rank = ({ moduleId }: TestSpecification) => ORDER.findIndex((part) => moduleId.includes(part));
+
+/** The quick tests first, for most mutants die in them. */
+class QuickFirst extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    return [...files].sort((a, b) => rank(a) - rank(b) || a.moduleId.localeCompare(b.moduleId));
+  }
+}
+
+/** The tests that mutants of the policy engine are shown to. */
+export default defineConfig({
+  test: {
+    include: ["src/policy/*.test.ts", "src/model/*.test.ts", "test/{conformance,property}/*.test.ts"],
+    setupFiles: ["test/mutation/quick-property.ts"],
+    sequence: { sequencer: QuickFirst },
+    fileParallelism: false,
+    isolate: false,
+  },
+});
