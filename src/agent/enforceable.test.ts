@@ -69,11 +69,14 @@ describe("what is not enforced here", () => {
   });
 });
 
+it("names log.value, which no flow shows", () => {
+  expect(fieldsOf(policy({ endpointSelector: {}, log: { value: "x" }, ingress: [{}] }))).toEqual(["spec.log"]);
+});
+
 it("enforces the rest", () => {
   const rules = { http: [{ path: "/a", headers: ["X"] }] };
   const spec = {
     endpointSelector: {},
-    log: { value: "x" },
     enableDefaultDeny: { ingress: false },
     ingress: [
       { fromEndpoints: [{}], toPorts: [{ ports: [{ port: "80", protocol: "TCP" }], rules }] },
