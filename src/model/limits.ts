@@ -12,6 +12,8 @@ export const Limits = {
   RegexLength: 4_096,
   /** Instructions of its program, which bound the time that a match may take for each character. */
   RegexProgramSize: 5_000,
+  /** Regular expressions that are remembered as good. */
+  CheckedRegexes: 1_024,
   /** Subjects whose policies are remembered; beyond that the oldest are forgotten. */
   CachedSubjects: 4_096,
 } as const;

@@ -15,9 +15,15 @@ export function compileRegex(expression: string): RE2JS {
   return compiled;
 }
 
+/** Expressions that were found good: the same few stand in policies again and again. Bounded, and emptied when full. */
+const checked = new Set<string>();
+
 /** Throws what `compileRegex` throws. */
 export function checkRegex(expression: string): void {
+  if (checked.has(expression)) return;
   compileRegex(expression);
+  if (checked.size >= Limits.CheckedRegexes) checked.clear();
+  checked.add(expression);
 }
 
 function tooLarge(): Error {

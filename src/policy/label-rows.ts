@@ -8,10 +8,10 @@ function grown<T extends Int32Array | Uint8Array>(old: T, size: number): T {
 
 /** The label numbers of every row, one row behind the other: a hundred thousand small arrays would cost far more. */
 export class LabelRows {
-  private labels = new Int32Array(1024);
+  private labels = new Int32Array(128);
   /** Where the labels of a row begin; those of the next row end them. */
-  private starts = new Int32Array(256);
-  private gone = new Uint8Array(256);
+  private starts = new Int32Array(32);
+  private gone = new Uint8Array(32);
   private count = 0;
 
   get size(): number {

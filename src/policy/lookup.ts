@@ -41,24 +41,32 @@ interface PeerTable {
   readonly rest: LookupResult;
 }
 
+/** The peers of one column; their table is built when the first of them is asked about. */
+interface Peer {
+  readonly column: Column | undefined;
+  table: PeerTable | undefined;
+}
+
 interface DirectionTable {
   readonly version: number;
-  readonly byIdentity: ReadonlyMap<number, PeerTable>;
-  readonly any: PeerTable;
+  readonly byIdentity: ReadonlyMap<number, Peer>;
+  readonly rest: Peer;
 }
 
 const tables = new WeakMap<DirectionPolicy, DirectionTable>();
 
 /**
  * The datapath's lookup: the longest match of the peer and of every peer; the higher precedence wins, then the longer key,
- * then the peer's own (bpf/lib/policy.h of Cilium 1.20). `port` of 0..65535. Tables are built at the first call and kept
+ * then the peer's own (bpf/lib/policy.h of Cilium 1.20). `port` of 0..65535. Tables are built when they are first asked and kept
  * until identities come or go.
  */
 export function lookup(policy: ComputedPolicy, { direction, identity, protocol, port }: LookupQuery): LookupResult {
-  const table = tableOf(direction === "ingress" ? policy.ingress : policy.egress);
-  const peer = table.byIdentity.get(identity) ?? table.any;
-  const ports = peer.byProtocol[protocol];
-  if (ports === undefined) return peer.rest;
+  const side = direction === "ingress" ? policy.ingress : policy.egress;
+  const peers = peersOf(side);
+  const peer = peers.byIdentity.get(identity) ?? peers.rest;
+  peer.table ??= peerTable(side, peer.column);
+  const ports = peer.table.byProtocol[protocol];
+  if (ports === undefined) return peer.table.rest;
   const { starts, results } = ports;
   let low = 0;
   let high = starts.length - 1;
@@ -70,15 +78,15 @@ export function lookup(policy: ComputedPolicy, { direction, identity, protocol, 
   return results[low]!;
 }
 
-function tableOf(policy: DirectionPolicy): DirectionTable {
+function peersOf(policy: DirectionPolicy): DirectionTable {
   const known = tables.get(policy);
   if (known !== undefined && known.version === policy.version) return known;
-  const byIdentity = new Map<number, PeerTable>();
+  const byIdentity = new Map<number, Peer>();
   for (const { ids, column } of policy.peers) {
-    const table = peerTable(policy, column);
-    for (const id of ids) byIdentity.set(id, table);
+    const peer: Peer = { column, table: undefined };
+    for (const id of ids) byIdentity.set(id, peer);
   }
-  const table = { version: policy.version, byIdentity, any: peerTable(policy, undefined) };
+  const table: DirectionTable = { version: policy.version, byIdentity, rest: { column: undefined, table: undefined } };
   tables.set(policy, table);
   return table;
 }
