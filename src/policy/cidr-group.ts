@@ -6,7 +6,7 @@ import type { CidrGroup, FieldError, FieldWarning } from "./rule.ts";
 
 export type CidrGroupResult =
   | { readonly ok: true; readonly group: CidrGroup; readonly warnings: readonly FieldWarning[] }
-  | { readonly ok: false; readonly errors: readonly FieldError[] };
+  | { readonly ok: false; readonly errors: readonly FieldError[]; readonly warnings: readonly FieldWarning[] };
 
 const CIDR_GROUP_KIND: PolicyKind = {
   kind: "CiliumCIDRGroup",
@@ -23,10 +23,10 @@ export function parseCidrGroup(object: unknown): CidrGroupResult {
   const findings = noFindings();
   const root = new Field("", findings);
   const header = readHeader(object, root, [CIDR_GROUP_KIND]);
-  if (header === undefined) return { ok: false, errors: findings.errors };
+  if (header === undefined) return { ok: false, ...findings };
   const cidrs = readCidrs((object as Record<string, unknown>)["spec"], root.child("spec"));
   const labels = readLabels(header.metadata["labels"], root.child("metadata").child("labels"));
-  if (findings.errors.length > 0) return { ok: false, errors: findings.errors };
+  if (findings.errors.length > 0) return { ok: false, ...findings };
   return { ok: true, group: { name: header.key.name, labels, cidrs }, warnings: findings.warnings };
 }
 

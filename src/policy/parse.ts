@@ -17,7 +17,7 @@ export type ParseResult =
       /** What is accepted and yet means nothing, or not what its writer is likely to want. */
       readonly warnings: readonly FieldWarning[];
     }
-  | { readonly ok: false; readonly errors: readonly FieldError[] };
+  | { readonly ok: false; readonly errors: readonly FieldError[]; readonly warnings: readonly FieldWarning[] };
 
 export interface ParseOptions {
   /** Name of this cluster, for the entity `cluster`. */
@@ -69,14 +69,14 @@ export function parsePolicy(object: unknown, options: ParseOptions = {}): ParseR
   const root = new Field("", findings);
   const header = readHeader(object, root, KINDS);
   const kind = KINDS.find((each) => each.kind === header?.kind.kind);
-  if (header === undefined || kind === undefined) return { ok: false, errors: findings.errors };
+  if (header === undefined || kind === undefined) return { ok: false, ...findings };
   const around = {
     clusterName: options.clusterName ?? CLUSTER_NAME,
     isLocalOnly: options.localClusterOnly !== false,
     nodeSelectorLabels: options.nodeSelectorLabels === true,
   };
   const rules = kind.read(object as Record<string, unknown>, root, header, around);
-  if (findings.errors.length > 0) return { ok: false, errors: findings.errors };
+  if (findings.errors.length > 0) return { ok: false, ...findings };
   warnOfRules(rules, root);
   return { ok: true, key: header.key, rules, warnings: findings.warnings };
 }

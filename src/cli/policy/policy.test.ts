@@ -202,6 +202,33 @@ describe("validate", () => {
     ]);
   });
 
+  test("leaves objects of other kinds alone, and says which; what looks like a policy is none of them", async () => {
+    const file = join(scratch, "app.yaml");
+    const object = (kind: string) => `---\napiVersion: v1\nkind: ${kind}\nmetadata: {name: x}\n`;
+    writeFileSync(
+      file,
+      `${POLICIES.slice(POLICIES.indexOf("---\n"))}${["Service", "Pod", "Service"].map(object).join("")}`,
+    );
+    const sink = new Sink();
+    expect(await validate([file], sink, () => undefined)).toBe(true);
+    expect(await textOf(sink)).toMatch(/\n1 object: 0 errors, 1 warning; 3 left alone \(Pod, Service\)\n$/);
+    for (const kind of ["AdminNetworkPolicy", "CiliumNetworkPolcy", "CiliumCidrGroup"])
+      expect(checkText(object(kind)).findings, kind).toMatchObject([{ line: 3, kind: "error" }]);
+    expect(checkText("kind: Service\n").findings).toMatchObject([{ kind: "error" }]);
+  });
+
+  test("says what means nothing beside what is wrong", () => {
+    const rule =
+      '{"toPorts":[{"ports":[{"port":"80","protocol":"TCP"}],"rules":{"http":[{"path":"x"}]}},\n{"ports":[{"port":"none at all"}]}]}';
+    const { findings } = checkText(
+      `{"apiVersion":"cilium.io/v2","kind":"CiliumNetworkPolicy","metadata":{"name":"a"},\n"spec":{"endpointSelector":{},"ingress":[${rule}]}}`,
+    );
+    expect(findings).toMatchObject([
+      { line: 2, kind: "warning", text: expect.stringContaining("never matches") },
+      { line: 3, kind: "error" },
+    ]);
+  });
+
   test("takes groups of CIDRs", () => {
     const group = (cidr: string) =>
       checkText(

@@ -5,6 +5,9 @@ import type { FieldError, FieldWarning } from "../../policy/rule.ts";
 import { type FieldLines, fieldLines } from "./field-lines.ts";
 import { openText, readAll } from "./input.ts";
 
+/** Kinds that are policies or groups, and what looks like one of them, misspelt or of a kind that is not supported. */
+const POLICY_LIKE = /network.*pol|cidr.*group/i;
+
 /** Characters of one file: what a large cluster's policies make together. */
 const LONGEST_TEXT = 64 << 20;
 
@@ -15,15 +18,17 @@ interface Finding {
   readonly text: string;
 }
 
-/** What was found in one file, and how many objects it holds. */
+/** What was found in one file, how many policies and groups it holds, and the kinds of its other objects. */
 interface Checked {
   readonly findings: readonly Finding[];
   readonly objects: number;
+  readonly others: readonly string[];
 }
 
 /**
  * Writes every error and warning of the policies in the files as `file:line: error: field: message (mend)`, and a last line with
- * the numbers. True when there are no errors. A file that cannot be read is named to `complain` and counts as an error.
+ * the numbers. True when there are no errors. A file that cannot be read is named to `complain` and counts as an error. Objects
+ * of other kinds, which stand beside policies in the files of an application, are left alone and named in the last line.
  */
 export async function validate(
   files: readonly string[],
@@ -31,6 +36,7 @@ export async function validate(
   complain: (text: string) => void,
 ): Promise<boolean> {
   let [objects, errors, warnings] = [0, 0, 0];
+  const others: string[] = [];
   for (const file of files) {
     const text = await readText(file);
     if (text instanceof Error) {
@@ -40,13 +46,16 @@ export async function validate(
     }
     const checked = checkText(text);
     objects += checked.objects;
+    others.push(...checked.others);
     for (const { line, kind, text } of checked.findings) {
       if (kind === "error") errors++;
       else warnings++;
       out.write(`${file}:${line}: ${kind}: ${text}\n`);
     }
   }
-  out.write(`${count(objects, "object")}: ${count(errors, "error")}, ${count(warnings, "warning")}\n`);
+  const kinds = [...new Set(others)].sort().join(", ");
+  const rest = others.length === 0 ? "" : `; ${others.length} left alone (${kinds})`;
+  out.write(`${count(objects, "object")}: ${count(errors, "error")}, ${count(warnings, "warning")}${rest}\n`);
   return errors === 0;
 }
 
@@ -67,16 +76,17 @@ export function checkText(text: string): Checked {
   const read = readPolicyText(text, { length: LONGEST_TEXT });
   if (!read.ok) {
     const findings = read.errors.map(({ line, message }): Finding => ({ line, kind: "error", text: message }));
-    return { findings, objects: 0 };
+    return { findings, objects: 0, others: [] };
   }
   if (read.documents.length === 0)
-    return { findings: [{ line: 1, kind: "error", text: "holds no object" }], objects: 0 };
+    return { findings: [{ line: 1, kind: "error", text: "holds no object" }], objects: 0, others: [] };
   let lines: FieldLines | undefined;
   const lineOf = (document: TextDocument, field: string) => {
     lines ??= fieldLines(text);
     return lines.lineOf(document.line, field);
   };
-  const parts = read.documents.flatMap((document) => partsOf(document));
+  const all = read.documents.flatMap((document) => partsOf(document));
+  const parts = all.filter(({ value }) => otherKind(value) === undefined);
   const findings = parts.flatMap(({ document, value, prefix }) =>
     check(value).map(({ kind, field, message, mend }): Finding => {
       const path = [prefix, field].filter((part) => part !== "").join(".");
@@ -84,7 +94,15 @@ export function checkText(text: string): Checked {
       return { line: lineOf(document, path), kind, text: said };
     }),
   );
-  return { findings: findings.sort((a, b) => a.line - b.line), objects: parts.length };
+  const others = all.flatMap(({ value }) => otherKind(value) ?? []);
+  return { findings: findings.sort((a, b) => a.line - b.line), objects: parts.length, others };
+}
+
+/** The kind of an object of Kubernetes that is no policy and does not look like one. */
+function otherKind(value: unknown): string | undefined {
+  const { kind, apiVersion } = (value ?? {}) as { kind?: unknown; apiVersion?: unknown };
+  if (typeof kind !== "string" || kind === "" || typeof apiVersion !== "string") return undefined;
+  return POLICY_LIKE.test(kind) ? undefined : kind;
 }
 
 interface Part {
@@ -109,5 +127,5 @@ function check(value: unknown): Said[] {
   const parsed = isGroup ? parseCidrGroup(value) : parsePolicy(value);
   const said = (kind: Finding["kind"], list: readonly (FieldError | FieldWarning)[]) =>
     list.map((each): Said => ({ kind, ...each }));
-  return parsed.ok ? said("warning", parsed.warnings) : said("error", parsed.errors);
+  return [...(parsed.ok ? [] : said("error", parsed.errors)), ...said("warning", parsed.warnings)];
 }
