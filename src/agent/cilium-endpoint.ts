@@ -11,20 +11,22 @@ export interface NamedPort {
   readonly protocol: string;
 }
 
-/** The named ports of a pod's containers, sorted by name and protocol. */
+/** The named ports of a pod's containers, sorted by name. Of several with one name the last container's counts, as in Cilium. */
 export function namedPortsOf(pod: KubeObject | undefined): readonly NamedPort[] {
   const spec = fieldsOf(pod?.spec);
-  const ports = [...listOf(spec.containers), ...listOf(spec.initContainers)].flatMap((container) =>
+  const ports = [...listOf(spec.initContainers), ...listOf(spec.containers)].flatMap((container) =>
     listOf(fieldsOf(container).ports).map(fieldsOf),
   );
-  return ports
+  const named = ports
     .filter((port) => typeof port.name === "string" && typeof port.containerPort === "number")
     .map((port) => ({
       name: String(port.name),
       port: Number(port.containerPort),
       protocol: typeof port.protocol === "string" ? port.protocol : "TCP",
-    }))
-    .sort((a, b) => (`${a.name}/${a.protocol}` < `${b.name}/${b.protocol}` ? -1 : 1));
+    }));
+  return [...new Map(named.map((port) => [port.name.toLowerCase(), port])).values()].sort((a, b) =>
+    a.name < b.name ? -1 : 1,
+  );
 }
 
 function enforcement(enforced: boolean): { enforcing: boolean; state: string } {

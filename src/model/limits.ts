@@ -12,6 +12,8 @@ export const Limits = {
   RegexLength: 4_096,
   /** Instructions of its program, which bound the time that a match may take for each character. */
   RegexProgramSize: 5_000,
+  /** Instructions of all expressions of one policy object, a named class of characters counted as fifty. */
+  RegexCostPerPolicy: 3_000_000,
   /** Regular expressions that are remembered as good. */
   CheckedRegexes: 1_024,
   /** Subjects whose policies are remembered; beyond that the oldest are forgotten. */

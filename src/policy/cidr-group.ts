@@ -21,13 +21,14 @@ const OWNED_PREFIX = "io.cilium";
 /** Reads a CiliumCIDRGroup. Never throws. Cilium leaves out a prefix that it cannot read; here the object is refused. */
 export function parseCidrGroup(object: unknown): CidrGroupResult {
   const findings = noFindings();
+  const { errors, warnings } = findings;
   const root = new Field("", findings);
   const header = readHeader(object, root, [CIDR_GROUP_KIND]);
-  if (header === undefined) return { ok: false, ...findings };
+  if (header === undefined) return { ok: false, errors, warnings };
   const cidrs = readCidrs((object as Record<string, unknown>)["spec"], root.child("spec"));
   const labels = readLabels(header.metadata["labels"], root.child("metadata").child("labels"));
-  if (findings.errors.length > 0) return { ok: false, ...findings };
-  return { ok: true, group: { name: header.key.name, labels, cidrs }, warnings: findings.warnings };
+  if (errors.length > 0) return { ok: false, errors, warnings };
+  return { ok: true, group: { name: header.key.name, labels, cidrs }, warnings };
 }
 
 function readCidrs(spec: unknown, at: Field): readonly string[] {

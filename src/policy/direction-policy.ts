@@ -57,6 +57,8 @@ export class DirectionPolicy {
   readonly isIncremental: boolean;
   /** Whether every identity matters, selected or not: it may have the port name that every peer is allowed on. */
   readonly followsEveryIdentity: boolean;
+  /** Selections whose identities this policy depends on, those without a peer that has the port's name included. */
+  readonly selections: readonly Selection[];
   /** Rises whenever an identity comes or goes. */
   version = 0;
   private readonly anyBlocks: BlockTable;
@@ -83,6 +85,7 @@ export class DirectionPolicy {
     this.defaultOrigins = stance.defaultOrigins;
     this.levels = rankLevels(stance.ranks);
     const clauses = mergeStatements(stance.statements, this.levels, stance.defaultOrigins === undefined);
+    this.selections = [...new Set(clauses.flatMap(({ selection }) => selection ?? []))];
     const grouped = groupClauses(clauses, direction, subjectPorts, { selectors, filters, portsOf });
     this.everyPeer = grouped.everyPeer;
     const groups = adoptGroups(grouped.groups, earlier?.groups ?? []);
@@ -108,18 +111,6 @@ export class DirectionPolicy {
 
   get peers(): readonly Peers[] {
     return this.parts.all;
-  }
-
-  /** Selections whose identities this policy depends on. */
-  *selections(): Iterable<Selection> {
-    const seen = new Set<Selection>();
-    for (const { clauses } of this.groups) {
-      for (const { selection } of clauses) {
-        if (selection === undefined || seen.has(selection)) continue;
-        seen.add(selection);
-        yield selection;
-      }
-    }
   }
 
   /** Clauses that select the identity, those for every peer left out. */

@@ -6,14 +6,20 @@ type ReadField = (value: unknown, at: Field) => void;
 export interface Findings {
   readonly errors: FieldError[];
   readonly warnings: FieldWarning[];
+  /** What the object's expressions cost so far; see `Limits.RegexCostPerPolicy`. */
+  regexCost: number;
 }
 
 export function noFindings(): Findings {
-  return { errors: [], warnings: [] };
+  return { errors: [], warnings: [], regexCost: 0 };
 }
 
+/** Plain objects alone: a date or a map has no fields, and would count as `{}`, which selects everything. */
 export function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  // Other realms have another Object.prototype; each of them is at the root.
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 /** A place in the policy that is being read: knows its path and collects what is wrong there. */
@@ -51,6 +57,12 @@ export class Field {
       mend,
       ...(badValue === undefined ? {} : { badValue }),
     });
+  }
+
+  /** What all expressions of the object cost together, these instructions included. */
+  addRegexCost(instructions: number): number {
+    this.findings.regexCost += instructions;
+    return this.findings.regexCost;
   }
 
   warn(message: string): void {

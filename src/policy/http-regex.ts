@@ -16,14 +16,20 @@ export function compileRegex(expression: string): RE2JS {
 }
 
 /** Expressions that were found good: the same few stand in policies again and again. Bounded, and emptied when full. */
-const checked = new Set<string>();
+const checked = new Map<string, number>();
 
-/** Throws what `compileRegex` throws. */
-export function checkRegex(expression: string): void {
-  if (checked.has(expression)) return;
-  compileRegex(expression);
+/** What compiling a class of characters costs beside an instruction: its ranges are many. */
+const CLASS_COST = 50;
+
+/** Returns what compiling costs, in instructions. Throws what `compileRegex` throws. */
+export function checkRegex(expression: string): number {
+  const known = checked.get(expression);
+  if (known !== undefined) return known;
+  const classes = expression.match(/\\[pP]/g)?.length ?? 0;
+  const cost = compileRegex(expression).programSize() + CLASS_COST * classes;
   if (checked.size >= Limits.CheckedRegexes) checked.clear();
-  checked.add(expression);
+  checked.set(expression, cost);
+  return cost;
 }
 
 function tooLarge(): Error {

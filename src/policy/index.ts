@@ -48,7 +48,7 @@ export type { HeaderAction, HttpRequestFacts, Secrets } from "./http-rule.ts";
 export { dnsVerdict, httpVerdict, judgeL7, type L7Facts, type L7Verdict, serverNameVerdict } from "./judge-l7.ts";
 export type { DnsRule, HeaderMatch, HttpRule, MismatchAction } from "./l7-rule.ts";
 export { type LookupQuery, type LookupResult, lookup } from "./lookup.ts";
-export type { NamedPort, NamedPortsOf } from "./named-ports.ts";
+export { distinctPorts, type NamedPort, type NamedPortsOf } from "./named-ports.ts";
 export type { Origins } from "./origin.ts";
 export {
   type CidrGroupResult,

@@ -86,10 +86,14 @@ function chainOf(policy: DirectionPolicy, query: LookupQuery, result: LookupResu
   const redirecting = clauses.find(({ l7 }) => l7 !== undefined);
   const isDns = redirecting?.l7?.parser === "dns";
   const listener = redirecting?.l7?.listener?.name;
-  // The DNS proxy knows only rules that name its port; a listener only those without a listener or with itself.
-  const counts = ({ filter, l7 }: Clause) =>
+  // The DNS proxy knows only rules that name its port, in a tier that sends it there; a listener only those without a
+  // listener or with itself.
+  const counts = ({ filter, l7, tier }: Clause) =>
     isDns
-      ? filter.protocol !== Protocol.Any && filter.first === query.port && filter.last === query.port
+      ? filter.protocol !== Protocol.Any &&
+        filter.first === query.port &&
+        filter.last === query.port &&
+        (l7 !== undefined || tier === redirecting?.tier)
       : l7?.listener === undefined || l7.listener.name === listener;
   const chain = clauses.filter(counts).map((clause) => toLink(clause, isDns));
   chains.set(result, chain);

@@ -128,10 +128,10 @@ describe("the selector cache", () => {
     const cache = new SelectorCache();
     const selection = cache.retain(appIs("a"));
     cache.upsertIdentity(1, [label("k8s:app=a")]);
-    for (let round = 0; round < 4_097; round++) {
+    for (let round = 0; round < 4_098; round++) {
       cache.upsertIdentity(2, [label("k8s:app=b")]);
       expect(cache.generation).toBe(0);
-      if (round < 4_096) cache.removeIdentity(2);
+      if (round < 4_097) cache.removeIdentity(2);
     }
     cache.removeIdentity(2);
     cache.upsertIdentity(3, [label("k8s:app=a")]);

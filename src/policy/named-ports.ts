@@ -12,7 +12,7 @@ export interface NamedPort {
   readonly protocol: number;
 }
 
-/** Named ports of the pods that have an identity; empty = none are known. */
+/** Named ports of the pods that have an identity, for each pod its `distinctPorts`; empty = none are known. */
 export type NamedPortsOf = (identity: number) => readonly NamedPort[];
 
 /** Clauses on concrete ports, and the rows that they select; undefined rows = every peer. */
@@ -24,7 +24,13 @@ export interface ClauseGroup extends Group {
 
 let lastSerial = 0;
 
-/** The number behind a name; undefined when there is none or more than one. */
+/** The ports of one pod as names find them: of several with one name, whatever their protocols, the last counts. */
+export function distinctPorts(ports: readonly NamedPort[]): readonly NamedPort[] {
+  const byName = new Map(ports.map((port) => [port.name.toLowerCase(), port]));
+  return byName.size === ports.length ? ports : [...byName.values()];
+}
+
+/** The number behind a name; undefined when there is none, or when pods of the identity differ in it. */
 export function portOf(ports: readonly NamedPort[], name: string, protocol: number): number | undefined {
   let found: number | undefined;
   for (const port of ports) {
@@ -43,8 +49,8 @@ function withPorts(clause: Clause, filters: PortFilters, port: number, endPort: 
 }
 
 /**
- * Names to numbers: at ingress the subject's own, at egress each peer's own. A name that stands for no number, or for
- * several, grants nothing. Returns the clauses for every peer, and those for some grouped by whom they select.
+ * Names to numbers: at ingress the subject's own, at egress each peer's own. A name that stands for no number, or
+ * for several, grants nothing. Returns the clauses for every peer, and those for some grouped by whom they select.
  */
 export function groupClauses(
   clauses: readonly Clause[],
@@ -52,6 +58,7 @@ export function groupClauses(
   subjectPorts: readonly NamedPort[],
   peers: { readonly selectors: SelectorCache; readonly filters: PortFilters; readonly portsOf: NamedPortsOf },
 ): { readonly everyPeer: Clause[]; readonly groups: ClauseGroup[] } {
+  const ownPorts = distinctPorts(subjectPorts);
   const everyPeer: Clause[] = [];
   const bySelection = new Map<readonly number[], ClauseGroup>();
   const named: ClauseGroup[] = [];
@@ -59,11 +66,11 @@ export function groupClauses(
     let clause = each;
     const { name, protocol, last } = clause.filter;
     if (name !== undefined && direction === "egress") {
-      named.push(...egressGroups(clause, clause.filter, peers));
+      for (const group of egressGroups(clause, clause.filter, peers)) named.push(group);
       continue;
     }
     if (name !== undefined) {
-      const port = portOf(subjectPorts, name, protocol);
+      const port = portOf(ownPorts, name, protocol);
       if (port === undefined) continue;
       clause = withPorts(clause, peers.filters, port, last);
     }

@@ -1,3 +1,4 @@
+import { Limits } from "../model/limits.ts";
 import type { Field } from "./field.ts";
 import { checkRegex } from "./http-rule.ts";
 import type { DnsRule, HeaderMatch, HttpRule } from "./l7-rule.ts";
@@ -70,8 +71,11 @@ function parseHttpRule(value: unknown, at: Field, namespace: string): HttpRule |
 function regex(value: unknown, at: Field): string | undefined {
   const text = at.text(value);
   if (text === undefined || text === "") return undefined;
+  // Once they cost too much together, the rest is not even compiled.
+  if (at.addRegexCost(0) > Limits.RegexCostPerPolicy) return undefined;
   try {
-    checkRegex(text);
+    if (at.addRegexCost(checkRegex(text)) > Limits.RegexCostPerPolicy)
+      at.refuse("the policy's regular expressions are too large together", "write shorter ones, or several policies");
     return text;
   } catch (error) {
     const mend = "write an RE2 expression for the whole value";

@@ -89,7 +89,7 @@ export class PeerReader {
         this.hasEmptyList = true;
         at.warn("an empty list selects nobody; leave the field out to mean everybody on these ports");
       }
-      this.peers.push(...found.flat());
+      for (const peer of found.flat()) this.peers.push(peer);
     };
   }
 

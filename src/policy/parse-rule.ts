@@ -36,7 +36,8 @@ export function parseCiliumRules(
   const rules: (Rule | undefined)[] = [];
   if (spec !== null) rules.push(parseRule(spec, root.child("spec"), key, around));
   if (specs !== null)
-    rules.push(...(root.child("specs").list(specs, (value, at) => parseRule(value, at, key, around)) ?? []));
+    for (const rule of root.child("specs").list(specs, (value, at) => parseRule(value, at, key, around)) ?? [])
+      rules.push(rule);
   return rules.filter((rule) => rule !== undefined);
 }
 
@@ -49,7 +50,8 @@ function parseRule(value: unknown, at: Field, key: PolicyKey, around: Surroundin
     section.name,
     (content: unknown, field: Field) => {
       const isNode = subject?.isNode ?? false;
-      elements.push(...(field.list(content, (each, item) => parseElement(each, item, section, scope, isNode)) ?? []));
+      const read = (each: unknown, item: Field) => parseElement(each, item, section, scope, isNode);
+      for (const element of field.list(content, read) ?? []) elements.push(element);
     },
   ]);
   const isRead = at.object(value, {

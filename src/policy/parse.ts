@@ -66,17 +66,18 @@ export const POLICY_KINDS: readonly string[] = KINDS.map(({ kind }) => kind);
  */
 export function parsePolicy(object: unknown, options: ParseOptions = {}): ParseResult {
   const findings = noFindings();
+  const { errors, warnings } = findings;
   const root = new Field("", findings);
   const header = readHeader(object, root, KINDS);
   const kind = KINDS.find((each) => each.kind === header?.kind.kind);
-  if (header === undefined || kind === undefined) return { ok: false, ...findings };
+  if (header === undefined || kind === undefined) return { ok: false, errors, warnings };
   const around = {
     clusterName: options.clusterName ?? CLUSTER_NAME,
     isLocalOnly: options.localClusterOnly !== false,
     nodeSelectorLabels: options.nodeSelectorLabels === true,
   };
   const rules = kind.read(object as Record<string, unknown>, root, header, around);
-  if (findings.errors.length > 0) return { ok: false, ...findings };
+  if (errors.length > 0) return { ok: false, errors, warnings };
   warnOfRules(rules, root);
-  return { ok: true, key: header.key, rules, warnings: findings.warnings };
+  return { ok: true, key: header.key, rules, warnings };
 }

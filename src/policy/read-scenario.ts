@@ -1,4 +1,6 @@
+import { parseCidr } from "../model/cidr.ts";
 import { MAX_PORT } from "../model/port.ts";
+import { protocolNumber } from "../model/protocol.ts";
 import { Field, isObject, noFindings } from "./field.ts";
 import type { FieldError } from "./rule.ts";
 import type { Scenario } from "./scenario-format.ts";
@@ -17,6 +19,21 @@ const port: Read = (value, at) => void at.integer(value, 0, MAX_PORT);
 const portOrName: Read = (value, at) => (typeof value === "string" ? undefined : port(value, at));
 const identity: Read = (value, at) => void at.integer(value, 0, 2 ** 32 - 1);
 
+/** Of a pod's port: one protocol, not all of them. */
+const protocol: Read = (value, at) => {
+  const name = at.text(value);
+  if (name !== undefined && !protocolNumber(name)) at.refuse("not a protocol", "use TCP, UDP or SCTP", name);
+};
+
+function checkCidr(value: string, at: Field): void {
+  if (parseCidr(value) === undefined) at.refuse("not an address or prefix", "write 10.0.0.0/8 or 10.0.0.1", value);
+}
+
+const address: Read = (value, at) => {
+  const name = at.text(value);
+  if (name !== undefined) checkCidr(name, at);
+};
+
 function oneOf(...choices: readonly string[]): Read {
   return (value, at) => void at.choice(value, choices);
 }
@@ -29,6 +46,14 @@ function mapOf(read: Read): Read {
   return (value, at) => {
     if (!isObject(value)) at.refuse("must be an object", "write `{name: value}`", value);
     else for (const [key, content] of Object.entries(value)) read(content, at.key(key));
+  };
+}
+
+/** As `mapOf`, with addresses or prefixes for keys. */
+function mapByCidr(read: Read): Read {
+  return (value, at) => {
+    mapOf(read)(value, at);
+    if (isObject(value)) for (const key of Object.keys(value)) checkCidr(key, at.key(key));
   };
 }
 
@@ -61,8 +86,8 @@ const endpoint = object(
     namespaceLabels: texts,
     serviceAccount: text,
     cluster: text,
-    namedPorts: listOf(object({ name: text, port, protocol: text }, "name", "port")),
-    ips: listOf(text),
+    namedPorts: listOf(object({ name: text, port, protocol }, "name", "port")),
+    ips: listOf(address),
     identity,
     rawLabels: listOf(text),
   },
@@ -98,8 +123,8 @@ const scenario = object(
     config,
     policies: listOf(anything),
     endpoints: listOf(endpoint),
-    cidrLabels: mapOf(listOf(text)),
-    fqdnCache: mapOf(listOf(text)),
+    cidrLabels: mapByCidr(listOf(text)),
+    fqdnCache: mapOf(listOf(address)),
     hostLabels: listOf(text),
     services: listOf(service),
     secrets: mapOf(texts),

@@ -81,7 +81,7 @@ export class Redirects {
   }
 
   private rulesOf({ protocol, first, last, parser }: Segment): SelectedClause[] {
-    return this.clauses.filter(({ clause, identities }) => {
+    const rules = this.clauses.filter(({ clause, identities }) => {
       const { filter } = clause;
       if (identities?.().length === 0) return false;
       if (filter.first > first || last > filter.last) return false;
@@ -89,6 +89,10 @@ export class Redirects {
       if (parser === "dns") return filter.protocol === protocol && filter.first === first && filter.last === last;
       return speaksOf(clause, protocol);
     });
+    if (parser !== "dns") return rules;
+    // Nor does it know those of a tier that does not send anything to it.
+    const tiers = new Set(rules.filter(({ clause }) => clause.l7 !== undefined).map(({ clause }) => clause.tier));
+    return rules.filter(({ clause }) => tiers.has(clause.tier));
   }
 
   private cut(clause: Clause, l7: L7Settings): Piece[] {
@@ -115,7 +119,9 @@ export class Redirects {
 
 /** Within a rank the order means nothing, but it must not depend on how the policy came about. */
 function byRank(a: SelectedClause, b: SelectedClause): number {
-  return b.clause.precedence - a.clause.precedence || compareText(nameOf(a), nameOf(b));
+  const byName = b.clause.precedence - a.clause.precedence || compareText(nameOf(a), nameOf(b));
+  // A port's number and its name may stand in one element.
+  return byName || compareText(`${a.identities?.()}`, `${b.identities?.()}`);
 }
 
 function nameOf({ clause }: SelectedClause): string {

@@ -189,7 +189,8 @@ export class Repository {
       const origins = [originOf(entry.key, rule.labels, element.path)];
       first[element.direction] ??= origins;
       if (!ranks[element.direction].some((known) => isSameRank(known, element))) ranks[element.direction].push(element);
-      statements[element.direction].push(...this.statementsOf(entry, element, rule.log ?? "", origins));
+      for (const statement of this.statementsOf(entry, element, rule.log ?? "", origins))
+        statements[element.direction].push(statement);
     }
     return { rule, statements, ranks, first };
   }

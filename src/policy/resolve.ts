@@ -17,8 +17,8 @@ const NO_PORTS: NamedPortsOf = () => [];
  * Computes what the datapath and the proxy must enforce for an endpoint now. In the order of tier and priority the first
  * rule that matches decides, deny before redirect before allow; a pass leaves the decision to the next tier; where nothing
  * matches and default deny is on, traffic is denied. `namedPorts` = those of the pods that have an identity, for egress.
- * `last` = the subject's policy before, no longer in use, over the same identities. Throws PolicyConflict when rules cannot be enforced together, and an Error when the map would be too large; what was in
- * force must then stay.
+ * `last` = the subject's policy before, no longer in use, over the same identities. Throws PolicyConflict when rules cannot be
+ * enforced together, and an Error when the map would be too large; what was in force must then stay.
  */
 export function resolveEndpointPolicy(
   repository: Repository,
@@ -39,11 +39,15 @@ export function resolveEndpointPolicy(
           last[direction]?.policy,
         );
   const policy = new ComputedPolicy(repository.revision, directionOf("ingress"), directionOf("egress"));
-  const count = policy.entryCount;
-  if (count > Limits.PolicyMapEntries) {
-    throw new Error(
-      `the policy needs ${count} map entries; at most ${Limits.PolicyMapEntries}: select fewer peers or ports`,
-    );
-  }
+  const error = tooLarge(policy.entryCount);
+  if (error !== undefined) throw error;
   return policy;
+}
+
+/** The error of a policy with more entries than an endpoint's map may hold. */
+export function tooLarge(count: number): Error | undefined {
+  if (count <= Limits.PolicyMapEntries) return undefined;
+  return new Error(
+    `the policy needs ${count} map entries; at most ${Limits.PolicyMapEntries}: select fewer peers or ports`,
+  );
 }

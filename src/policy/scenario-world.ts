@@ -10,7 +10,7 @@ import { protocolNumber } from "../model/protocol.ts";
 import { fqdnLabelKey } from "../model/selector.ts";
 import { wellKnownIdentities, wellKnownIdentity } from "../model/well-known-identity.ts";
 import { compileFqdn } from "./dns-rule.ts";
-import type { NamedPort } from "./named-ports.ts";
+import { distinctPorts, type NamedPort } from "./named-ports.ts";
 import { type Repository, requiredCidrs, requiredFqdns } from "./repository.ts";
 import type { Scenario, ScenarioEndpoint } from "./scenario-format.ts";
 
@@ -95,11 +95,12 @@ export class ScenarioWorld {
   private addEndpoint(endpoint: ScenarioEndpoint, cluster: string, outside: ReadonlyMap<string, PrefixLabels>): void {
     const namespace = endpoint.namespace ?? "default";
     const labels = this.labelsOf(endpoint, namespace, cluster, outside);
-    const namedPorts = (endpoint.namedPorts ?? []).map(({ name, port, protocol = "TCP" }) => ({
+    const written = (endpoint.namedPorts ?? []).map(({ name, port, protocol = "TCP" }) => ({
       name,
       port,
       protocol: protocolNumber(protocol) ?? 0,
     }));
+    const namedPorts = distinctPorts(written);
     const identity = endpoint.identity ?? this.identityFor(labels, namedPorts);
     if (!this.repository.selectors.hasIdentity(identity)) this.repository.selectors.upsertIdentity(identity, labels);
     this.portsByIdentity.set(identity, [...this.namedPortsOf(identity), ...namedPorts]);

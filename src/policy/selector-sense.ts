@@ -6,32 +6,51 @@ function keyText({ source, key }: Requirement): string {
   return source === "any" ? key : `${source}:${key}`;
 }
 
-function applies(general: Requirement, particular: Requirement): boolean {
-  return general.key === particular.key && (general.source === "any" || general.source === particular.source);
+/** What requirements of one key, or of one source and key, leave. */
+interface Leeway {
+  mustNotExist: boolean;
+  /** Values that the label may have; undefined = any value. An identity has one label a key. */
+  allowed: ReadonlySet<string> | undefined;
+  readonly excluded: Set<string>;
 }
 
-/** Values that a label of the requirement's key may have; undefined = any value. An identity has one label a key. */
-function allowedValues(of: Requirement, all: readonly Requirement[]): ReadonlySet<string> | undefined {
-  let allowed: ReadonlySet<string> | undefined;
-  for (const { key, operator, values } of all) {
-    if (key !== of.key || operator !== "In") continue;
-    const wanted = new Set(values);
-    allowed = allowed === undefined ? wanted : new Set([...allowed].filter((value) => wanted.has(value)));
+/** By key for every source, and by source and key. A selector may be hostile: each requirement is visited once. */
+function leeways(requirements: readonly Requirement[]): Map<string, Leeway> {
+  const found = new Map<string, Leeway>();
+  const at = (text: string) => {
+    const known = found.get(text) ?? { mustNotExist: false, allowed: undefined, excluded: new Set<string>() };
+    found.set(text, known);
+    return known;
+  };
+  for (const { source, key, operator, values } of requirements) {
+    const own = at(`${source}:${key}`);
+    if (operator === "DoesNotExist") own.mustNotExist = true;
+    else if (operator === "NotIn") for (const value of values) own.excluded.add(value);
+    else if (operator === "In") {
+      const ofKey = at(key);
+      const wanted = new Set(values);
+      ofKey.allowed =
+        ofKey.allowed === undefined ? wanted : new Set([...ofKey.allowed].filter((each) => wanted.has(each)));
+    }
   }
-  return allowed;
+  return found;
 }
 
 /** Why no labels can meet all of the requirements; undefined when some can. */
 export function contradiction(requirements: readonly Requirement[]): string | undefined {
+  const found = leeways(requirements);
+  const seen = new Set<string>();
   for (const positive of requirements) {
-    if (positive.source === "cidr" || (positive.operator !== "In" && positive.operator !== "Exists")) continue;
-    const against = requirements.filter((other) => applies(other, positive));
-    if (against.some(({ operator }) => operator === "DoesNotExist"))
-      return `${keyText(positive)} must exist and must not exist`;
-    const allowed = allowedValues(positive, requirements);
+    const { source, key, operator } = positive;
+    const name = `${source}:${key}`;
+    if (source === "cidr" || (operator !== "In" && operator !== "Exists") || seen.has(name)) continue;
+    seen.add(name);
+    const against = [found.get(name), found.get(`any:${key}`)];
+    if (against.some((each) => each?.mustNotExist)) return `${keyText(positive)} must exist and must not exist`;
+    const allowed = found.get(key)?.allowed;
     if (allowed === undefined) continue;
-    const excluded = against.filter(({ operator }) => operator === "NotIn").flatMap(({ values }) => values);
-    if ([...allowed].every((value) => excluded.includes(value))) return `no value of ${keyText(positive)} is left`;
+    const isExcluded = (value: string) => against.some((each) => each?.excluded.has(value));
+    if ([...allowed].every(isExcluded)) return `no value of ${keyText(positive)} is left`;
   }
   return undefined;
 }

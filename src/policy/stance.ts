@@ -103,8 +103,8 @@ export function stanceOf(
   const statements: Statement[] = [];
   const ranks: Ranked[] = [];
   for (const rule of speaking) {
-    statements.push(...rule.statements[direction]);
-    ranks.push(...rule.ranks[direction]);
+    for (const statement of rule.statements[direction]) statements.push(statement);
+    for (const rank of rule.ranks[direction]) ranks.push(rank);
   }
   let defaultOrigins: Origins = speaking
     .filter(({ rule }) => rule.defaultDeny[direction])

@@ -67,8 +67,10 @@ function compare(scenario: Scenario, ours: readonly Answer[], theirs: Map<string
     const excuse = answer.final === theirAnswer?.final ? undefined : excuseFor(questionable, answer, theirAnswer);
     if (excuse !== undefined) tally.skip(excuse);
     tally.compared++;
-    // We know the outcome where the rules that can be judged allow the request anyway; the oracle asks for all facts.
-    const knowsMore = answer.final === "forwarded" && theirAnswer?.final === undefined;
+    // We know the outcome where the rules that can be judged allow the request anyway, or where the other side drops it; the
+    // oracle asks for all facts.
+    const isOtherSide = answer.final === "dropped" && answer.error?.startsWith("unknown") === true;
+    const knowsMore = theirAnswer?.final === undefined && (answer.final === "forwarded" || isOtherSide);
     const isFinal = excuse === undefined && !knowsMore;
     const [wanted, got] = [theirAnswer, answer]
       .map((each) => essence(each, isFinal, hasAuth))

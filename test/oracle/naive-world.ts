@@ -49,11 +49,13 @@ function labelsOf(endpoint: ScenarioEndpoint, scenario: Scenario): Labels {
 }
 
 function namedPortsOf({ namedPorts = [] }: ScenarioEndpoint): NamedPort[] {
-  return namedPorts.map(({ name, port, protocol = "TCP" }) => ({
+  const all = namedPorts.map(({ name, port, protocol = "TCP" }) => ({
     name: name.toLowerCase(),
     port,
     protocol: protocolNumber(protocol) ?? 0,
   }));
+  // A pod that gives a name twice means the last of them.
+  return all.filter(({ name }, index) => all.findLastIndex((each) => each.name === name) === index);
 }
 
 function pod(endpoint: ScenarioEndpoint, scenario: Scenario): Party {

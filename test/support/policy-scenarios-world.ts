@@ -74,6 +74,8 @@ export function endpointsOf(random: Random, config: Scenario["config"]): Scenari
         { name: "dns", port: 53, protocol: "UDP" },
         { name: "ranged", port: 8081, protocol: "TCP" },
         ...(random.percent(30) ? [{ name: "alt", port: 8500, protocol: "UDP" }] : []),
+        // Two containers of a pod may give one name.
+        ...(random.percent(6) ? [{ name: "web", port: 81, protocol: random.pick(["TCP", "UDP"]) }] : []),
       ],
       ips: [`172.20.0.${10 + index}`, ...(config?.enableIPv6 ? [`2001:db8:ffff::${10 + index}`] : [])],
     };
