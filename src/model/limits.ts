@@ -8,6 +8,10 @@ export const Limits = {
   PortNameLength: 15,
   /** Entries of one endpoint's policy map in the kernel, which is made to measure for each policy. */
   PolicyMapEntries: 131_072,
+  /** Blocks of ports that the proxied ranges of one direction are cut into. */
+  RedirectPieces: 262_144,
+  /** Comparisons of rules with blocks of ports for one direction whose rules pass traffic on: some seconds. */
+  PassComparisons: 200_000_000,
   /** Characters of one regular expression in an HTTP rule. */
   RegexLength: 4_096,
   /** Instructions of its program, which bound the time that a match may take for each character. */

@@ -1,9 +1,10 @@
+import { Limits } from "../model/limits.ts";
 import type { Direction } from "../model/verdict.ts";
 import { type Clause, mergeStatements } from "./clause.ts";
 import { BlockTable, blocksOf, type Column, type ColumnEntry, neededEntries, neededWithAuth } from "./column.ts";
 import { type ClauseGroup, groupClauses, type NamedPort, type NamedPortsOf } from "./named-ports.ts";
 import type { Origins } from "./origin.ts";
-import { neededPassEntries, passEntries } from "./pass-column.ts";
+import { neededPassEntries, passComparisons, passEntries } from "./pass-column.ts";
 import { adoptGroups, areSameClauses, PeerParts, type Peers } from "./peer-parts.ts";
 import { type Levels, rankLevels } from "./precedence.ts";
 import { Redirects, type SelectedClause } from "./redirects.ts";
@@ -15,14 +16,6 @@ interface Surroundings {
   readonly repository: Repository;
   readonly subjectPorts: readonly NamedPort[];
   readonly portsOf: NamedPortsOf;
-}
-
-function isNamed(clauses: readonly Clause[]): boolean {
-  return clauses.some(({ filter }) => filter.name !== undefined);
-}
-
-function isNamedForAll({ filter, selection }: Clause): boolean {
-  return filter.name !== undefined && selection === undefined;
 }
 
 function selectedClauses(
@@ -49,6 +42,8 @@ export class DirectionPolicy {
   readonly defaultOrigins: Origins | undefined;
   readonly levels: Levels;
   readonly redirects: Redirects;
+  /** Clauses on names of ports, as they were written. */
+  readonly named: readonly Clause[];
   /** Clauses for every peer. */
   readonly everyPeer: readonly Clause[];
   /** What peers that nothing selects get: the entries of identity 0. */
@@ -61,6 +56,8 @@ export class DirectionPolicy {
   readonly selections: readonly Selection[];
   /** Rises whenever an identity comes or goes. */
   version = 0;
+  /** Of the computation that goes on now. */
+  private comparisons = 0;
   private readonly anyBlocks: BlockTable;
   private readonly hasPass: boolean;
   private readonly hasAuth: boolean;
@@ -71,7 +68,7 @@ export class DirectionPolicy {
 
   /**
    * `earlier` = the same direction of the subject's last policy, no longer in use, over the same identities: what it has in
-   * common with this one is taken over. Throws PolicyConflict.
+   * common with this one is taken over. Throws PolicyConflict, and an Error where computing would take too long.
    */
   constructor(
     direction: Direction,
@@ -86,14 +83,15 @@ export class DirectionPolicy {
     this.levels = rankLevels(stance.ranks);
     const clauses = mergeStatements(stance.statements, this.levels, stance.defaultOrigins === undefined);
     this.selections = [...new Set(clauses.flatMap(({ selection }) => selection ?? []))];
+    this.named = clauses.filter(({ filter }) => filter.name !== undefined);
     const grouped = groupClauses(clauses, direction, subjectPorts, { selectors, filters, portsOf });
     this.everyPeer = grouped.everyPeer;
     const groups = adoptGroups(grouped.groups, earlier?.groups ?? []);
     this.hasPass = stance.ranks.some(({ verdict }) => verdict === "pass");
     this.hasAuth = clauses.some(({ auth }) => auth !== undefined);
     this.hasRedirectedRange = clauses.some(({ l7, filter }) => l7 !== undefined && filter.first !== filter.last);
-    this.isIncremental = direction === "ingress" || !isNamed(clauses);
-    this.followsEveryIdentity = !this.isIncremental && clauses.some(isNamedForAll);
+    this.isIncremental = direction === "ingress" || this.named.length === 0;
+    this.followsEveryIdentity = !this.isIncremental && this.named.some(({ selection }) => selection === undefined);
     this.coveredFilters = new Map(this.everyPeer.map((clause) => [filterKey(clause), clause]));
     this.redirects = new Redirects(direction, selectedClauses(this.everyPeer, groups, selectors));
     const blocks = this.blocksFor([]);
@@ -120,6 +118,7 @@ export class DirectionPolicy {
 
   /** The identity joined these selections. Returns the column that is its own now; undefined = that of every peer. */
   addIdentity(id: number, { selections }: IdentityChange): Column | undefined {
+    this.comparisons = 0;
     const column = this.parts.add(id, selections);
     if (column !== undefined) this.version++;
     return column;
@@ -146,7 +145,12 @@ export class DirectionPolicy {
 
   private blocksFor(own: readonly Clause[]): Map<number, ColumnEntry> {
     const { piecesOf } = this.redirects;
-    if (this.hasPass) return passEntries(own, this.everyPeer, this.levels, piecesOf);
+    if (this.hasPass) {
+      this.comparisons += passComparisons(own, this.everyPeer, piecesOf);
+      if (this.comparisons > Limits.PassComparisons)
+        throw new Error("too many port ranges meet rules that pass traffic on: write fewer ranges, or no pass");
+      return passEntries(own, this.everyPeer, this.levels, piecesOf);
+    }
     return blocksOf(own.length === 0 ? this.everyPeer : own.filter((clause) => !this.isCovered(clause)), piecesOf);
   }
 

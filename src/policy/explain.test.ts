@@ -62,6 +62,13 @@ describe("rules that lost", () => {
     ]);
   });
 
+  it("are not the rule by which the proxy lets a request pass", () => {
+    const policy = policyOf(ingress(on(80, http("GET"))), ingress({ ...from("client"), ...on(80) }));
+    const { lost, text } = explain(policy, query(CLIENT, 80), request("PUT"));
+    expect(text).toMatch(/which lets the request pass by CiliumNetworkPolicy default\/p1 /);
+    expect(lost.map(({ rules }) => rules.map(({ name }) => name))).toEqual([]);
+  });
+
   const ADMIN = "ClusterNetworkPolicy p0 spec.ingress[0].from[0]";
 
   it("say that a tier comes first, or a priority within it", () => {
@@ -118,6 +125,13 @@ describe("rules that just miss", () => {
     expect(explain(policy, query(7777, 90), request("PUT")).missed).toEqual([]);
     expect(explain(policy, query(CLIENT, 90), request("PUT")).missed.map(short)).toEqual([
       ["p0", "allow", "it is about other ports"],
+    ]);
+  });
+
+  it("name a port that nobody has", () => {
+    const named = policyOf(ingress({ toPorts: [{ ports: [{ port: "none", protocol: "TCP" }] }] }));
+    expect(explain(named, query(CLIENT, 80)).missed.map(short)).toEqual([
+      ["p0", "allow", "nobody whom it is about has a port named none"],
     ]);
   });
 

@@ -5,6 +5,7 @@ import type { DirectionPolicy } from "./direction-policy.ts";
 import type { Secrets } from "./http-rule.ts";
 import { coveringClauses, judgeL7, type L7Facts, type L7Verdict } from "./judge-l7.ts";
 import { type LookupQuery, type LookupResult, lookup } from "./lookup.ts";
+import type { Origins } from "./origin.ts";
 import type { RuleOrigin } from "./policy-map.ts";
 
 /** A rule that matches the connection and did not decide, or one that just misses it. */
@@ -55,7 +56,7 @@ export function explain(policy: ComputedPolicy, query: LookupQuery, facts?: L7Fa
   return {
     ...result,
     rules: result.origins,
-    lost: lostTo(result, coveringClauses(direction, query), direction, query),
+    lost: lostTo([...result.origins, ...(l7?.origins ?? [])], coveringClauses(direction, query), direction, query),
     missed: isRefused ? missedBy(direction, query) : [],
     ...(l7 === undefined ? {} : { l7 }),
     text: sentence(query, result, l7),
@@ -68,6 +69,8 @@ function sentence(query: LookupQuery, result: LookupResult, l7: L7Verdict | unde
   const flow = `${direction} ${side} identity ${identity} on ${protocolName(protocol)} ${port}`;
   if (result.entry === undefined && result.verdict === "deny")
     return `${flow} is denied: no rule allows it, and default deny is on by ${names(result.origins)}`;
+  if (result.verdict === "deny" && result.origins.every(({ kind }) => kind === ""))
+    return `${flow} is denied: no rule allows it (${names(result.origins)})`;
   const decided = `${flow} is ${DECIDED[result.verdict]} ${names(result.origins)}`;
   if (l7 === undefined) return decided;
   if (l7.verdict === "unknown")
@@ -78,15 +81,16 @@ function sentence(query: LookupQuery, result: LookupResult, l7: L7Verdict | unde
     : `${decided}, which refuses it: ${by}`;
 }
 
+/** `decided` = the rules that did, in the datapath and in the proxy. */
 function lostTo(
-  result: LookupResult,
+  decided: Origins,
   covering: readonly Clause[],
   direction: DirectionPolicy,
   query: LookupQuery,
 ): Candidate[] {
-  const winner = covering[0];
+  const winner = covering.find(({ origins }) => origins.some((origin) => decided.includes(origin))) ?? covering[0];
   const lost = covering
-    .filter(({ origins }) => !origins.every((origin) => result.origins.includes(origin)))
+    .filter(({ origins }) => !origins.every((origin) => decided.includes(origin)))
     .map((clause) => ({ rules: clause.origins, verdict: wordOf(clause), why: whyLost(clause, winner!) }));
   const ranked = new Set(covering.map(({ origins }) => origins));
   const passes = [...direction.everyPeer, ...direction.clausesOf(query.identity)]
@@ -119,13 +123,22 @@ function coversPort({ filter }: Clause, { protocol, port }: LookupQuery): boolea
 function missedBy(direction: DirectionPolicy, query: LookupQuery): Candidate[] {
   const own = new Set([...direction.everyPeer, ...direction.clausesOf(query.identity)]);
   const all = [...direction.everyPeer, ...direction.groups.flatMap(({ clauses }) => clauses)];
-  return all.flatMap((clause) => {
+  const known = new Set(all.map(({ origins }) => origins));
+  const nameless = direction.named
+    .filter(({ verdict, origins }) => verdict === "allow" && !known.has(origins))
+    .map((clause) => ({
+      rules: clause.origins,
+      verdict: wordOf(clause),
+      why: `nobody whom it is about has a port named ${clause.filter.name}`,
+    }));
+  const others = all.flatMap((clause) => {
     if (clause.verdict !== "allow" || clause.origins.every(({ kind }) => kind === "")) return [];
     const [selects, covers] = [own.has(clause), coversPort(clause, query)];
     if (selects === covers) return [];
     const why = selects ? "it is about other ports" : "it does not select this peer";
     return [{ rules: clause.origins, verdict: wordOf(clause), why }];
   });
+  return [...others, ...nameless];
 }
 
 /** Both sides of a connection. An absent side is no endpoint of ours, and nothing is enforced there. */

@@ -63,6 +63,12 @@ export function liftClauses(block: Block, clauses: readonly Clause[], levels: Le
   });
 }
 
+/** What `passEntries` compares: every block with every clause. */
+export function passComparisons(own: readonly Clause[], everyPeer: readonly Clause[], piecesOf: PiecesOf): number {
+  const all = [...own, ...everyPeer];
+  return all.reduce((count, clause) => count + piecesOf(clause).length, 0) * all.length;
+}
+
 function blocksIn(clauses: readonly Clause[], piecesOf: PiecesOf): Map<number, Block> {
   const blocks = new Map<number, Block>();
   for (const clause of clauses) {

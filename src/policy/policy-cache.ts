@@ -179,7 +179,7 @@ export class PolicyCache {
     const updates: PolicyUpdate[] = [];
     for (const shared of affected) {
       const { subject, policy, key } = shared;
-      if (policy.isIncremental) updates.push(this.step(shared, step(policy)));
+      if (policy.isIncremental) updates.push(this.step(shared, step));
       else {
         this.drop(shared);
         updates.push(this.computeAnew(key, subject));
@@ -188,13 +188,18 @@ export class PolicyCache {
     return updates;
   }
 
-  private step(shared: Shared, changes: EntryChanges): PolicyUpdate {
+  private step(shared: Shared, step: (policy: ComputedPolicy) => EntryChanges): PolicyUpdate {
     const { subject, policy } = shared;
-    shared.entryCount += changes.added.length - changes.removed.length;
-    const error = tooLarge(shared.entryCount);
-    if (error === undefined) return { subject, policy, changes };
-    this.drop(shared);
-    return { subject, error };
+    try {
+      const changes = step(policy);
+      shared.entryCount += changes.added.length - changes.removed.length;
+      const error = tooLarge(shared.entryCount);
+      if (error !== undefined) throw error;
+      return { subject, policy, changes };
+    } catch (error) {
+      this.drop(shared);
+      return { subject, error: error as Error };
+    }
   }
 
   private computeAnew(key: string, subject: Subject): PolicyUpdate {

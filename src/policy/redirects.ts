@@ -1,4 +1,5 @@
 import { compareText } from "../model/label.ts";
+import { Limits } from "../model/limits.ts";
 import { portPrefixes } from "../model/port.ts";
 import { Protocol, protocolName } from "../model/protocol.ts";
 import type { Direction } from "../model/verdict.ts";
@@ -44,8 +45,9 @@ export class Redirects {
   private readonly clauses: readonly SelectedClause[];
   private readonly segments = new Map<string, Segment>();
   private readonly pieces = new Map<Clause, readonly Piece[]>();
+  private pieceCount = 0;
 
-  /** `clauses` are all that the direction has; their filters have numbers. */
+  /** `clauses` are all that the direction has; their filters have numbers. Throws when they cut each other too often. */
   constructor(direction: Direction, clauses: readonly SelectedClause[]) {
     this.direction = direction;
     this.clauses = clauses;
@@ -106,6 +108,9 @@ export class Redirects {
         }
       }
     }
+    this.pieceCount += starts.size;
+    if (this.pieceCount > Limits.RedirectPieces)
+      throw new Error("too many port ranges with L7 rules overlap: write fewer ranges, or ranges apart");
     const sorted = [...starts].sort((a, b) => a - b);
     return sorted.flatMap((start, index) => {
       const end = (sorted[index + 1] ?? last + 1) - 1;

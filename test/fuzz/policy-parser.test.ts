@@ -160,6 +160,40 @@ describe("the policy parser", () => {
     fc.assert(fc.property(fc.oneof(tree, dressed, fc.anything()), checkAnswer), { numRuns: 3000 });
   });
 
+  const large = (fields: object) => ({
+    apiVersion: "cilium.io/v2",
+    kind: "CiliumNetworkPolicy",
+    metadata: { name: "large" },
+    spec: { endpointSelector: {}, ...fields },
+  });
+  const many = <T>(count: number, make: (index: number) => T) =>
+    Array.from({ length: count }, (_, index) => make(index));
+  const http = (rules: readonly object[]) =>
+    large({ ingress: [{ toPorts: [{ ports: [{ port: "80", protocol: "TCP" }], rules: { http: rules } }] }] });
+
+  it.each([
+    ["empty elements", large({ ingress: many(200_000, () => ({})) })],
+    ["prefixes", large({ ingress: [{ fromCIDR: many(200_000, () => "::") }] })],
+    ["entities", large({ ingress: [{ fromEntities: many(200_000, () => "all") }] })],
+    ["labels", large({ endpointSelector: { matchLabels: Object.fromEntries(many(40_000, (n) => [`k${n}`, "v"])) } })],
+    [
+      "requirements of one key",
+      large({ endpointSelector: { matchExpressions: many(20_000, () => ({ key: "a", operator: "Exists" })) } }),
+    ],
+    ["expressions that are large together", http(many(20_000, (n) => ({ path: `/${n}\\pL{900}` })))],
+  ])("answers a policy of very many %s", (_what, object) => {
+    checkAnswer(object);
+  });
+
+  it("refuses expressions that are large together, whatever it has seen before", () => {
+    for (const _ of [1, 2]) {
+      const result = parsePolicy(http(many(20_000, (n) => ({ path: `/${n}\\pL{900}` }))));
+      expect(!result.ok && result.errors.map(({ message }) => message)).toEqual([
+        "the policy's regular expressions are too large together",
+      ]);
+    }
+  });
+
   it("answers a valid policy with one part exchanged, taken away or added", () => {
     fc.assert(
       fc.property(
