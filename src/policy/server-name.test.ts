@@ -40,7 +40,7 @@ describe("compileServerNames", () => {
     const asked = fc.string({ unit: fc.constantFrom("a", "b", "-", ".", "."), maxLength: 10 });
     const check = (deep: string, parts: readonly string[], name: string) => {
       const rest = parts.join(".").replace(/\*+/g, "*");
-      // Other meanings: any name, and labels in front.
+      // They mean something else: each name, or labels in front.
       if (deep === "" && (rest === "*" || /^\*{2,}$/.test(parts[0]!))) return;
       const prefix = deep === "" ? "" : `${character}+([.]${character}+)*[.]`;
       const body = rest.replaceAll(".", "[.]").replaceAll("*", `${character}{0,}`);
