@@ -44,6 +44,14 @@ describe("the entries of a policy", () => {
     expect(made.redirects).toBe(made.redirects);
   });
 
+  it("name their redirect, as the proxy's rules do", () => {
+    const get = { http: [{ method: "GET" }] };
+    const { entries, redirects } = policyOf([{ ...server, ingress: [on(80, get), on(81)] }]);
+    const [plain, redirected] = [81, 80].map((port) => entries.find((each) => each.port === port)!);
+    expect(redirected!.redirect).toBe(redirects[0]!.key);
+    expect(plain).not.toHaveProperty("redirect");
+  });
+
   it("name their rules in the table of origins", () => {
     const made = policy();
     const pathsOf = (origin: number) => made.origins[origin]?.map(({ name, path }) => `${name} ${path}`);

@@ -69,6 +69,22 @@ describe("what is said of an element", () => {
   });
 });
 
+it.each([
+  [{ port: "0", endPort: 9 }, 0, 0],
+  [{ port: "8", endPort: 9 }, 8, 9],
+  [{ port: "8", endPort: 7 }, 8, 8],
+  [{ port: "8" }, 8, 8],
+])("the ports of %j are %i to %i", (port, first, last) => {
+  const result = parsePolicy({
+    apiVersion: "cilium.io/v2",
+    kind: "CiliumNetworkPolicy",
+    metadata: { name: "p", namespace: "ns" },
+    spec: { endpointSelector: {}, ingress: [{ toPorts: [{ ports: [{ ...port, protocol: "TCP" }] }] }] },
+  });
+  const parsed = result.ok ? result.rules[0]?.elements[0]?.ports?.[0]?.ports[0] : undefined;
+  expect(parsed).toMatchObject({ port: first, endPort: last });
+});
+
 describe("peers of a ClusterNetworkPolicy", () => {
   const both = {
     matchExpressions: [

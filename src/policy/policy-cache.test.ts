@@ -110,6 +110,9 @@ describe("what policies name from elsewhere", () => {
     expect([...repository.cidrGroups()]).toEqual([group]);
     repository.setCidrGroup("g", undefined);
     expect([requiredCidrs(repository), [...repository.cidrGroups()]]).toEqual([[], []]);
+    const except = ["10.1.0.0/16", "0.0.0.0/0"];
+    const excepting = cacheOf([{ ...server, ingress: [{ fromCIDRSet: [{ cidrGroupRef: "g", except }] }] }]);
+    expect(requiredCidrs(excepting.repository)).toEqual(["10.1.0.0/16"]);
     const { repository: unasked } = cacheOf([{ ...server, ingress: [from("client")] }]);
     unasked.setCidrGroup("g", group);
     expect(requiredCidrs(unasked)).toEqual([]);

@@ -80,6 +80,19 @@ describe("what becomes of a connection", () => {
   });
 });
 
+describe("the node", () => {
+  const kind = "CiliumClusterwideNetworkPolicy";
+  const spec = { nodeSelector: {}, ingress: [{ fromEndpoints: [{ matchLabels: { app: "server" } }] }] };
+  const closing = { apiVersion: "cilium.io/v2", kind, metadata: { name: "host" }, spec };
+  const verdict = (config: Scenario["config"]) =>
+    ask({ to: "reserved:host", direction: "ingress" }, { policies: [closing], config }).verdict;
+
+  it("is closed only where its firewall is on", () => {
+    expect(verdict({ hostFirewall: true })).toBe("denied");
+    expect([verdict({ hostFirewall: false }), verdict({})]).toEqual(["allowed", "allowed"]);
+  });
+});
+
 describe("the entries of all", () => {
   const endpointsOf = (config: object, policies: unknown[] = []) =>
     evaluateScenario({ ...world, policies, queries: [], config: { dumpEntries: true, ...config } } as Scenario).map(
