@@ -11,7 +11,7 @@ export const Limits = {
   /** Blocks of ports that the proxied ranges of one direction are cut into. */
   RedirectPieces: 262_144,
   /** Comparisons of rules with blocks of ports for one direction whose rules pass traffic on: some seconds. */
-  PassComparisons: 200_000_000,
+  PassComparisons: 300_000_000,
   /** Characters of one regular expression in an HTTP rule. */
   RegexLength: 4_096,
   /** Instructions of its program, which bound the time that a match may take for each character. */

@@ -4,7 +4,7 @@ import { type Clause, mergeStatements } from "./clause.ts";
 import { BlockTable, blocksOf, type Column, type ColumnEntry, neededEntries, neededWithAuth } from "./column.ts";
 import { type ClauseGroup, groupClauses, type NamedPort, type NamedPortsOf } from "./named-ports.ts";
 import type { Origins } from "./origin.ts";
-import { neededPassEntries, passComparisons, passEntries } from "./pass-column.ts";
+import { neededPassEntries, passEntries } from "./pass-column.ts";
 import { adoptGroups, areSameClauses, PeerParts, type Peers } from "./peer-parts.ts";
 import { type Levels, rankLevels } from "./precedence.ts";
 import { Redirects, type SelectedClause } from "./redirects.ts";
@@ -145,14 +145,15 @@ export class DirectionPolicy {
 
   private blocksFor(own: readonly Clause[]): Map<number, ColumnEntry> {
     const { piecesOf } = this.redirects;
-    if (this.hasPass) {
-      this.comparisons += passComparisons(own, this.everyPeer, piecesOf);
-      if (this.comparisons > Limits.PassComparisons)
-        throw new Error("too many port ranges meet rules that pass traffic on: write fewer ranges, or no pass");
-      return passEntries(own, this.everyPeer, this.levels, piecesOf);
-    }
+    if (this.hasPass) return passEntries(own, this.everyPeer, this.levels, piecesOf, this.spend);
     return blocksOf(own.length === 0 ? this.everyPeer : own.filter((clause) => !this.isCovered(clause)), piecesOf);
   }
+
+  private readonly spend = (comparisons: number): void => {
+    this.comparisons += comparisons;
+    if (this.comparisons > Limits.PassComparisons)
+      throw new Error("too many port ranges meet rules that pass traffic on: write fewer ranges, or no pass");
+  };
 
   private needed(own: BlockTable, everyPeer: BlockTable | undefined): ColumnEntry[] {
     if (this.hasPass) return neededPassEntries(own, everyPeer);

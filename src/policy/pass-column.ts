@@ -63,12 +63,6 @@ export function liftClauses(block: Block, clauses: readonly Clause[], levels: Le
   });
 }
 
-/** What `passEntries` compares: every block with every clause. */
-export function passComparisons(own: readonly Clause[], everyPeer: readonly Clause[], piecesOf: PiecesOf): number {
-  const all = [...own, ...everyPeer];
-  return all.reduce((count, clause) => count + piecesOf(clause).length, 0) * all.length;
-}
-
 function blocksIn(clauses: readonly Clause[], piecesOf: PiecesOf): Map<number, Block> {
   const blocks = new Map<number, Block>();
   for (const clause of clauses) {
@@ -92,16 +86,20 @@ function pieceAt(clause: Clause, block: Block, piecesOf: PiecesOf): Piece {
 /**
  * The entries of one peer where rules pass traffic on to later tiers: what a clause ranks differs from block to block, so
  * every block that any clause names is decided by itself. `everyPeer` = clauses for every peer, judged together with `own`.
+ * `spend` is told beforehand how many clauses are compared with blocks, and throws when they are too many.
  */
 export function passEntries(
   own: readonly Clause[],
   everyPeer: readonly Clause[],
   levels: Levels,
   piecesOf: PiecesOf,
+  spend: (comparisons: number) => void,
 ): Map<number, ColumnEntry> {
   const all = own.length === 0 ? everyPeer : [...own, ...everyPeer];
   const entries = new Map<number, ColumnEntry>();
-  for (const [key, block] of blocksIn(all, piecesOf)) {
+  const blocks = blocksIn(all, piecesOf);
+  spend(blocks.size * all.length);
+  for (const [key, block] of blocks) {
     let decided: ColumnEntry | undefined;
     for (const clause of liftClauses(block, all, levels)) {
       const entry = entryOf(clause, block.protocol, pieceAt(clause, block, piecesOf));

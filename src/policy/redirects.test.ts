@@ -24,6 +24,12 @@ describe("a redirect", () => {
     expect(rulesOf(ingress(on(80, get, 90), from("client")))).toEqual([["ingress:TCP:80-90", ["all", [CLIENT], [1]]]]);
   });
 
+  it("is refused where ranges cut each other into too many pieces", () => {
+    const ranges = Array.from({ length: 800 }, (_, index) => on(1000 + index, get, 30_000 + index));
+    expect(() => rulesOf(ingress(...ranges))).toThrow(/overlap/);
+    expect(rulesOf(ingress(...ranges.slice(0, 20)))).toHaveLength(39);
+  });
+
   it("does not come of a port's name without a number", () => {
     const specs = [ingress(on("web", get))];
     expect(policyOf(specs).redirects).toEqual([]);

@@ -60,7 +60,7 @@ export class Repository {
   private readonly byNamespace = new Map<string, Entry[]>();
   private readonly services = new Map<string, ServiceFacts>();
   private readonly groups = new Map<string, CidrGroup>();
-  /** By the labels of the subject; the least recently used go first. */
+  /** By the labels of the subject (one array a subject: equal arrays are not looked for); the oldest go first. */
   private readonly subjects = new Map<Labels, SubjectMatches>();
   private count = 1;
 
