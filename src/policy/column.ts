@@ -84,6 +84,11 @@ export function mergeEntries(a: ColumnEntry, b: ColumnEntry): ColumnEntry {
   return { ...first, authType, hasOwnAuth, log: a.log || b.log, origins: mergeOrigins(a.origins, b.origins) };
 }
 
+/** Whether two precedences stand on one level and decide alike, so that the rules behind both have decided. */
+export function isSameDecision(a: number, b: number): boolean {
+  return isDenyPrecedence(a) === isDenyPrecedence(b) && levelOf(a) === levelOf(b);
+}
+
 function isAhead(a: ColumnEntry, b: ColumnEntry): boolean {
   if (a.precedence !== b.precedence) return a.precedence > b.precedence;
   return (a.redirect ?? "") <= (b.redirect ?? "");

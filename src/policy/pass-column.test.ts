@@ -41,8 +41,8 @@ it("has a peer's own entries only where they say something else", () => {
 });
 
 it("refuses passes that meet more port ranges than can be compared", () => {
-  const ranges = Array.from({ length: 7000 }, (_, index) => on(1 + index, undefined, 40_000 + index));
+  const ranges = Array.from({ length: 3000 }, (_, index) => on(1 + index, undefined, 40_000 + index));
   const specs = (count: number) => [tierRule("Admin", 1, "Pass", 85), ingress(...ranges.slice(0, count))];
-  expect(policyOf(specs(200)).entries.length).toBeGreaterThan(200);
-  expect(() => policyOf(specs(7000))).toThrow(/pass traffic on/);
+  expect(lookup(policyOf(specs(200)), query(CLIENT, 300)).verdict).toBe("allow");
+  expect(() => policyOf(specs(3000))).toThrow(/pass traffic on/);
 });

@@ -6,11 +6,17 @@ import {
   blockKey,
   type ColumnEntry,
   entryOf,
+  isSameDecision,
   mergeEntries,
   type Piece,
   type PiecesOf,
 } from "./column.ts";
 import type { Levels } from "./precedence.ts";
+
+const NOBODY: ColumnEntry["origins"] = [];
+
+/** Comparisons in whose time one clause that covers a block is ranked there. */
+const LIFT_COST = 60;
 
 interface Block {
   readonly protocol: number;
@@ -63,6 +69,20 @@ export function liftClauses(block: Block, clauses: readonly Clause[], levels: Le
   });
 }
 
+/** As `mergeEntries` of one after the other, but who decided is put together once: many clauses may cover a block. */
+function mergeAll(entries: readonly ColumnEntry[]): ColumnEntry | undefined {
+  let merged: ColumnEntry | undefined;
+  for (const entry of entries) {
+    const nameless = { ...entry, origins: NOBODY };
+    merged = merged === undefined ? nameless : mergeEntries(merged, nameless);
+  }
+  if (merged === undefined) return undefined;
+  const { precedence } = merged;
+  const deciding = entries.filter((entry) => isSameDecision(entry.precedence, precedence));
+  const origins = deciding.length === 1 ? deciding[0]!.origins : [...new Set(deciding.flatMap((each) => each.origins))];
+  return { ...merged, origins };
+}
+
 function blocksIn(clauses: readonly Clause[], piecesOf: PiecesOf): Map<number, Block> {
   const blocks = new Map<number, Block>();
   for (const clause of clauses) {
@@ -77,6 +97,7 @@ function blocksIn(clauses: readonly Clause[], piecesOf: PiecesOf): Map<number, B
 /** The piece of a clause that holds the block, as a piece of exactly the block. */
 function pieceAt(clause: Clause, block: Block, piecesOf: PiecesOf): Piece {
   const { port, prefix } = block;
+  if (clause.l7 === undefined) return { port, prefix };
   const around = piecesOf(clause).find(
     (piece) => piece.prefix <= prefix && maskPort(port, piece.prefix) === piece.port,
   );
@@ -86,7 +107,7 @@ function pieceAt(clause: Clause, block: Block, piecesOf: PiecesOf): Piece {
 /**
  * The entries of one peer where rules pass traffic on to later tiers: what a clause ranks differs from block to block, so
  * every block that any clause names is decided by itself. `everyPeer` = clauses for every peer, judged together with `own`.
- * `spend` is told beforehand how many clauses are compared with blocks, and throws when they are too many.
+ * `spend` is told how many clauses are compared with blocks, and throws when they are too many.
  */
 export function passEntries(
   own: readonly Clause[],
@@ -100,11 +121,9 @@ export function passEntries(
   const blocks = blocksIn(all, piecesOf);
   spend(blocks.size * all.length);
   for (const [key, block] of blocks) {
-    let decided: ColumnEntry | undefined;
-    for (const clause of liftClauses(block, all, levels)) {
-      const entry = entryOf(clause, block.protocol, pieceAt(clause, block, piecesOf));
-      decided = decided === undefined ? entry : mergeEntries(decided, entry);
-    }
+    const lifted = liftClauses(block, all, levels);
+    spend(LIFT_COST * lifted.length);
+    const decided = mergeAll(lifted.map((clause) => entryOf(clause, block.protocol, pieceAt(clause, block, piecesOf))));
     if (decided !== undefined) entries.set(key, decided);
   }
   return entries;
