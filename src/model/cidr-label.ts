@@ -1,6 +1,9 @@
 import { type Cidr, formatAddress, parseCidr } from "./cidr.ts";
 import type { Label, Labels } from "./label.ts";
 
+/** Keys of the reserved labels of what is outside the cluster: of either family, and of each where both are enabled. */
+export const WORLD_KEYS: readonly string[] = ["world", "world-ipv4", "world-ipv6"];
+
 /**
  * The key of a `cidr:` label: masked address and length. IPv6 has `-` for `:` and a `0` where the key would begin or
  * end with a dash, as Cilium writes it.
@@ -39,7 +42,5 @@ export function cidrOfLabels(labels: Labels): Cidr | undefined {
 
 /** True for identities outside the cluster. */
 export function hasWorldLabel(labels: Labels): boolean {
-  return labels.some(
-    ({ source, key }) => source === "reserved" && (key === "world" || key === "world-ipv4" || key === "world-ipv6"),
-  );
+  return labels.some(({ source, key }) => source === "reserved" && WORLD_KEYS.includes(key));
 }

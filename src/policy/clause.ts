@@ -1,7 +1,7 @@
 import { labelSelector, requirement } from "../model/selector.ts";
 import type { DnsRule, HttpRule } from "./l7-rule.ts";
 import { mergeOrigins, type Origins } from "./origin.ts";
-import { type Levels, precedenceOf } from "./precedence.ts";
+import { type Levels, levelOf, precedenceOf } from "./precedence.ts";
 import type { AuthMode, RuleVerdict, TlsContext } from "./rule.ts";
 import type { Selection } from "./selector-cache.ts";
 import type { L7Settings, Parser, PortFilter, Statement } from "./statement.ts";
@@ -71,7 +71,7 @@ const NONE = labelSelector([requirement("reserved:none", "In", [""])]).text;
 
 function mergeClauses(a: Clause, b: Clause): Clause {
   if (a.selection?.selector.text === NONE) return a;
-  const [levelA, levelB] = [Math.floor(a.precedence / 256), Math.floor(b.precedence / 256)];
+  const [levelA, levelB] = [levelOf(a.precedence), levelOf(b.precedence)];
   if (levelA !== levelB) return levelA > levelB ? a : b;
   if (a.verdict !== b.verdict) return STRENGTH[a.verdict] > STRENGTH[b.verdict] ? a : b;
   const origins = mergeOrigins(a.origins, b.origins);
@@ -79,7 +79,7 @@ function mergeClauses(a: Clause, b: Clause): Clause {
   if (a.verdict !== "allow") return { ...a, origins, log };
   const l7 = mergeL7(a, b);
   const auth = mergeAuth(a, b);
-  const precedence = precedenceOf(levelA * 256, "allow", l7?.listenerPriority);
+  const precedence = precedenceOf(levelA, "allow", l7?.listenerPriority);
   return { ...a, precedence, l7, auth, log, origins };
 }
 

@@ -48,6 +48,11 @@ export function blockKey(protocol: number, port: number, prefix: number): number
   return (protocol * (PORT_BITS + 1) + prefix) * 65_536 + port;
 }
 
+/** Bits of an entry's key that count: those of the protocol and of the port. */
+export function keyLength({ protocol, prefix }: ColumnEntry): number {
+  return protocol === Protocol.Any ? 0 : 8 + prefix;
+}
+
 const ANY_BLOCK = blockKey(Protocol.Any, 0, 0);
 
 function authNumber(auth: AuthMode | undefined): number {
@@ -151,6 +156,13 @@ export class BlockTable {
     }
     const everything = this.blocks.get(ANY_BLOCK);
     if (protocol !== Protocol.Any && everything !== undefined) yield everything;
+  }
+
+  /** The narrowest entry that holds the port, as the datapath finds it. With every protocol: the entry for all. */
+  longestMatch(protocol: number, port: number): ColumnEntry | undefined {
+    if (protocol === Protocol.Any) return this.blocks.get(ANY_BLOCK);
+    for (const entry of this.wider(protocol, port, PORT_BITS + 1)) return entry;
+    return undefined;
   }
 }
 

@@ -7,6 +7,7 @@ import { coveringClauses, judgeL7, type L7Facts, type L7Verdict } from "./judge-
 import { type LookupQuery, type LookupResult, lookup } from "./lookup.ts";
 import type { Origins } from "./origin.ts";
 import type { RuleOrigin } from "./policy-map.ts";
+import { levelOf } from "./precedence.ts";
 
 /** A rule that matches the connection and did not decide, or one that just misses it. */
 export interface Candidate {
@@ -106,7 +107,7 @@ function lostTo(
 function whyLost(clause: Clause, winner: Clause): string {
   const by = names(winner.origins);
   if (clause.tier !== winner.tier) return `the tier of ${by} comes first, or passes it on`;
-  const [own, best] = [Math.floor(clause.precedence / 256), Math.floor(winner.precedence / 256)];
+  const [own, best] = [levelOf(clause.precedence), levelOf(winner.precedence)];
   if (own !== best) return `${by} has the earlier priority`;
   if (winner.verdict === "deny")
     return clause.verdict === "deny" ? `${by} denies it already` : `${by} denies it, and deny comes before allow`;

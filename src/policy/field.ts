@@ -14,6 +14,12 @@ export function noFindings(): Findings {
   return { errors: [], warnings: [], regexCost: 0 };
 }
 
+/** `spec.ingress: message (mend)`; `whole` = what the object is called when it is wrong as a whole. */
+export function formatFieldError({ field, message, mend }: FieldError, whole = ""): string {
+  const place = field === "" ? whole : field;
+  return `${place === "" ? "" : `${place}: `}${message}${mend === undefined ? "" : ` (${mend})`}`;
+}
+
 /** Plain objects alone: a date or a map has no fields, and would count as `{}`, which selects everything. */
 export function isObject(value: unknown): value is Record<string, unknown> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return false;

@@ -1,6 +1,6 @@
 import { type Cidr, cidrContains, formatCidr } from "../model/cidr.ts";
 import { encodedGroupKey } from "../model/cidr-group-label.ts";
-import { cidrOfKey } from "../model/cidr-label.ts";
+import { cidrOfKey, WORLD_KEYS } from "../model/cidr-label.ts";
 import { formatLabel, type Label } from "../model/label.ts";
 import { fqdnLabelKey, type Requirement, type SelectOptions, type Selector, worldKeys } from "../model/selector.ts";
 
@@ -27,7 +27,6 @@ interface SharedCondition extends Condition, Membership {
   users: number;
 }
 
-const WORLD_KEYS = ["world", "world-ipv4", "world-ipv6"];
 const NODE_KEYS = ["host", "remote-node"];
 
 const NO_CONDITIONS: readonly Condition[] = [];

@@ -1,7 +1,7 @@
-import { MAX_PORT, maskPort } from "../model/port.ts";
+import { MAX_PORT } from "../model/port.ts";
 import { Protocol } from "../model/protocol.ts";
 import { type Direction, MatchType } from "../model/verdict.ts";
-import { AuthType, blockKey, type Column, type ColumnEntry } from "./column.ts";
+import { AuthType, BlockTable, blockKey, type Column, type ColumnEntry, keyLength } from "./column.ts";
 import type { ComputedPolicy } from "./computed-policy.ts";
 import type { DirectionPolicy } from "./direction-policy.ts";
 import type { Origins } from "./origin.ts";
@@ -91,44 +91,23 @@ function peersOf(policy: DirectionPolicy): DirectionTable {
   return table;
 }
 
-/** Entries of a column by block, with the prefix lengths that occur. */
-interface Blocks {
-  readonly entries: ReadonlyMap<number, ColumnEntry>;
-  readonly lengths: readonly number[];
-}
-
-function blocksOf(column: Column | undefined): Blocks {
-  const entries = new Map<number, ColumnEntry>();
-  const lengths = new Set<number>();
-  for (const entry of column?.entries ?? []) {
-    entries.set(blockKey(entry.protocol, entry.port, entry.prefix), entry);
-    lengths.add(entry.prefix);
-  }
-  return { entries, lengths: [...lengths].sort((a, b) => b - a) };
-}
-
-function longestMatch({ entries, lengths }: Blocks, protocol: number, port: number): ColumnEntry | undefined {
-  if (protocol !== Protocol.Any) {
-    for (const length of lengths) {
-      const entry = entries.get(blockKey(protocol, maskPort(port, length), length));
-      if (entry !== undefined) return entry;
-    }
-  }
-  return entries.get(blockKey(Protocol.Any, 0, 0));
+function tableOf(column: Column | undefined): BlockTable {
+  const entries = column?.entries ?? [];
+  return new BlockTable(new Map(entries.map((entry) => [blockKey(entry.protocol, entry.port, entry.prefix), entry])));
 }
 
 function peerTable(policy: DirectionPolicy, column: Column | undefined): PeerTable {
-  const [own, any] = [blocksOf(column), blocksOf(policy.anyColumn)];
+  const [own, any] = [tableOf(column), tableOf(policy.anyColumn)];
   const decided = new Map<ColumnEntry | undefined, Map<ColumnEntry | undefined, LookupResult>>();
   const decide = (protocol: number, port: number): LookupResult => {
-    const [mine, everyPeers] = [longestMatch(own, protocol, port), longestMatch(any, protocol, port)];
+    const [mine, everyPeers] = [own.longestMatch(protocol, port), any.longestMatch(protocol, port)];
     const byAny = decided.get(mine) ?? new Map<ColumnEntry | undefined, LookupResult>();
     decided.set(mine, byAny);
     const result = byAny.get(everyPeers) ?? resultOf(policy, mine, everyPeers);
     byAny.set(everyPeers, result);
     return result;
   };
-  const all = [...own.entries.values(), ...any.entries.values()];
+  const all = [...own.blocks.values(), ...any.blocks.values()];
   const byProtocol: (PortTable | undefined)[] = [];
   for (const protocol of new Set(all.map((entry) => entry.protocol))) {
     if (protocol !== Protocol.Any) byProtocol[protocol] = portTable(protocol, all, decide);
@@ -150,11 +129,6 @@ function portTable(
   bounds.delete(MAX_PORT + 1);
   const starts = [...bounds].sort((a, b) => a - b);
   return { starts: Int32Array.from(starts), results: starts.map((port) => decide(protocol, port)) };
-}
-
-/** Bits of the key that count: those of the protocol and of the port. */
-function keyLength({ protocol, prefix }: ColumnEntry): number {
-  return protocol === Protocol.Any ? 0 : 8 + prefix;
 }
 
 function resultOf(

@@ -1,17 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { CLUSTERWIDE, policy } from "../../test/support/cilium-policy.ts";
 import { parsePolicy } from "./parse.ts";
-
-function policy(spec: unknown, more: Record<string, unknown> = {}): unknown {
-  return {
-    apiVersion: "cilium.io/v2",
-    kind: "CiliumNetworkPolicy",
-    metadata: { name: "p", namespace: "ns", uid: "u" },
-    spec,
-    ...more,
-  };
-}
-
-const CLUSTERWIDE = { kind: "CiliumClusterwideNetworkPolicy", metadata: { name: "p" } };
 
 function rulesOf(object: unknown) {
   const result = parsePolicy(object);

@@ -7,6 +7,7 @@ import {
   type ColumnEntry,
   entryOf,
   isSameDecision,
+  keyLength,
   mergeEntries,
   type Piece,
   type PiecesOf,
@@ -135,7 +136,7 @@ export function passEntries(
  */
 export function neededPassEntries(own: BlockTable, everyPeer: BlockTable | undefined): ColumnEntry[] {
   const kept = new Set<ColumnEntry>();
-  const widestFirst = [...own.blocks.values()].sort((a, b) => widthOf(a) - widthOf(b));
+  const widestFirst = [...own.blocks.values()].sort((a, b) => keyLength(a) - keyLength(b));
   for (const entry of widestFirst) {
     const { protocol, port, prefix } = entry;
     let wider: ColumnEntry | undefined;
@@ -150,11 +151,6 @@ export function neededPassEntries(own: BlockTable, everyPeer: BlockTable | undef
     if (same === undefined || !isUncovered || !isSame(same, entry)) kept.add(entry);
   }
   return [...kept];
-}
-
-/** Bits of the block's key that count. */
-function widthOf({ protocol, prefix }: ColumnEntry): number {
-  return protocol === Protocol.Any ? 0 : 8 + prefix;
 }
 
 function isSame(a: ColumnEntry, b: ColumnEntry): boolean {

@@ -1,7 +1,7 @@
 import { ReservedIdentity } from "../model/addresses.ts";
 import { bitsOf, type Cidr, cidrContains, parseAddress, parseCidr } from "../model/cidr.ts";
 import { cidrGroupLabels } from "../model/cidr-group-label.ts";
-import { cidrKey } from "../model/cidr-label.ts";
+import { cidrKey, WORLD_KEYS } from "../model/cidr-label.ts";
 import { identityCandidates, identityLabelsOfPod, reservedIdentities } from "../model/identity.ts";
 import { FIRST_LOCAL_IDENTITY, FIRST_REMOTE_NODE_IDENTITY, scopeOfLabels } from "../model/identity-scope.ts";
 import { formatLabel, formatLabels, type Label, type Labels, parseLabel, toLabels } from "../model/label.ts";
@@ -24,7 +24,6 @@ export interface Somebody {
   readonly isEndpoint: boolean;
 }
 
-const WORLD_KEYS = ["world", "world-ipv4", "world-ipv6"];
 const IN_CLUSTER = ["host", "remote-node", "health", "ingress"];
 
 function isReserved(label: Label, keys: readonly string[]): boolean {

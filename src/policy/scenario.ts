@@ -6,6 +6,7 @@ import { PolicyConflict } from "./clause.ts";
 import { AuthType } from "./column.ts";
 import type { ComputedPolicy } from "./computed-policy.ts";
 import { type Candidate, explain, originName } from "./explain.ts";
+import { formatFieldError } from "./field.ts";
 import type { Secrets } from "./http-rule.ts";
 import { judgeL7, type L7Facts } from "./judge-l7.ts";
 import { type LookupQuery, lookup } from "./lookup.ts";
@@ -31,9 +32,8 @@ function authName(authType: number): DirectionAnswer["authType"] {
   return AUTH_NAMES[authType as keyof typeof AUTH_NAMES];
 }
 
-/** `spec.ingress: message (mend)` */
-function formatFieldError({ field, message, mend }: FieldError): string {
-  return `${field === "" ? "policy" : field}: ${message}${mend === undefined ? "" : ` (${mend})`}`;
+function textOf(errors: readonly FieldError[]): string {
+  return errors.map((error) => formatFieldError(error, "policy")).join("; ");
 }
 
 /** Answers the queries of a scenario; a refused policy gives an answer of its own, and the others stand. */
@@ -86,12 +86,12 @@ class Evaluation {
     const { clusterName, nodeSelectorLabels = false } = this.scenario.config ?? {};
     if ((object as { kind?: unknown } | null)?.kind === "CiliumCIDRGroup") {
       const parsed = parseCidrGroup(object);
-      if (!parsed.ok) return [invalid(parsed.errors.map(formatFieldError).join("; "))];
+      if (!parsed.ok) return [invalid(textOf(parsed.errors))];
       this.repository.setCidrGroup(parsed.group.name, parsed.group);
       return [];
     }
     const result = parsePolicy(object, { nodeSelectorLabels, ...(clusterName === undefined ? {} : { clusterName }) });
-    if (!result.ok) return [invalid(result.errors.map(formatFieldError).join("; "))];
+    if (!result.ok) return [invalid(textOf(result.errors))];
     this.repository.upsert(result.key, result.rules);
     return [];
   }

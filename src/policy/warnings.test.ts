@@ -1,10 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { policy } from "../../test/support/cilium-policy.ts";
 import { parsePolicy } from "./parse.ts";
-
-function policy(spec: unknown, more: object = {}): unknown {
-  const metadata = { name: "p", namespace: "ns" };
-  return { apiVersion: "cilium.io/v2", kind: "CiliumNetworkPolicy", metadata, spec, ...more };
-}
 
 function warningsOf(object: unknown): string[] {
   const result = parsePolicy(object);

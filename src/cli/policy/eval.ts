@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import type { Writable } from "node:stream";
+import { formatFieldError } from "../../policy/field.ts";
 import { readScenario } from "../../policy/read-scenario.ts";
-import type { FieldError } from "../../policy/rule.ts";
 import { type Answer, evaluateScenario, type Scenario } from "../../policy/scenario.ts";
 import { linesOf, type TextSource } from "./input.ts";
 
@@ -62,7 +62,11 @@ function answerLine(text: string, explain: boolean): readonly Answer[] | string 
   const value = parseJson(text);
   if (value instanceof Error) return `not JSON: ${value.message}`;
   const read = readScenario(value);
-  if (!read.ok) return read.errors.slice(0, MOST_ERRORS).map(formatError).join("; ");
+  if (!read.ok)
+    return read.errors
+      .slice(0, MOST_ERRORS)
+      .map((error) => formatFieldError(error, "the scenario"))
+      .join("; ");
   try {
     return evaluateScenario(explain ? withExplain(read.scenario) : read.scenario);
   } catch (error) {
@@ -76,10 +80,6 @@ function parseJson(text: string): unknown {
   } catch (error) {
     return error;
   }
-}
-
-function formatError({ field, message, mend }: FieldError): string {
-  return `${field === "" ? "the scenario" : field}: ${message}${mend === undefined ? "" : ` (${mend})`}`;
 }
 
 function withExplain(scenario: Scenario): Scenario {

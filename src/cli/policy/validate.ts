@@ -1,4 +1,5 @@
 import type { Writable } from "node:stream";
+import { formatFieldError } from "../../policy/field.ts";
 import { parseCidrGroup, parsePolicy } from "../../policy/parse.ts";
 import { readPolicyText, type TextDocument } from "../../policy/policy-text.ts";
 import type { FieldError, FieldWarning } from "../../policy/rule.ts";
@@ -88,10 +89,9 @@ export function checkText(text: string): Checked {
   const all = read.documents.flatMap((document) => partsOf(document));
   const parts = all.filter(({ value }) => otherKind(value) === undefined);
   const findings = parts.flatMap(({ document, value, prefix }) =>
-    check(value).map(({ kind, field, message, mend }): Finding => {
-      const path = [prefix, field].filter((part) => part !== "").join(".");
-      const said = `${path === "" ? "" : `${path}: `}${message}${mend === undefined ? "" : ` (${mend})`}`;
-      return { line: lineOf(document, path), kind, text: said };
+    check(value).map(({ kind, ...said }): Finding => {
+      const field = [prefix, said.field].filter((part) => part !== "").join(".");
+      return { line: lineOf(document, field), kind, text: formatFieldError({ ...said, field }) };
     }),
   );
   const others = all.flatMap(({ value }) => otherKind(value) ?? []);
