@@ -137,8 +137,11 @@ struct sg_policy_entry {
 	__u8 deny;         /* 1 = drop with reason 181 (explicit deny) */
 	__u8 auth_type;    /* 0 = none */
 	__u8 prefixlen;    /* of the key: 40..64, to compare the two lookups */
-	__u8 reserved[3];
+	__u8 flags;        /* SG_POLICY_OWN_AUTH */
+	__u8 reserved[2];
 };
+/* A rule asked for the auth_type, "none" included. Without it the other match of the same precedence counts as well. */
+#define SG_POLICY_OWN_AUTH 1
 
 /* sg_service: hash, struct sg_service_key -> struct sg_service; sg_backend: hash, struct sg_backend_key -> struct sg_backend */
 struct sg_service_key {

@@ -22,6 +22,14 @@ static __always_inline bool wins(const struct sg_policy_entry *peer, const struc
 	return peer->prefixlen >= any->prefixlen;
 }
 
+/* What both matches of the winning precedence ask for, unless the winner's own rules said what they want. */
+static __always_inline bool wants_auth(const struct sg_policy_entry *entry, const struct sg_policy_entry *other)
+{
+	if (entry->auth_type || (entry->flags & SG_POLICY_OWN_AUTH))
+		return entry->auth_type;
+	return other && other->precedence == entry->precedence && other->auth_type;
+}
+
 /* 0 = allow, > 0 = redirect to that proxy port, < 0 = minus the drop reason. */
 VERIFIED_ONCE int policy_lookup(struct packet *p, struct sg_endpoint *endpoint, __u32 direction, __u32 identity)
 {
@@ -55,7 +63,7 @@ VERIFIED_ONCE int policy_lookup(struct packet *p, struct sg_endpoint *endpoint, 
 	p->cookie = entry->cookie;
 	if (entry->deny)
 		return FAIL(p, DROP_POLICY_DENY);
-	if (entry->auth_type)
+	if (wants_auth(entry, entry == peer ? any : peer))
 		return FAIL(p, DROP_AUTH_REQUIRED);
 	/* The host may always reach its pods' ports: its requests are not for L7 rules to judge. */
 	if (direction == SG_INGRESS && identity == IDENTITY_HOST)

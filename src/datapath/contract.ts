@@ -30,6 +30,7 @@ const ENTRY: PolicyMapEntry = {
   deny: false,
   precedence: 3,
   authType: 0,
+  hasOwnAuth: false,
   origin: 0,
 };
 

@@ -1,6 +1,8 @@
 /** Direction as the judged endpoint sees it. */
 export type Direction = "ingress" | "egress";
 
+export const DIRECTIONS: readonly Direction[] = ["ingress", "egress"];
+
 /** What decided a verdict; the numbers are those of Cilium's policy match types. */
 export const MatchType = {
   None: 0,

@@ -178,6 +178,13 @@ function isEquivalent(a: ColumnEntry, b: ColumnEntry): boolean {
   );
 }
 
+/** Whether both do the same to the same block, for the same rules. */
+export function isSameEntry(a: ColumnEntry, b: ColumnEntry): boolean {
+  const isSameBlock = a.protocol === b.protocol && a.port === b.port && a.prefix === b.prefix;
+  if (!isSameBlock || !isEquivalent(a, b) || a.origins.length !== b.origins.length) return false;
+  return a.origins.every((origin) => b.origins.includes(origin));
+}
+
 /**
  * The entries that are needed. A longest-prefix match finds only the narrowest block, so a block is left out where a wider
  * one of the same peer, or one of every peer, ranks higher or denies anyway; and where every peer has the same entry.

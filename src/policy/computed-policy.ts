@@ -1,5 +1,5 @@
-import type { Direction } from "../model/verdict.ts";
-import type { Column, ColumnEntry } from "./column.ts";
+import { DIRECTIONS, type Direction } from "../model/verdict.ts";
+import { type Column, type ColumnEntry, isSameEntry } from "./column.ts";
 import type { DirectionPolicy } from "./direction-policy.ts";
 import { OriginTable } from "./origin.ts";
 import type { EndpointPolicy, L7Redirect, PolicyMapEntry, RuleOrigin } from "./policy-map.ts";
@@ -13,7 +13,6 @@ export interface EntryChanges {
 }
 
 const NO_CHANGES: EntryChanges = { added: [], removed: [] };
-const DIRECTIONS: readonly Direction[] = ["ingress", "egress"];
 
 function byKey(a: PolicyMapEntry, b: PolicyMapEntry): number {
   if (a.direction !== b.direction) return a.direction === "ingress" ? -1 : 1;
@@ -66,12 +65,7 @@ export class ComputedPolicy implements EndpointPolicy {
 
   /** How many entries there are, without making them. */
   get entryCount(): number {
-    let count = 0;
-    for (const { anyColumn, peers } of [this.ingress, this.egress]) {
-      count += anyColumn.entries.length;
-      for (const { ids, column } of peers) count += ids.length * column.entries.length;
-    }
-    return count;
+    return this.ingress.entryCount + this.egress.entryCount;
   }
 
   /** Visits every entry without making a list of them. Identity 0 = every peer. */
@@ -117,6 +111,27 @@ export class ComputedPolicy implements EndpointPolicy {
     return removed.length === 0 ? NO_CHANGES : { added: [], removed };
   }
 
+  /** What became of the entries of the policy that this one renewed; undefined = all was computed anew. */
+  changesSince(earlier: ComputedPolicy): EntryChanges | undefined {
+    const added: PolicyMapEntry[] = [];
+    const removed: PolicyMapEntry[] = [];
+    for (const direction of DIRECTIONS) {
+      if (this[direction] === earlier[direction]) continue;
+      const { moves } = this[direction];
+      if (moves === undefined) return undefined;
+      for (const { ids, from, to } of moves) {
+        const listed = (column: Column | undefined, other: Column | undefined) =>
+          (column?.entries ?? []).filter((entry) => !other?.entries.some((each) => isSameEntry(each, entry)));
+        const [gone, fresh] = [listed(from, to), listed(to, from)];
+        for (const id of ids) {
+          for (const entry of gone) removed.push(this.entry(direction, id, entry));
+          for (const entry of fresh) added.push(this.entry(direction, id, entry));
+        }
+      }
+    }
+    return { added, removed };
+  }
+
   private entriesTouched(id: number, step: (direction: DirectionPolicy) => Column | undefined): PolicyMapEntry[] {
     return DIRECTIONS.flatMap((direction) => {
       const column = step(this[direction]);
@@ -133,7 +148,7 @@ export class ComputedPolicy implements EndpointPolicy {
   }
 
   private entry(direction: Direction, identity: number, entry: ColumnEntry): PolicyMapEntry {
-    const { protocol, port, prefix, precedence, authType, redirect, origins } = entry;
+    const { protocol, port, prefix, precedence, authType, hasOwnAuth, redirect, origins } = entry;
     return {
       direction,
       identity,
@@ -143,6 +158,7 @@ export class ComputedPolicy implements EndpointPolicy {
       deny: isDenyPrecedence(precedence),
       precedence,
       authType,
+      hasOwnAuth,
       ...(redirect === undefined ? {} : { redirect }),
       origin: this.table.indexOf(origins),
     };

@@ -1,7 +1,7 @@
 import type { Direction } from "../model/verdict.ts";
 import type { Clause } from "./clause.ts";
 import type { Group } from "./partition.ts";
-import type { SelectorCache } from "./selector-cache.ts";
+import type { Selection, SelectorCache } from "./selector-cache.ts";
 import type { PortFilter, PortFilters } from "./statement.ts";
 
 /** A port that a pod has given a name. */
@@ -17,8 +17,10 @@ export type NamedPortsOf = (identity: number) => readonly NamedPort[];
 
 /** Clauses on concrete ports, and the rows that they select; undefined rows = every peer. */
 export interface ClauseGroup extends Group {
-  /** Rises with every group that is made. */
+  /** Tells groups apart. */
   readonly serial: number;
+  /** Whose rows these are, or some of them. */
+  readonly selection: Selection | undefined;
   readonly clauses: Clause[];
 }
 
@@ -60,7 +62,7 @@ export function groupClauses(
 ): { readonly everyPeer: Clause[]; readonly groups: ClauseGroup[] } {
   const ownPorts = distinctPorts(subjectPorts);
   const everyPeer: Clause[] = [];
-  const bySelection = new Map<readonly number[], ClauseGroup>();
+  const bySelection = new Map<Selection, ClauseGroup>();
   const named: ClauseGroup[] = [];
   for (const each of clauses) {
     let clause = each;
@@ -78,12 +80,16 @@ export function groupClauses(
       everyPeer.push(clause);
       continue;
     }
-    const { rows } = clause.selection;
-    const group = bySelection.get(rows);
-    if (group === undefined) bySelection.set(rows, { serial: ++lastSerial, rows, clauses: [clause] });
+    const { selection } = clause;
+    const group = bySelection.get(selection);
+    if (group === undefined) bySelection.set(selection, groupOf(selection, selection.rows, clause));
     else group.clauses.push(clause);
   }
   return { everyPeer, groups: [...bySelection.values(), ...named] };
+}
+
+function groupOf(selection: Selection | undefined, rows: readonly number[], clause: Clause): ClauseGroup {
+  return { serial: ++lastSerial, selection, rows, clauses: [clause] };
 }
 
 /** One group for each number that the name stands for among the clause's peers. */
@@ -100,9 +106,5 @@ function egressGroups(
     if (rows === undefined) rowsByPort.set(port, [row]);
     else rows.push(row);
   }
-  return [...rowsByPort].map(([port, rows]) => ({
-    serial: ++lastSerial,
-    rows,
-    clauses: [withPorts(clause, filters, port, port)],
-  }));
+  return [...rowsByPort].map(([port, rows]) => groupOf(clause.selection, rows, withPorts(clause, filters, port, port)));
 }

@@ -1,4 +1,3 @@
-import type { Clause } from "./clause.ts";
 import type { Column } from "./column.ts";
 import type { ClauseGroup } from "./named-ports.ts";
 import { markRows, type Part, partition } from "./partition.ts";
@@ -13,22 +12,26 @@ export interface Peers {
   readonly column: Column;
 }
 
-interface PeerNode {
-  readonly next: Map<ClauseGroup, PeerNode>;
-  peers: Peers | undefined;
-}
-
 type ColumnFor = (groups: readonly ClauseGroup[]) => Column;
+
+/** Identities that have another column than before; undefined = the one of every peer. */
+export interface Move {
+  readonly ids: readonly number[];
+  readonly from: Column | undefined;
+  readonly to: Column | undefined;
+}
 
 /** All peers of one direction that any clause selects, parted by the groups that they are in. */
 export class PeerParts {
-  /** In the order of their serials, by which parts are told apart. */
+  /** In an order that stays, for parts are told apart by it. */
   readonly groups: readonly ClauseGroup[];
   private readonly columnFor: ColumnFor;
   private parts: Peers[] = [];
   /** Place in `groups`, by the rows of the selection. */
   private placeOf: Map<readonly number[], number> | undefined;
-  private nodes: PeerNode | undefined;
+  /** By `keyOf` of their groups. Made when it is first needed. */
+  private byKey: Map<string, Peers> | undefined;
+  private entries = 0;
 
   constructor(groups: readonly ClauseGroup[], columnFor: ColumnFor) {
     this.groups = groups;
@@ -39,35 +42,46 @@ export class PeerParts {
     return this.parts;
   }
 
+  /** Entries of all peers. */
+  get entryCount(): number {
+    return this.entries;
+  }
+
   /** Parts all rows. `idOf` gives the identity of every row. */
   fill(idOf: readonly number[]): void {
     this.parts = partition(this.groups, idOf).map((part) => this.peersOf(part));
+    this.entries = this.parts.reduce((sum, { ids, column }) => sum + ids.length * column.entries.length, 0);
   }
 
   /**
-   * Takes over the parts of earlier groups, some of which are the same objects as groups here, and moves only rows of groups
-   * that are not. The earlier parts must not be used any more. False, and nothing done, where that would not be less work.
+   * Takes over the parts of earlier groups and moves only rows of groups that went or are new: those that stayed are the same
+   * objects in the same order, and new ones follow them. The earlier parts can be read from then on, not changed. Undefined, and
+   * nothing done, where that would not be less work.
    */
-  fillFrom(earlier: PeerParts, idOf: readonly number[]): boolean {
-    const [before, now] = [new Set(earlier.groups), new Set(this.groups)];
-    const gone = earlier.groups.filter((group) => !now.has(group));
-    const fresh = this.groups.filter((group) => !before.has(group));
+  fillFrom(earlier: PeerParts, idOf: readonly number[]): Move[] | undefined {
+    const { gone, fresh } = differenceOf(earlier.groups, this.groups);
     const moved = markRows([...gone, ...fresh], idOf.length);
     const total = earlier.parts.reduce((sum, { ids }) => sum + ids.length, 0);
-    if (moved.count * 2 > total) return false;
+    if (moved.count * 2 > total) return undefined;
+    this.byKey = earlier.index();
+    this.entries = earlier.entries;
+    const moves: Move[] = [];
     const left = new Map<Peers, Set<number>>();
-    for (const { groups, ids } of partition(earlier.groups, idOf, moved)) {
-      const from = earlier.nodeOf(groups).peers;
-      if (from !== undefined) left.set(from, new Set(ids));
+    const joining: Part<ClauseGroup>[] = [];
+    for (const { groups, ids } of partition([...earlier.groups, ...fresh], idOf, moved)) {
+      const from = this.byKey.get(keyOf(groups.filter((group) => !fresh.has(group))));
+      if (from !== undefined) left.set(from, new Set([...(left.get(from) ?? []), ...ids]));
+      joining.push({ groups: groups.filter((group) => !gone.has(group)), ids });
+      moves.push({ ids, from: from?.column, to: undefined });
     }
     this.parts = earlier.parts.flatMap((peers) => {
       const leaving = left.get(peers);
-      if (leaving === undefined) return [peers];
-      const ids = peers.ids.filter((id) => !leaving.has(id));
-      return ids.length === 0 ? [] : [{ ...peers, ids }];
+      return leaving === undefined ? [peers] : this.without(peers, leaving);
     });
-    for (const part of partition(this.groups, idOf, moved)) this.join(part);
-    return true;
+    return moves.map((move, index) => {
+      const part = joining[index]!;
+      return part.groups.length === 0 ? move : { ...move, to: this.join(part).column };
+    });
   }
 
   /** The identity joined these selections. Returns the column that is its own now; undefined = none. */
@@ -79,11 +93,12 @@ export class PeerParts {
   /** Returns the column that the identity had; undefined = none of its own. */
   remove(id: number, selections: readonly Selection[]): Column | undefined {
     const groups = this.groupsOf(selections);
-    const peers = groups.length === 0 ? undefined : this.nodeOf(groups).peers;
+    const peers = this.index().get(keyOf(groups));
     const index = peers?.ids.indexOf(id) ?? -1;
     if (peers === undefined || index === -1) return undefined;
     peers.ids[index] = peers.ids.at(-1)!;
     peers.ids.pop();
+    this.entries -= peers.column.entries.length;
     return peers.column;
   }
 
@@ -92,14 +107,25 @@ export class PeerParts {
   }
 
   private join(part: Part<ClauseGroup>): Peers {
-    const node = this.nodeOf(part.groups);
-    if (node.peers !== undefined) {
-      for (const id of part.ids) node.peers.ids.push(id);
-      return node.peers;
+    const [index, key] = [this.index(), keyOf(part.groups)];
+    const known = index.get(key);
+    const peers = known ?? this.peersOf(part);
+    this.entries += part.ids.length * peers.column.entries.length;
+    if (known !== undefined) for (const id of part.ids) known.ids.push(id);
+    else {
+      index.set(key, peers);
+      this.parts.push(peers);
     }
-    node.peers = this.peersOf(part);
-    this.parts.push(node.peers);
-    return node.peers;
+    return peers;
+  }
+
+  /** What is left of the peers, as a list of one or none; they themselves are not changed. */
+  private without(peers: Peers, leaving: ReadonlySet<number>): Peers[] {
+    const rest = { ...peers, ids: peers.ids.filter((id) => !leaving.has(id)) };
+    this.entries -= (peers.ids.length - rest.ids.length) * peers.column.entries.length;
+    if (rest.ids.length === 0) this.index().delete(keyOf(peers.groups));
+    else this.index().set(keyOf(peers.groups), rest);
+    return rest.ids.length === 0 ? [] : [rest];
   }
 
   /** The groups behind selections, in their order here. */
@@ -109,51 +135,28 @@ export class PeerParts {
     return places.sort((a, b) => a - b).map((place) => this.groups[place]!);
   }
 
-  private nodeOf(groups: readonly ClauseGroup[]): PeerNode {
-    if (this.nodes === undefined) {
-      this.nodes = { next: new Map(), peers: undefined };
-      for (const peers of this.parts) this.nodeOf(peers.groups).peers = peers;
-    }
-    let node = this.nodes;
-    for (const group of groups) {
-      let next = node.next.get(group);
-      if (next === undefined) {
-        next = { next: new Map(), peers: undefined };
-        node.next.set(group, next);
-      }
-      node = next;
-    }
-    return node;
+  private index(): Map<string, Peers> {
+    this.byKey ??= new Map(this.parts.map((peers) => [keyOf(peers.groups), peers]));
+    return this.byKey;
   }
 }
 
-function isSameClause(a: Clause, b: Clause): boolean {
-  return (
-    a.filter === b.filter &&
-    a.precedence === b.precedence &&
-    a.verdict === b.verdict &&
-    a.l7 === b.l7 &&
-    a.auth === b.auth &&
-    a.log === b.log &&
-    areSame(a.origins, b.origins, Object.is)
-  );
+function keyOf(groups: readonly ClauseGroup[]): string {
+  let key = "";
+  for (const { serial } of groups) key += `${serial},`;
+  return key;
 }
 
-function areSame<T>(a: readonly T[], b: readonly T[], isSame: (x: T, y: T) => boolean): boolean {
-  return a.length === b.length && a.every((each, index) => isSame(each, b[index]!));
-}
-
-/** True when both lists of clauses say the same. */
-export function areSameClauses(a: readonly Clause[], b: readonly Clause[]): boolean {
-  return areSame(a, b, isSameClause);
-}
-
-/** The groups, each replaced by the earlier one that says the same about the same rows; sorted by serial. */
-export function adoptGroups(groups: readonly ClauseGroup[], earlier: readonly ClauseGroup[]): ClauseGroup[] {
-  const known = new Map(earlier.map((group) => [group.rows, group]));
-  const adopted = groups.map((group) => {
-    const same = known.get(group.rows);
-    return same !== undefined && areSameClauses(same.clauses, group.clauses) ? same : group;
-  });
-  return adopted.sort((a, b) => a.serial - b.serial);
+/** What went and what is new, where the later list begins with what stayed, in the same order. */
+export function differenceOf<T>(
+  before: readonly T[],
+  now: readonly T[],
+): { readonly gone: Set<T>; readonly fresh: Set<T> } {
+  const gone = new Set<T>();
+  let same = 0;
+  for (const each of before) {
+    if (each === now[same]) same++;
+    else gone.add(each);
+  }
+  return { gone, fresh: new Set(now.slice(same)) };
 }

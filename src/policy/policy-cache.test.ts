@@ -12,9 +12,11 @@ import {
 } from "../../test/support/server-policy.ts";
 import { parseLabel } from "../model/label.ts";
 import { Limits } from "../model/limits.ts";
+import { PolicyConflict } from "./clause.ts";
 import { lookup } from "./lookup.ts";
 import type { NamedPort } from "./named-ports.ts";
 import { PolicyCache } from "./policy-cache.ts";
+import type { PolicyMapEntry } from "./policy-map.ts";
 import { requiredCidrs } from "./repository.ts";
 
 const subject = { labels: podLabels("server"), identity: SERVER, namedPorts: [] };
@@ -119,11 +121,42 @@ describe("what policies name from elsewhere", () => {
   });
 });
 
+describe("a change of rules", () => {
+  const allow = (app: string, port = 80) => ({ ...server, ingress: [{ ...from(app), ...on(port) }] });
+  const replaced = (before: readonly object[], after: object | undefined) => {
+    const { repository, cache } = cacheOf(before);
+    cache.policyOf(subject);
+    const rules = after === undefined ? undefined : repositoryOf([after]).list()[0]!.rules;
+    const updates = cache.replacePolicy(repository.list()[0]!.key, rules);
+    const short = (entries: readonly PolicyMapEntry[] = []) => entries.map(({ identity, port }) => [identity, port]);
+    return updates.map(({ changes }) => changes && [short(changes.removed), short(changes.added)]);
+  };
+
+  it("says which entries came and went, and no others", () => {
+    const stays = [allow("other", 443), allow("other", 444), allow("third", 1)];
+    expect(replaced([allow("client"), ...stays], allow("client", 81))).toEqual([[[[CLIENT, 80]], [[CLIENT, 81]]]]);
+    expect(replaced([allow("client"), ...stays], undefined)).toEqual([[[[CLIENT, 80]], []]]);
+    expect(
+      replaced([allow("client"), ...stays], { ...server, ingressDeny: [{ ...from("client"), ...on(80) }] }),
+    ).toEqual([[[[CLIENT, 80]], [[CLIENT, 80]]]]);
+  });
+
+  it("computes anew what reaches across all peers", () => {
+    expect(replaced([allow("client"), allow("other")], { ...server, ingress: [on(80)] })).toEqual([undefined]);
+    expect(replaced([allow("client")], undefined)).toEqual([undefined]);
+  });
+
+  it("leaves alone whom it does not select", () => {
+    const elsewhere = { ...allow("client"), endpointSelector: { matchLabels: { app: "elsewhere" } } };
+    expect(replaced([elsewhere, allow("client")], { ...elsewhere, ingress: [{}] })).toEqual([]);
+  });
+});
+
 describe("what could be forgotten", () => {
   const verdictOf = (cache: PolicyCache, identity: number, port = 80, direction: "ingress" | "egress" = "ingress") =>
     lookup(cache.policyOf(subject), query(identity, port, direction)).verdict;
 
-  it("a direction that a change spoke of, when nobody asked before the next change", () => {
+  it("a direction that a change spoke of, when the next change speaks of the other", () => {
     const { repository, cache } = cacheOf([
       { ...server, egress: [on(80)] },
       { ...server, ingress: [on(80)] },
@@ -181,6 +214,35 @@ describe("what could be forgotten", () => {
       for (const { error } of cache.upsertIdentity(id, podLabels("client"))) if (error !== undefined) errors++;
     expect(errors).toBe(1);
     expect(() => cache.policyOf(subject)).toThrow(/map entries/);
+  });
+
+  it("a subject whose rules contradicted each other, when they no longer do", () => {
+    const auth = (mode: string) => ({ ...server, ingress: [{ ...from("client"), authentication: { mode } }] });
+    const { repository, cache } = cacheOf([auth("required"), auth("required")]);
+    const other = (mode: string) => repositoryOf([auth(mode)]).list()[0]!.rules;
+    const { key } = repository.list()[0]!;
+    cache.policyOf(subject);
+    expect(cache.replacePolicy(key, other("test-always-fail")).map(({ error }) => error)).toEqual([
+      expect.any(PolicyConflict),
+    ]);
+    expect(() => cache.policyOf(subject)).toThrow(PolicyConflict);
+    const [update] = cache.replacePolicy(key, other("required"));
+    expect([update?.subject, update?.policy]).toEqual([subject, cache.policyOf(subject)]);
+    cache.replacePolicy(key, other("test-always-fail"));
+    cache.release(subject);
+    expect(cache.replacePolicy(key, undefined)).toEqual([]);
+  });
+
+  it("nothing when rows were numbered anew before rules change", () => {
+    const { repository, cache } = cacheOf([{ ...server, ingress: [{ ...from("client"), ...on(80) }] }]);
+    const { key, rules } = repository.list()[0]!;
+    cache.policyOf(subject);
+    for (let round = 0; repository.selectors.generation === 0 && round < 10_000; round++) {
+      repository.selectors.upsertIdentity(2000, podLabels("client"));
+      repository.selectors.removeIdentity(2000);
+    }
+    const [update] = cache.replacePolicy(key, rules);
+    expect([update?.policy, update?.changes]).toEqual([cache.policyOf(subject), undefined]);
   });
 
   it("no policy that was released", () => {

@@ -1,10 +1,11 @@
 import type { Labels } from "../model/label.ts";
 import { selects } from "../model/selector.ts";
-import type { Direction } from "../model/verdict.ts";
+import { DIRECTIONS, type Direction } from "../model/verdict.ts";
 import type { ComputedPolicy, EntryChanges } from "./computed-policy.ts";
 import type { NamedPortsOf } from "./named-ports.ts";
+import { differenceOf } from "./peer-parts.ts";
 import type { Repository } from "./repository.ts";
-import { type LastPolicy, resolveEndpointPolicy, tooLarge } from "./resolve.ts";
+import { renewEndpointPolicy, resolveEndpointPolicy, tooLarge } from "./resolve.ts";
 import type { PolicyKey, Rule } from "./rule.ts";
 import type { IdentityChange, Selection } from "./selector-cache.ts";
 import type { ResolveOptions, Subject } from "./stance.ts";
@@ -12,18 +13,11 @@ import type { ResolveOptions, Subject } from "./stance.ts";
 interface Shared {
   readonly key: string;
   readonly subject: Subject;
-  readonly policy: ComputedPolicy;
-  readonly selections: readonly Selection[];
+  policy: ComputedPolicy;
   entryCount: number;
 }
 
-/** A dropped policy, of which the next one may take over what has not changed. */
-interface Retired {
-  readonly subject: Subject;
-  readonly last: LastPolicy;
-}
-
-/** A policy that an identity's coming or going changed. */
+/** A policy that a change of identities or rules changed. */
 export type PolicyUpdate =
   | {
       readonly subject: Subject;
@@ -36,29 +30,29 @@ export type PolicyUpdate =
       readonly subject: Subject;
       readonly policy?: undefined;
       readonly changes?: undefined;
-      /** Why there is no policy now: what was in force must stay, and `policyOf` throws the same. */
+      /**
+       * Why there is no policy now: what was in force must stay, and `policyOf` throws the same. It is computed again when rules
+       * change that select the subject.
+       */
       readonly error: Error;
     };
 
-/** The labels too: a number may be given to other labels, and those of a node change. */
-function keyOf({ identity, labels, namedPorts }: Subject): string {
-  return JSON.stringify([identity, labels, namedPorts]);
-}
-
 /**
  * The policies of the endpoints of a node: endpoints with the same identity, labels and port names share one. Identities that
- * come and go change them in place; a policy object that changes drops those of the endpoints that it selects.
+ * come and go change them in place; where rules change they are replaced, and those replaced can only be read.
  */
 export class PolicyCache {
   private readonly repository: Repository;
   private readonly namedPorts: NamedPortsOf;
   private readonly options: ResolveOptions;
   private readonly shared = new Map<string, Shared>();
-  private readonly users = new Map<Selection, Set<Shared>>();
+  /** Who depends on a selection, in how many directions. */
+  private readonly users = new Map<Selection, Map<Shared, number>>();
   /** Policies that every identity matters to. */
   private readonly followers = new Set<Shared>();
-  /** Policies that were dropped for a change of rules: what they have in common with the next ones is not done again. */
-  private readonly last = new Map<string, Retired>();
+  /** Subjects whose rules cannot be enforced together. */
+  private readonly failed = new Map<string, Subject>();
+  private readonly keys = new WeakMap<Subject, string>();
   private generation: number;
 
   constructor(repository: Repository, namedPorts: NamedPortsOf, options: ResolveOptions = {}) {
@@ -71,16 +65,16 @@ export class PolicyCache {
   /** Throws what `resolveEndpointPolicy` throws. */
   policyOf(subject: Subject): ComputedPolicy {
     this.checkGeneration();
-    const key = keyOf(subject);
+    const key = this.keyOf(subject);
     return (this.shared.get(key) ?? this.compute(key, subject)).policy;
   }
 
   /** The last endpoint with this identity, labels and port names is gone: its policy is kept no longer. */
   release(subject: Subject): void {
-    const key = keyOf(subject);
+    const key = this.keyOf(subject);
     const shared = this.shared.get(key);
     if (shared !== undefined) this.drop(shared);
-    this.last.delete(key);
+    this.failed.delete(key);
   }
 
   /** Adds or changes an identity. Returns the policies that it changed, one twice where the old labels counted too. */
@@ -92,32 +86,25 @@ export class PolicyCache {
   }
 
   removeIdentity(id: number): PolicyUpdate[] {
-    // What is not in use does not follow the identities.
-    this.last.clear();
     const change = this.repository.selectors.removeIdentity(id);
     if (change === undefined) return [];
     const subjects = [...this.shared.values()].map(({ subject }) => subject);
-    if (this.checkGeneration()) return subjects.map((subject) => this.computeAnew(keyOf(subject), subject));
+    if (this.checkGeneration()) return this.computeAll(subjects);
     return this.apply(change, (policy) => policy.removeIdentity(id, change));
   }
 
-  /** Replaces or, without rules, removes a policy object. Returns the subjects whose policies it may change. */
-  replacePolicy(key: PolicyKey, rules: readonly Rule[] | undefined): Subject[] {
-    const old = this.repository.rulesOf(key);
+  /** Replaces or, without rules, removes a policy object. Returns the policies of the subjects that it selects or selected. */
+  replacePolicy(key: PolicyKey, rules: readonly Rule[] | undefined): PolicyUpdate[] {
+    const changed = [...this.repository.rulesOf(key), ...(rules ?? [])];
     if (rules === undefined) this.repository.remove(key);
     else this.repository.upsert(key, rules);
-    const changed = [...old, ...(rules ?? [])];
-    const isAffected = ({ subject }: { readonly subject: Subject }) =>
-      changed.some((rule) => selects(rule.subject, subject.labels));
-    const isSpokenOf = (direction: Direction) =>
-      changed.some(({ elements }) => elements.some((element) => element.direction === direction));
-    const [ingress, egress] = [isSpokenOf("ingress"), isSpokenOf("egress")];
-    // Those of an earlier change that nobody has asked for since count as well.
-    for (const [key, { subject, last }] of [...this.last].filter(([, each]) => isAffected(each)))
-      this.last.set(key, { subject, last: changedBy(last, ingress, egress) });
-    const affected = [...this.shared.values()].filter(isAffected);
-    for (const each of affected) this.retire(each, ingress, egress);
-    return affected.map(({ subject }) => subject);
+    const subjects = [...this.shared.values()].map(({ subject }) => subject);
+    if (this.checkGeneration()) return this.computeAll([...subjects, ...this.failed.values()]);
+    const directions = new Set(changed.flatMap(({ elements }) => elements.map(({ direction }) => direction)));
+    const isAffected = (subject: Subject) => changed.some((rule) => selects(rule.subject, subject.labels));
+    const affected = [...this.shared.values()].filter(({ subject }) => isAffected(subject));
+    const failed = [...this.failed.values()].filter(isAffected);
+    return [...affected.map((shared) => this.renew(shared, directions)), ...this.computeAll(failed)];
   }
 
   /** Something that no single policy object says has changed: services, groups, port names. */
@@ -125,17 +112,16 @@ export class PolicyCache {
     this.shared.clear();
     this.users.clear();
     this.followers.clear();
-    this.last.clear();
   }
 
-  private retire(shared: Shared, ingress: boolean, egress: boolean): void {
-    this.drop(shared);
-    const { subject, policy } = shared;
-    const last = {
-      ingress: { policy: policy.ingress, isUnchanged: true },
-      egress: { policy: policy.egress, isUnchanged: true },
-    };
-    this.last.set(shared.key, { subject, last: changedBy(last, ingress, egress) });
+  /** The labels too: a number may be given to other labels, and those of a node change. */
+  private keyOf(subject: Subject): string {
+    const known = this.keys.get(subject);
+    if (known !== undefined) return known;
+    const { identity, labels, namedPorts } = subject;
+    const key = JSON.stringify([identity, labels, namedPorts]);
+    this.keys.set(subject, key);
+    return key;
   }
 
   /** Rows were numbered anew: what holds them is of no use any more. True = everything was dropped. */
@@ -148,41 +134,84 @@ export class PolicyCache {
   }
 
   private compute(key: string, subject: Subject): Shared {
-    const last = this.last.get(key)?.last;
-    this.last.delete(key);
-    const policy = resolveEndpointPolicy(this.repository, subject, this.namedPorts, this.options, last);
-    const selections = [...new Set([...policy.ingress.selections, ...policy.egress.selections])];
-    const shared = { key, subject, policy, selections, entryCount: policy.entryCount };
-    this.shared.set(key, shared);
-    if (policy.followsEveryIdentity) this.followers.add(shared);
-    for (const selection of selections) {
-      const users = this.users.get(selection);
-      if (users === undefined) this.users.set(selection, new Set([shared]));
-      else users.add(shared);
+    const { repository, namedPorts, options } = this;
+    let policy: ComputedPolicy;
+    try {
+      policy = resolveEndpointPolicy(repository, subject, namedPorts, options);
+    } catch (error) {
+      this.failed.set(key, subject);
+      throw error;
     }
+    this.failed.delete(key);
+    const shared = { key, subject, policy, entryCount: policy.entryCount };
+    this.shared.set(key, shared);
+    this.follow(shared, undefined);
     return shared;
+  }
+
+  private renew(shared: Shared, changed: ReadonlySet<Direction>): PolicyUpdate {
+    const { subject, policy: earlier } = shared;
+    try {
+      const { repository, namedPorts, options } = this;
+      const policy = renewEndpointPolicy(repository, subject, namedPorts, options, { earlier, changed });
+      shared.policy = policy;
+      shared.entryCount = policy.entryCount;
+      this.follow(shared, earlier);
+      const changes = policy.changesSince(earlier);
+      return { subject, policy, ...(changes === undefined ? {} : { changes }) };
+    } catch (error) {
+      return this.fail(shared, error as Error);
+    }
+  }
+
+  private fail(shared: Shared, error: Error): PolicyUpdate {
+    this.drop(shared);
+    this.failed.set(shared.key, shared.subject);
+    return { subject: shared.subject, error };
+  }
+
+  /** Enters the policy under the selections that it depends on, and takes it from those that the earlier one did. */
+  private follow(shared: Shared, earlier: ComputedPolicy | undefined): void {
+    const { policy } = shared;
+    for (const direction of DIRECTIONS) {
+      const before = earlier?.[direction].selections ?? [];
+      const { gone, fresh } = differenceOf(before, policy[direction].selections);
+      for (const selection of fresh) {
+        const users = this.users.get(selection) ?? new Map<Shared, number>();
+        this.users.set(selection, users.set(shared, (users.get(shared) ?? 0) + 1));
+      }
+      for (const selection of gone) this.unfollow(shared, selection);
+    }
+    if (policy.followsEveryIdentity) this.followers.add(shared);
+    else this.followers.delete(shared);
+  }
+
+  private unfollow(shared: Shared, selection: Selection): void {
+    const users = this.users.get(selection)!;
+    const uses = users.get(shared)! - 1;
+    if (uses > 0) users.set(shared, uses);
+    else users.delete(shared);
+    if (users.size === 0) this.users.delete(selection);
   }
 
   private drop(shared: Shared): void {
     this.shared.delete(shared.key);
     this.followers.delete(shared);
-    for (const selection of shared.selections) {
-      const users = this.users.get(selection);
-      users?.delete(shared);
-      if (users?.size === 0) this.users.delete(selection);
-    }
+    for (const direction of DIRECTIONS)
+      for (const selection of shared.policy[direction].selections) this.unfollow(shared, selection);
   }
 
   private apply(change: IdentityChange, step: (policy: ComputedPolicy) => EntryChanges): PolicyUpdate[] {
     const affected = new Set<Shared>(this.followers);
-    for (const selection of change.selections) for (const user of this.users.get(selection) ?? []) affected.add(user);
+    for (const selection of change.selections)
+      for (const user of this.users.get(selection)?.keys() ?? []) affected.add(user);
     const updates: PolicyUpdate[] = [];
     for (const shared of affected) {
-      const { subject, policy, key } = shared;
+      const { subject, policy } = shared;
       if (policy.isIncremental) updates.push(this.step(shared, step));
       else {
         this.drop(shared);
-        updates.push(this.computeAnew(key, subject));
+        updates.push(...this.computeAll([subject]));
       }
     }
     return updates;
@@ -197,23 +226,17 @@ export class PolicyCache {
       if (error !== undefined) throw error;
       return { subject, policy, changes };
     } catch (error) {
-      this.drop(shared);
-      return { subject, error: error as Error };
+      return this.fail(shared, error as Error);
     }
   }
 
-  private computeAnew(key: string, subject: Subject): PolicyUpdate {
-    try {
-      return { subject, policy: this.compute(key, subject).policy };
-    } catch (error) {
-      return { subject, error: error as Error };
-    }
+  private computeAll(subjects: readonly Subject[]): PolicyUpdate[] {
+    return subjects.map((subject) => {
+      try {
+        return { subject, policy: this.compute(this.keyOf(subject), subject).policy };
+      } catch (error) {
+        return { subject, error: error as Error };
+      }
+    });
   }
-}
-
-function changedBy({ ingress, egress }: LastPolicy, isIngress: boolean, isEgress: boolean): LastPolicy {
-  return {
-    ...(ingress && { ingress: { ...ingress, isUnchanged: ingress.isUnchanged && !isIngress } }),
-    ...(egress && { egress: { ...egress, isUnchanged: egress.isUnchanged && !isEgress } }),
-  };
 }

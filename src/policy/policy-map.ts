@@ -19,6 +19,8 @@ export interface PolicyMapEntry {
   readonly deny: boolean;
   readonly precedence: number;
   readonly authType: number;
+  /** Whether a rule asked for this authentication; else the other match of the same precedence counts as well. */
+  readonly hasOwnAuth: boolean;
   /** Key of the redirect (see `L7Redirect.key`), or absent: no redirect. The agent turns it into a proxy port. */
   readonly redirect?: string;
   /** Index into `EndpointPolicy.origins`: which rules made this entry. */

@@ -42,27 +42,43 @@ function speaksOf(clause: Clause, protocol: number): boolean {
  */
 export class Redirects {
   private readonly direction: Direction;
-  private readonly clauses: readonly SelectedClause[];
+  private readonly selected: () => readonly SelectedClause[];
+  private made: readonly SelectedClause[] | undefined;
   private readonly segments = new Map<string, Segment>();
-  private readonly pieces = new Map<Clause, readonly Piece[]>();
+  private readonly pieces = new WeakMap<Clause, readonly Piece[]>();
   private pieceCount = 0;
 
-  /** `clauses` are all that the direction has; their filters have numbers. Throws when they cut each other too often. */
-  constructor(direction: Direction, clauses: readonly SelectedClause[]) {
+  /** `selected` gives all clauses that the direction has; their filters have numbers. */
+  constructor(direction: Direction, selected: () => readonly SelectedClause[]) {
     this.direction = direction;
-    this.clauses = clauses;
-    for (const { clause } of clauses) if (clause.l7 !== undefined) this.pieces.set(clause, this.cut(clause, clause.l7));
+    this.selected = selected;
+  }
+
+  private get clauses(): readonly SelectedClause[] {
+    this.made ??= this.selected();
+    return this.made;
+  }
+
+  /** Cuts all that is to be cut; otherwise it is done when it is needed. Throws when ranges cut each other too often. */
+  prepare(): void {
+    for (const { clause } of this.clauses) this.piecesOf(clause);
   }
 
   /** Blocks of a clause; those of one with L7 rules name their redirect. */
   readonly piecesOf = (clause: Clause): readonly Piece[] => {
     // A clause that was lifted to another rank is a copy, with the ports and L7 rules of the original.
     if (clause.l7 === undefined) return clause.filter.blocks;
-    return this.pieces.get(clause) ?? this.cut(clause, clause.l7);
+    let pieces = this.pieces.get(clause);
+    if (pieces === undefined) {
+      pieces = this.cut(clause, clause.l7);
+      this.pieces.set(clause, pieces);
+    }
+    return pieces;
   };
 
   /** What the proxy must judge: for each piece every clause that covers it, the highest rank first. */
   list(levels: Levels, origins: OriginTable): L7Redirect[] {
+    this.prepare();
     return [...this.segments.values()].flatMap((segment) => {
       const { key, protocol, first, last, parser, listener } = segment;
       const ranked = this.rulesOf(segment).sort(byRank);
@@ -108,7 +124,8 @@ export class Redirects {
         }
       }
     }
-    this.pieceCount += starts.size;
+    // A port of its own is one piece, whatever the others are.
+    if (first !== last) this.pieceCount += starts.size;
     if (this.pieceCount > Limits.RedirectPieces)
       throw new Error("too many port ranges with L7 rules overlap: write fewer ranges, or ranges apart");
     const sorted = [...starts].sort((a, b) => a - b);

@@ -33,7 +33,7 @@ it("offers an endpoint the policies of its namespace and the clusterwide ones", 
   const names = (namespace: string | undefined) => {
     const labels = namespace === undefined ? "k8s:a=b" : `k8s:io.kubernetes.pod.namespace=${namespace}`;
     const rules = repository.rulesSelecting(toLabels([parseLabel(labels)]), namespace, false);
-    return rules.map(({ first }) => first.ingress![0]!.name);
+    return rules.map(({ sides }) => sides.ingress!.first[0]!.name);
   };
   expect(names("x")).toEqual(["wide", "mine"]);
   expect(names(undefined)).toEqual(["wide"]);

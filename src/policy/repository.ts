@@ -8,22 +8,24 @@ import type { Ranked } from "./precedence.ts";
 import type { CidrGroup, Peer, PeerRule, PolicyKey, Rule } from "./rule.ts";
 import { type Selection, SelectorCache } from "./selector-cache.ts";
 import { type ServiceFacts, selectorsOfService } from "./service-peers.ts";
-import { l7SettingsOf, PortFilters, portsOf, type Statement } from "./statement.ts";
+import { l7SettingsOf, PortFilters, portsOf, type Side, type Statement } from "./statement.ts";
 
 /** A rule as resolution needs it. */
 export interface CompiledRule {
   readonly rule: Rule;
-  readonly statements: Readonly<Record<Direction, readonly Statement[]>>;
-  /** Each level that its elements stand on, those that select nobody included. */
-  readonly ranks: Readonly<Record<Direction, readonly Ranked[]>>;
-  /** The first element of a direction: it answers for default deny. Undefined = no element. */
-  readonly first: Readonly<Record<Direction, Origins | undefined>>;
+  /** Absent where it has no element. */
+  readonly sides: Readonly<Partial<Record<Direction, Side>>>;
 }
 
 /** A policy in force: its name and its rules. */
 export interface StoredPolicy {
   readonly key: PolicyKey;
   readonly rules: readonly Rule[];
+}
+
+interface MutableSide extends Side {
+  readonly statements: Statement[];
+  readonly ranks: Ranked[];
 }
 
 interface Entry extends StoredPolicy {
@@ -79,10 +81,9 @@ export class Repository {
     const old = this.policies.get(id);
     const entry: Entry = { id, key, rules, compiled: undefined, selections: [] };
     this.policies.set(id, entry);
-    const siblings = (this.byNamespace.get(key.namespace) ?? []).filter((each) => each !== old);
+    const siblings = this.byNamespace.get(key.namespace) ?? [];
     // Kept sorted by name, so that results do not depend on the order of arrival.
-    const place = siblings.findIndex((each) => compareText(each.id, id) > 0);
-    siblings.splice(place === -1 ? siblings.length : place, 0, entry);
+    siblings.splice(placeOf(siblings, id, itself), old === undefined ? 0 : 1, entry);
     this.byNamespace.set(key.namespace, siblings);
     for (const [labels, matches] of this.subjects) rematch(labels, matches, old, entry);
     // What the new rules share with the old ones is not computed again.
@@ -96,9 +97,9 @@ export class Repository {
     const entry = this.policies.get(idOf(key));
     if (entry === undefined) return false;
     this.policies.delete(entry.id);
-    const siblings = this.byNamespace.get(key.namespace)!.filter((each) => each !== entry);
+    const siblings = this.byNamespace.get(key.namespace)!;
+    siblings.splice(placeOf(siblings, entry.id, itself), 1);
     if (siblings.length === 0) this.byNamespace.delete(key.namespace);
-    else this.byNamespace.set(key.namespace, siblings);
     for (const [labels, matches] of this.subjects) rematch(labels, matches, entry, undefined);
     this.drop(entry);
     this.count++;
@@ -182,17 +183,15 @@ export class Repository {
   }
 
   private compile(entry: Entry, rule: Rule): CompiledRule {
-    const statements: Record<Direction, Statement[]> = { ingress: [], egress: [] };
-    const first: Record<Direction, Origins | undefined> = { ingress: undefined, egress: undefined };
-    const ranks: Record<Direction, PeerRule[]> = { ingress: [], egress: [] };
+    const sides: Partial<Record<Direction, MutableSide>> = {};
     for (const element of rule.elements) {
       const origins = [originOf(entry.key, rule.labels, element.path)];
-      first[element.direction] ??= origins;
-      if (!ranks[element.direction].some((known) => isSameRank(known, element))) ranks[element.direction].push(element);
-      for (const statement of this.statementsOf(entry, element, rule.log ?? "", origins))
-        statements[element.direction].push(statement);
+      sides[element.direction] ??= { statements: [], ranks: [], first: origins };
+      const { statements, ranks } = sides[element.direction]!;
+      if (!ranks.some((known) => isSameRank(known, element))) ranks.push(element);
+      for (const statement of this.statementsOf(entry, element, rule.log ?? "", origins)) statements.push(statement);
     }
-    return { rule, statements, ranks, first };
+    return { rule, sides };
   }
 
   private *statementsOf(entry: Entry, element: PeerRule, log: string, origins: Origins): Iterable<Statement> {
@@ -229,14 +228,28 @@ function matchOf(entry: Entry, labels: Labels, isNode: boolean): Match[] {
 
 /** Takes the old policy out of a subject's list and the new one in, at its place. */
 function rematch(labels: Labels, matches: SubjectMatches, old: Entry | undefined, fresh: Entry | undefined): void {
-  const { namespace } = (fresh ?? old)!.key;
+  const { id, key } = (fresh ?? old)!;
+  const { namespace } = key;
   if (namespace !== "" && namespace !== matches.namespace) return;
   const part = matches.parts[namespace === "" ? 0 : 1];
-  const index = part.findIndex(({ entry }) => entry === old);
-  if (index !== -1) part.splice(index, 1);
-  if (fresh === undefined) return;
-  const place = part.findIndex(({ entry }) => compareText(entry.id, fresh.id) > 0);
-  part.splice(place === -1 ? part.length : place, 0, ...matchOf(fresh, labels, matches.isNode));
+  const place = placeOf(part, id, ({ entry }) => entry);
+  const wasThere = old !== undefined && part[place]?.entry === old;
+  part.splice(place, wasThere ? 1 : 0, ...(fresh === undefined ? [] : matchOf(fresh, labels, matches.isNode)));
+}
+
+function itself(entry: Entry): Entry {
+  return entry;
+}
+
+/** Where a policy with this id stands, or would stand, in a list sorted by id. */
+function placeOf<T>(list: readonly T[], id: string, entryOf: (item: T) => Entry): number {
+  let [low, high] = [0, list.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (compareText(entryOf(list[middle]!).id, id) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 function isSameRank(a: Ranked, b: Ranked): boolean {

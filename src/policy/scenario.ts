@@ -41,6 +41,11 @@ export function evaluateScenario(scenario: Scenario): Answer[] {
   return new Evaluation(scenario).answers();
 }
 
+/** What a scenario's endpoints enforce, by name; those whose rules contradict each other are left out. */
+export function policiesOfScenario(scenario: Scenario): ReadonlyMap<string, ComputedPolicy> {
+  return new Evaluation(scenario).computed();
+}
+
 /** One scenario, with what was computed for it. */
 class Evaluation {
   private readonly scenario: Scenario;
@@ -71,6 +76,12 @@ class Evaluation {
   answers(): Answer[] {
     const answers = [...this.refused, ...this.scenario.queries.map((query) => this.answer(query))];
     return this.scenario.config?.dumpEntries === true ? [...answers, ...this.dumps()] : answers;
+  }
+
+  computed(): ReadonlyMap<string, ComputedPolicy> {
+    const names = this.scenario.endpoints.map(({ name, namespace = "default" }) => `${namespace}/${name}`);
+    const policies = names.map((name) => [name, this.policyOf(this.world.find(name)!)] as const);
+    return new Map(policies.filter((each): each is [string, ComputedPolicy] => !(each[1] instanceof PolicyConflict)));
   }
 
   private addPolicy(policy: unknown, index: number): Answer[] {

@@ -5,11 +5,11 @@ import { labelSelector, requirement } from "../model/selector.ts";
 import type { Direction } from "../model/verdict.ts";
 import type { NamedPort } from "./named-ports.ts";
 import { BuiltInOrigin, type Origins } from "./origin.ts";
-import type { Ranked } from "./precedence.ts";
+import type { RuleOrigin } from "./policy-map.ts";
 import type { CompiledRule, Repository } from "./repository.ts";
 import { type RuleVerdict, Tier } from "./rule.ts";
 import type { Selection } from "./selector-cache.ts";
-import type { Statement } from "./statement.ts";
+import type { Side } from "./statement.ts";
 
 /** The endpoint that a policy is computed for. */
 export interface Subject {
@@ -30,12 +30,11 @@ export interface ResolveOptions {
   readonly hostFirewall?: boolean;
 }
 
-/** Whether a direction of an endpoint is enforced, and by which statements. */
+/** Whether a direction of an endpoint is enforced, and by what. */
 export interface Stance {
   readonly enforced: boolean;
-  readonly statements: readonly Statement[];
-  /** Every level that a rule stands on, whether or not it selects anybody. */
-  readonly ranks: readonly Ranked[];
+  /** Of the rules, in their order, and what nobody wrote. The same rule gives the same object every time. */
+  readonly sides: readonly Side[];
   /** Rules that turned default deny on; undefined = nothing is denied by default. */
   readonly defaultOrigins: Origins | undefined;
 }
@@ -44,27 +43,37 @@ const HOST_SELECTOR = labelSelector([requirement("reserved:host", "In", [""])]);
 
 /** What nobody wrote and every endpoint has, in the last tier. */
 function builtIn(
-  repository: Repository,
+  { filters }: Repository,
   verdict: RuleVerdict,
   origin: Origins[number],
+  selection?: Selection,
   priority = 0,
-  selection: Selection | undefined = undefined,
-): Statement {
-  const filter = repository.filters.everything;
-  return { filter, selection, verdict, tier: Tier.Default, priority, log: "", origins: [origin] };
+): Side {
+  const first = [origin];
+  const rank = { tier: Tier.Default, priority, verdict };
+  const statement = { ...rank, filter: filters.everything, selection, log: "", origins: first };
+  return { statements: [statement], ranks: [rank], first };
 }
 
-/** The selection of the node itself; kept for as long as the cache lives. */
-const hostSelections = new WeakMap<Repository["selectors"], Selection>();
-
-function hostSelection({ selectors }: Repository): Selection {
-  const known = hostSelections.get(selectors) ?? selectors.retain(HOST_SELECTOR);
-  hostSelections.set(selectors, known);
-  return known;
+interface BuiltInSides {
+  readonly allow: Readonly<Record<Direction, Side>>;
+  readonly localhost: Side;
 }
 
-function allowAny(direction: Direction, repository: Repository): Statement {
-  return builtIn(repository, "allow", BuiltInOrigin[direction]);
+/** Made once for a repository: what is known by its object must stay one. The node's selection is never given back. */
+const builtInSides = new WeakMap<Repository, BuiltInSides>();
+
+function builtInsOf(repository: Repository): BuiltInSides {
+  const known = builtInSides.get(repository);
+  if (known !== undefined) return known;
+  const allow = (direction: Direction) => builtIn(repository, "allow", BuiltInOrigin[direction]);
+  const host = repository.selectors.retain(HOST_SELECTOR);
+  const made = {
+    allow: { ingress: allow("ingress"), egress: allow("egress") },
+    localhost: builtIn(repository, "allow", BuiltInOrigin.localhost, host),
+  };
+  builtInSides.set(repository, made);
+  return made;
 }
 
 /** A pod whose labels are not known yet is closed in both directions. Only the reserved label counts, not a pod's own. */
@@ -90,39 +99,30 @@ export function stanceOf(
   rules: readonly CompiledRule[],
   { mode = "default", allowLocalhost = true, hostFirewall = false }: ResolveOptions,
 ): Stance {
-  const unrestricted = [allowAny(direction, repository)];
-  const open = { enforced: false, statements: unrestricted, ranks: unrestricted, defaultOrigins: undefined };
+  const builtIns = builtInsOf(repository);
+  const open = { enforced: false, sides: [builtIns.allow[direction]], defaultOrigins: undefined };
   const isHost = subject.identity === ReservedIdentity.Host;
   if (mode === "never" || (isHost && !hostFirewall)) return open;
-  const speaking = rules.filter(({ first }) => first[direction] !== undefined);
   const isForced = mode === "always" || isInit(subject.labels);
-  if (speaking.length === 0)
-    return isForced
-      ? { enforced: true, statements: [], ranks: [], defaultOrigins: [BuiltInOrigin.alwaysEnforced] }
-      : open;
-  const statements: Statement[] = [];
-  const ranks: Ranked[] = [];
-  for (const rule of speaking) {
-    for (const statement of rule.statements[direction]) statements.push(statement);
-    for (const rank of rule.ranks[direction]) ranks.push(rank);
+  const sides: Side[] = [];
+  const denying: RuleOrigin[] = [];
+  for (const { rule, sides: own } of rules) {
+    const side = own[direction];
+    if (side === undefined) continue;
+    sides.push(side);
+    if (rule.defaultDeny[direction]) denying.push(...side.first);
   }
-  let defaultOrigins: Origins = speaking
-    .filter(({ rule }) => rule.defaultDeny[direction])
-    .flatMap(({ first }) => first[direction]!);
-  if (defaultOrigins.length === 0 && !isForced)
-    return {
-      enforced: true,
-      statements: [...statements, ...unrestricted],
-      ranks: [...ranks, ...unrestricted],
-      defaultOrigins: undefined,
-    };
-  if (defaultOrigins.length === 0) defaultOrigins = [BuiltInOrigin.alwaysEnforced];
+  if (sides.length === 0)
+    return isForced ? { enforced: true, sides, defaultOrigins: [BuiltInOrigin.alwaysEnforced] } : open;
+  if (denying.length === 0 && !isForced)
+    return { enforced: true, sides: [...sides, builtIns.allow[direction]], defaultOrigins: undefined };
   const seesLocalhost = direction === "ingress" && allowLocalhost && !isHost;
-  const added = seesLocalhost
-    ? [builtIn(repository, "allow", BuiltInOrigin.localhost, 0, hostSelection(repository))]
-    : [];
+  if (seesLocalhost) sides.push(builtIns.localhost);
   // What passes every tier must meet an entry: a missing one would leave the decision to the entry that was passed.
-  if (ranks.some(({ verdict }) => verdict === "pass"))
-    added.push(builtIn(repository, "deny", BuiltInOrigin[`${direction}Deny`], added.length));
-  return { enforced: true, statements: [...statements, ...added], ranks: [...ranks, ...added], defaultOrigins };
+  if (sides.some(({ ranks }) => ranks.some(({ verdict }) => verdict === "pass"))) {
+    const priority = seesLocalhost ? 1 : 0;
+    sides.push(builtIn(repository, "deny", BuiltInOrigin[`${direction}Deny`], undefined, priority));
+  }
+  const defaultOrigins = denying.length === 0 ? [BuiltInOrigin.alwaysEnforced] : denying;
+  return { enforced: true, sides, defaultOrigins };
 }

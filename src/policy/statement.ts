@@ -2,6 +2,7 @@ import { MAX_PORT, type PortPrefix, portPrefixes } from "../model/port.ts";
 import { Protocol } from "../model/protocol.ts";
 import type { DnsRule, HttpRule } from "./l7-rule.ts";
 import type { Origins } from "./origin.ts";
+import type { Ranked } from "./precedence.ts";
 import type { AuthMode, ListenerRef, PeerRule, PortRule, PortSpec, RuleVerdict, TlsContext } from "./rule.ts";
 import type { Selection } from "./selector-cache.ts";
 
@@ -48,6 +49,15 @@ export interface Statement {
   readonly auth?: AuthMode;
   readonly log: string;
   readonly origins: Origins;
+}
+
+/** What one rule says in one direction. */
+export interface Side {
+  readonly statements: readonly Statement[];
+  /** Each level that its elements stand on, those that select nobody included. */
+  readonly ranks: readonly Ranked[];
+  /** The first element: it answers for default deny. */
+  readonly first: Origins;
 }
 
 /** Cilium's ranks of its parsers. */

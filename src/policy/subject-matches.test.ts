@@ -33,7 +33,7 @@ function follow(...steps: readonly (readonly [name: string, namespace: string, a
 }
 
 function namesFor(repository: Repository, labels = inX, namespace = "x", isNode = false): string[] {
-  return repository.rulesSelecting(labels, namespace, isNode).map(({ first }) => first.ingress![0]!.name);
+  return repository.rulesSelecting(labels, namespace, isNode).map(({ sides }) => sides.ingress!.first[0]!.name);
 }
 
 it("keeps the rules of a subject by name, clusterwide ones first, whatever came when", () => {

@@ -1,8 +1,6 @@
-import type { Direction } from "../model/verdict.ts";
+import { DIRECTIONS, type Direction } from "../model/verdict.ts";
 import type { Field } from "./field.ts";
 import { type PeerRule, type Rule, Tier } from "./rule.ts";
-
-const DIRECTIONS: readonly Direction[] = ["ingress", "egress"];
 
 /** Warns of what only shows when the rules of a policy are seen together. */
 export function warnOfRules(rules: readonly Rule[], root: Field): void {

@@ -308,6 +308,7 @@ const BASE: PolicyMapEntry = {
   deny: false,
   precedence: 1,
   authType: 0,
+  hasOwnAuth: false,
   origin: 0,
 };
 

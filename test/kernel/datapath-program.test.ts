@@ -1,5 +1,4 @@
 /** Single packets through single programs by BPF_PROG_TEST_RUN, and the kernel's choice against the one in memory. */
-import koffi from "koffi";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createEbpfDatapath } from "../../src/datapath/ebpf/datapath.ts";
 import { LAYOUT } from "../../src/datapath/ebpf/layout.ts";
@@ -8,34 +7,24 @@ import type { Datapath } from "../../src/datapath/port.ts";
 import { createSimDatapath } from "../../src/datapath/sim/datapath.ts";
 import type { PolicyMapEntry } from "../../src/policy/policy-map.ts";
 import { ALLOW_ALL, entry, policy, sleep } from "./datapath-lab.ts";
+import {
+  frame,
+  hexOf,
+  type Ipv4,
+  ipv4,
+  MAC,
+  OK,
+  opening,
+  PEER,
+  POD,
+  REDIRECT,
+  runProgram,
+  SHOT,
+  sctp,
+  udp,
+} from "./datapath-packets.ts";
 import { objectPath, openSurroundings, type Surroundings } from "./datapath-surroundings.ts";
 
-const Opts = koffi.struct("sg_test_run_opts", {
-  sz: "size_t",
-  data_in: "uint8_t *",
-  data_out: "uint8_t *",
-  data_size_in: "uint32_t",
-  data_size_out: "uint32_t",
-  ctx_in: "uint8_t *",
-  ctx_out: "uint8_t *",
-  ctx_size_in: "uint32_t",
-  ctx_size_out: "uint32_t",
-  retval: "uint32_t",
-  repeat: "int",
-  duration: "uint32_t",
-  flags: "uint32_t",
-  cpu: "uint32_t",
-  batch_size: "uint32_t",
-});
-const testRun = koffi.load("libbpf.so.1").func("int bpf_prog_test_run_opts(int fd, _Inout_ sg_test_run_opts *opts)");
-
-const OK = 0;
-const SHOT = 2;
-const REDIRECT = 7;
-const POD = "172.20.1.10";
-const PEER = "192.168.10.1";
-const MAC = "020000000007";
-const HOST_MAC = "020000000107";
 const F = LAYOUT.sg_event.fields;
 
 let surroundings: Surroundings;
@@ -44,56 +33,7 @@ let object: LoadedObject;
 let ifindex: number;
 let events: { type: number; subtype: number; verdict: number; match: number; cookie: number }[] = [];
 
-const hex = (address: string) => Buffer.from(address.split(".").map(Number)).toString("hex");
-const port = (value: number) => value.toString(16).padStart(4, "0");
-
-interface Ipv4 {
-  from?: string;
-  to?: string;
-  protocol?: number;
-  /** Flags and offset field. */
-  fragment?: string;
-  id?: number;
-}
-
-function ipv4(payload: string, { from = POD, to = PEER, protocol = 17, fragment = "0000", id = 1 }: Ipv4 = {}): string {
-  const length = port(20 + payload.length / 2);
-  return `4500${length}${port(id)}${fragment}40${protocol.toString(16).padStart(2, "0")}0000${hex(from)}${hex(to)}${payload}`;
-}
-
-const frame = (type: string, payload: string, source = MAC) => Buffer.from(HOST_MAC + source + type + payload, "hex");
-const udp = (sport: number, dport: number) => `${port(sport)}${port(dport)}00100000${"00".repeat(8)}`;
-const tcp = (sport: number, dport: number) => `${port(sport)}${port(dport)}00000000000000005002ffff00000000`;
-const sctp = (sport: number, dport: number) => `${port(sport)}${port(dport)}${"00".repeat(12)}`;
-const icmp = (type: number, id: number) =>
-  `${type.toString(16).padStart(2, "0")}000000${port(id)}0000${"00".repeat(8)}`;
-
-function run(program: ProgramName, packet: Buffer): number {
-  const context = Buffer.alloc(192);
-  context.writeUInt32LE(ifindex, 40);
-  const out = Buffer.alloc(2048);
-  const opts = {
-    sz: koffi.sizeof(Opts),
-    data_in: packet,
-    data_out: out,
-    data_size_in: packet.length,
-    data_size_out: out.length,
-    ctx_in: context,
-    ctx_out: null,
-    ctx_size_in: context.length,
-    ctx_size_out: 0,
-    retval: 0,
-    repeat: 1,
-    duration: 0,
-    flags: 0,
-    cpu: 0,
-    batch_size: 0,
-  };
-  const failed = testRun(object.program(program), opts);
-  if (failed < 0) throw new Error(`test run: ${failed}`);
-  return opts.retval;
-}
-
+const run = (program: ProgramName, packet: Buffer) => runProgram(object, program, ifindex, packet);
 const send = (payload: string, header?: Ipv4) => run("from_endpoint", frame("0800", ipv4(payload, header)));
 const setPolicy = (entries: PolicyMapEntry[]) => {
   const wire = policy(entries);
@@ -166,7 +106,7 @@ describe("from_endpoint", () => {
     expect(await drops()).toEqual([132, 132, 170, 139, 134, 137]);
   });
   it("answers ARP for every address but the pod's own", () => {
-    const arp = (target: string) => `0001080006040001${MAC}${hex(POD)}000000000000${hex(target)}`;
+    const arp = (target: string) => `0001080006040001${MAC}${hexOf(POD)}000000000000${hexOf(target)}`;
     expect(run("from_endpoint", frame("0806", arp("172.20.1.1")))).toBe(REDIRECT);
     expect(run("from_endpoint", frame("0806", arp(POD)))).toBe(SHOT);
   });
@@ -220,6 +160,8 @@ function randomEntries(next: (below: number) => number): PolicyMapEntry[] {
       port: next(16) & mask,
       deny: next(4) === 0,
       precedence: next(3),
+      authType: next(12) === 0 ? 1 : 0,
+      hasOwnAuth: next(3) === 0,
     });
     entries.set(`${one.identity} ${protocol} ${portPrefix} ${one.port}`, one);
   }
@@ -254,12 +196,7 @@ describe("the kernel and the datapath in memory", () => {
         // Only echoes: other ICMP has no identifier, so one type is one connection, and errors quote a packet.
         const target = protocol === 1 ? 8 * next(2) : next(16);
         sport++;
-        const payload = {
-          1: icmp(target, sport),
-          6: tcp(sport, target),
-          17: udp(sport, target),
-          132: sctp(sport, target),
-        }[protocol];
+        const payload = opening(protocol, sport, target);
         const verdict = sim.judge(7, "egress", PEER, protocol, target);
         expect(send(payload ?? "", { protocol })).toBe(verdict.verdict < 0 ? SHOT : OK);
         expected.push({ type: 5, subtype: 0, ...verdict });

@@ -90,7 +90,6 @@ class World {
   readonly subjects: readonly Subject[];
   private seed: number;
   private follow: (updates: readonly PolicyUpdate[]) => void = () => undefined;
-  private isPolicyStep = false;
 
   constructor(seed: number) {
     this.seed = seed;
@@ -104,10 +103,8 @@ class World {
     });
   }
 
-  /** True when it changed a policy object. */
-  step(follow: (updates: readonly PolicyUpdate[]) => void = () => undefined): boolean {
+  step(follow: (updates: readonly PolicyUpdate[]) => void = () => undefined): void {
     this.follow = follow;
-    this.isPolicyStep = false;
     const id = 310 + this.random.below(12);
     this.random.one([
       [4, () => this.addIdentity(id, podLabels(this.random))],
@@ -124,7 +121,6 @@ class World {
       [4, () => this.replacePolicy()],
       [1, () => this.removePolicy()],
     ]);
-    return this.isPolicyStep;
   }
 
   fresh(subject: Subject): ComputedPolicy {
@@ -145,22 +141,20 @@ class World {
   }
 
   private replacePolicy(): void {
-    this.isPolicyStep = true;
     for (const object of randomScenario(this.seed++, { isValid: true }).policies) {
       const parsed = parsePolicy(object);
       if (!parsed.ok) continue;
       this.policies.set(`${parsed.key.kind} ${parsed.key.namespace} ${parsed.key.name}`, parsed);
-      this.cache.replacePolicy(parsed.key, parsed.rules);
+      this.follow(this.cache.replacePolicy(parsed.key, parsed.rules));
       return;
     }
   }
 
   private removePolicy(): void {
-    this.isPolicyStep = true;
     const [id, policy] = [...this.policies][0] ?? [];
     if (id === undefined) return;
     this.policies.delete(id);
-    this.cache.replacePolicy(policy!.key, undefined);
+    this.follow(this.cache.replacePolicy(policy!.key, undefined));
   }
 }
 
@@ -195,9 +189,9 @@ describe("policies that follow the world", { timeout: 120_000 }, () => {
         }
       };
       for (let step = 0; step < STEPS; step++) {
-        const isPolicy = world.step(follow);
-        if (isPolicy) held = entriesOf(() => world.cache.policyOf(subject));
+        world.step(follow);
         if (held !== undefined) expect([...held].sort()).toEqual([...entriesOf(() => world.fresh(subject))!].sort());
+        else expect(() => world.fresh(subject)).toThrow(PolicyConflict);
       }
     }
   });

@@ -46,7 +46,16 @@ export const LAYOUT = {
   sg_policy_key: { size: 12, fields: { prefixlen: 0, identity: 4, direction: 8, protocol: 9, port: 10 } },
   sg_policy_entry: {
     size: 16,
-    fields: { precedence: 0, cookie: 4, proxy_port: 8, deny: 10, auth_type: 11, prefixlen: 12, reserved: 13 },
+    fields: {
+      precedence: 0,
+      cookie: 4,
+      proxy_port: 8,
+      deny: 10,
+      auth_type: 11,
+      prefixlen: 12,
+      flags: 13,
+      reserved: 14,
+    },
   },
   sg_service_key: { size: 20, fields: { addr: 0, port: 16, protocol: 18, reserved: 19 } },
   sg_service: { size: 8, fields: { id: 0, count: 4, flags: 6 } },

@@ -11,6 +11,8 @@ const KEY = LAYOUT.sg_policy_key;
 const ENTRY = LAYOUT.sg_policy_entry;
 const DIRECTION = { ingress: 1, egress: 2 } as const;
 const ICMP = 1;
+/** SG_POLICY_OWN_AUTH */
+const OWN_AUTH = 1;
 const ENOENT = 2;
 
 /** Bits of the key that count, from its identity on: 40, 48, or 48 plus the leading bits of the port. */
@@ -37,6 +39,7 @@ function writeEntry(buffer: Buffer, offset: number, entry: PolicyMapEntry, reali
   buffer.writeUInt8(entry.deny || port === undefined ? 1 : 0, offset + ENTRY.fields.deny);
   buffer.writeUInt8(entry.authType, offset + ENTRY.fields.auth_type);
   buffer.writeUInt8(keyBits(entry), offset + ENTRY.fields.prefixlen);
+  buffer.writeUInt8(entry.hasOwnAuth ? OWN_AUTH : 0, offset + ENTRY.fields.flags);
 }
 
 function fill(fd: number, realized: RealizedPolicy): void {

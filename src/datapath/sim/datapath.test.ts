@@ -19,6 +19,7 @@ const entry = (part: Partial<PolicyMapEntry>): PolicyMapEntry => ({
   deny: false,
   precedence: 1,
   authType: 0,
+  hasOwnAuth: false,
   origin: 0,
   ...part,
 });

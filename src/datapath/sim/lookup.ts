@@ -34,8 +34,14 @@ export function decide(entries: readonly PolicyMapEntry[], query: Query): Policy
   const peer = query.identity === 0 ? undefined : longest(entries, query.identity, query);
   const wildcard = longest(entries, 0, query);
   if (!peer || !wildcard) return peer ?? wildcard;
-  if (peer.precedence !== wildcard.precedence) return peer.precedence > wildcard.precedence ? peer : wildcard;
-  return prefixOf(peer) >= prefixOf(wildcard) ? peer : wildcard;
+  const [entry, other] = wins(peer, wildcard) ? [peer, wildcard] : [wildcard, peer];
+  if (entry.hasOwnAuth || entry.authType !== 0 || other.precedence !== entry.precedence) return entry;
+  return { ...entry, authType: other.authType };
+}
+
+function wins(peer: PolicyMapEntry, wildcard: PolicyMapEntry): boolean {
+  if (peer.precedence !== wildcard.precedence) return peer.precedence > wildcard.precedence;
+  return prefixOf(peer) >= prefixOf(wildcard);
 }
 
 /** Which kind of entry decided, for verdict events. */
