@@ -11,6 +11,8 @@ import { parse } from "yaml";
 
 const KUBERNETES = "k8s.io/kubernetes@v1.34.0";
 const CILIUM = "github.com/cilium/cilium@v1.20.2";
+/** The version that Cilium's module asks for. */
+const NETWORK_POLICY_API = "sigs.k8s.io/network-policy-api@v0.2.0";
 
 /** The kinds whose definitions, and all that they refer to, are carried. */
 const ROOTS: Record<string, readonly string[]> = {
@@ -137,14 +139,26 @@ interface CrdVersion {
   schema: { openAPIV3Schema: Node };
 }
 
+interface Definition {
+  metadata: Json;
+  spec: { names: { shortNames?: string[] }; versions: CrdVersion[] };
+}
+
+function definitionIn(folder: string, name: string): Definition {
+  const crd = withoutProse(parse(readFileSync(join(folder, `${name}.yaml`), "utf8"))) as Definition & {
+    status?: unknown;
+  };
+  crd.metadata = { name: crd.metadata.name };
+  delete crd.status;
+  return crd;
+}
+
 /** Policies of both scopes hold the same rule, once in `spec` and listed in `specs`: it is written once. */
 function cilium(): Json {
   const folder = join(moduleFolder(CILIUM), "pkg/k8s/apis/cilium.io/client/crds/v2");
-  const read = (name: string) => withoutProse(parse(readFileSync(join(folder, `${name}.yaml`), "utf8"))) as Json;
   let rule = "";
   const crds = CRDS.map((name) => {
-    const crd = read(name) as { metadata: Json; spec: { versions: CrdVersion[] } };
-    crd.metadata = { name: crd.metadata.name };
+    const crd = definitionIn(folder, name);
     for (const version of crd.spec.versions) {
       const fields = version.schema.openAPIV3Schema.properties ?? {};
       if (!fields.specs) continue;
@@ -156,7 +170,12 @@ function cilium(): Json {
     }
     return crd;
   });
-  return { source: CILIUM, rule: JSON.parse(rule), crds };
+  const tiers = join(moduleFolder(NETWORK_POLICY_API), "config/crd/standard");
+  const tiered = definitionIn(tiers, "policy.networking.k8s.io_clusternetworkpolicies");
+  // Its short name is `cnp` as well: kubectl would warn of it at every `get cnp`, which means Cilium's kind.
+  delete tiered.spec.names.shortNames;
+  crds.push(tiered);
+  return { source: [CILIUM, NETWORK_POLICY_API], rule: JSON.parse(rule), crds };
 }
 
 const target = join(import.meta.dirname, "../src/kube/schema");

@@ -1,4 +1,10 @@
-import { CiliumClusterwideNetworkPolicies, CiliumNetworkPolicies, type ResourceRef } from "../kube/resources.ts";
+import {
+  CiliumClusterwideNetworkPolicies,
+  CiliumNetworkPolicies,
+  ClusterNetworkPolicies,
+  NetworkPolicies,
+  type ResourceRef,
+} from "../kube/resources.ts";
 import { ReservedIdentity } from "../model/addresses.ts";
 import { identityCandidates, reservedIdentities } from "../model/identity.ts";
 import { formatLabels } from "../model/label.ts";
@@ -50,6 +56,8 @@ export interface Parts {
   readonly remote: RemoteEndpoints;
   readonly policies: PolicySync;
   readonly clusterwidePolicies: PolicySync;
+  readonly networkPolicies: PolicySync;
+  readonly clusterNetworkPolicies: PolicySync;
 }
 
 function ipcacheParts(options: AgentOptions): IpcacheSources {
@@ -113,6 +121,7 @@ function policySync(
   options: AgentOptions,
   parts: Pick<Parts, "retry" | "monitor" | "reconciler" | "state">,
   ref: ResourceRef,
+  kind: { readonly hasStatus?: boolean } = {},
 ) {
   return new PolicySync(
     {
@@ -123,8 +132,10 @@ function policySync(
       now: () => `${new Date(options.now()).toISOString().slice(0, 19)}Z`,
       changed: () => parts.reconciler.regenerateAll(),
       event: (type, message) => parts.monitor.agentEvent(type, message),
+      refused: (what, reason) => options.log(`${what} is refused, an earlier version stays: ${reason}`),
     },
     ref,
+    kind,
   );
 }
 
@@ -224,5 +235,7 @@ export function buildParts(options: AgentOptions): Parts {
     lifecycle,
     policies: policySync(options, withReconciler, CiliumNetworkPolicies),
     clusterwidePolicies: policySync(options, withReconciler, CiliumClusterwideNetworkPolicies),
+    networkPolicies: policySync(options, withReconciler, NetworkPolicies, { hasStatus: false }),
+    clusterNetworkPolicies: policySync(options, withReconciler, ClusterNetworkPolicies),
   };
 }

@@ -170,8 +170,11 @@ async function prepareRedirects(parts: Parts): Promise<void> {
 
 async function follow(options: AgentOptions, parts: Parts, halfChanged: HalfChanged): Promise<void> {
   await startInputs(parts.inputs);
-  parts.policies.forgetOthers(parts.inputs.policies.list());
-  parts.clusterwidePolicies.forgetOthers(parts.inputs.clusterwidePolicies.list());
+  const { inputs } = parts;
+  parts.policies.forgetOthers(inputs.policies.list());
+  parts.clusterwidePolicies.forgetOthers(inputs.clusterwidePolicies.list());
+  parts.networkPolicies.forgetOthers(inputs.networkPolicies.list());
+  parts.clusterNetworkPolicies.forgetOthers(inputs.clusterNetworkPolicies.list());
   if (parts.table.size > 0) await prepareRedirects(parts);
   for (const endpoint of parts.table.all()) parts.lifecycle.claimAddress(endpoint);
   parts.reconciler.open();
@@ -197,6 +200,7 @@ function watch(options: AgentOptions, parts: Parts): void {
     nodeAddress: node.address,
     stale: parts.derived.stale,
     nodeChanged: register,
+    refused: (what, error) => options.log(`${what} is refused, its earlier version stays: ${error.message}`),
   });
   handleInputs(parts.inputs, handlers);
   register();

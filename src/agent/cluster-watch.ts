@@ -31,10 +31,13 @@ export interface WatchParts {
   readonly writer: CiliumEndpointWriter;
   readonly policies: PolicySync;
   readonly clusterwidePolicies: PolicySync;
+  readonly networkPolicies: PolicySync;
+  readonly clusterNetworkPolicies: PolicySync;
   readonly retry: Retry;
   /** Things that `prepare` recomputes before the next regeneration. */
   readonly stale: { nodes: boolean; services: boolean; cidrs: boolean };
   readonly nodeChanged: () => void;
+  readonly refused: (what: string, error: Error) => void;
 }
 
 function identityHandler(parts: WatchParts): InputHandler {
@@ -156,6 +159,27 @@ function policyHandler(parts: WatchParts, sync: PolicySync): InputHandler {
   };
 }
 
+function cidrGroupHandler(parts: WatchParts): InputHandler {
+  const set = (name: string, object: KubeObject | undefined) => {
+    try {
+      parts.engine.setCidrGroup(name, object);
+    } catch (error) {
+      // The earlier version stays, as with policies; a group has no status to say so.
+      parts.refused(`CiliumCIDRGroup ${name}`, error as Error);
+      return;
+    }
+    parts.stale.cidrs = true;
+    parts.reconciler.regenerateAll();
+  };
+  return {
+    changed: (object, old) => {
+      const contentOf = ({ spec, metadata: { labels } }: KubeObject) => [spec, labels];
+      if (old === undefined || !equalJson(contentOf(old), contentOf(object))) set(object.metadata.name, object);
+    },
+    removed: (object) => set(object.metadata.name, undefined),
+  };
+}
+
 function marking(parts: WatchParts, ...stale: readonly (keyof WatchParts["stale"])[]): InputHandler {
   const mark = () => {
     for (const what of stale) parts.stale[what] = true;
@@ -173,6 +197,9 @@ export function watchHandlers(parts: WatchParts): Partial<Record<keyof KubeInput
     namespaces: namespaceHandler(parts),
     policies: policyHandler(parts, parts.policies),
     clusterwidePolicies: policyHandler(parts, parts.clusterwidePolicies),
+    networkPolicies: policyHandler(parts, parts.networkPolicies),
+    clusterNetworkPolicies: policyHandler(parts, parts.clusterNetworkPolicies),
+    cidrGroups: cidrGroupHandler(parts),
     ciliumNodes: marking(parts, "nodes"),
     services: marking(parts, "services"),
     // The API server's endpoints say which node is which.

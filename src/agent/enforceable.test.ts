@@ -23,8 +23,6 @@ const PORT = "spec.egress[0].toPorts[0]";
 describe("what is not enforced here", () => {
   it.each<[string, unknown]>([
     ["spec.egress[0].toFQDNs", egress({ toFQDNs: [{ matchName: "a" }, { matchName: "b" }] })],
-    ["spec.egress[0].toServices", egress({ toServices: [{ k8sService: { serviceName: "a" } }] })],
-    ["spec.egress[0].toCIDRSet", egress({ toCIDRSet: [{ cidrGroupRef: "g" }] })],
     ["spec.egress[0].authentication", egress({ toEntities: ["all"], authentication: { mode: "required" } })],
     [`${PORT}.rules.dns`, onPort({ rules: { dns: [{ matchName: "a" }] } })],
     [`${PORT}.rules.http[1].headerMatches`, onPort({ rules: { http: [{}, { headerMatches: [{ name: "a" }] }] } })],
@@ -57,20 +55,16 @@ describe("what is not enforced here", () => {
     expect(fieldsOf(egress(nodes), { nodeSelectorLabels: true })).toEqual(["spec.egress[0].toNodes"]);
   });
 
-  it("has no tiers", () => {
-    const rule = { action: "Accept", from: [{ namespaces: {} }] };
+  it("knows no names in a tier", () => {
+    const rule = { action: "Accept", to: [{ networks: ["10.0.0.0/8"] }, { domainNames: ["a.example"] }] };
     const object = {
       apiVersion: "policy.networking.k8s.io/v1alpha2",
       kind: "ClusterNetworkPolicy",
       metadata: { name: "p" },
-      spec: { tier: "Admin", priority: 1, subject: { namespaces: {} }, ingress: [rule, { ...rule, action: "Pass" }] },
+      spec: { tier: "Admin", priority: 1, subject: { namespaces: {} }, egress: [rule] },
     };
-    expect(fieldsOf(object)).toEqual(["spec.ingress[0].from[0]", "spec.ingress[1].from[0]"]);
+    expect(fieldsOf(object)).toEqual(["spec.egress[0].to[1].domainNames"]);
   });
-});
-
-it("names log.value, which no flow shows", () => {
-  expect(fieldsOf(policy({ endpointSelector: {}, log: { value: "x" }, ingress: [{}] }))).toEqual(["spec.log"]);
 });
 
 it("enforces the rest", () => {
@@ -83,7 +77,13 @@ it("enforces the rest", () => {
       { fromEntities: ["cluster"], authentication: { mode: "disabled" } },
     ],
     ingressDeny: [{ fromCIDRSet: [{ cidr: "10.0.0.0/8", except: ["10.1.0.0/16"] }] }],
-    egress: [{ icmps: [{ fields: [{ type: 8 }] }] }, { toPorts: [{ ports: [{ port: "1", protocol: "SCTP" }] }] }],
+    log: { value: "x" },
+    egress: [
+      { toServices: [{ k8sService: { serviceName: "a" } }] },
+      { toCIDRSet: [{ cidrGroupRef: "g" }] },
+      { icmps: [{ fields: [{ type: 8 }] }] },
+      { toPorts: [{ ports: [{ port: "1", protocol: "SCTP" }] }] },
+    ],
   };
   expect(fieldsOf(policy(spec))).toEqual([]);
 });

@@ -25,22 +25,17 @@ function error(field: string, mend: string): FieldError {
   return { field, message: `${field.slice(field.lastIndexOf(".") + 1)} ${NOT_ENFORCED}`, mend };
 }
 
-function ruleErrors({ isNode, elements, log }: Rule): FieldError[] {
+function ruleErrors({ isNode, elements }: Rule): FieldError[] {
   const spec = /^specs?(\[\d+\])?/.exec(elements[0]?.path ?? "spec")?.[0] ?? "spec";
-  return [
-    ...(isNode
-      ? [error(`${spec}.nodeSelector`, "select pods with endpointSelector; there is no host firewall here")]
-      : []),
-    ...(log === undefined ? [] : [error(`${spec}.log`, "leave it out; flows name their policy anyway")]),
-  ];
+  if (!isNode) return [];
+  return [error(`${spec}.nodeSelector`, "select pods with endpointSelector; there is no host firewall here")];
 }
 
 function elementErrors(element: PeerRule): FieldError[] {
-  const { tier, verdict, path, auth, direction } = element;
-  if (tier !== Tier.Normal || verdict === "pass") {
-    const message = `a policy with tiers ${NOT_ENFORCED}`;
-    return [{ field: path, message, mend: "write a CiliumClusterwideNetworkPolicy" }];
-  }
+  const { tier, path, auth, direction } = element;
+  // A ClusterNetworkPolicy writes names in one field, which became two elements: who may be asked, and who reached.
+  if (tier !== Tier.Normal)
+    return hasNames(element) ? [error(`${path}.domainNames`, "write the addresses into networks")] : [];
   const prefix = direction === "ingress" ? "from" : "to";
   return [
     ...element.peers.flatMap((peer) => peerErrors(peer, path, prefix)).filter(isFirstOfField),
@@ -49,6 +44,10 @@ function elementErrors(element: PeerRule): FieldError[] {
       : [error(`${path}.authentication`, "leave it out; there is no mutual authentication here")]),
     ...(element.ports ?? []).flatMap((rule, index) => portErrors(rule, `${path}.toPorts[${index}]`)),
   ];
+}
+
+function hasNames({ peers }: PeerRule): boolean {
+  return peers.some(({ kind }) => kind === "fqdn");
 }
 
 function isFirstOfField({ field }: FieldError, index: number, all: readonly FieldError[]): boolean {
@@ -60,17 +59,13 @@ function peerErrors(peer: Peer, path: string, prefix: string): FieldError[] {
   switch (peer.kind) {
     case "fqdn":
       return [error(`${path}.toFQDNs`, "write the addresses into toCIDRSet")];
-    case "service":
-      return [
-        error(`${path}.toServices`, "select the backends with toEndpoints, or with toCIDRSet if they are outside"),
-      ];
-    case "cidrGroup":
-      return [error(`${path}.${prefix}CIDRSet`, "write the prefixes of the group as `cidr`")];
     case "labels": {
       const isOfNodes = peer.requirements.some(({ source }) => source === "node");
       return isOfNodes ? [error(`${path}.${prefix}Nodes`, `use ${prefix}Entities: [remote-node]`)] : [];
     }
     case "cidr":
+    case "cidrGroup":
+    case "service":
       return [];
   }
 }

@@ -1,11 +1,14 @@
 import {
+  CiliumCIDRGroups,
   CiliumClusterwideNetworkPolicies,
   CiliumEndpoints,
   CiliumIdentities,
   CiliumNetworkPolicies,
   CiliumNodes,
+  ClusterNetworkPolicies,
   EndpointSlices,
   Namespaces,
+  NetworkPolicies,
   Nodes,
   Pods,
   type ResourceRef,
@@ -15,6 +18,8 @@ import type { Informer, KubeObject } from "./kube.ts";
 
 export interface InformerSelection {
   readonly fieldSelector?: string;
+  /** A server that does not know the resource has none of it. */
+  readonly isOptional?: boolean;
 }
 
 /** Makes the informer of one resource; the client behind it is the caller's. */
@@ -40,6 +45,9 @@ export interface KubeInputs {
   readonly ciliumNodes: Informer;
   readonly policies: Informer;
   readonly clusterwidePolicies: Informer;
+  readonly networkPolicies: Informer;
+  readonly clusterNetworkPolicies: Informer;
+  readonly cidrGroups: Informer;
 }
 
 /** Opens the informers without starting them. */
@@ -55,6 +63,10 @@ export function openKubeInputs(open: OpenInformer, nodeName: string): KubeInputs
     ciliumNodes: open(CiliumNodes, {}),
     policies: open(CiliumNetworkPolicies, {}),
     clusterwidePolicies: open(CiliumClusterwideNetworkPolicies, {}),
+    networkPolicies: open(NetworkPolicies, {}),
+    // Its definition is not part of Kubernetes: a cluster may do without.
+    clusterNetworkPolicies: open(ClusterNetworkPolicies, { isOptional: true }),
+    cidrGroups: open(CiliumCIDRGroups, {}),
   };
 }
 

@@ -1,7 +1,9 @@
+import type { Labels } from "../model/label.ts";
 import { protocolNumber } from "../model/protocol.ts";
 import type { NamedPort as NumberedPort } from "../policy/named-ports.ts";
-import { parsePolicy } from "../policy/parse.ts";
-import { Repository, requiredCidrs } from "../policy/repository.ts";
+import { labelsOutside, outsidePrefixes } from "../policy/outside-labels.ts";
+import { parseCidrGroup, parsePolicy } from "../policy/parse.ts";
+import { Repository } from "../policy/repository.ts";
 import { resolveEndpointPolicy } from "../policy/resolve.ts";
 import type { FieldError, PolicyKey } from "../policy/rule.ts";
 import type { NamedPort } from "./cilium-endpoint.ts";
@@ -17,6 +19,16 @@ function numbered(ports: readonly NamedPort[]): readonly NumberedPort[] {
     const number = protocolNumber(protocol);
     return number === undefined ? [] : [{ name, port, protocol: number }];
   });
+}
+
+/** IPv4 alone: there are no addresses of the other family here. The whole address space is the world, with a number of its own. */
+function outsideOf(
+  repository: Repository,
+  given: Iterable<readonly [prefix: string, labels: Labels]>,
+): ReadonlyMap<string, Labels> {
+  const prefixes = outsidePrefixes(repository, given);
+  const own = [...prefixes].filter(([, { cidr }]) => cidr.family === 4 && cidr.length > 0);
+  return new Map(own.map(([prefix, { cidr }]) => [prefix, labelsOutside(cidr, prefixes, { worldKey: () => "world" })]));
 }
 
 /** The policy engine over the objects of the Kubernetes API, for one cluster. */
@@ -52,7 +64,13 @@ export function createPolicyEngine(options: { readonly clusterName: string }): P
       if (ports.length === 0) namedPorts.delete(identity);
       else namedPorts.set(identity, numbered(ports));
     },
-    requiredCidrs: () => requiredCidrs(repository),
+    setCidrGroup: (name, object) => {
+      const parsed = object === undefined ? undefined : parseCidrGroup(object);
+      if (parsed?.ok === false) throw new Error(parsed.errors.map(describe).join("; "));
+      repository.setCidrGroup(name, parsed?.group);
+    },
+    setService: (namespace, name, service) => repository.setService(namespace, name, service),
+    outside: (given) => outsideOf(repository, given),
     resolve: ({ identity, labels, namedPorts: own }) =>
       resolveEndpointPolicy(
         repository,

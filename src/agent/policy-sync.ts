@@ -22,6 +22,8 @@ export interface PolicySyncParts {
   /** The repository changed. */
   readonly changed: () => void;
   readonly event: (type: string, message: unknown) => void;
+  /** A version that is not taken, and why; the object's status says it too where its kind has one. */
+  readonly refused: (what: string, reason: string) => void;
 }
 
 interface Condition {
@@ -50,10 +52,13 @@ function invalidStatus(object: KubeObject, reason: string, now: string): KubeObj
 export class PolicySync {
   private readonly parts: PolicySyncParts;
   private readonly ref: ResourceRef;
+  private readonly hasStatus: boolean;
 
-  constructor(parts: PolicySyncParts, ref: ResourceRef) {
+  /** `hasStatus` = the kind has conditions; Kubernetes' own NetworkPolicy has none. */
+  constructor(parts: PolicySyncParts, ref: ResourceRef, { hasStatus = true } = {}) {
     this.parts = parts;
     this.ref = ref;
+    this.hasStatus = hasStatus;
   }
 
   upsert(object: KubeObject, old?: KubeObject): void {
@@ -87,6 +92,8 @@ export class PolicySync {
 
   private refuse(key: string, object: KubeObject, reason: string, isFirstSight: boolean): void {
     if (isFirstSight) this.restore(key);
+    this.parts.refused(key, reason);
+    if (!this.hasStatus) return;
     this.parts.retry.run(`status of ${key}`, () => this.tell(object, reason));
   }
 

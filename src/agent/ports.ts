@@ -2,6 +2,7 @@ import type { Datapath, NodeConfig } from "../datapath/port.ts";
 import type { AccessRecord } from "../model/access-record.ts";
 import type { Labels } from "../model/label.ts";
 import type { EndpointPolicy } from "../policy/policy-map.ts";
+import type { ServiceFacts } from "../policy/service-peers.ts";
 import type { NamedPort } from "./cilium-endpoint.ts";
 import type { KubeObject } from "./kube.ts";
 import type { PolicyDiscovery } from "./redirects.ts";
@@ -16,15 +17,22 @@ export interface PolicySubject {
 /** The policy engine as the agent drives it; synchronous and without side effects of its own. */
 export interface PolicyEngine {
   readonly revision: number;
-  /** Takes a CiliumNetworkPolicy or its cluster-wide form in; throws with the reason when it is invalid. */
+  /** Takes a policy of any kind in; throws with the reason when it is invalid. */
   upsertPolicy(key: string, object: KubeObject): void;
   removePolicy(key: string): void;
   upsertIdentity(id: number, labels: Labels): void;
   removeIdentity(id: number): void;
   /** Named ports of the pods that have this identity, for egress rules. */
   setNamedPorts(identity: number, ports: readonly NamedPort[]): void;
-  /** Prefixes that policies tell apart and that need an identity of their own. */
-  requiredCidrs(): readonly string[];
+  /** Takes a CiliumCIDRGroup in; throws with the reason when it is invalid. Undefined = it is gone. */
+  setCidrGroup(name: string, object: KubeObject | undefined): void;
+  /** What `toServices` selects by; undefined = the service is gone. */
+  setService(namespace: string, name: string, service: ServiceFacts | undefined): void;
+  /**
+   * Every IPv4 prefix that policies tell apart and that needs an identity of its own, with that identity's labels; those of
+   * `given` have the given labels beside.
+   */
+  outside(given: Iterable<readonly [prefix: string, labels: Labels]>): ReadonlyMap<string, Labels>;
   /** Throws when the policies contradict each other. */
   resolve(subject: PolicySubject): EndpointPolicy;
   /** The rules in Cilium's API form. */

@@ -1,7 +1,9 @@
 import { equalJson } from "../kube/object.ts";
 import { ReservedIdentity } from "../model/addresses.ts";
+import { parseCidr } from "../model/cidr.ts";
+import { cidrKey } from "../model/cidr-label.ts";
 import { reservedIdentityLabels } from "../model/identity.ts";
-import { toLabels } from "../model/label.ts";
+import { type Labels, toLabels } from "../model/label.ts";
 import type { CidrIdentities } from "./cidr-identities.ts";
 import { syncCidrs } from "./cidr-sync.ts";
 import type { IdentityTable } from "./identity-table.ts";
@@ -9,10 +11,15 @@ import type { IpcacheSources } from "./ipcache-sources.ts";
 import type { KubeInputs } from "./kube-inputs.ts";
 import { apiServerAddresses, nodeAddressesOf, nodeEntries } from "./node-addresses.ts";
 import type { AgentOptions } from "./options.ts";
+import { PolicyServices } from "./policy-services.ts";
 import { frontendKey, type NamedFrontend, serviceFrontends } from "./service-frontends.ts";
 import type { StateDirectory } from "./state-directory.ts";
 
 const API_SERVER = { source: "reserved", key: "kube-apiserver", value: "" };
+
+function apiServerLabels(address: string): Labels {
+  return [{ source: "cidr", key: cidrKey(parseCidr(address)!), value: "" }, API_SERVER];
+}
 
 export interface DerivedParts {
   readonly options: AgentOptions;
@@ -34,9 +41,11 @@ export class Derived {
   private externalApiServers: ReadonlySet<string> = new Set();
   private frontends: ReadonlyMap<string, NamedFrontend> = new Map();
   private serviceIds: Readonly<Record<string, number>>;
+  private readonly policyServices: PolicyServices;
 
   constructor(parts: DerivedParts) {
     this.parts = parts;
+    this.policyServices = new PolicyServices(parts.options.engine);
     this.serviceIds = parts.state.serviceIds();
   }
 
@@ -52,12 +61,13 @@ export class Derived {
     return this.nodePrefixes.has(`${address}/32`);
   }
 
-  /** True when an identity came, went or changed. */
+  /** True when every policy is to be computed again: an identity came, went or changed, or a service did. */
   update(): boolean {
     const nodes = this.stale.nodes && this.updateNodes();
+    // Policies may select addresses behind services, so that these come first.
+    const services = this.stale.services && this.updateServices();
     const cidrs = this.stale.cidrs && this.updateCidrs();
-    if (this.stale.services) this.updateServices();
-    return nodes || cidrs;
+    return nodes || services || cidrs;
   }
 
   private updateNodes(): boolean {
@@ -78,16 +88,20 @@ export class Derived {
 
   private updateCidrs(): boolean {
     this.stale.cidrs = false;
-    return syncCidrs(this.parts, this.parts.options.engine.requiredCidrs(), this.externalApiServers);
+    const given = [...this.externalApiServers].map((address) => [`${address}/32`, apiServerLabels(address)] as const);
+    return syncCidrs(this.parts, this.parts.options.engine.outside(given));
   }
 
-  private updateServices(): void {
+  private updateServices(): boolean {
     this.stale.services = false;
     const { inputs, options, state } = this.parts;
+    const changed = this.policyServices.update(inputs.services.list(), inputs.slices.list());
+    if (changed) this.stale.cidrs = true;
     const { frontends, ids } = serviceFrontends(inputs.services.list(), inputs.slices.list(), this.serviceIds);
     if (!equalJson(ids, this.serviceIds)) state.saveServiceIds(ids);
     this.serviceIds = ids;
     this.frontends = new Map(frontends.map((frontend) => [frontendKey(frontend), frontend]));
     options.datapath.setServices(frontends);
+    return changed;
   }
 }

@@ -55,7 +55,8 @@ function backendsOf(slices: readonly KubeObject[], port: ServicePort): ServiceFr
   return [...found.values()].sort((a, b) => (`${a.address}:${a.port}` < `${b.address}:${b.port}` ? -1 : 1));
 }
 
-function slicesByService(slices: readonly KubeObject[]): Map<string, KubeObject[]> {
+/** By `namespace/name` of the service. */
+export function slicesByService(slices: readonly KubeObject[]): Map<string, KubeObject[]> {
   const groups = new Map<string, KubeObject[]>();
   for (const slice of slices) {
     if (slice.addressType !== undefined && slice.addressType !== "IPv4") continue;

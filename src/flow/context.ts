@@ -24,6 +24,7 @@ export interface PolicyOrigin {
   readonly labels: readonly string[];
   /** e.g. `spec.ingress[0]` */
   readonly path: string;
+  readonly log?: string;
 }
 
 /**

@@ -74,6 +74,12 @@ describe("toFlow", () => {
     expect(verdict(-181).ingressAllowedBy).toEqual([]);
   });
 
+  it("says what the rules that matched want logged", () => {
+    const verdict = (matchType: number) =>
+      flowOf({ type: 5, direction: 1, endpoint: 871, verdict: 0, cookie: 7, matchType });
+    expect([verdict(2).policyLog, verdict(0).policyLog]).toEqual([["landing"], []]);
+  });
+
   it("gives the judged endpoint its id", () => {
     expect(flowOf({ type: 5, direction: 1, endpoint: 99 }).destination?.ID).toBe(99);
     expect(flowOf({ type: 5, direction: 2, endpoint: 99 }).source?.ID).toBe(99);

@@ -14,6 +14,7 @@ import {
   TrafficDirection,
   Verdict,
 } from "../../proto/gen/flow_pb.js";
+import { MatchType } from "../model/verdict.ts";
 import type { FlowContext } from "./context.ts";
 import { CtStatus, type DatapathEvent, EventDirection, EventType, TracePoint } from "./decode/event.ts";
 import { decodePacket, type Packet } from "./decode/packet.ts";
@@ -203,5 +204,6 @@ function writeDecision(flow: Flow, event: DatapathEvent, context: FlowContext): 
     flow.proxyPort = Math.max(0, event.verdict);
   }
   flow.policyMatchType = event.matchType;
-  attributePolicies(flow, { cookie: event.cookie, revision: event.revision, denied: reason !== 0 }, context);
+  const { cookie, revision, matchType } = event;
+  attributePolicies(flow, { cookie, revision, denied: reason !== 0, matched: matchType !== MatchType.None }, context);
 }

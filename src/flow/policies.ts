@@ -16,16 +16,19 @@ function toPolicy(origin: PolicyOrigin, revision: number): Policy {
 }
 
 /**
- * Writes the rules behind a cookie into the flow's list for its direction and outcome. A refusal by default deny names
+ * Writes the rules behind a cookie into the flow's list for its direction and outcome, and what they want logged. A refusal by default deny names
  * the rules that turned default deny on. Without a cookie or a direction nothing is written.
  */
 export function attributePolicies(
   flow: Flow,
-  decision: { readonly cookie: number; readonly revision: number; readonly denied: boolean },
+  decision: { readonly cookie: number; readonly revision: number; readonly denied: boolean; readonly matched: boolean },
   context: FlowContext,
 ): void {
   if (decision.cookie === 0) return;
-  const policies = context.ruleOrigins(decision.cookie).map((origin) => toPolicy(origin, decision.revision));
+  const origins = context.ruleOrigins(decision.cookie);
+  const policies = origins.map((origin) => toPolicy(origin, decision.revision));
+  // A default deny is nobody's word: the rules that turned it on spoke of other traffic.
+  if (decision.matched) flow.policyLog = [...new Set(origins.flatMap(({ log }) => log ?? []))];
   if (flow.trafficDirection === TrafficDirection.INGRESS) {
     if (decision.denied) flow.ingressDeniedBy = policies;
     else flow.ingressAllowedBy = policies;

@@ -29,5 +29,7 @@ export const NetworkPolicies = ref("networking.k8s.io", "v1", "networkpolicies",
 export const CiliumIdentities = ref("cilium.io", "v2", "ciliumidentities", false);
 export const CiliumEndpoints = ref("cilium.io", "v2", "ciliumendpoints", true);
 export const CiliumNodes = ref("cilium.io", "v2", "ciliumnodes", false);
+export const CiliumCIDRGroups = ref("cilium.io", "v2", "ciliumcidrgroups", false);
+export const ClusterNetworkPolicies = ref("policy.networking.k8s.io", "v1alpha2", "clusternetworkpolicies", false);
 export const CiliumNetworkPolicies = ref("cilium.io", "v2", "ciliumnetworkpolicies", true);
 export const CiliumClusterwideNetworkPolicies = ref("cilium.io", "v2", "ciliumclusterwidenetworkpolicies", false);

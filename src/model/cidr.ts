@@ -86,6 +86,11 @@ function mask(bytes: Uint8Array, bits: number): Uint8Array {
   return masked;
 }
 
+/** The prefix of this length, at most its own, that contains it. */
+export function supernet({ family, bytes }: Cidr, length: number): Cidr {
+  return { family, bytes: mask(bytes, family === 4 ? V4_OFFSET_BITS + length : length), length };
+}
+
 /** Length of the prefix in the 128-bit form. */
 export function bitsOf(cidr: Cidr): number {
   return cidr.family === 4 ? V4_OFFSET_BITS + cidr.length : cidr.length;

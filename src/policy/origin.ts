@@ -1,5 +1,5 @@
 import type { RuleOrigin } from "./policy-map.ts";
-import type { PolicyKey } from "./rule.ts";
+import type { PolicyKey, Rule } from "./rule.ts";
 
 /** Rules that decided something, in a fixed order and each once. */
 export type Origins = readonly RuleOrigin[];
@@ -20,8 +20,9 @@ export const BuiltInOrigin = {
   alwaysEnforced: builtIn("always-enforced"),
 } as const;
 
-export function originOf(key: PolicyKey, labels: readonly string[], path: string): RuleOrigin {
-  return { kind: key.kind, namespace: key.namespace, name: key.name, labels, path };
+export function originOf(key: PolicyKey, { labels, log }: Pick<Rule, "labels" | "log">, path: string): RuleOrigin {
+  const { kind, namespace, name } = key;
+  return { kind, namespace, name, labels, path, ...(log === undefined ? {} : { log }) };
 }
 
 /** Equal text, equal rule. */

@@ -36,6 +36,8 @@ export interface RuleOrigin {
   readonly labels: readonly string[];
   /** e.g. `spec.ingress[0]`. */
   readonly path: string;
+  /** What the rule wants to see beside its verdicts. */
+  readonly log?: string;
 }
 
 /**

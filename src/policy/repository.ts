@@ -185,7 +185,7 @@ export class Repository {
   private compile(entry: Entry, rule: Rule): CompiledRule {
     const sides: Partial<Record<Direction, MutableSide>> = {};
     for (const element of rule.elements) {
-      const origins = [originOf(entry.key, rule.labels, element.path)];
+      const origins = [originOf(entry.key, rule, element.path)];
       sides[element.direction] ??= { statements: [], ranks: [], first: origins };
       const { statements, ranks } = sides[element.direction]!;
       if (!ranks.some((known) => isSameRank(known, element))) ranks.push(element);

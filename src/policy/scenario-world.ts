@@ -1,7 +1,6 @@
 import { ReservedIdentity } from "../model/addresses.ts";
 import { bitsOf, type Cidr, cidrContains, parseAddress, parseCidr } from "../model/cidr.ts";
-import { cidrGroupLabels } from "../model/cidr-group-label.ts";
-import { cidrKey, WORLD_KEYS } from "../model/cidr-label.ts";
+import { WORLD_KEYS } from "../model/cidr-label.ts";
 import { identityCandidates, identityLabelsOfPod, reservedIdentities } from "../model/identity.ts";
 import { FIRST_LOCAL_IDENTITY, FIRST_REMOTE_NODE_IDENTITY, scopeOfLabels } from "../model/identity-scope.ts";
 import { formatLabel, formatLabels, type Label, type Labels, parseLabel, toLabels } from "../model/label.ts";
@@ -11,7 +10,8 @@ import { fqdnLabelKey } from "../model/selector.ts";
 import { wellKnownIdentities, wellKnownIdentity } from "../model/well-known-identity.ts";
 import { compileFqdn } from "./dns-rule.ts";
 import { distinctPorts, type NamedPort } from "./named-ports.ts";
-import { type Repository, requiredCidrs, requiredFqdns } from "./repository.ts";
+import { inheritedLabels, labelsOutside, type OutsidePrefixes, outsidePrefixes } from "./outside-labels.ts";
+import { type Repository, requiredFqdns } from "./repository.ts";
 import type { Scenario, ScenarioEndpoint } from "./scenario-format.ts";
 
 /** Whoever can be at one end of a connection. */
@@ -23,8 +23,6 @@ export interface Somebody {
   /** Policy is enforced at it. */
   readonly isEndpoint: boolean;
 }
-
-const IN_CLUSTER = ["host", "remote-node", "health", "ingress"];
 
 function isReserved(label: Label, keys: readonly string[]): boolean {
   return label.source === "reserved" && keys.includes(label.key);
@@ -66,7 +64,7 @@ export class ScenarioWorld {
         isHost && config.hostFirewall === true,
       );
     }
-    const outside = this.labelsByPrefix(scenario);
+    const outside = outsidePrefixes(repository, this.givenLabels(scenario));
     for (const endpoint of scenario.endpoints) this.addEndpoint(endpoint, clusterName, outside);
     this.addPrefixes(outside);
     this.prefixes.sort((a, b) => bitsOf(b.cidr) - bitsOf(a.cidr));
@@ -91,7 +89,7 @@ export class ScenarioWorld {
     }
   }
 
-  private addEndpoint(endpoint: ScenarioEndpoint, cluster: string, outside: ReadonlyMap<string, PrefixLabels>): void {
+  private addEndpoint(endpoint: ScenarioEndpoint, cluster: string, outside: OutsidePrefixes): void {
     const namespace = endpoint.namespace ?? "default";
     const labels = this.labelsOf(endpoint, namespace, cluster, outside);
     const written = (endpoint.namedPorts ?? []).map(({ name, port, protocol = "TCP" }) => ({
@@ -116,7 +114,7 @@ export class ScenarioWorld {
     { rawLabels, labels, namespaceLabels, serviceAccount, cluster, ips = [] }: ScenarioEndpoint,
     namespace: string,
     clusterName: string,
-    outside: ReadonlyMap<string, PrefixLabels>,
+    outside: OutsidePrefixes,
   ): Labels {
     if (rawLabels === undefined) {
       const pod = {
@@ -130,7 +128,10 @@ export class ScenarioWorld {
     }
     const own = rawLabels.map(parseLabel);
     if (!this.cidrsMatchNodes || !own.some((label) => isReserved(label, ["host", "remote-node"]))) return toLabels(own);
-    const inherited = ips.flatMap((ip) => inheritedLabels(parseCidr(ip), outside));
+    const inherited = ips.flatMap((ip) => {
+      const cidr = parseCidr(ip);
+      return cidr === undefined ? [] : inheritedLabels(cidr, outside);
+    });
     return toLabels([...inherited.filter((label) => !isReserved(label, WORLD_KEYS)), ...own]);
   }
 
@@ -148,66 +149,32 @@ export class ScenarioWorld {
     throw new Error("every identity is taken");
   }
 
-  /** What is known of prefixes outside: those that policies and groups name, addresses of names, and labels given. */
-  private labelsByPrefix({ cidrLabels: given = {}, fqdnCache = {} }: Scenario): Map<string, PrefixLabels> {
-    const found = new Map<string, PrefixLabels>();
-    const add = (text: string, labels: readonly Label[]) => {
-      const cidr = parseCidr(text);
-      if (cidr === undefined) return;
-      const key = `${cidr.family}/${cidr.length}/${cidr.bytes.join(".")}`;
-      const known = found.get(key) ?? { cidr, labels: [] };
-      known.labels.push(...labels);
-      found.set(key, known);
-    };
-    for (const { cidrs, ...group } of this.repository.cidrGroups()) {
-      for (const cidr of cidrs) add(cidr, cidrGroupLabels(group));
-    }
-    // A group's prefix has the group's labels alone, unless a policy names it too.
-    for (const text of requiredCidrs(this.repository, { groups: false })) {
-      add(text, [{ source: "cidr", key: cidrKey(parseCidr(text)!), value: "" }]);
-    }
-    for (const [text, labels] of Object.entries(given)) add(text, labels.map(parseLabel));
+  /** What is known of prefixes outside beside the policies: addresses of names, and labels given. */
+  private *givenLabels({ cidrLabels = {}, fqdnCache = {} }: Scenario): Iterable<[string, readonly Label[]]> {
+    for (const [text, labels] of Object.entries(cidrLabels)) yield [text, labels.map(parseLabel)];
     for (const selector of requiredFqdns(this.repository)) {
       const matches = compileFqdn(selector);
       const label = { source: "fqdn", key: fqdnLabelKey(selector), value: "" };
       for (const [name, addresses] of Object.entries(fqdnCache)) {
-        if (matches(name)) for (const address of addresses) add(address, [label]);
+        if (matches(name)) for (const address of addresses) yield [address, [label]];
       }
     }
-    return found;
   }
 
-  private addPrefixes(outside: ReadonlyMap<string, PrefixLabels>): void {
+  private addPrefixes(outside: OutsidePrefixes): void {
     const world = this.byName.get("reserved:world")!;
     for (const everything of ["0.0.0.0/0", "::/0"]) {
       const cidr = parseCidr(everything)!;
       this.prefixes.push({ cidr, somebody: this.byName.get(`reserved:${this.worldKey(cidr.family)}`) ?? world });
     }
-    for (const { cidr } of outside.values()) {
-      const labels = this.settled(cidr, inheritedLabels(cidr, outside));
-      this.prefixes.push({ cidr, somebody: this.outsider(labels) });
-    }
+    const options = { worldKey: (family: 4 | 6) => this.worldKey(family), cidrsMatchNodes: this.cidrsMatchNodes };
+    for (const { cidr } of outside.values())
+      this.prefixes.push({ cidr, somebody: this.outsider(labelsOutside(cidr, outside, options)) });
   }
 
   /** Where one family alone is enabled, its world is `world`; the other's is a label that no identity of its own has. */
   private worldKey(family: 4 | 6): string {
     return !this.isDualStack && family === this.worldFamily ? "world" : `world-ipv${family}`;
-  }
-
-  /** What is in the cluster is not outside it: the labels that contradict each other go, and world is added or taken. */
-  private settled(cidr: Cidr, labels: readonly Label[]): Labels {
-    const isNode = labels.some((label) => isReserved(label, ["host", "remote-node"]));
-    const isInCluster = isNode || labels.some((label) => isReserved(label, IN_CLUSTER));
-    if (!isInCluster) {
-      return toLabels([...labels, { source: "reserved", key: this.worldKey(cidr.family), value: "" }]);
-    }
-    const keepsCidr = isNode && this.cidrsMatchNodes;
-    return toLabels(
-      labels.filter(
-        (label) =>
-          !isReserved(label, WORLD_KEYS) && (keepsCidr || !["cidr", "fqdn", "cidrgroup"].includes(label.source)),
-      ),
-    );
   }
 
   private outsider(labels: Labels): Somebody {
@@ -218,25 +185,4 @@ export class ScenarioWorld {
     if (!this.repository.selectors.hasIdentity(identity)) this.repository.selectors.upsertIdentity(identity, labels);
     return { name: formatLabel(labels[0]!), identity, labels, namedPorts: [], isEndpoint: false };
   }
-}
-
-interface PrefixLabels {
-  readonly cidr: Cidr;
-  readonly labels: Label[];
-}
-
-/** Its own labels and those of all shorter known prefixes, the nearer first; at most one `cidr:` label, the longest. */
-function inheritedLabels(cidr: Cidr | undefined, outside: ReadonlyMap<string, PrefixLabels>): Label[] {
-  if (cidr === undefined) return [];
-  const above = [...outside.values()]
-    .filter((outer) => cidrContains(outer.cidr, cidr))
-    .sort((a, b) => b.cidr.length - a.cidr.length);
-  const labels = new Map<string, Label>();
-  let hasCidr = false;
-  for (const label of above.flatMap((outer) => outer.labels)) {
-    if (label.source === "cidr" && hasCidr) continue;
-    hasCidr ||= label.source === "cidr";
-    if (!labels.has(label.key)) labels.set(label.key, label);
-  }
-  return [...labels.values()];
 }

@@ -41,6 +41,7 @@ export const starWarsContext: FlowContext = {
             name: "rule1",
             labels: ["k8s:io.cilium.k8s.policy.name=rule1"],
             path: "spec.ingress[0]",
+            log: "landing",
           },
         ]
       : [],

@@ -33,6 +33,10 @@ describe("choosing among entries", () => {
     expect(decide([any80, peer], query)).toBe(any80);
     expect(decide([any80, { ...peer, precedence: 2 }], query)).toMatchObject({ identity: 9 });
     expect(decide([any80, peer80], query)).toBe(peer80);
+    const asking = { ...any80, authType: 1, hasOwnAuth: true };
+    expect(decide([asking, peer80], query)?.authType).toBe(1);
+    expect(decide([asking, { ...peer80, hasOwnAuth: true }], query)?.authType).toBe(0);
+    expect(decide([asking, { ...peer80, precedence: 2 }], query)?.authType).toBe(0);
   });
   it("covers port ranges by prefix and nothing beyond", () => {
     const range = entry({ protocol: 6, port: 80, portPrefix: 13 });

@@ -35,8 +35,8 @@ export function decide(entries: readonly PolicyMapEntry[], query: Query): Policy
   const wildcard = longest(entries, 0, query);
   if (!peer || !wildcard) return peer ?? wildcard;
   const [entry, other] = wins(peer, wildcard) ? [peer, wildcard] : [wildcard, peer];
-  if (entry.hasOwnAuth || entry.authType !== 0 || other.precedence !== entry.precedence) return entry;
-  return { ...entry, authType: other.authType };
+  const isSettled = entry.hasOwnAuth || entry.authType !== 0 || other.precedence !== entry.precedence;
+  return isSettled || other.authType === 0 ? entry : { ...entry, authType: other.authType };
 }
 
 function wins(peer: PolicyMapEntry, wildcard: PolicyMapEntry): boolean {

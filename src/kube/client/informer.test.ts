@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { KubeObject } from "../object.ts";
-import { ConfigMaps } from "../resources.ts";
+import { ConfigMaps, CustomResourceDefinitions } from "../resources.ts";
 import { startTestServer, type TestServer } from "../server/test-server.ts";
 import { createInformer } from "./informer.ts";
 
@@ -53,6 +53,32 @@ it("keeps a copy up to date through a restart of the server, and finds what happ
   await fresh.create(ConfigMaps, configMap("new"));
   await until(() => informer.get("new", "default") !== undefined && informer.get("gone", "default") === undefined);
   expect(calls.slice(3).sort()).toEqual(["add new", "delete gone"]);
+  informer.stop();
+});
+
+it("takes a resource that the server does not know for empty where it may be missing, until it is there", async () => {
+  const { client } = test;
+  const ref = { group: "example.com", version: "v1", resource: "things", namespaced: false };
+  const errors: unknown[] = [];
+  const informer = createInformer(client, ref, { isOptional: true, onError: (error) => errors.push(error) });
+  await informer.start();
+  expect([informer.hasSynced, informer.list(), errors]).toEqual([true, [], []]);
+  const schema = { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } };
+  await client.create(CustomResourceDefinitions, {
+    apiVersion: "apiextensions.k8s.io/v1",
+    kind: "CustomResourceDefinition",
+    metadata: { name: "things.example.com" },
+    spec: {
+      group: "example.com",
+      names: { kind: "Thing", plural: "things", singular: "thing", listKind: "ThingList" },
+      scope: "Cluster",
+      versions: [{ name: "v1", served: true, storage: true, schema }],
+    },
+  });
+  await client.create(ref, { apiVersion: "example.com/v1", kind: "Thing", metadata: { name: "a" } });
+  await until(() => informer.get("a") !== undefined);
+  await client.delete(CustomResourceDefinitions, "things.example.com");
+  await until(() => informer.get("a") === undefined);
   informer.stop();
 });
 

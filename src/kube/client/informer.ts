@@ -27,6 +27,8 @@ export interface Informer {
 }
 
 export interface InformerOptions extends ListOptions {
+  /** A server that does not know the resource counts as having none of it, until it does. */
+  readonly isOptional?: boolean;
   /** Told of each failed list or watch, before the next try. */
   readonly onError?: (error: unknown) => void;
 }
@@ -106,7 +108,8 @@ class ListWatch implements Informer {
           this.#revision = undefined;
           if (this.#failures++ === 0) continue;
         }
-        this.#options.onError?.(error);
+        if (this.#options.isOptional && error instanceof KubeError && error.code === 404) this.#replace([], undefined);
+        else this.#options.onError?.(error);
         await this.#pause();
       }
     }
@@ -123,10 +126,14 @@ class ListWatch implements Informer {
   async #relist(): Promise<void> {
     const { items, resourceVersion } = await this.#client.list(this.#ref, this.#options);
     if (this.#end.signal.aborted) return;
+    this.#replace(items, resourceVersion);
+  }
+
+  #replace(items: readonly KubeObject[], revision: string | undefined): void {
     const found = new Set(items.map(keyOfObject));
     for (const [key, object] of this.#objects) if (!found.has(key)) this.#forget(object);
     for (const item of items) this.#learn(item);
-    this.#revision = resourceVersion;
+    this.#revision = revision;
     if (this.#hasSynced) return;
     this.#hasSynced = true;
     this.#synced.resolve();

@@ -1,7 +1,8 @@
+import { parseCidr } from "../../model/cidr.ts";
 import { equalJson, isFields } from "../object.ts";
 
 /**
- * The part of the Common Expression Language that rules of definitions use most: `self.a.b`, `has(…)`, `size(…)`,
+ * The part of the Common Expression Language that rules of definitions use most: `self.a.b`, `has(…)`, `size(…)`, `isCIDR(…)`,
  * literals, comparisons, `&&`, `||`, `!`, parentheses and `x in [..]`. Anything else is refused by name when the
  * definition is stored, never ignored.
  */
@@ -46,6 +47,10 @@ function sizeOf(value: unknown): number {
   if (typeof value === "string") return [...value].length;
   if (Array.isArray(value)) return value.length;
   return isFields(value) ? Object.keys(value).length : 0;
+}
+
+function isCidr(value: unknown): boolean {
+  return typeof value === "string" && value.includes("/") && parseCidr(value) !== undefined;
 }
 
 class Parser {
@@ -120,6 +125,7 @@ class Parser {
     if (this.#take("[")) return this.#list();
     if (this.#take("has")) return this.#call((value) => value !== MISSING && value !== undefined);
     if (this.#take("size")) return this.#call(sizeOf);
+    if (this.#take("isCIDR")) return this.#call(isCidr);
     if (this.#take("self")) return this.#selection();
     return this.#literal();
   }

@@ -168,16 +168,29 @@ describe("create, update, delete", () => {
     });
   });
 
-  it("refuses what would be stored but not enforced", async () => {
+  it("takes NetworkPolicies, and refuses broken ones in Kubernetes' words", async () => {
     const policy = {
       apiVersion: "networking.k8s.io/v1",
       kind: "NetworkPolicy",
       metadata: { name: "n", namespace: "default" },
-      spec: {},
+      spec: { podSelector: {} },
     };
-    const refused = await failure(test.client.create(Refs.NetworkPolicies, policy as unknown as KubeObject));
-    expect(refused.code).toBe(403);
-    expect(refused.message).toContain("CiliumNetworkPolicy");
+    const made = await test.client.create(Refs.NetworkPolicies, policy as unknown as KubeObject);
+    expect([made.spec, made.metadata.generation]).toEqual([{ podSelector: {}, policyTypes: ["Ingress"] }, 1]);
+    const egress = [{ ports: [{ port: 53 }] }];
+    const both = { ...policy, metadata: { ...policy.metadata, name: "e" }, spec: { podSelector: {}, egress } };
+    expect((await test.client.create(Refs.NetworkPolicies, both as unknown as KubeObject)).spec).toEqual({
+      podSelector: {},
+      egress: [{ ports: [{ port: 53, protocol: "TCP" }] }],
+      policyTypes: ["Ingress", "Egress"],
+    });
+    const broken = {
+      ...policy,
+      metadata: { ...policy.metadata, name: "b" },
+      spec: { podSelector: {}, policyTypes: ["In"] },
+    };
+    const refused = await failure(test.client.create(Refs.NetworkPolicies, broken as unknown as KubeObject));
+    expect([refused.code, refused.details?.causes?.[0]?.field]).toEqual([422, "spec.policyTypes[0]"]);
   });
 });
 

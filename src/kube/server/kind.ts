@@ -56,8 +56,6 @@ export interface ResourceKind {
   readonly convert?: { toStored(object: KubeObject): KubeObject; fromStored(object: KubeObject): KubeObject };
   /** The CustomResourceDefinition that defines the kind. */
   readonly definition?: KubeObject;
-  /** Why objects of this kind are refused, when they are. */
-  readonly refusal?: string;
 }
 
 export const ALL_VERBS: readonly string[] = [
@@ -103,7 +101,6 @@ export interface KindDeclaration {
   readonly strategy?: Strategy;
   readonly convert?: ResourceKind["convert"];
   readonly definition?: KubeObject;
-  readonly refusal?: string;
 }
 
 /** A kind with what it leaves out filled in. */

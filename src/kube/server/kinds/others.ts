@@ -1,9 +1,7 @@
+import { defaultNetworkPolicy } from "../defaults/network-policy.ts";
 import { declareKind, type ResourceKind } from "../kind.ts";
 import { definitionKind } from "./definitions.ts";
 import { newerEvents } from "./events.ts";
-
-const NOT_ENFORCED =
-  "networking.k8s.io/v1 NetworkPolicy is not enforced by this version of Shieldgate, and a policy that is stored but not in force would mislead; write it as a CiliumNetworkPolicy (cilium.io/v2) instead";
 
 /** Stored for the manifests that bring them along; they neither grant nor restrict anything in the lab. */
 function rbac(kind: string, resource: string, namespaced: boolean): ResourceKind {
@@ -35,7 +33,8 @@ export const otherKinds: readonly ResourceKind[] = [
     resource: "networkpolicies",
     namespaced: true,
     shortNames: ["netpol"],
-    refusal: NOT_ENFORCED,
+    counted: true,
+    strategy: { fillDefaults: defaultNetworkPolicy },
   }),
   rbac("ClusterRole", "clusterroles", false),
   rbac("ClusterRoleBinding", "clusterrolebindings", false),

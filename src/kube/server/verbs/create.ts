@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { type KubeObject, timestamp } from "../../object.ts";
-import { alreadyExists, badRequest, forbidden, internalError } from "../../status.ts";
+import { alreadyExists, badRequest, internalError } from "../../status.ts";
 import { type Api, fromStored, type Outcome, type WriteOptions } from "../context.ts";
 import { incomingObject, requireName } from "../incoming.ts";
 import { type ResourceKind, serves } from "../kind.ts";
@@ -46,7 +46,6 @@ export function createObject(
   name = "",
 ): Outcome {
   const incoming = incomingObject(body, kind, namespace, name);
-  if (kind.refusal) throw forbidden(kind, incoming.metadata.name ?? "", kind.refusal);
   requireName(kind, incoming);
   if (incoming.metadata.resourceVersion) {
     throw badRequest("resourceVersion should not be set on objects to be created");
