@@ -13,26 +13,26 @@ beforeAll(async () => {
 afterAll(() => lab.down().then(() => {}));
 
 afterEach(async () => {
-  await lab.sh("kubectl delete --ignore-not-found -f http-sw-app.yaml; kubectl delete cnp --all");
+  await lab.sh("kubectl delete --ignore-not-found -f http-sw-app.yaml; kubectl delete cnp,netpol,clusternetworkpolicies,ccg --all");
 });
 
-async function expectExchanges(text: string): Promise<void> {
+async function expectExchanges(text: string, folder = "01-star-wars"): Promise<void> {
   const exchanges = parseTranscript(text);
   expect(exchanges.length).toBeGreaterThan(0);
   for (const { command, output } of exchanges) {
-    const result = await lab.sh(`${command} 2>&1`);
+    const result = await lab.sh(`cd ${join(ROOT, "examples", folder)} && ${command} 2>&1`);
     const text = result.stdout.replaceAll("\r\n", "\n");
     const printed = text.endsWith("\n") || text === "" ? text : `${text}\n`;
     expect(printed, command).toMatch(output === "" ? /^$/ : outputPattern(output));
   }
 }
 
-describe("examples/01-star-wars", () => {
+describe.each(["01-star-wars", "03-tiers"])("examples/%s", (folder) => {
   test("its expected.txt is what its commands print", async () => {
-    const expected = read("examples/01-star-wars/expected.txt");
-    const commands = fencedBlocks(read("examples/01-star-wars/README.md"), "sh").join("").trim().split("\n");
+    const expected = read(`examples/${folder}/expected.txt`);
+    const commands = fencedBlocks(read(`examples/${folder}/README.md`), "sh").join("").trim().split("\n");
     expect(parseTranscript(expected).map((exchange) => exchange.command)).toEqual(commands);
-    await expectExchanges(expected);
+    await expectExchanges(expected, folder);
   });
 });
 
