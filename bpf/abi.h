@@ -5,7 +5,7 @@
  * Addresses are always 16 bytes; IPv4 a.b.c.d is ::ffff:a.b.c.d. No struct has implicit padding. */
 #pragma once
 
-#define SG_ABI_VERSION 1
+#define SG_ABI_VERSION 2
 #define SG_CAPTURE_LEN 160 /* bytes of the packet, from its Ethernet header, that follow an event */
 
 struct sg_addr {
@@ -62,6 +62,7 @@ enum sg_match_type { /* what decided: Cilium's policy match types */
 #define SG_FLAG_REPLY_KNOWN 2 /* SG_FLAG_REPLY means something */
 #define SG_FLAG_IPV6 4
 #define SG_FLAG_PROXY_LEG 8   /* packet of a connection between proxy and pod */
+#define SG_FLAG_AUDITED 16    /* verdict: policy says no, and the endpoint only wants to know */
 
 struct sg_event {
 	__u8 type;             /* 0   enum sg_event_type */
@@ -106,6 +107,7 @@ struct sg_endpoint {
 #define SG_ENDPOINT_HOST 1
 #define SG_ENDPOINT_INGRESS_ENFORCED 2 /* allowed new connections give a verdict event */
 #define SG_ENDPOINT_EGRESS_ENFORCED 4
+#define SG_ENDPOINT_AUDIT 8 /* what policy denies passes, and its verdict says so */
 
 /* sg_ipcache: LPM trie -> struct sg_remote. prefixlen counts from the 128-bit address (IPv4 /n is 96+n) */
 struct sg_ipcache_key {
@@ -142,6 +144,13 @@ struct sg_policy_entry {
 };
 /* A rule asked for the auth_type, "none" included. Without it the other match of the same precedence counts as well. */
 #define SG_POLICY_OWN_AUTH 1
+
+/* sg_policy_stats: per-cpu LRU hash, struct sg_policy_stats_key -> struct sg_metrics: what each entry has decided. The entry's
+ * own key, for the maps of entries are swapped and would lose their counts. */
+struct sg_policy_stats_key {
+	__u32 endpoint;
+	struct sg_policy_key entry;
+};
 
 /* sg_service: hash, struct sg_service_key -> struct sg_service; sg_backend: hash, struct sg_backend_key -> struct sg_backend */
 struct sg_service_key {

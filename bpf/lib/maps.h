@@ -86,6 +86,10 @@ struct {
 } sg_metrics SEC(".maps");
 
 struct {
+	PINNED(BPF_MAP_TYPE_LRU_PERCPU_HASH, 16384, struct sg_policy_stats_key, struct sg_metrics);
+} sg_policy_stats SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 21);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);

@@ -39,7 +39,8 @@ struct packet {
 	__u8 judged;                   /* the proxy's mark: policy is not asked again */
 	__u8 report;                   /* aggregation wants a trace event */
 	__u8 restores;
-	__u8 reserved[5];
+	__u8 audited;                  /* denied, but its endpoint is in audit mode */
+	__u8 reserved[4];
 };
 
 struct {

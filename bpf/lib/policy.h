@@ -4,6 +4,13 @@
 #include "conntrack.h"
 #include "events.h"
 
+/* The entry that decided, as far as its count needs it. */
+struct policy_match {
+	struct sg_policy_key key; /* that was looked for */
+	__u32 identity;           /* of the entry: the peer's, or 0 */
+	__u32 prefixlen;          /* of the entry */
+};
+
 static __always_inline __u8 match_type(const struct sg_policy_entry *entry, bool peer)
 {
 	if (entry->prefixlen <= 40)
@@ -22,6 +29,37 @@ static __always_inline bool wins(const struct sg_policy_entry *peer, const struc
 	return peer->prefixlen >= any->prefixlen;
 }
 
+/* Counts the packet for the entry, under the entry's own key: the packet's, cut to what counts of it. */
+VERIFIED_ONCE int count_match(struct policy_match *match, __u32 endpoint, __u32 bytes)
+{
+	struct sg_policy_stats_key key = { .endpoint = endpoint };
+	struct sg_metrics *seen;
+	__u32 bits;
+
+	if (!match)
+		return 0;
+	bits = match->prefixlen;
+	key.entry = match->key;
+	key.entry.prefixlen = bits;
+	key.entry.identity = match->identity;
+	if (bits <= 40)
+		key.entry.protocol = 0;
+	if (bits <= 48)
+		key.entry.port = 0;
+	else if (bits < SG_POLICY_FULL_PREFIX)
+		key.entry.port &= bpf_htons((__u16)(0xffff << (SG_POLICY_FULL_PREFIX - bits)));
+	seen = bpf_map_lookup_elem(&sg_policy_stats, &key);
+	if (seen) {
+		seen->packets++;
+		seen->bytes += bytes;
+	} else {
+		struct sg_metrics first = { .packets = 1, .bytes = bytes };
+
+		bpf_map_update_elem(&sg_policy_stats, &key, &first, BPF_ANY);
+	}
+	return 0;
+}
+
 /* What both matches of the winning precedence ask for, unless the winner's own rules said what they want. */
 static __always_inline bool wants_auth(const struct sg_policy_entry *entry, const struct sg_policy_entry *other)
 {
@@ -31,7 +69,8 @@ static __always_inline bool wants_auth(const struct sg_policy_entry *entry, cons
 }
 
 /* 0 = allow, > 0 = redirect to that proxy port, < 0 = minus the drop reason. */
-VERIFIED_ONCE int policy_lookup(struct packet *p, struct sg_endpoint *endpoint, __u32 direction, __u32 identity)
+VERIFIED_ONCE int policy_lookup(struct packet *p, struct sg_endpoint *endpoint, __u32 direction, __u32 identity,
+				__u32 bytes)
 {
 	__u32 id;
 	struct sg_policy_key key = {
@@ -40,6 +79,7 @@ VERIFIED_ONCE int policy_lookup(struct packet *p, struct sg_endpoint *endpoint, 
 		.direction = direction,
 	};
 	struct sg_policy_entry *peer, *any, *entry;
+	struct policy_match match = {};
 	void *policy;
 
 	if (!p || !endpoint)
@@ -61,6 +101,10 @@ VERIFIED_ONCE int policy_lookup(struct packet *p, struct sg_endpoint *endpoint, 
 		return FAIL(p, DROP_POLICY);
 	p->match = match_type(entry, entry == peer);
 	p->cookie = entry->cookie;
+	match.key = key;
+	match.identity = entry == peer ? identity : 0;
+	match.prefixlen = entry->prefixlen;
+	count_match(&match, id, bytes);
 	if (entry->deny)
 		return FAIL(p, DROP_POLICY_DENY);
 	if (wants_auth(entry, entry == peer ? any : peer))
@@ -69,6 +113,11 @@ VERIFIED_ONCE int policy_lookup(struct packet *p, struct sg_endpoint *endpoint, 
 	if (direction == SG_INGRESS && identity == IDENTITY_HOST)
 		return 0;
 	return bpf_ntohs(entry->proxy_port);
+}
+
+static __always_inline bool is_policy_denial(int verdict)
+{
+	return verdict == -DROP_POLICY || verdict == -DROP_POLICY_DENY;
 }
 
 static __always_inline bool always_allowed(const struct packet *p)
@@ -95,8 +144,12 @@ VERIFIED_ONCE int judge(struct __sk_buff *skb, struct packet *p, struct sg_endpo
 	p->restores = 0;
 	entry = ct_track(p, scope);
 	if (!always_allowed(p)) {
-		verdict = policy_lookup(p, endpoint, direction, direction == SG_EGRESS ? p->dst_identity : p->src_identity);
-		if (verdict < 0 || (p->ct_status == SG_CT_NEW && (endpoint->flags & enforced)))
+		verdict = policy_lookup(p, endpoint, direction, direction == SG_EGRESS ? p->dst_identity : p->src_identity,
+					skb->len);
+		p->audited = is_policy_denial(verdict) && (endpoint->flags & SG_ENDPOINT_AUDIT);
+		if (p->audited)
+			verdict = 0;
+		if (verdict < 0 || (p->ct_status == SG_CT_NEW && (p->audited || (endpoint->flags & enforced))))
 			emit(skb, p, WHAT(SG_EVENT_POLICY_VERDICT, 0, direction), endpoint->id, verdict);
 		if (verdict < 0)
 			return verdict;

@@ -56,6 +56,9 @@ VERIFIED_ONCE int service_translate(struct __sk_buff *skb, struct packet *p)
 		ct_touch(p, entry, 0);
 		if (p->has_l4 && (p->tcp_flags & TCP_ACK))
 			entry->flags |= SG_CT_FLAG_REPLIED; /* replies are not looked up here; an ACK tells of one */
+		/* Nor is the other end's FIN: what the client has closed lives on only as long as it still answers. */
+		if (entry->flags & SG_CT_FLAG_FIN_FORWARD)
+			entry->expires_ns = p->now_ns + LIFETIME_SYN;
 	} else {
 		slot = bpf_get_prandom_u32() % service->count;
 		backend = backend_at(service->id, slot);

@@ -8,6 +8,7 @@ import {
 import { ReservedIdentity } from "../model/addresses.ts";
 import { identityCandidates, reservedIdentities } from "../model/identity.ts";
 import { formatLabels } from "../model/label.ts";
+import { AuditMode } from "./audit-mode.ts";
 import { CidrIdentities } from "./cidr-identities.ts";
 import { ciliumEndpointOf, namedPortsOf } from "./cilium-endpoint.ts";
 import { CiliumEndpointWriter } from "./cilium-endpoint-writer.ts";
@@ -49,6 +50,7 @@ export interface Parts {
   readonly regeneration: Regeneration;
   readonly reconciler: Reconciler;
   readonly derived: Derived;
+  readonly audit: AuditMode;
   readonly allocator: IdentityAllocator;
   readonly writer: CiliumEndpointWriter;
   readonly announcer: Announcer;
@@ -161,6 +163,7 @@ function basis(options: AgentOptions) {
     pods: new PodKnowledge(inputs.pods, inputs.namespaces, options.node.clusterName),
     cookies: new RuleCookies(),
     redirects: new Redirects(options.proxy, (identity) => identities.has(identity)),
+    audit: new AuditMode(options.datapath, table),
     derived: new Derived({ options, inputs, sources, identities, numbers, state }),
     remote: new RemoteEndpoints(),
     allocator: new IdentityAllocator({
@@ -225,6 +228,7 @@ export function buildParts(options: AgentOptions): Parts {
     podKnown: (request) => parts.pods.known(request),
     announce: (endpoint) => announcer.announce(endpoint),
     withdraw: (endpoint) => announcer.withdraw(endpoint),
+    stands: (endpoint) => parts.audit.begin(endpoint.id),
     event: (type, endpoint) => announcer.created(type, endpoint),
   });
   const withReconciler = { ...parts, reconciler };

@@ -5,7 +5,7 @@ import type { EndpointModel, IdentityModel } from "./api.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { IdentityTable } from "./identity-table.ts";
 
-export function endpointModel(endpoint: Endpoint): EndpointModel {
+export function endpointModel(endpoint: Endpoint, audited: ReadonlySet<number>): EndpointModel {
   const { containerId, podNamespace, podName, address, interfaceName } = endpoint.request;
   return {
     id: endpoint.id,
@@ -19,6 +19,7 @@ export function endpointModel(endpoint: Endpoint): EndpointModel {
     state: endpoint.state,
     ingressEnforced: endpoint.realized?.ingressEnforced ?? false,
     egressEnforced: endpoint.realized?.egressEnforced ?? false,
+    audited: audited.has(endpoint.id),
     revision: endpoint.realized?.revision ?? 0,
   };
 }
@@ -42,6 +43,7 @@ export function hostEndpointModel(
     state: "ready",
     ingressEnforced: false,
     egressEnforced: false,
+    audited: false,
     revision,
   };
 }

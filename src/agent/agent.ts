@@ -73,18 +73,25 @@ function health(options: AgentOptions, parts: Parts, connection: ProxyConnection
 }
 
 function calls(options: AgentOptions, parts: Parts, connection: ProxyConnection): AgentCalls {
-  const { table, ipam, lifecycle, identities, reconciler, derived } = parts;
+  const { table, ipam, lifecycle, identities, reconciler, derived, audit } = parts;
   const { engine, datapath, node } = options;
   return {
     health: () => health(options, parts, connection),
     allocateAddress: (owner) => ipam.allocate(owner),
     releaseAddress: (address) => ipam.release(address),
-    putEndpoint: async (request) => endpointModel(await lifecycle.put(request)),
+    putEndpoint: async (request) => endpointModel(await lifecycle.put(request), audit.audited()),
     deleteEndpoint: (containerId) => lifecycle.remove(containerId),
-    endpoints: () => [
-      ...table.all().map(endpointModel),
-      hostEndpointModel(parts.hostEndpointId, identities, node.address, engine.revision),
-    ],
+    endpoints: () => {
+      const audited = audit.audited();
+      return [
+        ...table.all().map((endpoint) => endpointModel(endpoint, audited)),
+        hostEndpointModel(parts.hostEndpointId, identities, node.address, engine.revision),
+      ];
+    },
+    audit,
+    connections: () => datapath.connections(),
+    flushConnections: () => datapath.flushConnections(),
+    kernelEndpoints: () => datapath.listEndpoints(),
     policy: () => ({ revision: engine.revision, rules: engine.rules() }),
     identities: () => identityModels(identities),
     addresses: () => addressModels(reconciler.ipcache),

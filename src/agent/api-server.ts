@@ -1,6 +1,15 @@
 import { rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { EndpointChangeRequest, EndpointModel, IdentityModel, IpamResponse, PolicyModel } from "./api.ts";
+import type { ConnectionRow, EndpointConfig, PolicyRow } from "../datapath/port.ts";
+import type {
+  EndpointChangeRequest,
+  EndpointModel,
+  EndpointOptions,
+  IdentityModel,
+  IpamResponse,
+  PolicyModel,
+} from "./api.ts";
+import type { AuditMode } from "./audit-mode.ts";
 import type { Monitor } from "./monitor.ts";
 import type { NamedFrontend } from "./service-frontends.ts";
 
@@ -26,7 +35,12 @@ export interface AgentCalls {
   addresses(): readonly { cidr: string; identity: number; tunnel: string }[];
   services(): readonly NamedFrontend[];
   /** Undefined when there is no such endpoint. */
-  endpointPolicy(id: number): readonly string[] | undefined;
+  endpointPolicy(id: number): readonly PolicyRow[] | undefined;
+  readonly audit: AuditMode;
+  connections(): readonly ConnectionRow[];
+  /** Returns how many there were. */
+  flushConnections(): number;
+  kernelEndpoints(): readonly EndpointConfig[];
 }
 
 type Answer = readonly [status: number, body: unknown];
@@ -101,6 +115,41 @@ async function ipam(
   throw new ApiError(405, `${method} is not a call on /v1/ipam`);
 }
 
+/** The options as a whole: each of them must be there, and no other. */
+async function optionsOf(request: IncomingMessage): Promise<EndpointOptions> {
+  const { PolicyAuditMode, ...others } = await readBody(request);
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined) throw new ApiError(400, `${unknown} cannot be changed here; PolicyAuditMode can`);
+  if (typeof PolicyAuditMode !== "boolean") throw new ApiError(400, "PolicyAuditMode must be true or false");
+  return { PolicyAuditMode };
+}
+
+async function endpointConfig(
+  calls: AgentCalls,
+  method: string,
+  id: number,
+  request: IncomingMessage,
+): Promise<Answer> {
+  if (method === "GET") return [200, calls.audit.optionsOf(id)];
+  if (method === "PATCH") return [200, calls.audit.set(id, await optionsOf(request))];
+  throw new ApiError(405, `${method} is not a call on /v1/endpoint/${id}/config`);
+}
+
+async function config(calls: AgentCalls, method: string, request: IncomingMessage): Promise<Answer> {
+  if (method === "GET") return [200, calls.audit.options];
+  if (method === "PATCH") return [200, calls.audit.setAll(await optionsOf(request))];
+  throw new ApiError(405, `${method} is not a call on /v1/config`);
+}
+
+/** What stands in the kernel's maps. */
+function kernel(calls: AgentCalls, method: string, [map]: readonly string[]): Answer {
+  if (map === "ct" && method === "DELETE") return [200, { flushed: calls.flushConnections() }];
+  if (method !== "GET") throw new ApiError(405, `${method} is not a call on /v1/bpf/${map}`);
+  if (map === "ct") return [200, calls.connections()];
+  if (map === "endpoint") return [200, calls.kernelEndpoints()];
+  throw new ApiError(404, `no such path: /v1/bpf/${map}`);
+}
+
 async function endpoint(
   calls: AgentCalls,
   method: string,
@@ -114,6 +163,7 @@ async function endpoint(
     if (rows === undefined) throw new ApiError(404, `no endpoint ${id} on this node`);
     return [200, rows];
   }
+  if (id !== undefined && part === "config") return endpointConfig(calls, method, Number(id), request);
   if (method === "PUT" && id !== undefined) {
     return [201, await calls.putEndpoint(endpointRequest(id, await readBody(request)))];
   }
@@ -140,6 +190,8 @@ async function answer(calls: AgentCalls, request: IncomingMessage): Promise<Answ
   const method = request.method ?? "GET";
   if (subject === "ipam") return ipam(calls, method, rest, request);
   if (subject === "endpoint") return endpoint(calls, method, rest, request);
+  if (subject === "config") return config(calls, method, request);
+  if (subject === "bpf") return kernel(calls, method, rest);
   if (method !== "GET") throw new ApiError(405, `${method} is not a call on /v1/${subject}`);
   return view(calls, subject);
 }

@@ -12,7 +12,14 @@
  *   GET    /v1/identity                           -> IdentityModel[]
  *   GET    /v1/ip                                 -> {cidr, identity, tunnel}[]
  *   GET    /v1/service                            -> ServiceFrontend[]
- *   GET    /v1/endpoint/{id}/policy               -> rows of the policy map as text
+ *   GET    /v1/endpoint/{id}/policy               -> PolicyRow[] of its policy map
+ *   GET    /v1/endpoint/{id}/config               -> EndpointOptions
+ *   PATCH  /v1/endpoint/{id}/config  EndpointOptions -> EndpointOptions
+ *   GET    /v1/config                             -> EndpointOptions, what new endpoints get
+ *   PATCH  /v1/config          EndpointOptions    -> EndpointOptions, for all endpoints, present ones included
+ *   GET    /v1/bpf/ct                             -> ConnectionRow[]
+ *   DELETE /v1/bpf/ct                             -> {flushed}
+ *   GET    /v1/bpf/endpoint                       -> EndpointConfig[] in the kernel
  *   GET    /v1/monitor                            -> stream of MonitorFrame, each u32 little-endian length + bytes
  */
 export interface IpamResponse {
@@ -47,7 +54,14 @@ export interface EndpointModel {
   readonly state: string;
   readonly ingressEnforced: boolean;
   readonly egressEnforced: boolean;
+  readonly audited: boolean;
   readonly revision: number;
+}
+
+/** What can be changed while an endpoint lives. */
+export interface EndpointOptions {
+  /** What policy denies passes, and its verdict says so. */
+  readonly PolicyAuditMode: boolean;
 }
 
 export interface PolicyModel {

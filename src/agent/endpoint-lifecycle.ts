@@ -32,6 +32,8 @@ export interface LifecycleParts {
   /** Writes the CiliumEndpoint; resolves when the API has it. */
   readonly announce: (endpoint: Endpoint) => Promise<void>;
   readonly withdraw: (endpoint: Endpoint) => void;
+  /** The datapath has a new endpoint; it is closed until it gets its policy. */
+  readonly stands: (endpoint: Endpoint) => void;
   readonly event: (type: string, endpoint: Endpoint) => void;
 }
 
@@ -152,6 +154,7 @@ export class EndpointLifecycle {
     await datapath.addEndpoint(datapathConfig(endpoint));
     endpoint.attached = true;
     this.mustExist(endpoint);
+    this.parts.stands(endpoint);
     const acknowledged = regeneration.regenerate(endpoint);
     acknowledged.catch(() => undefined);
     if (endpoint.realized === undefined) throw new ApiError(500, `no policy in force: ${endpoint.error}`);

@@ -1,8 +1,10 @@
-import type { EndpointModel, IdentityModel, PolicyModel } from "../agent/api.ts";
-import type { ServiceFrontend } from "../datapath/port.ts";
-import { getJson } from "./cilium/agent-client.ts";
+import type { EndpointModel, EndpointOptions, IdentityModel, PolicyModel } from "../agent/api.ts";
+import type { ConnectionRow, EndpointConfig, PolicyRow, ServiceFrontend } from "../datapath/port.ts";
+import { getJson, sendJson } from "./cilium/agent-client.ts";
 import { endpointJson, endpointTable, findEndpoint } from "./cilium/endpoint.ts";
+import { connectionsText, kernelEndpointsText, policyMapText } from "./cilium/maps.ts";
 import { MONITOR_FLAGS, monitor } from "./cilium/monitor.ts";
+import { optionsText, parseOption } from "./cilium/options.ts";
 import {
   type HealthModel,
   type IpModel,
@@ -39,8 +41,10 @@ interface Call {
 interface Command {
   /** Words that name it, e.g. `bpf ipcache list`. */
   readonly path: string;
-  /** Placeholder of its one argument; absent = it takes none. */
+  /** Placeholders of its arguments; absent = it takes none. */
   readonly argument?: string;
+  /** How many arguments there may be; absent = exactly one where there is a placeholder. */
+  readonly count?: { readonly least: number; readonly most: number };
   readonly help: string;
   readonly flags: readonly FlagSpec[];
   run(call: Call): Promise<void>;
@@ -90,9 +94,43 @@ async function identityGet({ flags, words, signal }: Call): Promise<void> {
   await write(asJson ? json(found) : identityTable(found));
 }
 
-async function bpfPolicyGet({ words, signal }: Call): Promise<void> {
-  const rows = await getJson<readonly string[]>(`/v1/endpoint/${encodeURIComponent(words[0] ?? "")}/policy`, signal);
-  await write(rows.map((row) => `${row}\n`).join(""));
+async function bpfPolicyGet({ flags, words, signal }: Call): Promise<void> {
+  const asJson = wantsJson(flags);
+  const rows = await getJson<readonly PolicyRow[]>(`/v1/endpoint/${encodeURIComponent(words[0] ?? "")}/policy`, signal);
+  if (asJson) return write(json(rows));
+  const isNumeric = isSet(flags, "numeric");
+  const identities = isNumeric ? undefined : await getJson<readonly IdentityModel[]>("/v1/identity", signal);
+  await write(policyMapText(rows, identities));
+}
+
+/** Shows the options at the path, or changes one of them. */
+async function configure(path: string, what: string, option: string | undefined, signal: AbortSignal): Promise<void> {
+  if (option === undefined) return write(optionsText(await getJson<EndpointOptions>(path, signal)));
+  await sendJson("PATCH", path, signal, parseOption(option));
+  await write(`${what} configuration updated successfully\n`);
+}
+
+async function endpointConfig({ words, signal }: Call): Promise<void> {
+  const [id = "", option] = words;
+  await configure(`/v1/endpoint/${encodeURIComponent(id)}/config`, `Endpoint ${id}`, option, signal);
+}
+
+/** The word `global` may be there or not: there is no other map of connections. */
+function mustBeGlobal(words: readonly string[]): void {
+  if (words[0] !== undefined && words[0] !== "global") throw new UsageError(`unknown type ${words[0]}`);
+}
+
+async function bpfCtList({ flags, words, signal }: Call): Promise<void> {
+  mustBeGlobal(words);
+  const asJson = wantsJson(flags);
+  const rows = await getJson<readonly ConnectionRow[]>("/v1/bpf/ct", signal);
+  await write(asJson ? json(rows) : connectionsText(rows));
+}
+
+async function bpfCtFlush({ words, signal }: Call): Promise<void> {
+  mustBeGlobal(words);
+  const { flushed } = await sendJson<{ flushed: number }>("DELETE", "/v1/bpf/ct", signal);
+  await write(`Flushed ${flushed} entries\n`);
 }
 
 const COMMANDS: readonly Command[] = [
@@ -105,6 +143,22 @@ const COMMANDS: readonly Command[] = [
     help: "Display endpoint information",
     flags: [OUTPUT],
     run: endpointGet,
+  },
+  {
+    path: "endpoint config",
+    argument: "<endpoint id> [<option>=(enable|disable)]",
+    count: { least: 1, most: 2 },
+    help: "View & modify endpoint configuration",
+    flags: [],
+    run: endpointConfig,
+  },
+  {
+    path: "config",
+    argument: "[<option>=(enable|disable)]",
+    count: { least: 0, most: 1 },
+    help: "Cilium configuration options",
+    flags: [],
+    run: ({ words, signal }) => configure("/v1/config", "Daemon", words[0], signal),
   },
   show<PolicyModel>("policy get", "Display policy node information", "/v1/policy", policyText),
   show<readonly IdentityModel[]>("identity list", "List identities", "/v1/identity", identityTable),
@@ -126,9 +180,31 @@ const COMMANDS: readonly Command[] = [
     path: "bpf policy get",
     argument: "<endpoint id>",
     help: "List contents of a policy BPF map",
-    flags: [],
+    flags: [OUTPUT, { name: "numeric", short: "n", kind: "bool", help: "Do not resolve IDs" }],
     run: bpfPolicyGet,
   },
+  {
+    path: "bpf ct list",
+    argument: "[global]",
+    count: { least: 0, most: 1 },
+    help: "List connection tracking entries",
+    flags: [OUTPUT],
+    run: bpfCtList,
+  },
+  {
+    path: "bpf ct flush",
+    argument: "[global]",
+    count: { least: 0, most: 1 },
+    help: "Flush all connection tracking entries",
+    flags: [],
+    run: bpfCtFlush,
+  },
+  show<readonly EndpointConfig[]>(
+    "bpf endpoint list",
+    "List local endpoint entries",
+    "/v1/bpf/endpoint",
+    kernelEndpointsText,
+  ),
   show<readonly ServiceFrontend[]>("service list", "List services & associated backends", "/v1/service", serviceTable),
   show<HealthModel>("status", "Display status of daemon", "/v1/healthz", statusText),
   {
@@ -194,10 +270,11 @@ async function main(signal: AbortSignal): Promise<void> {
     return write(
       `${command.help}\n\nUsage:\n  cilium ${command.path} ${command.argument ?? ""} [flags]\n\nFlags:\n${flagHelp(specs)}`,
     );
-  const wanted = command.argument === undefined ? 0 : 1;
-  if (rest.length !== wanted)
+  const exactly = command.argument === undefined ? 0 : 1;
+  const { least, most } = command.count ?? { least: exactly, most: exactly };
+  if (rest.length < least || rest.length > most)
     throw new UsageError(
-      `cilium ${command.path}: accepts ${wanted} arg(s)${command.argument ? ` ${command.argument}` : ""}, received ${rest.length}`,
+      `cilium ${command.path}: accepts ${least === most ? least : `${least} to ${most}`} arg(s)${command.argument ? ` ${command.argument}` : ""}, received ${rest.length}`,
     );
   await command.run({ flags, words: rest, signal });
 }

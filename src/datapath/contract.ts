@@ -81,13 +81,18 @@ function policyTests(under: UnderTest): void {
     const waiting = { ...ENTRY, identity: 2, redirect: "b" };
     const any = { ...ENTRY, direction: "egress" as const, identity: 0, protocol: 0, port: 0, portPrefix: 0 };
     datapath.setPolicy(7, realize([ENTRY, range, redirect, waiting, any], [["a", 15001]]));
-    expect(datapath.dumpPolicy(7)).toEqual([
-      "Allow Egress 0 ANY/ANY proxy NONE precedence 3 cookie 77",
-      "Allow Ingress 0 80/TCP proxy 15001 precedence 3 cookie 77",
-      "Allow Ingress 0 8000-8063/TCP proxy NONE precedence 3 cookie 77",
-      "Allow Ingress 1001 80/TCP proxy NONE precedence 3 cookie 77",
-      "Deny Ingress 2 80/TCP proxy NONE precedence 3 cookie 77",
+    const rows = datapath.dumpPolicy(7);
+    const texts = rows.map(({ direction, deny, identity, protocol, port, portPrefix, proxyPort }) =>
+      [direction, deny ? "deny" : "allow", identity, protocol, `${port}/${portPrefix}`, proxyPort].join(" "),
+    );
+    expect(texts.sort()).toEqual([
+      "egress allow 0 0 0/0 0",
+      "ingress allow 0 6 80/16 15001",
+      "ingress allow 0 6 8000/10 0",
+      "ingress allow 1001 6 80/16 0",
+      "ingress deny 2 6 80/16 0",
     ]);
+    expect(rows[0]).toMatchObject({ authType: 0, precedence: 3, cookie: 77, packets: 0, bytes: 0 });
     datapath.setPolicy(7, realize([]));
     expect(datapath.dumpPolicy(7)).toEqual([]);
   });
@@ -97,6 +102,24 @@ function policyTests(under: UnderTest): void {
     await under.subject.datapath.addEndpoint(under.endpoint);
     expect(under.subject.datapath.listEndpoints()).toEqual([under.endpoint]);
     expect(under.subject.datapath.dumpPolicy(7)).toHaveLength(1);
+  });
+}
+
+function auditTests(under: UnderTest): void {
+  it("is in audit mode where that was asked for, whatever the policy and the identity become", async () => {
+    const { datapath } = under.subject;
+    expect([...datapath.auditedEndpoints()]).toEqual([]);
+    datapath.setAudit(7, true);
+    datapath.setPolicy(7, realize([ENTRY]));
+    await datapath.addEndpoint(under.endpoint);
+    expect([...datapath.auditedEndpoints()]).toEqual([7]);
+    datapath.setAudit(7, false);
+    expect([...datapath.auditedEndpoints()]).toEqual([]);
+    expect(() => datapath.setAudit(8, true)).toThrow("there is no endpoint 8");
+  });
+  it("has no connections that nobody opened", () => {
+    expect(under.subject.datapath.connections()).toEqual([]);
+    expect(under.subject.datapath.flushConnections()).toBe(0);
   });
 }
 
@@ -173,6 +196,7 @@ export function describeDatapath(name: string, open: () => Promise<ContractSubje
     afterAll(() => under.subject?.close());
     endpointTests(under);
     policyTests(under);
+    auditTests(under);
     tableTests(under);
     lastTests(under);
   });

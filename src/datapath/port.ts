@@ -1,3 +1,4 @@
+import type { Direction } from "../model/verdict.ts";
 import type { EndpointPolicy } from "../policy/policy-map.ts";
 
 /** Where a node stands; addresses are dotted IPv4 text. */
@@ -52,6 +53,47 @@ export interface RealizedPolicy {
   readonly cookies: readonly number[];
 }
 
+/** One entry of an endpoint's policy map as the kernel has it. */
+export interface PolicyRow {
+  readonly deny: boolean;
+  readonly direction: Direction;
+  /** 0 = any. */
+  readonly identity: number;
+  /** IANA number, 0 = any. */
+  readonly protocol: number;
+  readonly port: number;
+  /** Leading bits of `port` that count. */
+  readonly portPrefix: number;
+  /** 0 = none. */
+  readonly proxyPort: number;
+  readonly authType: number;
+  readonly precedence: number;
+  readonly cookie: number;
+  /** What it has decided since the node's maps were made. */
+  readonly packets: number;
+  readonly bytes: number;
+}
+
+/** One entry of connection tracking. The ends are those of the first packet. */
+export interface ConnectionRow {
+  /** Who tracks it: the endpoint that opened it, the one that accepted it, a service, the proxy, a pod that reaches itself. */
+  readonly scope: "egress" | "ingress" | "service" | "proxy" | "hairpin";
+  readonly protocol: number;
+  readonly source: string;
+  readonly sourcePort: number;
+  readonly destination: string;
+  readonly destinationPort: number;
+  /** Seconds until it is forgotten; negative = it counts no more. */
+  readonly expiresIn: number;
+  /** What has been seen, in Cilium's words. */
+  readonly flags: readonly string[];
+  /** TCP flags seen from the opener, and from the other end. */
+  readonly forwardFlags: number;
+  readonly replyFlags: number;
+  /** The service's backend, or the frontend that replies get back; empty = none. */
+  readonly translated: string;
+}
+
 /** Event header and packet bytes, see bpf/abi.h; valid only during the call. */
 export type EventBatch = (event: Uint8Array) => void;
 
@@ -82,8 +124,15 @@ export interface Datapath {
   /** Starts delivering events; returns a stop function. Lost events are counted by `lostEvents`. */
   onEvents(receive: EventBatch): () => void;
   lostEvents(): number;
-  /** Text rows for `cilium bpf policy get` and tests. */
-  dumpPolicy(id: number): readonly string[];
+  /** Whether what policy denies passes, and is only reported. Stays with the endpoint until it is removed. */
+  setAudit(id: number, audit: boolean): void;
+  /** Ids of the endpoints in audit mode. */
+  auditedEndpoints(): ReadonlySet<number>;
+  /** What the kernel enforces for the endpoint; empty when it has no policy. */
+  dumpPolicy(id: number): readonly PolicyRow[];
+  connections(): readonly ConnectionRow[];
+  /** Forgets every connection: established ones are judged as new ones. Returns how many there were. */
+  flushConnections(): number;
   close(): void;
 }
 

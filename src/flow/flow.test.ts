@@ -74,6 +74,12 @@ describe("toFlow", () => {
     expect(verdict(-181).ingressAllowedBy).toEqual([]);
   });
 
+  it("tells what policy would have denied", () => {
+    const flow = flowOf({ type: 5, direction: 1, endpoint: 871, verdict: 0, cookie: 7, matchType: 0, flags: 16 });
+    expect(flow).toMatchObject({ verdict: Verdict.AUDIT, dropReason: 0, ingressAllowedBy: [] });
+    expect(flow.ingressDeniedBy[0]?.name).toBe("rule1");
+  });
+
   it("says what the rules that matched want logged", () => {
     const verdict = (matchType: number) =>
       flowOf({ type: 5, direction: 1, endpoint: 871, verdict: 0, cookie: 7, matchType });

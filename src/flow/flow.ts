@@ -103,6 +103,7 @@ function packetEnds(event: DatapathEvent, packet: Packet): { source: FlowEnd; de
 function verdictOf(event: DatapathEvent): Verdict {
   if (event.type === EventType.Drop) return Verdict.DROPPED;
   if (event.type === EventType.Trace) return Verdict.FORWARDED;
+  if (event.audited) return Verdict.AUDIT;
   if (event.verdict < 0) return Verdict.DROPPED;
   return event.verdict > 0 ? Verdict.REDIRECTED : Verdict.FORWARDED;
 }
@@ -205,5 +206,9 @@ function writeDecision(flow: Flow, event: DatapathEvent, context: FlowContext): 
   }
   flow.policyMatchType = event.matchType;
   const { cookie, revision, matchType } = event;
-  attributePolicies(flow, { cookie, revision, denied: reason !== 0, matched: matchType !== MatchType.None }, context);
+  attributePolicies(
+    flow,
+    { cookie, revision, denied: reason !== 0 || event.audited, matched: matchType !== MatchType.None },
+    context,
+  );
 }

@@ -13,7 +13,9 @@ beforeAll(async () => {
 afterAll(() => lab.down().then(() => {}));
 
 afterEach(async () => {
-  await lab.sh("kubectl delete --ignore-not-found -f http-sw-app.yaml; kubectl delete cnp,netpol,clusternetworkpolicies,ccg --all");
+  await lab.sh(
+    "kubectl delete --ignore-not-found -f http-sw-app.yaml; kubectl delete cnp,netpol,clusternetworkpolicies,ccg --all",
+  );
 });
 
 async function expectExchanges(text: string, folder = "01-star-wars"): Promise<void> {
@@ -30,7 +32,10 @@ async function expectExchanges(text: string, folder = "01-star-wars"): Promise<v
 describe.each(["01-star-wars", "03-tiers"])("examples/%s", (folder) => {
   test("its expected.txt is what its commands print", async () => {
     const expected = read(`examples/${folder}/expected.txt`);
-    const commands = fencedBlocks(read(`examples/${folder}/README.md`), "sh").join("").trim().split("\n");
+    const commands = fencedBlocks(read(`examples/${folder}/README.md`), "sh")
+      .join("")
+      .trim()
+      .split("\n");
     expect(parseTranscript(expected).map((exchange) => exchange.command)).toEqual(commands);
     await expectExchanges(expected, folder);
   });

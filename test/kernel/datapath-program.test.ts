@@ -21,6 +21,7 @@ import {
   runProgram,
   SHOT,
   sctp,
+  tcp,
   udp,
 } from "./datapath-packets.ts";
 import { objectPath, openSurroundings, type Surroundings } from "./datapath-surroundings.ts";
@@ -31,7 +32,7 @@ let surroundings: Surroundings;
 let datapath: Datapath;
 let object: LoadedObject;
 let ifindex: number;
-let events: { type: number; subtype: number; verdict: number; match: number; cookie: number }[] = [];
+let events: { type: number; subtype: number; verdict: number; match: number; cookie: number; flags: number }[] = [];
 
 const run = (program: ProgramName, packet: Buffer) => runProgram(object, program, ifindex, packet);
 const send = (payload: string, header?: Ipv4) => run("from_endpoint", frame("0800", ipv4(payload, header)));
@@ -79,6 +80,7 @@ beforeAll(async () => {
       verdict: view.getInt32(F.verdict, true),
       match: event[F.match_type] ?? 0,
       cookie: view.getUint32(F.cookie, true),
+      flags: event[F.flags] ?? 0,
     });
   });
 });
@@ -134,6 +136,69 @@ describe("from_endpoint", () => {
     setPolicy([entry({ direction: "egress", authType: 1 })]);
     expect(send(udp(1, 53))).toBe(SHOT);
     expect(await drops()).toEqual([189]);
+  });
+});
+
+describe("what the kernel tells of its policy", () => {
+  const rows = () =>
+    datapath.dumpPolicy(7).map(({ identity, port, packets, bytes }) => [identity, port, packets, bytes]);
+  const length = ipv4(udp(1, 53)).length / 2 + 14;
+
+  it("counts what each entry decided, and goes on counting when the policy is replaced", () => {
+    datapath.upsertIpcache(`${PEER}/32`, { identity: 600 });
+    const range = entry({ direction: "egress", protocol: 17, port: 48, portPrefix: 12, precedence: 1 });
+    const own = entry({ direction: "egress", identity: 600, protocol: 17, port: 53, portPrefix: 16, precedence: 2 });
+    setPolicy([range, own]);
+    send(udp(2001, 53));
+    send(udp(2002, 53));
+    send(udp(2003, 50));
+    send(udp(2004, 70));
+    expect(rows().sort()).toEqual([
+      [0, 48, 1, length],
+      [600, 53, 2, 2 * length],
+    ]);
+    setPolicy([range]);
+    send(udp(2005, 53));
+    expect(rows()).toEqual([[0, 48, 2, 2 * length]]);
+  });
+
+  it("in audit mode lets pass what policy denies, and says so, once a connection", async () => {
+    datapath.upsertIpcache(`${PEER}/32`, { identity: 500 });
+    setPolicy([entry({ direction: "egress", identity: 500, deny: true })]);
+    expect(send(udp(3001, 53))).toBe(SHOT);
+    datapath.setAudit(7, true);
+    expect([send(udp(3002, 53)), send(udp(3002, 53))]).toEqual([OK, OK]);
+    expect(run("from_endpoint", frame("0800", ipv4(udp(3003, 53), { from: "172.20.1.11" })))).toBe(SHOT);
+    datapath.setAudit(7, false);
+    expect(send(udp(3002, 53))).toBe(SHOT);
+    await sleep(20);
+    const verdicts = events.filter(({ type }) => type === 5).map(({ verdict, flags }) => [verdict, (flags & 16) !== 0]);
+    expect(verdicts).toEqual([
+      [-181, false],
+      [0, true],
+      [-181, false],
+    ]);
+  });
+
+  it("lists its connections, and forgets them", () => {
+    setPolicy(ALLOW_ALL);
+    datapath.flushConnections();
+    send(tcp(4001, 80), { protocol: 6 });
+    expect(datapath.connections()).toMatchObject([
+      {
+        scope: "egress",
+        protocol: 6,
+        source: POD,
+        sourcePort: 4001,
+        destination: PEER,
+        destinationPort: 80,
+        forwardFlags: 2,
+        replyFlags: 0,
+        translated: "",
+      },
+    ]);
+    expect(datapath.connections()[0]?.expiresIn).toBeGreaterThan(50);
+    expect([datapath.flushConnections(), datapath.connections()]).toEqual([1, []]);
   });
 });
 
@@ -205,7 +270,7 @@ describe("the kernel and the datapath in memory", () => {
     }
     await sleep(50);
     expect(expected.length).toBeGreaterThan(500);
-    expect(events.filter((event) => event.type === 5)).toEqual(expected);
+    expect(events.filter((event) => event.type === 5)).toMatchObject(expected);
   });
 });
 

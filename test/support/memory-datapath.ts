@@ -1,9 +1,11 @@
 import type {
+  ConnectionRow,
   Datapath,
   EndpointConfig,
   EventBatch,
   IpcacheEntry,
   NodeConfig,
+  PolicyRow,
   RealizedPolicy,
   ServiceFrontend,
 } from "../../src/datapath/port.ts";
@@ -101,7 +103,25 @@ export class MemoryDatapath implements Datapath {
     return this.lost;
   }
 
-  dumpPolicy(id: number): readonly string[] {
+  setAudit(id: number, audit: boolean): void {
+    this.check("setAudit");
+    this.sim.setAudit(id, audit);
+    this.onChange(`setAudit ${id} ${audit}`);
+  }
+
+  auditedEndpoints(): ReadonlySet<number> {
+    return this.sim.auditedEndpoints();
+  }
+
+  connections(): readonly ConnectionRow[] {
+    return this.sim.connections();
+  }
+
+  flushConnections(): number {
+    return this.sim.flushConnections();
+  }
+
+  dumpPolicy(id: number): readonly PolicyRow[] {
     return this.sim.dumpPolicy(id);
   }
 

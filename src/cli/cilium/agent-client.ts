@@ -15,11 +15,15 @@ function unreachable(error: NodeJS.ErrnoException): CommandError {
 }
 
 /** Opens a GET and gives the answer's stream. Throws CommandError when the agent is away or answers with an error. */
-export async function openPath(path: string, signal: AbortSignal): Promise<IncomingMessage> {
+export function openPath(path: string, signal: AbortSignal): Promise<IncomingMessage> {
+  return open("GET", path, signal);
+}
+
+async function open(method: string, path: string, signal: AbortSignal, body?: unknown): Promise<IncomingMessage> {
   const answer = await new Promise<IncomingMessage>((resolve, reject) => {
-    const call = request({ socketPath: agentSocket(), path, signal }, resolve);
+    const call = request({ socketPath: agentSocket(), method, path, signal }, resolve);
     call.on("error", (error) => reject(signal.aborted ? error : unreachable(error)));
-    call.end();
+    call.end(body === undefined ? undefined : JSON.stringify(body));
   });
   if (answer.statusCode === 200) return answer;
   const text = await readText(answer);
@@ -29,7 +33,7 @@ export async function openPath(path: string, signal: AbortSignal): Promise<Incom
   } catch {
     // not JSON: the text itself says what is wrong
   }
-  throw new CommandError(`[GET ${path}][${answer.statusCode}] ${reason}`);
+  throw new CommandError(`[${method} ${path}][${answer.statusCode}] ${reason}`);
 }
 
 async function readText(answer: IncomingMessage): Promise<string> {
@@ -42,4 +46,14 @@ async function readText(answer: IncomingMessage): Promise<string> {
 /** The JSON of a GET; the shape is that of src/agent/api.ts. */
 export async function getJson<T>(path: string, signal: AbortSignal): Promise<T> {
   return JSON.parse(await readText(await openPath(path, signal))) as T;
+}
+
+/** The JSON of a call that changes something. */
+export async function sendJson<T>(
+  method: "PATCH" | "DELETE",
+  path: string,
+  signal: AbortSignal,
+  body?: unknown,
+): Promise<T> {
+  return JSON.parse(await readText(await open(method, path, signal, body))) as T;
 }

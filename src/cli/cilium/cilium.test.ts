@@ -67,7 +67,15 @@ const ANSWERS: Readonly<Record<string, unknown>> = {
   "/v1/service": [
     { id: 1, address: "10.96.0.10", port: 53, protocol: 17, backends: [{ address: "172.20.1.5", port: 53 }] },
   ],
-  "/v1/endpoint/871/policy": ["Allow Ingress 19274 80/TCP"],
+  "/v1/endpoint/871/policy": [
+    { deny: true, direction: "ingress", identity: 0, protocol: 0, port: 0, portPrefix: 0, proxyPort: 0, authType: 0 },
+  ],
+  "/v1/bpf/ct": [],
+  "/v1/bpf/endpoint": [],
+  "/v1/endpoint/871/config": { PolicyAuditMode: true },
+  "/v1/config": { PolicyAuditMode: false },
+  "PATCH /v1/endpoint/871/config": { PolicyAuditMode: true },
+  "DELETE /v1/bpf/ct": { flushed: 4 },
   "/v1/healthz": {
     status: "ok",
     version: "v0.1.0",
@@ -78,6 +86,7 @@ const ANSWERS: Readonly<Record<string, unknown>> = {
   },
 };
 
+const bodies: string[] = [];
 let server: Server;
 beforeAll(async () => {
   server = createServer((request, response) => {
@@ -87,7 +96,9 @@ beforeAll(async () => {
       watching.push(response);
       return;
     }
-    const answer = ANSWERS[request.url ?? ""];
+    const path = request.url ?? "";
+    const answer = ANSWERS[request.method === "GET" ? path : `${request.method} ${path}`];
+    request.on("data", (chunk) => bodies.push(String(chunk)));
     response.writeHead(answer === undefined ? 404 : 200);
     response.end(JSON.stringify(answer ?? { error: "no such endpoint" }));
   });
@@ -147,6 +158,33 @@ it("endpoint get: by id or pod, or an error that says where to look", async () =
   expect(missing).toMatchObject({ code: 1, out: "", err: expect.stringContaining("Cannot get endpoint 9") });
 });
 
+it("bpf maps: what stands in the kernel", async () => {
+  expect((await cilium("bpf", "policy", "get", "871")).out).toContain("Deny     Ingress     ANY ");
+  expect((await cilium("bpf", "policy", "get", "871", "-n")).out).toContain("Deny     Ingress     0  ");
+  expect((await cilium("bpf", "ct", "list", "global")).out).toBe("");
+  expect((await cilium("bpf", "ct", "flush")).out).toBe("Flushed 4 entries\n");
+  expect(await cilium("bpf", "ct", "list", "cluster")).toMatchObject({
+    code: 1,
+    err: expect.stringContaining("unknown type"),
+  });
+  expect((await cilium("bpf", "endpoint", "list")).out).toContain("LOCAL ENDPOINT INFO");
+});
+
+it("config: shows audit mode and changes it, and nothing else", async () => {
+  expect((await cilium("endpoint", "config", "871")).out).toBe("PolicyAuditMode                   : Enabled\n");
+  expect((await cilium("config")).out).toBe("PolicyAuditMode                   : Disabled\n");
+  const changed = await cilium("endpoint", "config", "871", "PolicyAuditMode=Enabled");
+  expect([changed.out, bodies.at(-1)]).toEqual([
+    "Endpoint 871 configuration updated successfully\n",
+    '{"PolicyAuditMode":true}',
+  ]);
+  for (const option of ["Debug=Enabled", "PolicyAuditMode=perhaps"])
+    expect(await cilium("config", option)).toMatchObject({
+      code: 1,
+      err: expect.stringContaining("Cannot parse option"),
+    });
+});
+
 it("policy get: the rules, then the revision", async () => {
   const { out } = await cilium("policy", "get");
   expect(out).toMatch(/^\[\n {2}\{\n {4}"endpointSelector": \{[\s\S]*\}\n\]\nRevision: 3\n$/);
@@ -167,7 +205,6 @@ it("identities, addresses, services, maps, status", async () => {
   expect((await cilium("service", "list")).out).toContain(
     "1    10.96.0.10:53/UDP   ClusterIP      1 => 172.20.1.5:53/UDP (active)",
   );
-  expect((await cilium("bpf", "policy", "get", "871")).out).toBe("Allow Ingress 19274 80/TCP\n");
   expect(await cilium("bpf", "policy", "get", "5")).toMatchObject({
     code: 1,
     err: expect.stringContaining("no such endpoint"),

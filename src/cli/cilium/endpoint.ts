@@ -16,7 +16,11 @@ export function table(rows: readonly (readonly string[])[]): string {
   );
 }
 
-const enforcement = (enforced: boolean) => (enforced ? "Enabled" : "Disabled");
+/** What is audited is not enforced: the real command says so in these words. */
+function enforcement(enforced: boolean, audited: boolean): string {
+  if (!enforced) return "Disabled";
+  return audited ? "Disabled (Audit)" : "Enabled";
+}
 
 function endpointRows(endpoint: EndpointModel): string[][] {
   const [first = "", ...others] = endpoint.labels;
@@ -26,8 +30,8 @@ function endpointRows(endpoint: EndpointModel): string[][] {
   return [
     [
       String(endpoint.id),
-      enforcement(endpoint.ingressEnforced),
-      enforcement(endpoint.egressEnforced),
+      enforcement(endpoint.ingressEnforced, endpoint.audited),
+      enforcement(endpoint.egressEnforced, endpoint.audited),
       String(endpoint.identity),
       first,
       v6 ? address : "",
@@ -57,10 +61,10 @@ export function endpointTable(endpoints: readonly EndpointModel[]): string {
   ]);
 }
 
-function policyEnabled(endpoint: EndpointModel): string {
-  if (endpoint.ingressEnforced && endpoint.egressEnforced) return "both";
-  if (endpoint.ingressEnforced) return "ingress";
-  return endpoint.egressEnforced ? "egress" : "none";
+function policyEnabled({ ingressEnforced, egressEnforced, audited }: EndpointModel): string {
+  if (!ingressEnforced && !egressEnforced) return "none";
+  const directions = ingressEnforced && egressEnforced ? "both" : ingressEnforced ? "ingress" : "egress";
+  return audited ? `audit-${directions}` : directions;
 }
 
 /** The form that Cilium's API gives an endpoint, as far as the agent knows it. */

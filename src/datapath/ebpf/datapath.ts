@@ -1,15 +1,19 @@
 /** The datapath in the kernel, for the network namespace that the caller runs in. */
 import type { Datapath, EndpointConfig, EventBatch, NodeConfig, RealizedPolicy } from "../port.ts";
 import { removeHooks } from "./attach.ts";
+import { collectConnections, flushConnections, listConnections, purgeAddress } from "./connections.ts";
 import { type Devices, interfaceIndex, prepareDevices } from "./devices.ts";
 import {
   addressKey,
   decodeEndpoint,
   encodeEndpoint,
+  endpointId,
   endpointIfindex,
   entriesOf,
   ifindexKey,
+  isAudited,
   keepPolicyFacts,
+  writeAudit,
   writePolicyFacts,
 } from "./endpoints.ts";
 import { deletePrefix, listPrefixes, setPrefix } from "./ipcache.ts";
@@ -17,8 +21,8 @@ import { LAYOUT } from "./layout.ts";
 import { libcCalls } from "./libbpf.ts";
 import { attachEndpoint, attachNode, encodeNode } from "./node.ts";
 import { type LoadedObject, loadObject, type MapName } from "./object.ts";
-import { deletePolicy, policyRows, swapPolicy } from "./policy.ts";
-import { purgeAddress } from "./purge.ts";
+import { deletePolicy, swapPolicy } from "./policy.ts";
+import { policyRows } from "./policy-rows.ts";
 import { readRing } from "./ring.ts";
 import { replaceServices } from "./services.ts";
 
@@ -32,6 +36,9 @@ export interface EbpfOptions {
 /** Cilium's levels of monitor aggregation: an event for every packet, and "medium". */
 const EVERY_PACKET = 0;
 const MEDIUM = 3;
+
+/** How often connections that are past their time are taken out. */
+const COLLECT_MS = 30_000;
 
 const RING_BYTES = 1 << 21;
 const LOST = Buffer.from([255, 0, 0, 0]);
@@ -47,6 +54,7 @@ class EbpfDatapath implements Datapath {
   #object: LoadedObject | undefined;
   #node: { readonly node: NodeConfig; readonly devices: Devices } | undefined;
   #stops: (() => void)[] = [];
+  #collect: NodeJS.Timeout | undefined;
 
   constructor(options: EbpfOptions) {
     this.#options = options;
@@ -68,6 +76,11 @@ class EbpfDatapath implements Datapath {
     this.#map("sg_node").set(ifindexKey(0), encodeNode(node, devices, MEDIUM));
     this.#node = { node, devices };
     attachNode(this.#object, devices);
+    this.#collect ??= setInterval(
+      () => collectConnections(this.#map("sg_conntrack"), process.hrtime.bigint()),
+      COLLECT_MS,
+    );
+    this.#collect.unref();
     for (const endpoint of this.listEndpoints()) {
       if (endpoint.interfaceName) attachEndpoint(this.#object, endpoint.ifindex);
     }
@@ -123,14 +136,36 @@ class EbpfDatapath implements Datapath {
   }
 
   setPolicy(id: number, policy: RealizedPolicy): void {
-    const entries = entriesOf(this.#map("sg_endpoint_by_ifindex"), id);
-    if (entries.length === 0) throw new Error(`datapath: set policy: there is no endpoint ${id}`);
+    const entries = this.#entriesOf(id, "set policy");
     swapPolicy(this.#map("sg_policy"), ifindexKey(id), policy);
     for (const value of entries) {
       writePolicyFacts(value, policy);
-      this.#map("sg_endpoint_by_ifindex").set(ifindexKey(endpointIfindex(value)), value);
-      this.#map("sg_endpoint_by_addr").set(value.subarray(ENDPOINT_ADDR, ENDPOINT_ADDR + 16), value);
+      this.#write(value);
     }
+  }
+
+  setAudit(id: number, audit: boolean): void {
+    for (const value of this.#entriesOf(id, "set audit mode")) {
+      writeAudit(value, audit);
+      this.#write(value);
+    }
+  }
+
+  auditedEndpoints(): ReadonlySet<number> {
+    const map = this.#map("sg_endpoint_by_ifindex");
+    const values = [...map.keys()].flatMap((key) => map.get(key) ?? []);
+    return new Set(values.filter(isAudited).map(endpointId));
+  }
+
+  #entriesOf(id: number, action: string): Buffer[] {
+    const entries = entriesOf(this.#map("sg_endpoint_by_ifindex"), id);
+    if (entries.length === 0) throw new Error(`datapath: ${action}: there is no endpoint ${id}`);
+    return entries;
+  }
+
+  #write(value: Buffer): void {
+    this.#map("sg_endpoint_by_ifindex").set(ifindexKey(endpointIfindex(value)), value);
+    this.#map("sg_endpoint_by_addr").set(value.subarray(ENDPOINT_ADDR, ENDPOINT_ADDR + 16), value);
   }
 
   upsertIpcache(prefix: string, entry: { identity: number; tunnel?: string }): void {
@@ -166,12 +201,21 @@ class EbpfDatapath implements Datapath {
     return Number(packets);
   }
 
-  dumpPolicy(id: number): readonly string[] {
-    return policyRows(this.#map("sg_policy"), ifindexKey(id));
+  dumpPolicy(id: number) {
+    return policyRows(this.#map("sg_policy"), this.#map("sg_policy_stats"), id);
+  }
+
+  connections() {
+    return listConnections(this.#map("sg_conntrack"), process.hrtime.bigint());
+  }
+
+  flushConnections(): number {
+    return flushConnections(this.#map("sg_conntrack"));
   }
 
   /** Lets go of this process's handles only; the kernel keeps judging. */
   close(): void {
+    clearInterval(this.#collect);
     for (const stop of this.#stops.splice(0)) stop();
     this.#object?.close();
     this.#object = undefined;

@@ -7,6 +7,7 @@ import type { KernelMap } from "./map.ts";
 const F = LAYOUT.sg_endpoint.fields;
 const INGRESS_ENFORCED = 2;
 const EGRESS_ENFORCED = 4;
+const AUDIT = 8;
 
 export function encodeEndpoint(endpoint: EndpointConfig): Buffer {
   const value = Buffer.alloc(LAYOUT.sg_endpoint.size);
@@ -25,8 +26,17 @@ export function writePolicyFacts(value: Buffer, realized: RealizedPolicy): void 
   value.writeUInt32LE(policy.revision, F.revision);
   value.writeUInt32LE(cookies[policy.ingressDefaultOrigin] ?? 0, F.ingress_default_cookie);
   value.writeUInt32LE(cookies[policy.egressDefaultOrigin] ?? 0, F.egress_default_cookie);
-  const flags = (policy.ingressEnforced ? INGRESS_ENFORCED : 0) | (policy.egressEnforced ? EGRESS_ENFORCED : 0);
-  value.writeUInt16LE(flags, F.flags);
+  const enforced = (policy.ingressEnforced ? INGRESS_ENFORCED : 0) | (policy.egressEnforced ? EGRESS_ENFORCED : 0);
+  value.writeUInt16LE(enforced | (value.readUInt16LE(F.flags) & AUDIT), F.flags);
+}
+
+export function isAudited(value: Buffer): boolean {
+  return (value.readUInt16LE(F.flags) & AUDIT) !== 0;
+}
+
+export function writeAudit(value: Buffer, audit: boolean): void {
+  const others = value.readUInt16LE(F.flags) & ~AUDIT;
+  value.writeUInt16LE(others | (audit ? AUDIT : 0), F.flags);
 }
 
 /** Keeps the policy's facts of the entry that is replaced. */
@@ -35,7 +45,7 @@ export function keepPolicyFacts(value: Buffer, old: Buffer): void {
   old.copy(value, F.flags, F.flags, F.peer_ifindex);
 }
 
-const endpointId = (value: Buffer): number => value.readUInt16LE(F.id);
+export const endpointId = (value: Buffer): number => value.readUInt16LE(F.id);
 export const endpointIfindex = (value: Buffer): number => value.readUInt32LE(F.ifindex);
 
 /** `interfaceName` is not in the kernel's entry: the caller knows it. */

@@ -57,6 +57,7 @@ export const LAYOUT = {
       reserved: 14,
     },
   },
+  sg_policy_stats_key: { size: 16, fields: { endpoint: 0, entry: 4 } },
   sg_service_key: { size: 20, fields: { addr: 0, port: 16, protocol: 18, reserved: 19 } },
   sg_service: { size: 8, fields: { id: 0, count: 4, flags: 6 } },
   sg_backend_key: { size: 8, fields: { service: 0, slot: 4, reserved: 6 } },

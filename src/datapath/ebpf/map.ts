@@ -53,7 +53,7 @@ export function* batches(
   map: KernelMap,
   keySize: number,
   valueSize: number,
-): Iterable<{ keys: Buffer; count: number }> {
+): Iterable<{ keys: Buffer; values: Buffer; count: number }> {
   const keys = Buffer.alloc(BATCH * keySize);
   const values = Buffer.alloc(BATCH * valueSize);
   const position = Buffer.alloc(Math.max(keySize, 8));
@@ -63,7 +63,7 @@ export function* batches(
     count.writeUInt32LE(BATCH);
     const result = bpf.lookupBatch(map.fd, started ? position : null, position, keys, values, count, null);
     if (result < 0 && result !== -ENOENT) check(`list ${map.name}`, result);
-    if (count.readUInt32LE() > 0) yield { keys, count: count.readUInt32LE() };
+    if (count.readUInt32LE() > 0) yield { keys, values, count: count.readUInt32LE() };
     if (result === -ENOENT) return;
     started = true;
   }

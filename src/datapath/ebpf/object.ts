@@ -6,7 +6,7 @@ import { bpf, check, failure, libcCalls, type Pointer } from "./libbpf.ts";
 import { type KernelMap, kernelMap } from "./map.ts";
 
 /** Layout version of the pinned maps: a new number starts with empty maps. */
-const PIN_VERSION = "v1";
+const PIN_VERSION = "v2";
 
 export type ProgramName =
   | "from_endpoint"
@@ -29,9 +29,11 @@ const MAPS = {
   sg_conntrack: [LAYOUT.sg_ct_key.size, LAYOUT.sg_ct_entry.size],
   sg_proxy_origin: [LAYOUT.sg_proxy_key.size, LAYOUT.sg_proxy_origin.size],
   sg_metrics: [LAYOUT.sg_metrics_key.size, LAYOUT.sg_metrics.size],
+  sg_policy_stats: [LAYOUT.sg_policy_stats_key.size, LAYOUT.sg_metrics.size],
   sg_events: [0, 0],
 } as const;
 export type MapName = keyof typeof MAPS;
+const PER_CPU: ReadonlySet<string> = new Set<MapName>(["sg_metrics", "sg_policy_stats"]);
 
 export interface LoadedObject {
   map(name: MapName): KernelMap;
@@ -79,7 +81,7 @@ export function loadObject(objectPath: string, pinDirectory: string): LoadedObje
   const maps = new Map<string, KernelMap>();
   for (const { name, map } of mapsOf(object)) {
     const sizes = MAPS[name as MapName];
-    const values = name === "sg_metrics" ? cpus : 1;
+    const values = PER_CPU.has(name) ? cpus : 1;
     if (sizes) maps.set(name, kernelMap(name, bpf.mapFd(map), sizes[0], sizes[1] * values));
   }
   return {

@@ -10,7 +10,6 @@ const NO_PREALLOC = 1;
 const KEY = LAYOUT.sg_policy_key;
 const ENTRY = LAYOUT.sg_policy_entry;
 const DIRECTION = { ingress: 1, egress: 2 } as const;
-const ICMP = 1;
 /** SG_POLICY_OWN_AUTH */
 const OWN_AUTH = 1;
 const ENOENT = 2;
@@ -141,53 +140,4 @@ export function deletePolicy(policies: KernelMap, key: Buffer): Promise<void> {
       else resolve();
     });
   });
-}
-
-function* innerEntries(fd: number): Iterable<{ key: Buffer; value: Buffer }> {
-  let key: Buffer | null = null;
-  for (;;) {
-    const next = Buffer.alloc(KEY.size);
-    if (bpf.nextKey(fd, key, next) < 0) return;
-    const value = Buffer.alloc(ENTRY.size);
-    if (bpf.lookup(fd, next, value) === 0) yield { key: next, value };
-    key = next;
-  }
-}
-
-const PROTOCOL_NAMES: Record<number, string> = { 0: "ANY", 1: "ICMP", 6: "TCP", 17: "UDP", 132: "SCTP" };
-
-function portText(key: Buffer): string {
-  const protocol = key.readUInt8(KEY.fields.protocol);
-  const bits = key.readUInt32LE(KEY.fields.prefixlen) - 48;
-  const name = PROTOCOL_NAMES[protocol] ?? String(protocol);
-  const port = key.readUInt16BE(KEY.fields.port);
-  if (bits <= 0) return `ANY/${name}`;
-  if (bits === 16 || protocol === ICMP) return `${port}/${name}`;
-  return `${port}-${port + (1 << (16 - bits)) - 1}/${name}`;
-}
-
-/** One row: `Allow Ingress 1234 80/TCP proxy 15001 precedence 7 cookie 3`, the identity 0 meaning any. */
-function row(key: Buffer, value: Buffer): string {
-  const proxyPort = value.readUInt16BE(ENTRY.fields.proxy_port);
-  return [
-    value.readUInt8(ENTRY.fields.deny) ? "Deny" : "Allow",
-    key.readUInt8(KEY.fields.direction) === DIRECTION.ingress ? "Ingress" : "Egress",
-    key.readUInt32LE(KEY.fields.identity),
-    portText(key),
-    `proxy ${proxyPort === 0 ? "NONE" : proxyPort}`,
-    `precedence ${value.readUInt32LE(ENTRY.fields.precedence)}`,
-    `cookie ${value.readUInt32LE(ENTRY.fields.cookie)}`,
-  ].join(" ");
-}
-
-/** The rows of the policy in force, sorted; none when the endpoint has no policy. */
-export function policyRows(policies: KernelMap, key: Buffer): string[] {
-  const id = policies.get(key);
-  if (!id) return [];
-  const fd = check("open a policy map", bpf.mapFdById(id.readUInt32LE()));
-  try {
-    return [...innerEntries(fd)].map(({ key: inner, value }) => row(inner, value)).sort();
-  } finally {
-    libcCalls.close(fd);
-  }
 }

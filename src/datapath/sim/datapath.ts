@@ -1,11 +1,13 @@
 /** A datapath in memory: what the kernel would decide about a connection, without root, packets or time. */
 import type { PolicyMapEntry } from "../../policy/policy-map.ts";
 import type {
+  ConnectionRow,
   Datapath,
   EndpointConfig,
   EventBatch,
   IpcacheEntry,
   NodeConfig,
+  PolicyRow,
   RealizedPolicy,
   ServiceFrontend,
 } from "../port.ts";
@@ -17,7 +19,6 @@ const HOST = 1;
 const POLICY_DENIED = -133;
 const POLICY_DENY = -181;
 const AUTH_REQUIRED = -189;
-const NAMES: Record<number, string> = { 0: "ANY", 1: "ICMP", 6: "TCP", 17: "UDP", 132: "SCTP" };
 
 /** Verdict on the first packet of a connection: 0 allow, > 0 proxy port, < 0 minus the drop reason. */
 export interface SimVerdict {
@@ -34,20 +35,13 @@ export interface SimDatapath extends Datapath {
   readonly services: readonly ServiceFrontend[];
 }
 
-function portText(entry: PolicyMapEntry): string {
-  const name = NAMES[entry.protocol] ?? String(entry.protocol);
-  if (entry.protocol === 0 || entry.portPrefix === 0) return `ANY/${name}`;
-  const first = entry.port & (0xffff << (16 - entry.portPrefix)) & 0xffff;
-  if (entry.portPrefix === 16) return `${first}/${name}`;
-  return `${first}-${first + (1 << (16 - entry.portPrefix)) - 1}/${name}`;
-}
-
 class SimulatedDatapath implements SimDatapath {
   services: readonly ServiceFrontend[] = [];
   #prepared = false;
   readonly #endpoints = new Map<number, EndpointConfig>();
   readonly #policies = new Map<number, RealizedPolicy>();
   readonly #ipcache = new Map<string, IpcacheEntry>();
+  readonly #audited = new Set<number>();
   readonly #listeners = new Set<EventBatch>();
 
   async prepareNode(_: NodeConfig): Promise<void> {
@@ -62,6 +56,7 @@ class SimulatedDatapath implements SimDatapath {
   async removeEndpoint(id: number): Promise<void> {
     this.#endpoints.delete(id);
     this.#policies.delete(id);
+    this.#audited.delete(id);
   }
 
   listEndpoints(): readonly EndpointConfig[] {
@@ -106,24 +101,46 @@ class SimulatedDatapath implements SimDatapath {
     return 0;
   }
 
-  dumpPolicy(id: number): readonly string[] {
-    const realized = this.#policies.get(id);
-    return (realized?.policy.entries ?? []).map((entry) => this.#row(entry, realized as RealizedPolicy)).sort();
+  setAudit(id: number, audit: boolean): void {
+    if (!this.#endpoints.has(id)) throw new Error(`datapath: set audit mode: there is no endpoint ${id}`);
+    if (audit) this.#audited.add(id);
+    else this.#audited.delete(id);
   }
 
-  /** Same text as the kernel's datapath prints. */
-  #row(entry: PolicyMapEntry, realized: RealizedPolicy): string {
-    const port = this.#proxyPort(entry, realized);
-    const deny = entry.deny || port === undefined;
-    return [
-      deny ? "Deny" : "Allow",
-      entry.direction === "ingress" ? "Ingress" : "Egress",
-      entry.identity,
-      portText(entry),
-      `proxy ${deny || !port ? "NONE" : port}`,
-      `precedence ${entry.precedence}`,
-      `cookie ${realized.cookies[entry.origin] ?? 0}`,
-    ].join(" ");
+  auditedEndpoints(): ReadonlySet<number> {
+    return new Set(this.#audited);
+  }
+
+  connections(): readonly ConnectionRow[] {
+    return [];
+  }
+
+  flushConnections(): number {
+    return 0;
+  }
+
+  dumpPolicy(id: number): readonly PolicyRow[] {
+    const realized = this.#policies.get(id);
+    return (realized?.policy.entries ?? []).map((entry) => this.#row(entry, realized!));
+  }
+
+  #row(entry: PolicyMapEntry, realized: RealizedPolicy): PolicyRow {
+    const { direction, identity, protocol, port, portPrefix, authType, precedence } = entry;
+    const proxyPort = this.#proxyPort(entry, realized);
+    return {
+      deny: entry.deny || proxyPort === undefined,
+      direction,
+      identity,
+      protocol,
+      port: port & (0xffff << (16 - portPrefix)) & 0xffff,
+      portPrefix,
+      proxyPort: entry.deny ? 0 : (proxyPort ?? 0),
+      authType,
+      precedence,
+      cookie: realized.cookies[entry.origin] ?? 0,
+      packets: 0,
+      bytes: 0,
+    };
   }
 
   /** 0 = none, undefined = a redirect whose port the proxy has not acknowledged. */

@@ -30,6 +30,7 @@ const FLAG_REPLY = 1;
 const FLAG_REPLY_KNOWN = 2;
 const FLAG_IPV6 = 4;
 const FLAG_PROXY_LEG = 8;
+const FLAG_AUDITED = 16;
 
 /** `struct sg_event` of bpf/abi.h as values, with the packet that follows it. */
 export interface DatapathEvent {
@@ -39,6 +40,8 @@ export interface DatapathEvent {
   readonly replyKnown: boolean;
   readonly ipv6: boolean;
   readonly proxyLeg: boolean;
+  /** Policy says no, and lets it pass: the endpoint is in audit mode. */
+  readonly audited: boolean;
   readonly direction: number;
   readonly endpoint: number;
   readonly destinationEndpoint: number;
@@ -83,6 +86,7 @@ export function decodeEvent(bytes: Uint8Array): DatapathEvent | undefined {
     replyKnown: (flags & FLAG_REPLY_KNOWN) !== 0,
     ipv6: (flags & FLAG_IPV6) !== 0,
     proxyLeg: (flags & FLAG_PROXY_LEG) !== 0,
+    audited: (flags & FLAG_AUDITED) !== 0,
     direction: view.getUint8(3),
     endpoint: view.getUint16(4, true),
     destinationEndpoint: view.getUint16(6, true),

@@ -34,8 +34,9 @@ function dropLine(event: DatapathEvent, packet: Packet, options: MonitorOptions)
   return `xx drop (${dropReasonText(event.subtype)}) flow ${hexNumber(event.hash)} to endpoint ${event.destinationEndpoint}, ifindex ${event.ifindex}, ${place}, identity ${identityPair(event, options)}: ${connectionText(packet)}`;
 }
 
-/** What a policy verdict did: allow, redirect or deny. */
+/** What a policy verdict did: allow, redirect, deny or audit. */
 export function actionText(event: DatapathEvent): string {
+  if (event.audited) return "audit";
   if (event.verdict < 0) return "deny";
   return event.verdict > 0 ? "redirect" : "allow";
 }

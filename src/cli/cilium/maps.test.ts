@@ -1,0 +1,78 @@
+import { expect, it } from "vitest";
+import type { PolicyRow } from "../../datapath/port.ts";
+import { connectionsText, kernelEndpointsText, policyMapText } from "./maps.ts";
+
+const ENTRY: PolicyRow = {
+  deny: false,
+  direction: "ingress",
+  identity: 0,
+  protocol: 0,
+  port: 0,
+  portPrefix: 0,
+  proxyPort: 0,
+  authType: 0,
+  precedence: 1,
+  cookie: 0,
+  packets: 0,
+  bytes: 0,
+};
+const ROWS: readonly PolicyRow[] = [
+  { ...ENTRY, identity: 318, protocol: 6, port: 8000, portPrefix: 10, packets: 3, bytes: 180, cookie: 9 },
+  { ...ENTRY, deny: true },
+  {
+    ...ENTRY,
+    direction: "egress",
+    identity: 5,
+    protocol: 17,
+    port: 53,
+    portPrefix: 16,
+    proxyPort: 10_001,
+    authType: 1,
+  },
+];
+const IDENTITIES = [{ id: 318, labels: ["k8s:class=deathstar", "k8s:org=empire"] }];
+
+it("shows peers by their labels or numbers, ranges, and what each entry has decided", () => {
+  const lines = policyMapText(ROWS, IDENTITIES)
+    .split("\n")
+    .map((line) => line.trimEnd());
+  expect(lines).toEqual([
+    "POLICY   DIRECTION   LABELS (source:key[=value])   PORT/PROTO      PROXY PORT   AUTH TYPE   BYTES   PACKETS   PREFIX   COOKIE",
+    "Deny     Ingress     ANY                           ANY             NONE         disabled    0       0         0        0",
+    "Allow    Ingress     k8s:class=deathstar           8000-8063/TCP   NONE         disabled    180     3         18       9",
+    "                     k8s:org=empire",
+    "Allow    Egress      5                             53/UDP          10001        spire       0       0         24       0",
+    "",
+  ]);
+  expect(policyMapText(ROWS)).toContain("Allow    Ingress     318        8000-8063/TCP");
+  expect(policyMapText([])).toContain("Policy stats empty.");
+});
+
+it("shows connections one a line", () => {
+  const row = {
+    scope: "ingress",
+    protocol: 6,
+    source: "172.20.1.20",
+    sourcePort: 40_000,
+    destination: "172.20.1.21",
+    destinationPort: 80,
+    expiresIn: 59,
+    flags: ["SeenNonSyn"],
+    forwardFlags: 2,
+    replyFlags: 18,
+    translated: "",
+  } as const;
+  const service = { ...row, scope: "service", flags: [], translated: "172.20.1.9:80" } as const;
+  expect(connectionsText([service, row])).toBe(
+    "TCP IN 172.20.1.20:40000 -> 172.20.1.21:80 expires=59s RxFlagsSeen=0x12 TxFlagsSeen=0x02 Flags=[ SeenNonSyn ]\n" +
+      "TCP SVC 172.20.1.20:40000 -> 172.20.1.21:80 expires=59s RxFlagsSeen=0x12 TxFlagsSeen=0x02 Flags=[ ] Nat=172.20.1.9:80\n",
+  );
+});
+
+it("shows the kernel's endpoints", () => {
+  const macs = { mac: "aa:bb:cc:00:00:01", hostMac: "aa:bb:cc:00:00:02" };
+  const endpoint = { id: 871, identity: 318, address: "172.20.1.20", interfaceName: "lxc1", ifindex: 12, ...macs };
+  expect(kernelEndpointsText([endpoint])).toContain(
+    "172.20.1.20:0   id=871   sec_id=318   ifindex=12  mac=AA:BB:CC:00:00:01 nodemac=AA:BB:CC:00:00:02",
+  );
+});

@@ -1,0 +1,116 @@
+import type { IdentityModel } from "../../agent/api.ts";
+import type { ConnectionRow, EndpointConfig, PolicyRow } from "../../datapath/port.ts";
+import { AuthType } from "../../policy/column.ts";
+import { table } from "./endpoint.ts";
+
+const PROTOCOLS: Readonly<Record<number, string>> = {
+  0: "ANY",
+  1: "ICMP",
+  6: "TCP",
+  17: "UDP",
+  58: "ICMPv6",
+  132: "SCTP",
+};
+const AUTH_NAMES = {
+  [AuthType.Disabled]: "disabled",
+  [AuthType.Spire]: "spire",
+  [AuthType.AlwaysFail]: "test-always-fail",
+};
+const PORT_BITS = 16;
+const PROTOCOL_BITS = 8;
+
+function protocolText(protocol: number): string {
+  return PROTOCOLS[protocol] ?? String(protocol);
+}
+
+function portText({ protocol, port, portPrefix }: PolicyRow): string {
+  const name = protocolText(protocol);
+  if (portPrefix === 0) return name;
+  if (portPrefix === PORT_BITS) return `${port}/${name}`;
+  return `${port}-${port + 2 ** (PORT_BITS - portPrefix) - 1}/${name}`;
+}
+
+function prefixLength({ protocol, portPrefix }: PolicyRow): number {
+  return protocol === 0 ? 0 : PROTOCOL_BITS + portPrefix;
+}
+
+function byKey(a: PolicyRow, b: PolicyRow): number {
+  if (a.direction !== b.direction) return a.direction === "ingress" ? -1 : 1;
+  return a.identity - b.identity || a.protocol - b.protocol || a.port - b.port || a.portPrefix - b.portPrefix;
+}
+
+function policyCells(row: PolicyRow, peers: readonly string[]): string[][] {
+  const { deny, direction, proxyPort, authType, bytes, packets, cookie } = row;
+  const [first = "", ...others] = peers;
+  return [
+    [
+      deny ? "Deny" : "Allow",
+      direction === "ingress" ? "Ingress" : "Egress",
+      first,
+      portText(row),
+      proxyPort === 0 ? "NONE" : String(proxyPort),
+      AUTH_NAMES[authType as keyof typeof AUTH_NAMES] ?? String(authType),
+      String(bytes),
+      String(packets),
+      String(prefixLength(row)),
+      String(cookie),
+    ],
+    ...others.map((label) => ["", "", label, "", "", "", "", "", "", ""]),
+  ];
+}
+
+/** `cilium bpf policy get`; without `identities` peers are numbers, as with `-n`. */
+export function policyMapText(rows: readonly PolicyRow[], identities?: readonly IdentityModel[]): string {
+  const labels = new Map(identities?.map((identity) => [identity.id, identity.labels]));
+  const peersOf = ({ identity }: PolicyRow) =>
+    identities === undefined
+      ? [String(identity)]
+      : identity === 0
+        ? ["ANY"]
+        : (labels.get(identity) ?? [String(identity)]);
+  const header = [
+    ...["POLICY", "DIRECTION", identities === undefined ? "IDENTITY" : "LABELS (source:key[=value])", "PORT/PROTO"],
+    ...["PROXY PORT", "AUTH TYPE", "BYTES", "PACKETS", "PREFIX", "COOKIE"],
+  ];
+  const body = [...rows].sort(byKey).flatMap((row) => policyCells(row, peersOf(row)));
+  const empty = rows.length === 0 ? "Policy stats empty. Perhaps the policy enforcement is disabled?\n" : "";
+  return `${table([header, ...body])}${empty}`;
+}
+
+const SCOPE_NAMES: Readonly<Record<ConnectionRow["scope"], string>> = {
+  egress: "OUT",
+  ingress: "IN",
+  service: "SVC",
+  proxy: "PROXY",
+  hairpin: "HAIRPIN",
+};
+
+function hex(flags: number): string {
+  return `0x${flags.toString(16).padStart(2, "0")}`;
+}
+
+/** One line of `cilium bpf ct list global`. The maps here count neither packets nor bytes of connections. */
+function connectionLine(row: ConnectionRow): string {
+  const { scope, source, sourcePort, destination, destinationPort, expiresIn, flags, translated } = row;
+  const words = [
+    `${protocolText(row.protocol)} ${SCOPE_NAMES[scope]} ${source}:${sourcePort} -> ${destination}:${destinationPort}`,
+    `expires=${expiresIn}s RxFlagsSeen=${hex(row.replyFlags)} TxFlagsSeen=${hex(row.forwardFlags)}`,
+    `Flags=[ ${flags.map((flag) => `${flag} `).join("")}]`,
+  ];
+  return `${[...words, ...(translated === "" ? [] : [`Nat=${translated}`])].join(" ")}\n`;
+}
+
+export function connectionsText(rows: readonly ConnectionRow[]): string {
+  return rows.map(connectionLine).sort().join("");
+}
+
+/** `cilium bpf endpoint list` */
+export function kernelEndpointsText(endpoints: readonly EndpointConfig[]): string {
+  const rows = [...endpoints]
+    .sort((a, b) => a.id - b.id)
+    .map(({ id, identity, address, ifindex, mac, hostMac }) => [
+      `${address}:0`,
+      `id=${String(id).padEnd(5)} sec_id=${String(identity).padEnd(5)} ifindex=${String(ifindex).padEnd(3)} mac=${mac.toUpperCase()} nodemac=${hostMac.toUpperCase()}`,
+    ]);
+  return table([["IP ADDRESS", "LOCAL ENDPOINT INFO"], ...rows]);
+}

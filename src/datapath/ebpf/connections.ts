@@ -1,0 +1,77 @@
+/** Connection tracking as it stands in the kernel. */
+import type { ConnectionRow } from "../port.ts";
+import { readAddress } from "./address.ts";
+import { LAYOUT } from "./layout.ts";
+import { batches, type KernelMap } from "./map.ts";
+
+const KEY = LAYOUT.sg_ct_key;
+const ENTRY = LAYOUT.sg_ct_entry;
+const SCOPES = ["egress", "ingress", "service", "proxy", "hairpin"] as const;
+const NS = 1_000_000_000n;
+/** Bits of `flags`, and Cilium's words for them. */
+const FLAGS: readonly (readonly [number, string])[] = [
+  [1, "SeenNonSyn"],
+  [2, "TxClosing"],
+  [4, "RxClosing"],
+  [8, "Reset"],
+  [32, "ProxyRedirect"],
+];
+const HAS_NAT = 16;
+
+function connectionOf(key: Buffer, entry: Buffer, now: bigint): ConnectionRow {
+  const flags = entry.readUInt16LE(ENTRY.fields.flags);
+  return {
+    scope: SCOPES[key.readUInt8(KEY.fields.scope) - 1] ?? "egress",
+    protocol: key.readUInt8(KEY.fields.protocol),
+    source: readAddress(key, KEY.fields.src),
+    sourcePort: key.readUInt16BE(KEY.fields.sport),
+    destination: readAddress(key, KEY.fields.dst),
+    destinationPort: key.readUInt16BE(KEY.fields.dport),
+    expiresIn: Number((entry.readBigUInt64LE(ENTRY.fields.expires_ns) - now) / NS),
+    flags: FLAGS.filter(([bit]) => (flags & bit) !== 0).map(([, name]) => name),
+    forwardFlags: entry.readUInt8(ENTRY.fields.seen_forward),
+    replyFlags: entry.readUInt8(ENTRY.fields.seen_reply),
+    translated:
+      (flags & HAS_NAT) === 0
+        ? ""
+        : `${readAddress(entry, ENTRY.fields.nat)}:${entry.readUInt16BE(ENTRY.fields.nat_port)}`,
+  };
+}
+
+function* entriesOf(conntrack: KernelMap): Iterable<{ key: Buffer; entry: Buffer }> {
+  for (const { keys, values, count } of batches(conntrack, KEY.size, ENTRY.size)) {
+    for (let index = 0; index < count; index++) {
+      yield {
+        key: Buffer.from(keys.subarray(index * KEY.size, (index + 1) * KEY.size)),
+        entry: Buffer.from(values.subarray(index * ENTRY.size, (index + 1) * ENTRY.size)),
+      };
+    }
+  }
+}
+
+/** `now` = CLOCK_MONOTONIC in ns. */
+export function listConnections(conntrack: KernelMap, now: bigint): ConnectionRow[] {
+  return [...entriesOf(conntrack)].map(({ key, entry }) => connectionOf(key, entry, now));
+}
+
+/** Removes the entries that pass the test and returns how many went. */
+function removeWhere(conntrack: KernelMap, test: (key: Buffer, entry: Buffer) => boolean): number {
+  const gone = [...entriesOf(conntrack)].filter(({ key, entry }) => test(key, entry));
+  for (const { key } of gone) conntrack.delete(key);
+  return gone.length;
+}
+
+export function flushConnections(conntrack: KernelMap): number {
+  return removeWhere(conntrack, () => true);
+}
+
+/** What is past its time takes room that live connections could need. `now` as above. */
+export function collectConnections(conntrack: KernelMap, now: bigint): number {
+  return removeWhere(conntrack, (_, entry) => entry.readBigUInt64LE(ENTRY.fields.expires_ns) < now);
+}
+
+/** Takes an address out: the next pod with it must not inherit its connections. `address` is its 16 bytes. */
+export function purgeAddress(conntrack: KernelMap, address: Buffer): number {
+  const isAt = (key: Buffer, offset: number) => key.subarray(offset, offset + address.length).equals(address);
+  return removeWhere(conntrack, (key) => isAt(key, KEY.fields.src) || isAt(key, KEY.fields.dst));
+}
