@@ -62,7 +62,12 @@ export function printTable(rows: readonly Row[]): string {
 }
 
 /** Keeps the results: `bench/results/<date>.json`, or `<date>-<part>.json` for a part. */
-export function saveResults(root: string, machine: Machine, rows: readonly Row[], part: "all" | "policy"): string {
+export function saveResults(
+  root: string,
+  machine: Machine,
+  rows: readonly Row[],
+  part: "all" | "lab" | "policy",
+): string {
   const directory = join(root, "bench/results");
   mkdirSync(directory, { recursive: true });
   const path = join(directory, `${new Date().toISOString().slice(0, 10)}${part === "all" ? "" : `-${part}`}.json`);

@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: measures the policy engine beside Cilium's, then a lab of its own beside plain routing; prints the ratios
- * and keeps them. `npm run bench -- policy` measures the engine alone.
+ * and keeps them. `npm run bench -- policy` measures the engine alone, `-- lab` the lab alone.
  */
 import { join } from "node:path";
 import { ROOT, TestLab } from "../test/support/lab.ts";
@@ -41,12 +41,12 @@ async function measureLab(): Promise<void> {
   }
 }
 
-const isPolicyOnly = process.argv.includes("policy");
-await section("policy engine", async () => measurePolicyEngine(ROOT));
-if (!isPolicyOnly) await measureLab();
+const only = process.argv.find((argument) => argument === "policy" || argument === "lab");
+if (only !== "lab") await section("policy engine", async () => measurePolicyEngine(ROOT));
+if (only !== "policy") await measureLab();
 const machine = describeMachine(ROOT);
 console.log(
   `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGib} GiB, Linux ${machine.kernel}, Node ${machine.node}, commit ${machine.commit}\n`,
 );
 console.log(printTable(rows));
-console.log(`\nkept in ${saveResults(ROOT, machine, rows, isPolicyOnly ? "policy" : "all")}`);
+console.log(`\nkept in ${saveResults(ROOT, machine, rows, only ?? "all")}`);

@@ -162,8 +162,11 @@ struct sg_service_key {
 struct sg_service {
 	__u32 id;     /* of the frontend */
 	__u16 count;  /* backends in slots 0..count-1; 0 = drop with reason 158 (no backend) */
-	__u16 flags;
+	__u16 flags;  /* SG_SERVICE_* */
+	__u32 affinity_s; /* a client stays with its backend for so long after its last connection; 0 = no affinity */
+	__u32 reserved;
 };
+#define SG_SERVICE_NODE_PORT 1 /* the frontend is a node's own address */
 struct sg_backend_key {
 	__u32 service;
 	__u16 slot;
@@ -174,6 +177,27 @@ struct sg_backend {
 	__be16 port;
 	__u8 protocol;
 	__u8 reserved;
+};
+
+/* sg_backend_live: hash, struct sg_backend_live_key -> __u32: which backends a frontend has, whatever their slots. */
+struct sg_backend_live_key {
+	__u32 service;
+	struct sg_addr addr;
+	__be16 port;
+	__u8 protocol;
+	__u8 reserved;
+};
+
+/* sg_affinity: LRU hash, struct sg_affinity_key -> struct sg_affinity */
+struct sg_affinity_key {
+	__u32 service;
+	struct sg_addr client;
+};
+struct sg_affinity {
+	struct sg_addr addr;
+	__be16 port;
+	__u16 reserved[3];
+	__u64 used_ns; /* CLOCK_MONOTONIC */
 };
 
 /* sg_node: array, key 0 -> struct sg_node */
@@ -249,7 +273,7 @@ struct sg_ct_entry {
 	__u16 flags;        /* SG_CT_FLAG_* */
 	__u8 seen_forward;  /* TCP flags seen, for aggregation */
 	__u8 seen_reply;
-	__u16 slot;         /* service: backend slot */
+	__u16 reserved;
 	__u64 reported_ns;  /* last trace event, for aggregation */
 };
 #define SG_CT_FLAG_REPLIED 1
@@ -257,6 +281,7 @@ struct sg_ct_entry {
 #define SG_CT_FLAG_FIN_REPLY 4
 #define SG_CT_FLAG_RST 8
 #define SG_CT_FLAG_NAT 16 /* nat and nat_port hold */
+#define SG_CT_FLAG_VIA 64 /* ingress: it came through a node's port: nat = that node, through which replies leave */
 #define SG_CT_FLAG_FROM_PROXY 32 /* ingress: the proxy opened it for its client */
 
 /* Packet marks: low 16 bits say who made the packet, high 16 carry the identity as far as it fits. */

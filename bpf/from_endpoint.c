@@ -2,6 +2,7 @@
 /* tc ingress on the host side of a pod's veth: everything that a pod sends. */
 #include "arp.h"
 #include "hairpin.h"
+#include "refuse.h"
 
 static __always_inline int check_sender(struct __sk_buff *skb, struct packet *p, const struct sg_endpoint *endpoint)
 {
@@ -35,6 +36,8 @@ static __always_inline int leave(struct __sk_buff *skb, struct packet *p, struct
 
 	if (local)
 		return to_local_endpoint(skb, p, local);
+	if (p->via)
+		return leave_through_node(skb, p, identity);
 	if (is_this_node(node, &p->tuple.dst))
 		return to_host(skb, p, SG_TRACE_TO_STACK);
 	tunnel = tunnel_of(&p->tuple.dst);
@@ -105,8 +108,10 @@ int from_endpoint(struct __sk_buff *skb)
 	if (answers_proxy(p))
 		return answer_to_proxy(skb, p);
 	failed = service_translate(skb, p);
-	if (failed)
-		return drop(skb, p, failed);
+	if (failed) {
+		drop(skb, p, failed);
+		return failed == -DROP_NO_BACKEND ? refuse(skb, p, endpoint) : TC_ACT_SHOT;
+	}
 	if (v4(&p->tuple.dst) == endpoint->addr.words[3])
 		return p->translated ? hairpin_out(skb, p, endpoint) : drop(skb, p, FAIL(p, DROP_INVALID_PACKET));
 	return send(skb, p, endpoint);

@@ -13,19 +13,6 @@ static __always_inline int host_identity(struct packet *p, struct sg_node *node,
 	return 0;
 }
 
-/* The host's connections are not judged, but answers must get their frontend back. */
-static __always_inline int track_host_service(struct packet *p)
-{
-	struct sg_ct_entry *entry;
-
-	if (!p->translated || p->icmp_error)
-		return 0;
-	entry = ct_find(p, &p->tuple, FORWARD, SG_CT_EGRESS);
-	if (entry && !is_syn(p))
-		return ct_touch(p, entry, 0);
-	return ct_create(p, SG_CT_EGRESS, &p->service, p->service_port, 0);
-}
-
 static __always_inline int host_leave(struct __sk_buff *skb, struct packet *p, struct sg_node *node)
 {
 	struct sg_endpoint *local = local_endpoint(&p->tuple.dst);
@@ -69,7 +56,7 @@ int from_host(struct __sk_buff *skb)
 			return turn_to_proxy(skb, node, 0);
 		failed = service_translate(skb, p);
 		if (!failed)
-			failed = track_host_service(p);
+			failed = track_frontend(p);
 	}
 	if (failed)
 		return drop(skb, p, failed);

@@ -2,15 +2,40 @@
 /* tc ingress on the fabric's interface: answers of the world to pods, and the world that comes to pods. */
 #include "deliver.h"
 
-/* Pods of other nodes come through the overlay only, so a pod's address here is forged. */
-static __always_inline int network_identity(struct packet *p)
+/* Pods of other nodes come through the overlay only, so a pod's address here is forged; and so is this node's own. */
+static __always_inline int network_identity(struct packet *p, const struct sg_node *this)
 {
 	struct sg_remote *remote = ipcache(&p->tuple.src);
 
 	p->src_identity = remote ? remote->identity : IDENTITY_WORLD;
-	if (local_endpoint(&p->tuple.src) || (remote && remote->tunnel && !is_node_identity(remote->identity)))
+	if (local_endpoint(&p->tuple.src) || is_this_node(this, &p->tuple.src) || (remote && remote->tunnel && !is_node_identity(remote->identity)))
 		return FAIL(p, DROP_INVALID_SOURCE_IP);
 	return 0;
+}
+
+/* A connection to a port of this node that stands for a service. */
+static __noinline int to_node_port(struct __sk_buff *skb, struct packet *p)
+{
+	struct sg_node *node = this_node();
+	struct sg_endpoint *local;
+	__be32 tunnel;
+	int failed;
+
+	if (!p || !node)
+		return TC_ACT_SHOT;
+	failed = network_identity(p, node);
+	if (!failed)
+		failed = track_frontend(p);
+	if (failed)
+		return drop(skb, p, failed);
+	local = local_endpoint(&p->tuple.dst);
+	p->via = v4(&node->addr);
+	if (local)
+		return to_local_endpoint(skb, p, local);
+	tunnel = in_cluster(node, &p->tuple.dst) ? tunnel_of(&p->tuple.dst) : 0;
+	if (!tunnel)
+		return drop(skb, p, FAIL(p, DROP_UNKNOWN_TARGET));
+	return encapsulate(skb, p, tunnel, IDENTITY_WORLD);
 }
 
 SEC("tc")
@@ -31,12 +56,19 @@ int from_network(struct __sk_buff *skb)
 		/* The host's own traffic is not judged; only its services' answers change. */
 		if (p->tuple.protocol == IPPROTO_UDP && p->tuple.dport == bpf_htons(VXLAN_PORT))
 			return TC_ACT_OK;
-		if (!failed && host_service_restore(skb, p) < 0)
-			return TC_ACT_SHOT;
-		return TC_ACT_OK;
+		if (failed)
+			return TC_ACT_OK;
+		if (is_this_node(node, &p->tuple.src))
+			return drop(skb, p, FAIL(p, DROP_INVALID_SOURCE_IP));
+		failed = service_translate(skb, p);
+		if (failed)
+			return drop(skb, p, failed);
+		if (p->translated)
+			return to_node_port(skb, p);
+		return host_service_restore(skb, p) < 0 ? TC_ACT_SHOT : TC_ACT_OK;
 	}
 	if (!failed)
-		failed = network_identity(p);
+		failed = network_identity(p, node);
 	if (failed)
 		return drop(skb, p, failed);
 	if (answers_proxy(p))

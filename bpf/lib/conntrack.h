@@ -130,9 +130,9 @@ static __noinline struct sg_ct_entry *ct_track(struct packet *p, __u32 scope)
 	return entry;
 }
 
-VERIFIED_ONCE int ct_create(struct packet *p, __u32 scope, const struct sg_addr *nat, __be16 nat_port, __u32 slot)
+VERIFIED_ONCE int ct_create(struct packet *p, __u32 scope, const struct sg_addr *nat, __be16 nat_port)
 {
-	struct sg_ct_entry entry = { .slot = slot, .nat_port = nat_port };
+	struct sg_ct_entry entry = { .nat_port = nat_port };
 	struct sg_ct_key key;
 
 	if (!p)
@@ -145,6 +145,10 @@ VERIFIED_ONCE int ct_create(struct packet *p, __u32 scope, const struct sg_addr 
 	}
 	if (p->proxy_leg)
 		entry.flags |= SG_CT_FLAG_FROM_PROXY;
+	if (p->via && scope == SG_CT_INGRESS) {
+		set_v4(&entry.nat, p->via);
+		entry.flags |= SG_CT_FLAG_VIA;
+	}
 	entry.expires_ns = p->now_ns + ct_lifetime(p, &entry);
 	key = p->tuple;
 	key.scope = scope;
@@ -161,13 +165,15 @@ static __noinline int ct_commit(struct packet *p, struct sg_ct_entry *entry, __u
 		p->restore_port = entry->nat_port;
 		p->restores = 1;
 	}
+	if (entry && p->ct_status == SG_CT_REPLY && (entry->flags & SG_CT_FLAG_VIA))
+		p->via = v4(&entry->nat);
 	/* The proxy's own connection to the pod it guards is tracked in scope proxy: here it could meet its client's. */
 	if (p->icmp_error || (p->judged && p->ct_status != SG_CT_REPLY))
 		return 0;
 	if (p->ct_status == SG_CT_NEW) {
 		const struct sg_addr *nat = scope == SG_CT_EGRESS && p->translated ? &p->service : NULL;
 
-		return ct_create(p, scope, nat, nat ? p->service_port : 0, 0);
+		return ct_create(p, scope, nat, nat ? p->service_port : 0);
 	}
 	return ct_touch(p, entry, p->ct_status == SG_CT_REPLY);
 }

@@ -37,6 +37,42 @@ VERIFIED_ONCE int encapsulate(struct __sk_buff *skb, struct packet *p, __be32 tu
 	return bpf_redirect(node->overlay_ifindex, 0);
 }
 
+/* Puts the frontend back on the answer of a connection that came to a port of this node, and sends it to its client. 0 = it
+ * is no such answer; else what the program must return. */
+VERIFIED_ONCE int node_port_answer(struct __sk_buff *skb, struct packet *p)
+{
+	struct sg_node *node = this_node();
+	struct sg_ct_entry *entry;
+
+	if (!p || !node || p->icmp_error || is_syn(p))
+		return 0;
+	entry = ct_find(p, &p->tuple, REVERSE, SG_CT_EGRESS);
+	if (!entry || !(entry->flags & SG_CT_FLAG_NAT))
+		return 0;
+	ct_touch(p, entry, 1);
+	p->original_source = p->tuple.src;
+	if (rewrite(skb, p, SOURCE, v4(&entry->nat), entry->nat_port) < 0)
+		return drop(skb, p, FAIL(p, DROP_INVALID_PACKET));
+	p->out_ifindex = node->network_ifindex;
+	trace(skb, p, SG_TRACE_TO_NETWORK, SG_EGRESS);
+	/* Not by the stack: it takes a packet from its own address for forged. */
+	return bpf_redirect_neigh(node->network_ifindex, NULL, 0, 0);
+}
+
+/* The answer leaves through the node that its connection came through, p->via. */
+VERIFIED_ONCE int leave_through_node(struct __sk_buff *skb, struct packet *p, __u32 identity)
+{
+	struct sg_node *node = this_node();
+	int answered;
+
+	if (!p || !node)
+		return TC_ACT_SHOT;
+	if (p->via != v4(&node->addr))
+		return encapsulate(skb, p, p->via, identity);
+	answered = node_port_answer(skb, p);
+	return answered ? answered : drop(skb, p, FAIL(p, DROP_UNKNOWN_TARGET));
+}
+
 /* Judges the packet for the pod that it is for and hands it over. */
 VERIFIED_ONCE int to_local_endpoint(struct __sk_buff *skb, struct packet *p, struct sg_endpoint *endpoint)
 {
@@ -65,6 +101,7 @@ VERIFIED_ONCE int to_local_endpoint(struct __sk_buff *skb, struct packet *p, str
 
 VERIFIED_ONCE int to_host(struct __sk_buff *skb, struct packet *p, __u32 point)
 {
+	struct sg_node *node = this_node();
 	int failed;
 
 	if (!p)
@@ -74,5 +111,8 @@ VERIFIED_ONCE int to_host(struct __sk_buff *skb, struct packet *p, __u32 point)
 		return drop(skb, p, failed);
 	bpf_skb_change_type(skb, 0 /* PACKET_HOST */);
 	trace(skb, p, point, p->src_endpoint ? SG_EGRESS : SG_INGRESS);
+	/* The node asked at a port of its own: its stack takes its own address from cilium_host alone. */
+	if (node && is_this_node(node, &p->tuple.src))
+		return bpf_redirect(node->host_ifindex, BPF_F_INGRESS);
 	return TC_ACT_OK;
 }

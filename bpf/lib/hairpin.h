@@ -29,7 +29,7 @@ static __noinline int hairpin_out(struct __sk_buff *skb, struct packet *p, struc
 	if (entry && entry->nat_port == p->service_port && v4(&entry->nat) == v4(&p->service))
 		ct_touch(p, entry, 0);
 	else
-		failed = ct_create(p, SG_CT_HAIRPIN, &p->service, p->service_port, 0);
+		failed = ct_create(p, SG_CT_HAIRPIN, &p->service, p->service_port);
 	if (failed)
 		return drop(skb, p, failed);
 	return back_to_sender(skb, p, endpoint);

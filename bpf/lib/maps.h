@@ -55,6 +55,15 @@ struct {
 } sg_backend SEC(".maps");
 
 struct {
+	PINNED(BPF_MAP_TYPE_HASH, 262144, struct sg_backend_live_key, __u32);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+} sg_backend_live SEC(".maps");
+
+struct {
+	PINNED(BPF_MAP_TYPE_LRU_HASH, 16384, struct sg_affinity_key, struct sg_affinity);
+} sg_affinity SEC(".maps");
+
+struct {
 	PINNED(BPF_MAP_TYPE_ARRAY, 1, __u32, struct sg_node);
 } sg_node SEC(".maps");
 

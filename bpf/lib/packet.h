@@ -17,6 +17,7 @@ struct packet {
 	__u32 line;                    /* where a drop was decided */
 	__u32 out_ifindex;
 	__u32 proxy_port;              /* redirect to this port, 0 = none */
+	__be32 via;                    /* the node whose port this connection came through, 0 = none */
 	__u16 at_endpoint;             /* the endpoint judged last: events belong to it */
 	__u16 at_direction;
 	__u16 src_endpoint;

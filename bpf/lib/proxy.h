@@ -151,7 +151,7 @@ VERIFIED_ONCE int track_proxy(struct packet *p, __u32 mark)
 	entry = ct_find(p, &p->tuple, FORWARD, SG_CT_PROXY);
 	if (entry && !(is_syn(p) && ct_closing(entry)))
 		return ct_touch(p, entry, 0);
-	return ct_create(p, SG_CT_PROXY, NULL, 0, 0);
+	return ct_create(p, SG_CT_PROXY, NULL, 0);
 }
 
 static __always_inline bool is_proxy_mark(__u32 mark)

@@ -5,6 +5,18 @@
 #include "conntrack.h"
 #include "rewrite.h"
 
+static __always_inline bool is_backend(const struct packet *p, __u32 service, const struct sg_addr *addr, __be16 port)
+{
+	struct sg_backend_live_key key = {
+		.service = service,
+		.addr = *addr,
+		.port = port,
+		.protocol = p->tuple.protocol,
+	};
+
+	return bpf_map_lookup_elem(&sg_backend_live, &key);
+}
+
 static __always_inline struct sg_backend *backend_at(__u32 service, __u32 slot)
 {
 	struct sg_backend_key key = { .service = service, .slot = slot };
@@ -12,18 +24,40 @@ static __always_inline struct sg_backend *backend_at(__u32 service, __u32 slot)
 	return bpf_map_lookup_elem(&sg_backend, &key);
 }
 
-/* The backend a connection was given. TCP stays with it as long as it lives; a datagram flow moves on when the backend
- * left its slot, for a client such as a resolver may use one port for ever. */
+/* The backend a connection was given. TCP stays with it as long as it lives; a datagram flow moves on when the service has
+ * it no longer, for a client such as a resolver may use one port for ever. */
 static __always_inline bool keeps_backend(struct packet *p, const struct sg_ct_entry *entry, const struct sg_service *service)
 {
-	struct sg_backend *backend;
-
 	if (is_syn(p) && (ct_closing(entry) || (entry->flags & SG_CT_FLAG_REPLIED)))
 		return false;
 	if (p->tuple.protocol == IPPROTO_TCP && !is_syn(p))
 		return true;
-	backend = backend_at(service->id, entry->slot);
-	return backend && v4(&backend->addr) == v4(&entry->nat) && backend->port == entry->nat_port;
+	return is_backend(p, service->id, &entry->nat, entry->nat_port);
+}
+
+/* The backend for a new connection: the client's last one where the service wants that, else any. */
+static __always_inline int choose_backend(struct packet *p, const struct sg_service *service, struct sg_affinity *chosen)
+{
+	struct sg_affinity_key key = { .service = service->id, .client = p->tuple.src };
+	struct sg_affinity *last = service->affinity_s ? bpf_map_lookup_elem(&sg_affinity, &key) : NULL;
+	struct sg_backend *backend;
+
+	if (last && p->now_ns - last->used_ns < service->affinity_s * SECOND &&
+	    is_backend(p, service->id, &last->addr, last->port)) {
+		chosen->addr = last->addr;
+		chosen->port = last->port;
+		last->used_ns = p->now_ns;
+		return 0;
+	}
+	backend = backend_at(service->id, bpf_get_prandom_u32() % service->count);
+	if (!backend)
+		return FAIL(p, DROP_NO_BACKEND);
+	chosen->addr = backend->addr;
+	chosen->port = backend->port;
+	chosen->used_ns = p->now_ns;
+	if (service->affinity_s)
+		bpf_map_update_elem(&sg_affinity, &key, chosen, BPF_ANY);
+	return 0;
 }
 
 /* 0 = nothing to do or done (p->translated), minus a drop reason otherwise. */
@@ -33,10 +67,7 @@ VERIFIED_ONCE int service_translate(struct __sk_buff *skb, struct packet *p)
 	struct sg_service *service;
 	struct sg_node *node = this_node();
 	struct sg_ct_entry *entry;
-	struct sg_backend *backend;
-	struct sg_addr to;
-	__be16 port;
-	__u32 slot;
+	struct sg_affinity to = {};
 	int failed;
 
 	if (!p || !node)
@@ -51,8 +82,8 @@ VERIFIED_ONCE int service_translate(struct __sk_buff *skb, struct packet *p)
 		return FAIL(p, DROP_NO_BACKEND);
 	entry = ct_find(p, &p->tuple, FORWARD, SG_CT_SERVICE);
 	if (entry && keeps_backend(p, entry, service)) {
-		to = entry->nat;
-		port = entry->nat_port;
+		to.addr = entry->nat;
+		to.port = entry->nat_port;
 		ct_touch(p, entry, 0);
 		if (p->has_l4 && (p->tcp_flags & TCP_ACK))
 			entry->flags |= SG_CT_FLAG_REPLIED; /* replies are not looked up here; an ACK tells of one */
@@ -60,20 +91,16 @@ VERIFIED_ONCE int service_translate(struct __sk_buff *skb, struct packet *p)
 		if (entry->flags & SG_CT_FLAG_FIN_FORWARD)
 			entry->expires_ns = p->now_ns + LIFETIME_SYN;
 	} else {
-		slot = bpf_get_prandom_u32() % service->count;
-		backend = backend_at(service->id, slot);
-		if (!backend)
-			return FAIL(p, DROP_NO_BACKEND);
-		to = backend->addr;
-		port = backend->port;
-		failed = ct_create(p, SG_CT_SERVICE, &to, port, slot);
+		failed = choose_backend(p, service, &to);
+		if (!failed)
+			failed = ct_create(p, SG_CT_SERVICE, &to.addr, to.port);
 		if (failed)
 			return failed;
 	}
 	p->service = p->tuple.dst;
 	p->service_port = p->tuple.dport;
 	p->translated = 1;
-	return rewrite(skb, p, DESTINATION, v4(&to), port);
+	return rewrite(skb, p, DESTINATION, v4(&to.addr), to.port);
 }
 
 /* Puts the frontend back when `p` answers a connection that was opened through one. */
@@ -100,4 +127,17 @@ VERIFIED_ONCE int host_service_restore(struct __sk_buff *skb, struct packet *p)
 	p->ct_status = SG_CT_REPLY;
 	ct_commit(p, entry, SG_CT_EGRESS);
 	return service_restore(skb, p);
+}
+
+/* Notes a connection that nobody judged where it was translated, so that its answers get their frontend back. */
+static __always_inline int track_frontend(struct packet *p)
+{
+	struct sg_ct_entry *entry;
+
+	if (!p->translated || p->icmp_error)
+		return 0;
+	entry = ct_find(p, &p->tuple, FORWARD, SG_CT_EGRESS);
+	if (entry && !is_syn(p))
+		return ct_touch(p, entry, 0);
+	return ct_create(p, SG_CT_EGRESS, &p->service, p->service_port);
 }

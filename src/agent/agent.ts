@@ -92,6 +92,7 @@ function calls(options: AgentOptions, parts: Parts, connection: ProxyConnection)
     connections: () => datapath.connections(),
     flushConnections: () => datapath.flushConnections(),
     kernelEndpoints: () => datapath.listEndpoints(),
+    kernelServices: () => datapath.listServices(),
     policy: () => ({ revision: engine.revision, rules: engine.rules() }),
     identities: () => identityModels(identities),
     addresses: () => addressModels(reconciler.ipcache),

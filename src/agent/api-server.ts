@@ -1,6 +1,6 @@
 import { rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { ConnectionRow, EndpointConfig, PolicyRow } from "../datapath/port.ts";
+import type { ConnectionRow, EndpointConfig, PolicyRow, ServiceFrontend } from "../datapath/port.ts";
 import type {
   EndpointChangeRequest,
   EndpointModel,
@@ -41,6 +41,7 @@ export interface AgentCalls {
   /** Returns how many there were. */
   flushConnections(): number;
   kernelEndpoints(): readonly EndpointConfig[];
+  kernelServices(): readonly ServiceFrontend[];
 }
 
 type Answer = readonly [status: number, body: unknown];
@@ -147,6 +148,7 @@ function kernel(calls: AgentCalls, method: string, [map]: readonly string[]): An
   if (method !== "GET") throw new ApiError(405, `${method} is not a call on /v1/bpf/${map}`);
   if (map === "ct") return [200, calls.connections()];
   if (map === "endpoint") return [200, calls.kernelEndpoints()];
+  if (map === "lb") return [200, calls.kernelServices()];
   throw new ApiError(404, `no such path: /v1/bpf/${map}`);
 }
 

@@ -20,6 +20,7 @@
  *   GET    /v1/bpf/ct                             -> ConnectionRow[]
  *   DELETE /v1/bpf/ct                             -> {flushed}
  *   GET    /v1/bpf/endpoint                       -> EndpointConfig[] in the kernel
+ *   GET    /v1/bpf/lb                             -> ServiceFrontend[] in the kernel
  *   GET    /v1/monitor                            -> stream of MonitorFrame, each u32 little-endian length + bytes
  */
 export interface IpamResponse {

@@ -200,7 +200,7 @@ export function watchHandlers(parts: WatchParts): Partial<Record<keyof KubeInput
     networkPolicies: policyHandler(parts, parts.networkPolicies),
     clusterNetworkPolicies: policyHandler(parts, parts.clusterNetworkPolicies),
     cidrGroups: cidrGroupHandler(parts),
-    ciliumNodes: marking(parts, "nodes"),
+    ciliumNodes: marking(parts, "nodes", "services"),
     services: marking(parts, "services"),
     // The API server's endpoints say which node is which.
     slices: marking(parts, "services", "nodes"),

@@ -12,7 +12,7 @@ import type { KubeInputs } from "./kube-inputs.ts";
 import { apiServerAddresses, nodeAddressesOf, nodeEntries } from "./node-addresses.ts";
 import type { AgentOptions } from "./options.ts";
 import { PolicyServices } from "./policy-services.ts";
-import { frontendKey, type NamedFrontend, serviceFrontends } from "./service-frontends.ts";
+import { frontendKey, type NamedFrontend, type ServiceNode, serviceFrontends } from "./service-frontends.ts";
 import type { StateDirectory } from "./state-directory.ts";
 
 const API_SERVER = { source: "reserved", key: "kube-apiserver", value: "" };
@@ -92,12 +92,22 @@ export class Derived {
     return syncCidrs(this.parts, this.parts.options.engine.outside(given));
   }
 
+  private serviceNodes(): ServiceNode[] {
+    return this.parts.inputs.ciliumNodes.list().flatMap((node) => {
+      const address = nodeAddressesOf(node)?.internal;
+      return address === undefined ? [] : [{ name: node.metadata.name, address }];
+    });
+  }
+
   private updateServices(): boolean {
     this.stale.services = false;
     const { inputs, options, state } = this.parts;
     const changed = this.policyServices.update(inputs.services.list(), inputs.slices.list());
     if (changed) this.stale.cidrs = true;
-    const { frontends, ids } = serviceFrontends(inputs.services.list(), inputs.slices.list(), this.serviceIds);
+    const { frontends, ids } = serviceFrontends(inputs.services.list(), inputs.slices.list(), this.serviceIds, {
+      nodes: this.serviceNodes(),
+      ownName: options.node.name,
+    });
     if (!equalJson(ids, this.serviceIds)) state.saveServiceIds(ids);
     this.serviceIds = ids;
     this.frontends = new Map(frontends.map((frontend) => [frontendKey(frontend), frontend]));

@@ -17,6 +17,14 @@ const slice = (name: string, ports: unknown, endpoints: unknown): KubeObject => 
   endpoints,
 });
 
+const CLUSTER = {
+  nodes: [
+    { name: "n1", address: "192.168.10.101" },
+    { name: "n2", address: "192.168.10.102" },
+  ],
+  ownName: "n1",
+};
+
 const DNS = service("dns", {
   clusterIP: "10.96.0.10",
   ports: [
@@ -38,7 +46,7 @@ const DNS_SLICE = slice(
 );
 
 test("every port and protocol is a frontend with its own target port and only ready backends", () => {
-  const { frontends } = serviceFrontends([DNS], [DNS_SLICE], {});
+  const { frontends } = serviceFrontends([DNS], [DNS_SLICE], {}, CLUSTER);
   expect(frontends).toMatchObject([
     {
       id: 1,
@@ -70,12 +78,13 @@ test("a service without endpoints is kept, a headless one is none", () => {
     ],
     [],
     {},
+    CLUSTER,
   );
   expect(frontends).toMatchObject([{ name: "empty", protocol: 6, backends: [] }]);
 });
 
 test("numbers stay with their frontends over restarts and changes", () => {
-  const first = serviceFrontends([DNS], [], { "10.96.0.10:53/6": 9 });
+  const first = serviceFrontends([DNS], [], { "10.96.0.10:53/6": 9 }, CLUSTER);
   expect(first.frontends.map(({ protocol, id }) => [protocol, id])).toEqual([
     [17, 1],
     [6, 9],
@@ -84,6 +93,63 @@ test("numbers stay with their frontends over restarts and changes", () => {
     [service("new", { clusterIP: "10.96.0.2", ports: [{ port: 80 }] }), DNS],
     [],
     first.ids,
+    CLUSTER,
   );
   expect(second.frontends.map(({ id }) => id)).toEqual([2, 1, 9]);
+});
+
+const WEB_SLICE = slice(
+  "web",
+  [{ port: 8080 }],
+  [
+    { addresses: ["172.20.1.5"], nodeName: "n1" },
+    { addresses: ["172.20.2.5"], nodeName: "n2" },
+  ],
+);
+const web = (spec: object) =>
+  service("web", { clusterIP: "10.96.0.8", ports: [{ port: 80, nodePort: 30080 }], ...spec });
+const shown = (spec: object, ...slices: KubeObject[]) =>
+  serviceFrontends([web(spec)], slices.length === 0 ? [WEB_SLICE] : slices, {}, CLUSTER).frontends.map(
+    ({ type, address, port, backends }) =>
+      `${type} ${address}:${port} ${backends.map((backend) => backend.address).join(",")}`,
+  );
+
+test("a port of the nodes stands for the service at every node", () => {
+  expect(shown({})).toEqual([
+    "ClusterIP 10.96.0.8:80 172.20.1.5,172.20.2.5",
+    "NodePort 192.168.10.101:30080 172.20.1.5,172.20.2.5",
+    "NodePort 192.168.10.102:30080 172.20.1.5,172.20.2.5",
+  ]);
+});
+
+test("traffic policies keep connections to the node that they come to", () => {
+  expect(shown({ externalTrafficPolicy: "Local" })).toEqual([
+    "ClusterIP 10.96.0.8:80 172.20.1.5,172.20.2.5",
+    "NodePort 192.168.10.101:30080 172.20.1.5",
+    "NodePort 192.168.10.102:30080 172.20.2.5",
+  ]);
+  expect(shown({ internalTrafficPolicy: "Local" })[0]).toBe("ClusterIP 10.96.0.8:80 172.20.1.5");
+});
+
+test("backends that are ending serve while there is no other", () => {
+  const ending = { ready: false, serving: true, terminating: true };
+  const endpoints = (...conditions: object[]) =>
+    slice(
+      "web",
+      [{ port: 8080 }],
+      conditions.map((each, index) => ({ addresses: [`172.20.1.${index}`], conditions: each })),
+    );
+  const first = (...conditions: object[]) => shown({}, endpoints(...conditions))[0];
+  expect(first(ending, { ready: true })).toBe("ClusterIP 10.96.0.8:80 172.20.1.1");
+  expect(first(ending, { ready: false, serving: false, terminating: true })).toBe("ClusterIP 10.96.0.8:80 172.20.1.0");
+  expect(first({ ready: false })).toBe("ClusterIP 10.96.0.8:80 ");
+});
+
+test("session affinity has its time, three hours where none is given", () => {
+  const seconds = (spec: object) => serviceFrontends([web(spec)], [], {}, CLUSTER).frontends[0]?.affinitySeconds;
+  expect([
+    seconds({}),
+    seconds({ sessionAffinity: "ClientIP" }),
+    seconds({ sessionAffinity: "ClientIP", sessionAffinityConfig: { clientIP: { timeoutSeconds: 9 } } }),
+  ]).toEqual([0, 10_800, 9]);
 });

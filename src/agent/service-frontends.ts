@@ -6,6 +6,7 @@ const PROTOCOLS: Readonly<Record<string, number>> = { TCP: 6, UDP: 17, SCTP: 132
 interface ServicePort {
   readonly name?: string;
   readonly port: number;
+  readonly nodePort?: number;
   readonly protocol?: string;
 }
 
@@ -17,7 +18,24 @@ interface SlicePort {
 
 interface SliceEndpoint {
   readonly addresses?: readonly string[];
-  readonly conditions?: { readonly ready?: boolean };
+  readonly nodeName?: string;
+  readonly conditions?: { readonly ready?: boolean; readonly serving?: boolean; readonly terminating?: boolean };
+}
+
+interface ServiceSpec {
+  readonly clusterIP?: string;
+  readonly clusterIPs?: readonly string[];
+  readonly ports?: readonly ServicePort[];
+  readonly sessionAffinity?: string;
+  readonly sessionAffinityConfig?: { readonly clientIP?: { readonly timeoutSeconds?: number } };
+  readonly internalTrafficPolicy?: string;
+  readonly externalTrafficPolicy?: string;
+}
+
+/** A node whose ports may stand for services. */
+export interface ServiceNode {
+  readonly name: string;
+  readonly address: string;
 }
 
 /** A frontend before it has its number, and the service it belongs to. */
@@ -26,33 +44,48 @@ export interface NamedFrontend extends ServiceFrontend {
   readonly name: string;
 }
 
+type Unnumbered = Omit<NamedFrontend, "id">;
+
+/** Kubernetes' own default, in seconds. */
+const AFFINITY_SECONDS = 10_800;
+
 /** Key of a frontend that stays the same over restarts. */
 export function frontendKey(frontend: Pick<ServiceFrontend, "address" | "port" | "protocol">): string {
   return `${frontend.address}:${frontend.port}/${frontend.protocol}`;
 }
 
-function clusterAddresses(service: KubeObject): readonly string[] {
-  const spec = service.spec as { clusterIP?: string; clusterIPs?: readonly string[] } | undefined;
-  const addresses = spec?.clusterIPs ?? (spec?.clusterIP === undefined ? [] : [spec.clusterIP]);
+function clusterAddresses({ clusterIPs, clusterIP }: ServiceSpec): readonly string[] {
+  const addresses = clusterIPs ?? (clusterIP === undefined ? [] : [clusterIP]);
   return addresses.filter((address) => /^\d+(\.\d+){3}$/.test(address));
 }
 
-function backendsOf(slices: readonly KubeObject[], port: ServicePort): ServiceFrontend["backends"] {
-  const found = new Map<string, { address: string; port: number }>();
+/** Those that are ready; where none is, those that are ending and still serve. `nodeName` = on that node alone. */
+function backendsOf(
+  slices: readonly KubeObject[],
+  port: ServicePort,
+  nodeName: string | undefined,
+): ServiceFrontend["backends"] {
+  const ready = new Map<string, { address: string; port: number }>();
+  const ending = new Map<string, { address: string; port: number }>();
   for (const slice of slices) {
     const target = ((slice.ports as readonly SlicePort[] | null | undefined) ?? []).find(
       (candidate) =>
         (candidate.name ?? "") === (port.name ?? "") && (candidate.protocol ?? "TCP") === (port.protocol ?? "TCP"),
     );
     if (target?.port === undefined) continue;
-    for (const endpoint of (slice.endpoints as readonly SliceEndpoint[] | null | undefined) ?? []) {
-      if (endpoint.conditions?.ready === false) continue;
-      for (const address of endpoint.addresses ?? []) {
-        found.set(`${address}:${target.port}`, { address, port: target.port });
-      }
+    for (const { addresses = [], conditions = {}, nodeName: where } of endpointsOf(slice)) {
+      if (nodeName !== undefined && where !== nodeName) continue;
+      const { ready: isReady = true, serving = isReady, terminating = false } = conditions;
+      const group = isReady ? ready : serving && terminating ? ending : undefined;
+      for (const address of addresses) group?.set(`${address}:${target.port}`, { address, port: target.port });
     }
   }
+  const found = ready.size > 0 ? ready : ending;
   return [...found.values()].sort((a, b) => (`${a.address}:${a.port}` < `${b.address}:${b.port}` ? -1 : 1));
+}
+
+function endpointsOf(slice: KubeObject): readonly SliceEndpoint[] {
+  return (slice.endpoints as readonly SliceEndpoint[] | null | undefined) ?? [];
 }
 
 /** By `namespace/name` of the service. */
@@ -70,32 +103,52 @@ export function slicesByService(slices: readonly KubeObject[]): Map<string, Kube
   return groups;
 }
 
+/** All frontends of one service: its own addresses, and its ports of every node. */
+function frontendsOf(
+  service: KubeObject,
+  slices: readonly KubeObject[],
+  nodes: readonly ServiceNode[],
+  ownName: string,
+): Unnumbered[] {
+  const spec = (service.spec ?? {}) as ServiceSpec;
+  const { name, namespace = "" } = service.metadata;
+  const affinitySeconds =
+    spec.sessionAffinity === "ClientIP"
+      ? (spec.sessionAffinityConfig?.clientIP?.timeoutSeconds ?? AFFINITY_SECONDS)
+      : 0;
+  const insideOnly = spec.internalTrafficPolicy === "Local" ? ownName : undefined;
+  const isOutsideLocal = spec.externalTrafficPolicy === "Local";
+  return (spec.ports ?? []).flatMap((port) => {
+    const base = { protocol: PROTOCOLS[port.protocol ?? "TCP"] ?? 0, affinitySeconds, namespace, name };
+    const inside = clusterAddresses(spec).map((address): Unnumbered => {
+      const backends = backendsOf(slices, port, insideOnly);
+      return { ...base, type: "ClusterIP", address, port: port.port, backends };
+    });
+    if (port.nodePort === undefined) return inside;
+    const { nodePort } = port;
+    const outside = nodes.map((node): Unnumbered => {
+      const backends = backendsOf(slices, port, isOutsideLocal ? node.name : undefined);
+      return { ...base, type: "NodePort", address: node.address, port: nodePort, backends };
+    });
+    return [...inside, ...outside];
+  });
+}
+
 /**
- * The cluster-internal frontends of all services: one for each IPv4 cluster address and port, with the ready endpoints.
- * A port without any is kept with no backend, which drops: it must not fall through to the network.
- * `ids` numbers the frontends and grows; numbers of frontends that are gone are given up.
+ * The frontends of all services, each with a number that it keeps: `ids` are those of before, by `frontendKey`. `nodes` are all
+ * of the cluster, whose ports stand for services of the type NodePort; `ownName` is this node.
  */
 export function serviceFrontends(
   services: readonly KubeObject[],
   slices: readonly KubeObject[],
   ids: Readonly<Record<string, number>>,
+  { nodes, ownName }: { readonly nodes: readonly ServiceNode[]; readonly ownName: string },
 ): { readonly frontends: readonly NamedFrontend[]; readonly ids: Readonly<Record<string, number>> } {
   const groups = slicesByService(slices);
   const kept: Record<string, number> = {};
   const found = services.flatMap((service) => {
-    const name = service.metadata.name;
-    const namespace = service.metadata.namespace ?? "";
-    const ports = (service.spec as { ports?: readonly ServicePort[] } | undefined)?.ports ?? [];
-    return clusterAddresses(service).flatMap((address) =>
-      ports.map((port) => ({
-        address,
-        port: port.port,
-        protocol: PROTOCOLS[port.protocol ?? "TCP"] ?? 0,
-        backends: backendsOf(groups.get(`${namespace}/${name}`) ?? [], port),
-        namespace,
-        name,
-      })),
-    );
+    const { name, namespace = "" } = service.metadata;
+    return frontendsOf(service, groups.get(`${namespace}/${name}`) ?? [], nodes, ownName);
   });
   const taken = new Set<number>();
   for (const frontend of found) {

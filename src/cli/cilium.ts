@@ -2,7 +2,7 @@ import type { EndpointModel, EndpointOptions, IdentityModel, PolicyModel } from 
 import type { ConnectionRow, EndpointConfig, PolicyRow, ServiceFrontend } from "../datapath/port.ts";
 import { getJson, sendJson } from "./cilium/agent-client.ts";
 import { endpointJson, endpointTable, findEndpoint } from "./cilium/endpoint.ts";
-import { connectionsText, kernelEndpointsText, policyMapText } from "./cilium/maps.ts";
+import { connectionsText, kernelEndpointsText, loadBalancerText, policyMapText } from "./cilium/maps.ts";
 import { MONITOR_FLAGS, monitor } from "./cilium/monitor.ts";
 import { optionsText, parseOption } from "./cilium/options.ts";
 import {
@@ -205,6 +205,7 @@ const COMMANDS: readonly Command[] = [
     "/v1/bpf/endpoint",
     kernelEndpointsText,
   ),
+  show<readonly ServiceFrontend[]>("bpf lb list", "List load-balancing configuration", "/v1/bpf/lb", loadBalancerText),
   show<readonly ServiceFrontend[]>("service list", "List services & associated backends", "/v1/service", serviceTable),
   show<HealthModel>("status", "Display status of daemon", "/v1/healthz", statusText),
   {

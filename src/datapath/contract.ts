@@ -150,11 +150,20 @@ function tableTests(under: UnderTest): void {
       address: "10.96.0.9",
       port: 80,
       protocol: 6,
+      type: "ClusterIP",
+      affinitySeconds: 0,
       backends: [{ address: "172.20.1.10", port: 8080 }],
-    };
-    under.subject.datapath.setServices([service]);
-    under.subject.datapath.setServices([service]);
-    under.subject.datapath.setServices([]);
+    } as const;
+    const other = { ...service, id: 2, address: "192.168.10.101", type: "NodePort", affinitySeconds: 60 } as const;
+    const { datapath } = under.subject;
+    datapath.setServices([service, other]);
+    datapath.setServices([service, other]);
+    expect(datapath.listServices()).toEqual([service, other]);
+    const moved = { ...other, backends: [{ address: "172.20.1.11", port: 8080 }] };
+    datapath.setServices([moved]);
+    expect(datapath.listServices()).toEqual([moved]);
+    datapath.setServices([]);
+    expect(datapath.listServices()).toEqual([]);
   });
 }
 

@@ -41,6 +41,10 @@ export interface ServiceFrontend {
   readonly port: number;
   /** IANA protocol number. */
   readonly protocol: number;
+  /** An address of the service's own, or a port of a node. */
+  readonly type: "ClusterIP" | "NodePort";
+  /** How long a client stays with its backend after its last connection; 0 = no affinity. */
+  readonly affinitySeconds: number;
   readonly backends: readonly { readonly address: string; readonly port: number }[];
 }
 
@@ -114,8 +118,10 @@ export interface Datapath {
   upsertIpcache(prefix: string, entry: IpcacheEntry): void;
   deleteIpcache(prefix: string): void;
   listIpcache(): ReadonlyMap<string, IpcacheEntry>;
-  /** Replaces all services; unchanged ones are not touched. */
+  /** Replaces all services; unchanged ones are not touched, and connections in being keep their backends. */
   setServices(services: readonly ServiceFrontend[]): void;
+  /** The services that the kernel has; the backends by their slots. */
+  listServices(): readonly ServiceFrontend[];
   /**
    * Which packets of an established connection make trace events: every one, or (false, as at the start) those that
    * Cilium's monitor aggregation "medium" keeps: TCP flags that are new in their direction, FIN, RST, else one in 5 s.

@@ -17,13 +17,15 @@ function unsupported(field: string, value: unknown, mend: string): FieldError {
 function serviceErrors(service: Fields): FieldError[] {
   const spec = fields(service["spec"]);
   const errors: FieldError[] = [];
-  const { type = "ClusterIP", sessionAffinity = "None", externalIPs } = spec;
-  if (type !== "ClusterIP") {
-    errors.push(unsupported("spec.type", type, "services have a cluster address only; use ClusterIP"));
-  }
-  if (sessionAffinity !== "None") {
-    errors.push(unsupported("spec.sessionAffinity", sessionAffinity, "each connection gets any backend; use None"));
-  }
+  const { type = "ClusterIP", externalIPs } = spec;
+  if (type === "LoadBalancer")
+    errors.push(
+      unsupported("spec.type", type, "there is no load balancer that would give it an address; use NodePort"),
+    );
+  if (type === "ExternalName")
+    errors.push(
+      unsupported("spec.type", type, "names outside the cluster are not resolved; use ClusterIP with an EndpointSlice"),
+    );
   if (Array.isArray(externalIPs) && externalIPs.length > 0) {
     errors.push(unsupported("spec.externalIPs", externalIPs, "remove it"));
   }

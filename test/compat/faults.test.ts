@@ -127,7 +127,7 @@ test("a rollout restart of the proxies ends each process and shows the next one"
 });
 
 test("what nothing here would act on is refused by name", async () => {
-  const node = await lab.sh('kubectl patch svc deathstar -p \'{"spec":{"type":"NodePort"}}\'');
+  const node = await lab.sh('kubectl patch svc deathstar -p \'{"spec":{"type":"LoadBalancer"}}\'');
   expect([node.code, node.stderr]).toEqual([1, expect.stringContaining("spec.type: Unsupported value")]);
   const terminal = await lab.sh("kubectl run t --rm -i --image=busybox --restart=Never -- sh");
   expect([terminal.code, terminal.stderr]).toEqual([1, expect.stringContaining("spec.containers[0].stdin")]);

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { ServiceFrontend } from "../../src/datapath/port.ts";
 import {
   ALLOW_ALL,
   entry,
@@ -15,6 +16,10 @@ import {
 
 const TCP = 6;
 const UDP = 17;
+/** curl's exit code. */
+const REFUSED = 7;
+/** curl would wait for so long before it gave up. */
+const PATIENCE_MS = 1000;
 const VIP = "10.96.0.50";
 
 let lab: Lab;
@@ -22,15 +27,32 @@ let a: Pod; // node 1, client
 let b: Pod; // node 1, backend
 let c: Pod; // node 2, backend
 
+const NODE_PORT = 30_080;
+
 const setPolicy = (pod: Pod, ...args: Parameters<typeof policy>) => pod.node.call("setPolicy", pod.id, policy(...args));
 const curl = (from: Pod, url: string) => from.run(`curl -s -S --connect-timeout 1 -m 2 ${url}`);
 const ends = (...pods: Pod[]) => pods.map((pod) => ({ address: pod.address, port: 8080 }));
 
-async function setServices(...backends: { address: string; port: number }[]): Promise<void> {
-  const services = [
-    { id: 1, address: VIP, port: 80, protocol: TCP, backends },
-    { id: 2, address: VIP, port: 53, protocol: UDP, backends },
-    { id: 3, address: "10.96.0.1", port: 443, protocol: TCP, backends: [{ address: "192.168.10.101", port: 6443 }] },
+type Backend = { address: string; port: number };
+
+async function setServices(backends: readonly Backend[], affinitySeconds = 0): Promise<void> {
+  const inside = { type: "ClusterIP", affinitySeconds, backends } as const;
+  const outside = { type: "NodePort", affinitySeconds, port: NODE_PORT, backends } as const;
+  const services: ServiceFrontend[] = [
+    { id: 1, address: VIP, port: 80, protocol: TCP, ...inside },
+    { id: 2, address: VIP, port: 53, protocol: UDP, ...inside },
+    {
+      ...inside,
+      id: 3,
+      address: "10.96.0.1",
+      port: 443,
+      protocol: TCP,
+      backends: [{ address: "192.168.10.101", port: 6443 }],
+    },
+    ...lab.nodes.flatMap(({ config: { address } }, index) => [
+      { ...outside, id: 4 + 2 * index, address, protocol: TCP },
+      { ...outside, id: 5 + 2 * index, address, protocol: UDP },
+    ]),
   ];
   for (const node of lab.nodes) await node.call("setServices", services);
 }
@@ -52,7 +74,7 @@ afterAll(() => lab?.close());
 
 describe("a service", () => {
   it("reaches all its backends, and the client sees only the service", async () => {
-    await setServices(...ends(b, c));
+    await setServices(ends(b, c));
     const seen = new Set<string>();
     for (let i = 0; i < 24; i++) seen.add(curl(a, `http://${VIP}/`).stdout);
     expect([...seen].sort()).toEqual([`102 ${a.address}`, `103 ${a.address}`]);
@@ -63,18 +85,18 @@ describe("a service", () => {
     expect(new Set(answered.map((event) => event.from))).toEqual(new Set([VIP]));
   });
   it("carries UDP, fragments and port unreachable included", async () => {
-    await setServices(...ends(b, c));
+    await setServices(ends(b, c));
     for (let i = 0; i < 4; i++) {
       expect(a.run(`${probe} udp ${VIP} 53 3`).stdout.trim()).toBe(`3 ${VIP}`);
       expect(a.run(`${probe} udp ${VIP} 53 4000`).stdout.trim()).toBe(`4000 ${VIP}`);
     }
-    await setServices({ address: b.address, port: 9 });
+    await setServices([{ address: b.address, port: 9 }]);
     expect(a.run(`${probe} udp ${VIP} 53 1`).stdout.trim()).toBe("error ECONNREFUSED");
-    await setServices({ address: c.address, port: 9 });
+    await setServices([{ address: c.address, port: 9 }]);
     expect(a.run(`${probe} udp ${VIP} 53 1`).stdout.trim()).toBe("error ECONNREFUSED");
   });
   it("is judged by its backend's identity and port", async () => {
-    await setServices(...ends(c));
+    await setServices(ends(c));
     await setPolicy(a, [entry({ direction: "egress", identity: 1003, protocol: TCP, port: 8080, portPrefix: 16 })]);
     expect(curl(a, `http://${VIP}/`).stdout).toBe(`103 ${a.address}`);
     await setPolicy(a, [entry({ direction: "egress", identity: 1003, protocol: TCP, port: 80, portPrefix: 16 })]);
@@ -82,21 +104,23 @@ describe("a service", () => {
     await setPolicy(a, ALLOW_ALL, [], false);
   });
   it("reaches the client's own pod, past policy", async () => {
-    await setServices(...ends(a));
+    await setServices(ends(a));
     await setPolicy(a, []);
     expect(curl(a, `http://${VIP}/`).stdout).toBe("101 169.254.42.1");
     await setPolicy(a, ALLOW_ALL, [], false);
   });
-  it("drops with 158 when it has no backend, and on ports that it has not", async () => {
-    await setServices();
+  it("refuses at once when it has no backend, and on ports that it has not: drop reason 158", async () => {
+    await setServices([]);
     await a.node.call("events");
-    curl(a, `http://${VIP}/`);
-    curl(a, `http://${VIP}:81/`);
+    const started = Date.now();
+    expect([curl(a, `http://${VIP}/`).status, curl(a, `http://${VIP}:81/`).status]).toEqual([REFUSED, REFUSED]);
+    expect(a.run(`${probe} udp ${VIP} 53 3`).stdout.trim()).toBe("error ECONNREFUSED");
+    expect(Date.now() - started).toBeLessThan(PATIENCE_MS);
     const drops = await eventsOf(a.node, (event) => event.type === 1 && event.subtype === 158);
-    expect(new Set(drops.map((event) => event.dport))).toEqual(new Set([80, 81]));
+    expect(new Set(drops.map((event) => event.dport))).toEqual(new Set([53, 80, 81]));
   });
   it("serves the node itself: pods here and there, and a port of its own", async () => {
-    await setServices(...ends(b, c));
+    await setServices(ends(b, c));
     const { router } = a.node.config;
     const seen = new Set<string>();
     for (let i = 0; i < 24; i++) seen.add(inNetns(a.node.netns, `curl -s -m 2 http://${VIP}/`).stdout);
@@ -110,5 +134,90 @@ describe("a service", () => {
     expect(inNetns(c.node.netns, "curl -s -m 2 http://10.96.0.1:443/").stdout).toBe(`1 ${c.node.config.router}`);
     expect(curl(a, "http://10.96.0.1:443/").stdout).toBe(`1 ${a.address}`);
     expect(curl(c, "http://10.96.0.1:443/").stdout).toBe(`1 ${c.address}`);
+  });
+});
+
+describe("session affinity", () => {
+  const seen = (pod: Pod, count = 12) =>
+    new Set(Array.from({ length: count }, () => curl(pod, `http://${VIP}/`).stdout.split(" ")[0]));
+
+  it("keeps a client at its backend while that is one, whatever comes and goes beside it", async () => {
+    await setServices(ends(b, c), 60);
+    const [first] = seen(a, 1);
+    expect([...seen(a)]).toEqual([first]);
+    const chosen = first === "102" ? b : c;
+    await setServices(
+      [{ address: "172.20.1.2", port: 8080 }, ...ends(chosen), { address: "172.20.1.99", port: 8080 }],
+      60,
+    );
+    expect([...seen(a)]).toEqual([first]);
+    await setServices(ends(chosen === b ? c : b), 60);
+    expect([...seen(a)]).not.toEqual([first]);
+  });
+
+  it("ends with its time", async () => {
+    await setServices(ends(b, c), 1);
+    const backends = new Set<string | undefined>();
+    for (let round = 0; round < 8; round++) {
+      for (const one of seen(a, 1)) backends.add(one);
+      await sleep(1100);
+    }
+    expect(backends.size).toBe(2);
+  });
+});
+
+describe("a node's port", () => {
+  const world = (command: string) => inNetns(lab.fabric, command).stdout.trim();
+  const [here, there] = [() => lab.nodes[0].config.address, () => lab.nodes[1].config.address];
+  const get = (address: string) => world(`curl -s -S --connect-timeout 1 -m 2 http://${address}:${NODE_PORT}/`);
+  const CLIENT = "192.168.10.1";
+
+  it("leads from outside to backends of its node and of others, which see the client's own address", async () => {
+    for (const pod of [a, b, c]) await setPolicy(pod, ALLOW_ALL, [], false);
+    await setServices(ends(b));
+    expect([get(here()), get(there())]).toEqual([`102 ${CLIENT}`, `102 ${CLIENT}`]);
+    await setServices(ends(c));
+    expect([get(here()), get(there())]).toEqual([`103 ${CLIENT}`, `103 ${CLIENT}`]);
+  });
+
+  it("carries UDP and much data", async () => {
+    await setServices(ends(c));
+    expect(world(`${probe} udp ${here()} ${NODE_PORT} 3`)).toBe(`3 ${here()}`);
+    expect(world(`curl -s -m 5 http://${here()}:${NODE_PORT}/bulk | wc -c`)).toBe(String(4 << 20));
+  });
+
+  it("is judged at the backend, by the client's identity and the backend's port", async () => {
+    await setServices(ends(c));
+    const allow = (identity: number, port: number) =>
+      setPolicy(c, [entry({ direction: "egress" }), entry({ identity, protocol: TCP, port, portPrefix: 16 })]);
+    await allow(2, 8080);
+    expect(get(here())).toBe(`103 ${CLIENT}`);
+    await allow(6, 8080);
+    expect(get(here())).toBe("");
+    await allow(2, NODE_PORT);
+    expect(get(here())).toBe("");
+    const dropped = await eventsOf(c.node, (event) => event.type === 1 && event.subtype === 133);
+    expect(new Set(dropped.map((event) => [event.src, event.from, event.dport].join(" ")))).toEqual(
+      new Set([`2 ${CLIENT} 8080`]),
+    );
+    await setPolicy(c, ALLOW_ALL, [], false);
+  });
+
+  it("leads from pods and from nodes, whichever node is named", async () => {
+    await setServices(ends(b, c));
+    const url = (address: string) => `http://${address}:${NODE_PORT}/`;
+    for (const address of [here(), there()]) {
+      expect(curl(a, url(address)).stdout).toMatch(/^10[23] 172\.20\.1\.10$/);
+      expect(inNetns(a.node.netns, `curl -s -m 2 ${url(address)}`).stdout).toMatch(/^10[23] /);
+    }
+  });
+
+  it("is no way for a pod to pass for the world", async () => {
+    // Only nodes may bring strangers: what a pod wraps itself never leaves it.
+    await setServices(ends(c));
+    await setPolicy(c, [entry({ direction: "egress" }), entry({ identity: 2 })]);
+    expect(curl(a, `http://${c.address}:8080/`).status).toBe(28);
+    expect(curl(a, `http://${there()}:${NODE_PORT}/`).status).toBe(28);
+    await setPolicy(c, ALLOW_ALL, [], false);
   });
 });

@@ -268,8 +268,17 @@ describe("a dead agent", () => {
     expect(curl(c, `http://${b.address}/`).status).toBe(28);
     const took = await b.node.start();
     expect(took).toBeLessThan(2000);
-    const rows = await b.node.call<string[]>("dumpPolicy", b.id);
-    expect(rows).toContain("Allow Ingress 1001 80/TCP proxy NONE precedence 1 cookie 42");
+    const rows = await b.node.call<object[]>("dumpPolicy", b.id);
+    const kept = {
+      deny: false,
+      direction: "ingress",
+      identity: 1001,
+      protocol: TCP,
+      port: 80,
+      portPrefix: 16,
+      cookie: 42,
+    };
+    expect(rows).toContainEqual(expect.objectContaining(kept));
     expect((await b.node.call<{ id: number }[]>("listEndpoints")).map((one) => one.id).sort()).toEqual([101, 102]);
     expect(curl(a, `http://${b.address}/`).stdout).toContain("102");
     expect(curl(c, `http://${b.address}/`).status).toBe(28);

@@ -82,6 +82,10 @@ export class MemoryDatapath implements Datapath {
     this.sim.setServices(services);
   }
 
+  listServices(): readonly ServiceFrontend[] {
+    return this.sim.listServices();
+  }
+
   traceEveryPacket(every: boolean): void {
     this.sim.traceEveryPacket(every);
   }

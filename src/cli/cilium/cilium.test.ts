@@ -65,7 +65,14 @@ const ANSWERS: Readonly<Record<string, unknown>> = {
     { cidr: "0.0.0.0/0", identity: 2, tunnel: "0.0.0.0" },
   ],
   "/v1/service": [
-    { id: 1, address: "10.96.0.10", port: 53, protocol: 17, backends: [{ address: "172.20.1.5", port: 53 }] },
+    {
+      id: 1,
+      address: "10.96.0.10",
+      port: 53,
+      protocol: 17,
+      type: "ClusterIP",
+      backends: [{ address: "172.20.1.5", port: 53 }],
+    },
   ],
   "/v1/endpoint/871/policy": [
     { deny: true, direction: "ingress", identity: 0, protocol: 0, port: 0, portPrefix: 0, proxyPort: 0, authType: 0 },

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { PolicyRow } from "../../datapath/port.ts";
-import { connectionsText, kernelEndpointsText, policyMapText } from "./maps.ts";
+import { connectionsText, kernelEndpointsText, loadBalancerText, policyMapText } from "./maps.ts";
 
 const ENTRY: PolicyRow = {
   deny: false,
@@ -75,4 +75,23 @@ it("shows the kernel's endpoints", () => {
   expect(kernelEndpointsText([endpoint])).toContain(
     "172.20.1.20:0   id=871   sec_id=318   ifindex=12  mac=AA:BB:CC:00:00:01 nodemac=AA:BB:CC:00:00:02",
   );
+});
+
+it("shows the kernel's services, slot by slot", () => {
+  const service = {
+    id: 3,
+    address: "192.168.10.101",
+    port: 30_080,
+    protocol: 6,
+    type: "NodePort",
+    affinitySeconds: 60,
+    backends: [{ address: "172.20.1.5", port: 8080 }],
+  } as const;
+  const lines = loadBalancerText([service]).split("\n");
+  expect(lines.map((line) => line.trim().split(/ {2,}/))).toEqual([
+    ["SERVICE ADDRESS", "BACKEND ADDRESS (REVNAT_ID) (SLOT)"],
+    ["192.168.10.101:30080/TCP (0)", "0.0.0.0:0 (3) (0) [NodePort, sessionAffinity]"],
+    ["192.168.10.101:30080/TCP (1)", "172.20.1.5:8080/TCP (3) (1)"],
+    [""],
+  ]);
 });

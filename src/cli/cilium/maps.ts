@@ -1,5 +1,5 @@
 import type { IdentityModel } from "../../agent/api.ts";
-import type { ConnectionRow, EndpointConfig, PolicyRow } from "../../datapath/port.ts";
+import type { ConnectionRow, EndpointConfig, PolicyRow, ServiceFrontend } from "../../datapath/port.ts";
 import { AuthType } from "../../policy/column.ts";
 import { table } from "./endpoint.ts";
 
@@ -113,4 +113,20 @@ export function kernelEndpointsText(endpoints: readonly EndpointConfig[]): strin
       `id=${String(id).padEnd(5)} sec_id=${String(identity).padEnd(5)} ifindex=${String(ifindex).padEnd(3)} mac=${mac.toUpperCase()} nodemac=${hostMac.toUpperCase()}`,
     ]);
   return table([["IP ADDRESS", "LOCAL ENDPOINT INFO"], ...rows]);
+}
+
+/** `cilium bpf lb list`: slot 0 is the frontend itself. */
+export function loadBalancerText(services: readonly ServiceFrontend[]): string {
+  const rows = services.flatMap(({ id, address, port, protocol, type, affinitySeconds, backends }) => {
+    const frontend = (slot: number) => `${address}:${port}/${protocolText(protocol)} (${slot})`;
+    const flags = [type, ...(affinitySeconds > 0 ? ["sessionAffinity"] : [])].join(", ");
+    return [
+      [frontend(0), `0.0.0.0:0 (${id}) (0) [${flags}]`],
+      ...backends.map((backend, slot) => [
+        frontend(slot + 1),
+        `${backend.address}:${backend.port}/${protocolText(protocol)} (${id}) (${slot + 1})`,
+      ]),
+    ];
+  });
+  return table([["SERVICE ADDRESS", "BACKEND ADDRESS (REVNAT_ID) (SLOT)"], ...rows]);
 }

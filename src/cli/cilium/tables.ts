@@ -58,7 +58,7 @@ export function serviceTable(services: readonly ServiceFrontend[]): string {
       );
       const [first = "", ...others] = backends;
       const frontend = `${service.address}:${service.port}/${protocol}`;
-      return [[String(service.id), frontend, "ClusterIP", first], ...others.map((backend) => ["", "", "", backend])];
+      return [[String(service.id), frontend, service.type, first], ...others.map((backend) => ["", "", "", backend])];
     });
   return table([["ID", "Frontend", "Service Type", "Backend"], ...rows]);
 }

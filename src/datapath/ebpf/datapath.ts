@@ -24,7 +24,7 @@ import { type LoadedObject, loadObject, type MapName } from "./object.ts";
 import { deletePolicy, swapPolicy } from "./policy.ts";
 import { policyRows } from "./policy-rows.ts";
 import { readRing } from "./ring.ts";
-import { replaceServices } from "./services.ts";
+import { listServices, replaceServices, type ServiceMaps } from "./services.ts";
 
 export interface EbpfOptions {
   /** A directory on a bpffs; maps are pinned below it, in a folder named after the layout's version. */
@@ -184,7 +184,19 @@ class EbpfDatapath implements Datapath {
   }
 
   setServices(services: Parameters<Datapath["setServices"]>[0]): void {
-    replaceServices(this.#map("sg_service"), this.#map("sg_backend"), services);
+    replaceServices(this.#serviceMaps, services);
+  }
+
+  listServices() {
+    return listServices(this.#serviceMaps);
+  }
+
+  get #serviceMaps(): ServiceMaps {
+    return {
+      services: this.#map("sg_service"),
+      backends: this.#map("sg_backend"),
+      live: this.#map("sg_backend_live"),
+    };
   }
 
   onEvents(receive: EventBatch): () => void {

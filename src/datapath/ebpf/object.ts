@@ -24,6 +24,7 @@ const MAPS = {
   sg_ipcache: [LAYOUT.sg_ipcache_key.size, LAYOUT.sg_remote.size],
   sg_policy: [4, 4],
   sg_service: [LAYOUT.sg_service_key.size, LAYOUT.sg_service.size],
+  sg_backend_live: [LAYOUT.sg_backend_live_key.size, 4],
   sg_backend: [LAYOUT.sg_backend_key.size, LAYOUT.sg_backend.size],
   sg_node: [4, LAYOUT.sg_node.size],
   sg_conntrack: [LAYOUT.sg_ct_key.size, LAYOUT.sg_ct_entry.size],

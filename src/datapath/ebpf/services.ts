@@ -1,6 +1,6 @@
-/** ClusterIPs in the kernel: only what changed is written, backends before the frontend that counts them. */
+/** Services in the kernel: only what changed is written, backends before the frontend that counts them. */
 import type { ServiceFrontend } from "../port.ts";
-import { writeAddress } from "./address.ts";
+import { readAddress, writeAddress } from "./address.ts";
 import { LAYOUT } from "./layout.ts";
 import type { KernelMap } from "./map.ts";
 
@@ -8,6 +8,18 @@ const KEY = LAYOUT.sg_service_key;
 const SERVICE = LAYOUT.sg_service;
 const BACKEND_KEY = LAYOUT.sg_backend_key;
 const BACKEND = LAYOUT.sg_backend;
+const LIVE = LAYOUT.sg_backend_live_key;
+const NODE_PORT = 1;
+const PRESENT = Buffer.from([1, 0, 0, 0]);
+
+export interface ServiceMaps {
+  readonly services: KernelMap;
+  readonly backends: KernelMap;
+  /** Which backends a frontend has, to be asked by their addresses. */
+  readonly live: KernelMap;
+}
+
+type Backend = ServiceFrontend["backends"][number];
 
 function writeEnd(buffer: Buffer, address: string, port: number, protocol: number): Buffer {
   writeAddress(buffer, KEY.fields.addr, address);
@@ -27,33 +39,78 @@ function backendKey(id: number, slot: number): Buffer {
   return key;
 }
 
-function writeBackends(backends: KernelMap, service: ServiceFrontend): void {
-  service.backends.forEach((backend, slot) => {
-    const value = writeEnd(Buffer.alloc(BACKEND.size), backend.address, backend.port, service.protocol);
-    const key = backendKey(service.id, slot);
-    if (!backends.get(key)?.equals(value)) backends.set(key, value);
+function liveKey(id: number, { address, port }: Backend, protocol: number): Buffer {
+  const key = Buffer.alloc(LIVE.size);
+  key.writeUInt32LE(id, LIVE.fields.service);
+  writeAddress(key, LIVE.fields.addr, address);
+  key.writeUInt16BE(port, LIVE.fields.port);
+  key.writeUInt8(protocol, LIVE.fields.protocol);
+  return key;
+}
+
+function set(map: KernelMap, key: Buffer, value: Buffer): void {
+  if (!map.get(key)?.equals(value)) map.set(key, value);
+}
+
+function writeBackends({ backends, live }: ServiceMaps, { id, protocol, backends: wanted }: ServiceFrontend): void {
+  wanted.forEach((backend, slot) => {
+    set(backends, backendKey(id, slot), writeEnd(Buffer.alloc(BACKEND.size), backend.address, backend.port, protocol));
+    set(live, liveKey(id, backend, protocol), PRESENT);
   });
 }
 
-function writeService(services: KernelMap, service: ServiceFrontend): void {
+function writeService({ services }: ServiceMaps, service: ServiceFrontend): void {
   const value = Buffer.alloc(SERVICE.size);
   value.writeUInt32LE(service.id, SERVICE.fields.id);
   value.writeUInt16LE(service.backends.length, SERVICE.fields.count);
-  const key = serviceKey(service);
-  if (!services.get(key)?.equals(value)) services.set(key, value);
+  value.writeUInt16LE(service.type === "NodePort" ? NODE_PORT : 0, SERVICE.fields.flags);
+  value.writeUInt32LE(service.affinitySeconds, SERVICE.fields.affinity_s);
+  set(services, serviceKey(service), value);
+}
+
+function removeOthers(map: KernelMap, wanted: Iterable<Buffer>): void {
+  const keys = new Set([...wanted].map((key) => key.toString("hex")));
+  for (const key of map.keys()) if (!keys.has(key.toString("hex"))) map.delete(key);
 }
 
 /** Makes the kernel's services those given. Connections in being keep their backends. */
-export function replaceServices(services: KernelMap, backends: KernelMap, wanted: readonly ServiceFrontend[]): void {
+export function replaceServices(maps: ServiceMaps, wanted: readonly ServiceFrontend[]): void {
   for (const service of wanted) {
-    writeBackends(backends, service);
-    writeService(services, service);
+    writeBackends(maps, service);
+    writeService(maps, service);
   }
-  const keys = new Set(wanted.map((service) => serviceKey(service).toString("hex")));
-  const slots = new Map(wanted.map((service) => [service.id, service.backends.length]));
-  for (const key of services.keys()) if (!keys.has(key.toString("hex"))) services.delete(key);
-  for (const key of backends.keys()) {
-    const held = slots.get(key.readUInt32LE(BACKEND_KEY.fields.service)) ?? 0;
-    if (key.readUInt16LE(BACKEND_KEY.fields.slot) >= held) backends.delete(key);
-  }
+  removeOthers(maps.services, wanted.map(serviceKey));
+  removeOthers(
+    maps.backends,
+    wanted.flatMap(({ id, backends }) => backends.map((_, slot) => backendKey(id, slot))),
+  );
+  removeOthers(
+    maps.live,
+    wanted.flatMap(({ id, protocol, backends }) => backends.map((backend) => liveKey(id, backend, protocol))),
+  );
+}
+
+function endOf(value: Buffer): Backend {
+  return { address: readAddress(value, BACKEND.fields.addr), port: value.readUInt16BE(BACKEND.fields.port) };
+}
+
+/** What the kernel has, by id. */
+export function listServices({ services, backends }: ServiceMaps): ServiceFrontend[] {
+  const found = [...services.keys()].flatMap((key): ServiceFrontend[] => {
+    const value = services.get(key);
+    if (value === undefined) return [];
+    const id = value.readUInt32LE(SERVICE.fields.id);
+    const slots = Array.from({ length: value.readUInt16LE(SERVICE.fields.count) }, (_, slot) => backendKey(id, slot));
+    return [
+      {
+        id,
+        ...endOf(key),
+        protocol: key.readUInt8(KEY.fields.protocol),
+        type: (value.readUInt16LE(SERVICE.fields.flags) & NODE_PORT) === 0 ? "ClusterIP" : "NodePort",
+        affinitySeconds: value.readUInt32LE(SERVICE.fields.affinity_s),
+        backends: slots.flatMap((slot) => backends.get(slot) ?? []).map(endOf),
+      },
+    ];
+  });
+  return found.sort((a, b) => a.id - b.id);
 }

@@ -84,6 +84,10 @@ class SimulatedDatapath implements SimDatapath {
     this.services = services;
   }
 
+  listServices(): readonly ServiceFrontend[] {
+    return this.services;
+  }
+
   traceEveryPacket(): void {
     // no packets pass here: events are what a test emits
   }
