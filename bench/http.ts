@@ -25,18 +25,17 @@ spec:
       rules: {http: [{method: GET, path: "/v1/.*"}]}
 `;
 
-function hasWrk(): boolean {
+/** Asked before anything is measured: what was measured until then would be lost. */
+export function mustHaveWrk(): void {
   try {
     execFileSync("sh", ["-c", "command -v wrk"], { stdio: "ignore" });
-    return true;
   } catch {
-    return false;
+    throw new Error("wrk is missing: apt-get install wrk");
   }
 }
 
 /** Requests a second of wrk, 64 keep-alive connections, through the proxy and directly. */
 export async function measureHttp(lab: TestLab, traffic: string): Promise<Row[]> {
-  if (!hasWrk()) throw new Error("wrk is missing: apt-get install wrk");
   const pods = await benchPods(lab);
   await lab.ok(`printf '%s' '${POLICY}' | kubectl apply -f -`);
   await lab.eventually("c1 policy get", /7001/);

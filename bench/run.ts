@@ -5,7 +5,7 @@
 import { join } from "node:path";
 import { ROOT, TestLab } from "../test/support/lab.ts";
 import { measureEnforcement } from "./enforcement.ts";
-import { measureHttp } from "./http.ts";
+import { measureHttp, mustHaveWrk } from "./http.ts";
 import { buildTraffic, PlainRouting } from "./namespaces.ts";
 import { measureNetwork } from "./network.ts";
 import { measurePolicyEngine } from "./policy.ts";
@@ -22,6 +22,7 @@ async function section(name: string, measure: () => Promise<Row[]>): Promise<voi
 }
 
 async function measureLab(): Promise<void> {
+  mustHaveWrk();
   try {
     await lab.down();
     plain.remove();
