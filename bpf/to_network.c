@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* tc egress on the fabric's interface: notes the proxy's connections to the world, whose answers come in again here. */
-#include "deliver.h"
+/* tc egress on the fabric's interface: notes the proxy's connections to the world, whose answers come in again here; and leads
+ * the node's own connections to other nodes' ports. */
+#include "host_port.h"
 
 /* The proxy's answer to a client outside that came through a node's port. */
 static __noinline int client_answer(struct __sk_buff *skb, struct packet *p)
@@ -18,15 +19,33 @@ static __noinline int client_answer(struct __sk_buff *skb, struct packet *p)
 	return leave_through_node(skb, p, server->identity);
 }
 
+/* What was wrapped for another node is the most of what goes out here: told without a look at the rest. */
+static __always_inline bool is_overlay(struct __sk_buff *skb)
+{
+	__u8 protocol;
+	__be16 port;
+
+	return !bpf_skb_load_bytes(skb, ETH_HLEN + offsetof(struct iphdr, protocol), &protocol, sizeof(protocol)) &&
+	       protocol == IPPROTO_UDP &&
+	       !bpf_skb_load_bytes(skb, ETH_HLEN + sizeof(struct iphdr) + offsetof(struct udphdr, dest), &port, sizeof(port)) &&
+	       port == bpf_htons(VXLAN_PORT);
+}
+
 SEC("tc")
 int to_network(struct __sk_buff *skb)
 {
 	__u32 mark = skb->mark & SG_MARK_MASK;
+	struct sg_node *node = this_node();
 	struct packet *p;
 
-	if (!is_proxy_mark(mark) || skb->protocol != bpf_htons(ETH_P_IP))
+	if (!node || skb->protocol != bpf_htons(ETH_P_IP) || (!is_proxy_mark(mark) && is_overlay(skb)))
 		return TC_ACT_OK;
 	p = new_packet();
+	if (!is_proxy_mark(mark)) {
+		if (!p || parse_ipv4(skb, p) || !is_this_node(node, &p->tuple.src))
+			return TC_ACT_OK;
+		return ask_node_port(skb, p);
+	}
 	if (!p || parse_ipv4(skb, p) || track_proxy(p, mark) < 0)
 		return TC_ACT_SHOT;
 	return mark == SG_MARK_FROM_PROXY_INGRESS ? client_answer(skb, p) : TC_ACT_OK;

@@ -180,8 +180,10 @@ function regenerationOf(options: AgentOptions, parts: ReturnType<typeof basis>, 
     datapath: options.datapath,
     redirects: parts.redirects,
     cookies: parts.cookies,
-    resolve: ({ identity, labels, request }) =>
-      options.engine.resolve({ identity, labels, namedPorts: namedPortsOf(parts.pods.podOf(request)) }),
+    resolve: ({ id, identity, labels, request }) =>
+      options.engine.resolve(id, { identity, labels, namedPorts: namedPortsOf(parts.pods.podOf(request)) }),
+    release: ({ id }) => options.engine.release(id),
+    revision: () => options.engine.revision,
     changed: (endpoint) => announcer.changed(endpoint),
   });
 }

@@ -20,7 +20,7 @@ export function endpointModel(endpoint: Endpoint, audited: ReadonlySet<number>):
     ingressEnforced: endpoint.realized?.ingressEnforced ?? false,
     egressEnforced: endpoint.realized?.egressEnforced ?? false,
     audited: audited.has(endpoint.id),
-    revision: endpoint.realized?.revision ?? 0,
+    revision: endpoint.revision,
   };
 }
 

@@ -24,6 +24,8 @@ export interface Endpoint {
   attached: boolean;
   /** The policy in force in the kernel; undefined = nothing was set by this agent yet. */
   realized: EndpointPolicy | undefined;
+  /** Revision of the repository that `realized` was last compared with. */
+  revision: number;
   /** Why the last regeneration failed; empty when it did not. */
   error: string;
 }
@@ -51,7 +53,7 @@ export function chooseEndpointId(containerId: string, isTaken: (id: number) => b
 }
 
 export function newEndpoint(id: number, request: EndpointChangeRequest, state: EndpointState): Endpoint {
-  return { id, request, identity: 0, labels: [], state, attached: false, realized: undefined, error: "" };
+  return { id, request, identity: 0, labels: [], state, attached: false, realized: undefined, revision: 0, error: "" };
 }
 
 /** What the datapath must know of the endpoint. */

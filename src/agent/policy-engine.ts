@@ -1,14 +1,16 @@
+import { equalJson } from "../kube/object.ts";
 import type { Labels } from "../model/label.ts";
 import { protocolNumber } from "../model/protocol.ts";
 import type { NamedPort as NumberedPort } from "../policy/named-ports.ts";
 import { labelsOutside, outsidePrefixes } from "../policy/outside-labels.ts";
 import { parseCidrGroup, parsePolicy } from "../policy/parse.ts";
+import { PolicyCache } from "../policy/policy-cache.ts";
 import { Repository } from "../policy/repository.ts";
-import { resolveEndpointPolicy } from "../policy/resolve.ts";
 import type { FieldError, PolicyKey } from "../policy/rule.ts";
+import type { Subject } from "../policy/stance.ts";
 import type { NamedPort } from "./cilium-endpoint.ts";
 import { unenforceable } from "./enforceable.ts";
-import type { PolicyEngine } from "./ports.ts";
+import type { PolicyEngine, PolicySubject } from "./ports.ts";
 
 function describe({ field, message, mend }: FieldError): string {
   return `${field}: ${message}${mend === undefined ? "" : `; ${mend}`}`;
@@ -31,12 +33,53 @@ function outsideOf(
   return new Map(own.map(([prefix, { cidr }]) => [prefix, labelsOutside(cidr, prefixes, { worldKey: () => "world" })]));
 }
 
+/** Whom the endpoints' policies are for; endpoints with the same labels share one, which goes with the last of them. */
+class Subjects {
+  private readonly cache: PolicyCache;
+  private readonly byEndpoint = new Map<number, { readonly asked: PolicySubject; readonly subject: Subject }>();
+  private readonly users = new Map<string, number>();
+
+  constructor(cache: PolicyCache) {
+    this.cache = cache;
+  }
+
+  of(endpointId: number, asked: PolicySubject): Subject {
+    const known = this.byEndpoint.get(endpointId);
+    if (known !== undefined && isSameSubject(known.asked, asked)) return known.subject;
+    const { identity, labels, namedPorts } = asked;
+    const subject = { identity, labels, namedPorts: numbered(namedPorts) };
+    const key = JSON.stringify(subject);
+    this.users.set(key, (this.users.get(key) ?? 0) + 1);
+    this.release(endpointId);
+    this.byEndpoint.set(endpointId, { asked, subject });
+    return subject;
+  }
+
+  release(endpointId: number): void {
+    const known = this.byEndpoint.get(endpointId);
+    if (known === undefined) return;
+    this.byEndpoint.delete(endpointId);
+    const key = JSON.stringify(known.subject);
+    const left = this.users.get(key)! - 1;
+    if (left > 0) this.users.set(key, left);
+    else {
+      this.users.delete(key);
+      this.cache.release(known.subject);
+    }
+  }
+}
+
+function isSameSubject(a: PolicySubject, b: PolicySubject): boolean {
+  return a.identity === b.identity && a.labels === b.labels && equalJson(a.namedPorts, b.namedPorts);
+}
+
 /** The policy engine over the objects of the Kubernetes API, for one cluster. */
 export function createPolicyEngine(options: { readonly clusterName: string }): PolicyEngine {
   const repository = new Repository();
-  const { selectors } = repository;
   const keys = new Map<string, PolicyKey>();
   const namedPorts = new Map<number, readonly NumberedPort[]>();
+  const cache = new PolicyCache(repository, (peer) => namedPorts.get(peer) ?? []);
+  const subjects = new Subjects(cache);
   return {
     get revision() {
       return repository.revision;
@@ -46,37 +89,36 @@ export function createPolicyEngine(options: { readonly clusterName: string }): P
       const errors = parsed.ok ? unenforceable(parsed.rules) : parsed.errors;
       if (!parsed.ok || errors.length > 0) throw new Error(errors.map(describe).join("; "));
       keys.set(key, parsed.key);
-      repository.upsert(parsed.key, parsed.rules);
+      cache.replacePolicy(parsed.key, parsed.rules);
     },
     removePolicy: (key) => {
       const known = keys.get(key);
       if (known === undefined) return;
       keys.delete(key);
-      repository.remove(known);
+      cache.replacePolicy(known, undefined);
     },
     upsertIdentity: (id, labels) => {
-      selectors.upsertIdentity(id, labels);
+      cache.upsertIdentity(id, labels);
     },
     removeIdentity: (id) => {
-      selectors.removeIdentity(id);
+      cache.removeIdentity(id);
     },
     setNamedPorts: (identity, ports) => {
       if (ports.length === 0) namedPorts.delete(identity);
       else namedPorts.set(identity, numbered(ports));
+      cache.forgetPeerPorts();
     },
     setCidrGroup: (name, object) => {
       const parsed = object === undefined ? undefined : parseCidrGroup(object);
       if (parsed?.ok === false) throw new Error(parsed.errors.map(describe).join("; "));
       repository.setCidrGroup(name, parsed?.group);
     },
-    setService: (namespace, name, service) => repository.setService(namespace, name, service),
+    setService: (namespace, name, service) => {
+      if (repository.setService(namespace, name, service)) cache.clear();
+    },
     outside: (given) => outsideOf(repository, given),
-    resolve: ({ identity, labels, namedPorts: own }) =>
-      resolveEndpointPolicy(
-        repository,
-        { identity, labels, namedPorts: numbered(own) },
-        (peer) => namedPorts.get(peer) ?? [],
-      ),
+    resolve: (endpointId, subject) => cache.policyOf(subjects.of(endpointId, subject)),
+    release: (endpointId) => subjects.release(endpointId),
     rules: () => repository.toApi(),
   };
 }

@@ -33,8 +33,13 @@ export interface PolicyEngine {
    * `given` have the given labels beside.
    */
   outside(given: Iterable<readonly [prefix: string, labels: Labels]>): ReadonlyMap<string, Labels>;
-  /** Throws when the policies contradict each other. */
-  resolve(subject: PolicySubject): EndpointPolicy;
+  /**
+   * What the endpoint must enforce now: the same object while nothing but identities has changed for it. Throws when the
+   * policies contradict each other.
+   */
+  resolve(endpointId: number, subject: PolicySubject): EndpointPolicy;
+  /** The endpoint is gone: its policy is followed no longer. */
+  release(endpointId: number): void;
   /** The rules in Cilium's API form. */
   rules(): readonly unknown[];
 }

@@ -21,8 +21,9 @@ function setUp(inKernel: ReadonlyMap<string, IpcacheEntry> = new Map()) {
   endpoint.attached = true;
   endpoint.identity = 900;
   const regeneration = {
-    regenerate: async () => {
+    regenerateAll: () => {
       steps.push("regenerate");
+      return [Promise.resolve()];
     },
   } as unknown as Regeneration;
   const reconciler = new Reconciler({

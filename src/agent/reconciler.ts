@@ -140,10 +140,11 @@ export class Reconciler {
     const due = this.allDirty ? [...this.parts.endpoints()] : [...this.dirty];
     this.allDirty = false;
     this.dirty.clear();
-    for (const endpoint of due) {
-      if (!endpoint.attached || endpoint.identity === 0) continue;
-      this.parts.regeneration.regenerate(endpoint).catch((error: Error) => this.parts.failed(endpoint, error));
-    }
+    const standing = due.filter(({ attached, identity }) => attached && identity !== 0);
+    if (standing.length === 0) return;
+    this.parts.regeneration.regenerateAll(standing).forEach((done, index) => {
+      done.catch((error: Error) => this.parts.failed(standing[index]!, error));
+    });
   }
 
   private count(identity: number, by: number): void {

@@ -8,6 +8,7 @@ const KEY = "ingress:TCP:80";
 
 function policy(http: readonly HttpRule[]): EndpointPolicy {
   return {
+    version: 0,
     revision: 1,
     ingressEnforced: true,
     egressEnforced: false,

@@ -1,25 +1,48 @@
-import type { Datapath } from "../datapath/port.ts";
-import type { EndpointPolicy, PolicyMapEntry } from "../policy/policy-map.ts";
+import type { Datapath, RealizedPolicy } from "../datapath/port.ts";
+import type { EndpointPolicy } from "../policy/policy-map.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { Redirects } from "./redirects.ts";
 import type { RuleCookies } from "./rule-cookies.ts";
 
 /** What regeneration needs of its surroundings. */
 export interface RegenerationPorts {
-  readonly datapath: Pick<Datapath, "setPolicy">;
+  readonly datapath: Pick<Datapath, "setPolicies">;
   readonly redirects: Redirects;
   readonly cookies: RuleCookies;
   /** Computes the endpoint's policy now. Throws when the policies contradict each other. */
   readonly resolve: (endpoint: Endpoint) => EndpointPolicy;
+  /** The endpoint is gone, and what was computed for it may go. */
+  readonly release: (endpoint: Endpoint) => void;
+  /** Of the policies that `resolve` goes by now. */
+  readonly revision: () => number;
   /** After every change of `state`, `realized` or `error`. */
   readonly changed: (endpoint: Endpoint) => void;
 }
 
-/** Identity of what the kernel was told: equal text, equal map. The revision is part of it only where events show it. */
-function contentOf(policy: EndpointPolicy, ports: ReadonlyMap<string, number>): string {
-  const entries = policy.entries.map((entry: PolicyMapEntry) => [entry, policy.origins[entry.origin]]);
-  const defaults = [policy.ingressDefaultOrigin, policy.egressDefaultOrigin].map((index) => policy.origins[index]);
-  return JSON.stringify([entries, defaults, policy.ingressEnforced, policy.egressEnforced, [...ports]]);
+/** What the kernel was told. */
+interface Written {
+  readonly policy: EndpointPolicy;
+  readonly version: number;
+  readonly ports: ReadonlyMap<string, number>;
+}
+
+/** A policy that is to be in the kernel, with the ports that its redirects have there. */
+interface Plan {
+  readonly endpoint: Endpoint;
+  readonly policy: EndpointPolicy;
+  readonly proxyPorts: ReadonlyMap<string, number>;
+}
+
+const SETTLED = { settled: true } as const;
+type Settled = typeof SETTLED;
+const NO_FAILURES: ReadonlyMap<number, Error> = new Map();
+
+function isSamePolicy(written: Written | undefined, policy: EndpointPolicy): boolean {
+  return written?.policy === policy && written.version === policy.version;
+}
+
+function equalPorts(a: ReadonlyMap<string, number>, b: ReadonlyMap<string, number>): boolean {
+  return a.size === b.size && [...a].every(([key, port]) => b.get(key) === port);
 }
 
 /**
@@ -28,7 +51,7 @@ function contentOf(policy: EndpointPolicy, ports: ReadonlyMap<string, number>): 
  */
 export class Regeneration {
   private readonly ports: RegenerationPorts;
-  private readonly written = new Map<number, string>();
+  private readonly written = new Map<number, Written>();
 
   constructor(ports: RegenerationPorts) {
     this.ports = ports;
@@ -39,18 +62,41 @@ export class Regeneration {
    * inside settles with the proxy's answer. On a contradiction the earlier policy stays in force and `error` says why.
    */
   regenerate(endpoint: Endpoint): Promise<void> {
-    let policy: EndpointPolicy;
+    return this.regenerateAll([endpoint])[0]!;
+  }
+
+  /** The same for many, with one call of the kernel; the promises are in the order of the endpoints. */
+  regenerateAll(endpoints: readonly Endpoint[]): readonly Promise<void>[] {
+    const resolved = endpoints.map((endpoint) => this.resolve(endpoint));
+    // The kernel first: were the proxy told first, it could judge by new rules what the old entries still send it.
+    const failures = this.write(resolved.flatMap((each) => ("plan" in each ? each.plan : [])));
+    return resolved.map((each, index) => {
+      const endpoint = endpoints[index]!;
+      const error = "error" in each ? each.error : failures.get(endpoint.id);
+      if (error !== undefined) return this.fail(endpoint, error);
+      return "plan" in each ? this.publish(endpoint, each.plan.policy) : Promise.resolve();
+    });
+  }
+
+  /** What is to be done for the endpoint; nothing when the kernel and the proxy have its policy. */
+  private resolve(endpoint: Endpoint): { readonly plan: Plan } | { readonly error: Error } | Settled {
     try {
-      policy = this.ports.resolve(endpoint);
-      // The kernel first: were the proxy told first, it could judge by new rules what the old entries still send it.
-      this.write(endpoint, policy);
-      return this.publish(endpoint, policy);
+      const revision = this.ports.revision();
+      const policy = this.ports.resolve(endpoint);
+      endpoint.revision = revision;
+      const isSettled = endpoint.state === "ready" && endpoint.error === "" && endpoint.realized === policy;
+      if (isSettled && isSamePolicy(this.written.get(endpoint.id), policy)) return SETTLED;
+      return { plan: this.planOf(endpoint, policy) };
     } catch (error) {
-      endpoint.error = (error as Error).message;
-      endpoint.state = endpoint.realized === undefined ? "not-ready" : endpoint.state;
-      this.ports.changed(endpoint);
-      return Promise.reject(error);
+      return { error: error as Error };
     }
+  }
+
+  private fail(endpoint: Endpoint, error: Error): Promise<void> {
+    endpoint.error = error.message;
+    endpoint.state = endpoint.realized === undefined ? "not-ready" : endpoint.state;
+    this.ports.changed(endpoint);
+    return Promise.reject(error);
   }
 
   /** Tells the proxy what is coming and leaves the kernel as it is. Rejects when the policies contradict each other. */
@@ -61,30 +107,63 @@ export class Regeneration {
   /** The proxy's ports for the endpoint changed. */
   portsChanged(endpoint: Endpoint, ports: ReadonlyMap<string, number>): void {
     this.ports.redirects.setPorts(endpoint.id, ports);
-    if (endpoint.attached && endpoint.realized !== undefined) this.write(endpoint, endpoint.realized);
+    this.rewrite(endpoint);
   }
 
   forget(endpoint: Endpoint): void {
     this.written.delete(endpoint.id);
+    this.ports.release(endpoint);
     this.ports.redirects.remove(endpoint.id);
   }
 
   private publish(endpoint: Endpoint, policy: EndpointPolicy): Promise<void> {
     const { redirects } = this.ports;
-    return redirects.publish(endpoint.id, endpoint.request.address, policy, () => {
-      if (endpoint.attached && endpoint.realized !== undefined) this.write(endpoint, endpoint.realized);
-    });
+    return redirects.publish(endpoint.id, endpoint.request.address, policy, () => this.rewrite(endpoint));
   }
 
-  private write(endpoint: Endpoint, policy: EndpointPolicy): void {
-    const proxyPorts = this.ports.redirects.portsFor(endpoint.id, policy);
-    const content = contentOf(policy, proxyPorts);
-    if (this.written.get(endpoint.id) !== content) {
-      this.written.delete(endpoint.id);
-      const cookies = policy.origins.map((origins) => this.ports.cookies.cookieOf(origins));
-      this.ports.datapath.setPolicy(endpoint.id, { policy, proxyPorts, cookies });
-      this.written.set(endpoint.id, content);
+  private planOf(endpoint: Endpoint, policy: EndpointPolicy): Plan {
+    return { endpoint, policy, proxyPorts: this.ports.redirects.portsFor(endpoint.id, policy) };
+  }
+
+  /** The kernel's map for the policy that the endpoint has, with the ports that the proxy has now. */
+  private rewrite(endpoint: Endpoint): void {
+    if (!endpoint.attached || endpoint.realized === undefined) return;
+    for (const error of this.write([this.planOf(endpoint, endpoint.realized)]).values()) throw error;
+  }
+
+  /** Returns the endpoints that the kernel did not take, with the reason; they keep what they had. */
+  private write(plans: readonly Plan[]): ReadonlyMap<number, Error> {
+    const due = plans.filter((plan) => !this.isWritten(plan));
+    for (const { endpoint } of due) this.written.delete(endpoint.id);
+    const policies = new Map(due.map((plan) => [plan.endpoint.id, this.realized(plan)]));
+    const failures = policies.size === 0 ? NO_FAILURES : this.setPolicies(policies);
+    for (const { endpoint, policy, proxyPorts } of due) {
+      if (failures.has(endpoint.id)) continue;
+      this.written.set(endpoint.id, { policy, version: policy.version, ports: proxyPorts });
     }
+    for (const plan of plans) if (!failures.has(plan.endpoint.id)) this.show(plan);
+    return failures;
+  }
+
+  private setPolicies(policies: ReadonlyMap<number, RealizedPolicy>): ReadonlyMap<number, Error> {
+    try {
+      return this.ports.datapath.setPolicies(policies);
+    } catch (error) {
+      return new Map([...policies.keys()].map((id) => [id, error as Error]));
+    }
+  }
+
+  private isWritten({ endpoint, policy, proxyPorts }: Plan): boolean {
+    const written = this.written.get(endpoint.id);
+    return written !== undefined && isSamePolicy(written, policy) && equalPorts(written.ports, proxyPorts);
+  }
+
+  private realized({ policy, proxyPorts }: Plan): RealizedPolicy {
+    const cookies = policy.origins.map((origins) => this.ports.cookies.cookieOf(origins));
+    return { policy, proxyPorts, cookies };
+  }
+
+  private show({ endpoint, policy, proxyPorts }: Plan): void {
     const state = policy.redirects.every((redirect) => proxyPorts.has(redirect.key)) ? "ready" : "regenerating";
     const isSame = endpoint.realized === policy && endpoint.state === state && endpoint.error === "";
     endpoint.realized = policy;

@@ -9,6 +9,7 @@ import type { StateDirectory } from "./state-directory.ts";
 const CLOSED: RealizedPolicy = {
   policy: {
     revision: 0,
+    version: 0,
     ingressEnforced: true,
     egressEnforced: true,
     entries: [],

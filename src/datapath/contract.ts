@@ -38,6 +38,7 @@ function realize(entries: PolicyMapEntry[], ports: [string, number][] = []): Rea
   return {
     policy: {
       revision: 5,
+      version: 0,
       ingressEnforced: true,
       egressEnforced: false,
       entries,
@@ -69,6 +70,13 @@ function endpointTests(under: UnderTest): void {
   });
   it("refuses a policy for an endpoint that is not there", () => {
     expect(() => under.subject.datapath.setPolicy(8, realize([]))).toThrow("there is no endpoint 8");
+    const policies = new Map([8, 7].map((id) => [id, realize([ENTRY])]));
+    const failures = under.subject.datapath.setPolicies(policies);
+    expect([...failures].map(([id, { message }]) => [id, message])).toEqual([
+      [8, "datapath: set policy: there is no endpoint 8"],
+    ]);
+    expect(under.subject.datapath.dumpPolicy(7)).toHaveLength(1);
+    under.subject.datapath.setPolicy(7, realize([]));
   });
 }
 

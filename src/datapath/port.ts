@@ -115,6 +115,11 @@ export interface Datapath {
   listEndpoints(): readonly EndpointConfig[];
   /** Replaces the endpoint's policy in one atomic step. */
   setPolicy(id: number, policy: RealizedPolicy): void;
+  /**
+   * The same for many endpoints at once, each in a step of its own; in force when it returns. Those that failed keep the policy
+   * that they had, and are returned with the reason.
+   */
+  setPolicies(policies: ReadonlyMap<number, RealizedPolicy>): ReadonlyMap<number, Error>;
   upsertIpcache(prefix: string, entry: IpcacheEntry): void;
   deleteIpcache(prefix: string): void;
   listIpcache(): ReadonlyMap<string, IpcacheEntry>;

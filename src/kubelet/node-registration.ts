@@ -10,7 +10,7 @@ const LEASE_INTERVAL_MS = 10_000;
 const LEASE_SECONDS = 40;
 const STATUS_INTERVAL_MS = 60_000;
 const RETRY_MS = 100;
-const MAX_PODS = 110;
+const MAX_PODS = 250;
 const LEASE_NAMESPACE = "kube-node-lease";
 const CONTROL_PLANE = "node-role.kubernetes.io/control-plane";
 

@@ -53,6 +53,10 @@ export class ComputedPolicy implements EndpointPolicy {
     return this.egress.enforced;
   }
 
+  get version(): number {
+    return this.ingress.version + this.egress.version;
+  }
+
   /** Whether single identities can come and go without computing the whole again. */
   get isIncremental(): boolean {
     return this.ingress.isIncremental && this.egress.isIncremental;

@@ -107,6 +107,11 @@ export class PolicyCache {
     return [...affected.map((shared) => this.renew(shared, directions)), ...this.computeAll(failed)];
   }
 
+  /** Some identity's port names changed: policies that go by names of their peers are computed anew when they are asked for. */
+  forgetPeerPorts(): void {
+    for (const shared of [...this.shared.values()]) if (!shared.policy.isIncremental) this.drop(shared);
+  }
+
   /** Something that no single policy object says has changed: services, groups, port names. */
   clear(): void {
     this.shared.clear();

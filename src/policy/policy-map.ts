@@ -79,6 +79,8 @@ export interface L7Redirect {
 /** The policy of one endpoint at one revision. Enforcement off in a direction shows as an allow-all entry there. */
 export interface EndpointPolicy {
   readonly revision: number;
+  /** Rises when identities come or go: the policy says the same while it is the same object with the same version. */
+  readonly version: number;
   readonly ingressEnforced: boolean;
   readonly egressEnforced: boolean;
   readonly entries: readonly PolicyMapEntry[];

@@ -111,13 +111,15 @@ export class Repository {
     return this.policies.get(idOf(key))?.rules ?? [];
   }
 
-  /** What `toServices` sees; undefined = the service is gone. */
-  setService(namespace: string, name: string, service: ServiceFacts | undefined): void {
+  /** What `toServices` sees; undefined = the service is gone. True when some policy names services. */
+  setService(namespace: string, name: string, service: ServiceFacts | undefined): boolean {
     const id = `${namespace}/${name}`;
     if (service === undefined) this.services.delete(id);
     else this.services.set(id, service);
-    for (const entry of this.policies.values()) if (entry.rules.some(namesServices)) this.drop(entry);
+    const naming = [...this.policies.values()].filter((entry) => entry.rules.some(namesServices));
+    for (const entry of naming) this.drop(entry);
     this.count++;
+    return naming.length > 0;
   }
 
   /** Undefined = the group is gone. Its prefixes are in `requiredCidrs` while a policy selects groups. */

@@ -321,6 +321,7 @@ export function policy(entries: PolicyMapEntry[], proxyPorts: [string, number][]
   return {
     policy: {
       revision: 7,
+      version: 0,
       ingressEnforced: enforced,
       egressEnforced: enforced,
       entries,

@@ -60,6 +60,18 @@ export class MemoryDatapath implements Datapath {
     this.onChange(`setPolicy ${id}`);
   }
 
+  setPolicies(policies: ReadonlyMap<number, RealizedPolicy>): ReadonlyMap<number, Error> {
+    const failures = new Map<number, Error>();
+    for (const [id, policy] of policies) {
+      try {
+        this.setPolicy(id, policy);
+      } catch (error) {
+        failures.set(id, error as Error);
+      }
+    }
+    return failures;
+  }
+
   policyOf(id: number): RealizedPolicy | undefined {
     return this.policies.get(id);
   }

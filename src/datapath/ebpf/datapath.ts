@@ -9,6 +9,7 @@ import {
   encodeEndpoint,
   endpointId,
   endpointIfindex,
+  entriesById,
   entriesOf,
   ifindexKey,
   isAudited,
@@ -21,7 +22,7 @@ import { LAYOUT } from "./layout.ts";
 import { libcCalls } from "./libbpf.ts";
 import { attachEndpoint, attachNode, encodeNode } from "./node.ts";
 import { type LoadedObject, loadObject, type MapName } from "./object.ts";
-import { deletePolicy, swapPolicy } from "./policy.ts";
+import { deletePolicy, swapPolicies } from "./policy.ts";
 import { policyRows } from "./policy-rows.ts";
 import { readRing } from "./ring.ts";
 import { listServices, replaceServices, type ServiceMaps } from "./services.ts";
@@ -136,12 +137,27 @@ class EbpfDatapath implements Datapath {
   }
 
   setPolicy(id: number, policy: RealizedPolicy): void {
-    const entries = this.#entriesOf(id, "set policy");
-    swapPolicy(this.#map("sg_policy"), ifindexKey(id), policy);
-    for (const value of entries) {
-      writePolicyFacts(value, policy);
-      this.#write(value);
+    for (const error of this.setPolicies(new Map([[id, policy]])).values()) throw error;
+  }
+
+  setPolicies(policies: ReadonlyMap<number, RealizedPolicy>): ReadonlyMap<number, Error> {
+    const missing = new Map<number, Error>();
+    const there = new Map<number, { readonly policy: RealizedPolicy; readonly entries: readonly Buffer[] }>();
+    const entries = entriesById(this.#map("sg_endpoint_by_ifindex"));
+    for (const [id, policy] of policies) {
+      const own = entries.get(id);
+      if (own === undefined) missing.set(id, new Error(`datapath: set policy: there is no endpoint ${id}`));
+      else there.set(id, { policy, entries: own });
     }
+    const failures = swapPolicies(this.#map("sg_policy"), new Map([...there].map(([id, { policy }]) => [id, policy])));
+    for (const [id, { policy, entries: own }] of there) {
+      if (failures.has(id)) continue;
+      for (const value of own) {
+        writePolicyFacts(value, policy);
+        this.#write(value);
+      }
+    }
+    return new Map([...missing, ...failures]);
   }
 
   setAudit(id: number, audit: boolean): void {
@@ -157,7 +173,7 @@ class EbpfDatapath implements Datapath {
     return new Set(values.filter(isAudited).map(endpointId));
   }
 
-  #entriesOf(id: number, action: string): Buffer[] {
+  #entriesOf(id: number, action: string): readonly Buffer[] {
     const entries = entriesOf(this.#map("sg_endpoint_by_ifindex"), id);
     if (entries.length === 0) throw new Error(`datapath: ${action}: there is no endpoint ${id}`);
     return entries;

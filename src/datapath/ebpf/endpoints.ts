@@ -73,8 +73,12 @@ export function addressKey(address: string): Buffer {
   return key;
 }
 
-/** Entries whose id is `id`, there may be more than one when a predecessor died half-way. */
-export function entriesOf(byIfindex: KernelMap, id: number): Buffer[] {
-  const values = [...byIfindex.keys()].map((key) => byIfindex.get(key));
-  return values.filter((value) => value !== undefined).filter((value) => endpointId(value) === id);
+/** All entries by their ids; there may be more than one of an id when a predecessor died half-way. */
+export function entriesById(byIfindex: KernelMap): ReadonlyMap<number, readonly Buffer[]> {
+  const values = [...byIfindex.keys()].flatMap((key) => byIfindex.get(key) ?? []);
+  return Map.groupBy(values, endpointId);
+}
+
+export function entriesOf(byIfindex: KernelMap, id: number): readonly Buffer[] {
+  return entriesById(byIfindex).get(id) ?? [];
 }

@@ -76,38 +76,55 @@ function mapId(fd: number): number {
  * itself. An agent that sets policies in bursts wants UV_THREADPOOL_SIZE=16. */
 const MOST_WAITING = Math.max(1, Number(process.env["UV_THREADPOOL_SIZE"] ?? 4) - 2);
 const SWAP_PATIENCE_MS = 2000;
-let waiting = 0;
+const waiting = new Set<Batch>();
 
-/** Makes the call in a thread; the buffers and the descriptor live until it is done. */
-function startSwap(policies: KernelMap, key: Buffer, fd: number): void {
-  const value = descriptorValue(fd);
-  waiting++;
-  bpf.update.async(policies.fd, key, value, 0n, () => {
-    waiting--;
-    value.fill(0);
-    libcCalls.close(fd);
+/** Inner maps by their endpoints' keys, ready for one call of the kernel. */
+interface Batch {
+  readonly keys: Buffer;
+  readonly descriptors: Buffer;
+  readonly count: Buffer;
+}
+
+function batchOf(swaps: readonly Swap[]): Batch {
+  const descriptors = Buffer.alloc(swaps.length * 4);
+  for (const [index, { fd }] of swaps.entries()) descriptors.writeInt32LE(fd, index * 4);
+  const count = Buffer.alloc(4);
+  count.writeUInt32LE(swaps.length);
+  return { keys: Buffer.concat(swaps.map(({ key }) => key)), descriptors, count };
+}
+
+/** An endpoint's new map, open. */
+interface Swap {
+  readonly id: number;
+  readonly key: Buffer;
+  readonly fd: number;
+}
+
+/** Makes the call in a thread; the buffers, into which the kernel writes at its end, and the descriptors live until then. */
+function startSwap(policies: KernelMap, swaps: readonly Swap[]): void {
+  const batch = batchOf(swaps);
+  waiting.add(batch);
+  bpf.updateBatch.async(policies.fd, batch.keys, batch.descriptors, batch.count, null, () => {
+    waiting.delete(batch);
+    for (const { fd } of swaps) libcCalls.close(fd);
   });
 }
 
-function descriptorValue(fd: number): Buffer {
-  const value = Buffer.alloc(4);
-  value.writeInt32LE(fd);
-  return value;
-}
-
 /**
- * Writes a map into a map of maps and closes its descriptor. The kernel makes the swap at once and then holds the caller
- * for 6 to 20 ms until no program uses the old map any more; so a thread of the pool makes the call and waits, and we go
- * on as soon as a lookup shows the new map.
+ * Writes maps into the map of maps and closes their descriptors. The kernel makes each swap at once and then holds the caller
+ * for 6 to 20 ms until no program uses the old maps any more; so a thread of the pool makes the call and waits, and we go
+ * on as soon as a lookup shows the last of the new maps. One call for all: each would wait by itself.
  */
-function swap(policies: KernelMap, key: Buffer, fd: number): void {
-  if (waiting >= MOST_WAITING) {
-    policies.set(key, descriptorValue(fd));
-    libcCalls.close(fd);
+function swap(policies: KernelMap, swaps: readonly Swap[]): void {
+  if (waiting.size >= MOST_WAITING) {
+    const { keys, descriptors, count } = batchOf(swaps);
+    check("swap policies", bpf.updateBatch(policies.fd, keys, descriptors, count, null));
+    for (const { fd } of swaps) libcCalls.close(fd);
     return;
   }
+  const { key, fd } = swaps.at(-1)!;
   const id = mapId(fd);
-  startSwap(policies, Buffer.from(key), fd);
+  startSwap(policies, swaps);
   const until = performance.now() + SWAP_PATIENCE_MS;
   while (performance.now() < until) if (policies.get(key)?.readUInt32LE() === id) return;
   throw new Error(`datapath: set policy: the kernel shows no new policy after ${SWAP_PATIENCE_MS} ms`);
@@ -126,9 +143,31 @@ function newPolicyMap(realized: RealizedPolicy): number {
   }
 }
 
-/** Replaces the policy of an endpoint id; in force when it returns. */
-export function swapPolicy(policies: KernelMap, key: Buffer, realized: RealizedPolicy): void {
-  swap(policies, key, newPolicyMap(realized));
+/**
+ * Replaces the policies of endpoints; in force when it returns. Those that fail keep the policy that they had, and are returned
+ * with the reason.
+ */
+export function swapPolicies(
+  policies: KernelMap,
+  wanted: ReadonlyMap<number, RealizedPolicy>,
+): ReadonlyMap<number, Error> {
+  const failures = new Map<number, Error>();
+  const swaps: Swap[] = [];
+  for (const [id, realized] of wanted) {
+    try {
+      const key = Buffer.alloc(4);
+      key.writeUInt32LE(id);
+      swaps.push({ id, key, fd: newPolicyMap(realized) });
+    } catch (error) {
+      failures.set(id, error as Error);
+    }
+  }
+  try {
+    if (swaps.length > 0) swap(policies, swaps);
+  } catch (error) {
+    for (const { id } of swaps) failures.set(id, error as Error);
+  }
+  return failures;
 }
 
 /** Takes the endpoint's policy away: everything is dropped. Waits in a thread for the same reason as `swap`. */

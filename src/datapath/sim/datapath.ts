@@ -68,6 +68,12 @@ class SimulatedDatapath implements SimDatapath {
     this.#policies.set(id, policy);
   }
 
+  setPolicies(policies: ReadonlyMap<number, RealizedPolicy>): ReadonlyMap<number, Error> {
+    const missing = [...policies.keys()].filter((id) => !this.#endpoints.has(id));
+    for (const [id, policy] of policies) if (this.#endpoints.has(id)) this.#policies.set(id, policy);
+    return new Map(missing.map((id) => [id, new Error(`datapath: set policy: there is no endpoint ${id}`)]));
+  }
+
   upsertIpcache(prefix: string, entry: IpcacheEntry): void {
     this.#ipcache.set(normalPrefix(prefix), entry);
   }
