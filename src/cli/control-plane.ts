@@ -7,7 +7,7 @@ import { createApiServer } from "../kube/server/api-server.ts";
 import { admissionErrors } from "../lab/admission.ts";
 import { proxyBootstrap } from "../lab/configuration.ts";
 import { systemManifests } from "../lab/manifests.ts";
-import { policyErrors } from "../lab/policy-admission.ts";
+import { policyAdvice, policyErrors } from "../lab/policy-admission.ts";
 import { openListener } from "../runtime/netns-socket.ts";
 
 process.title = "shieldgate-control-plane";
@@ -60,6 +60,7 @@ const server = await createApiServer({
   certificates: needed("pki"),
   listeners: [{ fd: outside }, inside],
   admission: [(operation, _, object) => (operation === "DELETE" ? undefined : admissionErrors(object))],
+  advice: [(_, object) => policyAdvice(object)],
 });
 const { cert, key } = server.authority.client("controllers", "system:kube-controller-manager", ["system:masters"]);
 const client = connect({ server: `https://${inside.host}:${inside.port}`, ca: server.authority.ca, cert, key });

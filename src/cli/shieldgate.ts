@@ -47,7 +47,7 @@ function sayUp(lab: LabPaths, result: UpResult): void {
   console.log(`${what}: 3 nodes, API server ${result.apiServer}`);
   if (result.found === "nothing")
     console.log(
-      `eval "$(${commandFor(lab.lab)} env)" puts kubectl's configuration, kc, c0, c1, c2 and hubble in place`,
+      `eval "$(${commandFor(lab.lab)} env)" puts kubectl's configuration, kc, c0, c1, c2, hubble and world in place`,
     );
 }
 

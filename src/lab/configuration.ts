@@ -57,6 +57,8 @@ export function writeConfiguration(paths: LabPaths, ports: LabPorts): void {
     writePrivately(join(paths.state, user.file), text);
   }
   writeKubeletConfiguration(paths, authority);
+  mkdirSync(paths.world, { recursive: true });
+  writeFileSync(join(paths.world, "index.html"), "Hello from the world\n");
   for (const node of NODES) {
     const directory = join(nodeRun(paths, node.name), "envoy");
     mkdirSync(directory, { recursive: true });

@@ -1,7 +1,7 @@
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { NODES } from "../model/addresses.ts";
-import { commandFor, type LabPaths } from "./paths.ts";
+import { commandFor, type LabPaths, netnsPath } from "./paths.ts";
 
 /** Quotes a word for sh. */
 export function quote(word: string): string {
@@ -14,6 +14,7 @@ export function programs(paths: LabPaths, relayPort: number): Map<string, string
   const hubble = [process.execPath, join(paths.root, "dist/hubble.mjs")].map(quote).join(" ");
   const all = new Map([
     ["kc", `exec ${kubectl} "$@"`],
+    ["world", `exec nsenter --net=${netnsPath(paths.fabricNetns)} "$@"`],
     ["hubble", `HUBBLE_SERVER=\${HUBBLE_SERVER:-127.0.0.1:${relayPort}} exec ${hubble} "$@"`],
   ]);
   NODES.forEach((node, index) => {

@@ -49,6 +49,7 @@ test("every process is started in its namespace, and agents and proxies see thei
     "control-plane",
     "kubelet",
     "relay",
+    "world",
     ...NODES.flatMap((node) => [`${node.name}/agent`, `${node.name}/proxy`]),
   ]);
   for (const node of NODES) {
@@ -67,7 +68,8 @@ test("a process that ends at once is started again at once, then ever later, up 
 describe("the programs of a lab", () => {
   test("carry their kubeconfig and relay, and need no variable", () => {
     const all = programs(labPaths("one"), 4999);
-    expect([...all.keys()]).toEqual(["kc", "hubble", "c0", "c1", "c2"]);
+    expect([...all.keys()]).toEqual(["kc", "world", "hubble", "c0", "c1", "c2"]);
+    expect(all.get("world")).toBe('exec nsenter --net=/run/netns/sg-one-fabric "$@"');
     expect(all.get("hubble")).toContain("127.0.0.1:4999");
     expect(all.get("c1")).toContain("spec.nodeName=k8s-w1");
     for (const name of ["kc", "c0"]) expect(all.get(name)).toContain(labPaths("one").kubeconfig);

@@ -3,13 +3,17 @@ import { FABRIC_GATEWAY, type LabNode, NODES } from "../model/addresses.ts";
 import { command } from "./command.ts";
 import { type LabPaths, netnsPath, nodeNetns } from "./paths.ts";
 
-/** `ip -batch` lines that make the fabric: a bridge, with the way back to every node's pods. */
+/**
+ * `ip -batch` lines that make the fabric: a bridge, with the way back to every node's pods. It is the world as well: every address
+ * that is not in the cluster is its own.
+ */
 export function fabricLines(lab: string, nodes: readonly LabNode[]): string[] {
   return [
     "link set lo up",
     "link add fabric type bridge forward_delay 0",
     `addr add ${FABRIC_GATEWAY}/24 dev fabric`,
     "link set fabric up",
+    "route add local default dev lo",
     ...nodes.flatMap((node) => [
       `link add ${node.name} type veth peer name eth0 netns ${nodeNetns(lab, node.name)}`,
       `link set ${node.name} master fabric up`,

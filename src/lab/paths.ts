@@ -23,6 +23,8 @@ export interface LabPaths {
   /** Written once at each start from nothing. */
   readonly kubeletConfiguration: string;
   readonly fabricNetns: string;
+  /** What the world's web server serves. */
+  readonly world: string;
 }
 
 /** The lab that is meant when no name is given. */
@@ -55,6 +57,7 @@ export function labPaths(lab: string): LabPaths {
     ports: join(state, "ports.json"),
     kubeletConfiguration: join(run, "kubelet-config.json"),
     fabricNetns: `sg-${lab}-fabric`,
+    world: join(run, "world"),
   };
 }
 

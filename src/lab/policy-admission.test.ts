@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { policyErrors } from "./policy-admission.ts";
+import { policyAdvice, policyErrors } from "./policy-admission.ts";
 
 const metadata = { name: "p", namespace: "default" };
 
@@ -32,4 +32,14 @@ it("refuses a group of prefixes that cannot be read", () => {
     policyErrors({ ...group, spec: { externalCIDRs } } as { kind: string }).map(({ field }) => field);
   expect(fieldsOf(["10.0.0.0/8"])).toEqual([]);
   expect(fieldsOf(["10.0.0.0"])).toEqual(["spec.externalCIDRs[0]"]);
+});
+
+it("says what is accepted and means nothing", () => {
+  expect(policyAdvice(policy({ toEntities: ["world"] }))).toEqual([]);
+  expect(policyAdvice(policy({ toPorts: [{ ports: [] }] }))).toContain(
+    "spec.egress[0].toPorts[0]: no ports: it matches nothing; write port 0 for every port",
+  );
+  const group = { apiVersion: "cilium.io/v2", kind: "CiliumCIDRGroup", metadata: { name: "g" } };
+  expect(policyAdvice({ ...group, spec: { externalCIDRs: [] } } as { kind: string })).toHaveLength(1);
+  expect(policyAdvice({ kind: "Pod" })).toEqual([]);
 });

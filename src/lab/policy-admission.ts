@@ -12,6 +12,14 @@ export function policyErrors(object: { readonly kind?: unknown }): FieldError[] 
   }));
 }
 
+/** What is accepted of a policy object and means nothing, or not what its writer is likely to want; each with its field. */
+export function policyAdvice(object: { readonly kind?: unknown }): string[] {
+  const isGroup = object.kind === "CiliumCIDRGroup";
+  if (!isGroup && !POLICY_KINDS.includes(String(object.kind))) return [];
+  const { warnings } = isGroup ? parseCidrGroup(object) : parsePolicy(object);
+  return warnings.map(({ field, message }) => `${field}: ${message}`);
+}
+
 function engineErrors(object: { readonly kind?: unknown }): readonly PolicyFieldError[] {
   if (object.kind === "CiliumCIDRGroup") {
     const group = parseCidrGroup(object);

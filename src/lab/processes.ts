@@ -4,7 +4,7 @@ import { type LabPaths, netnsPath, nodeNetns, nodeRun } from "./paths.ts";
 
 /** How one process of the lab is started. */
 export interface ProcessSpec {
-  /** `control-plane`, `kubelet`, `relay`, `k8s-w1/agent`, `k8s-w1/proxy`. */
+  /** `control-plane`, `kubelet`, `relay`, `world`, `k8s-w1/agent`, `k8s-w1/proxy`. */
   readonly name: string;
   /** Program and arguments, run from the host's namespaces. */
   readonly argv: readonly string[];
@@ -48,6 +48,10 @@ export function processSpecs(paths: LabPaths, ports: LabPorts, hostNetns: string
       ...option("listen", `127.0.0.1:${ports.relay}`),
       ...option("listen-netns", hostNetns),
       ...NODES.flatMap((node) => option("peer", `${node.name}=${node.address}:${HUBBLE_PORT}`)),
+    ]),
+    plain("world", [
+      ...["nsenter", `--net=${netnsPath(paths.fabricNetns)}`],
+      ...["busybox", "httpd", "-f", "-p", "80", "-u", "nobody", "-h", paths.world],
     ]),
     ...NODES.flatMap((node) => [
       // a change of policies in a burst waits for the kernel in pool threads

@@ -29,7 +29,7 @@ export interface LabStatus {
 
 /** The names of the lab's processes, as their records are called. */
 function processNames(): string[] {
-  const shared = ["supervisor", "control-plane", "kubelet", "relay"];
+  const shared = ["supervisor", "control-plane", "kubelet", "relay", "world"];
   return shared.concat(NODES.flatMap((node) => [`${node.name}/agent`, `${node.name}/proxy`]));
 }
 

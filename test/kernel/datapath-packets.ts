@@ -90,6 +90,6 @@ export function runProgram(object: LoadedObject, program: ProgramName, ifindex: 
     batch_size: 0,
   };
   const failed = testRun(object.program(program), opts);
-  if (failed < 0) throw new Error(`test run: ${failed}`);
+  if (failed < 0) throw new Error(`test run of ${program}: ${failed}: ${packet.toString("hex")}`);
   return opts.retval;
 }

@@ -13,7 +13,7 @@ import { SqliteStore } from "../storage/sqlite-store.ts";
 import { authenticate } from "./authentication.ts";
 import { authorizePath, authorizeResource } from "./authorization.ts";
 import { bootstrap } from "./bootstrap.ts";
-import type { AdmissionHook, Api } from "./context.ts";
+import type { AdmissionHook, AdviceHook, Api } from "./context.ts";
 import { serveDefinitions } from "./custom-resources.ts";
 import { startEventExpiry } from "./event-expiry.ts";
 import { Documents, handlePath } from "./handle-path.ts";
@@ -39,6 +39,8 @@ export interface ApiServerOptions {
   readonly listeners: readonly Listener[];
   /** Rules of the lab beyond the schemas. */
   readonly admission?: readonly AdmissionHook[];
+  /** What is said of objects that are accepted. */
+  readonly advice?: readonly AdviceHook[];
   /** Definitions installed at start; Cilium's when not given. */
   readonly definitions?: readonly KubeObject[];
   /** More names or addresses for the server's certificate. */
@@ -70,6 +72,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     registry,
     schema,
     admission: options.admission ?? [],
+    advice: options.advice ?? [],
     tokens: tokenAuthority(authority.tokenKey),
     kubelet: { ...client, ca: authority.ca },
     now,

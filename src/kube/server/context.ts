@@ -34,6 +34,9 @@ export type AdmissionHook = (
   old: KubeObject | undefined,
 ) => readonly FieldError[] | undefined;
 
+/** What the user should know of an object that is accepted: each text is a warning of the answer. */
+export type AdviceHook = (ref: ObjectRef, object: KubeObject) => readonly string[];
+
 /** How the server reaches kubelets. */
 interface KubeletCredentials {
   readonly cert: string;
@@ -47,6 +50,7 @@ export interface Api {
   readonly registry: Registry;
   readonly schema: SchemaPort;
   readonly admission: readonly AdmissionHook[];
+  readonly advice: readonly AdviceHook[];
   readonly tokens: TokenAuthority;
   readonly kubelet: KubeletCredentials;
   /** Milliseconds since the epoch. */

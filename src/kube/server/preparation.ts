@@ -76,3 +76,8 @@ export function admit(
   const errors = api.admission.flatMap((hook) => hook(operation, ref, object, old) ?? []);
   if (errors.length > 0) throw invalid(kind, object.metadata.name, errors);
 }
+
+/** What the user should know of the object that was accepted. */
+export function adviceOn(api: Api, kind: ResourceKind, object: KubeObject): string[] {
+  return api.advice.flatMap((hook) => hook(refOf(kind, object), object));
+}

@@ -7,7 +7,7 @@ import { type ResourceKind, serves } from "../kind.ts";
 import { generateName } from "../names.ts";
 import { admitCreation } from "../namespace-lifecycle.ts";
 import { recordWrite } from "../patch/managed-fields.ts";
-import { checkFields, checkRules, preparationOf } from "../preparation.ts";
+import { adviceOn, checkFields, checkRules, preparationOf } from "../preparation.ts";
 
 const GENERATED_NAME_TRIES = 8;
 
@@ -60,6 +60,7 @@ export function createObject(
   if (api.store.get(kind.storage, namespace, object.metadata.name)) throw alreadyExists(kind, object.metadata.name);
   kind.strategy.prepareCreate?.(object, preparationOf(api));
   checkRules(api, kind, "CREATE", object, undefined);
+  warnings.push(...adviceOn(api, kind, object));
   recordWrite(kind, undefined, object, options.fieldManager, "", api.now());
   if (kind.convert) object = kind.convert.toStored(object);
   if (options.dryRun) return { object: fromStored(kind, object), warnings };

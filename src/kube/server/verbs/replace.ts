@@ -6,7 +6,7 @@ import { incomingObject } from "../incoming.ts";
 import { type ResourceKind, serves } from "../kind.ts";
 import { namespaceIsHeld } from "../namespace-lifecycle.ts";
 import { recordWrite } from "../patch/managed-fields.ts";
-import { checkFields, checkRules, preparationOf } from "../preparation.ts";
+import { adviceOn, checkFields, checkRules, preparationOf } from "../preparation.ts";
 
 /** The object that a write addresses. */
 export interface Target {
@@ -126,6 +126,8 @@ export function replaceObject(
   kind.strategy.prepareUpdate?.(next, old, preparationOf(api));
   checkImmutable(target, next, old);
   checkRules(api, kind, "UPDATE", next, old, target.subresource);
+  // What the object says already was said when it was made.
+  if (target.subresource === "" && !sameDesire(next, old)) warnings.push(...adviceOn(api, kind, next));
   if (kind.counted && !sameDesire(next, old)) next.metadata.generation = (old.metadata.generation ?? 0) + 1;
   record(kind, old, next, options.fieldManager, target.subresource, api.now());
   if (equalJson(next, old) || (record === recordWrite && sameButManaged(next, old))) return { object: old, warnings };

@@ -1,0 +1,135 @@
+/** A prober asks without a pause while policies, identities and agents come and go: nothing leaks, nothing that is allowed all the
+ * while is lost. */
+import type { ChildProcess } from "node:child_process";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { ALLOW_ALL, entry, type Lab, openLab, type Pod, policy, sleep } from "./datapath-lab.ts";
+
+const [TCP, UDP] = [6, 17];
+/** Allowed by every policy, and by none. */
+const [OPEN, CLOSED] = [7001, 7002];
+const [CLIENT, SERVER] = [1001, 1002];
+const CHANGES = 1000;
+const prober = `${process.execPath} ${new URL("datapath-prober.ts", import.meta.url).pathname}`;
+
+let lab: Lab;
+let near: Pod; // node 1, as the server
+let far: Pod; // node 2
+let server: Pod;
+
+interface Answers {
+  readonly sent: number;
+  readonly answered: number;
+  readonly leaked: number;
+  readonly denied: number;
+  readonly written: number;
+  readonly read: number;
+  readonly broken: string;
+}
+
+beforeAll(async () => {
+  lab = await openLab();
+  const [one, two] = lab.nodes;
+  server = await lab.pod(one, 102, SERVER, 11);
+  near = await lab.pod(one, 101, CLIENT, 10);
+  far = await lab.pod(two, 103, CLIENT, 12);
+  for (const pod of [near, far]) await pod.node.call("setPolicy", pod.id, policy(ALLOW_ALL, [], false));
+});
+afterAll(() => lab?.close());
+
+/** All of the output, when the process ends. */
+function outputOf(child: ChildProcess): Promise<string> {
+  let text = "";
+  child.stdout?.on("data", (chunk) => {
+    text += chunk;
+  });
+  return new Promise((resolve) => child.once("close", () => resolve(text)));
+}
+
+/** One of many policies: others' ports and identities change, the two ports' fate does not. */
+function policyOf(round: number) {
+  const open = [TCP, UDP].map((protocol) =>
+    entry({ identity: CLIENT, protocol, port: OPEN, portPrefix: 16, precedence: 2 }),
+  );
+  const others = Array.from({ length: round % 40 }, (_, index) =>
+    entry({ identity: 2000 + index, protocol: TCP, port: 8000 + round, portPrefix: 16 }),
+  );
+  // Wide and narrow, allow and deny change places around the closed port.
+  const around =
+    round % 2 === 0
+      ? [entry({ identity: CLIENT, protocol: UDP, port: 7003, portPrefix: 16 })]
+      : [
+          entry({ identity: CLIENT, protocol: UDP, port: 7000, portPrefix: 13 }),
+          entry({ identity: CLIENT, protocol: UDP, port: CLOSED, portPrefix: 16, deny: true, precedence: 9 }),
+        ];
+  return policy([entry({ direction: "egress" }), ...open, ...around, ...others]);
+}
+
+/** What both clients saw while `during` ran. */
+async function probe(during: () => Promise<void>): Promise<readonly Answers[]> {
+  const serving = server.spawn(`${prober} serve ${OPEN} ${CLOSED}`);
+  const served = outputOf(serving);
+  await sleep(400);
+  const asking = [near, far].map((pod) => pod.spawn(`${prober} ask ${server.address} ${OPEN} ${CLOSED}`));
+  const texts = asking.map(outputOf);
+  await sleep(300);
+  await during();
+  await sleep(500);
+  for (const child of asking) child.stdin?.end();
+  const answers = (await Promise.all(texts)).map((text) => JSON.parse(text) as Answers);
+  serving.stdin?.end();
+  expect(JSON.parse((await served).split("\n")[1] ?? "{}")).toEqual({ leaked: 0 });
+  return answers;
+}
+
+function mustBeWhole(answers: readonly Answers[]): void {
+  for (const { sent, answered, leaked, denied, written, read, broken } of answers) {
+    expect(Math.min(sent, denied)).toBeGreaterThan(500);
+    expect({ lost: sent - answered, leaked, unread: written - read, broken }).toEqual({
+      lost: 0,
+      leaked: 0,
+      unread: 0,
+      broken: "",
+    });
+  }
+}
+
+describe("while somebody asks without a pause", { timeout: 60_000 }, () => {
+  beforeEach(async () => {
+    await server.node.call("setPolicy", server.id, policyOf(0));
+  });
+
+  it("a thousand changes of policy leak nothing and cut nothing", async () => {
+    const answers = await probe(async () => {
+      for (let change = 1; change <= CHANGES; change++)
+        await server.node.call("setPolicy", server.id, policyOf(change));
+    });
+    console.log(
+      `${CHANGES} changes, ${answers.reduce((sum, { sent, denied }) => sum + sent + denied, 0)} packets probed`,
+    );
+    mustBeWhole(answers);
+  });
+
+  it("an agent that dies and comes back, again and again, is not noticed", async () => {
+    const answers = await probe(async () => {
+      for (let round = 0; round < 4; round++) {
+        await server.node.kill();
+        await sleep(150);
+        await server.node.start();
+        await server.node.call("setPolicy", server.id, policyOf(round));
+      }
+    });
+    mustBeWhole(answers);
+  });
+
+  it("identities of others that come and go change nothing", async () => {
+    const answers = await probe(async () => {
+      for (let round = 0; round < 300; round++) {
+        await server.node.call("upsertIpcache", `172.20.2.${100 + (round % 50)}/32`, {
+          identity: 3000 + round,
+          tunnel: far.node.config.address,
+        });
+      }
+    });
+    mustBeWhole(answers);
+  });
+});
