@@ -4,6 +4,7 @@
  */
 import { join } from "node:path";
 import { ROOT, TestLab } from "../test/support/lab.ts";
+import { measureDatapath } from "./datapath.ts";
 import { measureEnforcement } from "./enforcement.ts";
 import { measureHttp, mustHaveWrk } from "./http.ts";
 import { buildTraffic, PlainRouting } from "./namespaces.ts";
@@ -44,6 +45,7 @@ async function measureLab(): Promise<void> {
 
 const only = process.argv.find((argument) => argument === "policy" || argument === "lab");
 if (only !== "lab") await section("policy engine", async () => measurePolicyEngine(ROOT));
+if (only !== "policy") await section("datapath, packet by packet", measureDatapath);
 if (only !== "policy") await measureLab();
 const machine = describeMachine(ROOT);
 console.log(

@@ -45,6 +45,12 @@ describe("what is said of an element", () => {
     expect(names("a.b")[0]).not.toContain("empty");
   });
 
+  it("an empty list of ports to go to", () => {
+    expect(said("ingress", { toPorts: [] })).toEqual([
+      expect.stringMatching(/^toPorts: an empty list counts as absent/),
+    ]);
+  });
+
   it("the name of a group: at most 253 characters", () => {
     expect(said("ingress", group(253))).toEqual([]);
     expect(said("ingress", group(254))).toEqual([expect.stringContaining("not the name of a CiliumCIDRGroup")]);

@@ -22,6 +22,8 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 /** Reads `toPorts`. In a deny rule only `ports` is allowed. */
 export function parseToPorts(value: unknown, at: Field, place: PortsPlace): PortRule[] | undefined {
+  if (Array.isArray(value) && value.length === 0)
+    at.warn("an empty list counts as absent: every port of the peers is meant, and nobody where there is no peer");
   return at.list(value, (element, field) => {
     const rule = place.isDeny ? parseDenyPorts(element, field) : parsePortRule(element, field, place);
     const written = (element as { ports?: unknown } | null)?.ports;

@@ -67,8 +67,14 @@ export function opening(protocol: number, sport: number, target: number): string
   return { 1: icmp(target, sport), 6: tcp(sport, target), 17: udp(sport, target), 132: sctp(sport, target) }[protocol];
 }
 
-/** Runs the program once on a packet that came in at the interface. Returns the program's answer. */
-export function runProgram(object: LoadedObject, program: ProgramName, ifindex: number, packet: Buffer): number {
+/** Runs the program on a packet that came in at the interface, `repeat` times on the same bytes; the time is that of one run. */
+export function runOften(
+  object: LoadedObject,
+  program: ProgramName,
+  ifindex: number,
+  packet: Buffer,
+  repeat: number,
+): { readonly result: number; readonly nanoseconds: number } {
   const context = Buffer.alloc(192);
   context.writeUInt32LE(ifindex, IFINDEX);
   const out = Buffer.alloc(2048);
@@ -83,7 +89,7 @@ export function runProgram(object: LoadedObject, program: ProgramName, ifindex: 
     ctx_size_in: context.length,
     ctx_size_out: 0,
     retval: 0,
-    repeat: 1,
+    repeat,
     duration: 0,
     flags: 0,
     cpu: 0,
@@ -91,5 +97,10 @@ export function runProgram(object: LoadedObject, program: ProgramName, ifindex: 
   };
   const failed = testRun(object.program(program), opts);
   if (failed < 0) throw new Error(`test run of ${program}: ${failed}: ${packet.toString("hex")}`);
-  return opts.retval;
+  return { result: opts.retval, nanoseconds: opts.duration };
+}
+
+/** Runs the program once. Returns its answer. */
+export function runProgram(object: LoadedObject, program: ProgramName, ifindex: number, packet: Buffer): number {
+  return runOften(object, program, ifindex, packet, 1).result;
 }
