@@ -190,13 +190,14 @@ function regenerationOf(options: AgentOptions, parts: ReturnType<typeof basis>, 
 
 function reconcilerOf(options: AgentOptions, parts: ReturnType<typeof basis>, regeneration: Regeneration): Reconciler {
   const { monitor, retry, table, derived } = parts;
-  const reconciler = new Reconciler({
+  const reconciler: Reconciler = new Reconciler({
     datapath: options.datapath,
     sources: parts.sources,
     identities: parts.identities,
     regeneration,
     endpoints: () => table.all(),
     prepare: () => derived.update(),
+    writeServices: () => derived.writeServices(),
     ipcacheChanged: (cidr, entry, old) =>
       monitor.agentEvent(entry === undefined ? "IPCache entry deleted" : "IPCache entry upserted", {
         cidr,
@@ -204,6 +205,7 @@ function reconcilerOf(options: AgentOptions, parts: ReturnType<typeof basis>, re
         "old-id": old?.identity ?? null,
         "host-ip": entry?.tunnel ?? null,
       }),
+    unfinished: () => retry.run("tables of the kernel", async () => reconciler.tryAgain()),
     failed: (endpoint, error) =>
       retry.run(`policy of endpoint ${endpoint.id}`, async () => {
         if (!endpoint.attached) return;

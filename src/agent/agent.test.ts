@@ -149,6 +149,37 @@ test("a failing kernel makes the call fail and leaves no endpoint", async () => 
   expect(await world.put(request)).toMatchObject({ status: 201 });
 });
 
+test("what the kernel does not take stays as it was, is told, and is done when there is room again", async () => {
+  await world.startSynced();
+  const server = await world.runPod("server", { app: "server" });
+  await world.settle();
+  for (const method of ["upsertIpcache", "deleteIpcache", "setServices"] as const) world.datapath.failing.add(method);
+  world.policy("rule1", { ...RULE1, endpointSelector: {}, ingress: [{ fromCIDR: ["10.1.0.0/16"] }] });
+  world.kube.put(Services, {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name: "s", namespace: "default" },
+    spec: { clusterIP: "10.96.0.9", ports: [{ port: 80 }] },
+  });
+  await world.settle();
+  const outside = () => world.datapath.ingress("10.1.0.9", server.address, TCP, 80);
+  expect([outside(), world.datapath.services]).toEqual(["deny", []]);
+  const { body } = await world.call("GET", "/v1/healthz");
+  expect(body).toMatchObject({
+    status: "degraded",
+    controllers: { "tables of the kernel": { lastError: expect.stringContaining("no space left on device") } },
+  });
+  // An endpoint that is taken away stays closed, whatever the kernel keeps of its address.
+  await world.removePod(server);
+  world.datapath.failing.clear();
+  await vi.waitFor(async () => {
+    expect(world.datapath.services).toHaveLength(1);
+    expect((await world.call("GET", "/v1/healthz")).body).toMatchObject({ status: "ok" });
+  });
+  expect(world.datapath.listIpcache().has("10.1.0.0/16")).toBe(true);
+  expect(world.datapath.listIpcache().has(`${server.address}/32`)).toBe(false);
+});
+
 test("a tightened L7 rule drops until the proxy has it, a widened one keeps flowing", async () => {
   await world.startSynced();
   const request = await world.runPod("deathstar", EMPIRE);

@@ -42,6 +42,8 @@ export class Derived {
   private frontends: ReadonlyMap<string, NamedFrontend> = new Map();
   private serviceIds: Readonly<Record<string, number>>;
   private readonly policyServices: PolicyServices;
+  /** The frontends are not in the kernel yet. */
+  private isUnwritten = false;
 
   constructor(parts: DerivedParts) {
     this.parts = parts;
@@ -92,6 +94,13 @@ export class Derived {
     return syncCidrs(this.parts, this.parts.options.engine.outside(given));
   }
 
+  /** Tells the kernel of services that changed. Throws when it does not take them; the next call tries again. */
+  writeServices(): void {
+    if (!this.isUnwritten) return;
+    this.parts.options.datapath.setServices([...this.frontends.values()]);
+    this.isUnwritten = false;
+  }
+
   private serviceNodes(): ServiceNode[] {
     return this.parts.inputs.ciliumNodes.list().flatMap((node) => {
       const address = nodeAddressesOf(node)?.internal;
@@ -111,7 +120,7 @@ export class Derived {
     if (!equalJson(ids, this.serviceIds)) state.saveServiceIds(ids);
     this.serviceIds = ids;
     this.frontends = new Map(frontends.map((frontend) => [frontendKey(frontend), frontend]));
-    options.datapath.setServices(frontends);
+    this.isUnwritten = true;
     return changed;
   }
 }

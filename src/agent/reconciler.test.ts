@@ -37,8 +37,10 @@ function setUp(inKernel: ReadonlyMap<string, IpcacheEntry> = new Map()) {
     regeneration,
     endpoints: () => [endpoint],
     prepare: () => false,
+    writeServices: () => undefined,
     ipcacheChanged: () => undefined,
     failed: () => undefined,
+    unfinished: () => undefined,
   });
   return { steps, sources, identities, reconciler };
 }

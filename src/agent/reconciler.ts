@@ -13,9 +13,13 @@ export interface ReconcilerParts {
   readonly endpoints: () => Iterable<Endpoint>;
   /** Does what else follows from the inputs, before the endpoints are regenerated; true when that changed identities. */
   readonly prepare: () => boolean;
+  /** Tells the kernel of the services that `prepare` found. Throws when it does not take them. */
+  readonly writeServices: () => void;
   /** Is told of each change of the kernel's ipcache. */
   readonly ipcacheChanged: (prefix: string, entry: IpcacheEntry | undefined, old: IpcacheEntry | undefined) => void;
   readonly failed: (endpoint: Endpoint, error: Error) => void;
+  /** The kernel did not take something. What it had stays; `tryAgain` does the rest. */
+  readonly unfinished: (error: Error) => void;
 }
 
 function sameEntry(a: IpcacheEntry | undefined, b: IpcacheEntry | undefined): boolean {
@@ -35,6 +39,9 @@ export class Reconciler {
   private readonly waiting = new Set<string>();
   private readonly dirty = new Set<Endpoint>();
   private allDirty = false;
+  /** Prefixes that the kernel did not take, and why the last of them. */
+  private readonly refused = new Set<string>();
+  private failure: Error | undefined;
   private scheduled = false;
   private isOpen = false;
 
@@ -83,10 +90,23 @@ export class Reconciler {
     });
   }
 
-  /** Does everything that is due, now. Does nothing before `open`. */
+  /** Does everything that is due, now. Does nothing before `open`. Never throws: what the kernel does not take is `unfinished`. */
   flush(): void {
+    this.pass();
+    if (this.failure !== undefined) this.parts.unfinished(this.failure);
+  }
+
+  /** The same, for who is told of `unfinished`. Throws when the kernel still does not take something. */
+  tryAgain(): void {
+    this.pass();
+    if (this.failure !== undefined) throw this.failure;
+  }
+
+  private pass(): void {
     if (!this.isOpen) return;
+    this.failure = undefined;
     if (this.parts.prepare()) this.allDirty = true;
+    this.attempt(() => this.parts.writeServices());
     const prefixes = this.changedPrefixes();
     this.withdraw(prefixes);
     this.regenerateDirty();
@@ -96,8 +116,26 @@ export class Reconciler {
     this.regenerateDirty();
   }
 
+  private attempt(step: () => void): boolean {
+    try {
+      step();
+      return true;
+    } catch (error) {
+      this.failure = error as Error;
+      return false;
+    }
+  }
+
+  /** False when the kernel did not take it: the prefix stays as it was, and its identity in the policies. */
+  private write(prefix: string, step: () => void): boolean {
+    const isTaken = this.attempt(step);
+    if (isTaken) this.refused.delete(prefix);
+    else this.refused.add(prefix);
+    return isTaken;
+  }
+
   private changedPrefixes(): readonly string[] {
-    const changed = new Set([...this.parts.sources.takeDirty(), ...this.waiting]);
+    const changed = new Set([...this.parts.sources.takeDirty(), ...this.waiting, ...this.refused]);
     return [...changed].filter((prefix) => {
       const wanted = this.usable(prefix);
       if (wanted === undefined && this.parts.sources.entryOf(prefix) !== undefined) this.waiting.add(prefix);
@@ -116,7 +154,7 @@ export class Reconciler {
     for (const prefix of prefixes) {
       const old = this.applied.get(prefix);
       if (old === undefined || this.usable(prefix) !== undefined) continue;
-      this.parts.datapath.deleteIpcache(prefix);
+      if (!this.write(prefix, () => this.parts.datapath.deleteIpcache(prefix))) continue;
       this.applied.delete(prefix);
       this.count(old.identity, -1);
       this.parts.ipcacheChanged(prefix, undefined, old);
@@ -128,7 +166,7 @@ export class Reconciler {
       const entry = this.usable(prefix);
       if (entry === undefined) continue;
       const old = this.applied.get(prefix);
-      this.parts.datapath.upsertIpcache(prefix, entry);
+      if (!this.write(prefix, () => this.parts.datapath.upsertIpcache(prefix, entry))) continue;
       this.applied.set(prefix, entry);
       this.count(entry.identity, 1);
       if (old !== undefined) this.count(old.identity, -1);

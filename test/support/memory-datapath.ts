@@ -77,11 +77,13 @@ export class MemoryDatapath implements Datapath {
   }
 
   upsertIpcache(prefix: string, entry: IpcacheEntry): void {
+    this.check("upsertIpcache");
     this.sim.upsertIpcache(prefix, entry);
     this.onChange(`upsertIpcache ${prefix} ${entry.identity}`);
   }
 
   deleteIpcache(prefix: string): void {
+    this.check("deleteIpcache");
     this.sim.deleteIpcache(prefix);
     this.onChange(`deleteIpcache ${prefix}`);
   }
@@ -91,6 +93,7 @@ export class MemoryDatapath implements Datapath {
   }
 
   setServices(services: readonly ServiceFrontend[]): void {
+    this.check("setServices");
     this.sim.setServices(services);
   }
 
