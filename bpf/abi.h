@@ -104,10 +104,13 @@ struct sg_endpoint {
 	__u16 flags;                 /* 50 SG_ENDPOINT_HOST */
 	__u32 peer_ifindex;          /* 52 ifindex inside the pod, 0 = unknown */
 };
-#define SG_ENDPOINT_HOST 1
+#define SG_ENDPOINT_HOST 1 /* the node itself, in sg_host */
 #define SG_ENDPOINT_INGRESS_ENFORCED 2 /* allowed new connections give a verdict event */
 #define SG_ENDPOINT_EGRESS_ENFORCED 4
 #define SG_ENDPOINT_AUDIT 8 /* what policy denies passes, and its verdict says so */
+
+/* sg_host: array, key 0 -> struct sg_endpoint: the node itself, where a policy is about it. No enforced direction = no
+ * host firewall: its packets are neither judged nor tracked. */
 
 /* sg_ipcache: LPM trie -> struct sg_remote. prefixlen counts from the 128-bit address (IPv4 /n is 96+n) */
 struct sg_ipcache_key {

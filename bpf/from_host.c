@@ -56,7 +56,7 @@ int from_host(struct __sk_buff *skb)
 			return turn_to_proxy(skb, node, 0);
 		failed = service_translate(skb, p);
 		if (!failed)
-			failed = track_frontend(p);
+			failed = host_sends(skb, p);
 	}
 	if (failed)
 		return drop(skb, p, failed);

@@ -13,6 +13,17 @@ static __always_inline int network_identity(struct packet *p, const struct sg_no
 	return 0;
 }
 
+/* The node itself is asked from the fabric, and has a policy. */
+static __always_inline int network_to_host(struct __sk_buff *skb, struct packet *p, const struct sg_node *node)
+{
+	int failed = network_identity(p, node);
+
+	if (failed)
+		return failed;
+	p->dst_identity = IDENTITY_HOST;
+	return judge_host(skb, p, SG_INGRESS);
+}
+
 /* A connection to a port of this node that stands for a service. */
 static __noinline int to_node_port(struct __sk_buff *skb, struct packet *p)
 {
@@ -65,6 +76,9 @@ int from_network(struct __sk_buff *skb)
 			return drop(skb, p, failed);
 		if (p->translated)
 			return to_node_port(skb, p);
+		failed = guarded_host() ? network_to_host(skb, p, node) : 0;
+		if (failed)
+			return drop(skb, p, failed);
 		return host_service_restore(skb, p) < 0 ? TC_ACT_SHOT : TC_ACT_OK;
 	}
 	if (!failed)

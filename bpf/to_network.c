@@ -31,6 +31,20 @@ static __always_inline bool is_overlay(struct __sk_buff *skb)
 	       port == bpf_htons(VXLAN_PORT);
 }
 
+/* A packet of the node's own, to whoever is out there. */
+static __noinline int leave_host(struct __sk_buff *skb, struct packet *p)
+{
+	int answer, failed;
+
+	if (!p)
+		return TC_ACT_SHOT;
+	answer = ask_node_port(skb, p);
+	if (answer != TC_ACT_OK || !guarded_host())
+		return answer;
+	failed = host_sends(skb, p);
+	return failed ? drop(skb, p, failed) : TC_ACT_OK;
+}
+
 SEC("tc")
 int to_network(struct __sk_buff *skb)
 {
@@ -44,7 +58,7 @@ int to_network(struct __sk_buff *skb)
 	if (!is_proxy_mark(mark)) {
 		if (!p || parse_ipv4(skb, p) || !is_this_node(node, &p->tuple.src))
 			return TC_ACT_OK;
-		return ask_node_port(skb, p);
+		return leave_host(skb, p);
 	}
 	if (!p || parse_ipv4(skb, p) || track_proxy(p, mark) < 0)
 		return TC_ACT_SHOT;

@@ -2,6 +2,7 @@
 /* The last step of a packet at tc ingress: into a pod, into the overlay, to the node's own stack. */
 #pragma once
 #include "addr.h"
+#include "host_firewall.h"
 #include "parse.h"
 #include "policy.h"
 #include "proxy.h"
@@ -106,7 +107,9 @@ VERIFIED_ONCE int to_host(struct __sk_buff *skb, struct packet *p, __u32 point)
 
 	if (!p)
 		return TC_ACT_SHOT;
-	failed = host_service_restore(skb, p);
+	failed = judge_host(skb, p, SG_INGRESS);
+	if (!failed)
+		failed = host_service_restore(skb, p);
 	if (failed)
 		return drop(skb, p, failed);
 	bpf_skb_change_type(skb, 0 /* PACKET_HOST */);

@@ -10,15 +10,17 @@ static __always_inline int to_backend(struct __sk_buff *skb, struct packet *p)
 	struct sg_node *node = this_node();
 	struct sg_endpoint *local;
 	__be32 tunnel;
+	int failed;
 
-	if (!p || !node || track_frontend(p))
+	if (!p || !node)
 		return TC_ACT_SHOT;
-	p->src_identity = IDENTITY_HOST;
+	failed = host_sends(skb, p);
+	if (failed)
+		return drop(skb, p, failed);
 	local = local_endpoint(&p->tuple.dst);
 	if (local)
 		return set_macs(skb, local) < 0 ? TC_ACT_SHOT : bpf_redirect(local->ifindex, 0);
 	tunnel = tunnel_of(&p->tuple.dst);
-	p->dst_identity = identity_of(node, &p->tuple.dst);
 	return tunnel ? encapsulate(skb, p, tunnel, IDENTITY_HOST) : drop(skb, p, FAIL(p, DROP_UNKNOWN_TARGET));
 }
 

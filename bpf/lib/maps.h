@@ -64,6 +64,10 @@ struct {
 } sg_affinity SEC(".maps");
 
 struct {
+	PINNED(BPF_MAP_TYPE_ARRAY, 1, __u32, struct sg_endpoint);
+} sg_host SEC(".maps");
+
+struct {
 	PINNED(BPF_MAP_TYPE_ARRAY, 1, __u32, struct sg_node);
 } sg_node SEC(".maps");
 

@@ -16,6 +16,7 @@ import { chooseEndpointId, type Endpoint, podKey } from "./endpoint.ts";
 import { EndpointLifecycle } from "./endpoint-lifecycle.ts";
 import { EndpointTable } from "./endpoint-table.ts";
 import { RemoteEndpoints } from "./flow-view.ts";
+import { HostPolicy } from "./host-policy.ts";
 import { IdentityAllocator } from "./identity-allocator.ts";
 import { IdentityTable } from "./identity-table.ts";
 import { Ipam } from "./ipam.ts";
@@ -51,6 +52,7 @@ export interface Parts {
   readonly reconciler: Reconciler;
   readonly derived: Derived;
   readonly audit: AuditMode;
+  readonly host: HostPolicy;
   readonly allocator: IdentityAllocator;
   readonly writer: CiliumEndpointWriter;
   readonly announcer: Announcer;
@@ -149,8 +151,10 @@ function basis(options: AgentOptions) {
   const sources = ipcacheParts(options);
   const numbers = new CidrIdentities(options.datapath.listIpcache());
   const table = new EndpointTable();
+  const cookies = new RuleCookies();
+  const hostEndpointId = chooseEndpointId(`host ${options.node.name}`, () => false);
   return {
-    hostEndpointId: chooseEndpointId(`host ${options.node.name}`, () => false),
+    hostEndpointId,
     table,
     state,
     inputs,
@@ -161,7 +165,15 @@ function basis(options: AgentOptions) {
     // Who monitors sees packet by packet; flows alone need no more than the first of a kind.
     monitor: new Monitor((isWatched) => options.datapath.traceEveryPacket(isWatched)),
     pods: new PodKnowledge(inputs.pods, inputs.namespaces, options.node.clusterName),
-    cookies: new RuleCookies(),
+    cookies,
+    host: new HostPolicy({
+      id: hostEndpointId,
+      engine: options.engine,
+      datapath: options.datapath,
+      identities,
+      cookies,
+      node: () => inputs.nodes.get(options.node.name),
+    }),
     redirects: new Redirects(options.proxy, (identity) => identities.has(identity)),
     audit: new AuditMode(options.datapath, table),
     derived: new Derived({ options, inputs, sources, identities, numbers, state }),
@@ -198,6 +210,7 @@ function reconcilerOf(options: AgentOptions, parts: ReturnType<typeof basis>, re
     endpoints: () => table.all(),
     prepare: () => derived.update(),
     writeServices: () => derived.writeServices(),
+    updateHost: () => parts.host.update(),
     ipcacheChanged: (cidr, entry, old) =>
       monitor.agentEvent(entry === undefined ? "IPCache entry deleted" : "IPCache entry upserted", {
         cidr,

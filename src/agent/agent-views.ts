@@ -3,6 +3,7 @@ import { ReservedIdentity } from "../model/addresses.ts";
 import { formatLabels } from "../model/label.ts";
 import type { EndpointModel, IdentityModel } from "./api.ts";
 import type { Endpoint } from "./endpoint.ts";
+import type { HostPolicy } from "./host-policy.ts";
 import type { IdentityTable } from "./identity-table.ts";
 
 export function endpointModel(endpoint: Endpoint, audited: ReadonlySet<number>): EndpointModel {
@@ -24,13 +25,8 @@ export function endpointModel(endpoint: Endpoint, audited: ReadonlySet<number>):
   };
 }
 
-/** The node itself: listed like an endpoint, never enforced, as without a host firewall. */
-export function hostEndpointModel(
-  id: number,
-  identities: IdentityTable,
-  address: string,
-  revision: number,
-): EndpointModel {
+/** The node itself, listed like an endpoint. */
+export function hostEndpointModel(id: number, host: HostPolicy, address: string, revision: number): EndpointModel {
   return {
     id,
     containerId: "",
@@ -39,10 +35,10 @@ export function hostEndpointModel(
     address,
     interfaceName: "cilium_host",
     identity: ReservedIdentity.Host,
-    labels: formatLabels(identities.labelsOf(ReservedIdentity.Host) ?? []),
+    labels: formatLabels(host.subject),
     state: "ready",
-    ingressEnforced: false,
-    egressEnforced: false,
+    ingressEnforced: host.ingressEnforced,
+    egressEnforced: host.egressEnforced,
     audited: false,
     revision,
   };

@@ -85,7 +85,7 @@ function calls(options: AgentOptions, parts: Parts, connection: ProxyConnection)
       const audited = audit.audited();
       return [
         ...table.all().map((endpoint) => endpointModel(endpoint, audited)),
-        hostEndpointModel(parts.hostEndpointId, identities, node.address, engine.revision),
+        hostEndpointModel(parts.hostEndpointId, parts.host, node.address, engine.revision),
       ];
     },
     audit,
@@ -97,7 +97,8 @@ function calls(options: AgentOptions, parts: Parts, connection: ProxyConnection)
     identities: () => identityModels(identities),
     addresses: () => addressModels(reconciler.ipcache),
     services: () => derived.services,
-    endpointPolicy: (id) => (table.get(id) === undefined ? undefined : datapath.dumpPolicy(id)),
+    endpointPolicy: (id) =>
+      table.get(id) === undefined && id !== parts.hostEndpointId ? undefined : datapath.dumpPolicy(id),
   };
 }
 

@@ -204,6 +204,13 @@ export function watchHandlers(parts: WatchParts): Partial<Record<keyof KubeInput
     services: marking(parts, "services"),
     // The API server's endpoints say which node is which.
     slices: marking(parts, "services", "nodes"),
-    nodes: { changed: parts.nodeChanged, removed: () => undefined },
+    nodes: {
+      changed: () => {
+        parts.nodeChanged();
+        // Its labels say which policies are about it.
+        parts.reconciler.schedule();
+      },
+      removed: () => undefined,
+    },
   };
 }

@@ -31,23 +31,8 @@ describe("what is not enforced here", () => {
     [`${PORT}.originatingTLS`, onPort({ originatingTLS: secret })],
     [`${PORT}.listener`, onPort({ listener: { envoyConfig: { name: "c" }, name: "l" } })],
     [`${PORT}.ports`, onPort({}, { port: "0", protocol: "VRRP" })],
-    ["spec.nodeSelector", policy({ nodeSelector: {}, ingress: [{}] })],
   ])("%s", (field, object) => {
     expect(fieldsOf(object)).toEqual([field]);
-  });
-
-  it("names the rule of `specs` that selects nodes", () => {
-    const specs = [
-      { endpointSelector: {}, ingress: [{}] },
-      { nodeSelector: {}, egress: [{}] },
-    ];
-    const object = {
-      apiVersion: "cilium.io/v2",
-      kind: "CiliumClusterwideNetworkPolicy",
-      metadata: { name: "p" },
-      specs,
-    };
-    expect(fieldsOf(object)).toEqual(["specs[1].nodeSelector"]);
   });
 
   it("has no nodes as peers", () => {

@@ -18,17 +18,11 @@ const NOT_ENFORCED = "is not enforced here";
  * Such a policy must be refused: an accepted rule that nobody enforces is worse than none.
  */
 export function unenforceable(rules: readonly Rule[]): FieldError[] {
-  return rules.flatMap((rule) => [...ruleErrors(rule), ...rule.elements.flatMap(elementErrors)]);
+  return rules.flatMap(({ elements }) => elements.flatMap(elementErrors));
 }
 
 function error(field: string, mend: string): FieldError {
   return { field, message: `${field.slice(field.lastIndexOf(".") + 1)} ${NOT_ENFORCED}`, mend };
-}
-
-function ruleErrors({ isNode, elements }: Rule): FieldError[] {
-  const spec = /^specs?(\[\d+\])?/.exec(elements[0]?.path ?? "spec")?.[0] ?? "spec";
-  if (!isNode) return [];
-  return [error(`${spec}.nodeSelector`, "select pods with endpointSelector; there is no host firewall here")];
 }
 
 function elementErrors(element: PeerRule): FieldError[] {

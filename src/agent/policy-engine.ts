@@ -78,7 +78,7 @@ export function createPolicyEngine(options: { readonly clusterName: string }): P
   const repository = new Repository();
   const keys = new Map<string, PolicyKey>();
   const namedPorts = new Map<number, readonly NumberedPort[]>();
-  const cache = new PolicyCache(repository, (peer) => namedPorts.get(peer) ?? []);
+  const cache = new PolicyCache(repository, (peer) => namedPorts.get(peer) ?? [], { hostFirewall: true });
   const subjects = new Subjects(cache);
   return {
     get revision() {

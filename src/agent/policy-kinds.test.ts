@@ -3,9 +3,11 @@ import { AgentWorld } from "../../test/support/agent-world.ts";
 import type { KubeObject } from "../kube/object.ts";
 import {
   CiliumCIDRGroups,
+  CiliumClusterwideNetworkPolicies,
   ClusterNetworkPolicies,
   EndpointSlices,
   NetworkPolicies,
+  Nodes,
   Services,
 } from "../kube/resources.ts";
 
@@ -179,5 +181,50 @@ describe("peers that are looked up", () => {
     world.kube.drop(Services, "s", "default");
     await world.settle();
     expect(verdicts()).toEqual(["deny", "deny"]);
+  });
+});
+
+describe("the node's own policy", () => {
+  const guard = (matchLabels: Record<string, string>, kind = "CiliumClusterwideNetworkPolicy"): KubeObject => ({
+    apiVersion: "cilium.io/v2",
+    kind,
+    metadata: { name: "host" },
+    spec: { nodeSelector: { matchLabels }, ingress: [{ fromEntities: ["cluster"] }] },
+  });
+  const enforced = async () => {
+    await world.settle();
+    const host = (await world.endpoints()).find(({ identity }) => identity === 1)!;
+    return [
+      host.ingressEnforced,
+      host.egressEnforced,
+      (await world.call("GET", `/v1/endpoint/${host.id}/policy`)).body,
+    ];
+  };
+
+  it("is in force where its selector selects the node, as the node's labels are now", async () => {
+    const told: string[] = [];
+    world.datapath.onChange = (what) => told.push(what);
+    world.kube.put(CiliumClusterwideNetworkPolicies, guard({ role: "guarded" }));
+    expect((await enforced()).slice(0, 2)).toEqual([false, false]);
+    const node = { apiVersion: "v1", kind: "Node", metadata: { name: "k8s-w1", labels: { role: "guarded" } } };
+    world.kube.put(Nodes, node);
+    const [ingress, egress, rows] = await enforced();
+    expect([ingress, egress]).toEqual([true, false]);
+    expect(rows).toContainEqual(expect.objectContaining({ direction: "ingress", identity: 6, deny: false }));
+    const writes = told.filter((what) => what.startsWith("setHostPolicy")).length;
+    await world.runPod("a", {});
+    await world.settle();
+    world.kube.replace(Nodes, { ...node, metadata: { ...node.metadata, labels: { role: "free" } } });
+    expect((await enforced()).slice(0, 2)).toEqual([false, false]);
+    expect(told.filter((what) => what.startsWith("setHostPolicy")).length).toBeGreaterThan(writes);
+  });
+
+  it("says nothing of pods, and theirs nothing of it", async () => {
+    world.kube.put(CiliumClusterwideNetworkPolicies, guard({}));
+    const pod = await world.runPod("a", {});
+    world.policy("p", { endpointSelector: {}, egress: [{}] });
+    const [ingress, egress] = await enforced();
+    expect([ingress, egress]).toEqual([true, false]);
+    expect(world.datapath.ingress("10.9.9.9", pod.address, TCP, 80)).toBe("allow");
   });
 });

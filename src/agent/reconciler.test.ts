@@ -38,6 +38,7 @@ function setUp(inKernel: ReadonlyMap<string, IpcacheEntry> = new Map()) {
     endpoints: () => [endpoint],
     prepare: () => false,
     writeServices: () => undefined,
+    updateHost: () => undefined,
     ipcacheChanged: () => undefined,
     failed: () => undefined,
     unfinished: () => undefined,

@@ -13,6 +13,8 @@ export interface ReconcilerParts {
   readonly endpoints: () => Iterable<Endpoint>;
   /** Does what else follows from the inputs, before the endpoints are regenerated; true when that changed identities. */
   readonly prepare: () => boolean;
+  /** Brings the node's own policy into the kernel. Throws when that fails. */
+  readonly updateHost: () => void;
   /** Tells the kernel of the services that `prepare` found. Throws when it does not take them. */
   readonly writeServices: () => void;
   /** Is told of each change of the kernel's ipcache. */
@@ -110,6 +112,7 @@ export class Reconciler {
     const prefixes = this.changedPrefixes();
     this.withdraw(prefixes);
     this.regenerateDirty();
+    this.attempt(() => this.parts.updateHost());
     this.grant(prefixes);
     if (!this.parts.identities.retire((id) => (this.uses.get(id) ?? 0) > 0)) return;
     this.allDirty = true;

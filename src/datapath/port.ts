@@ -135,6 +135,11 @@ export interface Datapath {
   /** Starts delivering events; returns a stop function. Lost events are counted by `lostEvents`. */
   onEvents(receive: EventBatch): () => void;
   lostEvents(): number;
+  /**
+   * The policy of the node itself, under the endpoint id that it has; in force when it returns. Undefined, or a policy that
+   * enforces nothing = the node's packets are not judged. Stays over a restart.
+   */
+  setHostPolicy(id: number, policy: RealizedPolicy | undefined): void;
   /** Whether what policy denies passes, and is only reported. Stays with the endpoint until it is removed. */
   setAudit(id: number, audit: boolean): void;
   /** Ids of the endpoints in audit mode. */

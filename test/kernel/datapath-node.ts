@@ -64,6 +64,8 @@ const calls: Record<string, (...args: never[]) => unknown> = {
     datapath.setPolicy(id, { ...wire, proxyPorts: new Map(wire.proxyPorts) });
     return performance.now() - start;
   },
+  setHostPolicy: (id: number, wire: Wire | null) =>
+    datapath.setHostPolicy(id, wire === null ? undefined : { ...wire, proxyPorts: new Map(wire.proxyPorts) }),
   upsertIpcache: (prefix: string, entry: { identity: number; tunnel?: string }) =>
     datapath.upsertIpcache(prefix, entry),
   setServices: (services: ServiceFrontend[]) => datapath.setServices(services),

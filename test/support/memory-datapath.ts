@@ -122,6 +122,12 @@ export class MemoryDatapath implements Datapath {
     return this.lost;
   }
 
+  setHostPolicy(id: number, policy: RealizedPolicy | undefined): void {
+    this.check("setHostPolicy");
+    this.sim.setHostPolicy(id, policy);
+    this.onChange(`setHostPolicy ${id}`);
+  }
+
   setAudit(id: number, audit: boolean): void {
     this.check("setAudit");
     this.sim.setAudit(id, audit);

@@ -7,6 +7,7 @@ import {
   addressKey,
   decodeEndpoint,
   encodeEndpoint,
+  encodeHost,
   endpointId,
   endpointIfindex,
   entriesById,
@@ -158,6 +159,17 @@ class EbpfDatapath implements Datapath {
       }
     }
     return new Map([...missing, ...failures]);
+  }
+
+  /** The entries stand before the node is told to go by them, and go after it was told not to. */
+  setHostPolicy(id: number, policy: RealizedPolicy | undefined): void {
+    if (!this.#node) throw new Error("datapath: prepareNode comes first");
+    const isEnforced = policy !== undefined && (policy.policy.ingressEnforced || policy.policy.egressEnforced);
+    const wanted = isEnforced ? policy : undefined;
+    if (wanted !== undefined)
+      for (const error of swapPolicies(this.#map("sg_policy"), new Map([[id, wanted]])).values()) throw error;
+    this.#map("sg_host").set(ifindexKey(0), encodeHost(id, this.#node.node.address, wanted));
+    if (wanted === undefined) void deletePolicy(this.#map("sg_policy"), ifindexKey(id)).catch(() => undefined);
   }
 
   setAudit(id: number, audit: boolean): void {

@@ -5,6 +5,8 @@ import { LAYOUT } from "./layout.ts";
 import type { KernelMap } from "./map.ts";
 
 const F = LAYOUT.sg_endpoint.fields;
+const HOST = 1;
+const HOST_IDENTITY = 1;
 const INGRESS_ENFORCED = 2;
 const EGRESS_ENFORCED = 4;
 const AUDIT = 8;
@@ -17,6 +19,18 @@ export function encodeEndpoint(endpoint: EndpointConfig): Buffer {
   value.writeUInt32LE(endpoint.ifindex, F.ifindex);
   value.writeUInt32LE(endpoint.identity, F.identity);
   value.writeUInt16LE(endpoint.id, F.id);
+  return value;
+}
+
+/** The node itself, which has a policy but no interface of its own; without one nothing of it is judged. */
+export function encodeHost(id: number, address: string, realized: RealizedPolicy | undefined): Buffer {
+  const value = Buffer.alloc(LAYOUT.sg_endpoint.size);
+  if (realized === undefined) return value;
+  writeAddress(value, F.addr, address);
+  value.writeUInt32LE(HOST_IDENTITY, F.identity);
+  value.writeUInt16LE(id, F.id);
+  writePolicyFacts(value, realized);
+  value.writeUInt16LE(value.readUInt16LE(F.flags) | HOST, F.flags);
   return value;
 }
 

@@ -21,6 +21,7 @@ export type ProgramName =
 const MAPS = {
   sg_endpoint_by_ifindex: [4, LAYOUT.sg_endpoint.size],
   sg_endpoint_by_addr: [16, LAYOUT.sg_endpoint.size],
+  sg_host: [4, LAYOUT.sg_endpoint.size],
   sg_ipcache: [LAYOUT.sg_ipcache_key.size, LAYOUT.sg_remote.size],
   sg_policy: [4, 4],
   sg_service: [LAYOUT.sg_service_key.size, LAYOUT.sg_service.size],

@@ -111,6 +111,11 @@ class SimulatedDatapath implements SimDatapath {
     return 0;
   }
 
+  setHostPolicy(id: number, policy: RealizedPolicy | undefined): void {
+    if (policy === undefined) this.#policies.delete(id);
+    else this.#policies.set(id, policy);
+  }
+
   setAudit(id: number, audit: boolean): void {
     if (!this.#endpoints.has(id)) throw new Error(`datapath: set audit mode: there is no endpoint ${id}`);
     if (audit) this.#audited.add(id);

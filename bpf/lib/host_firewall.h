@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Policy of the node itself. As soon as one direction is enforced both are tracked: answers must be known. */
+#pragma once
+#include "addr.h"
+#include "policy.h"
+#include "service.h"
+
+static __always_inline struct sg_endpoint *guarded_host(void)
+{
+	__u32 zero = 0;
+	struct sg_endpoint *host = bpf_map_lookup_elem(&sg_host, &zero);
+
+	if (!host || !(host->flags & (SG_ENDPOINT_INGRESS_ENFORCED | SG_ENDPOINT_EGRESS_ENFORCED)))
+		return NULL;
+	return host;
+}
+
+/* 0 or minus a drop reason. The proxy's packets are its client's, and were judged for it. */
+VERIFIED_ONCE int judge_host(struct __sk_buff *skb, struct packet *p, __u32 direction)
+{
+	struct sg_endpoint *host = guarded_host();
+	int failed;
+
+	if (!p || !host)
+		return 0;
+	failed = judge(skb, p, host, direction);
+	/* L7 rules are refused for nodes. */
+	p->proxy_port = 0;
+	return failed;
+}
+
+/* A packet of the node's own stack, its service translated. Without a firewall only what must get its frontend back is noted. */
+static __always_inline int host_sends(struct __sk_buff *skb, struct packet *p)
+{
+	struct sg_node *node = this_node();
+	struct sg_endpoint *local = local_endpoint(&p->tuple.dst);
+
+	p->src_identity = IDENTITY_HOST;
+	if (node)
+		p->dst_identity = local ? local->identity : identity_of(node, &p->tuple.dst);
+	return guarded_host() ? judge_host(skb, p, SG_EGRESS) : track_frontend(p);
+}
