@@ -134,8 +134,8 @@ export class DirectionPolicy {
   }
 
   private columnFor(groups: readonly ClauseGroup[]): Column {
-    const clauses = groups.flatMap((group) => group.clauses);
-    return { clauses, entries: this.needed(new BlockTable(this.blocksFor(clauses)), this.anyBlocks) };
+    const clauses = groups.length === 1 ? groups[0]!.clauses : groups.flatMap((group) => group.clauses).slice();
+    return { clauses, entries: this.needed(new BlockTable(this.blocksFor(clauses)), this.anyBlocks).slice() };
   }
 
   private blocksFor(own: readonly Clause[]): Map<number, ColumnEntry> {

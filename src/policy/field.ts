@@ -110,10 +110,9 @@ export class Field {
       this.refuse("must be a list", "write each element after a dash, or `[]`", value);
       return undefined;
     }
-    return value.flatMap((element, index) => {
-      const result = read(element, this.index(index));
-      return result === undefined ? [] : [result];
-    });
+    const all = value.map((element, index) => read(element, this.index(index)));
+    // Mostly nothing is left out, and then the list has no room to spare: there are many, and they are kept.
+    return all.every((each) => each !== undefined) ? all : all.filter((each) => each !== undefined);
   }
 
   /** A list of `least` to `most` elements; undefined after refusing another. */

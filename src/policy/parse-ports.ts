@@ -34,7 +34,8 @@ export function parseToPorts(value: unknown, at: Field, place: PortsPlace): Port
 }
 
 function parsePorts(value: unknown, at: Field): PortSpec[] {
-  return (at.countedList(value, 0, Limits.PortsPerRule, parsePort) ?? []).flat();
+  const ports = at.countedList(value, 0, Limits.PortsPerRule, parsePort) ?? [];
+  return ports.length === 1 ? ports[0]! : ports.flat();
 }
 
 const DENY_MEND = "a deny rule has ports alone; allow what may pass in `ingress` or `egress`";

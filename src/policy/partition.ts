@@ -93,11 +93,14 @@ export function partition<G extends Group>(groups: readonly G[], idOf: readonly 
     else ids.push(idOf[row]!);
   }
   base += parents.length;
-  return idsOf.flatMap((ids, node) => (ids === undefined ? [] : [{ groups: pathTo(node, parents, leads), ids }]));
+  // Parts live long: they get lists without room to spare.
+  return idsOf.flatMap((ids, node) =>
+    ids === undefined ? [] : [{ groups: pathTo(node, parents, leads), ids: ids.slice() }],
+  );
 }
 
 function pathTo<G>(node: number, parents: readonly number[], leads: readonly (G | undefined)[]): G[] {
   const path: G[] = [];
   for (let at = node; at !== 0; at = parents[at]!) path.push(leads[at]!);
-  return path.reverse();
+  return path.reverse().slice();
 }
