@@ -31,7 +31,7 @@ test("down after everything was killed leaves the machine as it was", async () =
   await lab.ok("kubectl apply -f http-sw-app.yaml");
   const text = (await lab.shieldgate("status")).stdout;
   const pids = [...text.matchAll(/^[\w/-]+ +(\d+) +running/gm)].map((match) => Number(match[1]));
-  expect(pids.length).toBe(10);
+  expect(pids.length).toBe(11);
   for (const pid of pids) process.kill(pid, "SIGKILL");
   expect((await lab.down()).code).toBe(0);
   await expectUntouched();
