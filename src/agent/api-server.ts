@@ -159,6 +159,7 @@ async function endpoint(
   request: IncomingMessage,
 ): Promise<Answer> {
   const [id, part] = rest;
+  if (part !== undefined && !/^\d+$/.test(id!)) throw new ApiError(400, `invalid endpoint id "${id}": it is a number`);
   if (method === "GET" && id === undefined) return [200, calls.endpoints()];
   if (method === "GET" && id !== undefined && part === "policy") {
     const rows = calls.endpointPolicy(Number(id));

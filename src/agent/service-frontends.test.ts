@@ -153,3 +153,33 @@ test("session affinity has its time, three hours where none is given", () => {
     seconds({ sessionAffinity: "ClientIP", sessionAffinityConfig: { clientIP: { timeoutSeconds: 9 } } }),
   ]).toEqual([0, 10_800, 9]);
 });
+
+test("what no kernel table can hold is left out, and the rest is served", () => {
+  const ports = [
+    { name: "good", port: 80, nodePort: 30080 },
+    { name: "own", port: 81, nodePort: 6443 },
+    { name: "huge", port: 82, nodePort: 70000 },
+    { name: "zero", port: 0 },
+    { name: "odd", port: 83, protocol: "FOO" },
+  ];
+  const targets = ports.map(({ name }) => ({ name, port: name === "huge" ? 99999 : 8080 }));
+  const addresses = ["fd00::1", "not-an-ip", "10.0.0.1/8", "", "010.1.1.1", "300.1.1.1", "172.20.1.2"];
+  const { frontends } = serviceFrontends(
+    [
+      service("mixed", { clusterIP: "10.96.1.1", ports }),
+      service("bad", { clusterIP: "fd00::2", ports: [{ port: 80 }] }),
+    ],
+    [slice("mixed", targets, [{ addresses }])],
+    {},
+    CLUSTER,
+  );
+  const backends = [{ address: "172.20.1.2", port: 8080 }];
+  expect(frontends).toMatchObject([
+    { address: "10.96.1.1", port: 80, backends },
+    { address: "192.168.10.101", port: 30080, backends },
+    { address: "192.168.10.102", port: 30080, backends },
+    { address: "10.96.1.1", port: 81, backends },
+    { address: "10.96.1.1", port: 82, backends: [] },
+  ]);
+  expect(frontends).toHaveLength(5);
+});

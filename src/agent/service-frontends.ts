@@ -1,4 +1,6 @@
 import type { ServiceFrontend } from "../datapath/port.ts";
+import { NODE_PORT_RANGE } from "../model/addresses.ts";
+import { isIpv4 } from "../model/cidr.ts";
 import type { KubeObject } from "./kube.ts";
 
 const PROTOCOLS: Readonly<Record<string, number>> = { TCP: 6, UDP: 17, SCTP: 132 };
@@ -56,10 +58,22 @@ export function frontendKey(frontend: Pick<ServiceFrontend, "address" | "port" |
 
 function clusterAddresses({ clusterIPs, clusterIP }: ServiceSpec): readonly string[] {
   const addresses = clusterIPs ?? (clusterIP === undefined ? [] : [clusterIP]);
-  return addresses.filter((address) => /^\d+(\.\d+){3}$/.test(address));
+  return addresses.filter(isIpv4);
 }
 
-/** Those that are ready; where none is, those that are ending and still serve. `nodeName` = on that node alone. */
+function isPort(port: unknown): port is number {
+  return Number.isInteger(port) && Number(port) >= 1 && Number(port) <= 0xffff;
+}
+
+/** A node's own ports, its API server's among them, are never taken from it, whatever was stored. */
+function isNodePort(port: unknown): port is number {
+  return isPort(port) && port >= NODE_PORT_RANGE.first && port <= NODE_PORT_RANGE.last;
+}
+
+/**
+ * What is no address of IPv4 or no port is left out: one wrong slice must not keep the kernel from the others.
+ *
+ * Those that are ready; where none is, those that are ending and still serve. `nodeName` = on that node alone. */
 function backendsOf(
   slices: readonly KubeObject[],
   port: ServicePort,
@@ -72,12 +86,15 @@ function backendsOf(
       (candidate) =>
         (candidate.name ?? "") === (port.name ?? "") && (candidate.protocol ?? "TCP") === (port.protocol ?? "TCP"),
     );
-    if (target?.port === undefined) continue;
+    if (target === undefined || !isPort(target.port)) continue;
+    const backendPort = target.port;
     for (const { addresses = [], conditions = {}, nodeName: where } of endpointsOf(slice)) {
       if (nodeName !== undefined && where !== nodeName) continue;
       const { ready: isReady = true, serving = isReady, terminating = false } = conditions;
       const group = isReady ? ready : serving && terminating ? ending : undefined;
-      for (const address of addresses) group?.set(`${address}:${target.port}`, { address, port: target.port });
+      for (const address of addresses.filter(isIpv4)) {
+        group?.set(`${address}:${backendPort}`, { address, port: backendPort });
+      }
     }
   }
   const found = ready.size > 0 ? ready : ending;
@@ -119,13 +136,15 @@ function frontendsOf(
   const insideOnly = spec.internalTrafficPolicy === "Local" ? ownName : undefined;
   const isOutsideLocal = spec.externalTrafficPolicy === "Local";
   return (spec.ports ?? []).flatMap((port) => {
-    const base = { protocol: PROTOCOLS[port.protocol ?? "TCP"] ?? 0, affinitySeconds, namespace, name };
+    const protocol = PROTOCOLS[port.protocol ?? "TCP"];
+    if (protocol === undefined || !isPort(port.port)) return [];
+    const base = { protocol, affinitySeconds, namespace, name };
     const inside = clusterAddresses(spec).map((address): Unnumbered => {
       const backends = backendsOf(slices, port, insideOnly);
       return { ...base, type: "ClusterIP", address, port: port.port, backends };
     });
-    if (port.nodePort === undefined) return inside;
     const { nodePort } = port;
+    if (!isNodePort(nodePort)) return inside;
     const outside = nodes.map((node): Unnumbered => {
       const backends = backendsOf(slices, port, isOutsideLocal ? node.name : undefined);
       return { ...base, type: "NodePort", address: node.address, port: nodePort, backends };

@@ -12,6 +12,8 @@ export const RELAY_PORT = 4245;
 export const HUBBLE_PORT = 4244;
 export const KUBELET_PORT = 10250;
 export const VXLAN_PORT = 8472;
+/** Ports of the nodes that may stand for services, as Kubernetes has them; nothing of the lab itself listens there. */
+export const NODE_PORT_RANGE = { first: 30000, last: 32767 } as const;
 
 export interface LabNode {
   readonly name: string;

@@ -89,6 +89,7 @@ const ANSWERS: Readonly<Record<string, unknown>> = {
     nodeName: "k8s-w1",
     kubernetes: "connected",
     endpoints: 2,
+    controllers: { "ciliumendpoint a/p1": { lastError: "connect ECONNREFUSED", failures: 2 } },
     flows: { current: 1, max: 4 },
   },
 };
@@ -219,6 +220,7 @@ it("identities, addresses, services, maps, status", async () => {
   const status = (await cilium("status")).out;
   expect(status).toContain("Kubernetes:             connected\n");
   expect(status).toContain("Hubble:                 Ok   Current/Max Flows: 1/4 (25.00%)\n");
+  expect(status).toContain("Failing ciliumendpoint a/p1: connect ECONNREFUSED\n");
   expect(status).not.toContain("Envoy");
 });
 

@@ -79,7 +79,7 @@ export interface HealthModel {
   readonly identities?: number;
   readonly policyRevision?: number;
   /** What the agent retries, and why. */
-  readonly controllers?: Readonly<Record<string, string>>;
+  readonly controllers?: Readonly<Record<string, { readonly lastError: string }>>;
   readonly flows?: { readonly current: number; readonly max: number };
 }
 
@@ -105,8 +105,8 @@ export function statusText(health: HealthModel): string {
     ],
   ];
   const failing = Object.entries(health.controllers ?? {}).map(
-    ([name, reason]) => [`Failing ${name}`, reason] as const,
+    ([name, { lastError }]) => [`Failing ${name}`, lastError] as const,
   );
   const known = [...rows, ...failing].filter(([, value]) => value !== undefined && value !== "");
-  return known.map(([key, value]) => `${`${key}:`.padEnd(24)}${value}\n`).join("");
+  return known.map(([key, value]) => `${`${key}:`.padEnd(23)} ${value}\n`).join("");
 }

@@ -84,6 +84,70 @@ describe("built-in kinds", () => {
     ]);
   });
 
+  test.each([
+    [
+      "type: ClusterIP, ports: [{port: 80, nodePort: 30033}]",
+      "spec.ports[0].nodePort: Forbidden: may not be used when `type` is 'ClusterIP'",
+    ],
+    [
+      "type: ClusterIP, externalTrafficPolicy: Local, ports: [{port: 80}]",
+      'spec.externalTrafficPolicy: Invalid value: "Local": may only be set for externally-accessible services',
+    ],
+    [
+      "internalTrafficPolicy: Foo, ports: [{port: 80}]",
+      'spec.internalTrafficPolicy: Unsupported value: "Foo": supported values: "Cluster", "Local"',
+    ],
+    [
+      "sessionAffinity: ClientIP, sessionAffinityConfig: {clientIP: {timeoutSeconds: 99999999}}, ports: [{port: 80}]",
+      "spec.sessionAffinityConfig.clientIP.timeoutSeconds: Invalid value: 99999999: must be greater than 0 and less than 86400",
+    ],
+    [
+      "ipFamilies: [IPv6], ports: [{port: 80}]",
+      'spec.ipFamilies[0]: Invalid value: "IPv6": not configured on this cluster',
+    ],
+    [
+      "ipFamilyPolicy: RequireDualStack, ports: [{port: 80}]",
+      'spec.ipFamilyPolicy: Invalid value: "RequireDualStack": this cluster is not configured for dual-stack services',
+    ],
+    [
+      "type: NodePort, clusterIP: None, ports: [{port: 80}]",
+      "spec.clusterIPs[0]: Invalid value: \"None\": may not be set to 'None' for NodePort services",
+    ],
+    [
+      "loadBalancerSourceRanges: [10.0.0.0/8], ports: [{port: 80}]",
+      "spec.loadBalancerSourceRanges: Forbidden: may only be used when `type` is 'LoadBalancer'",
+    ],
+  ])("a service with %s is refused", (spec, error) => {
+    const text = `{apiVersion: v1, kind: Service, metadata: {name: s}, spec: {type: ClusterIP, ${spec}}}`;
+    expect(said(SERVICE, text.replace("type: ClusterIP, type:", "type:"))).toEqual([error]);
+  });
+
+  test.each([
+    ["[fd00::1]", "80", 'endpoints[0].addresses[0]: Invalid value: "fd00::1": must be an IPv4 address'],
+    ["[010.1.1.1]", "80", 'endpoints[0].addresses[0]: Invalid value: "010.1.1.1": must be an IPv4 address'],
+    ["[10.0.0.1/8]", "80", 'endpoints[0].addresses[0]: Invalid value: "10.0.0.1/8": must be an IPv4 address'],
+    ["['']", "80", 'endpoints[0].addresses[0]: Invalid value: "": must be an IPv4 address'],
+    [
+      "[127.0.0.1]",
+      "80",
+      'endpoints[0].addresses[0]: Invalid value: "127.0.0.1": may not be in the loopback range (127.0.0.0/8, ::1/128)',
+    ],
+    ["[0.0.0.0]", "80", 'endpoints[0].addresses[0]: Invalid value: "0.0.0.0": may not be unspecified'],
+    ["[]", "80", "endpoints[0].addresses: Required value: must contain at least 1 address"],
+    ["[10.0.0.1]", "99999", "ports[0].port: Invalid value: 99999: must be between 1 and 65535, inclusive"],
+    ["[10.0.0.1]", "-1", "ports[0].port: Invalid value: -1: must be between 1 and 65535, inclusive"],
+    [
+      "[10.0.0.1]",
+      "80, protocol: FOO",
+      'ports[0].protocol: Unsupported value: "FOO": supported values: "SCTP", "TCP", "UDP"',
+    ],
+  ])("a slice with addresses %s and port %s is refused", (addresses, port, error) => {
+    const text = `{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: s}, addressType: IPv4,
+      endpoints: [{addresses: ${addresses}}], ports: [{port: ${port}}]}`;
+    const kind = { group: "discovery.k8s.io", version: "v1", kind: "EndpointSlice" };
+    expect(said(kind, text)).toEqual([error]);
+  });
+
   test("unknown fields are found at any depth, maps stay free", () => {
     const pod =
       object(`{apiVersion: v1, kind: Pod, metadata: {name: p, labels: {any: thing}}, spec: {foo: 1, containers: [

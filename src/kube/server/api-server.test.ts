@@ -168,6 +168,42 @@ describe("create, update, delete", () => {
     });
   });
 
+  it("keeps node ports in their range, and lets TCP and UDP share a number", async () => {
+    const { client } = test;
+    const service = (name: string, ports: object[], spec: object = { type: "NodePort" }): KubeObject => ({
+      apiVersion: "v1",
+      kind: "Service",
+      metadata: { name, namespace: "default" },
+      spec: { ...spec, ports },
+    });
+    for (const nodePort of [6443, 70000, -1, 29999, 32768]) {
+      const refused = await failure(client.create(Refs.Services, service("np", [{ port: 80, nodePort }])));
+      expect(refused.message).toContain(`Invalid value: ${nodePort}: provided port is not in the valid range`);
+    }
+    const both = [
+      { name: "t", port: 53, nodePort: 30053 },
+      { name: "u", port: 53, nodePort: 30053, protocol: "UDP" },
+    ];
+    expect((await client.create(Refs.Services, service("both", both))).spec).toMatchObject({ ports: both });
+    const taken = await failure(client.create(Refs.Services, service("np", [{ port: 80, nodePort: 30053 }])));
+    expect(taken.message).toContain("provided port is already allocated");
+  });
+
+  it("forgets of a service what its new type cannot have", async () => {
+    const { client } = test;
+    const affinity = { sessionAffinity: "ClientIP", sessionAffinityConfig: { clientIP: { timeoutSeconds: 3 } } };
+    const spec = { type: "NodePort", ...affinity, ports: [{ port: 80 }] };
+    const metadata = { name: "np", namespace: "default" };
+    const made = await client.create(Refs.Services, { apiVersion: "v1", kind: "Service", metadata, spec });
+    expect(made.spec).toMatchObject({ externalTrafficPolicy: "Cluster", sessionAffinityConfig: {} });
+    const next = { ...made, spec: { ...(made.spec as object), type: "ClusterIP", sessionAffinity: "None" } };
+    const { spec: after } = await client.update(Refs.Services, next);
+    expect(after).not.toHaveProperty("externalTrafficPolicy");
+    expect(after).not.toHaveProperty("sessionAffinityConfig");
+    expect(after).toMatchObject({ ports: [{ port: 80 }] });
+    expect(after).not.toHaveProperty("ports.0.nodePort");
+  });
+
   it("takes NetworkPolicies, and refuses broken ones in Kubernetes' words", async () => {
     const policy = {
       apiVersion: "networking.k8s.io/v1",

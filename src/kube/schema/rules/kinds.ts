@@ -3,6 +3,7 @@ import type { FieldError } from "../../status.ts";
 import { invalid, requiredValue, unsupported } from "../field-error.ts";
 import { isIP } from "../format.ts";
 import { validateDefinition } from "./definition.ts";
+import { sliceErrors } from "./endpoint-slice.ts";
 import { immutableErrors, metadataErrors, metadataUpdateErrors, type NameRule, selectorErrors } from "./metadata.ts";
 import { dns1035Problems, dnsLabelProblems, pathSegmentProblems, portNumberErrors } from "./names.ts";
 import { podSpecErrors, podUpdateErrors } from "./pod.ts";
@@ -62,14 +63,6 @@ function endpointsErrors(object: KubeObject): FieldError[] {
             .flatMap(({ port }, position) => portNumberErrors(`subsets[${index}].ports[${position}].port`, port)),
         ),
     );
-}
-
-function sliceErrors(object: KubeObject): FieldError[] {
-  const families = ["FQDN", "IPv4", "IPv6"];
-  if (object.addressType === undefined) return [requiredValue("addressType")];
-  return families.includes(String(object.addressType))
-    ? []
-    : [unsupported("addressType", object.addressType, families)];
 }
 
 function bindingErrors(object: KubeObject): FieldError[] {

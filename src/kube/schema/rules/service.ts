@@ -5,6 +5,7 @@ import { isIP } from "../format.ts";
 import { PROTOCOLS } from "./container.ts";
 import { immutableErrors, labelErrors } from "./metadata.ts";
 import { dnsLabelProblems, dnsSubdomainProblems, portNameProblems, portNumberErrors, problems } from "./names.ts";
+import { trafficErrors } from "./service-traffic.ts";
 
 const TYPES = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
 
@@ -59,11 +60,7 @@ export function serviceErrors(object: KubeObject): FieldError[] {
   if (address && address !== "None" && !isIP(String(address))) {
     errors.push(invalid("spec.clusterIP", address, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"));
   }
-  const affinity = spec.sessionAffinity;
-  if (affinity && affinity !== "ClientIP" && affinity !== "None") {
-    errors.push(unsupported("spec.sessionAffinity", affinity, ["ClientIP", "None"]));
-  }
-  return errors;
+  return [...errors, ...trafficErrors(spec)];
 }
 
 /** The cluster address stands still while the service has one. */

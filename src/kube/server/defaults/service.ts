@@ -1,11 +1,10 @@
-import { SERVICE_CIDR } from "../../../model/addresses.ts";
+import { NODE_PORT_RANGE, SERVICE_CIDR } from "../../../model/addresses.ts";
 import { type Fields, fieldsOf, isFields, type KubeObject } from "../../object.ts";
 import { type FieldError, internalError, invalid } from "../../status.ts";
 import type { Preparation } from "../kind.ts";
 import { itemsOf, setDefault } from "./pod.ts";
 
 const SERVICES = { group: "", resource: "services", kind: "Service" };
-const NODE_PORTS = { first: 30000, last: 32767 };
 /** Kept for services that name their address, as Kubernetes does; the others are taken from above. */
 const RESERVED_ADDRESSES = 256;
 
@@ -17,7 +16,7 @@ export function defaultService(object: KubeObject): void {
   setDefault(spec, "sessionAffinity", "None");
   if (spec.sessionAffinity === "ClientIP") {
     setDefault(spec, "sessionAffinityConfig", { clientIP: { timeoutSeconds: 10800 } });
-  }
+  } else if (spec.sessionAffinity === "None") delete spec.sessionAffinityConfig;
   for (const port of itemsOf(spec, "ports")) {
     setDefault(port, "protocol", "TCP");
     setDefault(port, "targetPort", port.port);
@@ -108,10 +107,24 @@ function allocateAddress(name: string, spec: Fields, preparation: Preparation): 
   spec.clusterIPs = [spec.clusterIP];
 }
 
-function takenNodePorts(preparation: Preparation, except: KubeObject): Set<number> {
+/** TCP and UDP of one number are two ports. */
+const nodePortKey = (protocol: unknown, number: unknown): string => `${protocol}/${number}`;
+
+function takenNodePorts(preparation: Preparation, except: KubeObject): Set<string> {
   const others = preparation.list("/services").filter((service) => service.metadata.uid !== except.metadata.uid);
   const ports = others.flatMap((service) => itemsOf(fieldsOf(service.spec), "ports"));
-  return new Set(ports.flatMap((port) => (typeof port.nodePort === "number" ? [port.nodePort] : [])));
+  return new Set(
+    ports.flatMap((port) => (port.nodePort === undefined ? [] : [nodePortKey(port.protocol, port.nodePort)])),
+  );
+}
+
+function nodePortProblem(port: Fields, taken: ReadonlySet<string>): string | undefined {
+  const { first, last } = NODE_PORT_RANGE;
+  const number = Number(port.nodePort);
+  if (number < first || number > last) {
+    return `provided port is not in the valid range. The range of valid ports is ${first}-${last}`;
+  }
+  return taken.has(nodePortKey(port.protocol, number)) ? "provided port is already allocated" : undefined;
 }
 
 function allocateNodePorts(object: KubeObject, preparation: Preparation): void {
@@ -119,20 +132,20 @@ function allocateNodePorts(object: KubeObject, preparation: Preparation): void {
   if (spec.type !== "NodePort" && spec.type !== "LoadBalancer") return;
   const taken = takenNodePorts(preparation, object);
   itemsOf(spec, "ports").forEach((port, index) => {
-    if (typeof port.nodePort === "number" && port.nodePort > 0) {
-      if (taken.has(port.nodePort)) {
-        const message = `Invalid value: ${port.nodePort}: provided port is already allocated`;
-        throw problem(object.metadata.name, [
-          { field: `spec.ports[${index}].nodePort`, reason: "FieldValueInvalid", message },
-        ]);
+    if (typeof port.nodePort === "number" && port.nodePort !== 0) {
+      const why = nodePortProblem(port, taken);
+      if (why !== undefined) {
+        const message = `Invalid value: ${port.nodePort}: ${why}`;
+        const field = `spec.ports[${index}].nodePort`;
+        throw problem(object.metadata.name, [{ field, reason: "FieldValueInvalid", message }]);
       }
     } else {
-      let free = NODE_PORTS.first;
-      while (taken.has(free) && free <= NODE_PORTS.last) free++;
-      if (free > NODE_PORTS.last) throw internalError("failed to allocate a nodePort: range is full");
+      let free: number = NODE_PORT_RANGE.first;
+      while (taken.has(nodePortKey(port.protocol, free)) && free <= NODE_PORT_RANGE.last) free++;
+      if (free > NODE_PORT_RANGE.last) throw internalError("failed to allocate a nodePort: range is full");
       port.nodePort = free;
     }
-    taken.add(Number(port.nodePort));
+    taken.add(nodePortKey(port.protocol, port.nodePort));
   });
 }
 
@@ -159,8 +172,10 @@ export function prepareServiceUpdate(next: KubeObject, old: KubeObject, preparat
   allocateNodePorts(next, preparation);
 }
 
+/** What belongs to node ports goes with the type that had them, where the user did not set it anew. */
 function keepNodePorts(spec: Fields, before: Fields): void {
   if (spec.type !== "NodePort" && spec.type !== "LoadBalancer") {
+    if (spec.externalTrafficPolicy === before.externalTrafficPolicy) delete spec.externalTrafficPolicy;
     for (const port of itemsOf(spec, "ports")) delete port.nodePort;
     return;
   }
