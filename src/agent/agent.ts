@@ -10,7 +10,7 @@ import { podKey } from "./endpoint.ts";
 import { atMost } from "./endpoint-lifecycle.ts";
 import { createFlowView } from "./flow-view.ts";
 import { objectKey } from "./kube.ts";
-import { handleInputs, startInputs, stopInputs } from "./kube-inputs.ts";
+import { areInputsConnected, handleInputs, startInputs, stopInputs } from "./kube-inputs.ts";
 import { longestMatch } from "./longest-prefix.ts";
 import { nodeAddressesOf } from "./node-addresses.ts";
 import { registerNode } from "./node-registration.ts";
@@ -57,12 +57,12 @@ function flowView(options: AgentOptions, parts: Parts): FlowContext {
 
 function health(options: AgentOptions, parts: Parts, connection: ProxyConnection): Readonly<Record<string, unknown>> {
   const failing = parts.retry.failing();
-  const isSynced = parts.reconciler.opened;
+  const isFollowed = parts.reconciler.opened && areInputsConnected(parts.inputs);
   return {
-    status: isSynced && Object.keys(failing).length === 0 ? "ok" : "degraded",
+    status: isFollowed && Object.keys(failing).length === 0 ? "ok" : "degraded",
     nodeName: options.node.name,
     version: options.version,
-    kubernetes: isSynced ? "connected" : "disconnected",
+    kubernetes: isFollowed ? "connected" : "disconnected",
     proxy: options.proxy.connected && connection.isHealthy ? "connected" : "disconnected",
     endpoints: parts.table.size,
     identities: parts.identities.size,

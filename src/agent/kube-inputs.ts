@@ -86,6 +86,11 @@ export function handleInputs(inputs: KubeInputs, handlers: Partial<Record<keyof 
   }
 }
 
+/** True while the server is followed in everything that it has. */
+export function areInputsConnected(inputs: KubeInputs): boolean {
+  return all(inputs).every((informer) => informer.isConnected);
+}
+
 /** Starts all of them; resolves when each has its first list. */
 export async function startInputs(inputs: KubeInputs): Promise<void> {
   await Promise.all(all(inputs).map((informer) => informer.start()));

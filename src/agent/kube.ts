@@ -28,6 +28,8 @@ export interface Informer {
     onDelete(object: KubeObject): void;
   }): void;
   readonly hasSynced: boolean;
+  /** False while the server cannot be followed: what is read may be old. */
+  readonly isConnected: boolean;
 }
 
 /** `namespace/name`, or the name of a cluster-wide object. */

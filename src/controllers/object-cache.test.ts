@@ -6,6 +6,7 @@ import { thing } from "./test-objects.ts";
 class FakeInformer implements Informer {
   readonly objects = new Map<string, KubeObject>();
   readonly hasSynced = true;
+  readonly isConnected = true;
   #handler: InformerHandler = {};
   start(): Promise<void> {
     return Promise.resolve();

@@ -19,6 +19,7 @@ function refKey(ref: ResourceRef): string {
 /** One informer over the fake; events reach it in order and as tasks of their own, like those of a watch. */
 class FakeInformer {
   hasSynced = false;
+  isConnected = false;
   private readonly kube: FakeKube;
   private readonly ref: ResourceRef;
   private readonly selects: (object: KubeObject) => boolean;
@@ -36,6 +37,7 @@ class FakeInformer {
     for (const object of this.kube.objects(this.ref)) this.see(object, object);
     this.kube.subscribe(this);
     this.hasSynced = true;
+    this.isConnected = true;
   }
 
   stop(): void {

@@ -11,6 +11,8 @@ export interface WatchOptions extends ListOptions {
   /** Changes after this one are told. */
   readonly resourceVersion: string;
   readonly signal: AbortSignal;
+  /** Called when the server has taken the watch. */
+  readonly onOpen?: () => void;
 }
 
 export interface PatchOptions {

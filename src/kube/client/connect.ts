@@ -116,6 +116,7 @@ class HttpsClient implements KubeClient {
     try {
       const path = resourcePath(ref, namespace) + query;
       const response = await this.#transport.send({ method: "GET", path, signal, stream: true });
+      options.onOpen?.();
       for await (const line of linesOf(response)) yield parseEvent(line);
     } catch (error) {
       if (!signal.aborted) throw error;

@@ -45,9 +45,13 @@ it("keeps a copy up to date through a restart of the server, and finds what happ
   await until(() => calls.length === 3);
   expect(calls[2]).toBe('update kept {} {"a":"1"}');
 
+  expect(informer.isConnected).toBe(true);
   await test.server.close();
+  await until(() => !informer.isConnected);
   expect(informer.get("kept", "default")?.data).toEqual({ a: "1" });
   await test.restart();
+  // Nothing changed yet: the watch that stands is enough.
+  await until(() => informer.isConnected);
   const fresh = test.as("second-admin", ["system:masters"]);
   await fresh.delete(ConfigMaps, "gone", { namespace: "default" });
   await fresh.create(ConfigMaps, configMap("new"));

@@ -24,6 +24,8 @@ export interface Informer {
   /** A handler that comes late is first told of everything that is there. */
   on(handler: InformerHandler): void;
   readonly hasSynced: boolean;
+  /** False from a list or watch that failed to one that the server took: what is read may be old. */
+  readonly isConnected: boolean;
 }
 
 export interface InformerOptions extends ListOptions {
@@ -55,6 +57,7 @@ class ListWatch implements Informer {
   /** Undefined when the next step is to list. */
   #revision: string | undefined;
   #hasSynced = false;
+  #isConnected = false;
   #started = false;
   #failures = 0;
 
@@ -66,6 +69,10 @@ class ListWatch implements Informer {
 
   get hasSynced(): boolean {
     return this.#hasSynced;
+  }
+
+  get isConnected(): boolean {
+    return this.#isConnected;
   }
 
   start(): Promise<void> {
@@ -103,6 +110,7 @@ class ListWatch implements Informer {
         await this.#follow();
       } catch (error) {
         if (signal.aborted) return;
+        this.#isConnected = false;
         // Too old: what was missed is found by listing again, at once.
         if (error instanceof KubeError && error.code === 410) {
           this.#revision = undefined;
@@ -134,6 +142,7 @@ class ListWatch implements Informer {
     for (const [key, object] of this.#objects) if (!found.has(key)) this.#forget(object);
     for (const item of items) this.#learn(item);
     this.#revision = revision;
+    this.#isConnected = true;
     if (this.#hasSynced) return;
     this.#hasSynced = true;
     this.#synced.resolve();
@@ -143,7 +152,11 @@ class ListWatch implements Informer {
     const { signal } = this.#end;
     const resourceVersion = this.#revision ?? "";
     const startedAt = performance.now();
-    for await (const { type, object } of this.#client.watch(this.#ref, { ...this.#options, resourceVersion, signal })) {
+    const onOpen = () => {
+      this.#isConnected = true;
+    };
+    const options = { ...this.#options, resourceVersion, signal, onOpen };
+    for await (const { type, object } of this.#client.watch(this.#ref, options)) {
       if (signal.aborted) return;
       this.#failures = 0;
       if (type === "DELETED") this.#forget(object);

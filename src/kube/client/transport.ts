@@ -1,4 +1,4 @@
-import type { IncomingMessage } from "node:http";
+import type { ClientRequest, IncomingMessage } from "node:http";
 import { Agent, request as httpsRequest } from "node:https";
 import { createSecureContext, type SecureContext } from "node:tls";
 import { isFields } from "../object.ts";
@@ -9,6 +9,18 @@ const USER_AGENT = "shieldgate";
 /** Connections that quick calls share; watches have one each. */
 const MAX_SOCKETS = 6;
 const KEEP_ALIVE_MS = 10_000;
+
+/** How long a server may be silent, in milliseconds. */
+export interface Limits {
+  /** Until a connection stands. The kernel's own retries take minutes, and come ever more seldom when the way is free again. */
+  readonly connect: number;
+  /** Until the next bytes of an answer that is no stream. */
+  readonly answer: number;
+}
+
+type Waits = Limits | { readonly connect: number; readonly answer: undefined };
+
+const LIMITS: Limits = { connect: 5_000, answer: 30_000 };
 
 export interface TransportRequest {
   readonly method: string;
@@ -24,13 +36,15 @@ export interface TransportRequest {
 /** HTTPS to one server, with connections kept open. */
 export class Transport {
   readonly #credentials: () => Promise<Credentials>;
+  readonly #limits: Limits;
   #known: Credentials | undefined;
   #context: SecureContext | undefined;
   #agent: Agent | undefined;
   #streams: Agent | undefined;
 
-  constructor(credentials: () => Promise<Credentials>) {
+  constructor(credentials: () => Promise<Credentials>, limits: Limits = LIMITS) {
     this.#credentials = credentials;
+    this.#limits = limits;
   }
 
   async #connect(): Promise<{ credentials: Credentials; agent: Agent; streams: Agent }> {
@@ -69,8 +83,7 @@ export class Transport {
     return new Promise((resolve, reject) => {
       const options = { method, headers, agent: request.stream ? streams : agent, ...(signal ? { signal } : {}) };
       const sent = httpsRequest(url, options, resolve);
-      // A stream that says nothing for long must still notice a server that vanished without a word.
-      if (request.stream) sent.on("socket", (socket) => socket.setKeepAlive(true, KEEP_ALIVE_MS));
+      guard(sent, url.host, request.stream ? { ...this.#limits, answer: undefined } : this.#limits);
       sent.on("error", (error) => {
         // The server closed a kept connection just as we wrote to it: it never saw the request.
         const stale = sent.reusedSocket && (error as NodeJS.ErrnoException).code === "ECONNRESET" && method === "GET";
@@ -85,6 +98,20 @@ export class Transport {
     this.#agent?.destroy();
     this.#streams?.destroy();
   }
+}
+
+/** Ends a request whose server vanished without a word: while connecting, answering, or in a stream that says nothing for long. */
+function guard(sent: ClientRequest, host: string, { connect, answer }: Waits): void {
+  const fail = (what: string, limit: number) => sent.destroy(new Error(`no ${what} ${host} within ${limit} ms`));
+  if (answer !== undefined) sent.setTimeout(answer, () => fail("answer from", answer));
+  sent.on("socket", (socket) => {
+    if (answer === undefined) socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    if (!socket.connecting) return;
+    const timer = setTimeout(() => fail("connection to", connect), connect);
+    const stop = () => clearTimeout(timer);
+    socket.once("secureConnect", stop);
+    sent.once("close", stop);
+  });
 }
 
 /** The whole body as text. */
