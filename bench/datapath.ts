@@ -2,7 +2,7 @@ import { createEbpfDatapath } from "../src/datapath/ebpf/datapath.ts";
 import { loadObject } from "../src/datapath/ebpf/object.ts";
 import { entry, policy } from "../test/kernel/datapath-lab.ts";
 import { frame, ipv4, OK, POD, runOften, udp } from "../test/kernel/datapath-packets.ts";
-import { objectPath, openSurroundings } from "../test/kernel/datapath-surroundings.ts";
+import { NODE, objectPath, openSurroundings } from "../test/kernel/datapath-surroundings.ts";
 import type { Row } from "./report.ts";
 import { median } from "./rounds.ts";
 
@@ -20,16 +20,7 @@ export async function measureDatapath(): Promise<Row[]> {
   const { pinDirectory } = surroundings;
   const datapath = createEbpfDatapath({ pinDirectory, objectPath });
   try {
-    await datapath.prepareNode({
-      name: "n1",
-      address: "192.168.10.101",
-      router: "172.20.1.1",
-      podCidr: "172.20.1.0/24",
-      clusterCidr: "172.20.0.0/16",
-      serviceCidr: "10.96.0.0/16",
-      networkInterface: "eth0",
-      apiServer: false,
-    });
+    await datapath.prepareNode(NODE);
     const ifindex = surroundings.addInterface("lxc7");
     const macs = { mac: "02:00:00:00:00:07", hostMac: "02:00:00:00:01:07" };
     await datapath.addEndpoint({ id: 7, identity: 1001, address: POD, interfaceName: "lxc7", ifindex, ...macs });

@@ -2,6 +2,7 @@ import type { Datapath } from "../datapath/port.ts";
 import { ReservedIdentity } from "../model/addresses.ts";
 import { type Labels, toLabels } from "../model/label.ts";
 import type { EndpointPolicy } from "../policy/policy-map.ts";
+import { sameLabels } from "./identity-allocator.ts";
 import type { IdentityTable } from "./identity-table.ts";
 import type { KubeObject } from "./kube.ts";
 import type { PolicyEngine } from "./ports.ts";
@@ -62,6 +63,6 @@ export class HostPolicy {
     const own = this.parts.identities.labelsOf(ReservedIdentity.Host) ?? [];
     const ofNode = Object.entries(this.parts.node()?.metadata.labels ?? {});
     const labels = toLabels([...own, ...ofNode.map(([key, value]) => ({ source: "k8s", key, value }))]);
-    return JSON.stringify(labels) === JSON.stringify(this.labels) ? this.labels : labels;
+    return sameLabels(labels, this.labels) ? this.labels : labels;
   }
 }

@@ -1,7 +1,7 @@
+import { isIPv4 } from "node:net";
 import type { IpcacheEntry } from "../datapath/port.ts";
 import { fieldsOf, listOf } from "../kube/object.ts";
 import { ReservedIdentity } from "../model/addresses.ts";
-import { isIpv4 } from "../model/cidr.ts";
 import type { KubeObject } from "./kube.ts";
 
 /** The addresses of a CiliumNode that matter here. */
@@ -35,7 +35,7 @@ export function apiServerAddresses(slices: readonly KubeObject[]): ReadonlySet<s
       slice.metadata.namespace === "default" && slice.metadata.labels?.["kubernetes.io/service-name"] === "kubernetes",
   );
   const endpoints = own.flatMap((slice) => listOf(slice.endpoints).map(fieldsOf));
-  return new Set(endpoints.flatMap((endpoint) => listOf(endpoint.addresses).map(String).filter(isIpv4)));
+  return new Set(endpoints.flatMap((endpoint) => listOf(endpoint.addresses).map(String).filter(isIPv4)));
 }
 
 /**

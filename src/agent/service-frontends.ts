@@ -1,6 +1,6 @@
+import { isIPv4 } from "node:net";
 import type { ServiceFrontend } from "../datapath/port.ts";
 import { NODE_PORT_RANGE } from "../model/addresses.ts";
-import { isIpv4 } from "../model/cidr.ts";
 import type { KubeObject } from "./kube.ts";
 
 const PROTOCOLS: Readonly<Record<string, number>> = { TCP: 6, UDP: 17, SCTP: 132 };
@@ -58,7 +58,7 @@ export function frontendKey(frontend: Pick<ServiceFrontend, "address" | "port" |
 
 function clusterAddresses({ clusterIPs, clusterIP }: ServiceSpec): readonly string[] {
   const addresses = clusterIPs ?? (clusterIP === undefined ? [] : [clusterIP]);
-  return addresses.filter(isIpv4);
+  return addresses.filter(isIPv4);
 }
 
 function isPort(port: unknown): port is number {
@@ -92,7 +92,7 @@ function backendsOf(
       if (nodeName !== undefined && where !== nodeName) continue;
       const { ready: isReady = true, serving = isReady, terminating = false } = conditions;
       const group = isReady ? ready : serving && terminating ? ending : undefined;
-      for (const address of addresses.filter(isIpv4)) {
+      for (const address of addresses.filter(isIPv4)) {
         group?.set(`${address}:${backendPort}`, { address, port: backendPort });
       }
     }

@@ -14,11 +14,6 @@ export function parseAddress(text: string): Uint8Array | undefined {
   return text.includes(":") ? parseV6(text) : parseV4(text);
 }
 
-/** True for four octets in decimal, without leading zeros. */
-export function isIpv4(text: string): boolean {
-  return parseV4(text) !== undefined;
-}
-
 function parseV4(text: string): Uint8Array | undefined {
   const octets = text.split(".");
   if (octets.length !== 4 || !octets.every(isOctet)) return undefined;

@@ -13,7 +13,7 @@ import { randomScenario } from "../support/policy-scenarios.ts";
 import { Random } from "../support/policy-scenarios-random.ts";
 import { sleep } from "./datapath-lab.ts";
 import { frame, ipv4, OK, opening, POD, runProgram, SHOT } from "./datapath-packets.ts";
-import { objectPath, openSurroundings, type Surroundings } from "./datapath-surroundings.ts";
+import { NODE, objectPath, openSurroundings, type Surroundings } from "./datapath-surroundings.ts";
 
 const SEED = Number(process.env["SG_DIFFERENTIAL_SEED"] ?? 0);
 const SCENARIOS = Number(process.env["SG_KERNEL_RUNS"] ?? 400);
@@ -45,16 +45,7 @@ beforeAll(async () => {
   surroundings = openSurroundings();
   const { pinDirectory } = surroundings;
   datapath = createEbpfDatapath({ pinDirectory, objectPath });
-  await datapath.prepareNode({
-    name: "n1",
-    address: "192.168.10.101",
-    router: "172.20.1.1",
-    podCidr: "172.20.1.0/24",
-    clusterCidr: "172.20.0.0/16",
-    serviceCidr: "10.96.0.0/16",
-    networkInterface: "eth0",
-    apiServer: false,
-  });
+  await datapath.prepareNode(NODE);
   const egress = surroundings.addInterface("lxc7");
   ifindexes = { egress, ingress: egress };
   const macs = { mac: "02:00:00:00:00:07", hostMac: "02:00:00:00:01:07" };

@@ -20,7 +20,7 @@ import {
   tcp,
   udp,
 } from "./datapath-packets.ts";
-import { objectPath, openSurroundings, type Surroundings } from "./datapath-surroundings.ts";
+import { NODE, objectPath, openSurroundings, type Surroundings } from "./datapath-surroundings.ts";
 
 const RUNS = Number(process.env["SG_FUZZ_RUNS"] ?? 20_000);
 const PROGRAMS: readonly ProgramName[] = [
@@ -33,7 +33,6 @@ const PROGRAMS: readonly ProgramName[] = [
   "to_proxy",
   "loopback",
 ];
-const NODE = "192.168.10.101";
 const SERVICE = "10.96.0.50";
 const ETHERNET = 14;
 /** The kernel runs no program on less. */
@@ -51,16 +50,7 @@ beforeAll(async () => {
   surroundings = openSurroundings();
   const { pinDirectory } = surroundings;
   datapath = createEbpfDatapath({ pinDirectory, objectPath });
-  await datapath.prepareNode({
-    name: "n1",
-    address: NODE,
-    router: "172.20.1.1",
-    podCidr: "172.20.1.0/24",
-    clusterCidr: "172.20.0.0/16",
-    serviceCidr: "10.96.0.0/16",
-    networkInterface: "eth0",
-    apiServer: false,
-  });
+  await datapath.prepareNode(NODE);
   ifindex = surroundings.addInterface("lxc7");
   const macs = { mac: "02:00:00:00:00:07", hostMac: "02:00:00:00:01:07" };
   await datapath.addEndpoint({ id: 7, identity: 1001, address: POD, interfaceName: "lxc7", ifindex, ...macs });
@@ -70,7 +60,7 @@ beforeAll(async () => {
   const backends = [{ address: POD, port: 8080 }];
   datapath.setServices([
     { id: 1, address: SERVICE, port: 80, protocol: 6, type: "ClusterIP", affinitySeconds: 0, backends },
-    { id: 2, address: NODE, port: 30_080, protocol: 6, type: "NodePort", affinitySeconds: 9, backends },
+    { id: 2, address: NODE.address, port: 30_080, protocol: 6, type: "NodePort", affinitySeconds: 9, backends },
   ]);
   object = loadObject(objectPath, pinDirectory);
 });
@@ -86,7 +76,7 @@ function randomHex(random: Random, bytes: number): string {
 
 function payload(random: Random): { readonly protocol: number; readonly bytes: string } {
   const [sport, dport] = [random.below(65_536), random.pick([53, 80, 8472, 30_080, random.below(65_536)])];
-  const quoted = ipv4(udp(sport, dport), { from: random.pick([POD, NODE]), to: random.pick([POD, "8.8.8.8"]) });
+  const quoted = ipv4(udp(sport, dport), { from: random.pick([POD, NODE.address]), to: random.pick([POD, "8.8.8.8"]) });
   return random.pick([
     { protocol: 17, bytes: udp(sport, dport) },
     { protocol: 6, bytes: tcp(sport, dport) },
@@ -99,7 +89,8 @@ function payload(random: Random): { readonly protocol: number; readonly bytes: s
 
 /** A packet that might come from the pod, or one that claims to; then some bytes change, and the end may be missing. */
 function randomPacket(random: Random): Buffer {
-  const address = () => random.pick([POD, POD, NODE, SERVICE, "172.20.2.9", "172.20.1.1", "169.254.42.1", "8.8.8.8"]);
+  const address = () =>
+    random.pick([POD, POD, NODE.address, SERVICE, "172.20.2.9", "172.20.1.1", "169.254.42.1", "8.8.8.8"]);
   const { protocol, bytes } = payload(random);
   const fragment = random.pick(["0000", "0000", "4000", "2000", "2001", "0010"]);
   const body = ipv4(bytes, { from: address(), to: address(), protocol, fragment, id: random.below(4) });
@@ -126,7 +117,7 @@ function isExcepted(packet: Buffer): boolean {
     packet[ETHERNET + 9] === ICMP && packet[l4] === UNREACHABLE && packet[l4 + 1] === FRAGMENTATION_NEEDED;
   // A service is answered for: refused at once, or led back to the pod itself.
   const toService = packet[ETHERNET + 16] === 10 && packet[ETHERNET + 17] === 96;
-  const toNodePort = packet.toString("hex", ETHERNET + 16, ETHERNET + 20) === hexOf(NODE);
+  const toNodePort = packet.toString("hex", ETHERNET + 16, ETHERNET + 20) === hexOf(NODE.address);
   return isSizeReport || toService || toNodePort;
 }
 

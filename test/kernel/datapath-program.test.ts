@@ -24,7 +24,7 @@ import {
   tcp,
   udp,
 } from "./datapath-packets.ts";
-import { objectPath, openSurroundings, type Surroundings } from "./datapath-surroundings.ts";
+import { NODE, objectPath, openSurroundings, type Surroundings } from "./datapath-surroundings.ts";
 
 const F = LAYOUT.sg_event.fields;
 
@@ -50,16 +50,7 @@ beforeAll(async () => {
   surroundings = openSurroundings();
   const { pinDirectory } = surroundings;
   datapath = createEbpfDatapath({ pinDirectory, objectPath });
-  await datapath.prepareNode({
-    name: "n1",
-    address: "192.168.10.101",
-    router: "172.20.1.1",
-    podCidr: "172.20.1.0/24",
-    clusterCidr: "172.20.0.0/16",
-    serviceCidr: "10.96.0.0/16",
-    networkInterface: "eth0",
-    apiServer: false,
-  });
+  await datapath.prepareNode(NODE);
   datapath.traceEveryPacket(true);
   ifindex = surroundings.addInterface("lxc7");
   await datapath.addEndpoint({

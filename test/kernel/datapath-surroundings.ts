@@ -3,6 +3,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { closeSync, mkdirSync, openSync, rmSync } from "node:fs";
 import koffi from "koffi";
 import { interfaceIndex } from "../../src/datapath/ebpf/devices.ts";
+import type { NodeConfig } from "../../src/datapath/port.ts";
 
 const root = new URL("../..", import.meta.url).pathname;
 export const objectPath = `${root}bpf/build/shieldgate.o`;
@@ -11,6 +12,18 @@ const libc = koffi.load("libc.so.6");
 const unshare = libc.func("int unshare(int flags)");
 const setns = libc.func("int setns(int fd, int type)");
 let opened = 0;
+
+/** The node that these tests play. */
+export const NODE: NodeConfig = {
+  name: "n1",
+  address: "192.168.10.101",
+  router: "172.20.1.1",
+  podCidr: "172.20.1.0/24",
+  clusterCidr: "172.20.0.0/16",
+  serviceCidr: "10.96.0.0/16",
+  networkInterface: "eth0",
+  apiServer: false,
+};
 
 export interface Surroundings {
   readonly pinDirectory: string;

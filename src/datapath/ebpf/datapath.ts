@@ -8,7 +8,6 @@ import {
   decodeEndpoint,
   encodeEndpoint,
   encodeHost,
-  endpointId,
   endpointIfindex,
   entriesById,
   entriesOf,
@@ -180,9 +179,8 @@ class EbpfDatapath implements Datapath {
   }
 
   auditedEndpoints(): ReadonlySet<number> {
-    const map = this.#map("sg_endpoint_by_ifindex");
-    const values = [...map.keys()].flatMap((key) => map.get(key) ?? []);
-    return new Set(values.filter(isAudited).map(endpointId));
+    const entries = entriesById(this.#map("sg_endpoint_by_ifindex"));
+    return new Set([...entries].flatMap(([id, values]) => (values.some(isAudited) ? [id] : [])));
   }
 
   #entriesOf(id: number, action: string): readonly Buffer[] {

@@ -59,7 +59,7 @@ export function keepPolicyFacts(value: Buffer, old: Buffer): void {
   old.copy(value, F.flags, F.flags, F.peer_ifindex);
 }
 
-export const endpointId = (value: Buffer): number => value.readUInt16LE(F.id);
+const endpointId = (value: Buffer): number => value.readUInt16LE(F.id);
 export const endpointIfindex = (value: Buffer): number => value.readUInt32LE(F.ifindex);
 
 /** `interfaceName` is not in the kernel's entry: the caller knows it. */

@@ -118,8 +118,11 @@ function startSwap(policies: KernelMap, swaps: readonly Swap[]): void {
 function swap(policies: KernelMap, swaps: readonly Swap[]): void {
   if (waiting.size >= MOST_WAITING) {
     const { keys, descriptors, count } = batchOf(swaps);
-    check("swap policies", bpf.updateBatch(policies.fd, keys, descriptors, count, null));
-    for (const { fd } of swaps) libcCalls.close(fd);
+    try {
+      check("swap policies", bpf.updateBatch(policies.fd, keys, descriptors, count, null));
+    } finally {
+      for (const { fd } of swaps) libcCalls.close(fd);
+    }
     return;
   }
   const { key, fd } = swaps.at(-1)!;

@@ -18,8 +18,6 @@ export interface Limits {
   readonly answer: number;
 }
 
-type Waits = Limits | { readonly connect: number; readonly answer: undefined };
-
 const LIMITS: Limits = { connect: 5_000, answer: 30_000 };
 
 export interface TransportRequest {
@@ -83,7 +81,7 @@ export class Transport {
     return new Promise((resolve, reject) => {
       const options = { method, headers, agent: request.stream ? streams : agent, ...(signal ? { signal } : {}) };
       const sent = httpsRequest(url, options, resolve);
-      guard(sent, url.host, request.stream ? { ...this.#limits, answer: undefined } : this.#limits);
+      guard(sent, url.host, request.stream === true, this.#limits);
       sent.on("error", (error) => {
         // The server closed a kept connection just as we wrote to it: it never saw the request.
         const stale = sent.reusedSocket && (error as NodeJS.ErrnoException).code === "ECONNRESET" && method === "GET";
@@ -101,11 +99,11 @@ export class Transport {
 }
 
 /** Ends a request whose server vanished without a word: while connecting, answering, or in a stream that says nothing for long. */
-function guard(sent: ClientRequest, host: string, { connect, answer }: Waits): void {
+function guard(sent: ClientRequest, host: string, isStream: boolean, { connect, answer }: Limits): void {
   const fail = (what: string, limit: number) => sent.destroy(new Error(`no ${what} ${host} within ${limit} ms`));
-  if (answer !== undefined) sent.setTimeout(answer, () => fail("answer from", answer));
+  if (!isStream) sent.setTimeout(answer, () => fail("answer from", answer));
   sent.on("socket", (socket) => {
-    if (answer === undefined) socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    if (isStream) socket.setKeepAlive(true, KEEP_ALIVE_MS);
     if (!socket.connecting) return;
     const timer = setTimeout(() => fail("connection to", connect), connect);
     const stop = () => clearTimeout(timer);
