@@ -27,6 +27,8 @@ export interface IpamResponse {
   readonly address: string;
   readonly gateway: string;
   readonly podCidr: string;
+  /** The same in IPv6, in a cluster of both families. */
+  readonly ipv6?: { readonly address: string; readonly gateway: string; readonly podCidr: string };
 }
 
 export interface EndpointChangeRequest {
@@ -35,6 +37,7 @@ export interface EndpointChangeRequest {
   readonly podName: string;
   readonly podUid: string;
   readonly address: string;
+  readonly address6?: string;
   /** Host side of the veth, in the node's network namespace. */
   readonly interfaceName: string;
   readonly ifindex: number;
@@ -48,6 +51,7 @@ export interface EndpointModel {
   readonly podNamespace: string;
   readonly podName: string;
   readonly address: string;
+  readonly address6?: string;
   readonly interfaceName: string;
   readonly identity: number;
   /** Security-relevant labels, `source:key=value`, sorted. */

@@ -1,6 +1,15 @@
 import type { Direction } from "../model/verdict.ts";
 import type { EndpointPolicy } from "../policy/policy-map.ts";
 
+/** What a node has in IPv6, as RFC 5952 writes it. */
+export interface NodeConfig6 {
+  readonly address: string;
+  readonly router: string;
+  readonly podCidr: string;
+  readonly clusterCidr: string;
+  readonly serviceCidr: string;
+}
+
 /** Where a node stands; addresses are dotted IPv4 text. */
 export interface NodeConfig {
   readonly name: string;
@@ -11,6 +20,8 @@ export interface NodeConfig {
   readonly podCidr: string;
   readonly clusterCidr: string;
   readonly serviceCidr: string;
+  /** Present in a cluster of both families; without it IPv6 is dropped. */
+  readonly ipv6?: NodeConfig6;
   /** Interface on the fabric, normally `eth0`. */
   readonly networkInterface: string;
   /** True on the node that runs the API server. */
@@ -22,6 +33,7 @@ export interface EndpointConfig {
   readonly id: number;
   readonly identity: number;
   readonly address: string;
+  readonly address6?: string;
   readonly interfaceName: string;
   readonly ifindex: number;
   /** `aa:bb:cc:dd:ee:ff` */

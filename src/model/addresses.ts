@@ -3,10 +3,14 @@ export const CLUSTER_NAME = "default";
 export const CLUSTER_DOMAIN = "cluster.local";
 export const CLUSTER_CIDR = "172.20.0.0/16";
 export const SERVICE_CIDR = "10.96.0.0/16";
+/** The same in a lab of both families. */
+export const CLUSTER_CIDR6 = "fd00:172:20::/56";
+export const SERVICE_CIDR6 = "fd00:10:96::/112";
 export const DNS_SERVICE_IP = "10.96.0.10";
 export const KUBERNETES_SERVICE_IP = "10.96.0.1";
 /** The fabric's own address: what is outside the cluster (identity world). */
 export const FABRIC_GATEWAY = "192.168.10.1";
+export const FABRIC_GATEWAY6 = "fd00:192:168:10::1";
 export const API_SERVER_PORT = 6443;
 export const RELAY_PORT = 4245;
 export const HUBBLE_PORT = 4244;
@@ -19,14 +23,23 @@ export interface LabNode {
   readonly name: string;
   readonly address: string;
   readonly podCidr: string;
+  /** Used in a lab of both families only. */
+  readonly address6: string;
+  readonly podCidr6: string;
   readonly controlPlane: boolean;
 }
 
-export const NODES: readonly LabNode[] = [
-  { name: "k8s-ctr", address: "192.168.10.100", podCidr: "172.20.0.0/24", controlPlane: true },
-  { name: "k8s-w1", address: "192.168.10.101", podCidr: "172.20.1.0/24", controlPlane: false },
-  { name: "k8s-w2", address: "192.168.10.102", podCidr: "172.20.2.0/24", controlPlane: false },
-];
+/** Node number `index` of a lab, from 0: its addresses and ranges follow from it. */
+const labNode = (index: number, name: string): LabNode => ({
+  name,
+  address: `192.168.10.${100 + index}`,
+  podCidr: `172.20.${index}.0/24`,
+  address6: `fd00:192:168:10::${100 + index}`,
+  podCidr6: index === 0 ? "fd00:172:20::/64" : `fd00:172:20:${index.toString(16)}::/64`,
+  controlPlane: index === 0,
+});
+
+export const NODES: readonly LabNode[] = ["k8s-ctr", "k8s-w1", "k8s-w2"].map((name, index) => labNode(index, name));
 
 /** Numeric identities that Cilium reserves. */
 export const ReservedIdentity = {
@@ -39,4 +52,7 @@ export const ReservedIdentity = {
   RemoteNode: 6,
   KubeApiServer: 7,
   Ingress: 8,
+  /** World, in a cluster of both families. */
+  WorldIpv4: 9,
+  WorldIpv6: 10,
 } as const;

@@ -2,10 +2,6 @@ import { ReservedIdentity } from "./addresses.ts";
 import { formatLabels, type Label, type Labels, toLabels } from "./label.ts";
 import { isSecurityRelevant, type LabelFilter } from "./label-filter.ts";
 
-/** The worlds of a node that has addresses of both families. */
-const WORLD_IPV4 = 9;
-const WORLD_IPV6 = 10;
-
 export const NAMESPACE_LABEL = "io.kubernetes.pod.namespace";
 export const NAMESPACE_LABELS_PREFIX = "io.cilium.k8s.namespace.labels";
 export const SERVICE_ACCOUNT_LABEL = "io.cilium.k8s.policy.serviceaccount";
@@ -52,8 +48,8 @@ const RESERVED: ReadonlyMap<number, Labels> = new Map([
   [ReservedIdentity.RemoteNode, reserved("remote-node")],
   [ReservedIdentity.KubeApiServer, reserved("kube-apiserver", "remote-node")],
   [ReservedIdentity.Ingress, reserved("ingress")],
-  [WORLD_IPV4, reserved("world-ipv4")],
-  [WORLD_IPV6, reserved("world-ipv6")],
+  [ReservedIdentity.WorldIpv4, reserved("world-ipv4")],
+  [ReservedIdentity.WorldIpv6, reserved("world-ipv6")],
 ]);
 
 /**
@@ -69,7 +65,7 @@ export function reservedIdentityLabels(id: number): Labels | undefined {
  * where both families are.
  */
 export function reservedIdentities(isDualStack = false): ReadonlyMap<number, Labels> {
-  const isThere = (id: number) => id !== ReservedIdentity.Unknown && (isDualStack || id < WORLD_IPV4);
+  const isThere = (id: number) => id !== ReservedIdentity.Unknown && (isDualStack || id < ReservedIdentity.WorldIpv4);
   return new Map([...RESERVED].filter(([id]) => isThere(id)));
 }
 
