@@ -52,7 +52,7 @@ VERIFIED_ONCE int node_port_answer(struct __sk_buff *skb, struct packet *p)
 		return 0;
 	ct_touch(p, entry, 1);
 	p->original_source = p->tuple.src;
-	if (rewrite(skb, p, SOURCE, v4(&entry->nat), entry->nat_port) < 0)
+	if (rewrite(skb, p, SOURCE, &entry->nat, entry->nat_port) < 0)
 		return drop(skb, p, FAIL(p, DROP_INVALID_PACKET));
 	p->out_ifindex = node->network_ifindex;
 	trace(skb, p, SG_TRACE_TO_NETWORK, SG_EGRESS);

@@ -150,7 +150,9 @@ function tableTests(under: UnderTest): void {
     expect(() => under.subject.datapath.upsertIpcache("fd00::/8", { identity: 1 })).toThrow(
       '"fd00::" is not an IPv4 address',
     );
-    expect(() => under.subject.datapath.upsertIpcache("10.0.0.0/40", { identity: 1 })).toThrow("is not an IPv4 prefix");
+    expect(() => under.subject.datapath.upsertIpcache("10.0.0.0/40", { identity: 1 })).toThrow(
+      "is not an IPv4 or IPv6 prefix",
+    );
   });
   it("takes services, and the same again", () => {
     const service = {

@@ -1,6 +1,7 @@
 /** Packets as bytes, and single programs run on them by BPF_PROG_TEST_RUN. */
 import koffi from "koffi";
 import type { LoadedObject, ProgramName } from "../../src/datapath/ebpf/object.ts";
+import { parseAddress } from "../../src/model/cidr.ts";
 
 const Opts = koffi.struct("sg_test_run_opts", {
   sz: "size_t",
@@ -35,6 +36,7 @@ export const HOST_MAC = "020000000107";
 const IFINDEX = 40;
 
 export const hexOf = (address: string) => Buffer.from(address.split(".").map(Number)).toString("hex");
+export const hexOf6 = (address: string) => Buffer.from(parseAddress(address)!).toString("hex");
 const port = (value: number) => value.toString(16).padStart(4, "0");
 
 export interface Ipv4 {
@@ -52,6 +54,12 @@ export function ipv4(
 ): string {
   const length = port(20 + payload.length / 2);
   return `4500${length}${port(id)}${fragment}40${protocol.toString(16).padStart(2, "0")}0000${hexOf(from)}${hexOf(to)}${payload}`;
+}
+
+/** `protocol` = next header. */
+export function ipv6(payload: string, from: string, to: string, protocol: number): string {
+  const next = protocol.toString(16).padStart(2, "0");
+  return `60000000${port(payload.length / 2)}${next}40${hexOf6(from)}${hexOf6(to)}${payload}`;
 }
 
 export const frame = (type: string, payload: string, source = MAC) =>
@@ -74,7 +82,7 @@ export function runOften(
   ifindex: number,
   packet: Buffer,
   repeat: number,
-): { readonly result: number; readonly nanoseconds: number } {
+): { readonly result: number; readonly nanoseconds: number; readonly packet: Buffer } {
   const context = Buffer.alloc(192);
   context.writeUInt32LE(ifindex, IFINDEX);
   const out = Buffer.alloc(2048);
@@ -97,7 +105,7 @@ export function runOften(
   };
   const failed = testRun(object.program(program), opts);
   if (failed < 0) throw new Error(`test run of ${program}: ${failed}: ${packet.toString("hex")}`);
-  return { result: opts.retval, nanoseconds: opts.duration };
+  return { result: opts.retval, nanoseconds: opts.duration, packet: out.subarray(0, opts.data_size_out) };
 }
 
 /** Runs the program once. Returns its answer. */

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { VXLAN_PORT } from "../../model/addresses.ts";
 import { PROXY_MARK_MASK, PROXY_MARK_TO_PROXY, PROXY_ROUTE_TABLE } from "../../model/proxy-mark.ts";
-import type { NodeConfig } from "../port.ts";
+import type { NodeConfig, NodeConfig6 } from "../port.ts";
 import { libcCalls } from "./libbpf.ts";
 
 /** Room for the VXLAN header in the fabric's 1500 bytes: what a pod's interface and routes must use. */
@@ -20,8 +20,8 @@ export interface Devices {
 
 export const interfaceIndex = (name: string): number => libcCalls.ifNameToIndex(name);
 
-function ip(lines: readonly string[], force: boolean): void {
-  const args = force ? ["-force", "-batch", "-"] : ["-batch", "-"];
+function ip(lines: readonly string[], force: boolean, family: readonly string[] = []): void {
+  const args = [...family, ...(force ? ["-force"] : []), "-batch", "-"];
   const done = spawnSync("ip", args, { input: `${lines.join("\n")}\n`, encoding: "utf8" });
   if (done.error) throw new Error(`datapath: cannot run ip (package iproute2): ${done.error.message}`);
   if (!force && done.status !== 0) throw new Error(`datapath: ip -batch failed: ${done.stderr.trim()}`);
@@ -41,9 +41,9 @@ function routeLines(node: NodeConfig): string[] {
   const toHost = `dev ${HOST_DEVICE} scope link src ${node.router} mtu ${POD_MTU}`;
   return [
     "link set lo up",
-    `link set ${HOST_PEER} up arp off`,
-    `link set ${HOST_DEVICE} up arp off`,
-    `link set ${OVERLAY_DEVICE} up`,
+    `link set ${HOST_PEER} up arp off addrgenmode none`,
+    `link set ${HOST_DEVICE} up arp off addrgenmode none`,
+    `link set ${OVERLAY_DEVICE} up addrgenmode none`,
     `addr replace ${node.router}/32 dev ${HOST_DEVICE}`,
     `route replace ${node.clusterCidr} ${toHost}`,
     `route replace ${node.serviceCidr} ${toHost}`,
@@ -61,13 +61,25 @@ function sysctl(path: string, value: string): void {
   }
 }
 
-/** Before devices exist, so that they inherit: reverse-path checks off (a pod's way in and out differ), no IPv6. */
-function earlySysctls(): void {
+/** The same in IPv6. Without addresses of its own making a device says nothing of itself. */
+function routeLines6({ router, clusterCidr, serviceCidr }: NodeConfig6): string[] {
+  const toHost = `dev ${HOST_DEVICE} src ${router} mtu ${POD_MTU}`;
+  return [
+    `addr replace ${router}/128 dev ${HOST_DEVICE} nodad`,
+    `route replace ${clusterCidr} ${toHost}`,
+    `route replace ${serviceCidr} ${toHost}`,
+    `route replace local ::/0 dev lo table ${PROXY_ROUTE_TABLE}`,
+  ];
+}
+
+/** Before devices exist, so that they inherit: reverse-path checks off (a pod's way in and out differ), IPv6 on or off. */
+function earlySysctls(hasIpv6: boolean): void {
   sysctl("ipv4/ip_forward", "1");
+  if (hasIpv6) sysctl("ipv6/conf/all/forwarding", "1");
   for (const scope of ["all", "default"]) {
     sysctl(`ipv4/conf/${scope}/rp_filter`, "0");
     sysctl(`ipv4/conf/${scope}/send_redirects`, "0");
-    sysctl(`ipv6/conf/${scope}/disable_ipv6`, "1");
+    sysctl(`ipv6/conf/${scope}/disable_ipv6`, hasIpv6 ? "0" : "1");
   }
 }
 
@@ -75,10 +87,11 @@ function earlySysctls(): void {
 export function prepareDevices(node: NodeConfig): Devices {
   const network = interfaceIndex(node.networkInterface);
   if (!network) throw new Error(`datapath: node ${node.name} has no interface ${node.networkInterface}`);
-  earlySysctls();
-  ip([...deviceLines(), ...routeLines(node)], false);
+  earlySysctls(node.ipv6 !== undefined);
+  ip([...deviceLines(), ...routeLines(node), ...(node.ipv6 ? routeLines6(node.ipv6) : [])], false);
   // Adding a rule twice is an error that says so and nothing else; there is no "replace" for rules.
   ip([`rule add ${rule}`], true);
+  if (node.ipv6 !== undefined) ip([`rule add ${rule}`], true, ["-6"]);
   for (const device of [node.networkInterface, "lo"]) sysctl(`ipv4/conf/${device}/rp_filter`, "0");
   // The node reaches its own service backends by coming in again through cilium_host with its own address.
   sysctl(`ipv4/conf/${HOST_DEVICE}/accept_local`, "1");
