@@ -1,6 +1,6 @@
 import { equalJson } from "../kube/object.ts";
 import { ReservedIdentity } from "../model/addresses.ts";
-import { parseCidr } from "../model/cidr.ts";
+import { addressPrefix, parseCidr } from "../model/cidr.ts";
 import { cidrKey } from "../model/cidr-label.ts";
 import { reservedIdentityLabels } from "../model/identity.ts";
 import { type Labels, toLabels } from "../model/label.ts";
@@ -60,7 +60,7 @@ export class Derived {
   }
 
   isNode(address: string): boolean {
-    return this.nodePrefixes.has(`${address}/32`);
+    return this.nodePrefixes.has(addressPrefix(address));
   }
 
   /** True when every policy is to be computed again: an identity came, went or changed, or a service did. */
@@ -90,7 +90,9 @@ export class Derived {
 
   private updateCidrs(): boolean {
     this.stale.cidrs = false;
-    const given = [...this.externalApiServers].map((address) => [`${address}/32`, apiServerLabels(address)] as const);
+    const given = [...this.externalApiServers].map(
+      (address) => [addressPrefix(address), apiServerLabels(address)] as const,
+    );
     return syncCidrs(this.parts, this.parts.options.engine.outside(given));
   }
 
@@ -103,8 +105,10 @@ export class Derived {
 
   private serviceNodes(): ServiceNode[] {
     return this.parts.inputs.ciliumNodes.list().flatMap((node) => {
-      const address = nodeAddressesOf(node)?.internal;
-      return address === undefined ? [] : [{ name: node.metadata.name, address }];
+      const addresses = nodeAddressesOf(node);
+      if (addresses === undefined) return [];
+      const { internal, ipv6 } = addresses;
+      return [{ name: node.metadata.name, addresses: ipv6 === undefined ? [internal] : [internal, ipv6.internal] }];
     });
   }
 

@@ -14,11 +14,6 @@ export function readAddress(buffer: Buffer, offset: number): string {
   return formatAddress(buffer.subarray(offset, offset + 16));
 }
 
-/** `address:port`, IPv6 in brackets. */
-export function endText(address: string, port: number): string {
-  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
-}
-
 /** `10.0.0.0/8` or an address alone; throws on what is neither. */
 export function prefixOf(text: string): Cidr {
   const cidr = parseCidr(text);
