@@ -65,6 +65,8 @@ int from_network(struct __sk_buff *skb)
 	failed = parse(skb, p);
 	if (p->is_ipv6 && is_discovery(p))
 		return is_link_scope(&p->tuple.dst) || is_this_node(node, &p->tuple.dst) ? TC_ACT_OK : TC_ACT_SHOT;
+	if (p->is_ipv6 && failed)
+		return drop(skb, p, failed); /* no address of it can be believed */
 	if (p->is_ipv6 && (is_link_scope(&p->tuple.src) || is_link_scope(&p->tuple.dst)))
 		return TC_ACT_SHOT;
 	if (is_this_node(node, &p->tuple.dst)) {

@@ -28,6 +28,7 @@ export const SHOT = 2;
 export const REDIRECT = 7;
 
 export const POD = "172.20.1.10";
+export const POD6 = "fd00:172:20:1::a";
 export const PEER = "192.168.10.1";
 export const MAC = "020000000007";
 export const HOST_MAC = "020000000107";
@@ -72,7 +73,13 @@ export const icmp = (type: number, id: number) =>
 
 /** The payload of a first packet of a protocol; `target` = destination port or ICMP type. Undefined = no such protocol here. */
 export function opening(protocol: number, sport: number, target: number): string | undefined {
-  return { 1: icmp(target, sport), 6: tcp(sport, target), 17: udp(sport, target), 132: sctp(sport, target) }[protocol];
+  return {
+    1: icmp(target, sport),
+    58: icmp(target, sport),
+    6: tcp(sport, target),
+    17: udp(sport, target),
+    132: sctp(sport, target),
+  }[protocol];
 }
 
 /** Runs the program on a packet that came in at the interface, `repeat` times on the same bytes; the time is that of one run. */
