@@ -65,9 +65,10 @@ program
   .command("up")
   .description("bring the lab up, or put right what is missing of it; returns when it is ready")
   .addOption(
-    new Option("--ip-family <family>", "addresses of nodes, pods and services: ipv4, or dual for IPv4 and IPv6")
-      .default(undefined, "ipv4 for a new lab, else what the lab has")
-      .argParser(ipFamily),
+    new Option(
+      "--ip-family <family>",
+      "addresses of nodes, pods and services: ipv4 (a new lab's, when nothing is said) or dual, IPv4 and IPv6; stays until `down`",
+    ).argParser(ipFamily),
   )
   .action(async (options: { ipFamily?: IpFamily }) => {
     needRoot();

@@ -229,6 +229,13 @@ describe("an update", () => {
       "SingleStack IPv6 None",
     ],
     [
+      "removes the second one of IPv6 first",
+      { ipFamilies: ["IPv6", "IPv4"], ...REQUIRE },
+      () => dualPolicy("SingleStack"),
+      "SingleStack IPv6 fd00…",
+    ],
+    ["relaxes the policy", REQUIRE, () => PREFER, "PreferDualStack IPv4,IPv6 10…,fd00…"],
+    [
       "gives a name outside addresses",
       { type: "ExternalName", externalName: "a.example" },
       () => ({ type: "ClusterIP", externalName: undefined, ...PREFER }),
@@ -271,6 +278,20 @@ describe("an update", () => {
       {},
       () => ({ clusterIP: "None" }),
       ['spec.clusterIPs[0]: Invalid value: ["None"]: may not change once set'],
+    ],
+    [
+      "adding a family to SingleStack",
+      {},
+      () => ({ ipFamilies: both }),
+      [
+        "spec.ipFamilyPolicy: Invalid value: \"SingleStack\": must be 'RequireDualStack' or 'PreferDualStack' when multiple IP families are specified",
+      ],
+    ],
+    [
+      "adding an address that another service has",
+      {},
+      ({ clusterIP }) => ({ ...PREFER, clusterIPs: [clusterIP, "fd00:10:96::78"] }),
+      [expect.stringContaining("failed to allocate IP fd00:10:96::78: provided IP is already allocated")],
     ],
     [
       "releasing the second address without SingleStack",

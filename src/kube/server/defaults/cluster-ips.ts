@@ -28,7 +28,7 @@ function checkAddress(name: string, spec: Fields, address: string, range: Servic
 /** Gives every family from number `first` on its address: the one that is asked for, or a free one. */
 function allocate(name: string, spec: Fields, first: number, preparation: Preparation): void {
   const addresses = addressesOf(spec);
-  if (addresses[0] === "None") return;
+  if (addresses[0] === "None" || familiesOf(spec).length <= first) return;
   const taken = takenAddresses(preparation);
   familiesOf(spec).forEach((family, index) => {
     const range = preparation.serviceRanges.find((candidate) => candidate.family === family);
