@@ -8,6 +8,7 @@ import { admissionErrors } from "../lab/admission.ts";
 import { proxyBootstrap } from "../lab/configuration.ts";
 import { systemManifests } from "../lab/manifests.ts";
 import { policyAdvice, policyErrors } from "../lab/policy-admission.ts";
+import { SERVICE_CIDR } from "../model/addresses.ts";
 import { openListener } from "../runtime/netns-socket.ts";
 
 process.title = "shieldgate-control-plane";
@@ -19,6 +20,7 @@ const { values } = parseArgs({
     listen: { type: "string" },
     "host-listen": { type: "string" },
     "host-netns": { type: "string" },
+    "service-cidr": { type: "string", default: SERVICE_CIDR },
   },
 });
 
@@ -59,6 +61,7 @@ const server = await createApiServer({
   store: needed("database"),
   certificates: needed("pki"),
   listeners: [{ fd: outside }, inside],
+  serviceCidrs: needed("service-cidr").split(","),
   admission: [(operation, _, object) => (operation === "DELETE" ? undefined : admissionErrors(object))],
   advice: [(_, object) => policyAdvice(object)],
 });

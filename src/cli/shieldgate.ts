@@ -6,6 +6,7 @@ import packageJson from "../../package.json" with { type: "json" };
 import { demo } from "../lab/demo/demo.ts";
 import { doctor } from "../lab/doctor.ts";
 import { envLines } from "../lab/env.ts";
+import { type IpFamily, parseIpFamily, readIpFamily } from "../lab/ip-family.ts";
 import { commandFor, DEFAULT_LAB, type LabPaths, labPaths } from "../lab/paths.ts";
 import { printStatus, readStatus } from "../lab/status.ts";
 import { down, start, stop, type UpResult, up } from "../lab/up.ts";
@@ -19,6 +20,14 @@ const program = new Command("shieldgate")
 function paths(): LabPaths {
   try {
     return labPaths(program.opts<{ name: string }>().name);
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
+}
+
+function ipFamily(text: string): IpFamily {
+  try {
+    return parseIpFamily(text);
   } catch (error) {
     throw new InvalidArgumentError((error as Error).message);
   }
@@ -44,7 +53,8 @@ function sayUp(lab: LabPaths, result: UpResult): void {
     running: `lab ${lab.lab} is up already`,
     damaged: `lab ${lab.lab} was put right in ${seconds(result.milliseconds)}`,
   }[result.found];
-  console.log(`${what}: 3 nodes, API server ${result.apiServer}`);
+  const families = result.ipFamily === "dual" ? " with IPv4 and IPv6" : "";
+  console.log(`${what}: 3 nodes${families}, API server ${result.apiServer}`);
   if (result.found === "nothing")
     console.log(
       `eval "$(${commandFor(lab.lab)} env)" puts kubectl's configuration, kc, c0, c1, c2, hubble and world in place`,
@@ -54,9 +64,15 @@ function sayUp(lab: LabPaths, result: UpResult): void {
 program
   .command("up")
   .description("bring the lab up, or put right what is missing of it; returns when it is ready")
-  .action(async () => {
+  .addOption(
+    new Option(
+      "--ip-family <family>",
+      "addresses of nodes, pods and services: ipv4 (a new lab's, when nothing is said) or dual, IPv4 and IPv6; stays until `down`",
+    ).argParser(ipFamily),
+  )
+  .action(async (options: { ipFamily?: IpFamily }) => {
     needRoot();
-    sayUp(paths(), await up(paths()));
+    sayUp(paths(), await up(paths(), options));
   });
 program
   .command("down")
@@ -116,7 +132,7 @@ program
   .command("doctor")
   .description("check everything that the lab needs of this machine; exit code 1 when something is missing")
   .action(() => {
-    const checks = doctor(paths().root);
+    const checks = doctor(paths().root, readIpFamily(paths()) ?? "ipv4");
     for (const check of checks) {
       console.log(
         `${check.ok ? "ok     " : "MISSING"} ${check.name}: ${check.seen}${check.ok ? "" : `. Mend: ${check.mend}`}`,

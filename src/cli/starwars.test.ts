@@ -36,5 +36,9 @@ test.each([
 test("every request that reached it is logged, with its body read", async () => {
   const response = await fetch(`${url}/v1/cargobay`, { method: "PUT", body: "droids".repeat(20_000) });
   expect(await response.text()).toBe("Cargo received\n");
+  expect(await (await fetch(`${url.replace("127.0.0.1", "[::1]")}/v1/cargobay`, { method: "PUT" })).text()).toBe(
+    "Cargo received\n",
+  );
+  expect(output).toMatch(/PUT \/v1\/cargobay 200 \[::1\]:\d+ \[::1\]:\d+\n/);
   expect(output).toMatch(/PUT \/v1\/cargobay 200 127\.0\.0\.1:\d+ 127\.0\.0\.1:\d+\n/);
 });

@@ -65,13 +65,17 @@ function log(line: string): void {
   process.stdout.write(`${new Date().toISOString()} ${line}\n`);
 }
 
+/** Who asks. One socket serves both families: an IPv4 address comes as one of IPv6. */
+function peer({ remoteAddress = "", remotePort }: Socket): string {
+  const address = remoteAddress.replace(/^::ffff:/, "");
+  return address.includes(":") ? `[${address}]:${remotePort}` : `${address}:${remotePort}`;
+}
+
 function answer(client: Socket, request: HttpRequest): void {
   const path = request.path.split("?", 1)[0]!;
   const route = ROUTES[`${request.method} ${path}`] ?? NOT_FOUND;
   const status = route.status ?? 200;
-  log(
-    `${request.method} ${request.path} ${status} ${client.remoteAddress}:${client.remotePort} ${request.host || "-"}`,
-  );
+  log(`${request.method} ${request.path} ${status} ${peer(client)} ${request.host || "-"}`);
   const head = [
     `HTTP/1.1 ${status} ${status === 200 ? "OK" : "Not Found"}`,
     `Date: ${new Date().toUTCString()}`,
@@ -88,7 +92,7 @@ function serve(client: Socket): void {
   let request: HttpRequest | undefined;
   let body: BodyReader | undefined;
   const refuse = (status: number, reason: string) => {
-    log(`bad request ${status} ${client.remoteAddress}:${client.remotePort} ${reason}`);
+    log(`bad request ${status} ${peer(client)} ${reason}`);
     client.end(`HTTP/1.1 ${status} Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`);
   };
   const finish = (whole: HttpRequest) => {
@@ -121,5 +125,5 @@ function serve(client: Socket): void {
 }
 
 const port = Number(process.env["PORT"] ?? "80");
-createServer(serve).listen(port, "0.0.0.0", () => log(`deathstar is listening on :${port}`));
+createServer(serve).listen(port, () => log(`deathstar is listening on :${port}`));
 for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => process.exit(0));

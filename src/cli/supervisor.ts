@@ -1,6 +1,7 @@
 /** The lab's supervisor: starts the other processes, adopts those that run, and starts again what ends. */
 import { parseArgs } from "node:util";
 import { joinCgroup } from "../lab/cgroup.ts";
+import { readIpFamily } from "../lab/ip-family.ts";
 import { labPaths } from "../lab/paths.ts";
 import { readPorts } from "../lab/ports.ts";
 import { writeRecord } from "../lab/process-record.ts";
@@ -22,7 +23,10 @@ writeRecord(paths, "supervisor", {
   restarts: 0,
   logPath: `${paths.logs}/supervisor.log`,
 });
-const supervisor = new Supervisor(paths, processSpecs(paths, ports, `/proc/${process.pid}/ns/net`));
+const supervisor = new Supervisor(
+  paths,
+  processSpecs(paths, ports, `/proc/${process.pid}/ns/net`, readIpFamily(paths) ?? "ipv4"),
+);
 supervisor.start();
 process.on("SIGTERM", () => {
   supervisor.stop();

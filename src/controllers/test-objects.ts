@@ -33,14 +33,15 @@ export function ownedBy(owner: KubeObject): Meta {
 /** A pod; running and ready unless said otherwise. */
 export function pod(
   name: string,
-  parts: { meta?: Meta; spec?: Fields; ready?: boolean; phase?: string; ip?: string } = {},
+  parts: { meta?: Meta; spec?: Fields; ready?: boolean; phase?: string; ip?: string; ip6?: string } = {},
 ): KubeObject {
-  const { meta, spec, ready = true, phase = "Running", ip = "172.20.1.1" } = parts;
+  const { meta, spec, ready = true, phase = "Running", ip = "172.20.1.1", ip6 } = parts;
+  const podIPs = [{ ip }, ...(ip6 ? [{ ip: ip6 }] : [])];
   const conditions = [{ type: "Ready", status: ready ? "True" : "False", lastTransitionTime: BEFORE }];
   return thing("Pod", name, {
     ...(meta ? { meta } : {}),
     spec: { nodeName: "k8s-w1", containers: [{ name: "a", image: "x" }], ...spec },
-    status: { phase, podIP: ip, conditions },
+    status: { phase, podIP: ip, podIPs, conditions },
   });
 }
 

@@ -1,9 +1,13 @@
+import { formatAddress, parseAddress } from "../model/cidr.ts";
+
 /** What cluster DNS reads of a Kubernetes Service. */
 export interface ServiceObject {
   readonly metadata: { readonly name: string; readonly namespace?: string };
   readonly spec?: {
     readonly type?: string;
     readonly clusterIP?: string;
+    /** Of both families; `clusterIP` is the first. */
+    readonly clusterIPs?: readonly string[];
     readonly externalName?: string;
     readonly publishNotReadyAddresses?: boolean;
     readonly ports?: readonly { readonly name?: string; readonly port: number; readonly protocol?: string }[];
@@ -29,7 +33,7 @@ export interface EndpointSliceObject {
 /** One address behind a headless service. */
 export interface ServiceEndpoint {
   readonly address: string;
-  /** Its own label below the service's name: the hostname, or the address with dashes. */
+  /** Its own label below the service's name: the hostname, or the address with dashes for dots and colons. */
   readonly label: string;
 }
 
@@ -86,7 +90,7 @@ export class ClusterServices {
     return this.namespaces.has(namespace);
   }
 
-  /** Ready IPv4 endpoints (all of them where the service wants that), each address once. */
+  /** Ready endpoints of both families (all of them where the service wants that), each address once. */
   endpoints(service: ServiceObject): readonly ServiceEndpoint[] {
     const all = service.spec?.publishNotReadyAddresses === true;
     const found = new Map<string, ServiceEndpoint>();
@@ -94,7 +98,7 @@ export class ClusterServices {
       for (const endpoint of slice.endpoints ?? []) {
         if (!all && endpoint.conditions?.ready === false) continue;
         for (const address of endpoint.addresses) {
-          found.set(address, { address, label: endpoint.hostname ?? address.replaceAll(".", "-") });
+          found.set(address, { address, label: endpoint.hostname ?? address.replaceAll(/[.:]/g, "-") });
         }
       }
     }
@@ -117,7 +121,7 @@ export class ClusterServices {
   /** Labels below the zone of the service or headless endpoint that has the address. */
   nameOfAddress(address: string): readonly string[] | undefined {
     this.names ??= this.readNames();
-    return this.names.get(address);
+    return this.names.get(canonical(address));
   }
 
   private readNames(): Map<string, readonly string[]> {
@@ -125,8 +129,8 @@ export class ClusterServices {
     for (const service of this.services.values()) {
       const labels = [service.metadata.name, service.metadata.namespace ?? "", "svc"];
       if (isHeadless(service)) {
-        for (const { address, label } of this.endpoints(service)) names.set(address, [label, ...labels]);
-      } else if (service.spec?.clusterIP !== undefined) names.set(service.spec.clusterIP, labels);
+        for (const { address, label } of this.endpoints(service)) names.set(canonical(address), [label, ...labels]);
+      } else for (const address of clusterAddresses(service)) names.set(canonical(address), labels);
     }
     return names;
   }
@@ -134,7 +138,7 @@ export class ClusterServices {
   private slicesOf(service: ServiceObject): EndpointSliceObject[] {
     const slices = this.slices.get(keyOf(service.metadata.namespace, service.metadata.name));
     return [...(slices?.values() ?? [])].filter(
-      ({ addressType }) => addressType === undefined || addressType === "IPv4",
+      ({ addressType }) => addressType === undefined || addressType === "IPv4" || addressType === "IPv6",
     );
   }
 
@@ -144,6 +148,19 @@ export class ClusterServices {
     if (count > 0) this.namespaces.set(namespace, count);
     else this.namespaces.delete(namespace);
   }
+}
+
+/** IPv6 has many spellings; this is the one by which addresses are compared. */
+function canonical(address: string): string {
+  const bytes = parseAddress(address);
+  return bytes === undefined ? address : formatAddress(bytes);
+}
+
+/** The cluster addresses of a service that is not headless, of one family or both. */
+export function clusterAddresses({ spec }: ServiceObject): readonly string[] {
+  const listed = spec?.clusterIPs ?? [];
+  const all = listed.length > 0 ? listed : [spec?.clusterIP ?? ""];
+  return all.filter((address) => address !== "");
 }
 
 export function isHeadless(service: ServiceObject): boolean {

@@ -107,9 +107,13 @@ function malformed(bytes: Uint8Array): Uint8Array | undefined {
   return header;
 }
 
-/** `4.3.2.1.in-addr.arpa` -> `1.2.3.4`. */
+/** `4.3.2.1.in-addr.arpa` -> `1.2.3.4`, and the 32 digits below `ip6.arpa` -> eight groups of four. */
 function reverseAddress(question: DnsQuestion): string | undefined {
   const labels = question.name.map((label) => label.toLowerCase());
-  if (labels.length !== 6 || labels[5] !== "arpa" || labels[4] !== "in-addr") return undefined;
-  return labels.slice(0, 4).reverse().join(".");
+  const [family, top] = labels.slice(-2);
+  const digits = labels.slice(0, -2).reverse();
+  if (top !== "arpa") return undefined;
+  if (family === "in-addr" && digits.length === 4) return digits.join(".");
+  if (family !== "ip6" || digits.length !== 32 || !digits.every((digit) => /^[0-9a-f]$/.test(digit))) return undefined;
+  return digits.join("").replaceAll(/(.{4})(?=.)/g, "$1:");
 }

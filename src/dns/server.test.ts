@@ -1,6 +1,7 @@
 import { createSocket } from "node:dgram";
 import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { formatAddress } from "../model/cidr.ts";
 import { type DnsMessage, type DnsRecord, DnsType, decodeDns } from "../wire/dns.ts";
 import { encodeDns } from "../wire/dns-encode.ts";
 import { nameOf, nameText } from "../wire/dns-name.ts";
@@ -16,6 +17,17 @@ const KUBE_DNS = service("kube-dns", "kube-system", {
   ],
 });
 const FLEET = service("fleet", "default", { clusterIP: "None", ports: [{ name: "http", port: 80 }] });
+const PAIR = service("pair", "default", {
+  clusterIP: "10.96.7.8",
+  clusterIPs: ["10.96.7.8", "fd00:10:96::708"],
+  ports: [{ name: "http", port: 80 }],
+});
+const SIX = service("six", "default", { clusterIP: "fd00:10:96::6", clusterIPs: ["fd00:10:96::6"] });
+const CREW = service("crew", "default", {
+  clusterIP: "None",
+  clusterIPs: ["None"],
+  ports: [{ name: "http", port: 80 }],
+});
 const MANY = service("many", "default", { clusterIP: "None" });
 
 function slice(name: string, of: string, endpoints: readonly object[], extra: object = {}) {
@@ -32,7 +44,7 @@ function slice(name: string, of: string, endpoints: readonly object[], extra: ob
 let server: DnsServer;
 beforeAll(async () => {
   server = await startDnsServer({ domain: "cluster.local", host: "127.0.0.1", port: 0, healthPort: 0, readyPort: 0 });
-  for (const each of [DEATHSTAR, KUBE_DNS, FLEET, MANY]) server.services.setService(each);
+  for (const each of [DEATHSTAR, KUBE_DNS, FLEET, PAIR, SIX, CREW, MANY]) server.services.setService(each);
   server.services.setService(
     service("kubernetes", "default", { clusterIP: "10.96.0.1", ports: [{ name: "https", port: 443 }] }),
   );
@@ -44,7 +56,17 @@ beforeAll(async () => {
       { addresses: ["172.20.2.5"], conditions: { ready: false } },
     ]),
   );
-  server.services.setEndpointSlice(slice("fleet-6", "fleet", [{ addresses: ["fd00::1"] }], { addressType: "IPv6" }));
+  server.services.setEndpointSlice(slice("fleet-n", "fleet", [{ addresses: ["a.example"] }], { addressType: "FQDN" }));
+  const hostname = "han";
+  server.services.setEndpointSlice(
+    slice("crew-4", "crew", [{ addresses: ["172.20.1.7"], hostname }, { addresses: ["172.20.1.8"] }]),
+  );
+  const sixes = [
+    { addresses: ["fd00:172:20:1::7"], hostname },
+    { addresses: ["fd00:172:20:1::8"] },
+    { addresses: ["fd00:172:20:1::9"], conditions: { ready: false } },
+  ];
+  server.services.setEndpointSlice(slice("crew-6", "crew", sixes, { addressType: "IPv6" }));
   const addresses = Array.from({ length: 60 }, (_, index) => ({ addresses: [`172.20.1.${100 + index}`] }));
   server.services.setEndpointSlice(slice("many-1", "many", addresses));
 });
@@ -85,6 +107,7 @@ const ask = (name: string, type: number, extra?: Partial<DnsMessage>) => askByte
 
 function text({ name, data }: DnsRecord): string {
   if (data.type === "A") return `${nameText(name)} A ${data.address}`;
+  if (data.type === "AAAA") return `${nameText(name)} AAAA ${formatAddress(data.address)}`;
   if (data.type === "SRV") return `${nameText(name)} SRV ${data.port} ${nameText(data.target)}`;
   if (data.type === "TXT") return `${nameText(name)} TXT ${data.texts.join(" ")}`;
   return "target" in data
@@ -108,6 +131,29 @@ describe("names of the cluster", () => {
     ],
     ["10.0.96.10.in-addr.arpa", "PTR", ["10.0.96.10.in-addr.arpa PTR kube-dns.kube-system.svc.cluster.local"]],
     ["4.1.20.172.in-addr.arpa", "PTR", ["4.1.20.172.in-addr.arpa PTR ship-0.fleet.default.svc.cluster.local"]],
+    ["pair.default.svc.cluster.local", "A", ["pair.default.svc.cluster.local A 10.96.7.8"]],
+    ["pair.default.svc.cluster.local", "AAAA", ["pair.default.svc.cluster.local AAAA fd00:10:96::708"]],
+    ["six.default.svc.cluster.local", "AAAA", ["six.default.svc.cluster.local AAAA fd00:10:96::6"]],
+    ["han.crew.default.svc.cluster.local", "A", ["han.crew.default.svc.cluster.local A 172.20.1.7"]],
+    ["han.crew.default.svc.cluster.local", "AAAA", ["han.crew.default.svc.cluster.local AAAA fd00:172:20:1::7"]],
+    [
+      "fd00-172-20-1--8.crew.default.svc.cluster.local",
+      "AAAA",
+      ["fd00-172-20-1--8.crew.default.svc.cluster.local AAAA fd00:172:20:1::8"],
+    ],
+    ["fd00--1.default.pod.cluster.local", "AAAA", ["fd00--1.default.pod.cluster.local AAAA fd00::1"]],
+    [
+      "8.0.7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.6.9.0.0.0.1.0.0.0.0.d.f.ip6.arpa",
+      "PTR",
+      ["8.0.7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.6.9.0.0.0.1.0.0.0.0.d.f.ip6.arpa PTR pair.default.svc.cluster.local"],
+    ],
+    [
+      "7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.1.0.0.0.0.2.0.0.2.7.1.0.0.0.D.F.IP6.ARPA",
+      "PTR",
+      [
+        "7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.1.0.0.0.0.2.0.0.2.7.1.0.0.0.d.f.ip6.arpa PTR han.crew.default.svc.cluster.local",
+      ],
+    ],
     ["dns-version.cluster.local", "TXT", ["dns-version.cluster.local TXT 1.1.0"]],
   ] as const)("%s %s", async (name, type, wanted) => {
     const answer = await ask(name, DnsType[type]);
@@ -128,6 +174,24 @@ describe("names of the cluster", () => {
     expect(srv.additional.map(text)).toContain("ship-0.fleet.default.svc.cluster.local A 172.20.1.4");
   });
 
+  test("a headless service of both families has the ready pods of each, and one SRV target for each name", async () => {
+    const name = "crew.default.svc.cluster.local";
+    const of = async (type: number) => (await ask(name, type)).answers.map(text).sort();
+    expect(await of(DnsType.A)).toEqual([`${name} A 172.20.1.7`, `${name} A 172.20.1.8`]);
+    expect(await of(DnsType.AAAA)).toEqual([`${name} AAAA fd00:172:20:1::7`, `${name} AAAA fd00:172:20:1::8`]);
+    const srv = await ask(`_http._tcp.${name}`, DnsType.SRV, { edns: { udpSize: 1232, version: 0 } });
+    expect(srv.answers.map(text).sort()).toEqual([
+      `_http._tcp.${name} SRV 8080 172-20-1-8.${name}`,
+      `_http._tcp.${name} SRV 8080 fd00-172-20-1--8.${name}`,
+      `_http._tcp.${name} SRV 8080 han.${name}`,
+    ]);
+    expect(srv.additional.map(text)).toEqual(
+      expect.arrayContaining([`han.${name} A 172.20.1.7`, `han.${name} AAAA fd00:172:20:1::7`]),
+    );
+    const pair = await ask("_http._tcp.pair.default.svc.cluster.local", DnsType.SRV);
+    expect([pair.answers.length, pair.additional.map(({ data }) => data.type)]).toEqual([1, ["A", "AAAA"]]);
+  });
+
   test("a change counts at once", async () => {
     const late = service("late", "space", { clusterIP: "10.96.9.9" });
     expect((await ask("late.space.svc.cluster.local", DnsType.A)).code).toBe(3);
@@ -144,6 +208,13 @@ describe("names of the cluster", () => {
 describe("answers that say no", () => {
   test.each([
     ["deathstar.default.svc.cluster.local", "AAAA", 0],
+    ["six.default.svc.cluster.local", "A", 0],
+    ["fleet.default.svc.cluster.local", "AAAA", 0],
+    ["fd00-172-20-1--8.crew.default.svc.cluster.local", "A", 0],
+    ["172-20-1-9.default.pod.cluster.local", "AAAA", 0],
+    ["fd00--1.default.pod.cluster.local", "A", 0],
+    ["fd00-1.default.pod.cluster.local", "AAAA", 3],
+    ["fd00-172-20-1--9.crew.default.svc.cluster.local", "AAAA", 3],
     ["default.svc.cluster.local", "A", 0],
     ["svc.cluster.local", "A", 0],
     ["_tcp.fleet.default.svc.cluster.local", "A", 0],
@@ -166,6 +237,9 @@ describe("answers that say no", () => {
       authoritative: false,
     });
     expect(await ask("notcluster.local", DnsType.A)).toMatchObject({ code: 3 });
+    for (const short of ["1.0.0.ip6.arpa", `${"1.".repeat(32)}ip7.arpa`, `g.${"1.".repeat(31)}ip6.arpa`]) {
+      expect(await ask(short, DnsType.PTR)).toMatchObject({ code: 3, answers: [] });
+    }
   });
 
   test("what is not asked properly", async () => {

@@ -1,7 +1,14 @@
+import { parseAddress } from "../model/cidr.ts";
 import type { DnsData, DnsRecord } from "../wire/dns.ts";
 import { DnsClass } from "../wire/dns.ts";
-import { type DnsName, nameOf } from "../wire/dns-name.ts";
-import { type ClusterServices, isHeadless, type ServiceEndpoint, type ServiceObject } from "./cluster-services.ts";
+import { type DnsName, nameOf, nameText } from "../wire/dns-name.ts";
+import {
+  type ClusterServices,
+  clusterAddresses,
+  isHeadless,
+  type ServiceEndpoint,
+  type ServiceObject,
+} from "./cluster-services.ts";
 
 /** Seconds that an answer may be kept; short, because endpoints come and go. */
 const TTL = 30;
@@ -62,21 +69,22 @@ export class ClusterZone {
     return kind === "svc" ? this.serviceNode(labels.slice(0, -1), asked) : undefined;
   }
 
-  /** PTR record of an IPv4 address; undefined when no service has it. */
+  /** PTR record of an address; undefined when no service has it. */
   reverse(address: string, asked: DnsName): ZoneNode | undefined {
     const labels = this.services.nameOfAddress(address);
     return labels && oneRecord(asked, { type: "PTR", target: [...labels, ...this.domain] });
   }
 
-  /** `10-0-0-1.<namespace>.pod`: the address itself, whoever has it, as kubeadm's `pods insecure` does. */
+  /** `10-0-0-1.<namespace>.pod`, `fd00--1.…`: the address itself, whoever has it, as kubeadm's `pods insecure` does. */
   private pod(labels: readonly string[], asked: DnsName): ZoneNode | undefined {
     const namespace = labels.at(-1)!;
     if (labels.length === 1) return this.services.hasNamespace(namespace) ? EMPTY : undefined;
     const dashed = labels[0]!;
     if (labels.length > 2) return undefined;
-    const address = /^(?:[0-9]{1,3}-){3}[0-9]{1,3}$/.test(dashed) ? dashed.replaceAll("-", ".") : "";
-    const isAddress = address !== "" && address.split(".").every((part) => Number(part) <= 255);
-    return isAddress ? oneRecord(asked, { type: "A", address }) : undefined;
+    // dashes stand for the dots of the one family or the colons of the other
+    const isV4 = /^(?:[0-9]{1,3}-){3}[0-9]{1,3}$/.test(dashed);
+    const data = addressData(dashed.replaceAll("-", isV4 ? "." : ":"));
+    return data && oneRecord(asked, data);
   }
 
   private serviceNode(labels: readonly string[], asked: DnsName): ZoneNode | undefined {
@@ -126,9 +134,9 @@ export class ClusterZone {
     const targets = this.targets(service);
     return {
       records: ports.flatMap(({ port }) =>
-        targets.map(({ name: target }) => record(asked, { type: "SRV", priority: 0, weight: 100, port, target })),
+        eachName(targets).map((target) => record(asked, { type: "SRV", priority: 0, weight: 100, port, target })),
       ),
-      additional: targets.map(({ name: target, address }) => record(target, { type: "A", address })),
+      additional: targets.flatMap(({ name: target, address }) => addresses([address], target)),
     };
   }
 
@@ -142,8 +150,7 @@ export class ClusterZone {
 
   private addressesOf(service: ServiceObject): string[] {
     if (isHeadless(service)) return this.services.endpoints(service).map(({ address }) => address);
-    const address = service.spec?.clusterIP;
-    return address === undefined || address === "" ? [] : [address];
+    return [...clusterAddresses(service)];
   }
 }
 
@@ -159,6 +166,21 @@ function oneRecord(name: DnsName, data: DnsData): ZoneNode {
   return { records: [record(name, data)], additional: [] };
 }
 
+/** The A or AAAA data of an address; undefined when the text is none. */
+function addressData(address: string): DnsData | undefined {
+  const bytes = parseAddress(address);
+  if (bytes === undefined) return undefined;
+  return address.includes(":") ? { type: "AAAA", address: bytes } : { type: "A", address };
+}
+
 function addresses(all: readonly string[], name: DnsName): DnsRecord[] {
-  return all.filter((address) => !address.includes(":")).map((address) => record(name, { type: "A", address }));
+  return all.flatMap((address) => {
+    const data = addressData(address);
+    return data === undefined ? [] : [record(name, data)];
+  });
+}
+
+/** Each name once: a target with addresses of both families is one target. */
+function eachName(targets: readonly { readonly name: DnsName }[]): DnsName[] {
+  return [...new Map(targets.map(({ name }) => [nameText(name).toLowerCase(), name])).values()];
 }

@@ -40,8 +40,8 @@ export function resolvConfOf(pod: Pod, dns: ClusterDns): string {
   ].join("\n");
 }
 
-/** A pod's /etc/hosts; its own address comes when it is known. */
-export function hostsOf(pod: Pod, dns: ClusterDns, podIP: string | undefined): string {
+/** A pod's /etc/hosts; its own addresses come when they are known. */
+export function hostsOf(pod: Pod, dns: ClusterDns, podIPs: readonly string[]): string {
   const name = hostnameOf(pod);
   const { subdomain } = pod.spec;
   const full = subdomain ? `${name}.${subdomain}.${pod.metadata.namespace}.svc.${dns.domain}\t` : "";
@@ -49,7 +49,7 @@ export function hostsOf(pod: Pod, dns: ClusterDns, podIP: string | undefined): s
     "# Kubernetes-managed hosts file.",
     "127.0.0.1\tlocalhost",
     "::1\tlocalhost ip6-localhost ip6-loopback",
-    ...(podIP ? [`${podIP}\t${full}${name}`] : []),
+    ...podIPs.map((podIP) => `${podIP}\t${full}${name}`),
     ...(pod.spec.hostAliases ?? []).map((alias) => `${alias.ip}\t${(alias.hostnames ?? []).join("\t")}`),
     "",
   ].join("\n");

@@ -2,8 +2,9 @@ import { hostnameOf, type Pod } from "./pod.ts";
 
 /** What a pod may be told of itself. */
 export interface PodFacts {
-  readonly podIP: string;
-  readonly hostIP: string;
+  /** Of each family one, IPv4 first. */
+  readonly podIPs: readonly string[];
+  readonly hostIPs: readonly string[];
 }
 
 function fromMap(map: Readonly<Record<string, string>> | undefined, key: string): string {
@@ -30,10 +31,10 @@ export function fieldRefValue(pod: Pod, facts: PodFacts, fieldPath: string): str
     "spec.nodeName": () => pod.spec.nodeName ?? "",
     "spec.serviceAccountName": () => pod.spec.serviceAccountName ?? "default",
     "spec.hostname": () => hostnameOf(pod),
-    "status.podIP": () => facts.podIP,
-    "status.podIPs": () => facts.podIP,
-    "status.hostIP": () => facts.hostIP,
-    "status.hostIPs": () => facts.hostIP,
+    "status.podIP": () => facts.podIPs[0] ?? "",
+    "status.podIPs": () => facts.podIPs.join(","),
+    "status.hostIP": () => facts.hostIPs[0] ?? "",
+    "status.hostIPs": () => facts.hostIPs.join(","),
   };
   const value = simple[fieldPath];
   if (value === undefined)

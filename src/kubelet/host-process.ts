@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { type KubeClient, KubeError, Pods } from "../kube/client/index.ts";
 import { type ExecConfig, type ExecSession, RuntimeError } from "../runtime/port.ts";
-import type { KubeletNode } from "./options.ts";
+import { addressesOf, type KubeletNode } from "./options.ts";
 import { aborted, pause } from "./pause.ts";
 import { hostProcessOf, type Pod, podKey } from "./pod.ts";
 import { podStatus } from "./pod-status.ts";
@@ -138,7 +138,7 @@ export class HostProcessWorker {
     const status = podStatus(
       this.#pod,
       {
-        ...{ init: [], containers: [view], podIP: this.#node.address, hostIP: this.#node.address },
+        ...{ init: [], containers: [view], podIPs: addressesOf(this.#node), hostIPs: addressesOf(this.#node) },
         ...{ startedAtMs: this.#startedAtMs, sandboxReady: true },
       },
       Date.now(),

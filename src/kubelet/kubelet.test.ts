@@ -33,7 +33,7 @@ test("references expand once, by Kubernetes' rules", () => {
 });
 
 test("field references", () => {
-  const facts = { podIP: "172.20.1.5", hostIP: "192.168.10.101" };
+  const facts = { podIPs: ["172.20.1.5"], hostIPs: ["192.168.10.101"] };
   expect(fieldRefValue(pod(), facts, "metadata.labels['org']")).toBe("alliance");
   expect(fieldRefValue(pod(), facts, "metadata.labels")).toBe('class="xwing"\norg="alliance"');
   expect(fieldRefValue(pod(), facts, "status.podIP")).toBe("172.20.1.5");
@@ -50,7 +50,7 @@ test("resolv.conf and hosts", () => {
     "search a.b\nnameserver 1.1.1.1\noptions ndots:2\n",
   );
   const aliases = [{ ip: "1.2.3.4", hostnames: ["a", "b"] }];
-  expect(hostsOf(pod({ subdomain: "fleet", hostAliases: aliases }), dns, "172.20.1.5")).toContain(
+  expect(hostsOf(pod({ subdomain: "fleet", hostAliases: aliases }), dns, ["172.20.1.5"])).toContain(
     "172.20.1.5\txwing.fleet.space.svc.cluster.local\txwing\n1.2.3.4\ta\tb\n",
   );
 });
@@ -110,7 +110,7 @@ test.each([
   ["OnFailure", [ended(1)], "Running"],
   ["OnFailure", [ended(0)], "Succeeded"],
 ] as const)("restartPolicy %s, %j: phase %s", (restartPolicy, containers, phase) => {
-  const view = { init: [], containers, podIP: "1.2.3.4", hostIP: "5.6.7.8", startedAtMs: 0, sandboxReady: true };
+  const view = { init: [], containers, podIPs: ["1.2.3.4"], hostIPs: ["5.6.7.8"], startedAtMs: 0, sandboxReady: true };
   expect(podStatus(pod({ restartPolicy }), view, 0).phase).toBe(phase);
 });
 
@@ -118,8 +118,8 @@ test("a condition keeps its time while it stays, and others' conditions are kept
   const view = {
     init: [],
     containers: [running],
-    podIP: "1.2.3.4",
-    hostIP: "5.6.7.8",
+    podIPs: ["1.2.3.4"],
+    hostIPs: ["5.6.7.8"],
     startedAtMs: 0,
     sandboxReady: true,
   };

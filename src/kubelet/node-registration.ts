@@ -3,7 +3,7 @@ import { arch, cpus, totalmem } from "node:os";
 import { type KubeClient, KubeError, type KubeObject, Leases, Nodes } from "../kube/client/index.ts";
 import { timestamp } from "../kube/object.ts";
 import { KUBELET_PORT } from "../model/addresses.ts";
-import type { KubeletNode } from "./options.ts";
+import { addressesOf, type KubeletNode } from "./options.ts";
 import { pause } from "./pause.ts";
 
 const LEASE_INTERVAL_MS = 10_000;
@@ -13,6 +13,11 @@ const RETRY_MS = 100;
 const MAX_PODS = 250;
 const LEASE_NAMESPACE = "kube-node-lease";
 const CONTROL_PLANE = "node-role.kubernetes.io/control-plane";
+
+interface NodeAddress {
+  readonly type: string;
+  readonly address: string;
+}
 
 function machine(file: string): string {
   try {
@@ -54,14 +59,23 @@ function conditions(nowMs: number, sinceMs: number): unknown[] {
   ];
 }
 
+/** IPv4 first: what asks for one address of a node takes the first. */
+function nodeAddresses(node: KubeletNode): NodeAddress[] {
+  return [
+    ...addressesOf(node).map((address) => ({ type: "InternalIP", address })),
+    { type: "Hostname", address: node.name },
+  ];
+}
+
+function podCidrs({ podCidr, podCidr6 }: KubeletNode): { podCIDR: string; podCIDRs: string[] } {
+  return { podCIDR: podCidr, podCIDRs: podCidr6 === undefined ? [podCidr] : [podCidr, podCidr6] };
+}
+
 function statusOf(node: KubeletNode, version: string, sinceMs: number): Record<string, unknown> {
   const capacity = { cpu: String(cpus().length), memory: `${Math.floor(totalmem() / 1024)}Ki`, pods: String(MAX_PODS) };
   return {
     ...{ capacity, allocatable: capacity, conditions: conditions(Date.now(), sinceMs) },
-    addresses: [
-      { type: "InternalIP", address: node.address },
-      { type: "Hostname", address: node.name },
-    ],
+    addresses: nodeAddresses(node),
     daemonEndpoints: { kubeletEndpoint: { Port: KUBELET_PORT } },
     nodeInfo: {
       machineID: machine("/etc/machine-id"),
@@ -78,13 +92,14 @@ function statusOf(node: KubeletNode, version: string, sinceMs: number): Record<s
   };
 }
 
-function nodeObject(node: KubeletNode): KubeObject {
+/** What is registered of a node. */
+export function nodeObject(node: KubeletNode): KubeObject {
   const taints = [{ key: CONTROL_PLANE, effect: "NoSchedule" }];
   return {
     apiVersion: "v1",
     kind: "Node",
     metadata: { name: node.name, labels: labelsOf(node) },
-    spec: { podCIDR: node.podCidr, podCIDRs: [node.podCidr], ...(node.controlPlane ? { taints } : {}) },
+    spec: { ...podCidrs(node), ...(node.controlPlane ? { taints } : {}) },
   };
 }
 
@@ -94,17 +109,20 @@ async function register(client: KubeClient, node: KubeletNode, version: string, 
     await client.create(Nodes, nodeObject(node));
   } catch (error) {
     if (!(error instanceof KubeError) || error.code !== 409) throw error;
-    const labels = { metadata: { labels: labelsOf(node) }, spec: { podCIDR: node.podCidr, podCIDRs: [node.podCidr] } };
+    const labels = { metadata: { labels: labelsOf(node) }, spec: podCidrs(node) };
     await client.patch(Nodes, node.name, labels, { type: "strategic" });
   }
   await postStatus(client, node, version, sinceMs);
 }
 
 async function postStatus(client: KubeClient, node: KubeletNode, version: string, sinceMs: number): Promise<void> {
+  const status = statusOf(node, version, sinceMs);
+  // the list merges by type, and a node of two families has two addresses of one type: it is replaced as a whole
+  const addresses = [{ $patch: "replace" }, ...nodeAddresses(node)];
   await client.patch(
     Nodes,
     node.name,
-    { status: statusOf(node, version, sinceMs) },
+    { status: { ...status, addresses } },
     { type: "strategic", subresource: "status" },
   );
 }

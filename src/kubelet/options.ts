@@ -6,6 +6,9 @@ export interface KubeletNode {
   readonly name: string;
   readonly address: string;
   readonly podCidr: string;
+  /** In a lab of both families. */
+  readonly address6?: string;
+  readonly podCidr6?: string;
   readonly controlPlane: boolean;
   /** Path of the node's network namespace. */
   readonly netnsPath: string;
@@ -13,6 +16,11 @@ export interface KubeletNode {
   readonly agentSocket: string;
   /** Files with `{"pid", "startedAtMs", "restarts", "logPath"}` of the node's host processes. */
   readonly records: { readonly agent: string; readonly proxy: string };
+}
+
+/** The node's addresses, that of the first family first. */
+export function addressesOf({ address, address6 }: KubeletNode): readonly string[] {
+  return address6 === undefined ? [address] : [address, address6];
 }
 
 /** PEM texts of a server and of the authority whose clients it answers. */

@@ -77,25 +77,52 @@ async function raiseHostSide(netns: string, name: string): Promise<void> {
   await ip(netns, [`link set ${name} up`]);
 }
 
+/** Lines for the pod's side. A route leads to the gateway alone: whoever else has an address is behind it. */
+export function podLines({ address, gateway, ipv6 }: IpamResponse): string[] {
+  return [
+    "link set eth0 up",
+    `addr add ${address}/32 dev eth0`,
+    `route add ${gateway} dev eth0 scope link`,
+    `route add default via ${gateway} dev eth0 src ${address}`,
+    ...(ipv6 === undefined
+      ? []
+      : [
+          // nobody else has it: it is there at once, not after a second of asking
+          `addr add ${ipv6.address}/128 dev eth0 nodad`,
+          `route add ${ipv6.gateway}/128 dev eth0`,
+          `route add ::/0 via ${ipv6.gateway} dev eth0 src ${ipv6.address}`,
+        ]),
+  ];
+}
+
+/** The addresses of a pod, IPv4 first. */
+export function podAddresses({ address, ipv6 }: IpamResponse): string[] {
+  return ipv6 === undefined ? [address] : [address, ipv6.address];
+}
+
+/** Before the link is up: addresses come from us alone, not from routers, and count at once. */
+function allowIpv6(podNetns: string): void {
+  withNetns(podNetns, () => {
+    for (const [name, value] of Object.entries({ disable_ipv6: "0", accept_ra: "0", accept_dad: "0" })) {
+      writeFileSync(`/proc/sys/net/ipv6/conf/eth0/${name}`, value);
+    }
+  });
+}
+
 async function connect(
   place: PodNetworkPlace,
   record: PodNetworkRecord,
   podNetns: string,
   digest: Buffer,
 ): Promise<void> {
-  const { interfaceName, sandboxPid, address, gateway } = record;
+  const { interfaceName, sandboxPid } = record;
   const ends = [
     `${interfaceName} mtu ${POD_MTU} address ${macFrom(digest, 12)} type veth`,
     `peer name eth0 mtu ${POD_MTU} address ${macFrom(digest, 6)} netns ${sandboxPid}`,
   ];
   await ip(place.nodeNetns, [`link add ${ends.join(" ")}`]);
-  const podSide = [
-    "link set eth0 up",
-    `addr add ${address}/32 dev eth0`,
-    `route add ${gateway} dev eth0 scope link`,
-    `route add default via ${gateway} dev eth0 src ${address}`,
-  ];
-  await Promise.all([raiseHostSide(place.nodeNetns, interfaceName), ip(podNetns, podSide)]);
+  if (record.ipv6 !== undefined) allowIpv6(podNetns);
+  await Promise.all([raiseHostSide(place.nodeNetns, interfaceName), ip(podNetns, podLines(record))]);
 }
 
 /**
@@ -113,8 +140,9 @@ export async function setUpPodNetwork(
   const earlier = readNetworkRecord(place.directory);
   const kept = earlier?.sandboxPid === sandboxPid && indexOf(place.nodeNetns, interfaceName) !== 0;
   const addressing = earlier ?? (await place.agent.allocate(`${place.podNamespace}/${place.podName}`));
-  const { address, gateway, podCidr } = addressing;
-  const record: PodNetworkRecord = { address, gateway, podCidr, containerId, interfaceName, sandboxPid };
+  const { address, gateway, podCidr, ipv6 } = addressing;
+  const own = { address, gateway, podCidr, ...(ipv6 === undefined ? {} : { ipv6 }) };
+  const record: PodNetworkRecord = { ...own, containerId, interfaceName, sandboxPid };
   if (!kept) {
     await removeInterface(place.nodeNetns, interfaceName);
     writeFileSync(join(place.directory, "network.json"), JSON.stringify(record));
@@ -126,6 +154,7 @@ export async function setUpPodNetwork(
     podName: place.podName,
     podUid: place.podUid,
     address,
+    ...(ipv6 === undefined ? {} : { address6: ipv6.address }),
     interfaceName,
     ifindex: indexOf(place.nodeNetns, interfaceName),
     mac: macFrom(digest, 6),
@@ -134,7 +163,7 @@ export async function setUpPodNetwork(
   return record;
 }
 
-/** Takes the endpoint, its veth and its address back. Rejects while the agent does not answer. */
+/** Takes the endpoint, its veth and its addresses back. Rejects while the agent does not answer. */
 export async function tearDownPodNetwork(
   agent: AgentClient,
   nodeNetns: string,
@@ -142,5 +171,5 @@ export async function tearDownPodNetwork(
 ): Promise<void> {
   await agent.deleteEndpoint(record.containerId);
   await removeInterface(nodeNetns, record.interfaceName);
-  await agent.release(record.address);
+  for (const address of podAddresses(record).reverse()) await agent.release(address);
 }

@@ -25,8 +25,9 @@ export interface ContainerView {
 export interface PodView {
   readonly init: readonly ContainerView[];
   readonly containers: readonly ContainerView[];
-  readonly podIP: string | undefined;
-  readonly hostIP: string;
+  /** Of each family one, IPv4 first; empty while there is none. */
+  readonly podIPs: readonly string[];
+  readonly hostIPs: readonly string[];
   readonly startedAtMs: number;
   /** False until the sandbox has its network. */
   readonly sandboxReady: boolean;
@@ -35,7 +36,7 @@ export interface PodView {
 }
 
 /** A pod of which nothing is started, because of what its spec asks for. */
-export function refusedView(pod: Pod, hostIP: string, startedAtMs: number, message: string): PodView {
+export function refusedView(pod: Pod, hostIPs: readonly string[], startedAtMs: number, message: string): PodView {
   const waiting = { reason: "CreateContainerConfigError", message };
   const refused = (container: Container): ContainerView => ({
     container,
@@ -48,8 +49,8 @@ export function refusedView(pod: Pod, hostIP: string, startedAtMs: number, messa
   return {
     init,
     containers: pod.spec.containers.map(refused),
-    podIP: undefined,
-    hostIP,
+    podIPs: [],
+    hostIPs,
     startedAtMs,
     sandboxReady: false,
   };
@@ -143,12 +144,14 @@ function conditionsOf(pod: Pod, view: PodView, phase: string, nowMs: number): Po
 /** The status that the API is to show. `nowMs` dates conditions that change. */
 export function podStatus(pod: Pod, view: PodView, nowMs: number): Json & { phase: string } {
   const phase = phaseOf(pod, view);
-  const address = view.podIP ? { podIP: view.podIP, podIPs: [{ ip: view.podIP }] } : {};
+  const listed = (addresses: readonly string[]) => addresses.map((ip) => ({ ip }));
+  const [podIP] = view.podIPs;
+  const address = podIP ? { podIP, podIPs: listed(view.podIPs) } : {};
   return {
     phase,
     conditions: conditionsOf(pod, view, phase, nowMs),
-    hostIP: view.hostIP,
-    hostIPs: [{ ip: view.hostIP }],
+    hostIP: view.hostIPs[0],
+    hostIPs: listed(view.hostIPs),
     ...address,
     startTime: timestamp(view.startedAtMs),
     ...(view.init.length > 0 ? { initContainerStatuses: view.init.map(containerStatus) } : {}),

@@ -14,11 +14,18 @@ import { containerConfig } from "./container-config.ts";
 import { ContainerRunner, type RunnerPlace } from "./container-runner.ts";
 import { type ClusterDns, hostsOf, resolvConfOf } from "./dns-config.ts";
 import type { EventRecorder } from "./events.ts";
+import type { PodFacts } from "./field-ref.ts";
 import type { ObjectReader } from "./object-reader.ts";
-import type { KubeletNode } from "./options.ts";
+import { addressesOf, type KubeletNode } from "./options.ts";
 import { aborted, pause } from "./pause.ts";
 import { hostnameOf, type Pod, podKey } from "./pod.ts";
-import { type PodNetworkRecord, readNetworkRecord, setUpPodNetwork, tearDownPodNetwork } from "./pod-network.ts";
+import {
+  type PodNetworkRecord,
+  podAddresses,
+  readNetworkRecord,
+  setUpPodNetwork,
+  tearDownPodNetwork,
+} from "./pod-network.ts";
 import { podStatus, refusedView } from "./pod-status.ts";
 import { StatusWriter } from "./status-writer.ts";
 import { refusalsOf } from "./support.ts";
@@ -54,7 +61,8 @@ export class PodWorker {
   readonly #startedAtMs: number;
   readonly done: Promise<void>;
   #pod: Pod;
-  #podIP: string | undefined;
+  /** Of each family one, IPv4 first; empty while there is none. */
+  #podIPs: readonly string[] = [];
   #sandboxReady = false;
   #netnsPath: string | undefined;
   /** Of a sandbox that has died: to be given back before a new one is set up. */
@@ -92,7 +100,7 @@ export class PodWorker {
   }
 
   get podIP(): string | undefined {
-    return this.#podIP;
+    return this.#podIPs[0];
   }
 
   /** Path of the pod's network namespace, once it is ready. */
@@ -153,7 +161,7 @@ export class PodWorker {
     if (refusals.length === 0) return true;
     const message = refusals.map(({ field, mend }) => `${field} is not supported: ${mend}`).join("; ");
     this.#place.events.pod(this.#pod, "Warning", "Failed", `Error: ${message}`);
-    const view = refusedView(this.#pod, this.#place.node.address, this.#startedAtMs, message);
+    const view = refusedView(this.#pod, addressesOf(this.#place.node), this.#startedAtMs, message);
     this.#writer.set(podStatus(this.#pod, view, Date.now()));
     return false;
   }
@@ -171,7 +179,7 @@ export class PodWorker {
       this.#lostNetwork = record;
       return false;
     }
-    this.#podIP = record.address;
+    this.#podIPs = podAddresses(record);
     this.#netnsPath = sandbox.netnsPath;
     await this.#prepareVolumes().catch((error: Error) => this.#tellFailure(error));
     return true;
@@ -183,7 +191,7 @@ export class PodWorker {
     return {
       ...{ id: this.id, namespace, name, hostname: hostnameOf(this.#pod), directory: this.#directory },
       resolvConf: resolvConfOf(this.#pod, dns),
-      hosts: hostsOf(this.#pod, dns, undefined),
+      hosts: hostsOf(this.#pod, dns, []),
     };
   }
 
@@ -221,18 +229,21 @@ export class PodWorker {
       directory: this.#directory,
     };
     const network = await setUpPodNetwork(place, sandbox.pid, sandbox.netnsPath);
-    this.#podIP = network.address;
+    this.#podIPs = podAddresses(network);
     this.#netnsPath = sandbox.netnsPath;
     const hosts = join(this.#directory, "etc/hosts");
-    const text = hostsOf(this.#pod, dns, network.address);
+    const text = hostsOf(this.#pod, dns, this.#podIPs);
     // the file is mounted: it is written in place
     if (!existsSync(hosts) || readFileSync(hosts, "utf8") !== text) writeFileSync(hosts, text);
     await this.#prepareVolumes();
   }
 
+  get #facts(): PodFacts {
+    return { podIPs: this.#podIPs, hostIPs: addressesOf(this.#place.node) };
+  }
+
   async #prepareVolumes(): Promise<void> {
-    const facts = { podIP: this.#podIP ?? "", hostIP: this.#place.node.address };
-    this.#volumes = await prepareVolumes(this.#pod, facts, this.#place.reader, this.#directory, Date.now);
+    this.#volumes = await prepareVolumes(this.#pod, this.#facts, this.#place.reader, this.#directory, Date.now);
   }
 
   async #keepVolumes(signal: AbortSignal): Promise<void> {
@@ -251,7 +262,7 @@ export class PodWorker {
     const now = Date.now();
     if (this.#lastFailure.text === error.message && now - this.#lastFailure.atMs < EVENT_INTERVAL_MS) return;
     this.#lastFailure = { text: error.message, atMs: now };
-    const mount = this.#podIP !== undefined && !(error instanceof RuntimeError);
+    const mount = this.#podIPs.length > 0 && !(error instanceof RuntimeError);
     const reason = mount ? "FailedMount" : "FailedCreatePodSandBox";
     const text = mount
       ? `MountVolume.SetUp failed: ${error.message}`
@@ -271,10 +282,10 @@ export class PodWorker {
   /** A pod that is over keeps its logs and gives its address back. */
   async #leaveNetwork(signal: AbortSignal): Promise<void> {
     this.#changed();
-    while (!signal.aborted && this.#podIP !== undefined) {
+    while (!signal.aborted && this.#podIPs.length > 0) {
       try {
         await this.#removeNetwork();
-        this.#podIP = undefined;
+        this.#podIPs = [];
       } catch {
         await pause(SANDBOX_RETRY_MS, signal);
       }
@@ -356,8 +367,7 @@ export class PodWorker {
     const view = {
       init: this.#init.map((runner) => runner.view()),
       containers: this.#containers.map((runner) => runner.view()),
-      podIP: this.#podIP,
-      hostIP: this.#place.node.address,
+      ...this.#facts,
       startedAtMs: this.#startedAtMs,
       sandboxReady: this.#sandboxReady,
     };
@@ -371,11 +381,10 @@ export class PodWorker {
       ...{ runtime, events },
       pod: () => this.#pod,
       configure: (container) => {
-        const facts = { podIP: this.#podIP ?? "", hostIP: node.address };
-        return containerConfig(container, this.#pod, facts, this.#place.reader, this.#volumes);
+        return containerConfig(container, this.#pod, this.#facts, this.#place.reader, this.#volumes);
       },
       probeTarget: (container) => ({
-        ...{ container, podIP: this.#podIP ?? "", nodeNetns: node.netnsPath },
+        ...{ container, podIP: this.podIP ?? "", nodeNetns: node.netnsPath },
         exec: (command) => this.exec(container.name, { command, tty: false, stdin: false }),
       }),
       changed: () => this.#changed(),

@@ -2,7 +2,7 @@ import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { Socket } from "node:net";
 import { connect as tlsConnect } from "node:tls";
-import { openConnection } from "../runtime/netns-socket.ts";
+import { hostPort, openConnection } from "../runtime/netns-socket.ts";
 import type { ExecSession } from "../runtime/port.ts";
 import type { Container, HttpGet, Probe } from "./pod.ts";
 
@@ -41,7 +41,7 @@ function probeHttp(target: ProbeTarget, get: HttpGet, timeoutMs: number): Promis
   const secure = get.scheme === "HTTPS";
   const host = get.host ?? target.podIP;
   const headers: Record<string, string> = {
-    Host: `${host}:${port}`,
+    Host: hostPort(host, port),
     "User-Agent": "kube-probe/1.34",
     Accept: "*/*",
     Connection: "close",
@@ -63,7 +63,7 @@ function probeHttp(target: ProbeTarget, get: HttpGet, timeoutMs: number): Promis
     request.setTimeout(timeoutMs, () => request.destroy(new Error("context deadline exceeded")));
     request.on("error", (error) => {
       socket.destroy();
-      resolve(`Get "${get.scheme?.toLowerCase() ?? "http"}://${host}:${port}${path}": ${error.message}`);
+      resolve(`Get "${get.scheme?.toLowerCase() ?? "http"}://${hostPort(host, port)}${path}": ${error.message}`);
     });
     request.end();
   });
@@ -78,8 +78,11 @@ function probeTcp(target: ProbeTarget, tcp: NonNullable<Probe["tcpSocket"]>, tim
       socket.destroy();
       resolve(failure);
     };
-    const timer = setTimeout(() => finish(`dial tcp ${tcp.host ?? target.podIP}:${port}: i/o timeout`), timeoutMs);
-    socket.on("error", (error) => finish(`dial tcp ${tcp.host ?? target.podIP}:${port}: ${error.message}`));
+    const timer = setTimeout(
+      () => finish(`dial tcp ${hostPort(tcp.host ?? target.podIP, port)}: i/o timeout`),
+      timeoutMs,
+    );
+    socket.on("error", (error) => finish(`dial tcp ${hostPort(tcp.host ?? target.podIP, port)}: ${error.message}`));
     // nothing is sent: the write of no bytes completes when the connection stands
     socket.write(Buffer.alloc(0), (error) => {
       if (!error) finish(undefined);

@@ -2,8 +2,10 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { API_SERVER_NAMES, type Authority, openAuthority } from "../kube/pki/authority.ts";
 import { kubeconfig } from "../kube/pki/kubeconfig.ts";
+import type { KubeletNode } from "../kubelet/index.ts";
 import { API_SERVER_PORT, NODES } from "../model/addresses.ts";
 import { bootstrapConfig } from "../proxy/bootstrap.ts";
+import type { IpFamily } from "./ip-family.ts";
 import { type LabPaths, netnsPath, nodeNetns, nodeRun } from "./paths.ts";
 import { recordPath } from "./process-record.ts";
 import type { LabPorts } from "./processes.ts";
@@ -42,7 +44,7 @@ function writePrivately(path: string, text: string): void {
 }
 
 /** Certificates, kubeconfigs and the files that the processes read at their start. */
-export function writeConfiguration(paths: LabPaths, ports: LabPorts): void {
+export function writeConfiguration(paths: LabPaths, ports: LabPorts, ipFamily: IpFamily): void {
   const authority = openAuthority(paths.pki);
   authority.server("apiserver", "kube-apiserver", API_SERVER_NAMES);
   authority.client("apiserver-kubelet-client", "kube-apiserver-kubelet-client", ["system:masters"]);
@@ -56,7 +58,7 @@ export function writeConfiguration(paths: LabPaths, ports: LabPorts): void {
     });
     writePrivately(join(paths.state, user.file), text);
   }
-  writeKubeletConfiguration(paths, authority);
+  writeKubeletConfiguration(paths, authority, ipFamily);
   mkdirSync(paths.world, { recursive: true });
   writeFileSync(join(paths.world, "index.html"), "Hello from the world\n");
   for (const node of NODES) {
@@ -71,8 +73,22 @@ export function proxyBootstrap(): string {
   return `${JSON.stringify(bootstrapConfig(), null, 2)}\n`;
 }
 
+/** The nodes as the kubelet is told of them: nothing of IPv6 in a lab of IPv4. */
+export function kubeletNodes(paths: LabPaths, ipFamily: IpFamily): KubeletNode[] {
+  return NODES.map(({ address6, podCidr6, ...node }) => ({
+    ...node,
+    ...(ipFamily === "dual" ? { address6, podCidr6 } : {}),
+    netnsPath: netnsPath(nodeNetns(paths.lab, node.name)),
+    agentSocket: join(nodeRun(paths, node.name), "cilium.sock"),
+    records: {
+      agent: recordPath(paths, `${node.name}/agent`),
+      proxy: recordPath(paths, `${node.name}/proxy`),
+    },
+  }));
+}
+
 /** What src/cli/kubelet.ts reads: where everything is, for each of the nodes that it answers for. */
-function writeKubeletConfiguration(paths: LabPaths, authority: Authority): void {
+function writeKubeletConfiguration(paths: LabPaths, authority: Authority, ipFamily: IpFamily): void {
   const names = NODES.flatMap((node) => [node.name, node.address]);
   authority.server("kubelet", "system:node:kubelet", names, ["system:nodes"]);
   const inPki = (file: string) => join(paths.pki, file);
@@ -83,15 +99,7 @@ function writeKubeletConfiguration(paths: LabPaths, authority: Authority): void 
     hostProcessPath: join(paths.root, "bin/in-agent"),
     tls: { certFile: inPki("kubelet.crt"), keyFile: inPki("kubelet.key"), clientCaFile: inPki("ca.crt") },
     kubeletVersion: KUBERNETES_VERSION,
-    nodes: NODES.map((node) => ({
-      ...node,
-      netnsPath: netnsPath(nodeNetns(paths.lab, node.name)),
-      agentSocket: join(nodeRun(paths, node.name), "cilium.sock"),
-      records: {
-        agent: recordPath(paths, `${node.name}/agent`),
-        proxy: recordPath(paths, `${node.name}/proxy`),
-      },
-    })),
+    nodes: kubeletNodes(paths, ipFamily),
   };
   writeFileSync(paths.kubeletConfiguration, JSON.stringify(configuration, null, 2));
 }

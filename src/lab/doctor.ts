@@ -2,6 +2,7 @@ import { spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { cgroupRoot } from "./cgroup.ts";
+import type { IpFamily } from "./ip-family.ts";
 
 /** One thing that the lab needs of the machine. */
 export interface Check {
@@ -53,8 +54,19 @@ function vxlan(): Check {
   };
 }
 
-/** Everything that `up` needs, each looked at on the machine as it is now. */
-export function doctor(root: string): Check[] {
+/** Only a lab of both families needs it. */
+function ipv6(): Check {
+  const ok = existsSync("/proc/sys/net/ipv6");
+  return {
+    name: "IPv6",
+    ok,
+    seen: ok ? "known to the kernel" : "off in the kernel",
+    mend: "start the kernel without ipv6.disable=1, or use --ip-family ipv4",
+  };
+}
+
+/** Everything that `up` needs for a lab of the family, each looked at on the machine as it is now. */
+export function doctor(root: string, ipFamily: IpFamily): Check[] {
   const uid = process.getuid?.() ?? -1;
   const cgroup = cgroupRoot();
   const bpffs = readFileSync("/proc/filesystems", "utf8").includes("\tbpf\n");
@@ -92,6 +104,7 @@ export function doctor(root: string): Check[] {
       seen: "libbpf.so.1",
       mend: "apt-get install libbpf1",
     },
+    ...(ipFamily === "dual" ? [ipv6()] : []),
     { name: "eBPF object", ok: existsSync(object), seen: object, mend: "npm run setup" },
   ];
 }

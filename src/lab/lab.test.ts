@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -6,12 +6,15 @@ import { NODES } from "../model/addresses.ts";
 import { isAlive, startTicks } from "../runtime/process/process-table.ts";
 import { isMounted } from "./bpffs.ts";
 import { cgroupRoot } from "./cgroup.ts";
+import { kubeletNodes } from "./configuration.ts";
 import { envLines, programs, quote } from "./env.ts";
+import { chooseIpFamily, parseIpFamily, readIpFamily, writeIpFamily } from "./ip-family.ts";
 import { systemManifests } from "./manifests.ts";
-import { fabricLines, nodeLines } from "./network.ts";
+import { fabricLines, fabricSysctls, nodeLines } from "./network.ts";
 import { labPaths } from "./paths.ts";
 import { processSpecs } from "./processes.ts";
 import { progressOf } from "./readiness.ts";
+import { type MachineStatus, printStatus } from "./status.ts";
 import { backOffMs } from "./supervisor.ts";
 
 let home = "";
@@ -35,16 +38,101 @@ describe("paths", () => {
 });
 
 test("the network: each node has its end of the fabric, and the fabric the way to its pods", () => {
-  const lines = fabricLines("one", NODES);
+  const lines = fabricLines("one", NODES, "ipv4");
   for (const node of NODES) {
     expect(lines).toContain(`link add ${node.name} type veth peer name eth0 netns sg-one-${node.name}`);
     expect(lines).toContain(`route add ${node.podCidr} via ${node.address} dev fabric`);
-    expect(nodeLines(node)).toContain(`addr add ${node.address}/24 dev eth0`);
+    expect(nodeLines(node, "ipv4")).toContain(`addr add ${node.address}/24 dev eth0`);
   }
 });
 
+const SIX = /:[0-9a-f]*:|ipv6|cidr6|address6/;
+
+test("a lab of IPv4 has nothing of IPv6 but what the machine has", () => {
+  const paths = labPaths("one");
+  const specs = processSpecs(paths, { apiServer: 6443, relay: 4245 }, "/proc/1/ns/net", "ipv4");
+  const texts = [
+    ...fabricLines("one", NODES, "ipv4"),
+    ...NODES.flatMap((node) => nodeLines(node, "ipv4")),
+    ...fabricSysctls("ipv4"),
+    ...specs.flatMap(({ argv }) => argv),
+    ...kubeletNodes(paths, "ipv4").flatMap((node) => [...Object.keys(node), ...Object.values(node).map(String)]),
+  ];
+  expect(texts.filter((line) => SIX.test(line))).toEqual([]);
+});
+
+test("a lab of both families has the ways and the world of each, and tells every part of it", () => {
+  const paths = labPaths("one");
+  const fabric = fabricLines("one", NODES, "dual");
+  expect(fabric.filter((line) => SIX.test(line) && !line.includes(" via "))).toEqual([
+    "addr add fd00:192:168:10::1/64 dev fabric nodad",
+    "route add local ::/0 dev lo table main",
+  ]);
+  expect(fabric.filter((line) => !SIX.test(line))).toEqual(fabricLines("one", NODES, "ipv4"));
+  expect(fabricSysctls("dual")).toEqual(
+    expect.arrayContaining(["net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1", "net.ipv6.ip_nonlocal_bind=1"]),
+  );
+  const specs = processSpecs(paths, { apiServer: 6443, relay: 4245 }, "/proc/1/ns/net", "dual");
+  const argv = (name: string) => specs.find((spec) => spec.name === name)!.argv.join(" ");
+  expect(argv("control-plane")).toContain("--service-cidr 10.96.0.0/16,fd00:10:96::/112");
+  expect(argv("world")).toContain("httpd -f -p [::]:80 ");
+  for (const [index, node] of NODES.entries()) {
+    expect(fabric).toContain(`route add ${node.podCidr6} via ${node.address6} dev fabric`);
+    expect(nodeLines(node, "dual")).toEqual([
+      ...["link set lo up", `addr add ${node.address}/24 dev eth0`, `addr add ${node.address6}/64 dev eth0 nodad`],
+      ...["link set eth0 up", "route add default via 192.168.10.1 dev eth0"],
+      "route add ::/0 via fd00:192:168:10::1 dev eth0",
+    ]);
+    expect(argv(`${node.name}/agent`)).toContain(`--address6 ${node.address6} --pod-cidr6 ${node.podCidr6}`);
+    expect(kubeletNodes(paths, "dual")[index]).toMatchObject({ address6: node.address6, podCidr6: node.podCidr6 });
+  }
+});
+
+describe("the family of a lab", () => {
+  test("is kind's word, and what is not supported says what to do", () => {
+    expect([parseIpFamily("ipv4"), parseIpFamily("dual")]).toEqual(["ipv4", "dual"]);
+    expect(() => parseIpFamily("ipv6")).toThrow(/IPv6 alone is not supported: use dual/);
+    for (const other of ["", "IPv4", "both"]) expect(() => parseIpFamily(other)).toThrow(/use ipv4 or dual/);
+  });
+
+  test("is kept while the lab exists, and another one is refused with the mend", () => {
+    const paths = labPaths("kept");
+    expect([readIpFamily(paths), chooseIpFamily(paths, undefined)]).toEqual([undefined, "ipv4"]);
+    expect(chooseIpFamily(paths, "dual")).toBe("dual");
+    mkdirSync(paths.state, { recursive: true });
+    // a lab from before there was a choice
+    expect(readIpFamily(paths)).toBe("ipv4");
+    writeIpFamily(paths, "dual");
+    expect([chooseIpFamily(paths, undefined), chooseIpFamily(paths, "dual")]).toEqual(["dual", "dual"]);
+    expect(() => chooseIpFamily(paths, "ipv4")).toThrow(
+      "lab kept exists with --ip-family dual, which cannot be changed: `bin/shieldgate --name kept down` deletes it and its objects, then `bin/shieldgate --name kept up --ip-family ipv4` makes it anew",
+    );
+  });
+
+  test("is shown where it is not the usual one", () => {
+    const at = (ip6?: string) => ({
+      namespace: "n",
+      name: "p",
+      node: "k8s-w1",
+      ip: "172.20.1.5",
+      pid: 7,
+      ...(ip6 ? { ip6 } : {}),
+    });
+    const show = (machine: Partial<MachineStatus>) =>
+      printStatus(labPaths("one"), {
+        machine: { controlPlane: { pid: 1 }, nodes: [], pods: [], memoryPssBytes: 0, ...machine },
+        processes: [],
+        problems: [],
+      });
+    expect(show({ pods: [at()] })).toMatch(/^lab one: everything runs\n[\s\S]*k8s-w1 {2}172\.20\.1\.5\n/);
+    expect(show({ ipFamily: "dual", pods: [at("fd00::5")] })).toMatch(
+      /^lab one, IPv4 and IPv6: everything runs\n[\s\S]*k8s-w1 {2}172\.20\.1\.5,fd00::5\n/,
+    );
+  });
+});
+
 test("every process is started in its namespace, and agents and proxies see their node's directory as /run/cilium", () => {
-  const specs = processSpecs(labPaths("one"), { apiServer: 6443, relay: 4245 }, "/proc/1/ns/net");
+  const specs = processSpecs(labPaths("one"), { apiServer: 6443, relay: 4245 }, "/proc/1/ns/net", "ipv4");
   expect(specs.map((spec) => spec.name)).toEqual([
     "control-plane",
     "kubelet",

@@ -20,6 +20,8 @@ export interface LabPaths {
   readonly kubeconfig: string;
   readonly database: string;
   readonly ports: string;
+  /** What was chosen when the lab was made. */
+  readonly settings: string;
   /** Written once at each start from nothing. */
   readonly kubeletConfiguration: string;
   readonly fabricNetns: string;
@@ -55,6 +57,7 @@ export function labPaths(lab: string): LabPaths {
     kubeconfig: join(state, "kubeconfig"),
     database: join(state, "objects.sqlite"),
     ports: join(state, "ports.json"),
+    settings: join(state, "settings.json"),
     kubeletConfiguration: join(run, "kubelet-config.json"),
     fabricNetns: `sg-${lab}-fabric`,
     world: join(run, "world"),

@@ -1,5 +1,6 @@
 import { join } from "node:path";
-import { API_SERVER_PORT, HUBBLE_PORT, NODES } from "../model/addresses.ts";
+import { API_SERVER_PORT, HUBBLE_PORT, NODES, SERVICE_CIDR, SERVICE_CIDR6 } from "../model/addresses.ts";
+import type { IpFamily } from "./ip-family.ts";
 import { type LabPaths, netnsPath, nodeNetns, nodeRun } from "./paths.ts";
 
 /** How one process of the lab is started. */
@@ -22,7 +23,8 @@ export interface LabPorts {
 const NODE_FLAGS = ["--max-semi-space-size=1", "--disable-warning=ExperimentalWarning"];
 
 /** Every process of the lab. `hostNetns` is where the loopback listeners are made. */
-export function processSpecs(paths: LabPaths, ports: LabPorts, hostNetns: string): ProcessSpec[] {
+export function processSpecs(paths: LabPaths, ports: LabPorts, hostNetns: string, ipFamily: IpFamily): ProcessSpec[] {
+  const isDual = ipFamily === "dual";
   const controlPlane = NODES.find((node) => node.controlPlane) ?? NODES[0]!;
   const inControlPlane = ["nsenter", `--net=${netnsPath(nodeNetns(paths.lab, controlPlane.name))}`];
   const plain = (name: string, argv: string[]): ProcessSpec => ({
@@ -40,6 +42,7 @@ export function processSpecs(paths: LabPaths, ports: LabPorts, hostNetns: string
       ...option("listen", `${controlPlane.address}:${API_SERVER_PORT}`),
       ...option("host-listen", `127.0.0.1:${ports.apiServer}`),
       ...option("host-netns", hostNetns),
+      ...(isDual ? option("service-cidr", `${SERVICE_CIDR},${SERVICE_CIDR6}`) : []),
     ]),
     plain("kubelet", [...main(paths, "kubelet"), ...option("config", paths.kubeletConfiguration)]),
     plain("relay", [
@@ -51,7 +54,7 @@ export function processSpecs(paths: LabPaths, ports: LabPorts, hostNetns: string
     ]),
     plain("world", [
       ...["nsenter", `--net=${netnsPath(paths.fabricNetns)}`],
-      ...["busybox", "httpd", "-f", "-p", "80", "-u", "nobody", "-h", paths.world],
+      ...["busybox", "httpd", "-f", "-p", isDual ? "[::]:80" : "80", "-u", "nobody", "-h", paths.world],
     ]),
     ...NODES.flatMap((node) => [
       // a change of policies in a burst waits for the kernel in pool threads
@@ -59,7 +62,7 @@ export function processSpecs(paths: LabPaths, ports: LabPorts, hostNetns: string
         "env",
         "UV_THREADPOOL_SIZE=16",
         ...main(paths, "agent"),
-        ...agentOptions(paths, node),
+        ...agentOptions(paths, node, isDual),
       ]),
       isolated(paths, node.name, "proxy", [
         ...main(paths, "proxy"),
@@ -89,11 +92,12 @@ function logPath(paths: LabPaths, name: string): string {
   return join(paths.logs, `${name.replace("/", "-")}.log`);
 }
 
-function agentOptions(paths: LabPaths, node: (typeof NODES)[number]): string[] {
+function agentOptions(paths: LabPaths, node: (typeof NODES)[number], isDual: boolean): string[] {
   return [
     ...option("node", node.name),
     ...option("address", node.address),
     ...option("pod-cidr", node.podCidr),
+    ...(isDual ? [...option("address6", node.address6), ...option("pod-cidr6", node.podCidr6)] : []),
     ...(node.controlPlane ? ["--api-server-node"] : []),
     ...option("kubeconfig", join(paths.state, "kubeconfig-agent")),
     ...option("run", "/var/run/cilium"),

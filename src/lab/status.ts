@@ -6,6 +6,7 @@ import { Pods } from "../kube/resources.ts";
 import { NODES } from "../model/addresses.ts";
 import { isAlive } from "../runtime/process/process-table.ts";
 import { labPids, memoryPss } from "./cgroup.ts";
+import { readIpFamily } from "./ip-family.ts";
 import { commandFor, type LabPaths } from "./paths.ts";
 import { readSandboxPids } from "./pods.ts";
 import { type ProcessRecord, readRecord } from "./process-record.ts";
@@ -13,10 +14,12 @@ import { readiness } from "./readiness.ts";
 
 /** What `status -o json` prints. A pid of 0 means that the process does not run now. */
 export interface MachineStatus {
+  /** Given, as `ip6` is, in a lab of both families only. */
+  readonly ipFamily?: "dual";
   readonly controlPlane: { readonly pid: number };
-  readonly nodes: readonly { name: string; ip: string; agent: { pid: number }; proxy: { pid: number } }[];
+  readonly nodes: readonly { name: string; ip: string; ip6?: string; agent: { pid: number }; proxy: { pid: number } }[];
   /** `pid`: a process inside the pod's network namespace. Pods that use their node's network are left out. */
-  readonly pods: readonly { namespace: string; name: string; node: string; ip: string; pid: number }[];
+  readonly pods: readonly { namespace: string; name: string; node: string; ip: string; ip6?: string; pid: number }[];
   readonly memoryPssBytes: number;
 }
 
@@ -38,10 +41,20 @@ async function listPods(paths: LabPaths): Promise<MachineStatus["pods"]> {
   const pids = readSandboxPids(paths.pods);
   return items.flatMap((pod: KubeObject) => {
     const spec = pod["spec"] as { nodeName?: string; hostNetwork?: boolean };
-    const status = (pod["status"] ?? {}) as { podIP?: string };
+    const status = (pod["status"] ?? {}) as { podIP?: string; podIPs?: readonly { ip: string }[] };
+    const ip6 = status.podIPs?.[1]?.ip;
     if (spec.hostNetwork === true || spec.nodeName === undefined) return [];
     const { name, namespace = "", uid = "" } = pod.metadata;
-    return [{ namespace, name, node: spec.nodeName, ip: status.podIP ?? "", pid: pids.get(uid) ?? 0 }];
+    return [
+      {
+        namespace,
+        name,
+        node: spec.nodeName,
+        ip: status.podIP ?? "",
+        ...(ip6 ? { ip6 } : {}),
+        pid: pids.get(uid) ?? 0,
+      },
+    ];
   });
 }
 
@@ -67,12 +80,15 @@ export async function readStatus(paths: LabPaths): Promise<LabStatus> {
   const waiting = running ? (await readiness(paths)).waitingFor : [];
   problems.push(...waiting.map((what) => `waiting for ${what}`));
   const pods = running ? await listPods(paths).catch(() => []) : [];
+  const isDual = readIpFamily(paths) === "dual";
   return {
     machine: {
+      ...(isDual ? { ipFamily: "dual" } : {}),
       controlPlane: pid("control-plane"),
       nodes: NODES.map((node) => ({
         name: node.name,
         ip: node.address,
+        ...(isDual ? { ip6: node.address6 } : {}),
         agent: pid(`${node.name}/agent`),
         proxy: pid(`${node.name}/proxy`),
       })),
@@ -98,9 +114,14 @@ export function printStatus(paths: LabPaths, status: LabStatus): string {
     record ? "running" : "not running",
     record ? String(record.restarts) : "-",
   ]);
-  const pods = status.machine.pods.map((pod) => [`${pod.namespace}/${pod.name}`, String(pod.pid), pod.node, pod.ip]);
+  const pods = status.machine.pods.map((pod) => [
+    `${pod.namespace}/${pod.name}`,
+    String(pod.pid),
+    pod.node,
+    [pod.ip, pod.ip6 ?? []].flat().join(),
+  ]);
   const parts = [
-    `lab ${paths.lab}: ${status.problems.length === 0 ? "everything runs" : `${status.problems.length} problem(s)`}`,
+    `lab ${paths.lab}${status.machine.ipFamily === "dual" ? ", IPv4 and IPv6" : ""}: ${status.problems.length === 0 ? "everything runs" : `${status.problems.length} problem(s)`}`,
     columns([["PROCESS", "PID", "STATE", "RESTARTS"], ...rows]),
   ];
   if (pods.length > 0) parts.push(columns([["POD", "PID", "NODE", "IP"], ...pods]));

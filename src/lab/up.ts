@@ -8,6 +8,7 @@ import { isMounted, mountBpffs } from "./bpffs.ts";
 import { writeConfiguration } from "./configuration.ts";
 import { doctor } from "./doctor.ts";
 import { writePrograms } from "./env.ts";
+import { chooseIpFamily, type IpFamily, writeIpFamily } from "./ip-family.ts";
 import { withLabLock } from "./lock.ts";
 import { makeMountPoints } from "./mount-points.ts";
 import { createNetwork, labNamespaces } from "./network.ts";
@@ -22,6 +23,13 @@ export interface UpResult {
   readonly found: "nothing" | "running" | "damaged";
   readonly milliseconds: number;
   readonly apiServer: string;
+  readonly ipFamily: IpFamily;
+}
+
+export interface UpOptions {
+  /** Its own for a lab that exists, IPv4 for a new one, when absent. */
+  readonly ipFamily?: IpFamily | undefined;
+  readonly report?: (progress: Progress) => void;
 }
 
 /** How long `up` waits for the lab before it says what is missing. */
@@ -31,15 +39,16 @@ const PODS_TIMEOUT_MS = 3000;
 
 /**
  * Brings the lab up, or puts right what is missing of one that is up; returns when every node, agent and proxy and the
- * cluster's DNS are ready. Throws with what is not ready and where to look.
+ * cluster's DNS are ready. Throws with what is not ready and where to look, and for a family that the lab does not have.
  */
-export function up(paths: LabPaths, report: (progress: Progress) => void = () => {}): Promise<UpResult> {
+export function up(paths: LabPaths, { ipFamily: wanted, report = () => {} }: UpOptions = {}): Promise<UpResult> {
   return withLabLock(paths.lab, async () => {
     const started = performance.now();
+    const ipFamily = chooseIpFamily(paths, wanted);
     const found = look(paths);
     if (found !== "running") {
       if (networkIsWhole(paths)) startSupervisor(paths);
-      else await startFresh(paths);
+      else await startFresh(paths, ipFamily);
     }
     await waitUntilReady(paths, report);
     const ports = readPorts(paths)!;
@@ -47,16 +56,17 @@ export function up(paths: LabPaths, report: (progress: Progress) => void = () =>
       found,
       milliseconds: performance.now() - started,
       apiServer: `https://127.0.0.1:${ports.apiServer}`,
+      ipFamily,
     };
   });
 }
 
 /** `start`: like `up`, but for a lab that was stopped before. */
-export function start(paths: LabPaths, report?: (progress: Progress) => void): Promise<UpResult> {
+export function start(paths: LabPaths, options: UpOptions = {}): Promise<UpResult> {
   if (!existsSync(paths.database)) {
     throw new Error(`there is no stopped lab ${paths.lab}: \`${commandFor(paths.lab)} up\` makes a new one`);
   }
-  return up(paths, report);
+  return up(paths, options);
 }
 
 /** `stop`: ends the lab and keeps its objects. False when it did not run. */
@@ -87,8 +97,8 @@ function look(paths: LabPaths): UpResult["found"] {
   return supervised || existsSync(paths.run) ? "damaged" : "nothing";
 }
 
-async function startFresh(paths: LabPaths): Promise<void> {
-  const missing = doctor(paths.root).filter((check) => !check.ok);
+async function startFresh(paths: LabPaths, ipFamily: IpFamily): Promise<void> {
+  const missing = doctor(paths.root, ipFamily).filter((check) => !check.ok);
   if (missing.length > 0) {
     throw new Error(missing.map((check) => `${check.name}: ${check.seen}; ${check.mend}`).join("\n"));
   }
@@ -96,10 +106,11 @@ async function startFresh(paths: LabPaths): Promise<void> {
   for (const directory of [paths.state, paths.logs, paths.pods]) {
     mkdirSync(directory, { recursive: true });
   }
+  writeIpFamily(paths, ipFamily);
   makeMountPoints();
   for (const node of NODES) mkdirSync(join(nodeRun(paths, node.name), "envoy/sockets"), { recursive: true });
-  const [ports] = await Promise.all([choosePorts(paths), createNetwork(paths), mountBpffs(paths.bpf)]);
-  await writeConfiguration(paths, ports);
+  const [ports] = await Promise.all([choosePorts(paths), createNetwork(paths, ipFamily), mountBpffs(paths.bpf)]);
+  await writeConfiguration(paths, ports, ipFamily);
   writePrograms(paths, ports.relay);
   startSupervisor(paths);
 }

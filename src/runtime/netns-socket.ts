@@ -1,8 +1,10 @@
 import { closeSync, openSync } from "node:fs";
 import { isIPv4 } from "node:net";
 import koffi from "koffi";
+import { parseAddress } from "../model/cidr.ts";
 
 const AF_INET = 2;
+const AF_INET6 = 10;
 const SOCK_STREAM = 1;
 const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
@@ -13,6 +15,7 @@ const IPPROTO_TCP = 6;
 const TCP_NODELAY = 1;
 const EINPROGRESS = 115;
 const SOCKADDR_IN_BYTES = 16;
+const SOCKADDR_IN6_BYTES = 28;
 
 const libc = koffi.load("libc.so.6");
 const setns = libc.func("int setns(int fd, int nstype)");
@@ -25,7 +28,7 @@ const setsockopt = libc.func("int setsockopt(int fd, int level, int name, const 
 export interface ListenerOptions {
   /** Path of the network namespace, e.g. `/proc/1/ns/net`; absent = the one of this process. */
   readonly netnsPath?: string;
-  /** IPv4 text. */
+  /** IPv4 or IPv6 text. */
   readonly host: string;
   /** 0 lets the kernel choose. */
   readonly port: number;
@@ -77,23 +80,33 @@ export function withNetns<T>(path: string | undefined, fn: () => T): T {
   }
 }
 
+/** A `struct sockaddr_in` or `sockaddr_in6`: family in the machine's order, port in the network's. */
 function addressBytes(host: string, port: number): Uint8Array {
-  if (!isIPv4(host)) throw new Error(`${host} is not an IPv4 address: give one such as 127.0.0.1`);
+  const address = parseAddress(host);
+  if (address === undefined) throw new Error(`${host} is not an IP address: give one such as 127.0.0.1`);
   if (!Number.isInteger(port) || port < 0 || port > 65535) throw new Error(`port ${port} is not between 0 and 65535`);
-  const bytes = new Uint8Array(SOCKADDR_IN_BYTES);
+  const isV4 = isIPv4(host);
+  const bytes = new Uint8Array(isV4 ? SOCKADDR_IN_BYTES : SOCKADDR_IN6_BYTES);
   const view = new DataView(bytes.buffer);
-  view.setUint16(0, AF_INET, true);
+  view.setUint16(0, isV4 ? AF_INET : AF_INET6, true);
   view.setUint16(2, port, false);
-  bytes.set(host.split(".").map(Number), 4);
+  if (isV4) bytes.set(address.subarray(12), 4);
+  else bytes.set(address, 8);
   return bytes;
+}
+
+/** `host:port`, as URLs have it: IPv6 in brackets. */
+export function hostPort(host: string, port: number): string {
+  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
 function setOption(fd: number, level: number, name: number, subject: string): void {
   if (setsockopt(fd, level, name, [1], 4) !== 0) throw failure("setsockopt", subject);
 }
 
-function openStream(subject: string): number {
-  const fd: number = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+function openStream(address: Uint8Array, subject: string): number {
+  const family = address.length === SOCKADDR_IN_BYTES ? AF_INET : AF_INET6;
+  const fd: number = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0) throw failure("socket", subject);
   return fd;
 }
@@ -113,10 +126,10 @@ function orClose<T>(fd: number, fn: () => T): T {
  */
 export function openListener(options: ListenerOptions): number {
   const { host, port, netnsPath } = options;
-  const subject = `${host}:${port}${netnsPath === undefined ? "" : ` in ${netnsPath}`}`;
+  const subject = `${hostPort(host, port)}${netnsPath === undefined ? "" : ` in ${netnsPath}`}`;
   const address = addressBytes(host, port);
   return withNetns(netnsPath, () => {
-    const fd = openStream(subject);
+    const fd = openStream(address, subject);
     return orClose(fd, () => {
       setOption(fd, SOL_SOCKET, SO_REUSEADDR, subject);
       if (bind(fd, address, address.length) !== 0) throw failure("bind", subject);
@@ -132,10 +145,10 @@ export function openListener(options: ListenerOptions): number {
  */
 export function openConnection(options: ConnectionOptions): number {
   const { host, port, netnsPath } = options;
-  const subject = `${host}:${port}${netnsPath === undefined ? "" : ` from ${netnsPath}`}`;
+  const subject = `${hostPort(host, port)}${netnsPath === undefined ? "" : ` from ${netnsPath}`}`;
   const address = addressBytes(host, port);
   return withNetns(netnsPath, () => {
-    const fd = openStream(subject);
+    const fd = openStream(address, subject);
     return orClose(fd, () => {
       setOption(fd, IPPROTO_TCP, TCP_NODELAY, subject);
       if (connect(fd, address, address.length) !== 0 && koffi.errno() !== EINPROGRESS)

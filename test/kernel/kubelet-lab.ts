@@ -13,6 +13,9 @@ import { createProcessRuntime } from "../../src/runtime/process/runtime.ts";
 export const NODE = "sgt-g-node";
 const ADDRESS = "192.168.77.10";
 const GATEWAY = "172.21.0.1";
+const RANGE6 = "fd00:172:21";
+/** What a node of both families has besides. */
+const BOTH = { address6: "fd00:77::10", podCidr6: `${RANGE6}::/64` };
 const repository = join(import.meta.dirname, "../..");
 
 export interface Ran {
@@ -27,10 +30,12 @@ export class AgentStandIn {
   readonly addresses = new Set<string>();
   readonly #server: Server;
   readonly #netns: string;
+  readonly #dual: boolean;
   #next = 2;
 
-  constructor(netns: string) {
+  constructor(netns: string, dual: boolean) {
     this.#netns = netns;
+    this.#dual = dual;
     this.#server = createServer((request, response) => {
       const chunks: Buffer[] = [];
       request.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -59,9 +64,12 @@ export class AgentStandIn {
   #answer(method: string, url: string, body: unknown): [number, unknown] {
     const last = url.split("/").at(-1)!;
     if (method === "POST" && url === "/v1/ipam") {
-      const address = `172.21.0.${this.#next++}`;
-      this.addresses.add(address);
-      return [201, { address, gateway: GATEWAY, podCidr: "172.21.0.0/24" }];
+      const own = { address: `172.21.0.${this.#next}`, gateway: GATEWAY, podCidr: "172.21.0.0/24" };
+      const ipv6 = { address: `${RANGE6}::${this.#next++}`, gateway: `${RANGE6}::1`, podCidr: BOTH.podCidr6 };
+      this.addresses.add(own.address);
+      if (!this.#dual) return [201, own];
+      this.addresses.add(ipv6.address);
+      return [201, { ...own, ipv6 }];
     }
     if (method === "DELETE" && url.startsWith("/v1/ipam/")) return [this.addresses.delete(last) ? 200 : 200, {}];
     if (method === "DELETE") return [this.endpoints.delete(last) ? 200 : 200, {}];
@@ -77,11 +85,18 @@ export class AgentStandIn {
 
 export class KubeletLab {
   readonly directory = mkdtempSync("/tmp/sgt-g-kubelet-");
-  readonly agent = new AgentStandIn(NODE);
+  readonly agent: AgentStandIn;
   readonly logs: string[] = [];
+  readonly #dual: boolean;
   client!: KubeClient;
   #kubelet: Kubelet | undefined;
   #controlPlane: ChildProcess | undefined;
+
+  /** `families`: those of the lab that this node belongs to. */
+  constructor(families: "ipv4" | "dual" = "ipv4") {
+    this.#dual = families === "dual";
+    this.agent = new AgentStandIn(NODE, this.#dual);
+  }
 
   async start(): Promise<void> {
     execFileSync("sh", [join(repository, "scripts/build-native.sh")]);
@@ -127,6 +142,7 @@ export class KubeletLab {
         {
           ...{ name: "node-1", address: ADDRESS, podCidr: "172.21.0.0/24", controlPlane: false },
           ...{ netnsPath: `/run/netns/${NODE}`, agentSocket: this.agentSocket },
+          ...(this.#dual ? BOTH : {}),
           records: { agent: join(this.directory, "agent.json"), proxy: join(this.directory, "proxy.json") },
         },
       ],

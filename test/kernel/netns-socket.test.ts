@@ -44,6 +44,18 @@ test("a listener opened in a namespace is reachable there and not here", async (
   }
 });
 
+test("an IPv6 listener takes IPv6 connections", async () => {
+  const server = await serve(openListener({ netnsPath: path, host: "::1", port: 45673 }), "six");
+  try {
+    expect(await answerOf(openConnection({ netnsPath: path, host: "::1", port: 45673 }))).toBe("six");
+    await expect(answerOf(openConnection({ netnsPath: path, host: "127.0.0.1", port: 45673 }))).rejects.toThrow(
+      "ECONNREFUSED",
+    );
+  } finally {
+    server.close();
+  }
+});
+
 test("the thread comes home, also when the function throws", () => {
   const home = readlinkSync("/proc/thread-self/ns/net");
   const there = withNetns(path, () => readlinkSync("/proc/thread-self/ns/net"));
@@ -61,7 +73,7 @@ test("a taken port is named", async () => {
   try {
     expect(() => openListener({ netnsPath: path, host: "127.0.0.1", port: 45672 })).toThrow("EADDRINUSE");
     expect(() => openListener({ netnsPath: "/run/netns/no-such", host: "127.0.0.1", port: 1 })).toThrow("no-such");
-    expect(() => openListener({ host: "localhost", port: 1 })).toThrow("IPv4");
+    expect(() => openListener({ host: "localhost", port: 1 })).toThrow("is not an IP address");
   } finally {
     server.close();
   }

@@ -78,9 +78,9 @@ export class TestLab {
     return run(join(ROOT, "bin/shieldgate"), ["--name", this.name, ...args], this.env, ROOT);
   }
 
-  /** Brings it up and takes over its environment. Throws with what `up` said. */
-  async up(): Promise<Result> {
-    const result = await this.shieldgate("up");
+  /** Brings it up, with options of `up`, and takes over its environment. Throws with what `up` said. */
+  async up(...options: string[]): Promise<Result> {
+    const result = await this.shieldgate("up", ...options);
     if (result.code !== 0) throw new Error(`up: ${result.stdout}${result.stderr}`);
     await this.enter();
     return result;

@@ -1,5 +1,5 @@
 import type { KubeObject } from "../../kube/client/index.ts";
-import { type Fields, fieldsOf } from "../../kube/object.ts";
+import { type Fields, fieldsOf, listOf } from "../../kube/object.ts";
 import { hasEnded, isReady, numberOf, objectsOf, specOf, statusOf, stays } from "../objects.ts";
 
 export interface Port {
@@ -9,7 +9,20 @@ export interface Port {
   readonly appProtocol?: string;
 }
 
-/** One pod behind a service. */
+/** An address family, as services and slices name it. */
+export type Family = "IPv4" | "IPv6";
+
+/** The family of an address that the API has accepted. */
+export const familyOf = (address: unknown): Family => (String(address).includes(":") ? "IPv6" : "IPv4");
+
+/** The families of a service, its first one first. An API server that does not fill them in has IPv4 or says by address. */
+export function familiesOf(service: KubeObject): readonly Family[] {
+  const { ipFamilies, clusterIP } = specOf(service);
+  const named = listOf(ipFamilies).filter((family) => family === "IPv4" || family === "IPv6");
+  return named.length > 0 ? named : [familyOf(clusterIP)];
+}
+
+/** One pod behind a service, with its address of one family. */
 export interface Backend {
   readonly pod: KubeObject;
   readonly ip: string;
@@ -46,14 +59,21 @@ function portsOf(pod: KubeObject, service: KubeObject): Port[] {
   });
 }
 
-function backend(service: KubeObject, pod: KubeObject): Backend {
+/** The pod's addresses of all families; status.podIP alone is what kubelets of one family may write. */
+export function podAddresses(pod: KubeObject): readonly string[] {
+  const { podIP, podIPs } = statusOf(pod);
+  const listed = objectsOf(podIPs).flatMap(({ ip }) => (ip ? [String(ip)] : []));
+  return listed.length > 0 || !podIP ? listed : [String(podIP)];
+}
+
+function backend(service: KubeObject, pod: KubeObject, ip: string): Backend {
   const spec = specOf(pod);
   const serving = isReady(pod);
   const terminating = !stays(pod);
   const always = specOf(service).publishNotReadyAddresses === true;
   return {
     pod,
-    ip: String(statusOf(pod).podIP),
+    ip,
     nodeName: spec.nodeName ? String(spec.nodeName) : undefined,
     hostname: spec.hostname && spec.subdomain === service.metadata.name ? String(spec.hostname) : undefined,
     ready: always || (serving && !terminating),
@@ -63,14 +83,18 @@ function backend(service: KubeObject, pod: KubeObject): Backend {
   };
 }
 
-/** The pods of a service that have an address and have not ended, in order of their addresses. */
-export function backendsOf(service: KubeObject, pods: readonly KubeObject[]): Backend[] {
+/** The pods of a service that have an address of the family and have not ended, in order of these addresses. */
+export function backendsOf(service: KubeObject, pods: readonly KubeObject[], family: Family): Backend[] {
   const selector = Object.entries(fieldsOf(specOf(service).selector));
-  const chosen = pods.filter((pod) => {
+  const isChosen = (pod: KubeObject) => {
     const labels = pod.metadata.labels ?? {};
-    return selector.every(([key, value]) => labels[key] === value) && statusOf(pod).podIP && !hasEnded(pod);
+    return selector.every(([key, value]) => labels[key] === value) && !hasEnded(pod);
+  };
+  const chosen = pods.filter(isChosen).flatMap((pod) => {
+    const ip = podAddresses(pod).find((address) => familyOf(address) === family);
+    return ip === undefined ? [] : [backend(service, pod, ip)];
   });
-  return chosen.map((pod) => backend(service, pod)).sort((a, b) => (a.ip < b.ip ? -1 : 1));
+  return chosen.sort((a, b) => (a.ip < b.ip ? -1 : 1));
 }
 
 /** What an address points back at. */

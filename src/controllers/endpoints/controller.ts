@@ -2,7 +2,8 @@ import { EndpointSlices, Endpoints, type KubeObject, Pods, Services } from "../.
 import { equalJson } from "../../kube/object.ts";
 import { type ControllerContext, splitKey } from "../context.ts";
 import { keyOf, keyOfObject } from "../object-cache.ts";
-import { hasEnded, isReady, labelsOf, specOf, statusOf, stays } from "../objects.ts";
+import { hasEnded, isReady, labelsOf, specOf, stays } from "../objects.ts";
+import { podAddresses } from "./addresses.ts";
 import {
   hasSelector,
   ownSlices,
@@ -17,7 +18,7 @@ import {
 /** Changes of a pod that a service's addresses depend on. */
 function matters(old: KubeObject, next: KubeObject): boolean {
   return (
-    statusOf(old).podIP !== statusOf(next).podIP ||
+    !equalJson(podAddresses(old), podAddresses(next)) ||
     isReady(old) !== isReady(next) ||
     hasEnded(old) !== hasEnded(next) ||
     stays(old) !== stays(next) ||

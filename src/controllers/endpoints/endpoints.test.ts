@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { KubeObject } from "../../kube/client/index.ts";
 import type { Fields } from "../../kube/object.ts";
 import { objectsOf } from "../objects.ts";
@@ -120,4 +120,82 @@ test("Endpoints written by hand for a service without a selector are mirrored, u
     metadata: { ...written.metadata, labels: { "endpointslice.kubernetes.io/skip-mirror": "true" } },
   };
   expect(planMirror(bare, silent, []).create).toEqual([]);
+});
+
+test("Endpoints of both families become slices of each", () => {
+  const bare = service(undefined, { selector: undefined });
+  const subsets = [
+    {
+      addresses: [{ ip: "192.168.10.9" }, { ip: "fd00::9" }],
+      notReadyAddresses: [{ ip: "fd00::a" }],
+      ports: [{ port: 443, protocol: "TCP" }],
+    },
+  ];
+  const { create } = planMirror(bare, { ...thing("Endpoints", "web"), subsets }, []);
+  const shown = create.map(({ addressType, endpoints }) => [
+    addressType,
+    objectsOf(endpoints).map(({ addresses, conditions }) => [addresses, conditions]),
+  ]);
+  expect(shown).toEqual([
+    ["IPv4", [[["192.168.10.9"], { ready: true }]]],
+    [
+      "IPv6",
+      [
+        [["fd00::9"], { ready: true }],
+        [["fd00::a"], { ready: false }],
+      ],
+    ],
+  ]);
+});
+
+describe("a service of both families", () => {
+  const both = service(undefined, { ipFamilies: ["IPv4", "IPv6"] });
+  const pods = [
+    backend("a", "172.20.1.2", { ip6: "fd00:172:20:1::2" }),
+    backend("b", "172.20.1.1", { ip6: "fd00:172:20:1::1", ready: false }),
+    backend("c", "172.20.1.3"),
+  ];
+  const shown = (slices: readonly KubeObject[]) =>
+    slices.map(({ addressType, endpoints }) => [
+      addressType,
+      objectsOf(endpoints).map((item) => (item.addresses as string[]).join()),
+    ]);
+  const stored = (slices: readonly KubeObject[]) =>
+    slices.map((slice, index) => ({ ...slice, metadata: { ...slice.metadata, name: `web-${index}` } }));
+
+  test("has slices of each, with the pods that have such an address", () => {
+    const plan = planSlices(both, pods, []);
+    expect(shown(plan.create)).toEqual([
+      ["IPv4", ["172.20.1.1", "172.20.1.2", "172.20.1.3"]],
+      ["IPv6", ["fd00:172:20:1::1", "fd00:172:20:1::2"]],
+    ]);
+    expect(objectsOf(plan.create[1]?.endpoints).map(({ conditions }) => conditions)).toEqual([
+      { ready: false, serving: false, terminating: false },
+      { ready: true, serving: true, terminating: false },
+    ]);
+    expect(new Set(plan.create.map(({ metadata }) => metadata.generateName))).toEqual(new Set(["web-"]));
+    expect(planSlices(both, pods, stored(plan.create))).toEqual({ create: [], update: [], remove: [] });
+  });
+
+  test("writes the slice of the family that changed, and loses those of a family that it gives up", () => {
+    const before = stored(planSlices(both, pods, []).create);
+    const moved = [backend("a", "172.20.1.2", { ip6: "fd00:172:20:1::9" }), ...pods.slice(1)];
+    const plan = planSlices(both, moved, before);
+    expect(shown(plan.update)).toEqual([["IPv6", ["fd00:172:20:1::1", "fd00:172:20:1::9"]]]);
+    const single = planSlices(service(), pods, before);
+    expect([single.create, single.update, shown(single.remove).map(([family]) => family)]).toEqual([[], [], ["IPv6"]]);
+    const other = planSlices(service(undefined, { ipFamilies: ["IPv6"] }), pods, before);
+    expect(shown(other.remove).map(([family]) => family)).toEqual(["IPv4"]);
+  });
+
+  test("has an empty slice of each without pods, and Endpoints of its first family", () => {
+    expect(shown(planSlices(both, [], []).create)).toEqual([
+      ["IPv4", []],
+      ["IPv6", []],
+    ]);
+    const first = (ipFamilies: string[]) =>
+      objectsOf(subsetsOf(service(undefined, { ipFamilies }), pods)[0]?.addresses).map(({ ip }) => ip);
+    expect(first(["IPv4", "IPv6"])).toEqual(["172.20.1.2", "172.20.1.3"]);
+    expect(first(["IPv6", "IPv4"])).toEqual(["fd00:172:20:1::2"]);
+  });
 });

@@ -1,7 +1,16 @@
 import type { KubeObject, OwnerReference } from "../../kube/client/index.ts";
 import { equalJson, type Fields, fieldsOf } from "../../kube/object.ts";
 import { controllerReference, labelsOf, objectsOf, specOf } from "../objects.ts";
-import { type Backend, backendsOf, byPorts, type Port, targetReference } from "./addresses.ts";
+import {
+  type Backend,
+  backendsOf,
+  byPorts,
+  type Family,
+  familiesOf,
+  familyOf,
+  type Port,
+  targetReference,
+} from "./addresses.ts";
 
 const HEADLESS = "service.kubernetes.io/headless";
 const SERVICE_NAME = "kubernetes.io/service-name";
@@ -52,9 +61,9 @@ function subset(backends: readonly Backend[]): Fields {
   };
 }
 
-/** The Endpoints object that a service should have. */
+/** The Endpoints object that a service should have: of its first family only, as there is one object for both. */
 export function wantedEndpoints(service: KubeObject, pods: readonly KubeObject[]): KubeObject {
-  const backends = backendsOf(service, pods).filter((item) => item.ready || !item.terminating);
+  const backends = backendsOf(service, pods, familiesOf(service)[0]!).filter((item) => item.ready || !item.terminating);
   const usable = backends.filter((item) => item.ports.length > 0 || isHeadless(service)).slice(0, ENDPOINTS_SIZE);
   const subsets = [...byPorts(usable).values()].map(subset);
   const { name, namespace } = service.metadata;
@@ -83,14 +92,25 @@ function endpoint(backend: Backend): Fields {
   };
 }
 
-function sliceContents(service: KubeObject, pods: readonly KubeObject[]): Fields[] {
-  return [...byPorts(backendsOf(service, pods)).values()].flatMap((backends) => {
+function sliceContents(service: KubeObject, pods: readonly KubeObject[], family: Family): Content[] {
+  return [...byPorts(backendsOf(service, pods, family)).values()].flatMap((backends) => {
     const ports = backends[0]!.ports;
     const chunks = Array.from({ length: Math.ceil(backends.length / SLICE_SIZE) }, (_, index) =>
       backends.slice(index * SLICE_SIZE, (index + 1) * SLICE_SIZE),
     );
-    return chunks.map((chunk) => ({ endpoints: chunk.map(endpoint), ports: ports.map((port) => ({ ...port })) }));
+    return chunks.map((chunk) => ({
+      addressType: family,
+      endpoints: chunk.map(endpoint),
+      ports: ports.map((port) => ({ ...port })),
+    }));
   });
+}
+
+/** What a slice says; its addresses are of one family. */
+interface Content {
+  readonly addressType: Family;
+  readonly endpoints: readonly Fields[];
+  readonly ports: readonly Fields[];
 }
 
 /** Whose slices they are: who manages them, and with which object they go. */
@@ -109,7 +129,7 @@ function sliceLabels(service: KubeObject, manager: string): Record<string, strin
   };
 }
 
-function newSlice(service: KubeObject, source: Source, content: Fields): KubeObject {
+function newSlice(service: KubeObject, source: Source, content: Content): KubeObject {
   const { name, namespace } = service.metadata;
   return {
     apiVersion: "discovery.k8s.io/v1",
@@ -121,7 +141,6 @@ function newSlice(service: KubeObject, source: Source, content: Fields): KubeObj
       labels: sliceLabels(service, source.manager),
       ownerReferences: [source.owner],
     },
-    addressType: "IPv4",
     ...content,
   };
 }
@@ -146,37 +165,41 @@ export function serviceNameOf(slice: KubeObject): string | undefined {
   return manager === MANAGER || manager === MIRROR_MANAGER ? labelsOf(slice)[SERVICE_NAME] : undefined;
 }
 
-/** Slices are reused, so a change of one pod writes one slice. */
+/** Slices are reused, so a change of one pod writes one slice; a slice keeps its family for life. */
 function planContents(
   service: KubeObject,
   source: Source,
-  contents: readonly Fields[],
+  contents: readonly Content[],
   slices: readonly KubeObject[],
 ): SlicePlan {
-  const own = slicesOf(service, slices, source.manager);
+  const unused = slicesOf(service, slices, source.manager);
   const labels = sliceLabels(service, source.manager);
   const create: KubeObject[] = [];
   const update: KubeObject[] = [];
-  for (const [index, content] of contents.entries()) {
-    const slice = own[index];
+  for (const content of contents) {
+    const index = unused.findIndex((slice) => slice.addressType === content.addressType);
+    const [slice] = index < 0 ? [] : unused.splice(index, 1);
     if (!slice) create.push(newSlice(service, source, content));
     else if (!sameSlice(slice, content, labels)) {
       update.push({ ...slice, ...content, metadata: { ...slice.metadata, labels } });
     }
   }
-  return { create, update, remove: own.slice(contents.length) };
+  return { create, update, remove: unused };
 }
 
-/** How the slices of a service with a selector become what they should be. */
+/** How the slices of a service with a selector become what they should be: those of each of its families. */
 export function planSlices(service: KubeObject, pods: readonly KubeObject[], slices: readonly KubeObject[]): SlicePlan {
-  // A service without pods keeps one empty slice, so that clients see it is known.
-  const contents = sliceContents(service, pods);
-  if (contents.length === 0) contents.push({ endpoints: [], ports: [] });
+  const contents = familiesOf(service).flatMap((family) => {
+    const full = sliceContents(service, pods, family);
+    // A service without pods keeps one empty slice, so that clients see it is known.
+    return full.length > 0 ? full : [{ addressType: family, endpoints: [], ports: [] }];
+  });
   const source = { manager: MANAGER, owner: controllerReference(service, "", "v1", "Service") };
   return planContents(service, source, contents, slices);
 }
 
-function mirrored(subset: Fields): Fields {
+/** The slices that a written subset becomes: one for each family that it has addresses of. */
+function mirrored(subset: Fields): Content[] {
   const entry =
     (ready: boolean) =>
     ({ ip, hostname, nodeName, targetRef }: Fields): Fields => ({
@@ -186,9 +209,17 @@ function mirrored(subset: Fields): Fields {
       ...(targetRef ? { targetRef } : {}),
       ...(nodeName ? { nodeName } : {}),
     });
-  const ready = objectsOf(subset.addresses).map(entry(true));
-  const others = objectsOf(subset.notReadyAddresses).map(entry(false));
-  return { endpoints: [...ready, ...others], ports: objectsOf(subset.ports).map((port) => ({ name: "", ...port })) };
+  const [ready, others] = [objectsOf(subset.addresses), objectsOf(subset.notReadyAddresses)];
+  const families = new Set([...ready, ...others].map(({ ip }) => familyOf(ip)));
+  if (families.size === 0) families.add("IPv4");
+  return [...families].sort().map((addressType) => {
+    const own = ({ ip }: Fields) => familyOf(ip) === addressType;
+    return {
+      addressType,
+      endpoints: [...ready.filter(own).map(entry(true)), ...others.filter(own).map(entry(false))],
+      ports: objectsOf(subset.ports).map((port) => ({ name: "", ...port })),
+    };
+  });
 }
 
 /** How the slices of a service without a selector follow the Endpoints that a user wrote for it. */
@@ -198,12 +229,12 @@ export function planMirror(
   slices: readonly KubeObject[],
 ): SlicePlan {
   const skipped = !endpoints || labelsOf(endpoints)[SKIP_MIRROR] === "true" || specOf(service).type === "ExternalName";
-  const contents = skipped ? [] : objectsOf(endpoints.subsets).map(mirrored);
+  const contents = skipped ? [] : objectsOf(endpoints.subsets).flatMap(mirrored);
   const owner = controllerReference(endpoints ?? service, "", "v1", endpoints ? "Endpoints" : "Service");
   return planContents(service, { manager: MIRROR_MANAGER, owner }, contents, slices);
 }
 
-function sameSlice(slice: KubeObject, content: Fields, labels: Record<string, string>): boolean {
+function sameSlice(slice: KubeObject, content: Content, labels: Record<string, string>): boolean {
   return (
     equalJson(slice.endpoints ?? [], content.endpoints) &&
     equalJson(slice.ports ?? [], content.ports) &&

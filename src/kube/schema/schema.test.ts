@@ -102,15 +102,15 @@ describe("built-in kinds", () => {
       "spec.sessionAffinityConfig.clientIP.timeoutSeconds: Invalid value: 99999999: must be greater than 0 and less than 86400",
     ],
     [
-      "ipFamilies: [IPv6], ports: [{port: 80}]",
-      'spec.ipFamilies[0]: Invalid value: "IPv6": not configured on this cluster',
+      "ipFamilies: [IPv5], ports: [{port: 80}]",
+      'spec.ipFamilies[0]: Unsupported value: "IPv5": supported values: "IPv4", "IPv6"',
     ],
     [
-      "ipFamilyPolicy: RequireDualStack, ports: [{port: 80}]",
-      'spec.ipFamilyPolicy: Invalid value: "RequireDualStack": this cluster is not configured for dual-stack services',
+      "ipFamilyPolicy: DualStack, ports: [{port: 80}]",
+      'spec.ipFamilyPolicy: Unsupported value: "DualStack": supported values: "PreferDualStack", "RequireDualStack", "SingleStack"',
     ],
     [
-      "type: NodePort, clusterIP: None, ports: [{port: 80}]",
+      "type: NodePort, clusterIP: None, clusterIPs: [None], ports: [{port: 80}]",
       "spec.clusterIPs[0]: Invalid value: \"None\": may not be set to 'None' for NodePort services",
     ],
     [

@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
+import { SERVICE_CIDR } from "../../model/addresses.ts";
 import type { KubeObject } from "../object.ts";
 import { API_SERVER_NAMES, type Authority, openAuthority } from "../pki/authority.ts";
 import { kubeconfig } from "../pki/kubeconfig.ts";
@@ -25,6 +26,7 @@ import { reviewKinds } from "./kinds/reviews.ts";
 import { Registry } from "./registry.ts";
 import { parseResourcePath, verbOf } from "./request-info.ts";
 import { writeError } from "./respond.ts";
+import { serviceRanges } from "./service-range.ts";
 import { proxyUpgrade, refuseUpgrade } from "./subresources/kubelet-proxy.ts";
 import { Pages } from "./verbs/list.ts";
 
@@ -45,6 +47,8 @@ export interface ApiServerOptions {
   readonly definitions?: readonly KubeObject[];
   /** More names or addresses for the server's certificate. */
   readonly serverNames?: readonly string[];
+  /** Where services have their addresses: one range, or one of each family; the lab's IPv4 range when not given. */
+  readonly serviceCidrs?: readonly string[];
   /** Milliseconds since the epoch. */
   readonly now?: () => number;
 }
@@ -75,6 +79,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     advice: options.advice ?? [],
     tokens: tokenAuthority(authority.tokenKey),
     kubelet: { ...client, ca: authority.ca },
+    serviceRanges: serviceRanges(options.serviceCidrs ?? [SERVICE_CIDR]),
     now,
   };
   const stopServing = serveDefinitions(store, registry);

@@ -5,6 +5,7 @@ import type { Store } from "../storage/store.ts";
 import type { ResourceKind } from "./kind.ts";
 import type { Registry } from "./registry.ts";
 import type { SchemaPort } from "./schema-port.ts";
+import type { ServiceRange } from "./service-range.ts";
 
 /** Who asks. */
 export interface User {
@@ -53,6 +54,7 @@ export interface Api {
   readonly advice: readonly AdviceHook[];
   readonly tokens: TokenAuthority;
   readonly kubelet: KubeletCredentials;
+  readonly serviceRanges: readonly ServiceRange[];
   /** Milliseconds since the epoch. */
   readonly now: () => number;
 }

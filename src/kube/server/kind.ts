@@ -1,5 +1,6 @@
 import type { KubeObject } from "../object.ts";
 import type { FieldError } from "../status.ts";
+import type { ServiceRange } from "./service-range.ts";
 
 /** A path below an object that is served beside the object itself. */
 export interface Subresource {
@@ -16,6 +17,8 @@ export interface Subresource {
 export interface Preparation {
   /** Milliseconds since the epoch. */
   readonly now: number;
+  /** Where services have their addresses; the cluster's first family first. */
+  readonly serviceRanges: readonly ServiceRange[];
   /** Finds a stored object: `resource` is `group/plural`. */
   find(resource: string, namespace: string, name: string): KubeObject | undefined;
   list(resource: string): readonly KubeObject[];

@@ -7,6 +7,7 @@ import type { Preparation, ResourceKind } from "./kind.ts";
 export function preparationOf(api: Api): Preparation {
   return {
     now: api.now(),
+    serviceRanges: api.serviceRanges,
     find: (resource, namespace, name) => api.store.get(resource, namespace, name)?.object,
     list: (resource) => api.store.list(resource).map((stored) => stored.object),
   };

@@ -7,7 +7,8 @@ import { sliceErrors } from "./endpoint-slice.ts";
 import { immutableErrors, metadataErrors, metadataUpdateErrors, type NameRule, selectorErrors } from "./metadata.ts";
 import { dns1035Problems, dnsLabelProblems, pathSegmentProblems, portNumberErrors } from "./names.ts";
 import { podSpecErrors, podUpdateErrors } from "./pod.ts";
-import { serviceErrors, serviceUpdateErrors } from "./service.ts";
+import { serviceErrors } from "./service.ts";
+import { familyUpdateErrors } from "./service-families.ts";
 import { jobErrors, workloadErrors, workloadUpdateErrors } from "./workload.ts";
 
 /** What one kind adds to the rules of all objects. */
@@ -128,7 +129,7 @@ const rules: Readonly<Record<string, KindRules>> = {
     update: (next, old) => podUpdateErrors(specOf(next), specOf(old)),
   },
   "/Namespace": { name: dnsLabelProblems },
-  "/Service": { name: dns1035Problems, create: serviceErrors, update: serviceUpdateErrors },
+  "/Service": { name: dns1035Problems, create: serviceErrors, update: familyUpdateErrors },
   "/Endpoints": { create: endpointsErrors },
   "/ConfigMap": data,
   "/Secret": {

@@ -42,15 +42,6 @@ function outsideErrors(spec: Fields): FieldError[] {
   ];
 }
 
-function familyErrors(spec: Fields): FieldError[] {
-  const families = listOf(spec.ipFamilies).flatMap((family, index) =>
-    family === "IPv4" ? [] : [invalid(`spec.ipFamilies[${index}]`, family, "not configured on this cluster")],
-  );
-  if (spec.ipFamilyPolicy !== "RequireDualStack") return families;
-  const why = "this cluster is not configured for dual-stack services";
-  return [...families, invalid("spec.ipFamilyPolicy", spec.ipFamilyPolicy, why)];
-}
-
 /** Rules for how a service spreads its traffic, and to whom it is open. */
 export function trafficErrors(spec: Fields): FieldError[] {
   const ranges = spec.loadBalancerSourceRanges;
@@ -59,7 +50,6 @@ export function trafficErrors(spec: Fields): FieldError[] {
     ...affinityErrors(spec),
     ...oneOf(spec, "internalTrafficPolicy", POLICIES),
     ...outsideErrors(spec),
-    ...familyErrors(spec),
     ...(hasRanges
       ? [forbiddenValue("spec.loadBalancerSourceRanges", "may only be used when `type` is 'LoadBalancer'")]
       : []),

@@ -1,10 +1,10 @@
 import { type Fields, fieldsOf, type KubeObject, listOf } from "../../object.ts";
 import type { FieldError } from "../../status.ts";
-import { duplicate, invalid, requiredValue, unsupported } from "../field-error.ts";
-import { isIP } from "../format.ts";
+import { duplicate, requiredValue, unsupported } from "../field-error.ts";
 import { PROTOCOLS } from "./container.ts";
-import { immutableErrors, labelErrors } from "./metadata.ts";
+import { labelErrors } from "./metadata.ts";
 import { dnsLabelProblems, dnsSubdomainProblems, portNameProblems, portNumberErrors, problems } from "./names.ts";
+import { familyErrors } from "./service-families.ts";
 import { trafficErrors } from "./service-traffic.ts";
 
 const TYPES = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
@@ -41,7 +41,7 @@ function duplicateErrors(ports: readonly Fields[]): FieldError[] {
   });
 }
 
-/** Rules for a service; its cluster address is checked against the service range by the allocator. */
+/** Rules for a service; its cluster addresses are checked against the service ranges by the allocator. */
 export function serviceErrors(object: KubeObject): FieldError[] {
   const spec = fieldsOf(object.spec);
   const ports = objects(spec.ports);
@@ -56,16 +56,5 @@ export function serviceErrors(object: KubeObject): FieldError[] {
   errors.push(...ports.flatMap((port, index) => portErrors(`spec.ports[${index}]`, port, ports.length > 1)));
   errors.push(...duplicateErrors(ports));
   errors.push(...labelErrors("spec.selector", spec.selector));
-  const address = spec.clusterIP;
-  if (address && address !== "None" && !isIP(String(address))) {
-    errors.push(invalid("spec.clusterIP", address, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"));
-  }
-  return [...errors, ...trafficErrors(spec)];
-}
-
-/** The cluster address stands still while the service has one. */
-export function serviceUpdateErrors(next: KubeObject, old: KubeObject): FieldError[] {
-  const [after, before] = [fieldsOf(next.spec), fieldsOf(old.spec)];
-  if (!before.clusterIP || after.type === "ExternalName" || before.type === "ExternalName") return [];
-  return immutableErrors("spec.clusterIP", after.clusterIP, before.clusterIP);
+  return [...errors, ...familyErrors(spec), ...trafficErrors(spec)];
 }

@@ -51,6 +51,17 @@ describe("strategicMerge", () => {
     expect(merge(pod, { spec: { containers: [{ name: "a", $patch: "delete" }] } }).spec).toEqual({
       containers: [{ name: "b", image: "1" }],
     });
+    const addresses = [
+      { type: "InternalIP", address: "192.168.10.100" },
+      { type: "InternalIP", address: "fd00::100" },
+    ];
+    const node = declareKind({ group: "", version: "v1", kind: "Node", resource: "nodes", namespaced: false });
+    const patched = strategicMerge(
+      node,
+      { status: { addresses } },
+      { status: { addresses: [{ $patch: "replace" }, ...addresses] } },
+    );
+    expect(patched).toEqual({ status: { addresses } });
     expect(merge(pod, { spec: { containers: [{ $patch: "replace" }, { name: "c" }] } }).spec).toEqual({
       containers: [{ name: "c" }],
     });

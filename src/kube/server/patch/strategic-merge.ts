@@ -98,12 +98,13 @@ function mergeList(
   target: readonly unknown[],
   patch: readonly unknown[],
 ): unknown[] {
-  const isReplacement = patch.some((item) => isFields(item) && item[DIRECTIVE] === "replace" && !(key in item));
-  const merged = isReplacement ? [] : [...target];
+  const replaces = (item: unknown) => isFields(item) && item[DIRECTIVE] === "replace" && !(key in item);
+  // the list as it was sent, also where two items have one key, as the two addresses of a node have one type
+  if (patch.some(replaces)) return withoutDirectives(patch.filter((item) => !replaces(item))) as unknown[];
+  const merged = [...target];
   for (const item of patch) {
     if (!isFields(item))
       throw badRequest(`a list that merges by ${key} holds objects only, got ${JSON.stringify(item)}`);
-    if (item[DIRECTIVE] === "replace" && !(key in item)) continue;
     if (!(key in item)) throw badRequest(`map: ${JSON.stringify(item)} does not contain declared merge key: ${key}`);
     const index = merged.findIndex((candidate) => isFields(candidate) && equalJson(candidate[key], item[key]));
     if (item[DIRECTIVE] === "delete") {
