@@ -230,6 +230,7 @@ struct sg_node {
 	__u32 flags;                /* 212 SG_NODE_* */
 };
 #define SG_NODE_IPV6 1 /* a cluster of both families: each has a world of its own; without it IPv6 is dropped */
+#define SG_NODE_NATIVE 2 /* pods of other nodes are reached by the fabric's routes; the overlay carries what came to node ports */
 
 /* sg_proxy_origin: LRU hash, the redirected connection as its client sent it -> what was judged.
  * Written by the redirecting program, read by the proxy when it accepts. */

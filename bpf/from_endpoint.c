@@ -42,7 +42,7 @@ static __always_inline int leave(struct __sk_buff *skb, struct packet *p, struct
 		return to_host(skb, p, SG_TRACE_TO_STACK);
 	tunnel = tunnel_of(&p->tuple.dst);
 	if (tunnel)
-		return encapsulate(skb, p, tunnel, identity);
+		return to_other_node(skb, p, tunnel, identity);
 	/* A pod's address that nobody owns must not reach the stack, which would route it as if the host had sent it. */
 	if (in_cluster(node, &p->tuple.dst))
 		return drop(skb, p, FAIL(p, DROP_UNKNOWN_TARGET));

@@ -29,7 +29,7 @@ static __always_inline int host_leave(struct __sk_buff *skb, struct packet *p, s
 	tunnel = tunnel_of(&p->tuple.dst);
 	if (!tunnel)
 		return drop(skb, p, FAIL(p, DROP_UNKNOWN_TARGET));
-	return encapsulate(skb, p, tunnel, p->src_identity);
+	return to_other_node(skb, p, tunnel, p->src_identity);
 }
 
 SEC("tc")

@@ -2,13 +2,14 @@
 /* tc ingress on the fabric's interface: answers of the world to pods, and the world that comes to pods. */
 #include "refuse.h"
 
-/* Pods of other nodes come through the overlay only, so a pod's address here is forged; and so is this node's own. */
+/* This node's own addresses are forged here, and so are those of other nodes' pods where they come through the overlay. */
 static __always_inline int network_identity(struct packet *p, const struct sg_node *this)
 {
 	struct sg_remote *remote = ipcache(&p->tuple.src);
 
 	p->src_identity = remote ? remote->identity : world_of(this, &p->tuple.src);
-	if (local_endpoint(&p->tuple.src) || is_this_node(this, &p->tuple.src) || (remote && remote->tunnel && !is_node_identity(remote->identity)))
+	if (local_endpoint(&p->tuple.src) || is_this_node(this, &p->tuple.src) ||
+	    (!(this->flags & SG_NODE_NATIVE) && remote && remote->tunnel && !is_node_identity(remote->identity)))
 		return FAIL(p, DROP_INVALID_SOURCE_IP);
 	return 0;
 }

@@ -21,7 +21,7 @@ static __always_inline int to_backend(struct __sk_buff *skb, struct packet *p)
 	if (local)
 		return set_macs(skb, local) < 0 ? TC_ACT_SHOT : bpf_redirect(local->ifindex, 0);
 	tunnel = tunnel_of(&p->tuple.dst);
-	return tunnel ? encapsulate(skb, p, tunnel, IDENTITY_HOST) : drop(skb, p, FAIL(p, DROP_UNKNOWN_TARGET));
+	return tunnel ? to_other_node(skb, p, tunnel, IDENTITY_HOST) : drop(skb, p, FAIL(p, DROP_UNKNOWN_TARGET));
 }
 
 /* At an egress hook of the node. TC_ACT_OK = it is no such packet. */

@@ -219,7 +219,7 @@ function reconcilerOf(options: AgentOptions, parts: ReturnType<typeof basis>, re
     regeneration,
     endpoints: () => table.all(),
     prepare: () => derived.update(),
-    writeServices: () => derived.writeServices(),
+    writeDerived: () => derived.write(),
     updateHost: () => parts.host.update(),
     ipcacheChanged: (cidr, entry, old) =>
       monitor.agentEvent(entry === undefined ? "IPCache entry deleted" : "IPCache entry upserted", {

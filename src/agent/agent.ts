@@ -1,3 +1,4 @@
+import { podMtu } from "../datapath/port.ts";
 import type { FlowContext } from "../flow/context.ts";
 import type { AccessRecord, NotificationPeer } from "../model/access-record.ts";
 import { addressPrefix } from "../model/cidr.ts";
@@ -78,7 +79,7 @@ function calls(options: AgentOptions, parts: Parts, connection: ProxyConnection)
   const { engine, datapath, node } = options;
   return {
     health: () => health(options, parts, connection),
-    allocateAddress: (owner) => ipam.allocate(owner),
+    allocateAddress: (owner) => ({ ...ipam.allocate(owner), mtu: podMtu(node.routingMode) }),
     releaseAddress: (address) => ipam.release(address),
     putEndpoint: async (request) => endpointModel(await lifecycle.put(request), audit.audited()),
     deleteEndpoint: (containerId) => lifecycle.remove(containerId),

@@ -75,7 +75,7 @@ export class Ipam {
   }
 
   /** Throws when the range is used up. */
-  allocate(owner: string): IpamResponse {
+  allocate(owner: string): Omit<IpamResponse, "mtu"> {
     const count = this.range.last - this.range.first;
     for (let step = 0; step < count; step++) {
       const candidate = this.range.first + 1 + ((this.next - this.range.first - 1 + step) % count);

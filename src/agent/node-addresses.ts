@@ -78,6 +78,20 @@ export function nodeEntries(
   return entries;
 }
 
+/** Native routing: each range of other nodes' pods and the node's address of its family. */
+export function nodeRoutes(nodes: readonly KubeObject[], ownName: string): ReadonlyMap<string, string> {
+  const routes = new Map<string, string>();
+  for (const node of nodes) {
+    const addresses = nodeAddressesOf(node);
+    if (addresses === undefined || node.metadata.name === ownName) continue;
+    for (const range of podCidrsOf(node)) {
+      const via = range.includes(":") ? addresses.ipv6?.internal : addresses.internal;
+      if (via !== undefined) routes.set(range, via);
+    }
+  }
+  return routes;
+}
+
 /** The CiliumNode of this node. */
 export function ciliumNodeOf(
   name: string,

@@ -9,7 +9,7 @@ import { syncCidrs } from "./cidr-sync.ts";
 import type { IdentityTable } from "./identity-table.ts";
 import type { IpcacheSources } from "./ipcache-sources.ts";
 import type { KubeInputs } from "./kube-inputs.ts";
-import { apiServerAddresses, nodeAddressesOf, nodeEntries } from "./node-addresses.ts";
+import { apiServerAddresses, nodeAddressesOf, nodeEntries, nodeRoutes } from "./node-addresses.ts";
 import type { AgentOptions } from "./options.ts";
 import { PolicyServices } from "./policy-services.ts";
 import { frontendKey, type NamedFrontend, type ServiceNode, serviceFrontends } from "./service-frontends.ts";
@@ -42,6 +42,8 @@ export class Derived {
   private frontends: ReadonlyMap<string, NamedFrontend> = new Map();
   private serviceIds: Readonly<Record<string, number>>;
   private readonly policyServices: PolicyServices;
+  /** Routes that are not in the kernel yet. */
+  private routes: ReadonlyMap<string, string> | undefined;
   /** The frontends are not in the kernel yet. */
   private isUnwritten = false;
 
@@ -83,6 +85,9 @@ export class Derived {
     const nodes = new Set(inputs.ciliumNodes.list().map((node) => nodeAddressesOf(node)?.internal));
     this.externalApiServers = new Set([...apiServers].filter((address) => !nodes.has(address)));
     this.stale.cidrs = true;
+    if (options.node.routingMode === "native") {
+      this.routes = nodeRoutes(inputs.ciliumNodes.list(), options.node.name);
+    }
     const host = reservedIdentityLabels(ReservedIdentity.Host)!;
     const isApiServer = apiServers.has(options.node.address) || options.node.apiServer;
     return identities.learn(ReservedIdentity.Host, isApiServer ? toLabels([...host, API_SERVER]) : host);
@@ -96,10 +101,13 @@ export class Derived {
     return syncCidrs(this.parts, this.parts.options.engine.outside(given));
   }
 
-  /** Tells the kernel of services that changed. Throws when it does not take them; the next call tries again. */
-  writeServices(): void {
+  /** Tells the kernel of services and routes that changed. Throws when it does not take them; the next call tries again. */
+  write(): void {
+    const { datapath } = this.parts.options;
+    if (this.routes !== undefined) datapath.setRoutes(this.routes);
+    this.routes = undefined;
     if (!this.isUnwritten) return;
-    this.parts.options.datapath.setServices([...this.frontends.values()]);
+    datapath.setServices([...this.frontends.values()]);
     this.isUnwritten = false;
   }
 

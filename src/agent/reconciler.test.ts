@@ -37,7 +37,7 @@ function setUp(inKernel: ReadonlyMap<string, IpcacheEntry> = new Map()) {
     regeneration,
     endpoints: () => [endpoint],
     prepare: () => false,
-    writeServices: () => undefined,
+    writeDerived: () => undefined,
     updateHost: () => undefined,
     ipcacheChanged: () => undefined,
     failed: () => undefined,

@@ -1,6 +1,6 @@
 /**
  * Main of a node's agent: `agent --node NAME --address IP --pod-cidr CIDR --kubeconfig FILE --run DIRECTORY
- * --pins DIRECTORY --bpf-object FILE [--address6 IP --pod-cidr6 CIDR] [--api-server-node]`. Runs in the node's network namespace; SIGTERM ends it and
+ * --pins DIRECTORY --bpf-object FILE [--address6 IP --pod-cidr6 CIDR] [--routing-mode native] [--api-server-node]`. Runs in the node's network namespace; SIGTERM ends it and
  * leaves the datapath in force.
  */
 import { mkdirSync, readFileSync } from "node:fs";
@@ -11,7 +11,7 @@ import { createPolicyEngine, type ProxyChannel, startAgent } from "../agent/inde
 import { routerOf } from "../agent/ipam.ts";
 import { createEbpfDatapath } from "../datapath/ebpf/datapath.ts";
 import { libcCalls } from "../datapath/ebpf/libbpf.ts";
-import type { NodeConfig6 } from "../datapath/port.ts";
+import type { NodeConfig6, RoutingMode } from "../datapath/port.ts";
 import { createFlowPipeline, createFlowRing } from "../flow/index.ts";
 import { createObserver } from "../hubble/index.ts";
 import { connect, createInformer } from "../kube/client/index.ts";
@@ -51,6 +51,7 @@ const { values } = parseArgs({
     "pod-cidr6": { type: "string" },
     "cluster-cidr6": { type: "string", default: CLUSTER_CIDR6 },
     "service-cidr6": { type: "string", default: SERVICE_CIDR6 },
+    "routing-mode": { type: "string", default: "tunnel" },
     "cluster-name": { type: "string", default: CLUSTER_NAME },
     "api-server-node": { type: "boolean", default: false },
   },
@@ -153,6 +154,13 @@ function ipv6(): NodeConfig6 | undefined {
   return { address: address6, router: routerOf(podCidr), podCidr, ...ranges };
 }
 
+function routingMode(): RoutingMode {
+  const mode = values["routing-mode"];
+  if (mode === "tunnel" || mode === "native") return mode;
+  process.stderr.write(`agent: --routing-mode ${mode}: write tunnel or native\n`);
+  process.exit(2);
+}
+
 const node6 = ipv6();
 const agent = await startAgent({
   node: {
@@ -165,6 +173,7 @@ const agent = await startAgent({
     networkInterface: values.interface,
     apiServer: values["api-server-node"],
     ...(node6 === undefined ? {} : { ipv6: node6 }),
+    routingMode: routingMode(),
     clusterName,
   },
   version: packageJson.version,

@@ -2,12 +2,11 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { mkdirSync, rmSync } from "node:fs";
 import { createInterface } from "node:readline";
-import type { NodeConfig, RealizedPolicy } from "../../src/datapath/port.ts";
+import { type NodeConfig, podMtu, type RealizedPolicy, type RoutingMode } from "../../src/datapath/port.ts";
 import type { PolicyMapEntry } from "../../src/policy/policy-map.ts";
 
 const root = new URL("../..", import.meta.url).pathname;
 const objectPath = `${root}bpf/build/shieldgate.o`;
-const POD_MTU = 1450;
 /** A pod's tool: `${probe} ping 172.20.1.10`, see datapath-probe.ts. */
 export const probe = `${process.execPath} ${root}test/kernel/datapath-probe.ts`;
 let labs = 0;
@@ -74,7 +73,7 @@ function ipBatch(lines: readonly string[], netns?: string): void {
   execFileSync("ip", args, { input: `${lines.join("\n")}\n` });
 }
 
-function nodeConfig(index: number, ipv6: boolean): NodeConfig {
+function nodeConfig(index: number, { ipv6, routingMode }: Required<LabOptions>): NodeConfig {
   const range6 = `fd00:172:20:${index}::`;
   const ipv6Config = {
     address: `fd00:192:168:10::10${index}`,
@@ -85,6 +84,7 @@ function nodeConfig(index: number, ipv6: boolean): NodeConfig {
   };
   return {
     ...(ipv6 ? { ipv6: ipv6Config } : {}),
+    routingMode,
     name: `n${index}`,
     address: `192.168.10.10${index}`,
     router: `172.20.${index}.1`,
@@ -213,7 +213,7 @@ function podLines6(address: string, router: string): string[] {
   return [
     `addr add ${address}/128 dev eth0 nodad`,
     `route add ${router} dev eth0`,
-    `route add default via ${router} dev eth0 mtu ${POD_MTU}`,
+    `route add default via ${router} dev eth0`,
   ];
 }
 
@@ -227,9 +227,9 @@ function makeVeth(node: LabNode, netns: string, name: string, address: string, a
     [
       "link set lo up",
       `addr add ${address}/32 dev eth0`,
-      `link set eth0 up mtu ${POD_MTU}`,
+      `link set eth0 up mtu ${podMtu(node.config.routingMode)}`,
       `route add ${router} dev eth0 scope link`,
-      `route add default via ${router} mtu ${POD_MTU}`,
+      `route add default via ${router}`,
       ...(ipv6 ? podLines6(address6, ipv6.router) : []),
     ],
     netns,
@@ -280,8 +280,14 @@ async function addPod(nodes: readonly LabNode[], node: LabNode, spec: PodSpec, c
   };
 }
 
-/** Starts both nodes with empty pins; `ipv6` = with both families. */
-export async function openLab({ ipv6 = false } = {}): Promise<Lab> {
+export interface LabOptions {
+  /** With both families. */
+  readonly ipv6?: boolean;
+  readonly routingMode?: RoutingMode;
+}
+
+/** Starts both nodes with empty pins. */
+export async function openLab({ ipv6 = false, routingMode = "tunnel" }: LabOptions = {}): Promise<Lab> {
   const name = `sgt-c-${process.pid}-${labs++}`;
   const bpffs = `/run/${name}`;
   execFileSync("sh", [`${root}scripts/build-bpf.sh`]);
@@ -292,7 +298,7 @@ export async function openLab({ ipv6 = false } = {}): Promise<Lab> {
   const fabric = makeFabric(name, ipv6);
   namespaces.push(fabric);
   const nodes = [1, 2].map(
-    (index) => new NodeProcess(nodeConfig(index, ipv6), `${name}-n${index}`, `${bpffs}/n${index}`),
+    (index) => new NodeProcess(nodeConfig(index, { ipv6, routingMode }), `${name}-n${index}`, `${bpffs}/n${index}`),
   ) as [NodeProcess, NodeProcess];
   for (const node of nodes) {
     joinFabric(fabric, node.netns, node.config);
@@ -327,6 +333,8 @@ async function knowNode(node: LabNode, other: NodeConfig): Promise<void> {
   await node.call("upsertIpcache", `${other.address}/32`, { identity: 6, tunnel: other.address });
   await node.call("upsertIpcache", `${other.router}/32`, { identity: 6, tunnel: other.address });
   await node.call("upsertIpcache", other.podCidr, { identity: 0, tunnel: other.address });
+  const routes = [[other.podCidr, other.address], ...(other.ipv6 ? [[other.ipv6.podCidr, other.ipv6.address]] : [])];
+  if (other.routingMode === "native") await node.call("setRoutes", routes);
   if (other.ipv6 === undefined) return;
   for (const own of [other.ipv6.address, other.ipv6.router])
     await node.call("upsertIpcache", `${own}/128`, { identity: 6, tunnel: other.address });

@@ -82,6 +82,7 @@ const calls: Record<string, (...args: never[]) => unknown> = {
   },
   setHostPolicy: (id: number, wire: Wire | null) =>
     datapath.setHostPolicy(id, wire === null ? undefined : { ...wire, proxyPorts: new Map(wire.proxyPorts) }),
+  setRoutes: (routes: [string, string][]) => datapath.setRoutes(new Map(routes)),
   upsertIpcache: (prefix: string, entry: { identity: number; tunnel?: string }) =>
     datapath.upsertIpcache(prefix, entry),
   setServices: (services: ServiceFrontend[]) => datapath.setServices(services),

@@ -3,7 +3,7 @@ import type { Datapath, EndpointConfig, EventBatch, NodeConfig, RealizedPolicy }
 import { prefixOf } from "./address.ts";
 import { removeHooks } from "./attach.ts";
 import { collectConnections, flushConnections, listConnections, purgeAddress } from "./connections.ts";
-import { type Devices, interfaceIndex, prepareDevices } from "./devices.ts";
+import { type Devices, interfaceIndex, prepareDevices, replaceNodeRoutes } from "./devices.ts";
 import {
   addressesOf,
   decodeEndpoint,
@@ -194,6 +194,10 @@ class EbpfDatapath implements Datapath {
   #write(value: Buffer): void {
     this.#map("sg_endpoint_by_ifindex").set(ifindexKey(endpointIfindex(value)), value);
     for (const address of addressesOf(value)) this.#map("sg_endpoint_by_addr").set(address, value);
+  }
+
+  setRoutes(routes: ReadonlyMap<string, string>): void {
+    replaceNodeRoutes(routes);
   }
 
   upsertIpcache(prefix: string, entry: { identity: number; tunnel?: string }): void {

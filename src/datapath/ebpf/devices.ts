@@ -3,11 +3,9 @@ import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { VXLAN_PORT } from "../../model/addresses.ts";
 import { PROXY_MARK_MASK, PROXY_MARK_TO_PROXY, PROXY_ROUTE_TABLE } from "../../model/proxy-mark.ts";
-import type { NodeConfig, NodeConfig6 } from "../port.ts";
+import { type NodeConfig, type NodeConfig6, podMtu } from "../port.ts";
 import { libcCalls } from "./libbpf.ts";
 
-/** Room for the VXLAN header in the fabric's 1500 bytes: what a pod's interface and routes must use. */
-export const POD_MTU = 1450;
 const HOST_DEVICE = "cilium_host";
 const HOST_PEER = "cilium_net";
 const OVERLAY_DEVICE = "cilium_vxlan";
@@ -38,7 +36,7 @@ function deviceLines(): string[] {
 
 /** No route leads to a pod's veth: pods are reached through cilium_host only, where programs stand. */
 function routeLines(node: NodeConfig): string[] {
-  const toHost = `dev ${HOST_DEVICE} scope link src ${node.router} mtu ${POD_MTU}`;
+  const toHost = `dev ${HOST_DEVICE} scope link src ${node.router} mtu ${podMtu(node.routingMode)}`;
   return [
     "link set lo up",
     `link set ${HOST_PEER} up arp off addrgenmode none`,
@@ -49,6 +47,27 @@ function routeLines(node: NodeConfig): string[] {
     `route replace ${node.serviceCidr} ${toHost}`,
     `route replace local 0.0.0.0/0 dev lo table ${PROXY_ROUTE_TABLE}`,
   ];
+}
+
+/** Who made a route, for the kernel's table: by it the routes of an earlier agent are known. */
+const ROUTE_PROTOCOL = 77;
+
+/** Makes the routes to other nodes' pods exactly these: range to node. */
+export function replaceNodeRoutes(routes: ReadonlyMap<string, string>): void {
+  const listed = ["-4", "-6"].flatMap((family) => {
+    const args = [family, "-j", "route", "show", "proto", String(ROUTE_PROTOCOL)];
+    const done = spawnSync("ip", args, { encoding: "utf8" });
+    if (done.status !== 0) throw new Error(`datapath: ip ${args.join(" ")} failed: ${done.stderr.trim()}`);
+    return JSON.parse(done.stdout || "[]") as { readonly dst: string; readonly gateway?: string }[];
+  });
+  const present = new Map(listed.map(({ dst, gateway }) => [dst, gateway]));
+  const stale = [...present.keys()].filter((range) => !routes.has(range));
+  const fresh = [...routes].filter(([range, via]) => present.get(range) !== via);
+  const lines = [
+    ...stale.map((range) => `route del ${range} proto ${ROUTE_PROTOCOL}`),
+    ...fresh.map(([range, via]) => `route replace ${range} via ${via} proto ${ROUTE_PROTOCOL}`),
+  ];
+  if (lines.length > 0) ip(lines, false);
 }
 
 const rule = `fwmark 0x${PROXY_MARK_TO_PROXY.toString(16)}/0x${PROXY_MARK_MASK.toString(16)} lookup ${PROXY_ROUTE_TABLE} pref 9`;
@@ -62,8 +81,8 @@ function sysctl(path: string, value: string): void {
 }
 
 /** The same in IPv6. Without addresses of its own making a device says nothing of itself. */
-function routeLines6({ router, clusterCidr, serviceCidr }: NodeConfig6): string[] {
-  const toHost = `dev ${HOST_DEVICE} src ${router} mtu ${POD_MTU}`;
+function routeLines6({ router, clusterCidr, serviceCidr }: NodeConfig6, mtu: number): string[] {
+  const toHost = `dev ${HOST_DEVICE} src ${router} mtu ${mtu}`;
   return [
     `addr replace ${router}/128 dev ${HOST_DEVICE} nodad`,
     `route replace ${clusterCidr} ${toHost}`,
@@ -88,7 +107,10 @@ export function prepareDevices(node: NodeConfig): Devices {
   const network = interfaceIndex(node.networkInterface);
   if (!network) throw new Error(`datapath: node ${node.name} has no interface ${node.networkInterface}`);
   earlySysctls(node.ipv6 !== undefined);
-  ip([...deviceLines(), ...routeLines(node), ...(node.ipv6 ? routeLines6(node.ipv6) : [])], false);
+  ip(
+    [...deviceLines(), ...routeLines(node), ...(node.ipv6 ? routeLines6(node.ipv6, podMtu(node.routingMode)) : [])],
+    false,
+  );
   // Adding a rule twice is an error that says so and nothing else; there is no "replace" for rules.
   ip([`rule add ${rule}`], true);
   if (node.ipv6 !== undefined) ip([`rule add ${rule}`], true, ["-6"]);

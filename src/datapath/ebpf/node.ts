@@ -11,6 +11,7 @@ const HOST_IDENTITY = 1;
 const KUBE_APISERVER_IDENTITY = 7;
 const LOOPBACK = 1;
 const IPV6 = 1;
+const NATIVE = 2;
 
 export function encodeNode(node: NodeConfig, devices: Devices, aggregation: number): Buffer {
   const value = Buffer.alloc(LAYOUT.sg_node.size);
@@ -28,8 +29,9 @@ export function encodeNode(node: NodeConfig, devices: Devices, aggregation: numb
     writeAddress(value, F.router6, node.ipv6.router);
     writeRange(value, F.cluster6, node.ipv6.clusterCidr);
     writeRange(value, F.services6, node.ipv6.serviceCidr);
-    value.writeUInt32LE(IPV6, F.flags);
   }
+  const flags = (node.ipv6 === undefined ? 0 : IPV6) | (node.routingMode === "native" ? NATIVE : 0);
+  value.writeUInt32LE(flags, F.flags);
   return value;
 }
 
