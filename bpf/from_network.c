@@ -19,10 +19,24 @@ static __always_inline int network_to_host(struct __sk_buff *skb, struct packet 
 {
 	int failed = network_identity(p, node);
 
-	if (failed)
-		return failed;
-	p->dst_identity = IDENTITY_HOST;
-	return judge_host(skb, p, SG_INGRESS);
+	return failed ? failed : host_gets(skb, p);
+}
+
+/* An ICMP error about what a backend sent through a port of this node: to the backend, as it knows its packet. */
+static __always_inline int turn_error_to_backend(struct __sk_buff *skb, struct packet *p)
+{
+	struct sg_ct_entry *entry = ct_find(p, &p->inner, REVERSE, SG_CT_SERVICE);
+	struct sg_addr backend;
+	int failed;
+
+	if (!entry)
+		return 0;
+	backend = entry->nat;
+	failed = rewrite_quoted(skb, p, SOURCE, &backend, entry->nat_port);
+	if (!failed)
+		failed = rewrite(skb, p, DESTINATION, &backend, p->tuple.dport);
+	p->translated = !failed;
+	return failed;
 }
 
 /* A connection to a port of this node that stands for a service. */
@@ -44,7 +58,11 @@ static __noinline int to_node_port(struct __sk_buff *skb, struct packet *p)
 	p->via = v4(&node->addr);
 	if (local)
 		return to_local_endpoint(skb, p, local);
-	tunnel = in_cluster(node, &p->tuple.dst) ? tunnel_of(&p->tuple.dst) : 0;
+	if (is_this_node(node, &p->tuple.dst)) {
+		failed = host_gets(skb, p);
+		return failed ? drop(skb, p, failed) : TC_ACT_OK;
+	}
+	tunnel = tunnel_of(&p->tuple.dst);
 	if (!tunnel)
 		return drop(skb, p, FAIL(p, DROP_UNKNOWN_TARGET));
 	return encapsulate(skb, p, tunnel, IDENTITY_WORLD);
@@ -78,7 +96,7 @@ int from_network(struct __sk_buff *skb)
 			return TC_ACT_OK;
 		if (is_this_node(node, &p->tuple.src))
 			return drop(skb, p, FAIL(p, DROP_INVALID_SOURCE_IP));
-		failed = service_translate(skb, p);
+		failed = p->icmp_error ? turn_error_to_backend(skb, p) : service_translate(skb, p);
 		if (failed)
 			return refuse_network(skb, p, failed);
 		if (p->translated)

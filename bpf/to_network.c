@@ -3,20 +3,22 @@
  * the node's own connections to other nodes' ports. */
 #include "host_port.h"
 
-/* The proxy's answer to a client outside that came through a node's port. */
+/* The answer of the proxy for a pod, or of the node itself, to a client outside that came through a node's port. TC_ACT_OK = it
+ * is none. */
 static __noinline int client_answer(struct __sk_buff *skb, struct packet *p)
 {
 	struct sg_endpoint *server;
 	struct sg_ct_entry *entry;
 
-	if (!p)
-		return TC_ACT_SHOT;
-	server = local_endpoint(&p->tuple.src);
-	entry = server && !is_syn(p) ? ct_find(p, &p->tuple, REVERSE, SG_CT_INGRESS) : NULL;
+	if (!p || is_syn(p) || p->icmp_error)
+		return TC_ACT_OK;
+	entry = ct_find(p, &p->tuple, REVERSE, SG_CT_INGRESS);
 	if (!entry || !(entry->flags & SG_CT_FLAG_VIA))
 		return TC_ACT_OK;
+	server = local_endpoint(&p->tuple.src);
+	p->src_identity = server ? server->identity : IDENTITY_HOST;
 	p->via = v4(&entry->nat);
-	return leave_through_node(skb, p, server->identity);
+	return leave_through_node(skb, p, p->src_identity);
 }
 
 /* What was wrapped for another node is the most of what goes out here: told without a look at the rest. */
@@ -39,7 +41,9 @@ static __noinline int leave_host(struct __sk_buff *skb, struct packet *p)
 
 	if (!p)
 		return TC_ACT_SHOT;
-	answer = ask_node_port(skb, p);
+	answer = client_answer(skb, p);
+	if (answer == TC_ACT_OK)
+		answer = ask_node_port(skb, p);
 	if (answer != TC_ACT_OK || !guarded_host())
 		return answer;
 	failed = host_sends(skb, p);

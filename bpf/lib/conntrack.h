@@ -165,7 +165,7 @@ static __noinline int ct_commit(struct packet *p, struct sg_ct_entry *entry, __u
 		p->restore_port = entry->nat_port;
 		p->restores = 1;
 	}
-	if (entry && p->ct_status == SG_CT_REPLY && (entry->flags & SG_CT_FLAG_VIA))
+	if (entry && (p->ct_status == SG_CT_REPLY || p->ct_status == SG_CT_RELATED) && (entry->flags & SG_CT_FLAG_VIA))
 		p->via = v4(&entry->nat);
 	/* The proxy's own connection to the pod it guards is tracked in scope proxy: here it could meet its client's. */
 	if (p->icmp_error || (p->judged && p->ct_status != SG_CT_REPLY))

@@ -52,22 +52,32 @@ VERIFIED_ONCE int to_other_node(struct __sk_buff *skb, struct packet *p, __be32 
 	return bpf_redirect_neigh(node->network_ifindex, NULL, 0, 0);
 }
 
-/* Puts the frontend back on the answer of a connection that came to a port of this node, and sends it to its client. 0 = it
- * is no such answer; else what the program must return. */
+/* Puts the frontend back on the answer of a connection that came to a port of this node, or on an ICMP error about it, and sends
+ * it to its client. 0 = it is no such answer; else what the program must return. */
 VERIFIED_ONCE int node_port_answer(struct __sk_buff *skb, struct packet *p)
 {
 	struct sg_node *node = this_node();
 	struct sg_ct_entry *entry;
+	struct sg_addr frontend;
+	__be16 port;
+	int failed = 0;
 
-	if (!p || !node || p->icmp_error || is_syn(p))
+	if (!p || !node || is_syn(p))
 		return 0;
-	entry = ct_find(p, &p->tuple, REVERSE, SG_CT_EGRESS);
+	entry = p->icmp_error ? ct_find(p, &p->inner, FORWARD, SG_CT_EGRESS) : ct_find(p, &p->tuple, REVERSE, SG_CT_EGRESS);
 	if (!entry || !(entry->flags & SG_CT_FLAG_NAT))
 		return 0;
-	ct_touch(p, entry, 1);
+	frontend = entry->nat;
+	port = entry->nat_port;
+	if (p->icmp_error)
+		failed = rewrite_quoted(skb, p, DESTINATION, &frontend, port);
+	else
+		ct_touch(p, entry, 1);
 	p->original_source = p->tuple.src;
-	if (rewrite(skb, p, SOURCE, &entry->nat, entry->nat_port) < 0)
-		return drop(skb, p, FAIL(p, DROP_INVALID_PACKET));
+	if (!failed)
+		failed = rewrite(skb, p, SOURCE, &frontend, port);
+	if (failed)
+		return drop(skb, p, failed);
 	p->out_ifindex = node->network_ifindex;
 	trace(skb, p, SG_TRACE_TO_NETWORK, SG_EGRESS);
 	/* Not by the stack: it takes a packet from its own address for forged. */
@@ -121,7 +131,7 @@ VERIFIED_ONCE int to_host(struct __sk_buff *skb, struct packet *p, __u32 point)
 
 	if (!p)
 		return TC_ACT_SHOT;
-	failed = judge_host(skb, p, SG_INGRESS);
+	failed = host_gets(skb, p);
 	if (!failed)
 		failed = host_service_restore(skb, p);
 	if (failed)

@@ -29,6 +29,25 @@ VERIFIED_ONCE int judge_host(struct __sk_buff *skb, struct packet *p, __u32 dire
 	return failed;
 }
 
+/* What came to a node's port, this one's or another's, and is for the node's own stack. Without a firewall it is noted all the
+ * same: the answer must leave through p->via. */
+VERIFIED_ONCE int host_gets(struct __sk_buff *skb, struct packet *p)
+{
+	struct sg_ct_entry *entry;
+
+	if (!p)
+		return -DROP_INVALID_PACKET;
+	p->dst_identity = IDENTITY_HOST;
+	if (guarded_host())
+		return judge_host(skb, p, SG_INGRESS);
+	if (!p->via || p->icmp_error)
+		return 0;
+	entry = ct_find(p, &p->tuple, FORWARD, SG_CT_INGRESS);
+	if (entry && !is_syn(p))
+		return ct_touch(p, entry, 0);
+	return ct_create(p, SG_CT_INGRESS, NULL, 0);
+}
+
 /* A packet of the node's own stack, its service translated. Without a firewall only what must get its frontend back is noted. */
 static __always_inline int host_sends(struct __sk_buff *skb, struct packet *p)
 {

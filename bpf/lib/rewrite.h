@@ -87,9 +87,9 @@ VERIFIED_ONCE int rewrite(struct __sk_buff *skb, struct packet *p, int side, con
 	return 0;
 }
 
-/* The packet quoted in an ICMP error went to a frontend as its sender knows it: put the frontend back. In IPv4 address and
- * quoted IP checksum cancel out in the ICMP checksum; in IPv6 nothing does. */
-VERIFIED_ONCE int rewrite_quoted(struct __sk_buff *skb, struct packet *p, const struct sg_addr *ip, __be16 port)
+/* The same in the packet that an ICMP error quotes, so that whoever sent that one knows it again. In IPv4 address and quoted IP
+ * checksum cancel out in the ICMP checksum; in IPv6 nothing does. */
+VERIFIED_ONCE int rewrite_quoted(struct __sk_buff *skb, struct packet *p, int side, const struct sg_addr *ip, __be16 port)
 {
 	struct sg_addr old, new;
 	__be16 old_port;
@@ -98,18 +98,25 @@ VERIFIED_ONCE int rewrite_quoted(struct __sk_buff *skb, struct packet *p, const 
 	if (!p || !ip)
 		return -DROP_INVALID_PACKET;
 	new = *ip;
-	old = p->inner.dst;
-	old_port = p->inner.dport;
+	old = side == SOURCE ? p->inner.src : p->inner.dst;
+	old_port = side == SOURCE ? p->inner.sport : p->inner.dport;
 	check = p->l4 + offsetof(struct icmphdr, checksum);
 	quoted = p->inner_ip;
 	if (p->is_ipv6 && bpf_l4_csum_replace(skb, check, 0, address_change(&old, &new), 0) < 0)
 		return FAIL(p, DROP_INVALID_PACKET);
-	if (store_address(skb, p->is_ipv6, quoted, quoted + address_offset(p->is_ipv6, DESTINATION), &old, &new) < 0)
+	if (store_address(skb, p->is_ipv6, quoted, quoted + address_offset(p->is_ipv6, side), &old, &new) < 0)
 		return FAIL(p, DROP_INVALID_PACKET);
-	if (p->inner.protocol != IPPROTO_TCP && p->inner.protocol != IPPROTO_UDP)
-		return 0;
-	if (bpf_l4_csum_replace(skb, check, old_port, port, 2) < 0 ||
-	    bpf_skb_store_bytes(skb, p->inner_l4 + 2, &port, sizeof(port), 0) < 0)
-		return FAIL(p, DROP_INVALID_PACKET);
+	if (p->inner.protocol == IPPROTO_TCP || p->inner.protocol == IPPROTO_UDP) {
+		if (bpf_l4_csum_replace(skb, check, old_port, port, 2) < 0 ||
+		    bpf_skb_store_bytes(skb, p->inner_l4 + (side == SOURCE ? 0 : 2), &port, sizeof(port), 0) < 0)
+			return FAIL(p, DROP_INVALID_PACKET);
+	}
+	if (side == SOURCE) {
+		p->inner.src = new;
+		p->inner.sport = port;
+	} else {
+		p->inner.dst = new;
+		p->inner.dport = port;
+	}
 	return 0;
 }

@@ -60,6 +60,20 @@ static __always_inline int choose_backend(struct packet *p, const struct sg_serv
 	return 0;
 }
 
+/* An address of services, or a port that a node gives to them: an open connection may go through what is there no more. */
+static __always_inline bool may_have_been_service(const struct sg_node *node, const struct packet *p)
+{
+	__u16 port = bpf_ntohs(p->tuple.dport);
+
+	return in_services(node, &p->tuple.dst) || (port >= NODE_PORT_FIRST && port <= NODE_PORT_LAST);
+}
+
+/* TCP stays with its backend when the service goes, or its last backend does; the server ends it, or policy. */
+static __always_inline bool outlives_service(const struct packet *p, const struct sg_ct_entry *entry)
+{
+	return entry && p->tuple.protocol == IPPROTO_TCP && !is_syn(p);
+}
+
 /* 0 = nothing to do or done (p->translated), minus a drop reason otherwise. */
 VERIFIED_ONCE int service_translate(struct __sk_buff *skb, struct packet *p)
 {
@@ -76,12 +90,12 @@ VERIFIED_ONCE int service_translate(struct __sk_buff *skb, struct packet *p)
 	key.port = p->tuple.dport;
 	key.protocol = p->tuple.protocol;
 	service = bpf_map_lookup_elem(&sg_service, &key);
-	if (!service)
-		return in_services(node, &p->tuple.dst) ? FAIL(p, DROP_NO_BACKEND) : 0;
-	if (service->count == 0)
-		return FAIL(p, DROP_NO_BACKEND);
+	if (!service && !may_have_been_service(node, p))
+		return 0;
 	entry = ct_find(p, &p->tuple, FORWARD, SG_CT_SERVICE);
-	if (entry && keeps_backend(p, entry, service)) {
+	if ((!service || service->count == 0) && !outlives_service(p, entry))
+		return service || in_services(node, &p->tuple.dst) ? FAIL(p, DROP_NO_BACKEND) : 0;
+	if (entry && (!service || keeps_backend(p, entry, service))) {
 		to.addr = entry->nat;
 		to.port = entry->nat_port;
 		ct_touch(p, entry, 0);
@@ -90,6 +104,8 @@ VERIFIED_ONCE int service_translate(struct __sk_buff *skb, struct packet *p)
 		/* Nor is the other end's FIN: what the client has closed lives on only as long as it still answers. */
 		if (entry->flags & SG_CT_FLAG_FIN_FORWARD)
 			entry->expires_ns = p->now_ns + LIFETIME_SYN;
+	} else if (!service) {
+		return FAIL(p, DROP_NO_BACKEND); /* never: without a service there is an entry; the verifier does not know */
 	} else {
 		failed = choose_backend(p, service, &to);
 		if (!failed)
@@ -109,7 +125,7 @@ VERIFIED_ONCE int service_restore(struct __sk_buff *skb, struct packet *p)
 	if (!p || !p->restores)
 		return 0;
 	if (p->icmp_error)
-		return rewrite_quoted(skb, p, &p->restore, p->restore_port);
+		return rewrite_quoted(skb, p, DESTINATION, &p->restore, p->restore_port);
 	p->original_source = p->tuple.src;
 	return rewrite(skb, p, SOURCE, &p->restore, p->restore_port);
 }
@@ -119,12 +135,12 @@ VERIFIED_ONCE int host_service_restore(struct __sk_buff *skb, struct packet *p)
 {
 	struct sg_ct_entry *entry;
 
-	if (!p || p->icmp_error || is_syn(p))
+	if (!p || is_syn(p))
 		return 0;
-	entry = ct_find(p, &p->tuple, REVERSE, SG_CT_EGRESS);
+	entry = p->icmp_error ? ct_find(p, &p->inner, FORWARD, SG_CT_EGRESS) : ct_find(p, &p->tuple, REVERSE, SG_CT_EGRESS);
 	if (!entry)
 		return 0;
-	p->ct_status = SG_CT_REPLY;
+	p->ct_status = p->icmp_error ? SG_CT_RELATED : SG_CT_REPLY;
 	ct_commit(p, entry, SG_CT_EGRESS);
 	return service_restore(skb, p);
 }

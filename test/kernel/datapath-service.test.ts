@@ -138,6 +138,23 @@ describe("a service", () => {
   });
 });
 
+describe("an open connection", () => {
+  it("lives on when its service loses its backends, and when it goes", async () => {
+    await setServices(ends(c));
+    const open = () => a.spawn(`curl -s -m 4 --limit-rate 2M -o /dev/null -w '%{size_download}' http://${VIP}/bulk`);
+    const size = (child: ReturnType<typeof open>) =>
+      new Promise<string>((resolve) => child.stdout?.on("data", (part: Buffer) => resolve(String(part))));
+    const before = open();
+    const sizes = size(before);
+    await sleep(300);
+    await setServices([]);
+    expect(curl(a, `http://${VIP}/`).status).toBe(REFUSED);
+    await sleep(300);
+    for (const node of lab.nodes) await node.call("setServices", []);
+    expect(await sizes).toBe(String(4 << 20));
+  });
+});
+
 describe("session affinity", () => {
   const seen = (pod: Pod, count = 12) =>
     new Set(Array.from({ length: count }, () => curl(pod, `http://${VIP}/`).stdout.split(" ")[0]));
@@ -185,6 +202,47 @@ describe("a node's port", () => {
     await setServices(ends(c));
     expect(world(`${probe} udp ${here()} ${NODE_PORT} 3`)).toBe(`3 ${here()}`);
     expect(world(`curl -s -m 5 http://${here()}:${NODE_PORT}/bulk | wc -c`)).toBe(String(4 << 20));
+  });
+
+  it("leads to servers of nodes as well, this one or another, whose answers go back the same way", async () => {
+    for (const node of lab.nodes)
+      serveHttp(
+        { ...a, id: 7, spawn: (command) => a.spawn(`nsenter --net=/run/netns/${node.netns} ${command}`) },
+        6444,
+      );
+    await sleep(300);
+    for (const server of [here(), there()]) {
+      await setServices([{ address: server, port: 6444 }]);
+      expect([get(here()), get(there())]).toEqual([`7 ${CLIENT}`, `7 ${CLIENT}`]);
+    }
+  });
+
+  it("is told of errors on either side: nobody at the backend's port, and a path that takes less", async () => {
+    await setServices([{ address: c.address, port: 9999 }]);
+    for (const address of [here(), there()])
+      expect(world(`${probe} udp ${address} ${NODE_PORT} 3`)).toBe("error ECONNREFUSED");
+    await setServices(ends(c));
+    // a client behind a router whose next link is narrow
+    const narrow = "198.51.100.7";
+    inNetns(lab.fabric, `ip link add narrow type veth peer name far && ip link set narrow up mtu 1300`);
+    inNetns(
+      lab.fabric,
+      `ip netns add ${lab.fabric}-far && ip link set far netns ${lab.fabric}-far && ip addr add 198.51.100.1/24 dev narrow && sysctl -qw net.ipv4.ip_forward=1`,
+    );
+    inNetns(
+      `${lab.fabric}-far`,
+      `ip addr add ${narrow}/24 dev far && ip link set far up mtu 1300 && ip route add default via 198.51.100.1`,
+    );
+    try {
+      for (const address of [here(), there()]) {
+        const bulk = `curl -s -m 5 http://${address}:${NODE_PORT}/bulk | wc -c`;
+        // the client says that it takes 1460 bytes, so that only the router's word can make the server send less
+        inNetns(`${lab.fabric}-far`, "ip link set far mtu 1500");
+        expect(inNetns(`${lab.fabric}-far`, bulk).stdout.trim()).toBe(String(4 << 20));
+      }
+    } finally {
+      inNetns(lab.fabric, `ip netns del ${lab.fabric}-far`);
+    }
   });
 
   it("is judged at the backend, by the client's identity and the backend's port", async () => {
