@@ -47,7 +47,7 @@ export function up(paths: LabPaths, { ipFamily: wanted, report = () => {} }: UpO
     const ipFamily = chooseIpFamily(paths, wanted);
     const found = look(paths);
     if (found !== "running") {
-      if (networkIsWhole(paths)) startSupervisor(paths);
+      if (groundIsWhole(paths)) startSupervisor(paths);
       else await startFresh(paths, ipFamily);
     }
     await waitUntilReady(paths, report);
@@ -87,13 +87,15 @@ export function down(paths: LabPaths): Promise<boolean> {
   });
 }
 
-function networkIsWhole(paths: LabPaths): boolean {
-  return labNamespaces(paths).length === NODES.length + 1 && isMounted(paths.bpf) && readPorts(paths) !== undefined;
+/** True when everything that the processes stand on is there: an `up` that was killed may have left a part of it. */
+function groundIsWhole(paths: LabPaths): boolean {
+  const isWritten = existsSync(paths.kubeletConfiguration) && readPorts(paths) !== undefined;
+  return isWritten && labNamespaces(paths).length === NODES.length + 1 && isMounted(paths.bpf);
 }
 
 function look(paths: LabPaths): UpResult["found"] {
   const supervised = isAlive(readRecord(paths, "supervisor"));
-  if (supervised && networkIsWhole(paths)) return "running";
+  if (supervised && groundIsWhole(paths)) return "running";
   return supervised || existsSync(paths.run) ? "damaged" : "nothing";
 }
 
@@ -110,8 +112,8 @@ async function startFresh(paths: LabPaths, ipFamily: IpFamily): Promise<void> {
   makeMountPoints();
   for (const node of NODES) mkdirSync(join(nodeRun(paths, node.name), "envoy/sockets"), { recursive: true });
   const [ports] = await Promise.all([choosePorts(paths), createNetwork(paths, ipFamily), mountBpffs(paths.bpf)]);
-  await writeConfiguration(paths, ports, ipFamily);
   writePrograms(paths, ports.relay);
+  writeConfiguration(paths, ports, ipFamily);
   startSupervisor(paths);
 }
 
