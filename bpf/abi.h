@@ -5,7 +5,7 @@
  * Addresses are always 16 bytes; IPv4 a.b.c.d is ::ffff:a.b.c.d. No struct has implicit padding. */
 #pragma once
 
-#define SG_ABI_VERSION 2
+#define SG_ABI_VERSION 3
 #define SG_CAPTURE_LEN 160 /* bytes of the packet, from its Ethernet header, that follow an event */
 
 struct sg_addr {
@@ -90,19 +90,20 @@ struct sg_event {
 /* ---- maps (pinned; names are sg_<name>) ---- */
 
 /* sg_endpoint_by_ifindex: hash, __u32 ifindex of the veth's host side -> struct sg_endpoint
- * sg_endpoint_by_addr: hash, struct sg_addr -> struct sg_endpoint */
+ * sg_endpoint_by_addr: hash, struct sg_addr -> struct sg_endpoint; an entry for each of its addresses */
 struct sg_endpoint {
-	struct sg_addr addr;         /* 0 */
-	__u8 mac[6];                 /* 16 the pod's */
-	__u8 host_mac[6];            /* 22 the host side's */
-	__u32 ifindex;               /* 28 host side of the veth; 0 = the node's own address (host endpoint) */
-	__u32 identity;              /* 32 */
-	__u32 revision;              /* 36 policy revision in force */
-	__u32 ingress_default_cookie; /* 40 cookie reported when nothing matched */
-	__u32 egress_default_cookie; /* 44 */
-	__u16 id;                    /* 48 endpoint id on this node */
-	__u16 flags;                 /* 50 SG_ENDPOINT_HOST */
-	__u32 peer_ifindex;          /* 52 ifindex inside the pod, 0 = unknown */
+	struct sg_addr addr;         /* 0 IPv4 */
+	struct sg_addr addr6;        /* 16 IPv6, zero = none */
+	__u8 mac[6];                 /* 32 the pod's */
+	__u8 host_mac[6];            /* 38 the host side's */
+	__u32 ifindex;               /* 44 host side of the veth; 0 = the node's own address (host endpoint) */
+	__u32 identity;              /* 48 */
+	__u32 revision;              /* 52 policy revision in force */
+	__u32 ingress_default_cookie; /* 56 cookie reported when nothing matched */
+	__u32 egress_default_cookie; /* 60 */
+	__u16 id;                    /* 64 endpoint id on this node */
+	__u16 flags;                 /* 66 SG_ENDPOINT_HOST */
+	__u32 peer_ifindex;          /* 68 ifindex inside the pod, 0 = unknown */
 };
 #define SG_ENDPOINT_HOST 1 /* the node itself, in sg_host */
 #define SG_ENDPOINT_INGRESS_ENFORCED 2 /* allowed new connections give a verdict event */
@@ -119,9 +120,11 @@ struct sg_ipcache_key {
 };
 struct sg_remote {
 	__u32 identity;
-	__be32 tunnel;   /* IPv4 of the node behind which the address is, 0 = this node or outside the cluster */
-	__u32 flags;
+	__be32 tunnel;   /* IPv4 of the node behind which the address is, whatever its family; 0 = this node or outside the cluster */
+	__u32 flags;     /* SG_REMOTE_IPV6 */
 };
+/* Of an IPv6 prefix. One as wide as ::/0 contains ::ffff:0:0/96 and says nothing about IPv4. */
+#define SG_REMOTE_IPV6 1
 
 /* sg_policy: hash of maps, __u32 endpoint id -> LPM trie of struct sg_policy_key -> struct sg_policy_entry.
  * No inner map = drop everything. A policy change builds a new inner map and swaps it: atomic. */
@@ -203,23 +206,31 @@ struct sg_affinity {
 	__u64 used_ns; /* CLOCK_MONOTONIC */
 };
 
-/* sg_node: array, key 0 -> struct sg_node */
-struct sg_node {
-	struct sg_addr addr;        /* 0  the node's InternalIP */
-	struct sg_addr router;      /* 16 the address of cilium_host */
-	__u32 overlay_ifindex;      /* 32 cilium_vxlan */
-	__u32 network_ifindex;      /* 36 eth0 */
-	__u32 host_ifindex;         /* 40 cilium_host */
-	__u32 apiserver_identity;   /* 44 reserved for kube-apiserver: 7, or 1 where it runs on this node */
-	__be32 pod_cidr;            /* 48 this node's pod range */
-	__be32 pod_cidr_mask;       /* 52 */
-	__be32 cluster_cidr;        /* 56 all pods */
-	__be32 cluster_cidr_mask;   /* 60 */
-	__be32 service_cidr;        /* 64 all ClusterIPs: an address there without a frontend is dropped */
-	__be32 service_cidr_mask;   /* 68 */
-	__u32 aggregation;          /* 72 0 = an event for every packet, 3 = Cilium's "medium" */
-	__u32 reserved;             /* 76 */
+/* A prefix: addr is zero where mask is. */
+struct sg_range {
+	struct sg_addr addr;
+	struct sg_addr mask;
 };
+
+/* sg_node: array, key 0 -> struct sg_node. What ends in 6 is zero without SG_NODE_IPV6. */
+struct sg_node {
+	struct sg_addr addr;        /* 0   the node's InternalIP */
+	struct sg_addr addr6;       /* 16 */
+	struct sg_addr router;      /* 32  the address of cilium_host */
+	struct sg_addr router6;     /* 48 */
+	struct sg_range cluster;    /* 64  all pods */
+	struct sg_range cluster6;   /* 96 */
+	struct sg_range services;   /* 128 all ClusterIPs: an address there without a frontend is dropped */
+	struct sg_range services6;  /* 160 */
+	__u32 overlay_ifindex;      /* 192 cilium_vxlan */
+	__u32 network_ifindex;      /* 196 eth0 */
+	__u32 host_ifindex;         /* 200 cilium_host */
+	__u32 apiserver_identity;   /* 204 reserved for kube-apiserver: 7, or 1 where it runs on this node */
+	__u32 aggregation;          /* 208 0 = an event for every packet, 3 = Cilium's "medium" */
+	__u32 flags;                /* 212 SG_NODE_* */
+};
+#define SG_NODE_IPV6 1 /* a cluster of both families: each has a world of its own; without it IPv6 is dropped */
+#define SG_NODE_NATIVE 2 /* pods of other nodes are reached by the fabric's routes; the overlay carries what came to node ports */
 
 /* sg_proxy_origin: LRU hash, the redirected connection as its client sent it -> what was judged.
  * Written by the redirecting program, read by the proxy when it accepts. */
@@ -291,4 +302,5 @@ struct sg_ct_entry {
 #define SG_MARK_TO_PROXY 0x200     /* packet goes to the local proxy's socket */
 #define SG_MARK_FROM_PROXY_INGRESS 0xA00 /* proxy to the pod it guards: judged already */
 #define SG_MARK_FROM_PROXY_EGRESS 0xB00  /* proxy to the outside for its pod: judged already at egress */
+#define SG_MARK_MADE_HERE 0xC00 /* the datapath itself answers: not judged */
 #define SG_MARK_MASK 0xF00

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tc ingress on the host side of a pod's veth: everything that a pod sends. */
-#include "arp.h"
 #include "hairpin.h"
+#include "neighbour.h"
 #include "refuse.h"
 
 static __always_inline int check_sender(struct __sk_buff *skb, struct packet *p, const struct sg_endpoint *endpoint)
@@ -11,7 +11,7 @@ static __always_inline int check_sender(struct __sk_buff *skb, struct packet *p,
 	if (bpf_skb_load_bytes(skb, ETH_ALEN, mac, sizeof(mac)) < 0)
 		return FAIL(p, DROP_INVALID_PACKET);
 	if (__builtin_memcmp(mac, endpoint->mac, 4) || __builtin_memcmp(mac + 4, endpoint->mac + 4, 2) ||
-	    v4(&p->tuple.src) != endpoint->addr.words[3])
+	    !same_addr(&p->tuple.src, own_address(p, endpoint)))
 		return FAIL(p, DROP_INVALID_SOURCE_IP);
 	/* A pod that could speak VXLAN to the nodes could claim any identity. */
 	if (p->tuple.protocol == IPPROTO_UDP && p->tuple.dport == bpf_htons(VXLAN_PORT))
@@ -19,14 +19,14 @@ static __always_inline int check_sender(struct __sk_buff *skb, struct packet *p,
 	return 0;
 }
 
-/* Neighbour and multicast discovery that every kernel sends by itself: counted, but nobody wants to see them. */
+/* In a cluster without IPv6: what every kernel sends by itself is counted, but nobody wants to see it. */
 static __always_inline bool is_ipv6_noise(struct __sk_buff *skb)
 {
 	__u8 next_header;
 
 	if (skb->protocol != bpf_htons(ETH_P_IPV6) || bpf_skb_load_bytes(skb, ETH_HLEN + 6, &next_header, 1) < 0)
 		return false;
-	return next_header == IPV6_ICMP || next_header == IPV6_HOP_OPTIONS;
+	return next_header == IPPROTO_ICMPV6 || next_header == IPV6_HOP_OPTIONS;
 }
 
 static __always_inline int leave(struct __sk_buff *skb, struct packet *p, struct sg_node *node, struct sg_endpoint *local,
@@ -42,7 +42,7 @@ static __always_inline int leave(struct __sk_buff *skb, struct packet *p, struct
 		return to_host(skb, p, SG_TRACE_TO_STACK);
 	tunnel = tunnel_of(&p->tuple.dst);
 	if (tunnel)
-		return encapsulate(skb, p, tunnel, identity);
+		return to_other_node(skb, p, tunnel, identity);
 	/* A pod's address that nobody owns must not reach the stack, which would route it as if the host had sent it. */
 	if (in_cluster(node, &p->tuple.dst))
 		return drop(skb, p, FAIL(p, DROP_UNKNOWN_TARGET));
@@ -78,11 +78,12 @@ SEC("tc")
 int from_endpoint(struct __sk_buff *skb)
 {
 	struct packet *p = new_packet();
+	struct sg_node *node = this_node();
 	__u32 ifindex = skb->ifindex;
 	struct sg_endpoint *endpoint = bpf_map_lookup_elem(&sg_endpoint_by_ifindex, &ifindex);
 	int failed;
 
-	if (!p)
+	if (!p || !node)
 		return TC_ACT_SHOT;
 	p->ct_status = SG_CT_UNKNOWN;
 	skb->mark = 0;
@@ -92,27 +93,27 @@ int from_endpoint(struct __sk_buff *skb)
 	p->src_endpoint = endpoint->id;
 	if (skb->protocol == bpf_htons(ETH_P_ARP))
 		return arp_answer(skb, endpoint);
-	if (is_ipv6_noise(skb)) {
+	if (!is_spoken(skb, node) && is_ipv6_noise(skb)) {
 		count(DROP_UNSUPPORTED_L3, SG_EGRESS, skb->len);
 		return TC_ACT_SHOT;
 	}
-	if (skb->protocol != bpf_htons(ETH_P_IP) || skb->vlan_present)
+	if (!is_spoken(skb, node) || skb->vlan_present)
 		return drop(skb, p, FAIL(p, DROP_UNSUPPORTED_L3));
-	failed = parse_ipv4(skb, p);
+	failed = parse(skb, p);
+	if (is_discovery(p))
+		return discovery_answer(skb, p, endpoint);
 	if (!failed)
 		failed = check_sender(skb, p, endpoint);
 	if (failed)
 		return drop(skb, p, failed);
-	if (v4(&p->tuple.dst) == HAIRPIN_ADDRESS)
+	if (is_hairpin_address(&p->tuple.dst))
 		return hairpin_back(skb, p, endpoint);
 	if (answers_proxy(p))
 		return answer_to_proxy(skb, p);
 	failed = service_translate(skb, p);
-	if (failed) {
-		drop(skb, p, failed);
-		return failed == -DROP_NO_BACKEND ? refuse(skb, p, endpoint) : TC_ACT_SHOT;
-	}
-	if (v4(&p->tuple.dst) == endpoint->addr.words[3])
+	if (failed)
+		return refuse_endpoint(skb, p, endpoint, failed);
+	if (same_addr(&p->tuple.dst, own_address(p, endpoint)))
 		return p->translated ? hairpin_out(skb, p, endpoint) : drop(skb, p, FAIL(p, DROP_INVALID_PACKET));
 	return send(skb, p, endpoint);
 }

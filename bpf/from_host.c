@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tc egress on cilium_host: what the node's own stack sends to pods and services, the proxy's packets included. */
-#include "deliver.h"
+#include "refuse.h"
 
 /* Only the host itself and, with its mark, the proxy may send here; forwarded strangers may not. */
 static __always_inline int host_identity(struct packet *p, struct sg_node *node, __u32 mark)
@@ -29,7 +29,7 @@ static __always_inline int host_leave(struct __sk_buff *skb, struct packet *p, s
 	tunnel = tunnel_of(&p->tuple.dst);
 	if (!tunnel)
 		return drop(skb, p, FAIL(p, DROP_UNKNOWN_TARGET));
-	return encapsulate(skb, p, tunnel, p->src_identity);
+	return to_other_node(skb, p, tunnel, p->src_identity);
 }
 
 SEC("tc")
@@ -40,9 +40,11 @@ int from_host(struct __sk_buff *skb)
 	__u32 mark = skb->mark & SG_MARK_MASK;
 	int failed;
 
-	if (!p || !node || skb->protocol != bpf_htons(ETH_P_IP))
+	if (!p || !node || !is_spoken(skb, node))
 		return TC_ACT_SHOT;
-	failed = parse_ipv4(skb, p);
+	failed = parse(skb, p);
+	if (is_discovery(p))
+		return TC_ACT_SHOT; /* the kernel on its own: nobody is there to hear it */
 	if (!failed)
 		failed = host_identity(p, node, mark);
 	if (failed)
@@ -55,8 +57,9 @@ int from_host(struct __sk_buff *skb)
 		if (answers_proxy(p))
 			return turn_to_proxy(skb, node, 0);
 		failed = service_translate(skb, p);
-		if (!failed)
-			failed = host_sends(skb, p);
+		if (failed)
+			return refuse_host(skb, p, node, failed);
+		failed = host_sends(skb, p);
 	}
 	if (failed)
 		return drop(skb, p, failed);

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tc ingress on the fabric's interface: answers of the world to pods, and the world that comes to pods. */
-#include "deliver.h"
+#include "refuse.h"
 
-/* Pods of other nodes come through the overlay only, so a pod's address here is forged; and so is this node's own. */
+/* This node's own addresses are forged here, and so are those of other nodes' pods where they come through the overlay. */
 static __always_inline int network_identity(struct packet *p, const struct sg_node *this)
 {
 	struct sg_remote *remote = ipcache(&p->tuple.src);
 
-	p->src_identity = remote ? remote->identity : IDENTITY_WORLD;
-	if (local_endpoint(&p->tuple.src) || is_this_node(this, &p->tuple.src) || (remote && remote->tunnel && !is_node_identity(remote->identity)))
+	p->src_identity = remote ? remote->identity : world_of(this, &p->tuple.src);
+	if (local_endpoint(&p->tuple.src) || is_this_node(this, &p->tuple.src) ||
+	    (!(this->flags & SG_NODE_NATIVE) && remote && remote->tunnel && !is_node_identity(remote->identity)))
 		return FAIL(p, DROP_INVALID_SOURCE_IP);
 	return 0;
 }
@@ -59,10 +60,16 @@ int from_network(struct __sk_buff *skb)
 
 	if (!p || !node)
 		return TC_ACT_SHOT;
-	if (skb->protocol != bpf_htons(ETH_P_IP))
+	if (!is_spoken(skb, node))
 		return skb->protocol == bpf_htons(ETH_P_ARP) ? TC_ACT_OK : TC_ACT_SHOT;
 	skb->mark = 0;
-	failed = parse_ipv4(skb, p);
+	failed = parse(skb, p);
+	if (p->is_ipv6 && is_discovery(p))
+		return is_link_scope(&p->tuple.dst) || is_this_node(node, &p->tuple.dst) ? TC_ACT_OK : TC_ACT_SHOT;
+	if (p->is_ipv6 && failed)
+		return drop(skb, p, failed); /* no address of it can be believed */
+	if (p->is_ipv6 && (is_link_scope(&p->tuple.src) || is_link_scope(&p->tuple.dst)))
+		return TC_ACT_SHOT;
 	if (is_this_node(node, &p->tuple.dst)) {
 		/* The host's own traffic is not judged; only its services' answers change. */
 		if (p->tuple.protocol == IPPROTO_UDP && p->tuple.dport == bpf_htons(VXLAN_PORT))
@@ -73,7 +80,7 @@ int from_network(struct __sk_buff *skb)
 			return drop(skb, p, FAIL(p, DROP_INVALID_SOURCE_IP));
 		failed = service_translate(skb, p);
 		if (failed)
-			return drop(skb, p, failed);
+			return refuse_network(skb, p, failed);
 		if (p->translated)
 			return to_node_port(skb, p);
 		failed = guarded_host() ? network_to_host(skb, p, node) : 0;

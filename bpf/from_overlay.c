@@ -18,7 +18,7 @@ static __always_inline int through_node_port(struct packet *p, __be32 bringer)
 		return FAIL(p, DROP_UNKNOWN_SENDER);
 	p->via = bringer;
 	/* The number of a prefix means something on one node only, so it is looked up again here. */
-	p->src_identity = client ? client->identity : IDENTITY_WORLD;
+	p->src_identity = client ? client->identity : world_of(node, &p->tuple.src);
 	return 0;
 }
 
@@ -50,11 +50,10 @@ int from_overlay(struct __sk_buff *skb)
 	struct sg_endpoint *local;
 	int failed, answered;
 
-	if (!p || !node || skb->protocol != bpf_htons(ETH_P_IP))
+	if (!p || !node || !is_spoken(skb, node))
 		return TC_ACT_SHOT;
-	p->ct_status = SG_CT_UNKNOWN;
 	skb->mark = 0;
-	failed = parse_ipv4(skb, p);
+	failed = parse(skb, p);
 	if (!failed)
 		failed = overlay_identity(skb, p);
 	if (failed)

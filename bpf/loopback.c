@@ -10,7 +10,7 @@ int loopback(struct __sk_buff *skb)
 	struct sg_node *node = this_node();
 	__u32 mark = skb->mark & SG_MARK_MASK;
 
-	if (!p || !node || skb->protocol != bpf_htons(ETH_P_IP) || parse_ipv4(skb, p))
+	if (!p || !node || !is_spoken(skb, node) || parse(skb, p))
 		return TC_ACT_OK;
 	if (is_proxy_mark(mark))
 		return track_proxy(p, mark) < 0 ? TC_ACT_SHOT : TC_ACT_OK;

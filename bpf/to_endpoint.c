@@ -49,15 +49,16 @@ int to_endpoint(struct __sk_buff *skb)
 
 	if (skb->protocol == bpf_htons(ETH_P_ARP))
 		return TC_ACT_OK; /* our answers; the pod learns nothing else by it */
-	if (!p || !node || !endpoint || skb->protocol != bpf_htons(ETH_P_IP))
+	if (!p || !node || !endpoint || !is_spoken(skb, node))
 		return TC_ACT_SHOT;
-	p->ct_status = SG_CT_UNKNOWN;
-	failed = parse_ipv4(skb, p);
+	failed = parse(skb, p);
+	if (is_discovery(p))
+		return TC_ACT_SHOT; /* the node's kernel on its own: its pods need no neighbours */
 	p->dst_identity = endpoint->identity;
 	p->dst_endpoint = endpoint->id;
 	if (!failed)
 		failed = stack_identity(p, node, skb->mark & SG_MARK_MASK);
-	if (!failed && v4(&p->tuple.dst) != endpoint->addr.words[3])
+	if (!failed && !same_addr(&p->tuple.dst, own_address(p, endpoint)))
 		failed = FAIL(p, DROP_UNKNOWN_TARGET);
 	if (failed)
 		return drop(skb, p, failed);

@@ -25,7 +25,8 @@ static __always_inline bool is_overlay(struct __sk_buff *skb)
 	__u8 protocol;
 	__be16 port;
 
-	return !bpf_skb_load_bytes(skb, ETH_HLEN + offsetof(struct iphdr, protocol), &protocol, sizeof(protocol)) &&
+	return skb->protocol == bpf_htons(ETH_P_IP) &&
+	       !bpf_skb_load_bytes(skb, ETH_HLEN + offsetof(struct iphdr, protocol), &protocol, sizeof(protocol)) &&
 	       protocol == IPPROTO_UDP &&
 	       !bpf_skb_load_bytes(skb, ETH_HLEN + sizeof(struct iphdr) + offsetof(struct udphdr, dest), &port, sizeof(port)) &&
 	       port == bpf_htons(VXLAN_PORT);
@@ -52,15 +53,15 @@ int to_network(struct __sk_buff *skb)
 	struct sg_node *node = this_node();
 	struct packet *p;
 
-	if (!node || skb->protocol != bpf_htons(ETH_P_IP) || (!is_proxy_mark(mark) && is_overlay(skb)))
+	if (!node || mark == SG_MARK_MADE_HERE || !is_spoken(skb, node) || (!is_proxy_mark(mark) && is_overlay(skb)))
 		return TC_ACT_OK;
 	p = new_packet();
 	if (!is_proxy_mark(mark)) {
-		if (!p || parse_ipv4(skb, p) || !is_this_node(node, &p->tuple.src))
+		if (!p || parse(skb, p) || is_discovery(p) || !is_this_node(node, &p->tuple.src))
 			return TC_ACT_OK;
 		return leave_host(skb, p);
 	}
-	if (!p || parse_ipv4(skb, p) || track_proxy(p, mark) < 0)
+	if (!p || parse(skb, p) || track_proxy(p, mark) < 0)
 		return TC_ACT_SHOT;
 	return mark == SG_MARK_FROM_PROXY_INGRESS ? client_answer(skb, p) : TC_ACT_OK;
 }

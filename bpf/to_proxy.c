@@ -7,16 +7,17 @@ SEC("tc")
 int to_proxy(struct __sk_buff *skb)
 {
 	struct packet *p = new_packet();
+	struct sg_node *node = this_node();
 	__u32 mark = skb->mark;
 	struct sg_endpoint *local, *from;
 	int failed;
 
-	if (!p || skb->protocol != bpf_htons(ETH_P_IP))
+	if (!p || !node || !is_spoken(skb, node))
 		return TC_ACT_SHOT;
 	bpf_skb_change_type(skb, 0 /* PACKET_HOST */);
 	if ((mark & SG_MARK_MASK) != SG_MARK_TO_PROXY)
 		return TC_ACT_OK;
-	failed = parse_ipv4(skb, p);
+	failed = parse(skb, p);
 	if (failed)
 		return drop(skb, p, failed);
 	from = local_endpoint(&p->tuple.src);

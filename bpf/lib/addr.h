@@ -13,14 +13,25 @@ static __always_inline struct sg_endpoint *local_endpoint(const struct sg_addr *
 
 static __always_inline bool is_this_node(const struct sg_node *node, const struct sg_addr *addr)
 {
-	return v4(addr) == v4(&node->addr) || v4(addr) == v4(&node->router);
+	if (is_v4(addr))
+		return v4(addr) == v4(&node->addr) || v4(addr) == v4(&node->router);
+	return (node->flags & SG_NODE_IPV6) && (same_addr(addr, &node->addr6) || same_addr(addr, &node->router6));
+}
+
+/* Whoever is outside the cluster and known by no prefix. */
+static __always_inline __u32 world_of(const struct sg_node *node, const struct sg_addr *addr)
+{
+	if (!(node->flags & SG_NODE_IPV6))
+		return IDENTITY_WORLD;
+	return is_v4(addr) ? IDENTITY_WORLD_IPV4 : IDENTITY_WORLD_IPV6;
 }
 
 static __always_inline struct sg_remote *ipcache(const struct sg_addr *addr)
 {
 	struct sg_ipcache_key key = { .prefixlen = 128, .addr = *addr };
+	struct sg_remote *remote = bpf_map_lookup_elem(&sg_ipcache, &key);
 
-	return bpf_map_lookup_elem(&sg_ipcache, &key);
+	return remote && (remote->flags & SG_REMOTE_IPV6) && is_v4(addr) ? NULL : remote;
 }
 
 static __always_inline bool is_node_identity(__u32 identity)
@@ -36,7 +47,7 @@ static __always_inline __u32 identity_of(const struct sg_node *node, const struc
 	if (is_this_node(node, addr))
 		return IDENTITY_HOST;
 	remote = ipcache(addr);
-	return remote ? remote->identity : IDENTITY_WORLD;
+	return remote ? remote->identity : world_of(node, addr);
 }
 
 /* The node behind which an address is; another node's own address is behind itself. 0 = outside the cluster. */
@@ -46,17 +57,33 @@ static __always_inline __be32 tunnel_of(const struct sg_addr *addr)
 
 	if (!remote)
 		return 0;
-	if (!remote->tunnel && is_node_identity(remote->identity))
+	if (!remote->tunnel && is_v4(addr) && is_node_identity(remote->identity))
 		return v4(addr);
 	return remote->tunnel;
 }
 
+static __always_inline bool in_range(const struct sg_range *range, const struct sg_addr *addr)
+{
+	__u32 differs = 0;
+	int word;
+
+	for (word = 0; word < 4; word++)
+		differs |= (addr->words[word] & range->mask.words[word]) ^ range->addr.words[word];
+	return differs == 0;
+}
+
 static __always_inline bool in_cluster(const struct sg_node *node, const struct sg_addr *addr)
 {
-	return (v4(addr) & node->cluster_cidr_mask) == node->cluster_cidr;
+	return in_range(is_v4(addr) ? &node->cluster : &node->cluster6, addr);
 }
 
 static __always_inline bool in_services(const struct sg_node *node, const struct sg_addr *addr)
 {
-	return (v4(addr) & node->service_cidr_mask) == node->service_cidr;
+	return in_range(is_v4(addr) ? &node->services : &node->services6, addr);
+}
+
+/* The address that the endpoint has in the packet's family. */
+static __always_inline const struct sg_addr *own_address(const struct packet *p, const struct sg_endpoint *endpoint)
+{
+	return p->is_ipv6 ? &endpoint->addr6 : &endpoint->addr;
 }

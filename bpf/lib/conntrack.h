@@ -93,9 +93,9 @@ static __always_inline struct sg_ct_entry *ct_related(struct packet *p, __u8 sco
 	struct sg_ct_entry *entry;
 	__u8 other = scope == SG_CT_EGRESS ? SG_CT_INGRESS : SG_CT_EGRESS;
 
-	if (v4(&p->inner.src) != v4(&p->tuple.dst))
+	if (!same_addr(&p->inner.src, &p->tuple.dst))
 		return NULL;
-	if (scope == SG_CT_EGRESS && v4(&p->inner.dst) != v4(&p->tuple.src))
+	if (scope == SG_CT_EGRESS && !same_addr(&p->inner.dst, &p->tuple.src))
 		return NULL;
 	entry = ct_find(p, &p->inner, FORWARD, other);
 	return entry ? entry : ct_find(p, &p->inner, REVERSE, scope);

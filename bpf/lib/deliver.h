@@ -38,6 +38,20 @@ VERIFIED_ONCE int encapsulate(struct __sk_buff *skb, struct packet *p, __be32 tu
 	return bpf_redirect(node->overlay_ifindex, 0);
 }
 
+/* To a pod of the node behind `tunnel`, or to that node itself. */
+VERIFIED_ONCE int to_other_node(struct __sk_buff *skb, struct packet *p, __be32 tunnel, __u32 identity)
+{
+	struct sg_node *node = this_node();
+
+	if (!p || !node)
+		return TC_ACT_SHOT;
+	if (!(node->flags & SG_NODE_NATIVE))
+		return encapsulate(skb, p, tunnel, identity);
+	p->out_ifindex = node->network_ifindex;
+	trace(skb, p, SG_TRACE_TO_NETWORK, SG_EGRESS);
+	return bpf_redirect_neigh(node->network_ifindex, NULL, 0, 0);
+}
+
 /* Puts the frontend back on the answer of a connection that came to a port of this node, and sends it to its client. 0 = it
  * is no such answer; else what the program must return. */
 VERIFIED_ONCE int node_port_answer(struct __sk_buff *skb, struct packet *p)
@@ -52,7 +66,7 @@ VERIFIED_ONCE int node_port_answer(struct __sk_buff *skb, struct packet *p)
 		return 0;
 	ct_touch(p, entry, 1);
 	p->original_source = p->tuple.src;
-	if (rewrite(skb, p, SOURCE, v4(&entry->nat), entry->nat_port) < 0)
+	if (rewrite(skb, p, SOURCE, &entry->nat, entry->nat_port) < 0)
 		return drop(skb, p, FAIL(p, DROP_INVALID_PACKET));
 	p->out_ifindex = node->network_ifindex;
 	trace(skb, p, SG_TRACE_TO_NETWORK, SG_EGRESS);

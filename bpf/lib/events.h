@@ -46,7 +46,8 @@ VERIFIED_ONCE int emit(struct __sk_buff *skb, struct packet *p, __u32 what, __u3
 	r->header.subtype = what >> 8;
 	r->header.direction = what;
 	r->header.flags = (p->ct_status != SG_CT_UNKNOWN ? SG_FLAG_REPLY_KNOWN : 0) |
-			  (p->ct_status == SG_CT_REPLY ? SG_FLAG_REPLY : 0) | (p->proxy_leg ? SG_FLAG_PROXY_LEG : 0) |
+			  (p->ct_status == SG_CT_REPLY ? SG_FLAG_REPLY : 0) |
+			  (skb->protocol == bpf_htons(ETH_P_IPV6) ? SG_FLAG_IPV6 : 0) | (p->proxy_leg ? SG_FLAG_PROXY_LEG : 0) |
 			  ((what >> 16) == SG_EVENT_POLICY_VERDICT && p->audited ? SG_FLAG_AUDITED : 0);
 	r->header.endpoint = endpoint;
 	r->header.dst_endpoint = p->dst_endpoint;

@@ -3,6 +3,27 @@
 #pragma once
 #include "deliver.h"
 
+/* 169.254.42.1 and fd5e:61d9:a7e0::2a01: what the pod sees. Nobody else may have them. */
+static __always_inline void hairpin_address(struct sg_addr *addr, bool is_ipv6)
+{
+	if (!is_ipv6) {
+		set_v4(addr, bpf_htonl(0xa9fe2a01));
+		return;
+	}
+	addr->words[0] = bpf_htonl(0xfd5e61d9);
+	addr->words[1] = bpf_htonl(0xa7e00000);
+	addr->words[2] = 0;
+	addr->words[3] = bpf_htonl(0x2a01);
+}
+
+static __always_inline bool is_hairpin_address(const struct sg_addr *addr)
+{
+	struct sg_addr hairpin;
+
+	hairpin_address(&hairpin, !is_v4(addr));
+	return same_addr(addr, &hairpin);
+}
+
 static __always_inline int back_to_sender(struct __sk_buff *skb, struct packet *p, struct sg_endpoint *endpoint)
 {
 	p->dst_identity = endpoint->identity;
@@ -17,16 +38,18 @@ static __always_inline int back_to_sender(struct __sk_buff *skb, struct packet *
 static __noinline int hairpin_out(struct __sk_buff *skb, struct packet *p, struct sg_endpoint *endpoint)
 {
 	struct sg_ct_entry *entry;
+	struct sg_addr hairpin;
 	int failed;
 
 	if (!endpoint)
 		return TC_ACT_SHOT;
-	failed = rewrite(skb, p, SOURCE, HAIRPIN_ADDRESS, p->tuple.sport);
+	hairpin_address(&hairpin, p->is_ipv6);
+	failed = rewrite(skb, p, SOURCE, &hairpin, p->tuple.sport);
 	if (failed)
 		return drop(skb, p, failed);
 	entry = ct_find(p, &p->tuple, FORWARD, SG_CT_HAIRPIN);
 	p->ct_status = entry ? SG_CT_ESTABLISHED : SG_CT_NEW;
-	if (entry && entry->nat_port == p->service_port && v4(&entry->nat) == v4(&p->service))
+	if (entry && entry->nat_port == p->service_port && same_addr(&entry->nat, &p->service))
 		ct_touch(p, entry, 0);
 	else
 		failed = ct_create(p, SG_CT_HAIRPIN, &p->service, p->service_port);
@@ -38,13 +61,15 @@ static __noinline int hairpin_out(struct __sk_buff *skb, struct packet *p, struc
 static __noinline int hairpin_back(struct __sk_buff *skb, struct packet *p, struct sg_endpoint *endpoint)
 {
 	struct sg_ct_entry *entry = ct_find(p, &p->tuple, REVERSE, SG_CT_HAIRPIN);
+	struct sg_addr own;
 	int failed;
 
 	if (!endpoint || !entry)
 		return drop(skb, p, FAIL(p, DROP_UNKNOWN_TARGET));
 	p->ct_status = SG_CT_REPLY;
 	ct_commit(p, entry, SG_CT_HAIRPIN);
-	failed = rewrite(skb, p, DESTINATION, v4(&endpoint->addr), p->tuple.dport);
+	own = *own_address(p, endpoint);
+	failed = rewrite(skb, p, DESTINATION, &own, p->tuple.dport);
 	if (!failed)
 		failed = service_restore(skb, p);
 	if (failed)

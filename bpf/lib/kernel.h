@@ -14,11 +14,20 @@
 #define ETH_P_IP 0x0800
 #define ETH_P_ARP 0x0806
 #define ETH_P_IPV6 0x86dd
-#define IPV6_HOP_OPTIONS 0
-#define IPV6_ICMP 58
 
 #define IP_FRAGMENT_OFFSET 0x1fff
 #define IP_FRAGMENT_ANY 0x3fff /* offset or more fragments */
+
+#define IPV6_FRAGMENT_OFFSET 0xfff8
+#define IPV6_FRAGMENT_MORE 1
+/* Next headers that are no protocol of their own */
+#define IPPROTO_ICMPV6 58
+#define IPV6_HOP_OPTIONS 0
+#define IPV6_ROUTING 43
+#define IPV6_FRAGMENT 44
+#define IPV6_AUTHENTICATION 51
+#define IPV6_NO_NEXT 59
+#define IPV6_DESTINATION_OPTIONS 60
 
 #define TCP_FIN 0x01
 #define TCP_SYN 0x02
@@ -32,8 +41,21 @@
 #define ICMP_TIME_EXCEEDED 11
 #define ICMP_PARAMETER_PROBLEM 12
 
+#define ICMPV6_UNREACHABLE 1
+#define ICMPV6_TOO_BIG 2
+#define ICMPV6_TIME_EXCEEDED 3
+#define ICMPV6_PARAMETER_PROBLEM 4
+#define ICMPV6_ECHO_REQUEST 128
+#define ICMPV6_ECHO_REPLY 129
+#define ICMPV6_LISTENER_QUERY 130
+#define ICMPV6_LISTENER_DONE 132
+#define ICMPV6_ROUTER_SOLICITATION 133
+#define ICMPV6_NEIGHBOUR_SOLICITATION 135
+#define ICMPV6_NEIGHBOUR_ADVERTISEMENT 136
+#define ICMPV6_REDIRECT 137
+#define ICMPV6_LISTENER_REPORT_V2 143
+
 #define VXLAN_PORT 8472
-#define HAIRPIN_ADDRESS bpf_htonl(0xa9fe2a01) /* 169.254.42.1: what a pod sees when it reaches itself by a service */
 #define LOOPBACK_IFINDEX 1
 
 /* Reserved identities */
@@ -42,6 +64,8 @@
 #define IDENTITY_WORLD 2
 #define IDENTITY_REMOTE_NODE 6
 #define IDENTITY_KUBE_APISERVER 7
+#define IDENTITY_WORLD_IPV4 9 /* these two where both families are */
+#define IDENTITY_WORLD_IPV6 10
 
 /* Drop reasons, numbered as Cilium numbers them */
 #define DROP_INVALID_SOURCE_IP 132
@@ -52,6 +76,7 @@
 #define DROP_UNSUPPORTED_L4 142 /* Unknown L4 protocol */
 #define DROP_UNKNOWN_TARGET 150
 #define DROP_CT_INSERT 155
+#define DROP_EXTENSION_HEADER 156
 #define DROP_FRAGMENT 157
 #define DROP_NO_BACKEND 158
 #define DROP_ENCAP_PROHIBITED 170

@@ -76,11 +76,11 @@ struct {
 } sg_conntrack SEC(".maps");
 
 struct sg_fragment_key {
-	__be32 src;
-	__be32 dst;
-	__be16 id;
+	struct sg_addr src;
+	struct sg_addr dst;
+	__u32 id; /* as it lies in the packet */
 	__u8 protocol;
-	__u8 reserved;
+	__u8 reserved[3];
 };
 struct sg_fragment_ports {
 	__be16 sport;

@@ -24,9 +24,11 @@ struct packet {
 	__u16 dst_endpoint;
 	__be16 service_port;
 	__be16 restore_port;
-	__be16 ip_id;
+	__u32 fragment_id;
 	__u16 l4;                      /* offset of the L4 header */
 	__u16 inner_ip;                /* offset of the inner IP header */
+	__u16 inner_l4;                /* of the inner L4 header */
+	__u8 is_ipv6;
 	__u8 has_l4;                   /* not a later fragment */
 	__u8 fragment;
 	__u8 tcp_flags;
@@ -41,7 +43,7 @@ struct packet {
 	__u8 report;                   /* aggregation wants a trace event */
 	__u8 restores;
 	__u8 audited;                  /* denied, but its endpoint is in audit mode */
-	__u8 reserved[4];
+	__u8 reserved[3];
 };
 
 struct {
@@ -66,6 +68,40 @@ static __always_inline struct packet *new_packet(void)
 static __always_inline __be32 v4(const struct sg_addr *addr)
 {
 	return addr->words[3];
+}
+
+static __always_inline bool same_addr(const struct sg_addr *a, const struct sg_addr *b)
+{
+	return a->words[3] == b->words[3] && a->words[2] == b->words[2] && a->words[1] == b->words[1] && a->words[0] == b->words[0];
+}
+
+static __always_inline bool is_v4(const struct sg_addr *addr)
+{
+	return addr->words[2] == bpf_htonl(0xffff) && addr->words[1] == 0 && addr->words[0] == 0;
+}
+
+static __always_inline bool is_unspecified(const struct sg_addr *addr)
+{
+	return !(addr->words[0] | addr->words[1] | addr->words[2] | addr->words[3]);
+}
+
+/* IPv6 only: multicast, or an address that means something on its link alone. */
+static __always_inline bool is_link_scope(const struct sg_addr *addr)
+{
+	return addr->bytes[0] == 0xff || (addr->bytes[0] == 0xfe && (addr->bytes[1] & 0xc0) == 0x80);
+}
+
+static __always_inline bool is_icmp(__u8 protocol)
+{
+	return protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6;
+}
+
+/* What hosts on one link tell each other to find their neighbours: the IPv6 of ARP, and who listens to which group. */
+static __always_inline bool is_discovery(const struct packet *p)
+{
+	return p->tuple.protocol == IPPROTO_ICMPV6 && p->has_l4 && !p->fragment &&
+	       ((p->icmp_type >= ICMPV6_LISTENER_QUERY && p->icmp_type <= ICMPV6_REDIRECT) ||
+		p->icmp_type == ICMPV6_LISTENER_REPORT_V2);
 }
 
 static __always_inline void set_v4(struct sg_addr *addr, __be32 ip)

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Reads the IPv4 and L4 headers into the packet's tuple; later fragments get the ports of the first. */
+/* Reads the IP and L4 headers into the packet's tuple; later fragments get the ports of the first. */
 #pragma once
 #include "maps.h"
 #include "packet.h"
 
+/* Extension headers that are walked over; a packet with more is dropped. */
+#define IPV6_EXTENSIONS 6
+
 static __always_inline void fragment_key(struct packet *p, struct sg_fragment_key *key)
 {
-	key->src = v4(&p->tuple.src);
-	key->dst = v4(&p->tuple.dst);
-	key->id = p->ip_id;
+	__builtin_memset(key, 0, sizeof(*key));
+	key->src = p->tuple.src;
+	key->dst = p->tuple.dst;
+	key->id = p->fragment_id;
 	key->protocol = p->tuple.protocol;
-	key->reserved = 0;
 }
 
 static __always_inline int later_fragment(struct packet *p)
@@ -36,34 +39,124 @@ static __always_inline void remember_fragment(struct packet *p)
 	bpf_map_update_elem(&sg_fragment, &key, &ports, BPF_ANY);
 }
 
+static __always_inline bool is_echo_request(__u8 protocol, __u8 type)
+{
+	return type == (protocol == IPPROTO_ICMP ? ICMP_ECHO_REQUEST : ICMPV6_ECHO_REQUEST);
+}
+
+static __always_inline bool is_echo_reply(__u8 protocol, __u8 type)
+{
+	return type == (protocol == IPPROTO_ICMP ? ICMP_ECHO_REPLY : ICMPV6_ECHO_REPLY);
+}
+
+static __always_inline bool is_icmp_error(__u8 protocol, __u8 type)
+{
+	if (protocol == IPPROTO_ICMP)
+		return type == ICMP_UNREACHABLE || type == ICMP_TIME_EXCEEDED || type == ICMP_PARAMETER_PROBLEM;
+	return type >= ICMPV6_UNREACHABLE && type <= ICMPV6_PARAMETER_PROBLEM;
+}
+
 /* An echo's identifier stands for the port of the side that asks. */
 static __always_inline void echo_ports(struct sg_ct_key *tuple, __u8 type, __be16 identifier)
 {
-	tuple->sport = type == ICMP_ECHO_REQUEST ? identifier : 0;
-	tuple->dport = type == ICMP_ECHO_REPLY ? identifier : 0;
+	tuple->sport = is_echo_request(tuple->protocol, type) ? identifier : 0;
+	tuple->dport = is_echo_reply(tuple->protocol, type) ? identifier : 0;
+}
+
+/* What stands between an IPv6 header and its L4 header. */
+struct extensions {
+	__u32 offset;   /* of what follows them */
+	__u32 fragment_id;
+	__u16 fragment; /* offset and the bit "more" */
+	__u8 next;
+	__u8 fragmented;
+};
+
+/* Walks over extension headers. A routing header is refused: policy would judge a destination that is not the last one. A
+ * header beyond the first fragment would hide what the packet is, so a fragment header must come once and last. */
+VERIFIED_ONCE int walk_extensions(struct __sk_buff *skb, struct extensions *at)
+{
+	__u8 bytes[8];
+	int i;
+
+	if (!at)
+		return -DROP_EXTENSION_HEADER;
+	for (i = 0; i <= IPV6_EXTENSIONS; i++) {
+		__u32 length;
+
+		switch (at->next) {
+		case IPV6_HOP_OPTIONS:
+		case IPV6_DESTINATION_OPTIONS:
+		case IPV6_AUTHENTICATION:
+		case IPV6_FRAGMENT:
+			break;
+		case IPV6_ROUTING:
+		case IPV6_NO_NEXT:
+			return -DROP_EXTENSION_HEADER;
+		default:
+			return 0;
+		}
+		if (at->fragmented || i == IPV6_EXTENSIONS || bpf_skb_load_bytes(skb, at->offset, bytes, sizeof(bytes)) < 0)
+			return -DROP_EXTENSION_HEADER;
+		length = (bytes[1] + 1) * 8;
+		if (at->next == IPV6_AUTHENTICATION) {
+			length = (bytes[1] + 2) * 4;
+		} else if (at->next == IPV6_FRAGMENT) {
+			length = 8;
+			at->fragmented = 1;
+			at->fragment = bpf_ntohs(*(__be16 *)&bytes[2]);
+			at->fragment_id = *(__u32 *)&bytes[4];
+		}
+		at->next = bytes[0];
+		at->offset += length;
+	}
+	return -DROP_EXTENSION_HEADER;
+}
+
+static __always_inline int inner_ipv4(struct __sk_buff *skb, struct packet *p)
+{
+	struct iphdr ip;
+
+	if (bpf_skb_load_bytes(skb, p->inner_ip, &ip, sizeof(ip)) < 0 || ip.ihl < 5)
+		return FAIL(p, DROP_INVALID_PACKET);
+	set_v4(&p->inner.src, ip.saddr);
+	set_v4(&p->inner.dst, ip.daddr);
+	p->inner.protocol = ip.protocol;
+	if (!(bpf_ntohs(ip.frag_off) & IP_FRAGMENT_OFFSET))
+		p->inner_l4 = p->inner_ip + ip.ihl * 4;
+	return 0;
+}
+
+static __always_inline int inner_ipv6(struct __sk_buff *skb, struct packet *p)
+{
+	struct extensions at = { .offset = p->inner_ip + sizeof(struct ipv6hdr) };
+
+	if (bpf_skb_load_bytes(skb, p->inner_ip + offsetof(struct ipv6hdr, nexthdr), &at.next, 1) < 0 ||
+	    bpf_skb_load_bytes(skb, p->inner_ip + offsetof(struct ipv6hdr, saddr), &p->inner.src, 16) < 0 ||
+	    bpf_skb_load_bytes(skb, p->inner_ip + offsetof(struct ipv6hdr, daddr), &p->inner.dst, 16) < 0 ||
+	    walk_extensions(skb, &at) < 0)
+		return FAIL(p, DROP_INVALID_PACKET);
+	p->inner.protocol = at.next;
+	if (!(at.fragment & IPV6_FRAGMENT_OFFSET))
+		p->inner_l4 = at.offset;
+	return 0;
 }
 
 VERIFIED_ONCE int parse_icmp_error(struct __sk_buff *skb, struct packet *p)
 {
-	struct iphdr ip;
 	__u8 l4[8];
-	__u32 offset;
+	int failed;
 
 	if (!p)
 		return -DROP_INVALID_PACKET;
-	offset = p->l4 + 8;
-	if (bpf_skb_load_bytes(skb, offset, &ip, sizeof(ip)) < 0 || ip.ihl < 5)
-		return FAIL(p, DROP_INVALID_PACKET);
-	p->inner_ip = offset;
-	set_v4(&p->inner.src, ip.saddr);
-	set_v4(&p->inner.dst, ip.daddr);
-	p->inner.protocol = ip.protocol;
+	p->inner_ip = p->l4 + 8;
 	p->icmp_error = 1;
-	if (bpf_ntohs(ip.frag_off) & IP_FRAGMENT_OFFSET)
-		return 0; /* no ports: matches no connection */
-	if (bpf_skb_load_bytes(skb, offset + ip.ihl * 4, l4, sizeof(l4)) < 0)
+	failed = p->is_ipv6 ? inner_ipv6(skb, p) : inner_ipv4(skb, p);
+	if (failed || !p->inner_l4) /* without ports it matches no connection */
+		return failed;
+	if (bpf_skb_load_bytes(skb, p->inner_l4, l4, sizeof(l4)) < 0)
 		return FAIL(p, DROP_INVALID_PACKET);
-	if (ip.protocol == IPPROTO_ICMP) {
+	if (is_icmp(p->inner.protocol)) {
 		echo_ports(&p->inner, l4[0], *(__be16 *)&l4[4]);
 	} else {
 		p->inner.sport = *(__be16 *)&l4[0];
@@ -76,23 +169,20 @@ static __always_inline int parse_icmp(struct __sk_buff *skb, struct packet *p)
 {
 	__u8 icmp[8];
 
+	/* Each family has its own. */
+	if (p->is_ipv6 != (p->tuple.protocol == IPPROTO_ICMPV6))
+		return FAIL(p, DROP_UNKNOWN_L4);
 	if (bpf_skb_load_bytes(skb, p->l4, icmp, sizeof(icmp)) < 0)
 		return FAIL(p, DROP_INVALID_PACKET);
 	p->icmp_type = icmp[0];
 	p->icmp_code = icmp[1];
-	switch (p->icmp_type) {
-	case ICMP_ECHO_REQUEST:
-	case ICMP_ECHO_REPLY:
-		echo_ports(&p->tuple, p->icmp_type, *(__be16 *)&icmp[4]);
-		return 0;
-	case ICMP_UNREACHABLE:
-	case ICMP_TIME_EXCEEDED:
-	case ICMP_PARAMETER_PROBLEM:
+	if (is_icmp_error(p->tuple.protocol, p->icmp_type))
 		return parse_icmp_error(skb, p);
-	default:
+	if (is_echo_request(p->tuple.protocol, p->icmp_type) || is_echo_reply(p->tuple.protocol, p->icmp_type))
+		echo_ports(&p->tuple, p->icmp_type, *(__be16 *)&icmp[4]);
+	else
 		p->tuple.dport = bpf_htons(p->icmp_type);
-		return 0;
-	}
+	return 0;
 }
 
 static __always_inline int parse_l4(struct __sk_buff *skb, struct packet *p)
@@ -111,6 +201,7 @@ static __always_inline int parse_l4(struct __sk_buff *skb, struct packet *p)
 			return FAIL(p, DROP_INVALID_PACKET);
 		break;
 	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
 		return parse_icmp(skb, p);
 	default:
 		return FAIL(p, DROP_UNKNOWN_L4);
@@ -120,30 +211,71 @@ static __always_inline int parse_l4(struct __sk_buff *skb, struct packet *p)
 	return 0;
 }
 
-VERIFIED_ONCE int parse_ipv4(struct __sk_buff *skb, struct packet *p)
+static __always_inline int parse_first(struct __sk_buff *skb, struct packet *p)
 {
-	struct iphdr ip;
-	__u32 fragment;
 	int failed;
 
-	if (!p)
-		return -DROP_INVALID_PACKET;
-	p->ct_status = SG_CT_UNKNOWN;
-	p->report = 1;
-	if (bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)) < 0 || ip.version != 4 || ip.ihl < 5)
-		return FAIL(p, DROP_INVALID_PACKET);
-	set_v4(&p->tuple.src, ip.saddr);
-	set_v4(&p->tuple.dst, ip.daddr);
-	p->tuple.protocol = ip.protocol;
-	p->ip_id = ip.id;
-	p->l4 = ETH_HLEN + ip.ihl * 4;
-	fragment = bpf_ntohs(ip.frag_off) & IP_FRAGMENT_ANY;
-	p->fragment = fragment != 0;
-	if (fragment & IP_FRAGMENT_OFFSET)
-		return later_fragment(p);
 	p->has_l4 = 1;
 	failed = parse_l4(skb, p);
 	if (!failed && p->fragment)
 		remember_fragment(p);
 	return failed;
+}
+
+static __always_inline int parse_ipv4(struct __sk_buff *skb, struct packet *p)
+{
+	struct iphdr ip;
+	__u32 fragment;
+
+	if (bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)) < 0 || ip.version != 4 || ip.ihl < 5)
+		return FAIL(p, DROP_INVALID_PACKET);
+	set_v4(&p->tuple.src, ip.saddr);
+	set_v4(&p->tuple.dst, ip.daddr);
+	p->tuple.protocol = ip.protocol;
+	p->fragment_id = ip.id;
+	p->l4 = ETH_HLEN + ip.ihl * 4;
+	fragment = bpf_ntohs(ip.frag_off) & IP_FRAGMENT_ANY;
+	p->fragment = fragment != 0;
+	return fragment & IP_FRAGMENT_OFFSET ? later_fragment(p) : parse_first(skb, p);
+}
+
+static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *p)
+{
+	struct extensions at = { .offset = ETH_HLEN + sizeof(struct ipv6hdr) };
+	struct ipv6hdr ip;
+	int failed;
+
+	p->is_ipv6 = 1;
+	if (bpf_skb_load_bytes(skb, ETH_HLEN, &ip, sizeof(ip)) < 0 || ip.version != 6)
+		return FAIL(p, DROP_INVALID_PACKET);
+	__builtin_memcpy(&p->tuple.src, &ip.saddr, 16);
+	__builtin_memcpy(&p->tuple.dst, &ip.daddr, 16);
+	/* The maps hold IPv4 in this form: such an address would pass for one of the other family. */
+	if (is_v4(&p->tuple.src) || is_v4(&p->tuple.dst))
+		return FAIL(p, DROP_INVALID_PACKET);
+	at.next = ip.nexthdr;
+	failed = walk_extensions(skb, &at);
+	if (failed)
+		return FAIL(p, -failed);
+	p->tuple.protocol = at.next;
+	p->fragment_id = at.fragment_id;
+	p->l4 = at.offset;
+	p->fragment = (at.fragment & (IPV6_FRAGMENT_OFFSET | IPV6_FRAGMENT_MORE)) != 0;
+	return at.fragment & IPV6_FRAGMENT_OFFSET ? later_fragment(p) : parse_first(skb, p);
+}
+
+/* A family that this node's cluster has. */
+static __always_inline bool is_spoken(const struct __sk_buff *skb, const struct sg_node *node)
+{
+	return skb->protocol == bpf_htons(ETH_P_IP) || (skb->protocol == bpf_htons(ETH_P_IPV6) && (node->flags & SG_NODE_IPV6));
+}
+
+/* 0 or minus a drop reason. The addresses hold as soon as the IP header could be read. The family is_spoken(). */
+VERIFIED_ONCE int parse(struct __sk_buff *skb, struct packet *p)
+{
+	if (!p)
+		return -DROP_INVALID_PACKET;
+	p->ct_status = SG_CT_UNKNOWN;
+	p->report = 1;
+	return skb->protocol == bpf_htons(ETH_P_IPV6) ? parse_ipv6(skb, p) : parse_ipv4(skb, p);
 }

@@ -85,7 +85,7 @@ VERIFIED_ONCE int policy_lookup(struct packet *p, struct sg_endpoint *endpoint, 
 	if (!p || !endpoint)
 		return -DROP_NO_ENDPOINT;
 	key.protocol = p->tuple.protocol;
-	key.port = p->tuple.protocol == IPPROTO_ICMP ? bpf_htons(p->icmp_type) : p->tuple.dport;
+	key.port = is_icmp(p->tuple.protocol) ? bpf_htons(p->icmp_type) : p->tuple.dport;
 	id = endpoint->id;
 	p->revision = endpoint->revision;
 	p->cookie = direction == SG_INGRESS ? endpoint->ingress_default_cookie : endpoint->egress_default_cookie;
@@ -124,7 +124,8 @@ static __always_inline bool always_allowed(const struct packet *p)
 {
 	return p->ct_status == SG_CT_REPLY || p->ct_status == SG_CT_RELATED || p->judged ||
 	       (p->tuple.protocol == IPPROTO_ICMP && p->icmp_type == ICMP_UNREACHABLE &&
-		p->icmp_code == ICMP_FRAGMENTATION_NEEDED);
+		p->icmp_code == ICMP_FRAGMENTATION_NEEDED) ||
+	       (p->tuple.protocol == IPPROTO_ICMPV6 && p->icmp_type == ICMPV6_TOO_BIG);
 }
 
 /* Tracks the packet and asks policy for every packet that goes forward. 0 or minus a drop reason; p->proxy_port is set

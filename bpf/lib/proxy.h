@@ -5,15 +5,33 @@
 #include "conntrack.h"
 #include "events.h"
 
-static __always_inline struct bpf_sock *socket_at(struct __sk_buff *skb, struct packet *p, __be32 dst, __be16 dport)
+static __always_inline struct bpf_sock *socket_at(struct __sk_buff *skb, struct packet *p, const struct sg_addr *dst,
+						  __be16 dport)
 {
 	struct bpf_sock_tuple tuple = {};
 
+	if (p->is_ipv6) {
+		__builtin_memcpy(tuple.ipv6.saddr, &p->tuple.src, 16);
+		__builtin_memcpy(tuple.ipv6.daddr, dst, 16);
+		tuple.ipv6.sport = p->tuple.sport;
+		tuple.ipv6.dport = dport;
+		return bpf_skc_lookup_tcp(skb, &tuple, sizeof(tuple.ipv6), BPF_F_CURRENT_NETNS, 0);
+	}
 	tuple.ipv4.saddr = v4(&p->tuple.src);
-	tuple.ipv4.daddr = dst;
+	tuple.ipv4.daddr = v4(dst);
 	tuple.ipv4.sport = p->tuple.sport;
 	tuple.ipv4.dport = dport;
 	return bpf_skc_lookup_tcp(skb, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
+}
+
+static __always_inline void loopback_address(struct sg_addr *addr, bool is_ipv6)
+{
+	if (is_ipv6) {
+		__builtin_memset(addr, 0, sizeof(*addr));
+		addr->words[3] = bpf_htonl(1);
+	} else {
+		set_v4(addr, bpf_htonl(0x7f000001));
+	}
 }
 
 static __always_inline int assign(struct __sk_buff *skb, struct packet *p, struct bpf_sock *socket)
@@ -31,7 +49,7 @@ static __always_inline int assign(struct __sk_buff *skb, struct packet *p, struc
 /* The connection's own socket; `fresh` = the packet may open one: then a listener or a dying socket does not count. */
 static __noinline int to_connected_socket(struct __sk_buff *skb, struct packet *p, int fresh)
 {
-	struct bpf_sock *socket = socket_at(skb, p, v4(&p->tuple.dst), p->tuple.dport);
+	struct bpf_sock *socket = socket_at(skb, p, &p->tuple.dst, p->tuple.dport);
 
 	if (!socket)
 		return FAIL(p, DROP_PROXY_UNSUPPORTED);
@@ -45,10 +63,12 @@ static __noinline int to_connected_socket(struct __sk_buff *skb, struct packet *
 static __noinline int to_listener(struct __sk_buff *skb, struct packet *p)
 {
 	__be16 port = bpf_htons(p->proxy_port);
-	struct bpf_sock *socket = socket_at(skb, p, v4(&p->tuple.dst), port);
+	struct bpf_sock *socket = socket_at(skb, p, &p->tuple.dst, port);
+	struct sg_addr loopback;
 
+	loopback_address(&loopback, p->is_ipv6);
 	if (!socket)
-		socket = socket_at(skb, p, bpf_htonl(0x7f000001), port);
+		socket = socket_at(skb, p, &loopback, port);
 	if (!socket)
 		return FAIL(p, DROP_PROXY_UNSUPPORTED);
 	if (socket->state != BPF_TCP_LISTEN) {

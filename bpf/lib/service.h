@@ -100,7 +100,7 @@ VERIFIED_ONCE int service_translate(struct __sk_buff *skb, struct packet *p)
 	p->service = p->tuple.dst;
 	p->service_port = p->tuple.dport;
 	p->translated = 1;
-	return rewrite(skb, p, DESTINATION, v4(&to.addr), to.port);
+	return rewrite(skb, p, DESTINATION, &to.addr, to.port);
 }
 
 /* Puts the frontend back when `p` answers a connection that was opened through one. */
@@ -109,9 +109,9 @@ VERIFIED_ONCE int service_restore(struct __sk_buff *skb, struct packet *p)
 	if (!p || !p->restores)
 		return 0;
 	if (p->icmp_error)
-		return rewrite_quoted(skb, p, v4(&p->restore), p->restore_port);
+		return rewrite_quoted(skb, p, &p->restore, p->restore_port);
 	p->original_source = p->tuple.src;
-	return rewrite(skb, p, SOURCE, v4(&p->restore), p->restore_port);
+	return rewrite(skb, p, SOURCE, &p->restore, p->restore_port);
 }
 
 /* The same for connections that the host opened; they are not judged, so they are looked up here. */

@@ -66,15 +66,20 @@ export interface Parts {
 
 function ipcacheParts(options: AgentOptions): IpcacheSources {
   const sources = new IpcacheSources(options.node.address);
-  sources.setFixed("base", "0.0.0.0/0", { identity: ReservedIdentity.World });
+  const { clusterCidr, ipv6 } = options.node;
+  const { World, WorldIpv4, WorldIpv6, Unmanaged } = ReservedIdentity;
+  sources.setFixed("base", "0.0.0.0/0", { identity: ipv6 === undefined ? World : WorldIpv4 });
   // A pod whose identity is not known yet must not pass for the world.
-  sources.setFixed("base", options.node.clusterCidr, { identity: ReservedIdentity.Unmanaged });
+  sources.setFixed("base", clusterCidr, { identity: Unmanaged });
+  if (ipv6 === undefined) return sources;
+  sources.setFixed("base", "::/0", { identity: WorldIpv6 });
+  sources.setFixed("base", ipv6.clusterCidr, { identity: Unmanaged });
   return sources;
 }
 
 function identityTable(options: AgentOptions): IdentityTable {
   const identities = new IdentityTable(options.engine);
-  for (const [id, labels] of reservedIdentities()) identities.learn(id, labels);
+  for (const [id, labels] of reservedIdentities(options.node.ipv6 !== undefined)) identities.learn(id, labels);
   return identities;
 }
 
@@ -160,7 +165,12 @@ function basis(options: AgentOptions) {
     inputs,
     identities,
     sources,
-    ipam: new Ipam(options.node.podCidr, state.allocations(), (allocations) => state.saveAllocations(allocations)),
+    ipam: new Ipam(
+      options.node.podCidr,
+      state.allocations(),
+      (allocations) => state.saveAllocations(allocations),
+      options.node.ipv6?.podCidr,
+    ),
     retry: new Retry(options.log),
     // Who monitors sees packet by packet; flows alone need no more than the first of a kind.
     monitor: new Monitor((isWatched) => options.datapath.traceEveryPacket(isWatched)),
@@ -209,7 +219,7 @@ function reconcilerOf(options: AgentOptions, parts: ReturnType<typeof basis>, re
     regeneration,
     endpoints: () => table.all(),
     prepare: () => derived.update(),
-    writeServices: () => derived.writeServices(),
+    writeDerived: () => derived.write(),
     updateHost: () => parts.host.update(),
     ipcacheChanged: (cidr, entry, old) =>
       monitor.agentEvent(entry === undefined ? "IPCache entry deleted" : "IPCache entry upserted", {

@@ -7,13 +7,14 @@ import type { HostPolicy } from "./host-policy.ts";
 import type { IdentityTable } from "./identity-table.ts";
 
 export function endpointModel(endpoint: Endpoint, audited: ReadonlySet<number>): EndpointModel {
-  const { containerId, podNamespace, podName, address, interfaceName } = endpoint.request;
+  const { containerId, podNamespace, podName, address, address6, interfaceName } = endpoint.request;
   return {
     id: endpoint.id,
     containerId,
     podNamespace,
     podName,
     address,
+    ...(address6 === undefined ? {} : { address6 }),
     interfaceName,
     identity: endpoint.identity,
     labels: formatLabels(endpoint.labels),

@@ -1,5 +1,7 @@
+import { podMtu } from "../datapath/port.ts";
 import type { FlowContext } from "../flow/context.ts";
 import type { AccessRecord, NotificationPeer } from "../model/access-record.ts";
+import { addressPrefix } from "../model/cidr.ts";
 import { formatLabels } from "../model/label.ts";
 import { buildParts, type Parts } from "./agent-parts.ts";
 import { addressModels, endpointModel, hostEndpointModel, identityModels } from "./agent-views.ts";
@@ -49,7 +51,7 @@ function flowView(options: AgentOptions, parts: Parts): FlowContext {
     podOf: (endpoint) => pods.podOf(endpoint.request),
     identityOfAddress: (address) => longestMatch(reconciler.ipcache, address)?.identity ?? 0,
     nodeIdentity: (address) =>
-      derived.isNode(address) ? reconciler.ipcache.get(`${address}/32`)?.identity : undefined,
+      derived.isNode(address) ? reconciler.ipcache.get(addressPrefix(address))?.identity : undefined,
     frontend: (key) => derived.frontend(key),
     interfaceName: options.interfaceName,
   });
@@ -77,7 +79,7 @@ function calls(options: AgentOptions, parts: Parts, connection: ProxyConnection)
   const { engine, datapath, node } = options;
   return {
     health: () => health(options, parts, connection),
-    allocateAddress: (owner) => ipam.allocate(owner),
+    allocateAddress: (owner) => ({ ...ipam.allocate(owner), mtu: podMtu(node.routingMode) }),
     releaseAddress: (address) => ipam.release(address),
     putEndpoint: async (request) => endpointModel(await lifecycle.put(request), audit.audited()),
     deleteEndpoint: (containerId) => lifecycle.remove(containerId),
@@ -198,10 +200,12 @@ async function follow(options: AgentOptions, parts: Parts, halfChanged: HalfChan
 
 function watch(options: AgentOptions, parts: Parts): void {
   const { node, client, engine } = options;
-  const addresses = { internal: node.address, router: node.router };
+  const { address: internal, router, podCidr, ipv6 } = node;
+  const addresses = { internal, router, ...(ipv6 && { ipv6: { internal: ipv6.address, router: ipv6.router } }) };
+  const podCidrs = ipv6 === undefined ? [podCidr] : [podCidr, ipv6.podCidr];
   const register = () =>
     parts.retry.run("ciliumnode", () =>
-      registerNode(client, node.name, addresses, node.podCidr, parts.inputs.nodes.get(node.name)),
+      registerNode(client, node.name, addresses, podCidrs, parts.inputs.nodes.get(node.name)),
     );
   const handlers = watchHandlers({
     ...parts,

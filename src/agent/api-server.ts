@@ -1,6 +1,7 @@
 import { rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { ConnectionRow, EndpointConfig, PolicyRow, ServiceFrontend } from "../datapath/port.ts";
+import { canonicalAddress } from "../model/cidr.ts";
 import type {
   EndpointChangeRequest,
   EndpointModel,
@@ -81,6 +82,13 @@ function matching(body: Record<string, unknown>, field: string, pattern: RegExp,
 const IPV4 = /^\d{1,3}(\.\d{1,3}){3}$/;
 const MAC = /^[0-9a-f]{2}(:[0-9a-f]{2}){5}$/;
 
+/** In the one form that the agent compares. */
+function address6Of(body: Record<string, unknown>): string {
+  const address = canonicalAddress(text(body, "address6"));
+  if (address?.includes(":")) return address;
+  throw new ApiError(400, `address6 must be like fd00:172:20:1::5, not ${body.address6}`);
+}
+
 function endpointRequest(containerId: string, body: Record<string, unknown>): EndpointChangeRequest {
   if (text(body, "containerId") !== containerId) throw new ApiError(400, "containerId differs from the path's");
   const ifindex = body.ifindex;
@@ -93,6 +101,7 @@ function endpointRequest(containerId: string, body: Record<string, unknown>): En
     podName: text(body, "podName"),
     podUid: text(body, "podUid"),
     address: matching(body, "address", IPV4, "172.20.1.5"),
+    ...(body.address6 === undefined ? {} : { address6: address6Of(body) }),
     interfaceName: text(body, "interfaceName"),
     ifindex,
     mac: matching(body, "mac", MAC, "aa:bb:cc:dd:ee:ff"),

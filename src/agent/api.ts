@@ -27,6 +27,8 @@ export interface IpamResponse {
   readonly address: string;
   readonly gateway: string;
   readonly podCidr: string;
+  /** Of the pod's interface, in bytes. */
+  readonly mtu: number;
   /** The same in IPv6, in a cluster of both families. */
   readonly ipv6?: { readonly address: string; readonly gateway: string; readonly podCidr: string };
 }

@@ -1,4 +1,5 @@
 import { fieldsOf, listOf } from "../kube/object.ts";
+import { canonicalAddress } from "../model/cidr.ts";
 import { formatLabels } from "../model/label.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { AddressClaim } from "./ipcache-sources.ts";
@@ -40,7 +41,7 @@ export function ciliumEndpointOf(
   namedPorts: readonly NamedPort[],
   podLabels: Readonly<Record<string, string>> = {},
 ): KubeObject {
-  const { podName, podNamespace, podUid, address, containerId } = endpoint.request;
+  const { podName, podNamespace, podUid, address, address6, containerId } = endpoint.request;
   return {
     apiVersion: "cilium.io/v2",
     kind: "CiliumEndpoint",
@@ -60,7 +61,10 @@ export function ciliumEndpointOf(
         "pod-name": `${podNamespace}/${podName}`,
       },
       identity: { id: endpoint.identity, labels: formatLabels(endpoint.labels) },
-      networking: { addressing: [{ ipv4: address }], node: nodeAddress },
+      networking: {
+        addressing: [{ ipv4: address, ...(address6 === undefined ? {} : { ipv6: address6 }) }],
+        node: nodeAddress,
+      },
       encryption: {},
       policy: {
         ingress: enforcement(endpoint.realized?.ingressEnforced ?? false),
@@ -72,13 +76,21 @@ export function ciliumEndpointOf(
   };
 }
 
-/** What a CiliumEndpoint says about its pod's address; undefined while it says nothing useful. */
+/** The addresses that a CiliumEndpoint names, IPv4 first, each in the form that is compared here. */
+export function podAddressesOf(object: KubeObject): readonly string[] {
+  const addressing = listOf(fieldsOf(fieldsOf(object.status).networking).addressing).map(fieldsOf);
+  return addressing.flatMap(({ ipv4, ipv6 }) =>
+    [ipv4, ipv6].flatMap((address) => (typeof address === "string" ? (canonicalAddress(address) ?? []) : [])),
+  );
+}
+
+/** What a CiliumEndpoint says about its pod's addresses; undefined while it says nothing useful. */
 export function claimOf(object: KubeObject): AddressClaim | undefined {
   const status = fieldsOf(object.status);
   const networking = fieldsOf(status.networking);
-  const address = fieldsOf(listOf(networking.addressing)[0]).ipv4;
+  const addresses = podAddressesOf(object);
   const identity = fieldsOf(status.identity).id;
-  if (typeof address !== "string" || typeof identity !== "number" || identity === 0) return undefined;
+  if (addresses.length === 0 || typeof identity !== "number" || identity === 0) return undefined;
   if (typeof networking.node !== "string") return undefined;
-  return { address, identity, nodeAddress: networking.node, createdAt: object.metadata.creationTimestamp ?? "" };
+  return { addresses, identity, nodeAddress: networking.node, createdAt: object.metadata.creationTimestamp ?? "" };
 }

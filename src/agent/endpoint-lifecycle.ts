@@ -2,7 +2,7 @@ import type { Datapath } from "../datapath/port.ts";
 import type { Labels } from "../model/label.ts";
 import type { EndpointChangeRequest } from "./api.ts";
 import { ApiError } from "./api-server.ts";
-import { chooseEndpointId, datapathConfig, type Endpoint, newEndpoint, podKey } from "./endpoint.ts";
+import { addressesOf, chooseEndpointId, datapathConfig, type Endpoint, newEndpoint, podKey } from "./endpoint.ts";
 import type { EndpointTable } from "./endpoint-table.ts";
 import { type IdentityAllocator, sameLabels } from "./identity-allocator.ts";
 import type { IdentityTable } from "./identity-table.ts";
@@ -81,8 +81,11 @@ export class EndpointLifecycle {
    * The address must be this pod's: allocated for it, or free, when the agent was started again between the caller's two
    * calls and gave back what no endpoint had.
    */
-  private claim({ address, podNamespace, podName }: EndpointChangeRequest): void {
+  private claim({ address, address6, podNamespace, podName }: EndpointChangeRequest): void {
     const { ipam } = this.parts;
+    if (address6 !== ipam.address6Of(address)) {
+      throw new ApiError(400, `${address6 ?? "no IPv6 address"} does not go with ${address}: ask for both anew`);
+    }
     if (ipam.isHeld(address)) return;
     if (!ipam.isInRange(address)) throw new ApiError(400, `${address} is not an address of this node's pods`);
     ipam.claim(address, `${podNamespace}/${podName}`);
@@ -123,9 +126,9 @@ export class EndpointLifecycle {
 
   /** Tells the ipcache who has the endpoint's address. */
   claimAddress(endpoint: Endpoint): void {
-    const { address } = endpoint.request;
     const { nodeAddress, sources } = this.parts;
-    sources.claim(claimOwner(endpoint), { address, identity: endpoint.identity, nodeAddress, createdAt: "" });
+    const addresses = addressesOf(endpoint.request);
+    sources.claim(claimOwner(endpoint), { addresses, identity: endpoint.identity, nodeAddress, createdAt: "" });
   }
 
   private async create(request: EndpointChangeRequest): Promise<Endpoint> {
@@ -228,5 +231,11 @@ function claimOwner(endpoint: Endpoint): string {
 }
 
 function sameRequest(a: EndpointChangeRequest, b: EndpointChangeRequest): boolean {
-  return a.address === b.address && a.podUid === b.podUid && a.ifindex === b.ifindex && a.mac === b.mac;
+  return (
+    a.address === b.address &&
+    a.address6 === b.address6 &&
+    a.podUid === b.podUid &&
+    a.ifindex === b.ifindex &&
+    a.mac === b.mac
+  );
 }

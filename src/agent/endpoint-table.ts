@@ -1,4 +1,4 @@
-import type { Endpoint } from "./endpoint.ts";
+import { addressesOf, type Endpoint } from "./endpoint.ts";
 
 /** The endpoints of this node by every name that callers know them under. */
 export class EndpointTable {
@@ -9,14 +9,14 @@ export class EndpointTable {
   add(endpoint: Endpoint): void {
     this.byId.set(endpoint.id, endpoint);
     this.byContainer.set(endpoint.request.containerId, endpoint);
-    this.byAddress.set(endpoint.request.address, endpoint);
+    for (const address of addressesOf(endpoint.request)) this.byAddress.set(address, endpoint);
   }
 
   remove(endpoint: Endpoint): void {
     if (this.byId.get(endpoint.id) !== endpoint) return;
     this.byId.delete(endpoint.id);
     this.byContainer.delete(endpoint.request.containerId);
-    this.byAddress.delete(endpoint.request.address);
+    for (const address of addressesOf(endpoint.request)) this.byAddress.delete(address);
   }
 
   has(endpoint: Endpoint): boolean {

@@ -58,8 +58,14 @@ export function newEndpoint(id: number, request: EndpointChangeRequest, state: E
 
 /** What the datapath must know of the endpoint. */
 export function datapathConfig(endpoint: Endpoint): EndpointConfig {
-  const { address, interfaceName, ifindex, mac, hostMac } = endpoint.request;
-  return { id: endpoint.id, identity: endpoint.identity, address, interfaceName, ifindex, mac, hostMac };
+  const { address, address6, interfaceName, ifindex, mac, hostMac } = endpoint.request;
+  const ipv6 = address6 === undefined ? {} : { address6 };
+  return { id: endpoint.id, identity: endpoint.identity, address, ...ipv6, interfaceName, ifindex, mac, hostMac };
+}
+
+/** Its pod's addresses, IPv4 first. */
+export function addressesOf({ address, address6 }: EndpointChangeRequest): readonly string[] {
+  return address6 === undefined ? [address] : [address, address6];
 }
 
 /** `namespace/name` of its pod. */

@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
 import type { EndpointFacts, FlowContext, ServiceName } from "../flow/context.ts";
-import { fieldsOf, listOf } from "../kube/object.ts";
+import { fieldsOf } from "../kube/object.ts";
 import { ReservedIdentity } from "../model/addresses.ts";
 import { formatLabels } from "../model/label.ts";
+import { podAddressesOf } from "./cilium-endpoint.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { EndpointTable } from "./endpoint-table.ts";
 import type { IdentityTable } from "./identity-table.ts";
@@ -25,24 +26,21 @@ function workloadsOf(pod: KubeObject | undefined): EndpointFacts["workloads"] {
 /** CiliumEndpoints by the address of their pod. */
 export class RemoteEndpoints {
   private readonly byAddress = new Map<string, EndpointFacts>();
-  private readonly addressOf = new Map<string, string>();
+  private readonly addressesOf = new Map<string, readonly string[]>();
 
   set(key: string, object: KubeObject): void {
     this.remove(key);
-    const status = fieldsOf(object.status);
-    const address = fieldsOf(listOf(fieldsOf(status.networking).addressing)[0]).ipv4;
-    if (typeof address !== "string") return;
+    const addresses = podAddressesOf(object);
     const { name, namespace } = object.metadata;
-    const identity = Number(fieldsOf(status.identity).id ?? 0);
-    this.byAddress.set(address, { id: 0, identity, namespace: namespace ?? "", podName: name, workloads: [] });
-    this.addressOf.set(key, address);
+    const identity = Number(fieldsOf(fieldsOf(object.status).identity).id ?? 0);
+    const facts = { id: 0, identity, namespace: namespace ?? "", podName: name, workloads: [] };
+    for (const address of addresses) this.byAddress.set(address, facts);
+    this.addressesOf.set(key, addresses);
   }
 
   remove(key: string): void {
-    const address = this.addressOf.get(key);
-    if (address === undefined) return;
-    this.addressOf.delete(key);
-    this.byAddress.delete(address);
+    for (const address of this.addressesOf.get(key) ?? []) this.byAddress.delete(address);
+    this.addressesOf.delete(key);
   }
 
   at(address: string): EndpointFacts | undefined {

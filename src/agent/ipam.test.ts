@@ -26,3 +26,18 @@ test("after a restart held addresses stay held and those of nobody are freed", (
   expect([ipam.isHeld("172.20.1.9"), ipam.isHeld("172.20.1.7")]).toEqual([true, false]);
   expect(ipam.allocate("b").address).toBe("172.20.1.10");
 });
+
+test("in a cluster of both families the IPv6 address has the place of the IPv4 one", () => {
+  const ipam = new Ipam("172.20.1.0/24", {}, () => undefined, "fd00:172:20:1::/64");
+  const range = { gateway: "fd00:172:20:1::1", podCidr: "fd00:172:20:1::/64" };
+  expect(ipam.allocate("a").ipv6).toEqual({ address: "fd00:172:20:1::2", ...range });
+  expect(ipam.allocate("b")).toMatchObject({ address: "172.20.1.3", ipv6: { address: "fd00:172:20:1::3", ...range } });
+  expect(ipam.address6Of("172.20.1.200")).toBe("fd00:172:20:1::c8");
+  expect(new Ipam("172.20.1.0/24", {}, () => undefined).allocate("a")).not.toHaveProperty("ipv6");
+});
+
+test("only addresses of pods are in range", () => {
+  const ipam = new Ipam("172.20.1.0/24", {}, () => undefined, "fd00:172:20:1::/64");
+  const asked = ["172.20.1.1", "172.20.1.2", "172.20.1.254", "172.20.1.255", "172.20.2.2", "fd00:172:20:1::2", "x"];
+  expect(asked.filter((address) => ipam.isInRange(address))).toEqual(["172.20.1.2", "172.20.1.254"]);
+});

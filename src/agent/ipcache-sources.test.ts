@@ -4,7 +4,7 @@ import { IpcacheSources, OWN_CLAIM } from "./ipcache-sources.ts";
 const NODE = "192.168.10.101";
 const REMOTE = "192.168.10.102";
 const claim = (identity: number, createdAt: string, nodeAddress = REMOTE) => ({
-  address: "172.20.2.5",
+  addresses: ["172.20.2.5"],
   identity,
   nodeAddress,
   createdAt,
@@ -46,7 +46,18 @@ test("a pod that moves leaves its earlier address", () => {
   const sources = new IpcacheSources(NODE);
   sources.claim("default/pod", claim(300, ""));
   sources.takeDirty();
-  sources.claim("default/pod", { ...claim(300, ""), address: "172.20.2.6" });
+  sources.claim("default/pod", { ...claim(300, ""), addresses: ["172.20.2.6"] });
   expect([...sources.takeDirty()].sort()).toEqual(["172.20.2.5/32", "172.20.2.6/32"]);
   expect(sources.entryOf("172.20.2.5/32")).toBeUndefined();
+});
+
+test("a pod's addresses of both families go together, and each goes when the pod has it no more", () => {
+  const sources = new IpcacheSources(NODE);
+  sources.claim("default/pod", { ...claim(300, ""), addresses: ["172.20.2.5", "fd00::5"] });
+  expect(sources.entryOf("fd00::5/128")).toEqual({ identity: 300, tunnel: REMOTE });
+  sources.takeDirty();
+  sources.claim("default/pod", { ...claim(300, ""), addresses: ["172.20.2.5"] });
+  expect(sources.entryOf("fd00::5/128")).toBeUndefined();
+  expect(sources.entryOf("172.20.2.5/32")).toEqual({ identity: 300, tunnel: REMOTE });
+  expect([...sources.takeDirty()].sort()).toEqual(["172.20.2.5/32", "fd00::5/128"]);
 });

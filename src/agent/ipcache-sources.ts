@@ -1,8 +1,9 @@
 import type { IpcacheEntry } from "../datapath/port.ts";
+import { addressPrefix } from "../model/cidr.ts";
 
-/** A pod's address as a CiliumEndpoint (or this agent, for its own pods) tells it. */
+/** A pod's addresses as a CiliumEndpoint (or this agent, for its own pods) tells them. */
 export interface AddressClaim {
-  readonly address: string;
+  readonly addresses: readonly string[];
   readonly identity: number;
   /** InternalIP of the pod's node. */
   readonly nodeAddress: string;
@@ -30,7 +31,7 @@ function isLater(a: readonly [string, AddressClaim], b: readonly [string, Addres
  */
 export class IpcacheSources {
   private readonly byPrefix = new Map<string, Sources>();
-  private readonly claimed = new Map<string, string>();
+  private readonly claimed = new Map<string, readonly string[]>();
   private dirty = new Set<string>();
   private readonly nodeAddress: string;
 
@@ -40,13 +41,15 @@ export class IpcacheSources {
 
   /** `owner` is the CiliumEndpoint's `namespace/name`, or any other unique name. Replaces its earlier claim. */
   claim(owner: string, claim: AddressClaim | undefined): void {
-    const earlier = this.claimed.get(owner);
-    const prefix = claim === undefined ? undefined : `${claim.address}/32`;
-    if (earlier !== undefined && earlier !== prefix) this.withdraw(owner, earlier);
-    if (claim === undefined || prefix === undefined) return;
-    this.sourcesOf(prefix).claims.set(owner, claim);
-    this.claimed.set(owner, prefix);
-    this.dirty.add(prefix);
+    const prefixes = claim?.addresses.map(addressPrefix) ?? [];
+    for (const earlier of this.claimed.get(owner) ?? []) if (!prefixes.includes(earlier)) this.withdraw(owner, earlier);
+    this.claimed.delete(owner);
+    if (claim === undefined) return;
+    this.claimed.set(owner, prefixes);
+    for (const prefix of prefixes) {
+      this.sourcesOf(prefix).claims.set(owner, claim);
+      this.dirty.add(prefix);
+    }
   }
 
   /** Undefined removes it. */
@@ -96,7 +99,6 @@ export class IpcacheSources {
   private withdraw(owner: string, prefix: string): void {
     const sources = this.sourcesOf(prefix);
     sources.claims.delete(owner);
-    this.claimed.delete(owner);
     this.dirty.add(prefix);
     this.dropIfEmpty(prefix, sources);
   }

@@ -1,31 +1,41 @@
-import { isIPv4 } from "node:net";
+import { isIPv4, isIPv6 } from "node:net";
 import type { IpcacheEntry } from "../datapath/port.ts";
 import { fieldsOf, listOf } from "../kube/object.ts";
 import { ReservedIdentity } from "../model/addresses.ts";
+import { addressPrefix, canonicalAddress, formatCidr, parseCidr } from "../model/cidr.ts";
 import type { KubeObject } from "./kube.ts";
 
 /** The addresses of a CiliumNode that matter here. */
 export interface NodeAddresses {
+  /** IPv4: other nodes reach its pods behind it, of both families. */
   readonly internal: string;
   /** CiliumInternalIP: the router of its pods. */
   readonly router: string | undefined;
+  /** The same in IPv6. */
+  readonly ipv6?: { readonly internal: string; readonly router: string | undefined };
 }
 
-/** Undefined when the node has told no InternalIP yet. */
+/** Undefined when the node has told no InternalIP of IPv4 yet. */
 export function nodeAddressesOf(node: KubeObject): NodeAddresses | undefined {
   const addresses = listOf(fieldsOf(node.spec).addresses).map(fieldsOf);
-  const find = (type: string) =>
-    addresses.find((address) => address.type === type && /^\d+\./.test(String(address.ip)));
-  const internal = find("InternalIP")?.ip;
-  if (typeof internal !== "string") return undefined;
-  const router = find("CiliumInternalIP")?.ip;
-  return { internal, router: typeof router === "string" ? router : undefined };
+  const find = (type: string, isWanted: (text: string) => boolean) => {
+    const found = addresses.find(({ type: own, ip }) => own === type && typeof ip === "string" && isWanted(ip))?.ip;
+    return typeof found === "string" ? canonicalAddress(found) : undefined;
+  };
+  const internal = find("InternalIP", isIPv4);
+  if (internal === undefined) return undefined;
+  const internal6 = find("InternalIP", isIPv6);
+  return {
+    internal,
+    router: find("CiliumInternalIP", isIPv4),
+    ...(internal6 === undefined ? {} : { ipv6: { internal: internal6, router: find("CiliumInternalIP", isIPv6) } }),
+  };
 }
 
-/** The IPv4 ranges of the node's pods. */
+/** The ranges of the node's pods. */
 function podCidrsOf(node: KubeObject): string[] {
-  const cidrs = listOf(fieldsOf(fieldsOf(node.spec).ipam).podCIDRs).map(String);
-  return cidrs.filter((cidr) => /^\d+\./.test(cidr));
+  const cidrs = listOf(fieldsOf(fieldsOf(node.spec).ipam).podCIDRs).map((text) => parseCidr(String(text)));
+  return cidrs.flatMap((cidr) => (cidr === undefined ? [] : [formatCidr(cidr)]));
 }
 
 /** Addresses that answer for the API server: the endpoints of the service `kubernetes`. */
@@ -40,8 +50,8 @@ export function apiServerAddresses(slices: readonly KubeObject[]): ReadonlySet<s
 
 /**
  * Ipcache entries of all nodes: this node is the host, others are remote nodes, and one that runs the API server is
- * known as that. A remote router lies behind the overlay, a node's own address on the fabric does not. So do a remote
- * node's pods, known or not yet: the receiver knows them first and judges.
+ * known as that. A remote router lies behind the overlay, and so, for the overlay is of IPv4, does a remote node's address of
+ * IPv6; its own of IPv4 on the fabric does not. So do a remote node's pods, known or not yet: the receiver knows them first and judges.
  */
 export function nodeEntries(
   nodes: readonly KubeObject[],
@@ -55,25 +65,47 @@ export function nodeEntries(
     const isOwn = node.metadata.name === ownName;
     const remote = apiServers.has(addresses.internal) ? ReservedIdentity.KubeApiServer : ReservedIdentity.RemoteNode;
     const identity = isOwn ? ReservedIdentity.Host : remote;
-    entries.set(`${addresses.internal}/32`, { identity });
+    entries.set(addressPrefix(addresses.internal), { identity });
     const tunnel = isOwn ? {} : { tunnel: addresses.internal };
     if (!isOwn) {
       for (const cidr of podCidrsOf(node)) entries.set(cidr, { identity: ReservedIdentity.Unmanaged, ...tunnel });
     }
-    if (addresses.router === undefined) continue;
-    entries.set(`${addresses.router}/32`, { identity, ...tunnel });
+    const { router, ipv6 } = addresses;
+    for (const address of [router, ipv6?.internal, ipv6?.router]) {
+      if (address !== undefined) entries.set(addressPrefix(address), { identity, ...tunnel });
+    }
   }
   return entries;
+}
+
+/** Native routing: each range of other nodes' pods and the node's address of its family. */
+export function nodeRoutes(nodes: readonly KubeObject[], ownName: string): ReadonlyMap<string, string> {
+  const routes = new Map<string, string>();
+  for (const node of nodes) {
+    const addresses = nodeAddressesOf(node);
+    if (addresses === undefined || node.metadata.name === ownName) continue;
+    for (const range of podCidrsOf(node)) {
+      const via = range.includes(":") ? addresses.ipv6?.internal : addresses.internal;
+      if (via !== undefined) routes.set(range, via);
+    }
+  }
+  return routes;
 }
 
 /** The CiliumNode of this node. */
 export function ciliumNodeOf(
   name: string,
   addresses: NodeAddresses,
-  podCidr: string,
+  podCidrs: readonly string[],
   owner: KubeObject | undefined,
 ): KubeObject {
-  const router = addresses.router === undefined ? [] : [{ type: "CiliumInternalIP", ip: addresses.router }];
+  const { internal, router, ipv6 } = addresses;
+  const told = [
+    ["InternalIP", internal],
+    ["InternalIP", ipv6?.internal],
+    ["CiliumInternalIP", router],
+    ["CiliumInternalIP", ipv6?.router],
+  ] as const;
   return {
     apiVersion: "cilium.io/v2",
     kind: "CiliumNode",
@@ -85,8 +117,8 @@ export function ciliumNodeOf(
         : { ownerReferences: [{ apiVersion: "v1", kind: "Node", name, uid: owner.metadata.uid }] }),
     },
     spec: {
-      addresses: [{ type: "InternalIP", ip: addresses.internal }, ...router],
-      ipam: { podCIDRs: [podCidr] },
+      addresses: told.flatMap(([type, ip]) => (ip === undefined ? [] : [{ type, ip }])),
+      ipam: { podCIDRs: [...podCidrs] },
       encryption: {},
       health: {},
       ingress: {},

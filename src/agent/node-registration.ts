@@ -8,10 +8,10 @@ export async function registerNode(
   client: Pick<KubeClient, "get" | "create" | "update">,
   name: string,
   addresses: NodeAddresses,
-  podCidr: string,
+  podCidrs: readonly string[],
   owner: KubeObject | undefined,
 ): Promise<void> {
-  const wanted = ciliumNodeOf(name, addresses, podCidr, owner);
+  const wanted = ciliumNodeOf(name, addresses, podCidrs, owner);
   try {
     await client.create(CiliumNodes, wanted);
     return;

@@ -7,6 +7,7 @@ import { parseCidrGroup, parsePolicy } from "../policy/parse.ts";
 import { PolicyCache } from "../policy/policy-cache.ts";
 import { Repository } from "../policy/repository.ts";
 import type { FieldError, PolicyKey } from "../policy/rule.ts";
+import { SelectorCache } from "../policy/selector-cache.ts";
 import type { Subject } from "../policy/stance.ts";
 import type { NamedPort } from "./cilium-endpoint.ts";
 import { unenforceable } from "./enforceable.ts";
@@ -23,14 +24,16 @@ function numbered(ports: readonly NamedPort[]): readonly NumberedPort[] {
   });
 }
 
-/** IPv4 alone: there are no addresses of the other family here. The whole address space is the world, with a number of its own. */
+/** The prefixes of families that are here. The whole address space is the world, with a number of its own. */
 function outsideOf(
   repository: Repository,
+  isDualStack: boolean,
   given: Iterable<readonly [prefix: string, labels: Labels]>,
 ): ReadonlyMap<string, Labels> {
   const prefixes = outsidePrefixes(repository, given);
-  const own = [...prefixes].filter(([, { cidr }]) => cidr.family === 4 && cidr.length > 0);
-  return new Map(own.map(([prefix, { cidr }]) => [prefix, labelsOutside(cidr, prefixes, { worldKey: () => "world" })]));
+  const own = [...prefixes].filter(([, { cidr }]) => (isDualStack || cidr.family === 4) && cidr.length > 0);
+  const worldKey = (family: 4 | 6) => (isDualStack ? `world-ipv${family}` : "world");
+  return new Map(own.map(([prefix, { cidr }]) => [prefix, labelsOutside(cidr, prefixes, { worldKey })]));
 }
 
 /** Whom the endpoints' policies are for; endpoints with the same labels share one, which goes with the last of them. */
@@ -74,8 +77,13 @@ function isSameSubject(a: PolicySubject, b: PolicySubject): boolean {
 }
 
 /** The policy engine over the objects of the Kubernetes API, for one cluster. */
-export function createPolicyEngine(options: { readonly clusterName: string }): PolicyEngine {
-  const repository = new Repository();
+export function createPolicyEngine(options: {
+  readonly clusterName: string;
+  /** Whether both families are here: each has a world of its own then. */
+  readonly isDualStack?: boolean;
+}): PolicyEngine {
+  const { isDualStack = false } = options;
+  const repository = new Repository(new SelectorCache({ worldFamily: isDualStack ? 0 : 4 }));
   const keys = new Map<string, PolicyKey>();
   const namedPorts = new Map<number, readonly NumberedPort[]>();
   const cache = new PolicyCache(repository, (peer) => namedPorts.get(peer) ?? [], { hostFirewall: true });
@@ -116,7 +124,7 @@ export function createPolicyEngine(options: { readonly clusterName: string }): P
     setService: (namespace, name, service) => {
       if (repository.setService(namespace, name, service)) cache.clear();
     },
-    outside: (given) => outsideOf(repository, given),
+    outside: (given) => outsideOf(repository, isDualStack, given),
     resolve: (endpointId, subject) => cache.policyOf(subjects.of(endpointId, subject)),
     release: (endpointId) => subjects.release(endpointId),
     rules: () => repository.toApi(),

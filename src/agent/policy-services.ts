@@ -1,5 +1,5 @@
-import { isIPv4 } from "node:net";
 import { equalJson, fieldsOf, listOf } from "../kube/object.ts";
+import { canonicalAddress } from "../model/cidr.ts";
 import type { ServiceFacts } from "../policy/service-peers.ts";
 import { type KubeObject, objectKey } from "./kube.ts";
 import type { PolicyEngine } from "./ports.ts";
@@ -10,7 +10,13 @@ function factsOf(service: KubeObject, slices: readonly KubeObject[]): ServiceFac
   const selector = fieldsOf(fieldsOf(service.spec).selector) as Readonly<Record<string, string>>;
   if (Object.keys(selector).length > 0) return { name, namespace, labels, selector };
   const endpoints = slices.flatMap((slice) => listOf(slice.endpoints).map(fieldsOf));
-  const backends = new Set(endpoints.flatMap(({ addresses }) => listOf(addresses).map(String).filter(isIPv4)));
+  const backends = new Set(
+    endpoints.flatMap(({ addresses }) =>
+      listOf(addresses)
+        .map(String)
+        .flatMap((text) => canonicalAddress(text) ?? []),
+    ),
+  );
   return { name, namespace, labels, backends: [...backends].sort() };
 }
 

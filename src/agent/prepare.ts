@@ -1,6 +1,6 @@
 import { equalJson } from "../kube/object.ts";
 import { ReservedIdentity } from "../model/addresses.ts";
-import { parseCidr } from "../model/cidr.ts";
+import { addressPrefix, parseCidr } from "../model/cidr.ts";
 import { cidrKey } from "../model/cidr-label.ts";
 import { reservedIdentityLabels } from "../model/identity.ts";
 import { type Labels, toLabels } from "../model/label.ts";
@@ -9,7 +9,7 @@ import { syncCidrs } from "./cidr-sync.ts";
 import type { IdentityTable } from "./identity-table.ts";
 import type { IpcacheSources } from "./ipcache-sources.ts";
 import type { KubeInputs } from "./kube-inputs.ts";
-import { apiServerAddresses, nodeAddressesOf, nodeEntries } from "./node-addresses.ts";
+import { apiServerAddresses, nodeAddressesOf, nodeEntries, nodeRoutes } from "./node-addresses.ts";
 import type { AgentOptions } from "./options.ts";
 import { PolicyServices } from "./policy-services.ts";
 import { frontendKey, type NamedFrontend, type ServiceNode, serviceFrontends } from "./service-frontends.ts";
@@ -42,6 +42,8 @@ export class Derived {
   private frontends: ReadonlyMap<string, NamedFrontend> = new Map();
   private serviceIds: Readonly<Record<string, number>>;
   private readonly policyServices: PolicyServices;
+  /** Routes that are not in the kernel yet. */
+  private routes: ReadonlyMap<string, string> | undefined;
   /** The frontends are not in the kernel yet. */
   private isUnwritten = false;
 
@@ -60,7 +62,7 @@ export class Derived {
   }
 
   isNode(address: string): boolean {
-    return this.nodePrefixes.has(`${address}/32`);
+    return this.nodePrefixes.has(addressPrefix(address));
   }
 
   /** True when every policy is to be computed again: an identity came, went or changed, or a service did. */
@@ -83,6 +85,9 @@ export class Derived {
     const nodes = new Set(inputs.ciliumNodes.list().map((node) => nodeAddressesOf(node)?.internal));
     this.externalApiServers = new Set([...apiServers].filter((address) => !nodes.has(address)));
     this.stale.cidrs = true;
+    if (options.node.routingMode === "native") {
+      this.routes = nodeRoutes(inputs.ciliumNodes.list(), options.node.name);
+    }
     const host = reservedIdentityLabels(ReservedIdentity.Host)!;
     const isApiServer = apiServers.has(options.node.address) || options.node.apiServer;
     return identities.learn(ReservedIdentity.Host, isApiServer ? toLabels([...host, API_SERVER]) : host);
@@ -90,21 +95,28 @@ export class Derived {
 
   private updateCidrs(): boolean {
     this.stale.cidrs = false;
-    const given = [...this.externalApiServers].map((address) => [`${address}/32`, apiServerLabels(address)] as const);
+    const given = [...this.externalApiServers].map(
+      (address) => [addressPrefix(address), apiServerLabels(address)] as const,
+    );
     return syncCidrs(this.parts, this.parts.options.engine.outside(given));
   }
 
-  /** Tells the kernel of services that changed. Throws when it does not take them; the next call tries again. */
-  writeServices(): void {
+  /** Tells the kernel of services and routes that changed. Throws when it does not take them; the next call tries again. */
+  write(): void {
+    const { datapath } = this.parts.options;
+    if (this.routes !== undefined) datapath.setRoutes(this.routes);
+    this.routes = undefined;
     if (!this.isUnwritten) return;
-    this.parts.options.datapath.setServices([...this.frontends.values()]);
+    datapath.setServices([...this.frontends.values()]);
     this.isUnwritten = false;
   }
 
   private serviceNodes(): ServiceNode[] {
     return this.parts.inputs.ciliumNodes.list().flatMap((node) => {
-      const address = nodeAddressesOf(node)?.internal;
-      return address === undefined ? [] : [{ name: node.metadata.name, address }];
+      const addresses = nodeAddressesOf(node);
+      if (addresses === undefined) return [];
+      const { internal, ipv6 } = addresses;
+      return [{ name: node.metadata.name, addresses: ipv6 === undefined ? [internal] : [internal, ipv6.internal] }];
     });
   }
 

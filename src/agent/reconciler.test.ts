@@ -8,7 +8,7 @@ import { Reconciler } from "./reconciler.ts";
 import type { Regeneration } from "./regeneration.ts";
 
 const LABELS = toLabels([{ source: "k8s", key: "app", value: "a" }]);
-const CLAIM = { address: "172.20.2.5", nodeAddress: "192.168.10.102", createdAt: "" };
+const CLAIM = { addresses: ["172.20.2.5"], nodeAddress: "192.168.10.102", createdAt: "" };
 
 function setUp(inKernel: ReadonlyMap<string, IpcacheEntry> = new Map()) {
   const steps: string[] = [];
@@ -37,7 +37,7 @@ function setUp(inKernel: ReadonlyMap<string, IpcacheEntry> = new Map()) {
     regeneration,
     endpoints: () => [endpoint],
     prepare: () => false,
-    writeServices: () => undefined,
+    writeDerived: () => undefined,
     updateHost: () => undefined,
     ipcacheChanged: () => undefined,
     failed: () => undefined,

@@ -15,8 +15,8 @@ export interface ReconcilerParts {
   readonly prepare: () => boolean;
   /** Brings the node's own policy into the kernel. Throws when that fails. */
   readonly updateHost: () => void;
-  /** Tells the kernel of the services that `prepare` found. Throws when it does not take them. */
-  readonly writeServices: () => void;
+  /** Tells the kernel of the services and routes that `prepare` found. Throws when it does not take them. */
+  readonly writeDerived: () => void;
   /** Is told of each change of the kernel's ipcache. */
   readonly ipcacheChanged: (prefix: string, entry: IpcacheEntry | undefined, old: IpcacheEntry | undefined) => void;
   readonly failed: (endpoint: Endpoint, error: Error) => void;
@@ -108,7 +108,7 @@ export class Reconciler {
     if (!this.isOpen) return;
     this.failure = undefined;
     if (this.parts.prepare()) this.allDirty = true;
-    this.attempt(() => this.parts.writeServices());
+    this.attempt(() => this.parts.writeDerived());
     const prefixes = this.changedPrefixes();
     this.withdraw(prefixes);
     this.regenerateDirty();

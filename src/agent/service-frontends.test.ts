@@ -19,8 +19,8 @@ const slice = (name: string, ports: unknown, endpoints: unknown): KubeObject => 
 
 const CLUSTER = {
   nodes: [
-    { name: "n1", address: "192.168.10.101" },
-    { name: "n2", address: "192.168.10.102" },
+    { name: "n1", addresses: ["192.168.10.101"] },
+    { name: "n2", addresses: ["192.168.10.102"] },
   ],
   ownName: "n1",
 };
@@ -167,7 +167,7 @@ test("what no kernel table can hold is left out, and the rest is served", () => 
   const { frontends } = serviceFrontends(
     [
       service("mixed", { clusterIP: "10.96.1.1", ports }),
-      service("bad", { clusterIP: "fd00::2", ports: [{ port: 80 }] }),
+      service("bad", { clusterIP: "::ffff:10.0.0.1", ports: [{ port: 80 }] }),
     ],
     [slice("mixed", targets, [{ addresses }])],
     {},
@@ -182,4 +182,30 @@ test("what no kernel table can hold is left out, and the rest is served", () => 
     { address: "10.96.1.1", port: 82, backends: [] },
   ]);
   expect(frontends).toHaveLength(5);
+});
+
+test("each address of a service leads to backends of its family, and so do the nodes' ports", () => {
+  const nodes = [{ name: "n1", addresses: ["192.168.10.101", "fd00:192:168:10::101"] }];
+  const both = service("both", {
+    clusterIP: "10.96.0.7",
+    clusterIPs: ["10.96.0.7", "fd00:10:96:0::7"],
+    ports: [{ port: 80, nodePort: 30080 }],
+  });
+  const one = service("one", { clusterIPs: ["10.96.0.8"], ports: [{ port: 80, nodePort: 30081 }] });
+  const slices = [
+    slice("both", [{ port: 8080 }], [{ addresses: ["172.20.1.2"] }]),
+    { ...slice("both", [{ port: 8080 }], [{ addresses: ["fd00:172:20:1:0::2"] }]), addressType: "IPv6" },
+    { ...slice("both", [{ port: 8080 }], [{ addresses: ["example.org"] }]), addressType: "FQDN" },
+  ];
+  const { frontends } = serviceFrontends([both, one], slices, {}, { nodes, ownName: "n1" });
+  const v4 = [{ address: "172.20.1.2", port: 8080 }];
+  const v6 = [{ address: "fd00:172:20:1::2", port: 8080 }];
+  expect(frontends.map(({ address, port, backends }) => [address, port, backends])).toEqual([
+    ["10.96.0.7", 80, v4],
+    ["fd00:10:96::7", 80, v6],
+    ["192.168.10.101", 30080, v4],
+    ["fd00:192:168:10::101", 30080, v6],
+    ["10.96.0.8", 80, []],
+    ["192.168.10.101", 30081, []],
+  ]);
 });

@@ -1,6 +1,7 @@
-import { isIPv4 } from "node:net";
+import { isIPv4, isIPv6 } from "node:net";
 import type { ServiceFrontend } from "../datapath/port.ts";
 import { NODE_PORT_RANGE } from "../model/addresses.ts";
+import { canonicalAddress } from "../model/cidr.ts";
 import type { KubeObject } from "./kube.ts";
 
 const PROTOCOLS: Readonly<Record<string, number>> = { TCP: 6, UDP: 17, SCTP: 132 };
@@ -37,7 +38,7 @@ interface ServiceSpec {
 /** A node whose ports may stand for services. */
 export interface ServiceNode {
   readonly name: string;
-  readonly address: string;
+  readonly addresses: readonly string[];
 }
 
 /** A frontend before it has its number, and the service it belongs to. */
@@ -58,8 +59,11 @@ export function frontendKey(frontend: Pick<ServiceFrontend, "address" | "port" |
 
 function clusterAddresses({ clusterIPs, clusterIP }: ServiceSpec): readonly string[] {
   const addresses = clusterIPs ?? (clusterIP === undefined ? [] : [clusterIP]);
-  return addresses.filter(isIPv4);
+  return addresses.flatMap((address) => canonicalAddress(address) ?? []);
 }
+
+/** A frontend leads to backends of its own family. */
+const familyOf = (address: string): ((text: string) => boolean) => (isIPv6(address) ? isIPv6 : isIPv4);
 
 function isPort(port: unknown): port is number {
   return Number.isInteger(port) && Number(port) >= 1 && Number(port) <= 0xffff;
@@ -71,12 +75,13 @@ function isNodePort(port: unknown): port is number {
 }
 
 /**
- * What is no address of IPv4 or no port is left out: one wrong slice must not keep the kernel from the others.
+ * What is no address of the frontend's family or no port is left out: one wrong slice must not keep the kernel from the others.
  *
  * Those that are ready; where none is, those that are ending and still serve. `nodeName` = on that node alone. */
 function backendsOf(
   slices: readonly KubeObject[],
   port: ServicePort,
+  frontend: string,
   nodeName: string | undefined,
 ): ServiceFrontend["backends"] {
   const ready = new Map<string, { address: string; port: number }>();
@@ -92,7 +97,7 @@ function backendsOf(
       if (nodeName !== undefined && where !== nodeName) continue;
       const { ready: isReady = true, serving = isReady, terminating = false } = conditions;
       const group = isReady ? ready : serving && terminating ? ending : undefined;
-      for (const address of addresses.filter(isIPv4)) {
+      for (const address of addresses.filter(familyOf(frontend)).flatMap((text) => canonicalAddress(text) ?? [])) {
         group?.set(`${address}:${backendPort}`, { address, port: backendPort });
       }
     }
@@ -109,7 +114,7 @@ function endpointsOf(slice: KubeObject): readonly SliceEndpoint[] {
 export function slicesByService(slices: readonly KubeObject[]): Map<string, KubeObject[]> {
   const groups = new Map<string, KubeObject[]>();
   for (const slice of slices) {
-    if (slice.addressType !== undefined && slice.addressType !== "IPv4") continue;
+    if (slice.addressType !== undefined && slice.addressType === "FQDN") continue;
     const service = slice.metadata.labels?.["kubernetes.io/service-name"];
     if (service === undefined) continue;
     const key = `${slice.metadata.namespace}/${service}`;
@@ -140,15 +145,18 @@ function frontendsOf(
     if (protocol === undefined || !isPort(port.port)) return [];
     const base = { protocol, affinitySeconds, namespace, name };
     const inside = clusterAddresses(spec).map((address): Unnumbered => {
-      const backends = backendsOf(slices, port, insideOnly);
+      const backends = backendsOf(slices, port, address, insideOnly);
       return { ...base, type: "ClusterIP", address, port: port.port, backends };
     });
     const { nodePort } = port;
     if (!isNodePort(nodePort)) return inside;
-    const outside = nodes.map((node): Unnumbered => {
-      const backends = backendsOf(slices, port, isOutsideLocal ? node.name : undefined);
-      return { ...base, type: "NodePort", address: node.address, port: nodePort, backends };
-    });
+    const isServed = (address: string) => clusterAddresses(spec).some(familyOf(address));
+    const outside = nodes.flatMap((node) =>
+      node.addresses.filter(isServed).map((address): Unnumbered => {
+        const backends = backendsOf(slices, port, address, isOutsideLocal ? node.name : undefined);
+        return { ...base, type: "NodePort", address, port: nodePort, backends };
+      }),
+    );
     return [...inside, ...outside];
   });
 }

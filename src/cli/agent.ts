@@ -1,6 +1,6 @@
 /**
  * Main of a node's agent: `agent --node NAME --address IP --pod-cidr CIDR --kubeconfig FILE --run DIRECTORY
- * --pins DIRECTORY --bpf-object FILE [--api-server-node]`. Runs in the node's network namespace; SIGTERM ends it and
+ * --pins DIRECTORY --bpf-object FILE [--address6 IP --pod-cidr6 CIDR] [--routing-mode native] [--api-server-node]`. Runs in the node's network namespace; SIGTERM ends it and
  * leaves the datapath in force.
  */
 import { mkdirSync, readFileSync } from "node:fs";
@@ -11,11 +11,19 @@ import { createPolicyEngine, type ProxyChannel, startAgent } from "../agent/inde
 import { routerOf } from "../agent/ipam.ts";
 import { createEbpfDatapath } from "../datapath/ebpf/datapath.ts";
 import { libcCalls } from "../datapath/ebpf/libbpf.ts";
+import type { NodeConfig6, RoutingMode } from "../datapath/port.ts";
 import { createFlowPipeline, createFlowRing } from "../flow/index.ts";
 import { createObserver } from "../hubble/index.ts";
 import { connect, createInformer } from "../kube/client/index.ts";
 import type { AccessRecord } from "../model/access-record.ts";
-import { CLUSTER_CIDR, CLUSTER_NAME, HUBBLE_PORT, SERVICE_CIDR } from "../model/addresses.ts";
+import {
+  CLUSTER_CIDR,
+  CLUSTER_CIDR6,
+  CLUSTER_NAME,
+  HUBBLE_PORT,
+  SERVICE_CIDR,
+  SERVICE_CIDR6,
+} from "../model/addresses.ts";
 import { createPolicyDiscovery } from "../proxy/xds-server.ts";
 
 process.title = "cilium-agent";
@@ -39,6 +47,11 @@ const { values } = parseArgs({
     interface: { type: "string", default: "eth0" },
     "cluster-cidr": { type: "string", default: CLUSTER_CIDR },
     "service-cidr": { type: "string", default: SERVICE_CIDR },
+    address6: { type: "string" },
+    "pod-cidr6": { type: "string" },
+    "cluster-cidr6": { type: "string", default: CLUSTER_CIDR6 },
+    "service-cidr6": { type: "string", default: SERVICE_CIDR6 },
+    "routing-mode": { type: "string", default: "tunnel" },
     "cluster-name": { type: "string", default: CLUSTER_NAME },
     "api-server-node": { type: "boolean", default: false },
   },
@@ -129,6 +142,26 @@ const ring = createFlowRing(FLOW_RING);
 const node = needed("node");
 const clusterName = values["cluster-name"];
 
+/** In a cluster of both families. */
+function ipv6(): NodeConfig6 | undefined {
+  const { address6, "pod-cidr6": podCidr } = values;
+  if (address6 === undefined && podCidr === undefined) return undefined;
+  if (address6 === undefined || podCidr === undefined) {
+    process.stderr.write("agent: --address6 and --pod-cidr6 go together: one is missing\n");
+    process.exit(2);
+  }
+  const ranges = { clusterCidr: values["cluster-cidr6"], serviceCidr: values["service-cidr6"] };
+  return { address: address6, router: routerOf(podCidr), podCidr, ...ranges };
+}
+
+function routingMode(): RoutingMode {
+  const mode = values["routing-mode"];
+  if (mode === "tunnel" || mode === "native") return mode;
+  process.stderr.write(`agent: --routing-mode ${mode}: write tunnel or native\n`);
+  process.exit(2);
+}
+
+const node6 = ipv6();
 const agent = await startAgent({
   node: {
     name: node,
@@ -139,13 +172,15 @@ const agent = await startAgent({
     serviceCidr: values["service-cidr"],
     networkInterface: values.interface,
     apiServer: values["api-server-node"],
+    ...(node6 === undefined ? {} : { ipv6: node6 }),
+    routingMode: routingMode(),
     clusterName,
   },
   version: packageJson.version,
   client,
   openInformer: (ref, selection) => createInformer(client, ref, { ...selection, onError }),
   datapath: createEbpfDatapath({ pinDirectory: needed("pins"), objectPath: needed("bpf-object") }),
-  engine: createPolicyEngine({ clusterName }),
+  engine: createPolicyEngine({ clusterName, isDualStack: node6 !== undefined }),
   proxy: await openProxyChannel(join(sockets, "xds.sock")),
   openFlows: (context) => createFlowPipeline({ context, ring }),
   health: () => ({

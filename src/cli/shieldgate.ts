@@ -6,8 +6,8 @@ import packageJson from "../../package.json" with { type: "json" };
 import { demo } from "../lab/demo/demo.ts";
 import { doctor } from "../lab/doctor.ts";
 import { envLines } from "../lab/env.ts";
-import { type IpFamily, parseIpFamily, readIpFamily } from "../lab/ip-family.ts";
 import { commandFor, DEFAULT_LAB, type LabPaths, labPaths } from "../lab/paths.ts";
+import { DEFAULTS, parseIpFamily, parseRoutingMode, readSettings, type WantedSettings } from "../lab/settings.ts";
 import { printStatus, readStatus } from "../lab/status.ts";
 import { down, start, stop, type UpResult, up } from "../lab/up.ts";
 
@@ -25,13 +25,16 @@ function paths(): LabPaths {
   }
 }
 
-function ipFamily(text: string): IpFamily {
-  try {
-    return parseIpFamily(text);
-  } catch (error) {
-    throw new InvalidArgumentError((error as Error).message);
-  }
-}
+/** An option's value, whose parser says what is wrong with it. */
+const checked =
+  <T>(parse: (text: string) => T) =>
+  (text: string): T => {
+    try {
+      return parse(text);
+    } catch (error) {
+      throw new InvalidArgumentError((error as Error).message);
+    }
+  };
 
 function needRoot(): void {
   if (process.getuid?.() !== 0) throw new Error("needs root, for network namespaces and eBPF: run it as root");
@@ -53,8 +56,10 @@ function sayUp(lab: LabPaths, result: UpResult): void {
     running: `lab ${lab.lab} is up already`,
     damaged: `lab ${lab.lab} was put right in ${seconds(result.milliseconds)}`,
   }[result.found];
-  const families = result.ipFamily === "dual" ? " with IPv4 and IPv6" : "";
-  console.log(`${what}: 3 nodes${families}, API server ${result.apiServer}`);
+  const { nodes, ipFamily, routingMode } = result.settings;
+  const families = ipFamily === "dual" ? " with IPv4 and IPv6" : "";
+  const routing = routingMode === "native" ? ", native routing" : "";
+  console.log(`${what}: ${nodes.length} nodes${families}${routing}, API server ${result.apiServer}`);
   if (result.found === "nothing")
     console.log(
       `eval "$(${commandFor(lab.lab)} env)" puts kubectl's configuration, kc, c0, c1, c2, hubble and world in place`,
@@ -68,11 +73,17 @@ program
     new Option(
       "--ip-family <family>",
       "addresses of nodes, pods and services: ipv4 (a new lab's, when nothing is said) or dual, IPv4 and IPv6; stays until `down`",
-    ).argParser(ipFamily),
+    ).argParser(checked(parseIpFamily)),
   )
-  .action(async (options: { ipFamily?: IpFamily }) => {
+  .addOption(
+    new Option(
+      "--routing-mode <mode>",
+      "how pods of other nodes are reached: tunnel, in VXLAN (a new lab's, when nothing is said), or native, by routes; stays until `down`",
+    ).argParser(checked(parseRoutingMode)),
+  )
+  .action(async (wanted: WantedSettings) => {
     needRoot();
-    sayUp(paths(), await up(paths(), options));
+    sayUp(paths(), await up(paths(), { wanted }));
   });
 program
   .command("down")
@@ -132,7 +143,7 @@ program
   .command("doctor")
   .description("check everything that the lab needs of this machine; exit code 1 when something is missing")
   .action(() => {
-    const checks = doctor(paths().root, readIpFamily(paths()) ?? "ipv4");
+    const checks = doctor(paths().root, readSettings(paths()) ?? DEFAULTS);
     for (const check of checks) {
       console.log(
         `${check.ok ? "ok     " : "MISSING"} ${check.name}: ${check.seen}${check.ok ? "" : `. Mend: ${check.mend}`}`,

@@ -1,11 +1,11 @@
 /** The lab's supervisor: starts the other processes, adopts those that run, and starts again what ends. */
 import { parseArgs } from "node:util";
 import { joinCgroup } from "../lab/cgroup.ts";
-import { readIpFamily } from "../lab/ip-family.ts";
 import { labPaths } from "../lab/paths.ts";
 import { readPorts } from "../lab/ports.ts";
 import { writeRecord } from "../lab/process-record.ts";
 import { processSpecs } from "../lab/processes.ts";
+import { DEFAULTS, readSettings } from "../lab/settings.ts";
 import { Supervisor } from "../lab/supervisor.ts";
 import { startTicks } from "../runtime/process/process-table.ts";
 
@@ -25,7 +25,7 @@ writeRecord(paths, "supervisor", {
 });
 const supervisor = new Supervisor(
   paths,
-  processSpecs(paths, ports, `/proc/${process.pid}/ns/net`, readIpFamily(paths) ?? "ipv4"),
+  processSpecs(paths, ports, `/proc/${process.pid}/ns/net`, readSettings(paths) ?? DEFAULTS),
 );
 supervisor.start();
 process.on("SIGTERM", () => {

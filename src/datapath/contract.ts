@@ -136,6 +136,8 @@ function tableTests(under: UnderTest): void {
     const { datapath } = under.subject;
     datapath.upsertIpcache("172.20.2.9/32", { identity: 1003, tunnel: "192.168.10.102" });
     datapath.upsertIpcache("0.0.0.0/0", { identity: 2 });
+    datapath.upsertIpcache("fd00:172::/32", { identity: 1004 });
+    datapath.upsertIpcache("::/0", { identity: 10 });
     datapath.upsertIpcache("10.0.0.0/8", { identity: 16777217 });
     datapath.deleteIpcache("10.0.0.0/8");
     datapath.deleteIpcache("10.0.0.0/8");
@@ -143,14 +145,18 @@ function tableTests(under: UnderTest): void {
       new Map([
         ["172.20.2.9/32", { identity: 1003, tunnel: "192.168.10.102" }],
         ["0.0.0.0/0", { identity: 2 }],
+        ["fd00:172::/32", { identity: 1004 }],
+        ["::/0", { identity: 10 }],
       ]),
     );
   });
   it("names what it cannot take", () => {
-    expect(() => under.subject.datapath.upsertIpcache("fd00::/8", { identity: 1 })).toThrow(
-      '"fd00::" is not an IPv4 address',
+    expect(() => under.subject.datapath.upsertIpcache("::ffff:10.0.0.1/128", { identity: 1 })).toThrow(
+      "is not an IPv4 or IPv6 prefix",
     );
-    expect(() => under.subject.datapath.upsertIpcache("10.0.0.0/40", { identity: 1 })).toThrow("is not an IPv4 prefix");
+    expect(() => under.subject.datapath.upsertIpcache("10.0.0.0/40", { identity: 1 })).toThrow(
+      "is not an IPv4 or IPv6 prefix",
+    );
   });
   it("takes services, and the same again", () => {
     const service = {

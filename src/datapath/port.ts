@@ -10,6 +10,17 @@ export interface NodeConfig6 {
   readonly serviceCidr: string;
 }
 
+export type RoutingMode = "tunnel" | "native";
+
+const FABRIC_MTU = 1500;
+/** Outer Ethernet, IPv4, UDP and VXLAN headers. */
+const VXLAN_OVERHEAD = 50;
+
+/** What a pod's interface and the routes to pods must use, in bytes. */
+export function podMtu(routingMode: RoutingMode = "tunnel"): number {
+  return routingMode === "native" ? FABRIC_MTU : FABRIC_MTU - VXLAN_OVERHEAD;
+}
+
 /** Where a node stands; addresses are dotted IPv4 text. */
 export interface NodeConfig {
   readonly name: string;
@@ -22,6 +33,8 @@ export interface NodeConfig {
   readonly serviceCidr: string;
   /** Present in a cluster of both families; without it IPv6 is dropped. */
   readonly ipv6?: NodeConfig6;
+  /** How packets reach other nodes' pods: in VXLAN (as when absent), or by the routes of `setRoutes`. */
+  readonly routingMode?: RoutingMode;
   /** Interface on the fabric, normally `eth0`. */
   readonly networkInterface: string;
   /** True on the node that runs the API server. */
@@ -132,6 +145,8 @@ export interface Datapath {
    * that they had, and are returned with the reason.
    */
   setPolicies(policies: ReadonlyMap<number, RealizedPolicy>): ReadonlyMap<number, Error>;
+  /** Native routing: the way to each range of other nodes' pods, a node's address. Replaces what was set before. */
+  setRoutes(routes: ReadonlyMap<string, string>): void;
   upsertIpcache(prefix: string, entry: IpcacheEntry): void;
   deleteIpcache(prefix: string): void;
   listIpcache(): ReadonlyMap<string, IpcacheEntry>;

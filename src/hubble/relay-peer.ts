@@ -2,6 +2,7 @@ import { type Client, createClient } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { Observer, type ServerStatusResponse } from "../../proto/gen/observer_pb.js";
 import { HUBBLE_PORT } from "../model/addresses.ts";
+import { addressPort } from "../model/cidr.ts";
 import type { PeerNode, PeerSource } from "./peer.ts";
 
 const PROBE_TIMEOUT_MS = 1000;
@@ -18,7 +19,7 @@ export interface RelayPeer {
 
 function hostAndPort(address: string): string {
   if (/^\[.*\]:\d+$/.test(address) || /^[^:]+:\d+$/.test(address)) return address;
-  return address.includes(":") ? `[${address}]:${HUBBLE_PORT}` : `${address}:${HUBBLE_PORT}`;
+  return addressPort(address, HUBBLE_PORT);
 }
 
 /** Opens no connection yet: the first call does. */

@@ -22,7 +22,7 @@ const xwing: Pod = {
   metadata: { name: "xwing", namespace: "space", uid: "u" },
   spec: { containers: [{ name: "c", image: "busybox" }] },
 };
-const four = { address: "172.20.1.5", gateway: "172.20.1.1", podCidr: "172.20.1.0/24" };
+const four = { address: "172.20.1.5", gateway: "172.20.1.1", podCidr: "172.20.1.0/24", mtu: 1450 };
 const both = {
   ...four,
   ipv6: { address: "fd00:172:20:1::5", gateway: "fd00:172:20:1::1", podCidr: "fd00:172:20:1::/64" },

@@ -11,9 +11,6 @@ import type { AgentClient } from "./agent-client.ts";
 const libc = koffi.load("libc.so.6");
 const if_nametoindex = libc.func("uint32_t if_nametoindex(const char *name)");
 
-/** Room for the VXLAN header in the fabric's 1500 bytes. */
-const POD_MTU = 1450;
-
 export interface PodNetworkPlace {
   readonly agent: AgentClient;
   readonly nodeNetns: string;
@@ -68,13 +65,16 @@ export function readNetworkRecord(directory: string): PodNetworkRecord | undefin
   }
 }
 
-/** The host side speaks no IPv6 of its own making: its router solicitations would reach the datapath. */
-async function raiseHostSide(netns: string, name: string): Promise<void> {
-  const sysctl = `/proc/sys/net/ipv6/conf/${name}/disable_ipv6`;
+/**
+ * The host side speaks no IPv6 of its own making: its router solicitations would reach the datapath. Where the pod has IPv6
+ * it takes in what the pod sends, without an address of its own.
+ */
+async function raiseHostSide(netns: string, { interfaceName, ipv6 }: PodNetworkRecord): Promise<void> {
+  const sysctl = `/proc/sys/net/ipv6/conf/${interfaceName}/disable_ipv6`;
   withNetns(netns, () => {
-    if (existsSync(sysctl)) writeFileSync(sysctl, "1");
+    if (existsSync(sysctl)) writeFileSync(sysctl, ipv6 === undefined ? "1" : "0");
   });
-  await ip(netns, [`link set ${name} up`]);
+  await ip(netns, [`link set ${interfaceName} up addrgenmode none`]);
 }
 
 /** Lines for the pod's side. A route leads to the gateway alone: whoever else has an address is behind it. */
@@ -115,14 +115,14 @@ async function connect(
   podNetns: string,
   digest: Buffer,
 ): Promise<void> {
-  const { interfaceName, sandboxPid } = record;
+  const { interfaceName, sandboxPid, mtu } = record;
   const ends = [
-    `${interfaceName} mtu ${POD_MTU} address ${macFrom(digest, 12)} type veth`,
-    `peer name eth0 mtu ${POD_MTU} address ${macFrom(digest, 6)} netns ${sandboxPid}`,
+    `${interfaceName} mtu ${mtu} address ${macFrom(digest, 12)} type veth`,
+    `peer name eth0 mtu ${mtu} address ${macFrom(digest, 6)} netns ${sandboxPid}`,
   ];
   await ip(place.nodeNetns, [`link add ${ends.join(" ")}`]);
   if (record.ipv6 !== undefined) allowIpv6(podNetns);
-  await Promise.all([raiseHostSide(place.nodeNetns, interfaceName), ip(podNetns, podLines(record))]);
+  await Promise.all([raiseHostSide(place.nodeNetns, record), ip(podNetns, podLines(record))]);
 }
 
 /**
@@ -140,8 +140,8 @@ export async function setUpPodNetwork(
   const earlier = readNetworkRecord(place.directory);
   const kept = earlier?.sandboxPid === sandboxPid && indexOf(place.nodeNetns, interfaceName) !== 0;
   const addressing = earlier ?? (await place.agent.allocate(`${place.podNamespace}/${place.podName}`));
-  const { address, gateway, podCidr, ipv6 } = addressing;
-  const own = { address, gateway, podCidr, ...(ipv6 === undefined ? {} : { ipv6 }) };
+  const { address, gateway, podCidr, mtu, ipv6 } = addressing;
+  const own = { address, gateway, podCidr, mtu, ...(ipv6 === undefined ? {} : { ipv6 }) };
   const record: PodNetworkRecord = { ...own, containerId, interfaceName, sandboxPid };
   if (!kept) {
     await removeInterface(place.nodeNetns, interfaceName);

@@ -3,19 +3,19 @@ import { join } from "node:path";
 import { API_SERVER_NAMES, type Authority, openAuthority } from "../kube/pki/authority.ts";
 import { kubeconfig } from "../kube/pki/kubeconfig.ts";
 import type { KubeletNode } from "../kubelet/index.ts";
-import { API_SERVER_PORT, NODES } from "../model/addresses.ts";
+import { API_SERVER_PORT, CONTROL_PLANE } from "../model/addresses.ts";
 import { bootstrapConfig } from "../proxy/bootstrap.ts";
-import type { IpFamily } from "./ip-family.ts";
 import { type LabPaths, netnsPath, nodeNetns, nodeRun } from "./paths.ts";
 import { recordPath } from "./process-record.ts";
 import type { LabPorts } from "./processes.ts";
+import type { LabSettings } from "./settings.ts";
 
 /** The Kubernetes API that is served, as nodes and the API server name it. */
 const KUBERNETES_VERSION = "v1.34.0+shieldgate";
 
 /** Where the nodes reach the API server: the control plane's own address on the fabric. */
 function fabricServer(): string {
-  return `https://${NODES.find((node) => node.controlPlane)!.address}:${API_SERVER_PORT}`;
+  return `https://${CONTROL_PLANE.address}:${API_SERVER_PORT}`;
 }
 
 interface User {
@@ -44,7 +44,7 @@ function writePrivately(path: string, text: string): void {
 }
 
 /** Certificates, kubeconfigs and the files that the processes read at their start. */
-export function writeConfiguration(paths: LabPaths, ports: LabPorts, ipFamily: IpFamily): void {
+export function writeConfiguration(paths: LabPaths, ports: LabPorts, settings: LabSettings): void {
   const authority = openAuthority(paths.pki);
   authority.server("apiserver", "kube-apiserver", API_SERVER_NAMES);
   authority.client("apiserver-kubelet-client", "kube-apiserver-kubelet-client", ["system:masters"]);
@@ -60,13 +60,13 @@ export function writeConfiguration(paths: LabPaths, ports: LabPorts, ipFamily: I
   }
   mkdirSync(paths.world, { recursive: true });
   writeFileSync(join(paths.world, "index.html"), "Hello from the world\n");
-  for (const node of NODES) {
+  for (const node of settings.nodes) {
     const directory = join(nodeRun(paths, node.name), "envoy");
     mkdirSync(directory, { recursive: true });
     writeFileSync(join(directory, "bootstrap-config.json"), proxyBootstrap());
   }
   // the last file: where it is, everything is
-  writeKubeletConfiguration(paths, authority, ipFamily);
+  writeKubeletConfiguration(paths, authority, settings);
 }
 
 /** The proxy's bootstrap configuration: the same text in the ConfigMap and in each node's file. */
@@ -75,10 +75,10 @@ export function proxyBootstrap(): string {
 }
 
 /** The nodes as the kubelet is told of them: nothing of IPv6 in a lab of IPv4. */
-export function kubeletNodes(paths: LabPaths, ipFamily: IpFamily): KubeletNode[] {
-  return NODES.map(({ address6, podCidr6, ...node }) => ({
+export function kubeletNodes(paths: LabPaths, settings: LabSettings): KubeletNode[] {
+  return settings.nodes.map(({ address6, podCidr6, place: _, ...node }) => ({
     ...node,
-    ...(ipFamily === "dual" ? { address6, podCidr6 } : {}),
+    ...(settings.ipFamily === "dual" ? { address6, podCidr6 } : {}),
     netnsPath: netnsPath(nodeNetns(paths.lab, node.name)),
     agentSocket: join(nodeRun(paths, node.name), "cilium.sock"),
     records: {
@@ -89,8 +89,8 @@ export function kubeletNodes(paths: LabPaths, ipFamily: IpFamily): KubeletNode[]
 }
 
 /** What src/cli/kubelet.ts reads: where everything is, for each of the nodes that it answers for. */
-function writeKubeletConfiguration(paths: LabPaths, authority: Authority, ipFamily: IpFamily): void {
-  const names = NODES.flatMap((node) => [node.name, node.address]);
+function writeKubeletConfiguration(paths: LabPaths, authority: Authority, settings: LabSettings): void {
+  const names = settings.nodes.flatMap((node) => [node.name, node.address]);
   authority.server("kubelet", "system:node:kubelet", names, ["system:nodes"]);
   const inPki = (file: string) => join(paths.pki, file);
   const configuration = {
@@ -100,7 +100,7 @@ function writeKubeletConfiguration(paths: LabPaths, authority: Authority, ipFami
     hostProcessPath: join(paths.root, "bin/in-agent"),
     tls: { certFile: inPki("kubelet.crt"), keyFile: inPki("kubelet.key"), clientCaFile: inPki("ca.crt") },
     kubeletVersion: KUBERNETES_VERSION,
-    nodes: kubeletNodes(paths, ipFamily),
+    nodes: kubeletNodes(paths, settings),
   };
   const draft = `${paths.kubeletConfiguration}.draft`;
   writeFileSync(draft, JSON.stringify(configuration, null, 2));

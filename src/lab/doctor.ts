@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync, readFileSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { cgroupRoot } from "./cgroup.ts";
-import type { IpFamily } from "./ip-family.ts";
+import type { LabSettings } from "./settings.ts";
 
 /** One thing that the lab needs of the machine. */
 export interface Check {
@@ -65,8 +65,8 @@ function ipv6(): Check {
   };
 }
 
-/** Everything that `up` needs for a lab of the family, each looked at on the machine as it is now. */
-export function doctor(root: string, ipFamily: IpFamily): Check[] {
+/** Everything that `up` needs for a lab of these settings, each looked at on the machine as it is now. */
+export function doctor(root: string, { ipFamily }: Pick<LabSettings, "ipFamily">): Check[] {
   const uid = process.getuid?.() ?? -1;
   const cgroup = cgroupRoot();
   const bpffs = readFileSync("/proc/filesystems", "utf8").includes("\tbpf\n");

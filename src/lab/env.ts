@@ -1,6 +1,6 @@
 import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { NODES } from "../model/addresses.ts";
+import type { LabNode } from "../model/addresses.ts";
 import { commandFor, type LabPaths, netnsPath } from "./paths.ts";
 
 /** Quotes a word for sh. */
@@ -9,7 +9,7 @@ export function quote(word: string): string {
 }
 
 /** The small programs of a lab, by name. Each knows its lab: it needs no variable but PATH, to find kubectl. */
-export function programs(paths: LabPaths, relayPort: number): Map<string, string> {
+export function programs(paths: LabPaths, relayPort: number, nodes: readonly LabNode[]): Map<string, string> {
   const kubectl = `kubectl --kubeconfig ${quote(paths.kubeconfig)}`;
   const hubble = [process.execPath, join(paths.root, "dist/hubble.mjs")].map(quote).join(" ");
   const all = new Map([
@@ -17,24 +17,24 @@ export function programs(paths: LabPaths, relayPort: number): Map<string, string
     ["world", `exec nsenter --net=${netnsPath(paths.fabricNetns)} "$@"`],
     ["hubble", `HUBBLE_SERVER=\${HUBBLE_SERVER:-127.0.0.1:${relayPort}} exec ${hubble} "$@"`],
   ]);
-  NODES.forEach((node, index) => {
+  for (const node of nodes) {
     const select = `get pod -n kube-system -l k8s-app=cilium --field-selector spec.nodeName=${node.name} -o name`;
     all.set(
-      `c${index}`,
+      `c${node.place}`,
       [
         `pod=$(${kubectl} ${select} | head -n 1)`,
-        `[ -n "$pod" ] || { echo "c${index}: no cilium pod on ${node.name}: see ${commandFor(paths.lab)} status" >&2; exit 1; }`,
+        `[ -n "$pod" ] || { echo "c${node.place}: no cilium pod on ${node.name}: see ${commandFor(paths.lab)} status" >&2; exit 1; }`,
         `exec ${kubectl} exec -n kube-system "$pod" -c cilium-agent -- cilium "$@"`,
       ].join("\n"),
     );
-  });
+  }
   return all;
 }
 
 /** Writes the small programs into the lab's own bin directory. */
-export function writePrograms(paths: LabPaths, relayPort: number): void {
+export function writePrograms(paths: LabPaths, relayPort: number, nodes: readonly LabNode[]): void {
   mkdirSync(paths.bin, { recursive: true });
-  for (const [name, body] of programs(paths, relayPort)) {
+  for (const [name, body] of programs(paths, relayPort, nodes)) {
     const path = join(paths.bin, name);
     writeFileSync(path, `#!/bin/sh\n${body}\n`);
     chmodSync(path, 0o755);

@@ -1,22 +1,24 @@
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { NODES } from "../model/addresses.ts";
+import { labNode } from "../model/addresses.ts";
 import { isAlive, startTicks } from "../runtime/process/process-table.ts";
 import { isMounted } from "./bpffs.ts";
 import { cgroupRoot } from "./cgroup.ts";
 import { kubeletNodes } from "./configuration.ts";
 import { envLines, programs, quote } from "./env.ts";
-import { chooseIpFamily, parseIpFamily, readIpFamily, writeIpFamily } from "./ip-family.ts";
 import { systemManifests } from "./manifests.ts";
 import { fabricLines, fabricSysctls, nodeLines } from "./network.ts";
 import { labPaths } from "./paths.ts";
 import { processSpecs } from "./processes.ts";
 import { progressOf } from "./readiness.ts";
+import { chooseSettings, DEFAULTS, parseIpFamily, parseRoutingMode, readSettings, writeSettings } from "./settings.ts";
 import { type MachineStatus, printStatus } from "./status.ts";
 import { backOffMs } from "./supervisor.ts";
 
+const NODES = DEFAULTS.nodes;
+const DUAL = { ...DEFAULTS, ipFamily: "dual" } as const;
 let home = "";
 beforeAll(() => {
   home = mkdtempSync(join(tmpdir(), "shieldgate-lab-"));
@@ -38,7 +40,7 @@ describe("paths", () => {
 });
 
 test("the network: each node has its end of the fabric, and the fabric the way to its pods", () => {
-  const lines = fabricLines("one", NODES, "ipv4");
+  const lines = fabricLines("one", DEFAULTS);
   for (const node of NODES) {
     expect(lines).toContain(`link add ${node.name} type veth peer name eth0 netns sg-one-${node.name}`);
     expect(lines).toContain(`route add ${node.podCidr} via ${node.address} dev fabric`);
@@ -50,29 +52,29 @@ const SIX = /:[0-9a-f]*:|ipv6|cidr6|address6/;
 
 test("a lab of IPv4 has nothing of IPv6 but what the machine has", () => {
   const paths = labPaths("one");
-  const specs = processSpecs(paths, { apiServer: 6443, relay: 4245 }, "/proc/1/ns/net", "ipv4");
+  const specs = processSpecs(paths, { apiServer: 6443, relay: 4245 }, "/proc/1/ns/net", DEFAULTS);
   const texts = [
-    ...fabricLines("one", NODES, "ipv4"),
+    ...fabricLines("one", DEFAULTS),
     ...NODES.flatMap((node) => nodeLines(node, "ipv4")),
     ...fabricSysctls("ipv4"),
     ...specs.flatMap(({ argv }) => argv),
-    ...kubeletNodes(paths, "ipv4").flatMap((node) => [...Object.keys(node), ...Object.values(node).map(String)]),
+    ...kubeletNodes(paths, DEFAULTS).flatMap((node) => [...Object.keys(node), ...Object.values(node).map(String)]),
   ];
   expect(texts.filter((line) => SIX.test(line))).toEqual([]);
 });
 
 test("a lab of both families has the ways and the world of each, and tells every part of it", () => {
   const paths = labPaths("one");
-  const fabric = fabricLines("one", NODES, "dual");
+  const fabric = fabricLines("one", DUAL);
   expect(fabric.filter((line) => SIX.test(line) && !line.includes(" via "))).toEqual([
     "addr add fd00:192:168:10::1/64 dev fabric nodad",
     "route add local ::/0 dev lo table main",
   ]);
-  expect(fabric.filter((line) => !SIX.test(line))).toEqual(fabricLines("one", NODES, "ipv4"));
+  expect(fabric.filter((line) => !SIX.test(line))).toEqual(fabricLines("one", DEFAULTS));
   expect(fabricSysctls("dual")).toEqual(
     expect.arrayContaining(["net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1", "net.ipv6.ip_nonlocal_bind=1"]),
   );
-  const specs = processSpecs(paths, { apiServer: 6443, relay: 4245 }, "/proc/1/ns/net", "dual");
+  const specs = processSpecs(paths, { apiServer: 6443, relay: 4245 }, "/proc/1/ns/net", DUAL);
   const argv = (name: string) => specs.find((spec) => spec.name === name)!.argv.join(" ");
   expect(argv("control-plane")).toContain("--service-cidr 10.96.0.0/16,fd00:10:96::/112");
   expect(argv("world")).toContain("httpd -f -p [::]:80 ");
@@ -84,29 +86,36 @@ test("a lab of both families has the ways and the world of each, and tells every
       "route add ::/0 via fd00:192:168:10::1 dev eth0",
     ]);
     expect(argv(`${node.name}/agent`)).toContain(`--address6 ${node.address6} --pod-cidr6 ${node.podCidr6}`);
-    expect(kubeletNodes(paths, "dual")[index]).toMatchObject({ address6: node.address6, podCidr6: node.podCidr6 });
+    expect(kubeletNodes(paths, DUAL)[index]).toMatchObject({ address6: node.address6, podCidr6: node.podCidr6 });
   }
 });
 
-describe("the family of a lab", () => {
-  test("is kind's word, and what is not supported says what to do", () => {
+describe("the settings of a lab", () => {
+  test("are kind's and Cilium's words, and what is not supported says what to do", () => {
     expect([parseIpFamily("ipv4"), parseIpFamily("dual")]).toEqual(["ipv4", "dual"]);
     expect(() => parseIpFamily("ipv6")).toThrow(/IPv6 alone is not supported: use dual/);
     for (const other of ["", "IPv4", "both"]) expect(() => parseIpFamily(other)).toThrow(/use ipv4 or dual/);
+    expect([parseRoutingMode("tunnel"), parseRoutingMode("native")]).toEqual(["tunnel", "native"]);
+    for (const other of ["", "vxlan"]) expect(() => parseRoutingMode(other)).toThrow(/use tunnel or native/);
   });
 
-  test("is kept while the lab exists, and another one is refused with the mend", () => {
+  test("are kept while the lab exists, and others are refused with the mend", () => {
     const paths = labPaths("kept");
-    expect([readIpFamily(paths), chooseIpFamily(paths, undefined)]).toEqual([undefined, "ipv4"]);
-    expect(chooseIpFamily(paths, "dual")).toBe("dual");
+    expect([readSettings(paths), chooseSettings(paths, {})]).toEqual([undefined, DEFAULTS]);
+    expect(chooseSettings(paths, { ipFamily: "dual" })).toEqual(DUAL);
     mkdirSync(paths.state, { recursive: true });
     // a lab from before there was a choice
-    expect(readIpFamily(paths)).toBe("ipv4");
-    writeIpFamily(paths, "dual");
-    expect([chooseIpFamily(paths, undefined), chooseIpFamily(paths, "dual")]).toEqual(["dual", "dual"]);
-    expect(() => chooseIpFamily(paths, "ipv4")).toThrow(
+    expect(readSettings(paths)).toEqual(DEFAULTS);
+    writeFileSync(paths.settings, '{"ipFamily": "dual"}');
+    expect(readSettings(paths)).toEqual(DUAL);
+    const settings = { ...DUAL, routingMode: "native", nodes: [NODES[0]!, labNode("extra", 3)] } as const;
+    writeSettings(paths, settings);
+    expect(chooseSettings(paths, {})).toEqual(settings);
+    expect(chooseSettings(paths, { ipFamily: "dual", routingMode: "native" })).toEqual(settings);
+    expect(() => chooseSettings(paths, { ipFamily: "ipv4" })).toThrow(
       "lab kept exists with --ip-family dual, which cannot be changed: `bin/shieldgate --name kept down` deletes it and its objects, then `bin/shieldgate --name kept up --ip-family ipv4` makes it anew",
     );
+    expect(() => chooseSettings(paths, { routingMode: "tunnel" })).toThrow("exists with --routing-mode native");
   });
 
   test("is shown where it is not the usual one", () => {
@@ -132,7 +141,7 @@ describe("the family of a lab", () => {
 });
 
 test("every process is started in its namespace, and agents and proxies see their node's directory as /run/cilium", () => {
-  const specs = processSpecs(labPaths("one"), { apiServer: 6443, relay: 4245 }, "/proc/1/ns/net", "ipv4");
+  const specs = processSpecs(labPaths("one"), { apiServer: 6443, relay: 4245 }, "/proc/1/ns/net", DEFAULTS);
   expect(specs.map((spec) => spec.name)).toEqual([
     "control-plane",
     "kubelet",
@@ -155,7 +164,7 @@ test("a process that ends at once is started again at once, then ever later, up 
 
 describe("the programs of a lab", () => {
   test("carry their kubeconfig and relay, and need no variable", () => {
-    const all = programs(labPaths("one"), 4999);
+    const all = programs(labPaths("one"), 4999, NODES);
     expect([...all.keys()]).toEqual(["kc", "world", "hubble", "c0", "c1", "c2"]);
     expect(all.get("world")).toBe('exec nsenter --net=/run/netns/sg-one-fabric "$@"');
     expect(all.get("hubble")).toContain("127.0.0.1:4999");
@@ -187,33 +196,33 @@ describe("readiness", () => {
   const container = (state: unknown) => ({ ...ready, containerStatuses: [{ state }] });
 
   test("is there when nodes, agents, proxies and DNS are", () => {
-    expect(progressOf(nodes, [...pods, dns], 0)).toEqual({ waitingFor: [], starting: [] });
+    expect(progressOf(NODES, nodes, [...pods, dns], 0)).toEqual({ waitingFor: [], starting: [] });
   });
 
   test("names each thing that is missing", () => {
     const notReady = object("k8s-w1", { conditions: [{ type: "Ready", status: "False" }] });
-    expect(progressOf([nodes[0]!, notReady, nodes[2]!], [...pods, dns], 0).waitingFor).toEqual([
+    expect(progressOf(NODES, [nodes[0]!, notReady, nodes[2]!], [...pods, dns], 0).waitingFor).toEqual([
       "node k8s-w1 to be Ready",
     ]);
-    expect(progressOf(nodes, [...pods.slice(1), dns], 0).waitingFor).toEqual(["pods of cilium: 2 of 3 ready"]);
-    expect(progressOf([], [], 0).waitingFor).toHaveLength(NODES.length + 3);
+    expect(progressOf(NODES, nodes, [...pods.slice(1), dns], 0).waitingFor).toEqual(["pods of cilium: 2 of 3 ready"]);
+    expect(progressOf(NODES, [], [], 0).waitingFor).toHaveLength(NODES.length + 3);
   });
 
   test("does not believe what was written before the lab was started again", () => {
     const old = object("dns", container({ running: { startedAt: "2026-01-01T00:00:00Z" } }), "kube-dns");
     const startedAt = Date.parse("2026-01-01T00:00:05.7Z");
-    expect(progressOf(nodes, [...pods, old], startedAt).waitingFor).toEqual([
+    expect(progressOf(NODES, nodes, [...pods, old], startedAt).waitingFor).toEqual([
       "pods of kube-dns: 0 of 1 ready",
       "pod n/dns to start again",
     ]);
     const same = object("dns", container({ running: { startedAt: "2026-01-01T00:00:05Z" } }), "kube-dns");
-    expect(progressOf(nodes, [...pods, same], startedAt).waitingFor).toEqual([]);
+    expect(progressOf(NODES, nodes, [...pods, same], startedAt).waitingFor).toEqual([]);
   });
 
   test("knows pods that are being made from pods that cannot be", () => {
     const made = object("x", container({ waiting: { reason: "ContainerCreating" } }));
     const broken = object("y", container({ waiting: { reason: "ImagePullBackOff" } }));
-    expect(progressOf(nodes, [...pods, dns, made, broken], 0)).toEqual({
+    expect(progressOf(NODES, nodes, [...pods, dns, made, broken], 0)).toEqual({
       waitingFor: [],
       starting: ["pod n/x to start"],
     });

@@ -1,14 +1,14 @@
 import { existsSync, readdirSync } from "node:fs";
-import { FABRIC_GATEWAY, FABRIC_GATEWAY6, type LabNode, NODES } from "../model/addresses.ts";
+import { FABRIC_GATEWAY, FABRIC_GATEWAY6, type LabNode } from "../model/addresses.ts";
 import { command } from "./command.ts";
-import type { IpFamily } from "./ip-family.ts";
 import { type LabPaths, netnsPath, nodeNetns } from "./paths.ts";
+import { DEFAULTS, type IpFamily, type LabSettings, readSettings } from "./settings.ts";
 
 /**
  * `ip -batch` lines that make the fabric: a bridge, with the way back to every node's pods. It is the world as well: every address
  * that is not in the cluster is its own.
  */
-export function fabricLines(lab: string, nodes: readonly LabNode[], ipFamily: IpFamily): string[] {
+export function fabricLines(lab: string, { nodes, ipFamily }: LabSettings): string[] {
   const six = (...lines: string[]) => (ipFamily === "dual" ? lines : []);
   return [
     "link set lo up",
@@ -53,7 +53,8 @@ export function fabricSysctls(ipFamily: IpFamily): string[] {
 /** Namespaces of the lab that exist now. */
 export function labNamespaces(paths: LabPaths): string[] {
   if (!existsSync("/run/netns")) return [];
-  const names = new Set([paths.fabricNetns, ...NODES.map((node) => nodeNetns(paths.lab, node.name))]);
+  const { nodes } = readSettings(paths) ?? DEFAULTS;
+  const names = new Set([paths.fabricNetns, ...nodes.map((node) => nodeNetns(paths.lab, node.name))]);
   return readdirSync("/run/netns").filter((name) => names.has(name));
 }
 
@@ -66,16 +67,19 @@ async function inNamespace(name: string, lines: readonly string[]): Promise<void
 }
 
 /** Makes the fabric and the nodes' namespaces. The host's own network is not touched: links are born inside. */
-export async function createNetwork(paths: LabPaths, ipFamily: IpFamily): Promise<void> {
-  const nodes = NODES.map((node) => nodeNetns(paths.lab, node.name));
+export async function createNetwork(paths: LabPaths, settings: LabSettings): Promise<void> {
+  const { ipFamily } = settings;
+  const nodes = settings.nodes.map((node) => nodeNetns(paths.lab, node.name));
   const all = [paths.fabricNetns, ...nodes];
   await command("ip", ["-batch", "-"], `${all.map((name) => `netns add ${name}`).join("\n")}\n`);
   await Promise.all([
     setSysctls(paths.fabricNetns, fabricSysctls(ipFamily)),
     ...(ipFamily === "dual" ? nodes.map((name) => setSysctls(name, STILL6)) : []),
   ]);
-  await inNamespace(paths.fabricNetns, fabricLines(paths.lab, NODES, ipFamily));
-  await Promise.all(NODES.map((node) => inNamespace(nodeNetns(paths.lab, node.name), nodeLines(node, ipFamily))));
+  await inNamespace(paths.fabricNetns, fabricLines(paths.lab, settings));
+  await Promise.all(
+    settings.nodes.map((node) => inNamespace(nodeNetns(paths.lab, node.name), nodeLines(node, ipFamily))),
+  );
 }
 
 /** Removes the namespaces; with them go their interfaces, routes and attached programs. */

@@ -1,7 +1,14 @@
 import { join } from "node:path";
-import { API_SERVER_PORT, HUBBLE_PORT, NODES, SERVICE_CIDR, SERVICE_CIDR6 } from "../model/addresses.ts";
-import type { IpFamily } from "./ip-family.ts";
+import {
+  API_SERVER_PORT,
+  CONTROL_PLANE,
+  HUBBLE_PORT,
+  type LabNode,
+  SERVICE_CIDR,
+  SERVICE_CIDR6,
+} from "../model/addresses.ts";
 import { type LabPaths, netnsPath, nodeNetns, nodeRun } from "./paths.ts";
+import type { LabSettings } from "./settings.ts";
 
 /** How one process of the lab is started. */
 export interface ProcessSpec {
@@ -23,10 +30,14 @@ export interface LabPorts {
 const NODE_FLAGS = ["--max-semi-space-size=1", "--disable-warning=ExperimentalWarning"];
 
 /** Every process of the lab. `hostNetns` is where the loopback listeners are made. */
-export function processSpecs(paths: LabPaths, ports: LabPorts, hostNetns: string, ipFamily: IpFamily): ProcessSpec[] {
-  const isDual = ipFamily === "dual";
-  const controlPlane = NODES.find((node) => node.controlPlane) ?? NODES[0]!;
-  const inControlPlane = ["nsenter", `--net=${netnsPath(nodeNetns(paths.lab, controlPlane.name))}`];
+export function processSpecs(
+  paths: LabPaths,
+  ports: LabPorts,
+  hostNetns: string,
+  settings: LabSettings,
+): ProcessSpec[] {
+  const isDual = settings.ipFamily === "dual";
+  const inControlPlane = ["nsenter", `--net=${netnsPath(nodeNetns(paths.lab, CONTROL_PLANE.name))}`];
   const plain = (name: string, argv: string[]): ProcessSpec => ({
     name,
     argv,
@@ -39,7 +50,7 @@ export function processSpecs(paths: LabPaths, ports: LabPorts, hostNetns: string
       ...main(paths, "control-plane"),
       ...option("database", paths.database),
       ...option("pki", paths.pki),
-      ...option("listen", `${controlPlane.address}:${API_SERVER_PORT}`),
+      ...option("listen", `${CONTROL_PLANE.address}:${API_SERVER_PORT}`),
       ...option("host-listen", `127.0.0.1:${ports.apiServer}`),
       ...option("host-netns", hostNetns),
       ...(isDual ? option("service-cidr", `${SERVICE_CIDR},${SERVICE_CIDR6}`) : []),
@@ -50,19 +61,19 @@ export function processSpecs(paths: LabPaths, ports: LabPorts, hostNetns: string
       ...main(paths, "relay"),
       ...option("listen", `127.0.0.1:${ports.relay}`),
       ...option("listen-netns", hostNetns),
-      ...NODES.flatMap((node) => option("peer", `${node.name}=${node.address}:${HUBBLE_PORT}`)),
+      ...settings.nodes.flatMap((node) => option("peer", `${node.name}=${node.address}:${HUBBLE_PORT}`)),
     ]),
     plain("world", [
       ...["nsenter", `--net=${netnsPath(paths.fabricNetns)}`],
       ...["busybox", "httpd", "-f", "-p", isDual ? "[::]:80" : "80", "-u", "nobody", "-h", paths.world],
     ]),
-    ...NODES.flatMap((node) => [
+    ...settings.nodes.flatMap((node) => [
       // a change of policies in a burst waits for the kernel in pool threads
       isolated(paths, node.name, "agent", [
         "env",
         "UV_THREADPOOL_SIZE=16",
         ...main(paths, "agent"),
-        ...agentOptions(paths, node, isDual),
+        ...agentOptions(paths, node, settings),
       ]),
       isolated(paths, node.name, "proxy", [
         ...main(paths, "proxy"),
@@ -92,12 +103,13 @@ function logPath(paths: LabPaths, name: string): string {
   return join(paths.logs, `${name.replace("/", "-")}.log`);
 }
 
-function agentOptions(paths: LabPaths, node: (typeof NODES)[number], isDual: boolean): string[] {
+function agentOptions(paths: LabPaths, node: LabNode, { ipFamily, routingMode }: LabSettings): string[] {
   return [
     ...option("node", node.name),
     ...option("address", node.address),
     ...option("pod-cidr", node.podCidr),
-    ...(isDual ? [...option("address6", node.address6), ...option("pod-cidr6", node.podCidr6)] : []),
+    ...(ipFamily === "dual" ? [...option("address6", node.address6), ...option("pod-cidr6", node.podCidr6)] : []),
+    ...(routingMode === "tunnel" ? [] : option("routing-mode", routingMode)),
     ...(node.controlPlane ? ["--api-server-node"] : []),
     ...option("kubeconfig", join(paths.state, "kubeconfig-agent")),
     ...option("run", "/var/run/cilium"),

@@ -3,8 +3,9 @@ import type { KubeClient } from "../kube/client/client.ts";
 import { connect } from "../kube/client/connect.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { Nodes, Pods } from "../kube/resources.ts";
-import { NODES } from "../model/addresses.ts";
+import type { LabNode } from "../model/addresses.ts";
 import type { LabPaths } from "./paths.ts";
+import { DEFAULTS, readSettings } from "./settings.ts";
 
 /** What a lab that starts still waits for; both empty = ready. */
 export interface Progress {
@@ -48,15 +49,23 @@ function named(pod: KubeObject): string {
   return `pod ${pod.metadata.namespace}/${pod.metadata.name}`;
 }
 
-/** Pure: what is missing, given the objects of the API server and when the lab was started. */
-export function progressOf(nodes: readonly KubeObject[], pods: readonly KubeObject[], startedAtMs: number): Progress {
+/** Pure: what is missing of the nodes that the lab should have, given the objects of the API server and when the lab was started. */
+export function progressOf(
+  wanted: readonly LabNode[],
+  nodes: readonly KubeObject[],
+  pods: readonly KubeObject[],
+  startedAtMs: number,
+): Progress {
   const nodeNamed = (name: string) => nodes.find((node) => node.metadata.name === name);
-  const missing = NODES.filter((node) => !isReady(nodeNamed(node.name))).map((node) => `node ${node.name} to be Ready`);
+  const missing = wanted
+    .filter((node) => !isReady(nodeNamed(node.name)))
+    .map((node) => `node ${node.name} to be Ready`);
   const stale = pods.filter((pod) => isStale(pod, startedAtMs));
   const fresh = pods.filter((pod) => !stale.includes(pod));
-  for (const [app, wanted] of Object.entries({ cilium: NODES.length, "cilium-envoy": NODES.length, "kube-dns": 1 })) {
+  const each = wanted.length;
+  for (const [app, count] of Object.entries({ cilium: each, "cilium-envoy": each, "kube-dns": 1 })) {
     const own = fresh.filter((pod) => pod.metadata.labels?.["k8s-app"] === app && isReady(pod));
-    if (own.length < wanted) missing.push(`pods of ${app}: ${own.length} of ${wanted} ready`);
+    if (own.length < count) missing.push(`pods of ${app}: ${own.length} of ${count} ready`);
   }
   const made = fresh.filter((pod) => states(pod).some((state) => state.waiting?.reason === "ContainerCreating"));
   return {
@@ -81,7 +90,8 @@ export async function readiness(paths: LabPaths): Promise<Progress> {
   try {
     const [nodes, pods] = await Promise.all([client.list(Nodes), client.list(Pods)]);
     const startedAtMs = statSync(paths.kubeletConfiguration, { throwIfNoEntry: false })?.mtimeMs ?? 0;
-    return progressOf(nodes.items, pods.items, startedAtMs);
+    const wanted = (readSettings(paths) ?? DEFAULTS).nodes;
+    return progressOf(wanted, nodes.items, pods.items, startedAtMs);
   } catch (error) {
     return { waitingFor: [`the API server (${(error as Error).message})`], starting: [] };
   }

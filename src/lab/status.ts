@@ -3,19 +3,20 @@ import { join } from "node:path";
 import { connect } from "../kube/client/connect.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { Pods } from "../kube/resources.ts";
-import { NODES } from "../model/addresses.ts";
 import { isAlive } from "../runtime/process/process-table.ts";
 import { labPids, memoryPss } from "./cgroup.ts";
-import { readIpFamily } from "./ip-family.ts";
 import { commandFor, type LabPaths } from "./paths.ts";
 import { readSandboxPids } from "./pods.ts";
 import { type ProcessRecord, readRecord } from "./process-record.ts";
 import { readiness } from "./readiness.ts";
+import { DEFAULTS, type LabSettings, readSettings } from "./settings.ts";
 
 /** What `status -o json` prints. A pid of 0 means that the process does not run now. */
 export interface MachineStatus {
   /** Given, as `ip6` is, in a lab of both families only. */
   readonly ipFamily?: "dual";
+  /** Given where it is not the usual one. */
+  readonly routingMode?: "native";
   readonly controlPlane: { readonly pid: number };
   readonly nodes: readonly { name: string; ip: string; ip6?: string; agent: { pid: number }; proxy: { pid: number } }[];
   /** `pid`: a process inside the pod's network namespace. Pods that use their node's network are left out. */
@@ -31,9 +32,9 @@ export interface LabStatus {
 }
 
 /** The names of the lab's processes, as their records are called. */
-function processNames(): string[] {
+function processNames({ nodes }: LabSettings): string[] {
   const shared = ["supervisor", "control-plane", "kubelet", "relay", "world"];
-  return shared.concat(NODES.flatMap((node) => [`${node.name}/agent`, `${node.name}/proxy`]));
+  return shared.concat(nodes.flatMap((node) => [`${node.name}/agent`, `${node.name}/proxy`]));
 }
 
 async function listPods(paths: LabPaths): Promise<MachineStatus["pods"]> {
@@ -60,7 +61,8 @@ async function listPods(paths: LabPaths): Promise<MachineStatus["pods"]> {
 
 /** Looks at every process and at the API server. Never throws for a lab that is broken or absent. */
 export async function readStatus(paths: LabPaths): Promise<LabStatus> {
-  const records = new Map(processNames().map((name) => [name, readRecord(paths, name)] as const));
+  const settings = readSettings(paths) ?? DEFAULTS;
+  const records = new Map(processNames(settings).map((name) => [name, readRecord(paths, name)] as const));
   const pid = (name: string) => {
     const record = records.get(name);
     return { pid: record && isAlive(record) ? record.pid : 0 };
@@ -80,12 +82,13 @@ export async function readStatus(paths: LabPaths): Promise<LabStatus> {
   const waiting = running ? (await readiness(paths)).waitingFor : [];
   problems.push(...waiting.map((what) => `waiting for ${what}`));
   const pods = running ? await listPods(paths).catch(() => []) : [];
-  const isDual = readIpFamily(paths) === "dual";
+  const isDual = settings.ipFamily === "dual";
   return {
     machine: {
       ...(isDual ? { ipFamily: "dual" } : {}),
+      ...(settings.routingMode === "native" ? { routingMode: "native" } : {}),
       controlPlane: pid("control-plane"),
-      nodes: NODES.map((node) => ({
+      nodes: settings.nodes.map((node) => ({
         name: node.name,
         ip: node.address,
         ...(isDual ? { ip6: node.address6 } : {}),
@@ -121,7 +124,7 @@ export function printStatus(paths: LabPaths, status: LabStatus): string {
     [pod.ip, pod.ip6 ?? []].flat().join(),
   ]);
   const parts = [
-    `lab ${paths.lab}${status.machine.ipFamily === "dual" ? ", IPv4 and IPv6" : ""}: ${status.problems.length === 0 ? "everything runs" : `${status.problems.length} problem(s)`}`,
+    `lab ${paths.lab}${status.machine.ipFamily === "dual" ? ", IPv4 and IPv6" : ""}${status.machine.routingMode === "native" ? ", native routing" : ""}: ${status.problems.length === 0 ? "everything runs" : `${status.problems.length} problem(s)`}`,
     columns([["PROCESS", "PID", "STATE", "RESTARTS"], ...rows]),
   ];
   if (pods.length > 0) parts.push(columns([["POD", "PID", "NODE", "IP"], ...pods]));

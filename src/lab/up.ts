@@ -2,13 +2,11 @@ import { spawn } from "node:child_process";
 import { closeSync, existsSync, mkdirSync, openSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { NODES } from "../model/addresses.ts";
 import { isAlive } from "../runtime/process/process-table.ts";
 import { isMounted, mountBpffs } from "./bpffs.ts";
 import { writeConfiguration } from "./configuration.ts";
 import { doctor } from "./doctor.ts";
 import { writePrograms } from "./env.ts";
-import { chooseIpFamily, type IpFamily, writeIpFamily } from "./ip-family.ts";
 import { withLabLock } from "./lock.ts";
 import { makeMountPoints } from "./mount-points.ts";
 import { createNetwork, labNamespaces } from "./network.ts";
@@ -16,6 +14,7 @@ import { commandFor, type LabPaths, nodeRun } from "./paths.ts";
 import { choosePorts, readPorts } from "./ports.ts";
 import { readRecord } from "./process-record.ts";
 import { type Progress, readiness } from "./readiness.ts";
+import { chooseSettings, type LabSettings, readSettings, type WantedSettings, writeSettings } from "./settings.ts";
 import { deleteLab, teardown } from "./teardown.ts";
 
 export interface UpResult {
@@ -23,12 +22,11 @@ export interface UpResult {
   readonly found: "nothing" | "running" | "damaged";
   readonly milliseconds: number;
   readonly apiServer: string;
-  readonly ipFamily: IpFamily;
+  readonly settings: LabSettings;
 }
 
 export interface UpOptions {
-  /** Its own for a lab that exists, IPv4 for a new one, when absent. */
-  readonly ipFamily?: IpFamily | undefined;
+  readonly wanted?: WantedSettings;
   readonly report?: (progress: Progress) => void;
 }
 
@@ -39,16 +37,16 @@ const PODS_TIMEOUT_MS = 3000;
 
 /**
  * Brings the lab up, or puts right what is missing of one that is up; returns when every node, agent and proxy and the
- * cluster's DNS are ready. Throws with what is not ready and where to look, and for a family that the lab does not have.
+ * cluster's DNS are ready. Throws with what is not ready and where to look, and for what cannot be changed of a lab that exists.
  */
-export function up(paths: LabPaths, { ipFamily: wanted, report = () => {} }: UpOptions = {}): Promise<UpResult> {
+export function up(paths: LabPaths, { wanted = {}, report = () => {} }: UpOptions = {}): Promise<UpResult> {
   return withLabLock(paths.lab, async () => {
     const started = performance.now();
-    const ipFamily = chooseIpFamily(paths, wanted);
+    const settings = chooseSettings(paths, wanted);
     const found = look(paths);
     if (found !== "running") {
       if (groundIsWhole(paths)) startSupervisor(paths);
-      else await startFresh(paths, ipFamily);
+      else await startFresh(paths, settings);
     }
     await waitUntilReady(paths, report);
     const ports = readPorts(paths)!;
@@ -56,7 +54,7 @@ export function up(paths: LabPaths, { ipFamily: wanted, report = () => {} }: UpO
       found,
       milliseconds: performance.now() - started,
       apiServer: `https://127.0.0.1:${ports.apiServer}`,
-      ipFamily,
+      settings,
     };
   });
 }
@@ -90,7 +88,8 @@ export function down(paths: LabPaths): Promise<boolean> {
 /** True when everything that the processes stand on is there: an `up` that was killed may have left a part of it. */
 function groundIsWhole(paths: LabPaths): boolean {
   const isWritten = existsSync(paths.kubeletConfiguration) && readPorts(paths) !== undefined;
-  return isWritten && labNamespaces(paths).length === NODES.length + 1 && isMounted(paths.bpf);
+  const namespaces = (readSettings(paths)?.nodes.length ?? 0) + 1;
+  return isWritten && labNamespaces(paths).length === namespaces && isMounted(paths.bpf);
 }
 
 function look(paths: LabPaths): UpResult["found"] {
@@ -99,8 +98,8 @@ function look(paths: LabPaths): UpResult["found"] {
   return supervised || existsSync(paths.run) ? "damaged" : "nothing";
 }
 
-async function startFresh(paths: LabPaths, ipFamily: IpFamily): Promise<void> {
-  const missing = doctor(paths.root, ipFamily).filter((check) => !check.ok);
+async function startFresh(paths: LabPaths, settings: LabSettings): Promise<void> {
+  const missing = doctor(paths.root, settings).filter((check) => !check.ok);
   if (missing.length > 0) {
     throw new Error(missing.map((check) => `${check.name}: ${check.seen}; ${check.mend}`).join("\n"));
   }
@@ -108,12 +107,12 @@ async function startFresh(paths: LabPaths, ipFamily: IpFamily): Promise<void> {
   for (const directory of [paths.state, paths.logs, paths.pods]) {
     mkdirSync(directory, { recursive: true });
   }
-  writeIpFamily(paths, ipFamily);
+  writeSettings(paths, settings);
   makeMountPoints();
-  for (const node of NODES) mkdirSync(join(nodeRun(paths, node.name), "envoy/sockets"), { recursive: true });
-  const [ports] = await Promise.all([choosePorts(paths), createNetwork(paths, ipFamily), mountBpffs(paths.bpf)]);
-  writePrograms(paths, ports.relay);
-  writeConfiguration(paths, ports, ipFamily);
+  for (const node of settings.nodes) mkdirSync(join(nodeRun(paths, node.name), "envoy/sockets"), { recursive: true });
+  const [ports] = await Promise.all([choosePorts(paths), createNetwork(paths, settings), mountBpffs(paths.bpf)]);
+  writePrograms(paths, ports.relay, settings.nodes);
+  writeConfiguration(paths, ports, settings);
   startSupervisor(paths);
 }
 

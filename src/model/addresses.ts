@@ -21,6 +21,8 @@ export const NODE_PORT_RANGE = { first: 30000, last: 32767 } as const;
 
 export interface LabNode {
   readonly name: string;
+  /** From 0; no two nodes of a lab have the same. */
+  readonly place: number;
   readonly address: string;
   readonly podCidr: string;
   /** Used in a lab of both families only. */
@@ -29,17 +31,21 @@ export interface LabNode {
   readonly controlPlane: boolean;
 }
 
-/** Node number `index` of a lab, from 0: its addresses and ranges follow from it. */
-const labNode = (index: number, name: string): LabNode => ({
+/** The node at a place of the lab, from 0: its addresses and ranges follow from it. The first is the control plane's. */
+export const labNode = (name: string, place: number): LabNode => ({
   name,
-  address: `192.168.10.${100 + index}`,
-  podCidr: `172.20.${index}.0/24`,
-  address6: `fd00:192:168:10::${100 + index}`,
-  podCidr6: index === 0 ? "fd00:172:20::/64" : `fd00:172:20:${index.toString(16)}::/64`,
-  controlPlane: index === 0,
+  place,
+  address: `192.168.10.${100 + place}`,
+  podCidr: `172.20.${place}.0/24`,
+  address6: `fd00:192:168:10::${100 + place}`,
+  podCidr6: place === 0 ? "fd00:172:20::/64" : `fd00:172:20:${place.toString(16)}::/64`,
+  controlPlane: place === 0,
 });
 
-export const NODES: readonly LabNode[] = ["k8s-ctr", "k8s-w1", "k8s-w2"].map((name, index) => labNode(index, name));
+/** The nodes of a new lab. */
+export const NODE_NAMES: readonly string[] = ["k8s-ctr", "k8s-w1", "k8s-w2"];
+/** Where the API server runs. */
+export const CONTROL_PLANE: LabNode = labNode("k8s-ctr", 0);
 
 /** Numeric identities that Cilium reserves. */
 export const ReservedIdentity = {

@@ -1,6 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { cidrContains, formatCidr, parseAddress, parseCidr } from "./cidr.ts";
+import {
+  addressPort,
+  addressPrefix,
+  canonicalAddress,
+  cidrContains,
+  formatCidr,
+  parseAddress,
+  parseCidr,
+} from "./cidr.ts";
 import { cidrKey, cidrLabels, cidrOfKey } from "./cidr-label.ts";
 import { formatLabels } from "./label.ts";
 
@@ -77,4 +85,16 @@ describe("parseAddress", () => {
   it("gives IPv4 its place in IPv6", () => {
     expect([...parseAddress("1.2.3.4")!]).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 1, 2, 3, 4]);
   });
+});
+
+it("an address as text: with a port, as a prefix, in one form", () => {
+  expect([addressPort("10.0.0.1", 80), addressPort("fd00::1", 80)]).toEqual(["10.0.0.1:80", "[fd00::1]:80"]);
+  expect([addressPrefix("10.0.0.1"), addressPrefix("fd00::1")]).toEqual(["10.0.0.1/32", "fd00::1/128"]);
+  expect(["FD00:0::01", "10.0.0.1", "010.0.0.1", "::ffff:10.0.0.1", "x"].map(canonicalAddress)).toEqual([
+    "fd00::1",
+    "10.0.0.1",
+    undefined,
+    undefined,
+    undefined,
+  ]);
 });

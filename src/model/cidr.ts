@@ -125,6 +125,22 @@ function longestZeroRun(values: readonly number[]): { start: number; length: num
   return best;
 }
 
+/** The prefix that holds this address alone, given as text. */
+export function addressPrefix(address: string): string {
+  return address.includes(":") ? `${address}/128` : `${address}/32`;
+}
+
+/** An address with a port; IPv6 in brackets (RFC 5952, 6). */
+export function addressPort(address: string, port: number): string {
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+/** The text of an address as it is written here, whatever form it came in; undefined when it is none. */
+export function canonicalAddress(text: string): string | undefined {
+  const bytes = parseAddress(text);
+  return bytes === undefined ? undefined : formatAddress(bytes);
+}
+
 /** `address/length`. */
 export function formatCidr(cidr: Cidr): string {
   return `${formatAddress(cidr.bytes)}/${cidr.length}`;

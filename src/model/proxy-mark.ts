@@ -21,6 +21,10 @@ export const SocketOption = {
   Mark: { level: 1, name: 36 },
   /** `[SOL_IP, IP_TRANSPARENT]`, value 1: on the listener, and on an upstream socket before it binds the client's address. */
   Transparent: { level: 0, name: 19 },
+  /** `[SOL_IPV6, IPV6_TRANSPARENT]`: the same of an IPv6 socket. */
+  Transparent6: { level: 41, name: 75 },
+  /** `[SOL_IPV6, IPV6_V6ONLY]`, value 1: a listener of its own for each family. */
+  Only6: { level: 41, name: 26 },
   /** `[SOL_IP, IP_BIND_ADDRESS_NO_PORT]`, value 1: on an upstream socket, so that connect picks the port. */
   BindAddressNoPort: { level: 0, name: 24 },
   /** `[SOL_SOCKET, SO_REUSEADDR]`, value 1. */

@@ -1,4 +1,4 @@
-import type { Server, Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { AccessRecord } from "../model/access-record.ts";
 import type { ProxyOrigin, ProxyOrigins } from "../model/proxy-origin.ts";
 import type { Direction } from "../model/verdict.ts";
@@ -9,10 +9,16 @@ import { RequestPolicy } from "./request-policy.ts";
 import type { UpstreamConnect } from "./upstream-link.ts";
 import type { NetworkPolicy } from "./xds.ts";
 
+/** What listens, in all families. */
+export interface Listening {
+  /** Accepts nothing more. */
+  close(): void;
+}
+
 /** Where the proxy's connections come from and go to. */
 export interface ProxySockets {
   /** Listens on exactly `port`, half-open sockets allowed; rejects with the errno's name as `code`. */
-  listen(port: number, direction: Direction, accept: (client: Socket) => void): Promise<Server>;
+  listen(port: number, direction: Direction, accept: (client: Socket) => void): Promise<Listening>;
   readonly connect: UpstreamConnect;
 }
 
@@ -49,7 +55,7 @@ class Listener {
   readonly connections = new Set<HttpConnection>();
   /** Undefined once the redirect is gone. */
   policy: RequestPolicy | undefined;
-  private server: Server | undefined;
+  private server: Listening | undefined;
   private readonly options: ListenerTableOptions;
 
   constructor(endpointId: number, policy: RequestPolicy, port: number, options: ListenerTableOptions) {

@@ -4,6 +4,7 @@ import { createEbpfDatapath } from "../../src/datapath/ebpf/datapath.ts";
 import { LAYOUT } from "../../src/datapath/ebpf/layout.ts";
 import { type LoadedObject, loadObject } from "../../src/datapath/ebpf/object.ts";
 import type { Datapath } from "../../src/datapath/port.ts";
+import { addressPrefix, formatAddress } from "../../src/model/cidr.ts";
 import type { Direction } from "../../src/model/verdict.ts";
 import { AuthType } from "../../src/policy/column.ts";
 import type { ComputedPolicy } from "../../src/policy/computed-policy.ts";
@@ -12,8 +13,8 @@ import { policiesOfScenario } from "../../src/policy/scenario.ts";
 import { randomScenario } from "../support/policy-scenarios.ts";
 import { Random } from "../support/policy-scenarios-random.ts";
 import { sleep } from "./datapath-lab.ts";
-import { frame, ipv4, OK, opening, POD, runProgram, SHOT } from "./datapath-packets.ts";
-import { NODE, objectPath, openSurroundings, type Surroundings } from "./datapath-surroundings.ts";
+import { frame, ipv4, ipv6, OK, opening, POD, POD6, runProgram, SHOT } from "./datapath-packets.ts";
+import { DUAL_NODE, objectPath, openSurroundings, type Surroundings } from "./datapath-surroundings.ts";
 
 const SEED = Number(process.env["SG_DIFFERENTIAL_SEED"] ?? 0);
 const SCENARIOS = Number(process.env["SG_KERNEL_RUNS"] ?? 400);
@@ -23,8 +24,13 @@ const DROP_POLICY = -133;
 const DROP_POLICY_DENY = -181;
 const DROP_AUTH_REQUIRED = -189;
 const HOST = 1;
-/** Errors quote another packet, and are judged by that packet's connection. */
-const ICMP_ERRORS = [3, 4, 5, 11, 12];
+const [ICMP, ICMPV6] = [1, 58];
+/** Errors quote another packet, and are judged by that packet's connection; neighbours are answered without policy. */
+const UNJUDGED: Readonly<Record<number, readonly number[]>> = {
+  [ICMP]: [3, 4, 5, 11, 12],
+  [ICMPV6]: [1, 2, 3, 4, 130, 131, 132, 133, 134, 135, 136, 137, 143],
+};
+const ECHO: Readonly<Record<number, number>> = { [ICMP]: 8, [ICMPV6]: 128 };
 const NOBODY = 54_321;
 
 /** What is known of a verdict: both sides put into the same words. */
@@ -45,7 +51,7 @@ beforeAll(async () => {
   surroundings = openSurroundings();
   const { pinDirectory } = surroundings;
   datapath = createEbpfDatapath({ pinDirectory, objectPath });
-  await datapath.prepareNode(NODE);
+  await datapath.prepareNode(DUAL_NODE);
   const egress = surroundings.addInterface("lxc7");
   ifindexes = { egress, ingress: egress };
   const macs = { mac: "02:00:00:00:00:07", hostMac: "02:00:00:00:01:07" };
@@ -53,6 +59,7 @@ beforeAll(async () => {
     id: 7,
     identity: 1001,
     address: POD,
+    address6: POD6,
     interfaceName: "lxc7",
     ifindex: egress,
     ...macs,
@@ -86,11 +93,12 @@ function queriesFor(policy: ComputedPolicy, random: Random): LookupQuery[] {
     return [port - 1, port, port + size - 1, port + size].filter((each) => each > 0 && each < 65_536);
   });
   return random.list(PACKETS, PACKETS, () => {
-    const protocol = random.pick([1, 6, 6, 6, 17, 17, 132]);
+    const protocol = random.pick([ICMP, ICMPV6, 6, 6, 6, 17, 17, 132]);
     const target = random.percent(85) && ports.length > 0 ? random.pick(ports) : random.below(65_535) + 1;
     const direction = random.pick(["ingress", "egress"] as const);
-    const type = random.pick([0, 8, 13, 14, ...ports.filter((port) => port < 256)]);
-    const port = protocol !== 1 ? target : ICMP_ERRORS.includes(type) ? 8 : type;
+    const type = random.pick([0, 8, 13, 14, 128, 129, ...ports.filter((port) => port < 256)]);
+    const echo = ECHO[protocol];
+    const port = echo === undefined ? target : UNJUDGED[protocol]!.includes(type) ? echo : type;
     return { direction, identity: random.pick(identities), protocol, port };
   });
 }
@@ -112,16 +120,22 @@ let sport = 0;
 
 /** Every packet has a peer's address of its own, so that none belongs to an earlier one's connection. */
 function send({ direction, identity, protocol, port }: LookupQuery): number {
-  const peer = `10.${(peers >> 16) & 255}.${(peers >> 8) & 255}.${peers & 255}`;
+  const isIpv6 = protocol === ICMPV6 || (protocol !== ICMP && peers % 2 === 1);
+  const peer = isIpv6
+    ? formatAddress(Buffer.from(`fd99${peers.toString(16).padStart(28, "0")}`, "hex"))
+    : `10.${(peers >> 16) & 255}.${(peers >> 8) & 255}.${peers & 255}`;
   peers++;
   sport = (sport % 60_000) + 1;
-  datapath.upsertIpcache(`${peer}/32`, { identity });
+  datapath.upsertIpcache(addressPrefix(peer), { identity });
   const payload = opening(protocol, sport, port)!;
-  const [from, to] = direction === "egress" ? [POD, peer] : [peer, POD];
-  const packet = frame("0800", ipv4(payload, { from, to, protocol }));
+  const pod = isIpv6 ? POD6 : POD;
+  const [from, to] = direction === "egress" ? [pod, peer] : [peer, pod];
+  const packet = isIpv6
+    ? frame("86dd", ipv6(payload, from, to, protocol))
+    : frame("0800", ipv4(payload, { from, to, protocol }));
   const program = direction === "egress" ? "from_endpoint" : "from_network";
   const result = runProgram(object, program, ifindexes[direction], packet);
-  datapath.deleteIpcache(`${peer}/32`);
+  datapath.deleteIpcache(addressPrefix(peer));
   return result;
 }
 

@@ -2,12 +2,11 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { mkdirSync, rmSync } from "node:fs";
 import { createInterface } from "node:readline";
-import type { NodeConfig, RealizedPolicy } from "../../src/datapath/port.ts";
+import { type NodeConfig, podMtu, type RealizedPolicy, type RoutingMode } from "../../src/datapath/port.ts";
 import type { PolicyMapEntry } from "../../src/policy/policy-map.ts";
 
 const root = new URL("../..", import.meta.url).pathname;
 const objectPath = `${root}bpf/build/shieldgate.o`;
-const POD_MTU = 1450;
 /** A pod's tool: `${probe} ping 172.20.1.10`, see datapath-probe.ts. */
 export const probe = `${process.execPath} ${root}test/kernel/datapath-probe.ts`;
 let labs = 0;
@@ -16,6 +15,8 @@ export interface Pod {
   readonly id: number;
   readonly identity: number;
   readonly address: string;
+  /** Only in a lab of both families. */
+  readonly address6: string;
   readonly netns: string;
   readonly node: LabNode;
   /** Runs a command in the pod's network namespace. */
@@ -72,8 +73,18 @@ function ipBatch(lines: readonly string[], netns?: string): void {
   execFileSync("ip", args, { input: `${lines.join("\n")}\n` });
 }
 
-function nodeConfig(index: number): NodeConfig {
+function nodeConfig(index: number, { ipv6, routingMode }: Required<LabOptions>): NodeConfig {
+  const range6 = `fd00:172:20:${index}::`;
+  const ipv6Config = {
+    address: `fd00:192:168:10::10${index}`,
+    router: `${range6}1`,
+    podCidr: `${range6}/64`,
+    clusterCidr: "fd00:172:20::/56",
+    serviceCidr: "fd00:10:96::/112",
+  };
   return {
+    ...(ipv6 ? { ipv6: ipv6Config } : {}),
+    routingMode,
     name: `n${index}`,
     address: `192.168.10.10${index}`,
     router: `172.20.${index}.1`,
@@ -85,13 +96,14 @@ function nodeConfig(index: number): NodeConfig {
   };
 }
 
-function makeFabric(name: string): string {
+function makeFabric(name: string, ipv6: boolean): string {
   const fabric = `${name}-f`;
   ipBatch([`netns add ${fabric}`]);
   ipBatch(
     ["link add br0 type bridge", "addr add 192.168.10.1/24 dev br0", "link set br0 up", "link set lo up"],
     fabric,
   );
+  if (ipv6) ipBatch(["addr add fd00:192:168:10::1/64 dev br0 nodad"], fabric);
   inNetns(fabric, "sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0");
   return fabric;
 }
@@ -108,6 +120,10 @@ function joinFabric(fabric: string, netns: string, config: NodeConfig): void {
     ],
     netns,
   );
+  if (config.ipv6 === undefined) return;
+  const { address, podCidr } = config.ipv6;
+  ipBatch([`route add ${podCidr} via ${address} dev br0`], fabric);
+  ipBatch([`addr add ${address}/64 dev eth0 nodad`, "route add default via fd00:192:168:10::1 dev eth0"], netns);
 }
 
 class NodeProcess implements LabNode {
@@ -193,22 +209,32 @@ function linkMac(netns: string, name: string): { mac: string; ifindex: number } 
   return { mac: link.address, ifindex: link.ifindex };
 }
 
-function makeVeth(node: LabNode, netns: string, name: string, address: string): void {
+function podLines6(address: string, router: string): string[] {
+  return [
+    `addr add ${address}/128 dev eth0 nodad`,
+    `route add ${router} dev eth0`,
+    `route add default via ${router} dev eth0`,
+  ];
+}
+
+function makeVeth(node: LabNode, netns: string, name: string, address: string, address6: string): void {
+  const { ipv6 } = node.config;
   ipBatch([`netns add ${netns}`]);
-  inNetns(netns, "echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6");
+  if (ipv6 === undefined) inNetns(netns, "echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6");
   ipBatch([`link add ${name} netns ${node.netns} type veth peer name eth0 netns ${netns}`]);
   const { router } = node.config;
   ipBatch(
     [
       "link set lo up",
       `addr add ${address}/32 dev eth0`,
-      `link set eth0 up mtu ${POD_MTU}`,
+      `link set eth0 up mtu ${podMtu(node.config.routingMode)}`,
       `route add ${router} dev eth0 scope link`,
-      `route add default via ${router} mtu ${POD_MTU}`,
+      `route add default via ${router}`,
+      ...(ipv6 ? podLines6(address6, ipv6.router) : []),
     ],
     netns,
   );
-  ipBatch([`link set ${name} up`], node.netns);
+  ipBatch([`link set ${name} up addrgenmode none`], node.netns);
 }
 
 interface PodSpec {
@@ -221,10 +247,12 @@ interface PodSpec {
 
 function makeEndpoint(node: LabNode, { id, identity, host, netns }: PodSpec) {
   const address = node.config.podCidr.replace("0/24", String(host));
+  const address6 = node.config.ipv6?.podCidr.replace("/64", String(host)) ?? "";
   const interfaceName = `lxc${id}`;
-  makeVeth(node, netns, interfaceName, address);
+  makeVeth(node, netns, interfaceName, address, address6);
   const { ifindex, mac: hostMac } = linkMac(node.netns, interfaceName);
-  return { id, identity, address, interfaceName, ifindex, mac: linkMac(netns, "eth0").mac, hostMac };
+  const own = { id, identity, address, interfaceName, ifindex, mac: linkMac(netns, "eth0").mac, hostMac };
+  return address6 === "" ? own : { ...own, address6 };
 }
 
 /** Makes the pod's namespace and endpoint, and tells every node where its address is. */
@@ -235,8 +263,10 @@ async function addPod(nodes: readonly LabNode[], node: LabNode, spec: PodSpec, c
   for (const one of nodes) {
     const entry = one === node ? { identity } : { identity, tunnel: node.config.address };
     await one.call("upsertIpcache", `${endpoint.address}/32`, entry);
+    if ("address6" in endpoint) await one.call("upsertIpcache", `${endpoint.address6}/128`, entry);
   }
   return {
+    address6: "",
     ...endpoint,
     netns,
     node,
@@ -250,8 +280,14 @@ async function addPod(nodes: readonly LabNode[], node: LabNode, spec: PodSpec, c
   };
 }
 
+export interface LabOptions {
+  /** With both families. */
+  readonly ipv6?: boolean;
+  readonly routingMode?: RoutingMode;
+}
+
 /** Starts both nodes with empty pins. */
-export async function openLab(): Promise<Lab> {
+export async function openLab({ ipv6 = false, routingMode = "tunnel" }: LabOptions = {}): Promise<Lab> {
   const name = `sgt-c-${process.pid}-${labs++}`;
   const bpffs = `/run/${name}`;
   execFileSync("sh", [`${root}scripts/build-bpf.sh`]);
@@ -259,10 +295,10 @@ export async function openLab(): Promise<Lab> {
   execFileSync("mount", ["-t", "bpf", "bpf", bpffs]);
   const namespaces: string[] = [];
   const pods: ChildProcess[] = [];
-  const fabric = makeFabric(name);
+  const fabric = makeFabric(name, ipv6);
   namespaces.push(fabric);
   const nodes = [1, 2].map(
-    (index) => new NodeProcess(nodeConfig(index), `${name}-n${index}`, `${bpffs}/n${index}`),
+    (index) => new NodeProcess(nodeConfig(index, { ipv6, routingMode }), `${name}-n${index}`, `${bpffs}/n${index}`),
   ) as [NodeProcess, NodeProcess];
   for (const node of nodes) {
     joinFabric(fabric, node.netns, node.config);
@@ -297,6 +333,12 @@ async function knowNode(node: LabNode, other: NodeConfig): Promise<void> {
   await node.call("upsertIpcache", `${other.address}/32`, { identity: 6, tunnel: other.address });
   await node.call("upsertIpcache", `${other.router}/32`, { identity: 6, tunnel: other.address });
   await node.call("upsertIpcache", other.podCidr, { identity: 0, tunnel: other.address });
+  const routes = [[other.podCidr, other.address], ...(other.ipv6 ? [[other.ipv6.podCidr, other.ipv6.address]] : [])];
+  if (other.routingMode === "native") await node.call("setRoutes", routes);
+  if (other.ipv6 === undefined) return;
+  for (const own of [other.ipv6.address, other.ipv6.router])
+    await node.call("upsertIpcache", `${own}/128`, { identity: 6, tunnel: other.address });
+  await node.call("upsertIpcache", other.ipv6.podCidr, { identity: 0, tunnel: other.address });
 }
 
 const BASE: PolicyMapEntry = {
@@ -345,6 +387,6 @@ export async function eventsOf(node: LabNode, keep: (event: Event) => boolean): 
 
 /** An HTTP server in the pod: answers `<endpoint id> <peer's address>`, and 4 MiB for /bulk. */
 export function serveHttp(pod: Pod, port: number): void {
-  const source = `require("http").createServer((q, r) => r.end(q.url === "/bulk" ? Buffer.alloc(4 << 20) : "${pod.id} " + q.socket.remoteAddress)).listen(${port}, "0.0.0.0")`;
+  const source = `require("http").createServer((q, r) => r.end(q.url === "/bulk" ? Buffer.alloc(4 << 20) : "${pod.id} " + q.socket.remoteAddress)).listen(${port}, "${pod.address6 ? "::" : "0.0.0.0"}")`;
   pod.spawn(`${process.execPath} -e '${source}'`);
 }

@@ -9,6 +9,7 @@ import { kernelMap } from "../../src/datapath/ebpf/map.ts";
 import { pinPath } from "../../src/datapath/ebpf/object.ts";
 import { openProxyOrigins } from "../../src/datapath/ebpf/proxy-origins.ts";
 import type { NodeConfig, RealizedPolicy, ServiceFrontend } from "../../src/datapath/port.ts";
+import { formatAddress } from "../../src/model/cidr.ts";
 import { type Listener, listenTransparently } from "./datapath-proxy.ts";
 
 const [pinDirectory = "", objectPath = ""] = process.argv.slice(2);
@@ -16,6 +17,26 @@ const datapath = createEbpfDatapath({ pinDirectory, objectPath });
 const F = LAYOUT.sg_event.fields;
 let events: Record<string, unknown>[] = [];
 const listeners: Listener[] = [];
+
+const ETH_P_IPV6 = 0x86dd;
+
+/** Addresses and L4 header of the packet; headers with options or extensions are not followed. */
+function layers(packet: Uint8Array): Record<string, unknown> {
+  const isIpv6 = (((packet[12] ?? 0) << 8) | (packet[13] ?? 0)) === ETH_P_IPV6;
+  const [protocol, from, length, l4] = isIpv6 ? [20, 22, 16, 54] : [23, 26, 4, 34];
+  const text = (at: number) => {
+    const bytes = packet.subarray(at, at + length);
+    return isIpv6 ? formatAddress(bytes) : bytes.join(".");
+  };
+  return {
+    protocol: packet[protocol],
+    from: text(from),
+    to: text(from + length),
+    sport: ((packet[l4] ?? 0) << 8) | (packet[l4 + 1] ?? 0),
+    dport: ((packet[l4 + 2] ?? 0) << 8) | (packet[l4 + 3] ?? 0),
+    tcpFlags: packet[l4 + 13],
+  };
+}
 
 function decode(event: Uint8Array): Record<string, unknown> {
   const view = new DataView(event.buffer, event.byteOffset, event.byteLength);
@@ -34,12 +55,7 @@ function decode(event: Uint8Array): Record<string, unknown> {
     verdict: view.getInt32(F.verdict, true),
     cookie: view.getUint32(F.cookie, true),
     line: view.getUint32(F.source_line, true),
-    protocol: packet[23],
-    from: packet.subarray(26, 30).join("."),
-    to: packet.subarray(30, 34).join("."),
-    sport: ((packet[34] ?? 0) << 8) | (packet[35] ?? 0),
-    dport: ((packet[36] ?? 0) << 8) | (packet[37] ?? 0),
-    tcpFlags: packet[47],
+    ...layers(packet),
   };
 }
 
@@ -66,6 +82,7 @@ const calls: Record<string, (...args: never[]) => unknown> = {
   },
   setHostPolicy: (id: number, wire: Wire | null) =>
     datapath.setHostPolicy(id, wire === null ? undefined : { ...wire, proxyPorts: new Map(wire.proxyPorts) }),
+  setRoutes: (routes: [string, string][]) => datapath.setRoutes(new Map(routes)),
   upsertIpcache: (prefix: string, entry: { identity: number; tunnel?: string }) =>
     datapath.upsertIpcache(prefix, entry),
   setServices: (services: ServiceFrontend[]) => datapath.setServices(services),

@@ -1,6 +1,7 @@
 /** Packets as bytes, and single programs run on them by BPF_PROG_TEST_RUN. */
 import koffi from "koffi";
 import type { LoadedObject, ProgramName } from "../../src/datapath/ebpf/object.ts";
+import { parseAddress } from "../../src/model/cidr.ts";
 
 const Opts = koffi.struct("sg_test_run_opts", {
   sz: "size_t",
@@ -27,6 +28,7 @@ export const SHOT = 2;
 export const REDIRECT = 7;
 
 export const POD = "172.20.1.10";
+export const POD6 = "fd00:172:20:1::a";
 export const PEER = "192.168.10.1";
 export const MAC = "020000000007";
 export const HOST_MAC = "020000000107";
@@ -35,6 +37,7 @@ export const HOST_MAC = "020000000107";
 const IFINDEX = 40;
 
 export const hexOf = (address: string) => Buffer.from(address.split(".").map(Number)).toString("hex");
+export const hexOf6 = (address: string) => Buffer.from(parseAddress(address)!).toString("hex");
 const port = (value: number) => value.toString(16).padStart(4, "0");
 
 export interface Ipv4 {
@@ -54,6 +57,12 @@ export function ipv4(
   return `4500${length}${port(id)}${fragment}40${protocol.toString(16).padStart(2, "0")}0000${hexOf(from)}${hexOf(to)}${payload}`;
 }
 
+/** `protocol` = next header. */
+export function ipv6(payload: string, from: string, to: string, protocol: number): string {
+  const next = protocol.toString(16).padStart(2, "0");
+  return `60000000${port(payload.length / 2)}${next}40${hexOf6(from)}${hexOf6(to)}${payload}`;
+}
+
 export const frame = (type: string, payload: string, source = MAC) =>
   Buffer.from(HOST_MAC + source + type + payload, "hex");
 export const udp = (sport: number, dport: number) => `${port(sport)}${port(dport)}00100000${"00".repeat(8)}`;
@@ -64,7 +73,13 @@ export const icmp = (type: number, id: number) =>
 
 /** The payload of a first packet of a protocol; `target` = destination port or ICMP type. Undefined = no such protocol here. */
 export function opening(protocol: number, sport: number, target: number): string | undefined {
-  return { 1: icmp(target, sport), 6: tcp(sport, target), 17: udp(sport, target), 132: sctp(sport, target) }[protocol];
+  return {
+    1: icmp(target, sport),
+    58: icmp(target, sport),
+    6: tcp(sport, target),
+    17: udp(sport, target),
+    132: sctp(sport, target),
+  }[protocol];
 }
 
 /** Runs the program on a packet that came in at the interface, `repeat` times on the same bytes; the time is that of one run. */
@@ -74,7 +89,7 @@ export function runOften(
   ifindex: number,
   packet: Buffer,
   repeat: number,
-): { readonly result: number; readonly nanoseconds: number } {
+): { readonly result: number; readonly nanoseconds: number; readonly packet: Buffer } {
   const context = Buffer.alloc(192);
   context.writeUInt32LE(ifindex, IFINDEX);
   const out = Buffer.alloc(2048);
@@ -97,7 +112,7 @@ export function runOften(
   };
   const failed = testRun(object.program(program), opts);
   if (failed < 0) throw new Error(`test run of ${program}: ${failed}: ${packet.toString("hex")}`);
-  return { result: opts.retval, nanoseconds: opts.duration };
+  return { result: opts.retval, nanoseconds: opts.duration, packet: out.subarray(0, opts.data_size_out) };
 }
 
 /** Runs the program once. Returns its answer. */

@@ -1,7 +1,9 @@
 /** What a pod does in the datapath's tests, for machines without ping and netcat. Prints one line; exit 1 = no answer.
  *   ping DST · udp DST PORT TEXT · udp-serve PORT · raw SRC DST PROTOCOL HEX (IP payload; the kernel adds checksums of IP) */
 import { createSocket } from "node:dgram";
+import { readFileSync } from "node:fs";
 import koffi from "koffi";
+import { writeAddress } from "../../src/datapath/ebpf/address.ts";
 
 const libc = koffi.load("libc.so.6");
 const socket = libc.func("int socket(int domain, int type, int protocol)");
@@ -12,13 +14,24 @@ const sendto = libc.func(
 const recv = libc.func("int64_t recv(int fd, void *data, size_t size, int flags)");
 
 const AF_INET = 2;
+const AF_INET6 = 10;
 const SOCK_RAW = 3;
 const IPPROTO_ICMP = 1;
 const IPPROTO_RAW = 255;
 const MSG_DONTWAIT = 0x40;
+const IPPROTO_ICMPV6 = 58;
 const ECHO = 8;
+const ECHO_V6 = 128;
+const ECHO_REPLY_V6 = 129;
 
+/** struct sockaddr_in, or sockaddr_in6 of an address with colons. */
 function socketAddress(address: string): Buffer {
+  if (address.includes(":")) {
+    const bytes = Buffer.alloc(28);
+    bytes.writeUInt16LE(AF_INET6, 0);
+    writeAddress(bytes, 8, address);
+    return bytes;
+  }
   const bytes = Buffer.alloc(16);
   bytes.writeUInt16LE(AF_INET, 0);
   bytes.set(address.split(".").map(Number), 4);
@@ -44,7 +57,26 @@ async function awaitIcmp(fd: number, accept: (icmp: Buffer) => boolean): Promise
   return undefined;
 }
 
+/** The kernel fills in ICMPv6's checksum, and gives what follows the IPv6 header only. */
+async function ping6(to: string): Promise<string | undefined> {
+  const fd = socket(AF_INET6, SOCK_RAW, IPPROTO_ICMPV6);
+  const request = Buffer.alloc(16);
+  request[0] = ECHO_V6;
+  request.writeUInt16BE(process.pid & 0xffff, 4);
+  if (Number(sendto(fd, request, request.length, 0, socketAddress(to), 28)) < 0) return undefined;
+  const until = Date.now() + 1000;
+  const buffer = Buffer.alloc(2048);
+  while (Date.now() < until) {
+    const length = Number(recv(fd, buffer, buffer.length, MSG_DONTWAIT));
+    if (length >= 16 && buffer[0] === ECHO_REPLY_V6 && buffer.readUInt16BE(4) === (process.pid & 0xffff))
+      return `pong ${to}`;
+    if (length <= 0) await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  return undefined;
+}
+
 async function ping(to: string): Promise<string | undefined> {
+  if (to.includes(":")) return ping6(to);
   const fd = socket(AF_INET, SOCK_RAW, IPPROTO_ICMP);
   const request = Buffer.alloc(16);
   request[0] = ECHO;
@@ -56,7 +88,7 @@ async function ping(to: string): Promise<string | undefined> {
 }
 
 function udp(to: string, port: number, text: string): Promise<string | undefined> {
-  const client = createSocket("udp4");
+  const client = createSocket(to.includes(":") ? "udp6" : "udp4");
   return new Promise((resolve) => {
     client.on("message", (message, peer) => resolve(`${message} ${peer.address}`));
     client.on("error", (error) => resolve(`error ${(error as NodeJS.ErrnoException).code}`));
@@ -65,9 +97,11 @@ function udp(to: string, port: number, text: string): Promise<string | undefined
   });
 }
 
+const hasIpv6 = () => !readFileSync("/proc/sys/net/ipv6/conf/eth0/disable_ipv6", "utf8").startsWith("1");
+
 /** Answers with the length of what came and with as many bytes more, so that both ways can be fragmented. */
 function serveUdp(port: number): Promise<never> {
-  const server = createSocket("udp4");
+  const server = createSocket(hasIpv6() ? "udp6" : "udp4");
   server.on("message", (message, peer) => server.send(`${message.length}`, peer.port, peer.address));
   server.bind(port);
   console.log("ready");

@@ -114,6 +114,7 @@ describe("a service", () => {
     await a.node.call("events");
     const started = Date.now();
     expect([curl(a, `http://${VIP}/`).status, curl(a, `http://${VIP}:81/`).status]).toEqual([REFUSED, REFUSED]);
+    expect(inNetns(a.node.netns, `curl -s -m 2 http://${VIP}/`).status).toBe(REFUSED);
     expect(a.run(`${probe} udp ${VIP} 53 3`).stdout.trim()).toBe("error ECONNREFUSED");
     expect(Date.now() - started).toBeLessThan(PATIENCE_MS);
     const drops = await eventsOf(a.node, (event) => event.type === 1 && event.subtype === 158);

@@ -25,6 +25,18 @@ export const NODE: NodeConfig = {
   apiServer: false,
 };
 
+/** The same in a cluster of both families. */
+export const DUAL_NODE: NodeConfig = {
+  ...NODE,
+  ipv6: {
+    address: "fd00:192:168:10::101",
+    router: "fd00:172:20:1::1",
+    podCidr: "fd00:172:20:1::/64",
+    clusterCidr: "fd00:172:20::/56",
+    serviceCidr: "fd00:10:96::/112",
+  },
+};
+
 export interface Surroundings {
   readonly pinDirectory: string;
   /** Makes a veth and returns its number. */

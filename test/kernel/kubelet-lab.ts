@@ -64,7 +64,7 @@ export class AgentStandIn {
   #answer(method: string, url: string, body: unknown): [number, unknown] {
     const last = url.split("/").at(-1)!;
     if (method === "POST" && url === "/v1/ipam") {
-      const own = { address: `172.21.0.${this.#next}`, gateway: GATEWAY, podCidr: "172.21.0.0/24" };
+      const own = { address: `172.21.0.${this.#next}`, gateway: GATEWAY, podCidr: "172.21.0.0/24", mtu: 1450 };
       const ipv6 = { address: `${RANGE6}::${this.#next++}`, gateway: `${RANGE6}::1`, podCidr: BOTH.podCidr6 };
       this.addresses.add(own.address);
       if (!this.#dual) return [201, own];

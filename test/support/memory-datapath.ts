@@ -76,6 +76,15 @@ export class MemoryDatapath implements Datapath {
     return this.policies.get(id);
   }
 
+  get routes(): ReadonlyMap<string, string> {
+    return this.sim.routes;
+  }
+
+  setRoutes(routes: ReadonlyMap<string, string>): void {
+    this.check("setRoutes");
+    this.sim.setRoutes(routes);
+  }
+
   upsertIpcache(prefix: string, entry: IpcacheEntry): void {
     this.check("upsertIpcache");
     this.sim.upsertIpcache(prefix, entry);

@@ -25,8 +25,7 @@ function enforcement(enforced: boolean, audited: boolean): string {
 function endpointRows(endpoint: EndpointModel): string[][] {
   const [first = "", ...others] = endpoint.labels;
   // the node itself has no address here, as in the real command
-  const address = endpoint.identity === ReservedIdentity.Host ? "" : endpoint.address;
-  const v6 = address.includes(":");
+  const { address, address6 = "" } = endpoint.identity === ReservedIdentity.Host ? { address: "" } : endpoint;
   return [
     [
       String(endpoint.id),
@@ -34,8 +33,8 @@ function endpointRows(endpoint: EndpointModel): string[][] {
       enforcement(endpoint.egressEnforced, endpoint.audited),
       String(endpoint.identity),
       first,
-      v6 ? address : "",
-      v6 ? "" : address,
+      address6,
+      address,
       endpoint.state,
     ],
     ...others.map((label) => ["", "", "", "", label, "", "", ""]),
@@ -69,7 +68,7 @@ function policyEnabled({ ingressEnforced, egressEnforced, audited }: EndpointMod
 
 /** The form that Cilium's API gives an endpoint, as far as the agent knows it. */
 export function endpointJson(endpoint: EndpointModel): object {
-  const v6 = endpoint.address.includes(":");
+  const { address, address6 } = endpoint;
   return {
     id: endpoint.id,
     status: {
@@ -81,7 +80,7 @@ export function endpointJson(endpoint: EndpointModel): object {
       identity: { id: endpoint.identity, labels: endpoint.labels },
       labels: { "security-relevant": endpoint.labels },
       networking: {
-        addressing: endpoint.address === "" ? [] : [v6 ? { ipv6: endpoint.address } : { ipv4: endpoint.address }],
+        addressing: address === "" ? [] : [{ ipv4: address, ...(address6 === undefined ? {} : { ipv6: address6 }) }],
         "interface-name": endpoint.interfaceName,
       },
       policy: { realized: { "policy-enabled": policyEnabled(endpoint), "policy-revision": endpoint.revision } },
@@ -90,12 +89,17 @@ export function endpointJson(endpoint: EndpointModel): object {
   };
 }
 
-/** Finds an endpoint by id, `pod-name:namespace/name`, or `ipv4:address`. Throws CommandError when there is none. */
+/**
+ * Finds an endpoint by id, `pod-name:namespace/name`, `ipv4:address` or `ipv6:address`. Throws CommandError when there is none.
+ */
 export function findEndpoint(endpoints: readonly EndpointModel[], wanted: string): EndpointModel {
-  const found = endpoints.find(
-    ({ id, podNamespace, podName, address }) =>
-      wanted === String(id) || wanted === `pod-name:${podNamespace}/${podName}` || wanted === `ipv4:${address}`,
-  );
+  const namesOf = ({ id, podNamespace, podName, address, address6 }: EndpointModel) => [
+    String(id),
+    `pod-name:${podNamespace}/${podName}`,
+    `ipv4:${address}`,
+    `ipv6:${address6}`,
+  ];
+  const found = endpoints.find((endpoint) => namesOf(endpoint).includes(wanted));
   if (found) return found;
   throw new CommandError(
     `Cannot get endpoint ${wanted}: no such endpoint on this node: \`cilium endpoint list\` shows them`,

@@ -1,5 +1,6 @@
 import type { IdentityModel } from "../../agent/api.ts";
 import type { ConnectionRow, EndpointConfig, PolicyRow, ServiceFrontend } from "../../datapath/port.ts";
+import { addressPort } from "../../model/cidr.ts";
 import { AuthType } from "../../policy/column.ts";
 import { table } from "./endpoint.ts";
 
@@ -93,7 +94,7 @@ function hex(flags: number): string {
 function connectionLine(row: ConnectionRow): string {
   const { scope, source, sourcePort, destination, destinationPort, expiresIn, flags, translated } = row;
   const words = [
-    `${protocolText(row.protocol)} ${SCOPE_NAMES[scope]} ${source}:${sourcePort} -> ${destination}:${destinationPort}`,
+    `${protocolText(row.protocol)} ${SCOPE_NAMES[scope]} ${addressPort(source, sourcePort)} -> ${addressPort(destination, destinationPort)}`,
     `expires=${expiresIn}s RxFlagsSeen=${hex(row.replyFlags)} TxFlagsSeen=${hex(row.forwardFlags)}`,
     `Flags=[ ${flags.map((flag) => `${flag} `).join("")}]`,
   ];
@@ -108,23 +109,23 @@ export function connectionsText(rows: readonly ConnectionRow[]): string {
 export function kernelEndpointsText(endpoints: readonly EndpointConfig[]): string {
   const rows = [...endpoints]
     .sort((a, b) => a.id - b.id)
-    .map(({ id, identity, address, ifindex, mac, hostMac }) => [
-      `${address}:0`,
-      `id=${String(id).padEnd(5)} sec_id=${String(identity).padEnd(5)} ifindex=${String(ifindex).padEnd(3)} mac=${mac.toUpperCase()} nodemac=${hostMac.toUpperCase()}`,
-    ]);
+    .flatMap(({ id, identity, address, address6, ifindex, mac, hostMac }) => {
+      const info = `id=${String(id).padEnd(5)} sec_id=${String(identity).padEnd(5)} ifindex=${String(ifindex).padEnd(3)} mac=${mac.toUpperCase()} nodemac=${hostMac.toUpperCase()}`;
+      return (address6 === undefined ? [address] : [address, address6]).map((own) => [addressPort(own, 0), info]);
+    });
   return table([["IP ADDRESS", "LOCAL ENDPOINT INFO"], ...rows]);
 }
 
 /** `cilium bpf lb list`: slot 0 is the frontend itself. */
 export function loadBalancerText(services: readonly ServiceFrontend[]): string {
   const rows = services.flatMap(({ id, address, port, protocol, type, affinitySeconds, backends }) => {
-    const frontend = (slot: number) => `${address}:${port}/${protocolText(protocol)} (${slot})`;
+    const frontend = (slot: number) => `${addressPort(address, port)}/${protocolText(protocol)} (${slot})`;
     const flags = [type, ...(affinitySeconds > 0 ? ["sessionAffinity"] : [])].join(", ");
     return [
-      [frontend(0), `0.0.0.0:0 (${id}) (0) [${flags}]`],
+      [frontend(0), `${addressPort(address.includes(":") ? "::" : "0.0.0.0", 0)} (${id}) (0) [${flags}]`],
       ...backends.map((backend, slot) => [
         frontend(slot + 1),
-        `${backend.address}:${backend.port}/${protocolText(protocol)} (${id}) (${slot + 1})`,
+        `${addressPort(backend.address, backend.port)}/${protocolText(protocol)} (${id}) (${slot + 1})`,
       ]),
     ];
   });

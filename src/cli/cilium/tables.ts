@@ -1,6 +1,7 @@
 import type { IdentityModel, PolicyModel } from "../../agent/api.ts";
 import type { ServiceFrontend } from "../../datapath/port.ts";
 import { RESERVED_NAMES } from "../../flow/print/index.ts";
+import { addressPort } from "../../model/cidr.ts";
 import { table } from "./endpoint.ts";
 
 const PROTOCOLS: Readonly<Record<number, string>> = { 6: "TCP", 17: "UDP", 132: "SCTP" };
@@ -54,10 +55,10 @@ export function serviceTable(services: readonly ServiceFrontend[]): string {
     .flatMap((service) => {
       const protocol = PROTOCOLS[service.protocol] ?? String(service.protocol);
       const backends = service.backends.map(
-        ({ address, port }, i) => `${i + 1} => ${address}:${port}/${protocol} (active)`,
+        ({ address, port }, i) => `${i + 1} => ${addressPort(address, port)}/${protocol} (active)`,
       );
       const [first = "", ...others] = backends;
-      const frontend = `${service.address}:${service.port}/${protocol}`;
+      const frontend = `${addressPort(service.address, service.port)}/${protocol}`;
       return [[String(service.id), frontend, service.type, first], ...others.map((backend) => ["", "", "", backend])];
     });
   return table([["ID", "Frontend", "Service Type", "Backend"], ...rows]);

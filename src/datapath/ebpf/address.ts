@@ -1,44 +1,42 @@
 /** Text of addresses, prefixes and macs to the bytes of bpf/abi.h and back. IPv4 lives as ::ffff:a.b.c.d. */
-import { isIPv4 } from "node:net";
+import { bitsOf, type Cidr, formatAddress, formatCidr, parseAddress, parseCidr } from "../../model/cidr.ts";
 
-const V4_PREFIX = 96;
-
-function octets(text: string): number[] {
-  if (!isIPv4(text)) throw new Error(`datapath: "${text}" is not an IPv4 address (IPv6 is not supported yet)`);
-  return text.split(".").map(Number);
-}
+const V4_BITS = 96;
 
 /** Writes the 16 bytes of `text` at `offset`. */
 export function writeAddress(buffer: Buffer, offset: number, text: string): void {
-  buffer.fill(0, offset, offset + 10);
-  buffer.fill(0xff, offset + 10, offset + 12);
-  buffer.set(octets(text), offset + 12);
+  const bytes = parseAddress(text);
+  if (bytes === undefined) throw new Error(`datapath: "${text}" is not an IPv4 or IPv6 address`);
+  buffer.set(bytes, offset);
 }
 
 export function readAddress(buffer: Buffer, offset: number): string {
-  return buffer.subarray(offset + 12, offset + 16).join(".");
+  return formatAddress(buffer.subarray(offset, offset + 16));
 }
 
-/** `10.0.0.0/8` or an address to the address and the number of bits that count, of 32. */
-export function splitPrefix(prefix: string): { address: string; bits: number } {
-  const [address = "", bitsText = "32"] = prefix.split("/");
-  const bits = Number(bitsText);
-  octets(address);
-  if (!/^\d+$/.test(bitsText) || bits > 32) throw new Error(`datapath: "${prefix}" is not an IPv4 prefix`);
-  return { address, bits };
+/** `10.0.0.0/8` or an address alone; throws on what is neither. */
+export function prefixOf(text: string): Cidr {
+  const cidr = parseCidr(text);
+  if (cidr === undefined) throw new Error(`datapath: "${text}" is not an IPv4 or IPv6 prefix`);
+  return cidr;
 }
 
-/** Length of the prefix as an LPM key counts it. */
-export const lpmBits = (bits: number): number => V4_PREFIX + bits;
-export const prefixText = (address: string, lpm: number): string => `${address}/${lpm - V4_PREFIX}`;
+/** The prefix of an LPM key: its 16 bytes at `offset` and the number of bits that count, of 128. */
+export function readPrefix(buffer: Buffer, offset: number, bits: number): string {
+  const bytes = new Uint8Array(buffer.subarray(offset, offset + 16));
+  const isV4 = bits >= V4_BITS && !formatAddress(bytes).includes(":");
+  return formatCidr({ family: isV4 ? 4 : 6, bytes, length: isV4 ? bits - V4_BITS : bits });
+}
 
-/** Network address and mask of a range as the numbers that lie in memory in network order. */
-export function writeNetwork(buffer: Buffer, offset: number, prefix: string): void {
-  const { address, bits } = splitPrefix(prefix);
-  const mask = bits === 0 ? 0 : (0xffffffff << (32 - bits)) >>> 0;
-  const value = Buffer.from(octets(address)).readUInt32BE(0);
-  buffer.writeUInt32BE((value & mask) >>> 0, offset);
-  buffer.writeUInt32BE(mask, offset + 4);
+/** Network address and mask of a range (struct sg_range). */
+export function writeRange(buffer: Buffer, offset: number, prefix: string): void {
+  const cidr = prefixOf(prefix);
+  const bits = bitsOf(cidr);
+  buffer.set(cidr.bytes, offset);
+  for (let index = 0; index < 16; index++) {
+    const rest = Math.min(8, Math.max(0, bits - 8 * index));
+    buffer[offset + 16 + index] = (0xff00 >> rest) & 0xff;
+  }
 }
 
 export function writeMac(buffer: Buffer, offset: number, text: string): void {

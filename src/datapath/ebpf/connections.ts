@@ -1,4 +1,5 @@
 /** Connection tracking as it stands in the kernel. */
+import { addressPort } from "../../model/cidr.ts";
 import type { ConnectionRow } from "../port.ts";
 import { readAddress } from "./address.ts";
 import { LAYOUT } from "./layout.ts";
@@ -34,7 +35,7 @@ function connectionOf(key: Buffer, entry: Buffer, now: bigint): ConnectionRow {
     translated:
       (flags & HAS_NAT) === 0
         ? ""
-        : `${readAddress(entry, ENTRY.fields.nat)}:${entry.readUInt16BE(ENTRY.fields.nat_port)}`,
+        : addressPort(readAddress(entry, ENTRY.fields.nat), entry.readUInt16BE(ENTRY.fields.nat_port)),
   };
 }
 

@@ -1,10 +1,11 @@
 /** The datapath in the kernel, for the network namespace that the caller runs in. */
 import type { Datapath, EndpointConfig, EventBatch, NodeConfig, RealizedPolicy } from "../port.ts";
+import { prefixOf } from "./address.ts";
 import { removeHooks } from "./attach.ts";
 import { collectConnections, flushConnections, listConnections, purgeAddress } from "./connections.ts";
-import { type Devices, interfaceIndex, prepareDevices } from "./devices.ts";
+import { type Devices, interfaceIndex, prepareDevices, replaceNodeRoutes } from "./devices.ts";
 import {
-  addressKey,
+  addressesOf,
   decodeEndpoint,
   encodeEndpoint,
   encodeHost,
@@ -43,7 +44,6 @@ const COLLECT_MS = 30_000;
 
 const RING_BYTES = 1 << 21;
 const LOST = Buffer.from([255, 0, 0, 0]);
-const ENDPOINT_ADDR = LAYOUT.sg_endpoint.fields.addr;
 
 function interfaceName(ifindex: number): string {
   const name = Buffer.alloc(16);
@@ -101,20 +101,22 @@ class EbpfDatapath implements Datapath {
     }
     this.#map("sg_endpoint_by_ifindex").set(ifindexKey(endpoint.ifindex), value);
     attachEndpoint(this.#loaded, endpoint.ifindex);
-    this.#map("sg_endpoint_by_addr").set(addressKey(endpoint.address), value);
+    for (const address of addressesOf(value)) this.#map("sg_endpoint_by_addr").set(address, value);
   }
 
   #sameEnd(a: Buffer, b: Buffer): boolean {
-    return endpointIfindex(a) === endpointIfindex(b) && a.subarray(0, 16).equals(b.subarray(0, 16));
+    return (
+      endpointIfindex(a) === endpointIfindex(b) && Buffer.concat(addressesOf(a)).equals(Buffer.concat(addressesOf(b)))
+    );
   }
 
   #forget(value: Buffer): void {
-    const address = value.subarray(ENDPOINT_ADDR, ENDPOINT_ADDR + 16);
+    const addresses = addressesOf(value);
     const ifindex = endpointIfindex(value);
-    this.#map("sg_endpoint_by_addr").delete(address);
+    for (const address of addresses) this.#map("sg_endpoint_by_addr").delete(address);
     this.#map("sg_endpoint_by_ifindex").delete(ifindexKey(ifindex));
     if (interfaceName(ifindex)) removeHooks(ifindex);
-    purgeAddress(this.#map("sg_conntrack"), address);
+    for (const address of addresses) purgeAddress(this.#map("sg_conntrack"), address);
   }
 
   /** The interface may be gone already. While it is there its packets are dropped first, then its hooks removed, so the
@@ -191,7 +193,11 @@ class EbpfDatapath implements Datapath {
 
   #write(value: Buffer): void {
     this.#map("sg_endpoint_by_ifindex").set(ifindexKey(endpointIfindex(value)), value);
-    this.#map("sg_endpoint_by_addr").set(value.subarray(ENDPOINT_ADDR, ENDPOINT_ADDR + 16), value);
+    for (const address of addressesOf(value)) this.#map("sg_endpoint_by_addr").set(address, value);
+  }
+
+  setRoutes(routes: ReadonlyMap<string, string>): void {
+    replaceNodeRoutes(routes);
   }
 
   upsertIpcache(prefix: string, entry: { identity: number; tunnel?: string }): void {
@@ -201,8 +207,8 @@ class EbpfDatapath implements Datapath {
   /** The next owner of an address must not inherit its connections. */
   deleteIpcache(prefix: string): void {
     deletePrefix(this.#map("sg_ipcache"), prefix);
-    const [address = "", bits] = prefix.split("/");
-    if (bits === "32") purgeAddress(this.#map("sg_conntrack"), addressKey(address));
+    const { bytes, length, family } = prefixOf(prefix);
+    if (length === (family === 4 ? 32 : 128)) purgeAddress(this.#map("sg_conntrack"), Buffer.from(bytes));
   }
 
   listIpcache() {

@@ -14,6 +14,7 @@ const AUDIT = 8;
 export function encodeEndpoint(endpoint: EndpointConfig): Buffer {
   const value = Buffer.alloc(LAYOUT.sg_endpoint.size);
   writeAddress(value, F.addr, endpoint.address);
+  if (endpoint.address6 !== undefined) writeAddress(value, F.addr6, endpoint.address6);
   writeMac(value, F.mac, endpoint.mac);
   writeMac(value, F.host_mac, endpoint.hostMac);
   value.writeUInt32LE(endpoint.ifindex, F.ifindex);
@@ -62,12 +63,21 @@ export function keepPolicyFacts(value: Buffer, old: Buffer): void {
 const endpointId = (value: Buffer): number => value.readUInt16LE(F.id);
 export const endpointIfindex = (value: Buffer): number => value.readUInt32LE(F.ifindex);
 
+const hasIpv6 = (value: Buffer): boolean => value.subarray(F.addr6, F.addr6 + 16).some((byte) => byte !== 0);
+
+/** The keys of its entries by address. */
+export function addressesOf(value: Buffer): readonly Buffer[] {
+  const offsets = hasIpv6(value) ? [F.addr, F.addr6] : [F.addr];
+  return offsets.map((offset) => value.subarray(offset, offset + 16));
+}
+
 /** `interfaceName` is not in the kernel's entry: the caller knows it. */
 export function decodeEndpoint(value: Buffer, interfaceName: string): EndpointConfig {
   return {
     id: endpointId(value),
     identity: value.readUInt32LE(F.identity),
     address: readAddress(value, F.addr),
+    ...(hasIpv6(value) ? { address6: readAddress(value, F.addr6) } : {}),
     interfaceName,
     ifindex: endpointIfindex(value),
     mac: readMac(value, F.mac),
@@ -78,12 +88,6 @@ export function decodeEndpoint(value: Buffer, interfaceName: string): EndpointCo
 export function ifindexKey(ifindex: number): Buffer {
   const key = Buffer.alloc(4);
   key.writeUInt32LE(ifindex);
-  return key;
-}
-
-export function addressKey(address: string): Buffer {
-  const key = Buffer.alloc(16);
-  writeAddress(key, 0, address);
   return key;
 }
 

@@ -1,22 +1,25 @@
 /** The ipcache in the kernel: prefix to identity and tunnel. */
+import { bitsOf } from "../../model/cidr.ts";
 import type { IpcacheEntry } from "../port.ts";
-import { lpmBits, prefixText, readAddress, splitPrefix, writeAddress } from "./address.ts";
+import { prefixOf, readPrefix, writeAddress } from "./address.ts";
 import { LAYOUT } from "./layout.ts";
 import type { KernelMap } from "./map.ts";
 
 const KEY = LAYOUT.sg_ipcache_key;
 const REMOTE = LAYOUT.sg_remote;
+const IPV6 = 1;
 
 function encodePrefix(prefix: string): Buffer {
-  const { address, bits } = splitPrefix(prefix);
+  const cidr = prefixOf(prefix);
   const key = Buffer.alloc(KEY.size);
-  key.writeUInt32LE(lpmBits(bits), KEY.fields.prefixlen);
-  writeAddress(key, KEY.fields.addr, address);
+  key.writeUInt32LE(bitsOf(cidr), KEY.fields.prefixlen);
+  key.set(cidr.bytes, KEY.fields.addr);
   return key;
 }
 
-function encodeRemote(entry: IpcacheEntry): Buffer {
+function encodeRemote(prefix: string, entry: IpcacheEntry): Buffer {
   const value = Buffer.alloc(REMOTE.size);
+  value.writeUInt32LE(prefix.includes(":") ? IPV6 : 0, REMOTE.fields.flags);
   value.writeUInt32LE(entry.identity, REMOTE.fields.identity);
   if (entry.tunnel !== undefined) {
     const tunnel = Buffer.alloc(16);
@@ -34,7 +37,7 @@ function decodeRemote(value: Buffer): IpcacheEntry {
 }
 
 export function setPrefix(map: KernelMap, prefix: string, entry: IpcacheEntry): void {
-  map.set(encodePrefix(prefix), encodeRemote(entry));
+  map.set(encodePrefix(prefix), encodeRemote(prefix, entry));
 }
 
 export function deletePrefix(map: KernelMap, prefix: string): void {
@@ -46,7 +49,7 @@ export function listPrefixes(map: KernelMap): Map<string, IpcacheEntry> {
   for (const key of map.keys()) {
     const value = map.get(key);
     const bits = key.readUInt32LE(KEY.fields.prefixlen);
-    if (value) all.set(prefixText(readAddress(key, KEY.fields.addr), bits), decodeRemote(value));
+    if (value) all.set(readPrefix(key, KEY.fields.addr, bits), decodeRemote(value));
   }
   return all;
 }

@@ -1,6 +1,6 @@
 /** The node's entry for the programs, and the programs of its devices. */
 import type { NodeConfig } from "../port.ts";
-import { writeAddress, writeNetwork } from "./address.ts";
+import { writeAddress, writeRange } from "./address.ts";
 import { attach, createHooks } from "./attach.ts";
 import type { Devices } from "./devices.ts";
 import { LAYOUT } from "./layout.ts";
@@ -10,6 +10,8 @@ const F = LAYOUT.sg_node.fields;
 const HOST_IDENTITY = 1;
 const KUBE_APISERVER_IDENTITY = 7;
 const LOOPBACK = 1;
+const IPV6 = 1;
+const NATIVE = 2;
 
 export function encodeNode(node: NodeConfig, devices: Devices, aggregation: number): Buffer {
   const value = Buffer.alloc(LAYOUT.sg_node.size);
@@ -19,10 +21,17 @@ export function encodeNode(node: NodeConfig, devices: Devices, aggregation: numb
   value.writeUInt32LE(devices.network, F.network_ifindex);
   value.writeUInt32LE(devices.host, F.host_ifindex);
   value.writeUInt32LE(node.apiServer ? HOST_IDENTITY : KUBE_APISERVER_IDENTITY, F.apiserver_identity);
-  writeNetwork(value, F.pod_cidr, node.podCidr);
-  writeNetwork(value, F.cluster_cidr, node.clusterCidr);
-  writeNetwork(value, F.service_cidr, node.serviceCidr);
+  writeRange(value, F.cluster, node.clusterCidr);
+  writeRange(value, F.services, node.serviceCidr);
   value.writeUInt32LE(aggregation, F.aggregation);
+  if (node.ipv6 !== undefined) {
+    writeAddress(value, F.addr6, node.ipv6.address);
+    writeAddress(value, F.router6, node.ipv6.router);
+    writeRange(value, F.cluster6, node.ipv6.clusterCidr);
+    writeRange(value, F.services6, node.ipv6.serviceCidr);
+  }
+  const flags = (node.ipv6 === undefined ? 0 : IPV6) | (node.routingMode === "native" ? NATIVE : 0);
+  value.writeUInt32LE(flags, F.flags);
   return value;
 }
 

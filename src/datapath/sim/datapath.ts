@@ -33,10 +33,12 @@ export interface SimDatapath extends Datapath {
   /** Plays an event to the listeners, as the ring buffer would. */
   emit(event: Uint8Array): void;
   readonly services: readonly ServiceFrontend[];
+  readonly routes: ReadonlyMap<string, string>;
 }
 
 class SimulatedDatapath implements SimDatapath {
   services: readonly ServiceFrontend[] = [];
+  routes: ReadonlyMap<string, string> = new Map();
   #prepared = false;
   readonly #endpoints = new Map<number, EndpointConfig>();
   readonly #policies = new Map<number, RealizedPolicy>();
@@ -72,6 +74,10 @@ class SimulatedDatapath implements SimDatapath {
     const missing = [...policies.keys()].filter((id) => !this.#endpoints.has(id));
     for (const [id, policy] of policies) if (this.#endpoints.has(id)) this.#policies.set(id, policy);
     return new Map(missing.map((id) => [id, new Error(`datapath: set policy: there is no endpoint ${id}`)]));
+  }
+
+  setRoutes(routes: ReadonlyMap<string, string>): void {
+    this.routes = routes;
   }
 
   upsertIpcache(prefix: string, entry: IpcacheEntry): void {

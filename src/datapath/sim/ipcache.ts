@@ -1,29 +1,21 @@
-/** Longest-prefix lookup over IPv4 prefixes, for the datapath in memory. */
-import { isIPv4 } from "node:net";
+/** Longest-prefix lookup, for the datapath in memory. */
+import { cidrContains, formatAddress, parseCidr } from "../../model/cidr.ts";
 import type { IpcacheEntry } from "../port.ts";
 
-function toNumber(address: string): number {
-  if (!isIPv4(address)) throw new Error(`datapath: "${address}" is not an IPv4 address (IPv6 is not supported yet)`);
-  return address.split(".").reduce((value, part) => value * 256 + Number(part), 0);
+function prefixOf(text: string) {
+  const cidr = parseCidr(text);
+  if (cidr === undefined) throw new Error(`datapath: "${text}" is not an IPv4 or IPv6 prefix`);
+  return cidr;
 }
 
-/** `10.1.2.3/8` as `10.1.2.3/8`, an address as `/32`; throws on what is neither. */
+/** The prefix as it is listed; an address as the prefix of its full length. Throws on what is neither. */
 export function normalPrefix(prefix: string): string {
-  const [address = "", bits = "32"] = prefix.split("/");
-  toNumber(address);
-  if (!/^\d+$/.test(bits) || Number(bits) > 32) throw new Error(`datapath: "${prefix}" is not an IPv4 prefix`);
-  return `${address}/${Number(bits)}`;
-}
-
-function contains(prefix: string, address: number): boolean {
-  const [network = "", bits = "32"] = prefix.split("/");
-  const size = 2 ** (32 - Number(bits));
-  return Math.floor(toNumber(network) / size) === Math.floor(address / size);
+  const { bytes, length } = prefixOf(prefix);
+  return `${formatAddress(bytes)}/${length}`;
 }
 
 export function longestPrefix(entries: ReadonlyMap<string, IpcacheEntry>, address: string): IpcacheEntry | undefined {
-  const wanted = toNumber(address);
-  const bits = (prefix: string) => Number(prefix.split("/")[1]);
-  const found = [...entries].filter(([prefix]) => contains(prefix, wanted));
-  return found.sort(([a], [b]) => bits(b) - bits(a))[0]?.[1];
+  const wanted = prefixOf(address);
+  const found = [...entries].filter(([prefix]) => cidrContains(prefixOf(prefix), wanted));
+  return found.sort(([a], [b]) => prefixOf(b).length - prefixOf(a).length)[0]?.[1];
 }

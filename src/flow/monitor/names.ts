@@ -1,3 +1,4 @@
+import { addressPort } from "../../model/cidr.ts";
 import type { DatapathEvent } from "../decode/event.ts";
 import { icmpv4Name, icmpv6Name } from "../decode/icmp.ts";
 import type { Packet } from "../decode/packet.ts";
@@ -33,10 +34,6 @@ export function identityPair(event: DatapathEvent, options: MonitorOptions): str
 
 export const hexNumber = (value: number) => `0x${value.toString(16)}`;
 
-function withPort(address: string, port: number): string {
-  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
-}
-
 /** `ip:port -> ip:port tcp SYN, ACK`, `a -> b EchoRequest`, `mac -> mac ARP`, or `[unknown]`. */
 export function connectionText(packet: Packet): string {
   const { ip, tcp, ethernet } = packet;
@@ -44,7 +41,7 @@ export function connectionText(packet: Packet): string {
     return ethernet ? `${ethernet.source} -> ${ethernet.destination} ${packet.arp ? "ARP" : "Ethernet"}` : "[unknown]";
   const ports = tcp ?? packet.udp ?? packet.sctp;
   if (ports) {
-    const ends = `${withPort(ip.source, ports.sourcePort)} -> ${withPort(ip.destination, ports.destinationPort)}`;
+    const ends = `${addressPort(ip.source, ports.sourcePort)} -> ${addressPort(ip.destination, ports.destinationPort)}`;
     if (!tcp) return `${ends} ${packet.udp ? "udp" : "sctp"}`;
     return `${ends} tcp ${tcp.flags.filter((flag) => SHOWN_FLAGS.has(flag)).join(", ")}`;
   }

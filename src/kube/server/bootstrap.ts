@@ -1,4 +1,4 @@
-import { API_SERVER_PORT, KUBERNETES_SERVICE_IP, NODES } from "../../model/addresses.ts";
+import { API_SERVER_PORT, CONTROL_PLANE, KUBERNETES_SERVICE_IP } from "../../model/addresses.ts";
 import { equalJson, type Fields, type KubeObject } from "../object.ts";
 import { KubeError } from "../status.ts";
 import type { Api, WriteOptions } from "./context.ts";
@@ -46,7 +46,6 @@ function covers(stored: unknown, wanted: unknown): boolean {
 
 /** The service under which pods reach this server, and where it leads: the control plane node. */
 function installOwnService(api: Api): void {
-  const controlPlane = NODES.find((node) => node.controlPlane)!;
   const service = {
     spec: { clusterIP: KUBERNETES_SERVICE_IP, ports: [{ name: "https", port: 443, targetPort: API_SERVER_PORT }] },
   };
@@ -55,12 +54,12 @@ function installOwnService(api: Api): void {
   const port = { name: "https", port: API_SERVER_PORT, protocol: "TCP" };
   createMissing(api, kindOf(api, "", "v1", "endpoints"), "default", "kubernetes", {
     metadata: { labels: { "endpointslice.kubernetes.io/skip-mirror": "true" } },
-    subsets: [{ addresses: [{ ip: controlPlane.address }], ports: [port] }],
+    subsets: [{ addresses: [{ ip: CONTROL_PLANE.address }], ports: [port] }],
   });
   createMissing(api, kindOf(api, "discovery.k8s.io", "v1", "endpointslices"), "default", "kubernetes", {
     metadata: { labels: { "kubernetes.io/service-name": "kubernetes" } },
     addressType: "IPv4",
-    endpoints: [{ addresses: [controlPlane.address], conditions: { ready: true } }],
+    endpoints: [{ addresses: [CONTROL_PLANE.address], conditions: { ready: true } }],
     ports: [port],
   });
 }

@@ -1,0 +1,90 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { type LabNode, labNode, NODE_NAMES } from "../model/addresses.ts";
+import { commandFor, type LabPaths } from "./paths.ts";
+
+/** The address families of a lab's nodes, pods and services; kind's words. A lab has IPv4 in any case. */
+export type IpFamily = "ipv4" | "dual";
+/** How packets reach other nodes' pods; Cilium's words. */
+export type RoutingMode = "tunnel" | "native";
+
+/** What a lab is made with. */
+export interface LabSettings {
+  readonly ipFamily: IpFamily;
+  readonly routingMode: RoutingMode;
+  readonly nodes: readonly LabNode[];
+}
+
+/** What the command line asks for; the rest is the lab's own, or the default of a new one. */
+export type WantedSettings = Partial<Pick<LabSettings, "ipFamily" | "routingMode">>;
+
+/** What stays from `up` to `down`: the objects and addresses of a lab follow from it. */
+const FIXED = {
+  ipFamily: { option: "--ip-family", values: ["ipv4", "dual"] },
+  routingMode: { option: "--routing-mode", values: ["tunnel", "native"] },
+} as const;
+
+/** The settings file. A node is its name at its place; a place that no node has is empty. */
+interface Stored {
+  readonly ipFamily?: string;
+  readonly routingMode?: string;
+  readonly nodes?: readonly string[];
+}
+
+/** A new lab's, when nothing is said. */
+export const DEFAULTS: LabSettings = { ipFamily: "ipv4", routingMode: "tunnel", nodes: NODE_NAMES.map(labNode) };
+
+/** Reads what `--ip-family` says. Throws with what to do instead. */
+export function parseIpFamily(text: string): IpFamily {
+  if (text === "ipv6") {
+    throw new Error("a lab of IPv6 alone is not supported: use dual, and give services ipFamilies: [IPv6]");
+  }
+  return oneOf(FIXED.ipFamily.values, text, "no family of addresses");
+}
+
+/** Reads what `--routing-mode` says. Throws with what to do instead. */
+export function parseRoutingMode(text: string): RoutingMode {
+  return oneOf(FIXED.routingMode.values, text, "no way to route");
+}
+
+function oneOf<T extends string>(values: readonly T[], text: string, what: string): T {
+  const found = values.find((value) => value === text);
+  if (found === undefined) throw new Error(`${JSON.stringify(text)} is ${what}: use ${values.join(" or ")}`);
+  return found;
+}
+
+/** The settings of a lab that exists, running or stopped; undefined when there is none. Throws on a file that is damaged. */
+export function readSettings(paths: LabPaths): LabSettings | undefined {
+  // a lab may be made before there was a choice
+  if (!existsSync(paths.settings)) return existsSync(paths.state) ? DEFAULTS : undefined;
+  const stored = JSON.parse(readFileSync(paths.settings, "utf8")) as Stored;
+  return {
+    ipFamily: parseIpFamily(stored.ipFamily ?? DEFAULTS.ipFamily),
+    routingMode: parseRoutingMode(stored.routingMode ?? DEFAULTS.routingMode),
+    nodes: (stored.nodes ?? NODE_NAMES).flatMap((name, place) => (name === "" ? [] : [labNode(name, place)])),
+  };
+}
+
+/** Keeps the settings of a lab for as long as it exists. */
+export function writeSettings(paths: LabPaths, { ipFamily, routingMode, nodes }: LabSettings): void {
+  const names: string[] = [];
+  for (const { name, place } of nodes) names[place] = name;
+  const stored: Stored = { ipFamily, routingMode, nodes: Array.from(names, (name) => name ?? "") };
+  writeFileSync(paths.settings, `${JSON.stringify(stored)}\n`);
+}
+
+/**
+ * The settings with which a lab comes up: its own, or what is wanted of a new one. Throws when the lab exists with others
+ * that cannot change.
+ */
+export function chooseSettings(paths: LabPaths, wanted: WantedSettings): LabSettings {
+  const own = readSettings(paths);
+  for (const [name, { option }] of Object.entries(FIXED) as ["ipFamily" | "routingMode", { option: string }][]) {
+    const asked = wanted[name];
+    if (own === undefined || asked === undefined || asked === own[name]) continue;
+    const command = commandFor(paths.lab);
+    throw new Error(
+      `lab ${paths.lab} exists with ${option} ${own[name]}, which cannot be changed: \`${command} down\` deletes it and its objects, then \`${command} up ${option} ${asked}\` makes it anew`,
+    );
+  }
+  return own ?? { ...DEFAULTS, ...wanted };
+}
