@@ -5,6 +5,7 @@ import * as kube from "../kube/client/index.ts";
 import { fieldsOf, timestamp } from "../kube/object.ts";
 import { ciliumCrds } from "../kube/schema/index.ts";
 import { startTestServer, type TestServer } from "../kube/server/test-server.ts";
+import { SERVICE_CIDR, SERVICE_CIDR6 } from "../model/addresses.ts";
 import { type Controllers, startControllers } from "./index.ts";
 import { objectsOf, specOf, statusOf } from "./objects.ts";
 import { CONTROL_PLANE_TAINT, node } from "./test-objects.ts";
@@ -30,7 +31,7 @@ async function run(pod: KubeObject): Promise<void> {
 }
 
 beforeAll(async () => {
-  server = await startTestServer({ definitions: ciliumCrds });
+  server = await startTestServer({ definitions: ciliumCrds, serviceCidrs: [SERVICE_CIDR, SERVICE_CIDR6] });
   const nodes = [node("k8s-ctr", { taints: [CONTROL_PLANE_TAINT] }), node("k8s-w1"), node("k8s-w2")];
   for (const { metadata, status, ...rest } of nodes) {
     const made = await server.client.create(kube.Nodes, {
@@ -126,6 +127,27 @@ test("events tell the story once", async () => {
     messages.filter((message) => /^ScalingReplicaSet: Scaled up replica set web-\w+ from 0 to 2$/.test(message)),
   ).toHaveLength(1);
   expect(messages.filter((message) => message.startsWith("SuccessfulCreate: Created pod: web-"))).toHaveLength(2);
+});
+
+test("a service of both families has slices of each, which follow an address that comes alone", async () => {
+  await server.client.create(kube.Services, {
+    apiVersion: "v1",
+    kind: "Service",
+    metadata: { name: "pair", namespace: "default" },
+    spec: { selector: labels, ports: [{ port: 80 }], ipFamilyPolicy: "PreferDualStack" },
+  });
+  const counts = async () => {
+    const own = (await list(kube.EndpointSlices)).filter(
+      (item) => item.metadata.labels?.["kubernetes.io/service-name"] === "pair",
+    );
+    return own.map((item) => `${item.addressType} ${objectsOf(item.endpoints).length}`).sort();
+  };
+  await until(counts, (seen) => seen.join() === "IPv4 2,IPv6 0");
+  const [pod] = await list(kube.Pods);
+  const podIPs = [{ ip: statusOf(pod!).podIP }, { ip: "fd00:172:20:1::9" }];
+  await server.client.updateStatus(kube.Pods, { ...pod!, status: { ...statusOf(pod!), podIPs } });
+  await until(counts, (seen) => seen.join() === "IPv4 2,IPv6 1");
+  await server.client.delete(kube.Services, "pair", { namespace: "default" });
 });
 
 test("a pod that is deleted is replaced by exactly one", async () => {

@@ -22,7 +22,8 @@ const PAIR = service("pair", "default", {
   clusterIPs: ["10.96.7.8", "fd00:10:96::708"],
   ports: [{ name: "http", port: 80 }],
 });
-const SIX = service("six", "default", { clusterIP: "fd00:10:96::6", clusterIPs: ["fd00:10:96::6"] });
+// a user may spell an address in more than one way
+const SIX = service("six", "default", { clusterIP: "FD00:10:96:0::6", clusterIPs: ["FD00:10:96:0::6"] });
 const CREW = service("crew", "default", {
   clusterIP: "None",
   clusterIPs: ["None"],
@@ -146,6 +147,11 @@ describe("names of the cluster", () => {
       "8.0.7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.6.9.0.0.0.1.0.0.0.0.d.f.ip6.arpa",
       "PTR",
       ["8.0.7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.6.9.0.0.0.1.0.0.0.0.d.f.ip6.arpa PTR pair.default.svc.cluster.local"],
+    ],
+    [
+      "6.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.6.9.0.0.0.1.0.0.0.0.d.f.ip6.arpa",
+      "PTR",
+      ["6.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.6.9.0.0.0.1.0.0.0.0.d.f.ip6.arpa PTR six.default.svc.cluster.local"],
     ],
     [
       "7.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.1.0.0.0.0.2.0.0.2.7.1.0.0.0.D.F.IP6.ARPA",

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { API_SERVER_NAMES, type Authority, openAuthority } from "../kube/pki/authority.ts";
 import { kubeconfig } from "../kube/pki/kubeconfig.ts";
@@ -58,7 +58,6 @@ export function writeConfiguration(paths: LabPaths, ports: LabPorts, settings: L
     });
     writePrivately(join(paths.state, user.file), text);
   }
-  writeKubeletConfiguration(paths, authority, settings);
   mkdirSync(paths.world, { recursive: true });
   writeFileSync(join(paths.world, "index.html"), "Hello from the world\n");
   for (const node of settings.nodes) {
@@ -66,6 +65,8 @@ export function writeConfiguration(paths: LabPaths, ports: LabPorts, settings: L
     mkdirSync(directory, { recursive: true });
     writeFileSync(join(directory, "bootstrap-config.json"), proxyBootstrap());
   }
+  // the last file: where it is, everything is
+  writeKubeletConfiguration(paths, authority, settings);
 }
 
 /** The proxy's bootstrap configuration: the same text in the ConfigMap and in each node's file. */
@@ -101,5 +102,7 @@ function writeKubeletConfiguration(paths: LabPaths, authority: Authority, settin
     kubeletVersion: KUBERNETES_VERSION,
     nodes: kubeletNodes(paths, settings),
   };
-  writeFileSync(paths.kubeletConfiguration, JSON.stringify(configuration, null, 2));
+  const draft = `${paths.kubeletConfiguration}.draft`;
+  writeFileSync(draft, JSON.stringify(configuration, null, 2));
+  renameSync(draft, paths.kubeletConfiguration);
 }

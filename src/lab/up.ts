@@ -45,7 +45,7 @@ export function up(paths: LabPaths, { wanted = {}, report = () => {} }: UpOption
     const settings = chooseSettings(paths, wanted);
     const found = look(paths);
     if (found !== "running") {
-      if (networkIsWhole(paths)) startSupervisor(paths);
+      if (groundIsWhole(paths)) startSupervisor(paths);
       else await startFresh(paths, settings);
     }
     await waitUntilReady(paths, report);
@@ -85,17 +85,16 @@ export function down(paths: LabPaths): Promise<boolean> {
   });
 }
 
-function networkIsWhole(paths: LabPaths): boolean {
-  return (
-    labNamespaces(paths).length === (readSettings(paths)?.nodes.length ?? 0) + 1 &&
-    isMounted(paths.bpf) &&
-    readPorts(paths) !== undefined
-  );
+/** True when everything that the processes stand on is there: an `up` that was killed may have left a part of it. */
+function groundIsWhole(paths: LabPaths): boolean {
+  const isWritten = existsSync(paths.kubeletConfiguration) && readPorts(paths) !== undefined;
+  const namespaces = (readSettings(paths)?.nodes.length ?? 0) + 1;
+  return isWritten && labNamespaces(paths).length === namespaces && isMounted(paths.bpf);
 }
 
 function look(paths: LabPaths): UpResult["found"] {
   const supervised = isAlive(readRecord(paths, "supervisor"));
-  if (supervised && networkIsWhole(paths)) return "running";
+  if (supervised && groundIsWhole(paths)) return "running";
   return supervised || existsSync(paths.run) ? "damaged" : "nothing";
 }
 
@@ -112,8 +111,8 @@ async function startFresh(paths: LabPaths, settings: LabSettings): Promise<void>
   makeMountPoints();
   for (const node of settings.nodes) mkdirSync(join(nodeRun(paths, node.name), "envoy/sockets"), { recursive: true });
   const [ports] = await Promise.all([choosePorts(paths), createNetwork(paths, settings), mountBpffs(paths.bpf)]);
-  await writeConfiguration(paths, ports, settings);
   writePrograms(paths, ports.relay, settings.nodes);
+  writeConfiguration(paths, ports, settings);
   startSupervisor(paths);
 }
 
