@@ -52,6 +52,38 @@ test("the world answers every address of both families, and asks with any", asyn
   expect(await lab.ok(asked)).toBe("Hello from the world\n");
 });
 
+test("policy holds in both families, L7 included, and Hubble shows the packets of both", async () => {
+  await lab.ok("kubectl wait --for=condition=Ready pod --all --timeout=30s");
+  const service = await lab.ok("kubectl get service deathstar -o jsonpath='{.spec.clusterIPs[1]}'");
+  const pod = await lab.ok("kubectl get pod -l class=deathstar -o jsonpath='{.items[0].status.podIPs[1].ip}'");
+  const ask = (from: string, address: string, what = "POST /v1/request-landing") => {
+    const [method = "", path = ""] = what.split(" ");
+    return lab.sh(`kubectl exec ${from} -- curl -s -m 2 -g -X${method} 'http://[${address}]${path}'`);
+  };
+  for (const address of [service, pod]) expect((await ask("xwing", address)).stdout).toBe("Ship landed\n");
+  await lab.ok("kubectl apply -f sw_l3_l4_l7_policy.yaml");
+  await lab.eventually(
+    `kubectl exec tiefighter -- curl -s -m 2 -g -XPUT 'http://[${pod}]/v1/exhaust-port'`,
+    /Access denied/,
+  );
+  for (const address of [service, pod]) {
+    expect((await ask("tiefighter", address)).stdout).toBe("Ship landed\n");
+    expect((await ask("tiefighter", address, "PUT /v1/exhaust-port")).stdout).toBe("Access denied\r\n");
+    expect((await ask("xwing", address)).code).toBe(28);
+  }
+  const flows = await lab.ok("hubble observe --ip-version 6 --last 200");
+  expect(flows).toMatch(
+    /default\/tiefighter:\d+ \(ID:\d+\) -> default\/deathstar-\S+:80 \(ID:\d+\) http-request DROPPED \(HTTP\/1\.1 PUT/,
+  );
+  expect(flows).toMatch(
+    /default\/xwing:\d+ \(ID:\d+\) <> default\/deathstar-\S+:80 \(ID:\d+\) Policy denied DROPPED \(TCP Flags: SYN\)/,
+  );
+  const ip = JSON.parse((await lab.ok("hubble observe --ip-version 6 --last 1 -o json")).trim()) as {
+    flow: { IP: unknown };
+  };
+  expect(ip.flow.IP).toMatchObject({ ipVersion: "IPv6", source: expect.stringContaining("fd00:172:20:") });
+});
+
 test("the choice outlives a stop", async () => {
   const before = await lab.ok("kubectl get service deathstar -o jsonpath='{.spec.clusterIPs}'");
   expect((await lab.shieldgate("stop")).code).toBe(0);
