@@ -226,7 +226,8 @@ struct sg_node {
 	__u32 network_ifindex;      /* 196 eth0 */
 	__u32 host_ifindex;         /* 200 cilium_host */
 	__u32 apiserver_identity;   /* 204 reserved for kube-apiserver: 7, or 1 where it runs on this node */
-	__u32 aggregation;          /* 208 0 = an event for every packet, 3 = Cilium's "medium" */
+	__u32 aggregation;          /* 208 Cilium's level: 0 = a trace event where a packet comes in and where it goes; from 1 on
+				     * only where it goes; from 3 on only what says something new of its connection */
 	__u32 flags;                /* 212 SG_NODE_* */
 };
 #define SG_NODE_IPV6 1 /* a cluster of both families: each has a world of its own; without it IPv6 is dropped */

@@ -14,7 +14,7 @@ static __always_inline int check_sender(struct __sk_buff *skb, struct packet *p,
 	    !same_addr(&p->tuple.src, own_address(p, endpoint)))
 		return FAIL(p, DROP_INVALID_SOURCE_IP);
 	/* A pod that could speak VXLAN to the nodes could claim any identity. */
-	if (p->tuple.protocol == IPPROTO_UDP && p->tuple.dport == bpf_htons(VXLAN_PORT))
+	if (is_overlay_packet(p))
 		return FAIL(p, DROP_ENCAP_PROHIBITED);
 	return 0;
 }
@@ -106,6 +106,7 @@ int from_endpoint(struct __sk_buff *skb)
 		failed = check_sender(skb, p, endpoint);
 	if (failed)
 		return drop(skb, p, failed);
+	trace_arrival(skb, p, node, SG_TRACE_FROM_ENDPOINT);
 	if (is_hairpin_address(&p->tuple.dst))
 		return hairpin_back(skb, p, endpoint);
 	if (answers_proxy(p))

@@ -88,9 +88,11 @@ int from_network(struct __sk_buff *skb)
 		return drop(skb, p, failed); /* no address of it can be believed */
 	if (p->is_ipv6 && (is_link_scope(&p->tuple.src) || is_link_scope(&p->tuple.dst)))
 		return TC_ACT_SHOT;
+	if (!failed && !is_overlay_packet(p))
+		trace_arrival(skb, p, node, SG_TRACE_FROM_NETWORK);
 	if (is_this_node(node, &p->tuple.dst)) {
 		/* The host's own traffic is not judged; only its services' answers change. */
-		if (p->tuple.protocol == IPPROTO_UDP && p->tuple.dport == bpf_htons(VXLAN_PORT))
+		if (is_overlay_packet(p))
 			return TC_ACT_OK;
 		if (failed)
 			return TC_ACT_OK;

@@ -88,6 +88,13 @@ VERIFIED_ONCE int drop(struct __sk_buff *skb, struct packet *p, int failed)
 	return TC_ACT_SHOT;
 }
 
+/* Where a packet came in, before anything is decided about it. */
+static __always_inline void trace_arrival(struct __sk_buff *skb, struct packet *p, const struct sg_node *node, __u32 point)
+{
+	if (node->aggregation == 0)
+		emit(skb, p, WHAT(SG_EVENT_TRACE, point, 0), p->src_endpoint, 0);
+}
+
 static __always_inline void trace(struct __sk_buff *skb, struct packet *p, __u32 point, __u32 direction)
 {
 	__u32 endpoint = p->src_endpoint;

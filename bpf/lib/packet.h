@@ -104,6 +104,11 @@ static __always_inline bool is_discovery(const struct packet *p)
 		p->icmp_type == ICMPV6_LISTENER_REPORT_V2);
 }
 
+static __always_inline bool is_overlay_packet(const struct packet *p)
+{
+	return p->tuple.protocol == IPPROTO_UDP && p->tuple.dport == bpf_htons(VXLAN_PORT);
+}
+
 static __always_inline void set_v4(struct sg_addr *addr, __be32 ip)
 {
 	addr->words[0] = 0;

@@ -33,6 +33,7 @@ import { Regeneration } from "./regeneration.ts";
 import { Retry } from "./retry.ts";
 import { RuleCookies } from "./rule-cookies.ts";
 import { openStateDirectory, type StateDirectory } from "./state-directory.ts";
+import { TraceLevel } from "./trace-level.ts";
 
 /** The agent's parts, made and connected; nothing runs yet. */
 export interface Parts {
@@ -52,6 +53,7 @@ export interface Parts {
   readonly reconciler: Reconciler;
   readonly derived: Derived;
   readonly audit: AuditMode;
+  readonly traceLevel: TraceLevel;
   readonly host: HostPolicy;
   readonly allocator: IdentityAllocator;
   readonly writer: CiliumEndpointWriter;
@@ -157,6 +159,7 @@ function basis(options: AgentOptions) {
   const numbers = new CidrIdentities(options.datapath.listIpcache());
   const table = new EndpointTable();
   const cookies = new RuleCookies();
+  const traceLevel = new TraceLevel(options.datapath);
   const hostEndpointId = chooseEndpointId(`host ${options.node.name}`, () => false);
   return {
     hostEndpointId,
@@ -172,8 +175,9 @@ function basis(options: AgentOptions) {
       options.node.ipv6?.podCidr,
     ),
     retry: new Retry(options.log),
+    traceLevel,
     // Who monitors sees packet by packet; flows alone need no more than the first of a kind.
-    monitor: new Monitor((isWatched) => options.datapath.traceEveryPacket(isWatched)),
+    monitor: new Monitor((isWatched) => traceLevel.watched(isWatched)),
     pods: new PodKnowledge(inputs.pods, inputs.namespaces, options.node.clusterName),
     cookies,
     host: new HostPolicy({

@@ -91,6 +91,7 @@ function calls(options: AgentOptions, parts: Parts, connection: ProxyConnection)
       ];
     },
     audit,
+    traceLevel: parts.traceLevel,
     connections: () => datapath.connections(),
     flushConnections: () => datapath.flushConnections(),
     kernelEndpoints: () => datapath.listEndpoints(),

@@ -1,8 +1,15 @@
 import { rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { ConnectionRow, EndpointConfig, PolicyRow, ServiceFrontend } from "../datapath/port.ts";
+import {
+  Aggregation,
+  type ConnectionRow,
+  type EndpointConfig,
+  type PolicyRow,
+  type ServiceFrontend,
+} from "../datapath/port.ts";
 import { canonicalAddress } from "../model/cidr.ts";
 import type {
+  AgentConfig,
   EndpointChangeRequest,
   EndpointModel,
   EndpointOptions,
@@ -13,6 +20,7 @@ import type {
 import type { AuditMode } from "./audit-mode.ts";
 import type { Monitor } from "./monitor.ts";
 import type { NamedFrontend } from "./service-frontends.ts";
+import type { AggregationName, TraceLevel } from "./trace-level.ts";
 
 /** An error with the status that the caller gets. */
 export class ApiError extends Error {
@@ -38,6 +46,7 @@ export interface AgentCalls {
   /** Undefined when there is no such endpoint. */
   endpointPolicy(id: number): readonly PolicyRow[] | undefined;
   readonly audit: AuditMode;
+  readonly traceLevel: TraceLevel;
   connections(): readonly ConnectionRow[];
   /** Returns how many there were. */
   flushConnections(): number;
@@ -145,9 +154,29 @@ async function endpointConfig(
   throw new ApiError(405, `${method} is not a call on /v1/endpoint/${id}/config`);
 }
 
+function agentConfig({ audit, traceLevel }: AgentCalls): AgentConfig {
+  return { ...audit.options, MonitorAggregationLevel: traceLevel.name };
+}
+
+/** Changes what is named, and nothing when something of it is wrong. */
+async function configure(calls: AgentCalls, request: IncomingMessage): Promise<AgentConfig> {
+  const { MonitorAggregationLevel: level, PolicyAuditMode: audit, ...others } = await readBody(request);
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined)
+    throw new ApiError(400, `${unknown} cannot be changed here; PolicyAuditMode and MonitorAggregationLevel can`);
+  if (audit !== undefined && typeof audit !== "boolean")
+    throw new ApiError(400, "PolicyAuditMode must be true or false");
+  const name = Object.keys(Aggregation).find((each) => each === level) as AggregationName | undefined;
+  if (level !== undefined && name === undefined)
+    throw new ApiError(400, `MonitorAggregationLevel must be one of ${Object.keys(Aggregation).join(", ")}`);
+  if (name !== undefined) calls.traceLevel.set(name);
+  if (audit !== undefined) calls.audit.setAll({ PolicyAuditMode: audit });
+  return agentConfig(calls);
+}
+
 async function config(calls: AgentCalls, method: string, request: IncomingMessage): Promise<Answer> {
-  if (method === "GET") return [200, calls.audit.options];
-  if (method === "PATCH") return [200, calls.audit.setAll(await optionsOf(request))];
+  if (method === "GET") return [200, agentConfig(calls)];
+  if (method === "PATCH") return [200, await configure(calls, request)];
   throw new ApiError(405, `${method} is not a call on /v1/config`);
 }
 

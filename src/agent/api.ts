@@ -1,3 +1,5 @@
+import type { AggregationName } from "./trace-level.ts";
+
 /**
  * The agent's API on `cilium.sock`: HTTP/1.1 with JSON bodies over the unix socket, the calls that a CNI plugin and the
  * `cilium` command make. Errors are `{"error": "..."}` with a 4xx or 5xx status.
@@ -15,8 +17,8 @@
  *   GET    /v1/endpoint/{id}/policy               -> PolicyRow[] of its policy map
  *   GET    /v1/endpoint/{id}/config               -> EndpointOptions
  *   PATCH  /v1/endpoint/{id}/config  EndpointOptions -> EndpointOptions
- *   GET    /v1/config                             -> EndpointOptions, what new endpoints get
- *   PATCH  /v1/config          EndpointOptions    -> EndpointOptions, for all endpoints, present ones included
+ *   GET    /v1/config                             -> AgentConfig; its endpoint options are what new endpoints get
+ *   PATCH  /v1/config          some of AgentConfig -> AgentConfig; endpoint options for present endpoints as well
  *   GET    /v1/bpf/ct                             -> ConnectionRow[]
  *   DELETE /v1/bpf/ct                             -> {flushed}
  *   GET    /v1/bpf/endpoint                       -> EndpointConfig[] in the kernel
@@ -69,6 +71,12 @@ export interface EndpointModel {
 export interface EndpointOptions {
   /** What policy denies passes, and its verdict says so. */
   readonly PolicyAuditMode: boolean;
+}
+
+/** What can be changed of the agent as a whole. */
+export interface AgentConfig extends EndpointOptions {
+  /** Cilium's names, from every packet at both of its ends to the fewest: None, Lowest, Low, Medium, Max. */
+  readonly MonitorAggregationLevel: AggregationName;
 }
 
 export interface PolicyModel {

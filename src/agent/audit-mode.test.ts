@@ -29,7 +29,7 @@ it("is asked for endpoint by endpoint, or for all, new ones included", async () 
   expect(await audited()).toEqual(["a"]);
   expect(await world.call("PATCH", "/v1/config", { PolicyAuditMode: true })).toEqual({
     status: 200,
-    body: { PolicyAuditMode: true },
+    body: { PolicyAuditMode: true, MonitorAggregationLevel: "Medium" },
   });
   await world.runPod("c", {});
   expect(await audited()).toEqual(["a", "b", "c"]);
@@ -50,8 +50,24 @@ it("refuses endpoints that are not there, and options that it does not have", as
   expect(await world.call("PATCH", "/v1/endpoint/9/config", { PolicyAuditMode: true })).toMatchObject({ status: 404 });
   expect(await world.call("PATCH", "/v1/config", { Debug: true })).toMatchObject({
     status: 400,
-    body: { error: "Debug cannot be changed here; PolicyAuditMode can" },
+    body: { error: "Debug cannot be changed here; PolicyAuditMode and MonitorAggregationLevel can" },
   });
   expect(await world.call("PATCH", "/v1/config", { PolicyAuditMode: "yes" })).toMatchObject({ status: 400 });
   expect(await world.call("POST", "/v1/config", {})).toMatchObject({ status: 405 });
+});
+
+it("has a level of trace events beside it: what is asked for counts, whoever monitors", async () => {
+  const { datapath } = world;
+  expect(datapath.aggregation).toBe(3);
+  const level = (name: string) => world.call("PATCH", "/v1/config", { MonitorAggregationLevel: name });
+  expect(await level("None")).toEqual({
+    status: 200,
+    body: { PolicyAuditMode: false, MonitorAggregationLevel: "None" },
+  });
+  expect(datapath.aggregation).toBe(0);
+  expect(await level("Loud")).toMatchObject({
+    status: 400,
+    body: { error: "MonitorAggregationLevel must be one of None, Lowest, Low, Medium, Max" },
+  });
+  expect(datapath.aggregation).toBe(0);
 });

@@ -22,10 +22,9 @@ export class AuditMode {
   }
 
   /** For new endpoints, and for all that there are. */
-  setAll({ PolicyAuditMode }: EndpointOptions): EndpointOptions {
+  setAll({ PolicyAuditMode }: EndpointOptions): void {
     this.isDefault = PolicyAuditMode;
     for (const { id, attached } of this.table.all()) if (attached) this.datapath.setAudit(id, PolicyAuditMode);
-    return this.options;
   }
 
   /** Throws ApiError 404 when there is no such endpoint. */

@@ -103,10 +103,12 @@ async function bpfPolicyGet({ flags, words, signal }: Call): Promise<void> {
   await write(policyMapText(rows, identities));
 }
 
+const AGENT_CONFIG = "/v1/config";
+
 /** Shows the options at the path, or changes one of them. */
 async function configure(path: string, what: string, option: string | undefined, signal: AbortSignal): Promise<void> {
   if (option === undefined) return write(optionsText(await getJson<EndpointOptions>(path, signal)));
-  await sendJson("PATCH", path, signal, parseOption(option));
+  await sendJson("PATCH", path, signal, parseOption(option, path === AGENT_CONFIG));
   await write(`${what} configuration updated successfully\n`);
 }
 
@@ -158,7 +160,7 @@ const COMMANDS: readonly Command[] = [
     count: { least: 0, most: 1 },
     help: "Cilium configuration options",
     flags: [],
-    run: ({ words, signal }) => configure("/v1/config", "Daemon", words[0], signal),
+    run: ({ words, signal }) => configure(AGENT_CONFIG, "Daemon", words[0], signal),
   },
   show<PolicyModel>("policy get", "Display policy node information", "/v1/policy", policyText),
   show<readonly IdentityModel[]>("identity list", "List identities", "/v1/identity", identityTable),

@@ -10,6 +10,10 @@ export interface NodeConfig6 {
   readonly serviceCidr: string;
 }
 
+/** Cilium's levels of monitor aggregation, by which its agent is told; `Lowest` and `Low` are one, `Medium` and `Max` too. */
+export const Aggregation = { None: 0, Lowest: 1, Low: 2, Medium: 3, Max: 4 } as const;
+export type AggregationLevel = (typeof Aggregation)[keyof typeof Aggregation];
+
 export type RoutingMode = "tunnel" | "native";
 
 const FABRIC_MTU = 1500;
@@ -155,10 +159,10 @@ export interface Datapath {
   /** The services that the kernel has; the backends by their slots. */
   listServices(): readonly ServiceFrontend[];
   /**
-   * Which packets of an established connection make trace events: every one, or (false, as at the start) those that
-   * Cilium's monitor aggregation "medium" keeps: TCP flags that are new in their direction, FIN, RST, else one in 5 s.
+   * Which packets make trace events: with `None` each where it comes in and where it goes, up to `Low` where it goes, from
+   * `Medium` (as at the start) on TCP flags that are new in their direction, FIN, RST, else one in 5 s of a connection.
    */
-  traceEveryPacket(every: boolean): void;
+  setAggregation(level: AggregationLevel): void;
   /** Starts delivering events; returns a stop function. Lost events are counted by `lostEvents`. */
   onEvents(receive: EventBatch): () => void;
   lostEvents(): number;

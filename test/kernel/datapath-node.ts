@@ -8,7 +8,13 @@ import { bpf } from "../../src/datapath/ebpf/libbpf.ts";
 import { kernelMap } from "../../src/datapath/ebpf/map.ts";
 import { pinPath } from "../../src/datapath/ebpf/object.ts";
 import { openProxyOrigins } from "../../src/datapath/ebpf/proxy-origins.ts";
-import type { NodeConfig, RealizedPolicy, ServiceFrontend } from "../../src/datapath/port.ts";
+import {
+  Aggregation,
+  type AggregationLevel,
+  type NodeConfig,
+  type RealizedPolicy,
+  type ServiceFrontend,
+} from "../../src/datapath/port.ts";
 import { formatAddress } from "../../src/model/cidr.ts";
 import { type Listener, listenTransparently } from "./datapath-proxy.ts";
 
@@ -61,11 +67,11 @@ function decode(event: Uint8Array): Record<string, unknown> {
 
 type Wire = Omit<RealizedPolicy, "proxyPorts"> & { proxyPorts: [string, number][] };
 const calls: Record<string, (...args: never[]) => unknown> = {
-  traceEveryPacket: (every: boolean) => datapath.traceEveryPacket(every),
+  setAggregation: (level: AggregationLevel) => datapath.setAggregation(level),
   prepareNode: async (node: NodeConfig) => {
     const start = performance.now();
     await datapath.prepareNode(node);
-    datapath.traceEveryPacket(true);
+    datapath.setAggregation(Aggregation.Low);
     return performance.now() - start;
   },
   addEndpoint: async (endpoint: Parameters<typeof datapath.addEndpoint>[0]) => {

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createEbpfDatapath } from "../../src/datapath/ebpf/datapath.ts";
 import { LAYOUT } from "../../src/datapath/ebpf/layout.ts";
 import { type LoadedObject, loadObject, type ProgramName } from "../../src/datapath/ebpf/object.ts";
-import type { Datapath } from "../../src/datapath/port.ts";
+import { Aggregation, type Datapath } from "../../src/datapath/port.ts";
 import { createSimDatapath } from "../../src/datapath/sim/datapath.ts";
 import type { PolicyMapEntry } from "../../src/policy/policy-map.ts";
 import { ALLOW_ALL, entry, policy, sleep } from "./datapath-lab.ts";
@@ -51,7 +51,7 @@ beforeAll(async () => {
   const { pinDirectory } = surroundings;
   datapath = createEbpfDatapath({ pinDirectory, objectPath });
   await datapath.prepareNode(NODE);
-  datapath.traceEveryPacket(true);
+  datapath.setAggregation(Aggregation.Low);
   ifindex = surroundings.addInterface("lxc7");
   await datapath.addEndpoint({
     id: 7,

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { Aggregation } from "../../src/datapath/port.ts";
 import {
   ALLOW_ALL,
   type Event,
@@ -22,6 +23,9 @@ const UDP = 17;
 const TO_ENDPOINT = 0;
 const TO_STACK = 3;
 const TO_OVERLAY = 4;
+const FROM_ENDPOINT = 5;
+const FROM_OVERLAY = 9;
+const TO_NETWORK = 11;
 
 let lab: Lab;
 let a: Pod; // node 1
@@ -286,16 +290,25 @@ describe("a dead agent", () => {
   });
   it("traces the packets that say something new, or every one when it is told to", async () => {
     for (const pod of [a, b, c]) await allowAll(pod);
-    await b.node.call("traceEveryPacket", false);
+    await b.node.call("setAggregation", Aggregation.Medium);
     await eventsOf(b.node, () => false);
     expect(curl(a, `http://${b.address}/bulk | wc -c`).stdout.trim()).toBe(String(4 << 20));
     const seen = await eventsOf(b.node, (event) => event.type === TRACE && event.protocol === TCP);
     expect(seen.length).toBeGreaterThan(4);
     expect(seen.length).toBeLessThan(20);
     expect(seen.filter((event) => event.tcpFlags & 1).length).toBeGreaterThan(1);
-    await b.node.call("traceEveryPacket", true);
+    await b.node.call("setAggregation", Aggregation.Low);
     expect(curl(a, `http://${b.address}/bulk | wc -c`).stdout.trim()).toBe(String(4 << 20));
     const every = await eventsOf(b.node, (event) => event.type === TRACE && event.protocol === TCP);
     expect(every.length).toBeGreaterThan(50);
+    const arrivals = (event: Event) =>
+      event.type === TRACE && event.subtype >= FROM_ENDPOINT && event.subtype < TO_NETWORK;
+    expect(every.filter(arrivals)).toEqual([]);
+    await b.node.call("setAggregation", Aggregation.None);
+    expect(curl(a, `http://${b.address}/`).status).toBe(0);
+    expect(curl(c, `http://${b.address}/`).status).toBe(0);
+    const both = await eventsOf(b.node, (event) => arrivals(event) && event.protocol === TCP);
+    expect(new Set(both.map(({ subtype }) => subtype))).toEqual(new Set([FROM_ENDPOINT, FROM_OVERLAY]));
+    await b.node.call("setAggregation", Aggregation.Low);
   });
 });

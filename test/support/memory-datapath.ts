@@ -1,13 +1,15 @@
-import type {
-  ConnectionRow,
-  Datapath,
-  EndpointConfig,
-  EventBatch,
-  IpcacheEntry,
-  NodeConfig,
-  PolicyRow,
-  RealizedPolicy,
-  ServiceFrontend,
+import {
+  Aggregation,
+  type AggregationLevel,
+  type ConnectionRow,
+  type Datapath,
+  type EndpointConfig,
+  type EventBatch,
+  type IpcacheEntry,
+  type NodeConfig,
+  type PolicyRow,
+  type RealizedPolicy,
+  type ServiceFrontend,
 } from "../../src/datapath/port.ts";
 import { createSimDatapath } from "../../src/datapath/sim/datapath.ts";
 import type { Direction } from "../../src/model/verdict.ts";
@@ -110,8 +112,9 @@ export class MemoryDatapath implements Datapath {
     return this.sim.listServices();
   }
 
-  traceEveryPacket(every: boolean): void {
-    this.sim.traceEveryPacket(every);
+  aggregation: AggregationLevel = Aggregation.Medium;
+  setAggregation(level: AggregationLevel): void {
+    this.aggregation = level;
   }
 
   onEvents(receive: EventBatch): () => void {

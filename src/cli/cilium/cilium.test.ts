@@ -80,7 +80,8 @@ const ANSWERS: Readonly<Record<string, unknown>> = {
   "/v1/bpf/ct": [],
   "/v1/bpf/endpoint": [],
   "/v1/endpoint/871/config": { PolicyAuditMode: true },
-  "/v1/config": { PolicyAuditMode: false },
+  "/v1/config": { PolicyAuditMode: false, MonitorAggregationLevel: "Medium" },
+  "PATCH /v1/config": { PolicyAuditMode: false, MonitorAggregationLevel: "Low" },
   "PATCH /v1/endpoint/871/config": { PolicyAuditMode: true },
   "DELETE /v1/bpf/ct": { flushed: 4 },
   "/v1/healthz": {
@@ -180,7 +181,24 @@ it("bpf maps: what stands in the kernel", async () => {
 
 it("config: shows audit mode and changes it, and nothing else", async () => {
   expect((await cilium("endpoint", "config", "871")).out).toBe("PolicyAuditMode                   : Enabled\n");
-  expect((await cilium("config")).out).toBe("PolicyAuditMode                   : Disabled\n");
+  expect((await cilium("config")).out).toBe(
+    "MonitorAggregationLevel           : Medium\nPolicyAuditMode                   : Disabled\n",
+  );
+  for (const [option, level] of [
+    ["MonitorAggregationLevel=low", "Low"],
+    ["monitoraggregationlevel=none", "None"],
+    ["MonitorAggregationLevel=maximum", "Max"],
+    ["MonitorAggregationLevel=3", "Medium"],
+  ]) {
+    expect((await cilium("config", option!)).code).toBe(0);
+    expect(bodies.at(-1)).toBe(JSON.stringify({ MonitorAggregationLevel: level }));
+  }
+  expect((await cilium("config", "MonitorAggregationLevel=loud")).err).toContain(
+    "one of None, Lowest, Low, Medium, Max",
+  );
+  expect((await cilium("endpoint", "config", "871", "MonitorAggregationLevel=Low")).err).toContain(
+    "the only option that can be changed is PolicyAuditMode",
+  );
   const changed = await cilium("endpoint", "config", "871", "PolicyAuditMode=Enabled");
   expect([changed.out, bodies.at(-1)]).toEqual([
     "Endpoint 871 configuration updated successfully\n",

@@ -1,5 +1,13 @@
 /** The datapath in the kernel, for the network namespace that the caller runs in. */
-import type { Datapath, EndpointConfig, EventBatch, NodeConfig, RealizedPolicy } from "../port.ts";
+import {
+  Aggregation,
+  type AggregationLevel,
+  type Datapath,
+  type EndpointConfig,
+  type EventBatch,
+  type NodeConfig,
+  type RealizedPolicy,
+} from "../port.ts";
 import { prefixOf } from "./address.ts";
 import { removeHooks } from "./attach.ts";
 import { collectConnections, flushConnections, listConnections, purgeAddress } from "./connections.ts";
@@ -34,10 +42,6 @@ export interface EbpfOptions {
   /** bpf/build/shieldgate.o */
   readonly objectPath: string;
 }
-
-/** Cilium's levels of monitor aggregation: an event for every packet, and "medium". */
-const EVERY_PACKET = 0;
-const MEDIUM = 3;
 
 /** How often connections that are past their time are taken out. */
 const COLLECT_MS = 30_000;
@@ -74,7 +78,7 @@ class EbpfDatapath implements Datapath {
   async prepareNode(node: NodeConfig): Promise<void> {
     this.#object ??= loadObject(this.#options.objectPath, this.#options.pinDirectory);
     const devices = prepareDevices(node);
-    this.#map("sg_node").set(ifindexKey(0), encodeNode(node, devices, MEDIUM));
+    this.#map("sg_node").set(ifindexKey(0), encodeNode(node, devices, Aggregation.Medium));
     this.#node = { node, devices };
     attachNode(this.#object, devices);
     this.#collect ??= setInterval(
@@ -126,10 +130,10 @@ class EbpfDatapath implements Datapath {
     await deletePolicy(this.#map("sg_policy"), ifindexKey(id));
   }
 
-  traceEveryPacket(every: boolean): void {
+  setAggregation(level: AggregationLevel): void {
     if (!this.#node) throw new Error("datapath: prepareNode comes first");
     const { node, devices } = this.#node;
-    this.#map("sg_node").set(ifindexKey(0), encodeNode(node, devices, every ? EVERY_PACKET : MEDIUM));
+    this.#map("sg_node").set(ifindexKey(0), encodeNode(node, devices, level));
   }
 
   listEndpoints(): readonly EndpointConfig[] {
