@@ -124,10 +124,13 @@ export async function startLoopbackProxy(
   return proxy;
 }
 
-/** Sends the parts, each in a turn of its own, and collects what comes back until `until` says so or the end. */
+/**
+ * Sends the parts, each in a turn of its own, and collects what comes back until `until` says so or the end. A part that is a
+ * question is waited for until it is true.
+ */
 export async function converse(
   socket: Socket,
-  parts: readonly string[],
+  parts: readonly (string | (() => boolean))[],
   until: (received: string) => boolean = () => false,
 ): Promise<string> {
   let received = "";
@@ -145,7 +148,8 @@ export async function converse(
     socket.on("error", () => finish("<reset>"));
   });
   for (const part of parts) {
-    socket.write(Buffer.from(part, "latin1"));
+    if (typeof part === "string") socket.write(Buffer.from(part, "latin1"));
+    else for (let round = 0; round < 1000 && !part(); round++) await new Promise((resolve) => setTimeout(resolve, 2));
     await new Promise((resolve) => setTimeout(resolve, parts.length > 20 ? 0 : 3));
   }
   const result = await over;
