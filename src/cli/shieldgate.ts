@@ -7,9 +7,17 @@ import { demo } from "../lab/demo/demo.ts";
 import { doctor } from "../lab/doctor.ts";
 import { envLines } from "../lab/env.ts";
 import { commandFor, DEFAULT_LAB, type LabPaths, labPaths } from "../lab/paths.ts";
-import { DEFAULTS, parseIpFamily, parseRoutingMode, readSettings, type WantedSettings } from "../lab/settings.ts";
+import {
+  DEFAULTS,
+  parseHostPort,
+  parseIpFamily,
+  parseRoutingMode,
+  readSettings,
+  type WantedSettings,
+} from "../lab/settings.ts";
 import { printStatus, readStatus } from "../lab/status.ts";
 import { down, start, stop, type UpResult, up } from "../lab/up.ts";
+import { FABRIC_GATEWAY } from "../model/addresses.ts";
 
 const program = new Command("shieldgate")
   .description("Cilium's network policy and Hubble's visibility, for real, on one Linux machine.")
@@ -24,6 +32,8 @@ function paths(): LabPaths {
     throw new InvalidArgumentError((error as Error).message);
   }
 }
+
+type UpFlags = Omit<WantedSettings, "hostPorts"> & { readonly allowHostPort?: readonly number[] };
 
 /** An option's value, whose parser says what is wrong with it. */
 const checked =
@@ -56,10 +66,12 @@ function sayUp(lab: LabPaths, result: UpResult): void {
     running: `lab ${lab.lab} is up already`,
     damaged: `lab ${lab.lab} was put right in ${seconds(result.milliseconds)}`,
   }[result.found];
-  const { nodes, ipFamily, routingMode } = result.settings;
+  const { nodes, ipFamily, routingMode, hostPorts } = result.settings;
   const families = ipFamily === "dual" ? " with IPv4 and IPv6" : "";
   const routing = routingMode === "native" ? ", native routing" : "";
   console.log(`${what}: ${nodes.length} nodes${families}${routing}, API server ${result.apiServer}`);
+  for (const port of hostPorts)
+    console.log(`port ${port} of this machine's 127.0.0.1 is ${FABRIC_GATEWAY}:${port} in the lab`);
   if (result.found === "nothing")
     console.log(
       `eval "$(${commandFor(lab.lab)} env)" puts kubectl's configuration, kc, c0, c1, c2, hubble and world in place`,
@@ -81,8 +93,15 @@ program
       "how pods of other nodes are reached: tunnel, in VXLAN (a new lab's, when nothing is said), or native, by routes; stays until `down`",
     ).argParser(checked(parseRoutingMode)),
   )
-  .action(async (wanted: WantedSettings) => {
+  .addOption(
+    new Option(
+      "--allow-host-port <port>",
+      "let pods reach this TCP port of the machine's 127.0.0.1, at 192.168.10.1; may be repeated; nothing of the machine is reached otherwise",
+    ).argParser((text: string, earlier?: readonly number[]) => checked((each) => parseHostPort(each, earlier))(text)),
+  )
+  .action(async ({ allowHostPort: hostPorts, ...others }: UpFlags) => {
     needRoot();
+    const wanted = hostPorts === undefined ? others : { ...others, hostPorts };
     sayUp(paths(), await up(paths(), { wanted }));
   });
 program

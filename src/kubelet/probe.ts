@@ -2,7 +2,8 @@ import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { Socket } from "node:net";
 import { connect as tlsConnect } from "node:tls";
-import { hostPort, openConnection } from "../runtime/netns-socket.ts";
+import { addressPort } from "../model/cidr.ts";
+import { openConnection } from "../runtime/netns-socket.ts";
 import type { ExecSession } from "../runtime/port.ts";
 import type { Container, HttpGet, Probe } from "./pod.ts";
 
@@ -41,7 +42,7 @@ function probeHttp(target: ProbeTarget, get: HttpGet, timeoutMs: number): Promis
   const secure = get.scheme === "HTTPS";
   const host = get.host ?? target.podIP;
   const headers: Record<string, string> = {
-    Host: hostPort(host, port),
+    Host: addressPort(host, port),
     "User-Agent": "kube-probe/1.34",
     Accept: "*/*",
     Connection: "close",
@@ -63,7 +64,7 @@ function probeHttp(target: ProbeTarget, get: HttpGet, timeoutMs: number): Promis
     request.setTimeout(timeoutMs, () => request.destroy(new Error("context deadline exceeded")));
     request.on("error", (error) => {
       socket.destroy();
-      resolve(`Get "${get.scheme?.toLowerCase() ?? "http"}://${hostPort(host, port)}${path}": ${error.message}`);
+      resolve(`Get "${get.scheme?.toLowerCase() ?? "http"}://${addressPort(host, port)}${path}": ${error.message}`);
     });
     request.end();
   });
@@ -79,10 +80,10 @@ function probeTcp(target: ProbeTarget, tcp: NonNullable<Probe["tcpSocket"]>, tim
       resolve(failure);
     };
     const timer = setTimeout(
-      () => finish(`dial tcp ${hostPort(tcp.host ?? target.podIP, port)}: i/o timeout`),
+      () => finish(`dial tcp ${addressPort(tcp.host ?? target.podIP, port)}: i/o timeout`),
       timeoutMs,
     );
-    socket.on("error", (error) => finish(`dial tcp ${hostPort(tcp.host ?? target.podIP, port)}: ${error.message}`));
+    socket.on("error", (error) => finish(`dial tcp ${addressPort(tcp.host ?? target.podIP, port)}: ${error.message}`));
     // nothing is sent: the write of no bytes completes when the connection stands
     socket.write(Buffer.alloc(0), (error) => {
       if (!error) finish(undefined);

@@ -13,7 +13,15 @@ import { fabricLines, fabricSysctls, nodeLines } from "./network.ts";
 import { labPaths } from "./paths.ts";
 import { processSpecs } from "./processes.ts";
 import { progressOf } from "./readiness.ts";
-import { chooseSettings, DEFAULTS, parseIpFamily, parseRoutingMode, readSettings, writeSettings } from "./settings.ts";
+import {
+  chooseSettings,
+  DEFAULTS,
+  parseHostPort,
+  parseIpFamily,
+  parseRoutingMode,
+  readSettings,
+  writeSettings,
+} from "./settings.ts";
 import { type MachineStatus, printStatus } from "./status.ts";
 import { backOffMs } from "./supervisor.ts";
 
@@ -97,6 +105,27 @@ describe("the settings of a lab", () => {
     for (const other of ["", "IPv4", "both"]) expect(() => parseIpFamily(other)).toThrow(/use ipv4 or dual/);
     expect([parseRoutingMode("tunnel"), parseRoutingMode("native")]).toEqual(["tunnel", "native"]);
     for (const other of ["", "vxlan"]) expect(() => parseRoutingMode(other)).toThrow(/use tunnel or native/);
+  });
+
+  test("name ports of the machine's loopback, of TCP alone, and not the world's own", () => {
+    expect(parseHostPort("5432", parseHostPort("8080", [5432]))).toEqual([5432, 8080]);
+    for (const [text, said] of [
+      ["53/udp", "only TCP"],
+      ["80", "let the machine's server listen at another"],
+      ["0", "is no port"],
+      ["65536", "is no port"],
+      ["x", "is no port"],
+    ] as const)
+      expect(() => parseHostPort(text)).toThrow(said);
+    const paths = labPaths("out");
+    const ports = { apiServer: 6443, relay: 4245 };
+    const names = (hostPorts: readonly number[]) =>
+      processSpecs(paths, ports, "/proc/1/ns/net", { ...DUAL, hostPorts }).map((spec) => spec.name);
+    expect([names([]).includes("host-ports"), names([5432]).includes("host-ports")]).toEqual([false, true]);
+    mkdirSync(paths.state, { recursive: true });
+    writeSettings(paths, { ...DEFAULTS, hostPorts: [5432] });
+    expect(chooseSettings(paths, {}).hostPorts).toEqual([5432]);
+    expect(chooseSettings(paths, { hostPorts: [1] }).hostPorts).toEqual([1]);
   });
 
   test("are kept while the lab exists, and others are refused with the mend", () => {

@@ -2,6 +2,8 @@ import { join } from "node:path";
 import {
   API_SERVER_PORT,
   CONTROL_PLANE,
+  FABRIC_GATEWAY,
+  FABRIC_GATEWAY6,
   HUBBLE_PORT,
   type LabNode,
   SERVICE_CIDR,
@@ -12,7 +14,7 @@ import type { LabSettings } from "./settings.ts";
 
 /** How one process of the lab is started. */
 export interface ProcessSpec {
-  /** `control-plane`, `kubelet`, `relay`, `world`, `k8s-w1/agent`, `k8s-w1/proxy`. */
+  /** `control-plane`, `kubelet`, `relay`, `world`, `host-ports`, `k8s-w1/agent`, `k8s-w1/proxy`. */
   readonly name: string;
   /** Program and arguments, run from the host's namespaces. */
   readonly argv: readonly string[];
@@ -67,6 +69,7 @@ export function processSpecs(
       ...["nsenter", `--net=${netnsPath(paths.fabricNetns)}`],
       ...["busybox", "httpd", "-f", "-p", isDual ? "[::]:80" : "80", "-u", "nobody", "-h", paths.world],
     ]),
+    ...(settings.hostPorts.length === 0 ? [] : [plain("host-ports", hostPortsArgv(paths, settings, hostNetns))]),
     ...settings.nodes.flatMap((node) => [
       // a change of policies in a burst waits for the kernel in pool threads
       isolated(paths, node.name, "agent", [
@@ -81,6 +84,17 @@ export function processSpecs(
         ...option("pins", join(paths.bpf, node.name)),
       ]),
     ]),
+  ];
+}
+
+function hostPortsArgv(paths: LabPaths, { ipFamily, hostPorts }: LabSettings, hostNetns: string): string[] {
+  const addresses = ipFamily === "dual" ? [FABRIC_GATEWAY, FABRIC_GATEWAY6] : [FABRIC_GATEWAY];
+  return [
+    ...["nsenter", `--net=${netnsPath(paths.fabricNetns)}`],
+    ...main(paths, "host-ports"),
+    ...addresses.flatMap((address) => option("address", address)),
+    ...hostPorts.flatMap((port) => option("port", String(port))),
+    ...option("host-netns", hostNetns),
   ];
 }
 

@@ -12,10 +12,12 @@ export interface LabSettings {
   readonly ipFamily: IpFamily;
   readonly routingMode: RoutingMode;
   readonly nodes: readonly LabNode[];
+  /** TCP ports of the machine's loopback that the lab may reach. */
+  readonly hostPorts: readonly number[];
 }
 
 /** What the command line asks for; the rest is the lab's own, or the default of a new one. */
-export type WantedSettings = Partial<Pick<LabSettings, "ipFamily" | "routingMode">>;
+export type WantedSettings = Partial<Pick<LabSettings, "ipFamily" | "routingMode" | "hostPorts">>;
 
 /** What stays from `up` to `down`: the objects and addresses of a lab follow from it. */
 const FIXED = {
@@ -28,10 +30,16 @@ interface Stored {
   readonly ipFamily?: string;
   readonly routingMode?: string;
   readonly nodes?: readonly string[];
+  readonly hostPorts?: readonly number[];
 }
 
 /** A new lab's, when nothing is said. */
-export const DEFAULTS: LabSettings = { ipFamily: "ipv4", routingMode: "tunnel", nodes: NODE_NAMES.map(labNode) };
+export const DEFAULTS: LabSettings = {
+  ipFamily: "ipv4",
+  routingMode: "tunnel",
+  nodes: NODE_NAMES.map(labNode),
+  hostPorts: [],
+};
 
 /** Reads what `--ip-family` says. Throws with what to do instead. */
 export function parseIpFamily(text: string): IpFamily {
@@ -44,6 +52,19 @@ export function parseIpFamily(text: string): IpFamily {
 /** Reads what `--routing-mode` says. Throws with what to do instead. */
 export function parseRoutingMode(text: string): RoutingMode {
   return oneOf(FIXED.routingMode.values, text, "no way to route");
+}
+
+/** The world's own server listens there. */
+const WORLD_PORT = 80;
+
+/** Adds what one `--allow-host-port` says. Throws with what to do instead. */
+export function parseHostPort(text: string, earlier: readonly number[] = []): readonly number[] {
+  if (/^\d+\/udp$/i.test(text)) throw new Error(`${text}: only TCP leads out of a lab`);
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : 0;
+  if (port < 1 || port > 65_535) throw new Error(`${JSON.stringify(text)} is no port: write one of 1 to 65535`);
+  if (port === WORLD_PORT)
+    throw new Error("port 80 is the lab's own world: let the machine's server listen at another one");
+  return [...new Set([...earlier, port])];
 }
 
 function oneOf<T extends string>(values: readonly T[], text: string, what: string): T {
@@ -61,14 +82,15 @@ export function readSettings(paths: LabPaths): LabSettings | undefined {
     ipFamily: parseIpFamily(stored.ipFamily ?? DEFAULTS.ipFamily),
     routingMode: parseRoutingMode(stored.routingMode ?? DEFAULTS.routingMode),
     nodes: (stored.nodes ?? NODE_NAMES).flatMap((name, place) => (name === "" ? [] : [labNode(name, place)])),
+    hostPorts: stored.hostPorts ?? [],
   };
 }
 
 /** Keeps the settings of a lab for as long as it exists. */
-export function writeSettings(paths: LabPaths, { ipFamily, routingMode, nodes }: LabSettings): void {
+export function writeSettings(paths: LabPaths, { ipFamily, routingMode, nodes, hostPorts }: LabSettings): void {
   const names: string[] = [];
   for (const { name, place } of nodes) names[place] = name;
-  const stored: Stored = { ipFamily, routingMode, nodes: Array.from(names, (name) => name ?? "") };
+  const stored: Stored = { ipFamily, routingMode, nodes: Array.from(names, (name) => name ?? ""), hostPorts };
   writeFileSync(paths.settings, `${JSON.stringify(stored)}\n`);
 }
 
@@ -86,5 +108,6 @@ export function chooseSettings(paths: LabPaths, wanted: WantedSettings): LabSett
       `lab ${paths.lab} exists with ${option} ${own[name]}, which cannot be changed: \`${command} down\` deletes it and its objects, then \`${command} up ${option} ${asked}\` makes it anew`,
     );
   }
-  return own ?? { ...DEFAULTS, ...wanted };
+  const { hostPorts = own?.hostPorts ?? [] } = wanted;
+  return own === undefined ? { ...DEFAULTS, ...wanted } : { ...own, hostPorts };
 }

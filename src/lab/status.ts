@@ -32,8 +32,15 @@ export interface LabStatus {
 }
 
 /** The names of the lab's processes, as their records are called. */
-function processNames({ nodes }: LabSettings): string[] {
-  const shared = ["supervisor", "control-plane", "kubelet", "relay", "world"];
+function processNames({ nodes, hostPorts }: LabSettings): string[] {
+  const shared = [
+    "supervisor",
+    "control-plane",
+    "kubelet",
+    "relay",
+    "world",
+    ...(hostPorts.length > 0 ? ["host-ports"] : []),
+  ];
   return shared.concat(nodes.flatMap((node) => [`${node.name}/agent`, `${node.name}/proxy`]));
 }
 

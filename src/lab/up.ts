@@ -44,6 +44,7 @@ export function up(paths: LabPaths, { wanted = {}, report = () => {} }: UpOption
     const started = performance.now();
     const settings = chooseSettings(paths, wanted);
     const found = look(paths);
+    if (found !== "nothing") mustKeepHostPorts(paths, settings);
     if (found !== "running") {
       if (groundIsWhole(paths)) startSupervisor(paths);
       else await startFresh(paths, settings);
@@ -57,6 +58,17 @@ export function up(paths: LabPaths, { wanted = {}, report = () => {} }: UpOption
       settings,
     };
   });
+}
+
+/** Whoever runs would not learn of others. */
+function mustKeepHostPorts(paths: LabPaths, { hostPorts }: LabSettings): void {
+  const own = readSettings(paths)?.hostPorts ?? [];
+  if (own.join() === hostPorts.join()) return;
+  const command = commandFor(paths.lab);
+  const asked = hostPorts.map((port) => ` --allow-host-port ${port}`).join("");
+  throw new Error(
+    `lab ${paths.lab} runs with other ports of the machine: \`${command} stop\`, then \`${command} up${asked}\``,
+  );
 }
 
 /** `start`: like `up`, but for a lab that was stopped before. */

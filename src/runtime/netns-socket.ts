@@ -1,7 +1,7 @@
 import { closeSync, openSync } from "node:fs";
 import { isIPv4 } from "node:net";
 import koffi from "koffi";
-import { parseAddress } from "../model/cidr.ts";
+import { addressPort, parseAddress } from "../model/cidr.ts";
 
 const AF_INET = 2;
 const AF_INET6 = 10;
@@ -95,11 +95,6 @@ function addressBytes(host: string, port: number): Uint8Array {
   return bytes;
 }
 
-/** `host:port`, as URLs have it: IPv6 in brackets. */
-export function hostPort(host: string, port: number): string {
-  return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-}
-
 function setOption(fd: number, level: number, name: number, subject: string): void {
   if (setsockopt(fd, level, name, [1], 4) !== 0) throw failure("setsockopt", subject);
 }
@@ -126,7 +121,7 @@ function orClose<T>(fd: number, fn: () => T): T {
  */
 export function openListener(options: ListenerOptions): number {
   const { host, port, netnsPath } = options;
-  const subject = `${hostPort(host, port)}${netnsPath === undefined ? "" : ` in ${netnsPath}`}`;
+  const subject = `${addressPort(host, port)}${netnsPath === undefined ? "" : ` in ${netnsPath}`}`;
   const address = addressBytes(host, port);
   return withNetns(netnsPath, () => {
     const fd = openStream(address, subject);
@@ -145,7 +140,7 @@ export function openListener(options: ListenerOptions): number {
  */
 export function openConnection(options: ConnectionOptions): number {
   const { host, port, netnsPath } = options;
-  const subject = `${hostPort(host, port)}${netnsPath === undefined ? "" : ` from ${netnsPath}`}`;
+  const subject = `${addressPort(host, port)}${netnsPath === undefined ? "" : ` from ${netnsPath}`}`;
   const address = addressBytes(host, port);
   return withNetns(netnsPath, () => {
     const fd = openStream(address, subject);

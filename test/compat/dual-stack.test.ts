@@ -71,14 +71,14 @@ test("policy holds in both families, L7 included, and Hubble shows the packets o
     expect((await ask("tiefighter", address, "PUT /v1/exhaust-port")).stdout).toBe("Access denied\r\n");
     expect((await ask("xwing", address)).code).toBe(28);
   }
-  const flows = await lab.ok("hubble observe --ip-version 6 --last 200");
+  const flows = await lab.ok("hubble observe --ip-version v6 --last 200");
   expect(flows).toMatch(
     /default\/tiefighter:\d+ \(ID:\d+\) -> default\/deathstar-\S+:80 \(ID:\d+\) http-request DROPPED \(HTTP\/1\.1 PUT/,
   );
   expect(flows).toMatch(
     /default\/xwing:\d+ \(ID:\d+\) <> default\/deathstar-\S+:80 \(ID:\d+\) Policy denied DROPPED \(TCP Flags: SYN\)/,
   );
-  const ip = JSON.parse((await lab.ok("hubble observe --ip-version 6 --last 1 -o json")).trim()) as {
+  const ip = JSON.parse((await lab.ok("hubble observe --ip-version v6 --last 1 -o json")).trim()) as {
     flow: { IP: unknown };
   };
   expect(ip.flow.IP).toMatchObject({ ipVersion: "IPv6", source: expect.stringContaining("fd00:172:20:") });
