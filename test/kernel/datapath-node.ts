@@ -104,6 +104,32 @@ const calls: Record<string, (...args: never[]) => unknown> = {
     const found = [...map.keys()].filter((key) => readAddress(key, 0) === address || readAddress(key, 16) === address);
     return found.length;
   },
+  /** So many connections of strangers, as if they had just been seen. */
+  fillConnections: (count: number) => {
+    const { size, fields } = LAYOUT.sg_ct_key;
+    const map = kernelMap("sg_conntrack", bpf.objGet(pinPath(pinDirectory, "sg_conntrack")), size, 40);
+    const key = Buffer.alloc(size);
+    const entry = Buffer.alloc(40);
+    entry.writeBigUInt64LE(process.hrtime.bigint() + 60_000_000_000n, LAYOUT.sg_ct_entry.fields.expires_ns);
+    key.writeUInt8(17, fields.protocol);
+    key.writeUInt8(1, fields.scope);
+    for (let index = 0; index < count; index++) {
+      key.writeUInt32BE(index, fields.src);
+      map.set(key, entry);
+    }
+  },
+  /** What every connection would look like after the clock had gone on by so many seconds. */
+  shiftConnections: (seconds: number) => {
+    const map = kernelMap("sg_conntrack", bpf.objGet(pinPath(pinDirectory, "sg_conntrack")), LAYOUT.sg_ct_key.size, 40);
+    const at = LAYOUT.sg_ct_entry.fields.expires_ns;
+    for (const key of map.keys()) {
+      const entry = map.get(key);
+      if (entry === undefined) continue;
+      const expires = entry.readBigUInt64LE(at) - BigInt(seconds) * 1_000_000_000n;
+      entry.writeBigUInt64LE(expires < 0n ? 0n : expires, at);
+      map.set(key, entry);
+    }
+  },
   lostEvents: () => datapath.lostEvents(),
   dumpPolicy: (id: number) => datapath.dumpPolicy(id),
   listen: (port: number, mark: number) => {

@@ -18,7 +18,7 @@ function serve(open: number, closed: number): void {
     });
     server.bind(port);
   }
-  createServer((socket) => socket.pipe(socket)).listen(open);
+  createServer((socket) => socket.on("error", () => undefined).pipe(socket)).listen(open);
   console.log("ready");
   process.stdin.resume();
   process.stdin.on("end", () => {
