@@ -2,6 +2,7 @@
  *   serve OPEN CLOSED                       echoes on both UDP ports and on the TCP port OPEN; ends with its input
  *   ask DST OPEN CLOSED                     asks until its input ends: what is open must be answered, what is closed not */
 import { createSocket, type Socket } from "node:dgram";
+import { readFileSync } from "node:fs";
 import { connect, createServer } from "node:net";
 
 const PAUSE_MS = 1;
@@ -10,6 +11,7 @@ const GRACE_MS = 300;
 
 function serve(open: number, closed: number): void {
   let leaked = 0;
+  const before = overflowed();
   for (const port of [open, closed]) {
     const server = createSocket("udp4");
     server.on("message", (message, peer) => {
@@ -22,9 +24,18 @@ function serve(open: number, closed: number): void {
   console.log("ready");
   process.stdin.resume();
   process.stdin.on("end", () => {
-    console.log(JSON.stringify({ leaked }));
+    console.log(JSON.stringify({ leaked, overflowed: overflowed() - before }));
     process.exit(0);
   });
+}
+
+/** Datagrams that reached this pod when its process had no time to read: they are not lost on the way. */
+function overflowed(): number {
+  const [names = [], values = []] = readFileSync("/proc/net/snmp", "utf8")
+    .split("\n")
+    .filter((line) => line.startsWith("Udp:"))
+    .map((line) => line.split(" "));
+  return Number(values[names.indexOf("RcvbufErrors")] ?? 0);
 }
 
 /** Sends numbered datagrams and counts the answers. */
@@ -51,6 +62,7 @@ async function ask(to: string, open: number, closed: number): Promise<void> {
   process.stdin.on("end", () => {
     going = false;
   });
+  const before = overflowed();
   const [allowed, denied] = [new Datagrams(), new Datagrams()];
   const stream = connect(open, to);
   let [written, read, broken] = [0, 0, ""];
@@ -71,7 +83,9 @@ async function ask(to: string, open: number, closed: number): Promise<void> {
   }
   await new Promise((resolve) => setTimeout(resolve, GRACE_MS));
   const counts = { sent: allowed.sent, answered: allowed.answered.size, leaked: denied.answered.size };
-  console.log(JSON.stringify({ ...counts, denied: denied.sent, written, read, broken }));
+  console.log(
+    JSON.stringify({ ...counts, overflowed: overflowed() - before, denied: denied.sent, written, read, broken }),
+  );
   process.exit(0);
 }
 
