@@ -187,11 +187,11 @@ static __always_inline int parse_icmp(struct __sk_buff *skb, struct packet *p)
 
 static __always_inline int parse_l4(struct __sk_buff *skb, struct packet *p)
 {
-	__u8 l4[14];
+	__u8 l4[sizeof(struct tcphdr)];
 
 	switch (p->tuple.protocol) {
 	case IPPROTO_TCP:
-		if (bpf_skb_load_bytes(skb, p->l4, l4, 14) < 0)
+		if (bpf_skb_load_bytes(skb, p->l4, l4, sizeof(struct tcphdr)) < 0)
 			return FAIL(p, DROP_INVALID_PACKET);
 		p->tcp_flags = l4[13];
 		break;
