@@ -68,6 +68,7 @@ export async function measureHttp(lab: TestLab, traffic: string): Promise<Row[]>
         ours: `${result.ours.toFixed(0)}/s`,
         against: `direct ${result.theirs.toFixed(0)}/s`,
         ratio: result.ratio,
+        spread: result.spread,
         target: "a first figure",
         reached: true,
         raw: result.rounds,

@@ -73,7 +73,7 @@ function ipBatch(lines: readonly string[], netns?: string): void {
   execFileSync("ip", args, { input: `${lines.join("\n")}\n` });
 }
 
-function nodeConfig(index: number, { ipv6, routingMode }: Required<LabOptions>): NodeConfig {
+function nodeConfig(index: number, { ipv6, routingMode }: Required<Omit<LabOptions, "watched">>): NodeConfig {
   const range6 = `fd00:172:20:${index}::`;
   const ipv6Config = {
     address: `fd00:192:168:10::10${index}`,
@@ -96,8 +96,7 @@ function nodeConfig(index: number, { ipv6, routingMode }: Required<LabOptions>):
   };
 }
 
-function makeFabric(name: string, ipv6: boolean): string {
-  const fabric = `${name}-f`;
+function makeFabric(fabric: string, ipv6: boolean): void {
   ipBatch([`netns add ${fabric}`]);
   ipBatch(
     ["link add br0 type bridge", "addr add 192.168.10.1/24 dev br0", "link set br0 up", "link set lo up"],
@@ -105,7 +104,6 @@ function makeFabric(name: string, ipv6: boolean): string {
   );
   if (ipv6) ipBatch(["addr add fd00:192:168:10::1/64 dev br0 nodad"], fabric);
   inNetns(fabric, "sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0");
-  return fabric;
 }
 
 function joinFabric(fabric: string, netns: string, config: NodeConfig): void {
@@ -284,10 +282,12 @@ export interface LabOptions {
   /** With both families. */
   readonly ipv6?: boolean;
   readonly routingMode?: RoutingMode;
+  /** Every packet makes an event and the nodes keep all events, as tests want it; else neither. */
+  readonly watched?: boolean;
 }
 
 /** Starts both nodes with empty pins. */
-export async function openLab({ ipv6 = false, routingMode = "tunnel" }: LabOptions = {}): Promise<Lab> {
+export async function openLab({ ipv6 = false, routingMode = "tunnel", watched = true }: LabOptions = {}): Promise<Lab> {
   const name = `sgt-c-${process.pid}-${labs++}`;
   const bpffs = `/run/${name}`;
   execFileSync("sh", [`${root}scripts/build-bpf.sh`]);
@@ -295,37 +295,45 @@ export async function openLab({ ipv6 = false, routingMode = "tunnel" }: LabOptio
   execFileSync("mount", ["-t", "bpf", "bpf", bpffs]);
   const namespaces: string[] = [];
   const pods: ChildProcess[] = [];
-  const fabric = makeFabric(name, ipv6);
-  namespaces.push(fabric);
   const nodes = [1, 2].map(
     (index) => new NodeProcess(nodeConfig(index, { ipv6, routingMode }), `${name}-n${index}`, `${bpffs}/n${index}`),
   ) as [NodeProcess, NodeProcess];
-  for (const node of nodes) {
-    joinFabric(fabric, node.netns, node.config);
-    namespaces.push(node.netns);
-  }
-  await Promise.all(nodes.map((node) => node.start()));
-  for (const node of nodes) {
-    for (const other of nodes) if (other !== node) await knowNode(node, other.config);
-    await node.call("upsertIpcache", "0.0.0.0/0", { identity: 2 });
-    await node.call("watch");
+  const close = async () => {
+    for (const child of pods) child.kill("SIGKILL");
+    for (const node of nodes) await node.kill();
+    for (const netns of namespaces.reverse()) spawnSync("ip", ["netns", "del", netns]);
+    spawnSync("umount", [bpffs]);
+    rmSync(bpffs, { recursive: true, force: true });
+  };
+  const fabric = `${name}-f`;
+  try {
+    namespaces.push(fabric, ...nodes.map(({ netns }) => netns));
+    makeFabric(fabric, ipv6);
+    for (const node of nodes) joinFabric(fabric, node.netns, node.config);
+    await Promise.all(nodes.map((node) => node.start()));
+    await introduce(nodes, watched);
+  } catch (error) {
+    await close();
+    throw error;
   }
   return {
     nodes,
     fabric,
     async pod(node, id, identity, host) {
-      const pod = await addPod(nodes, node, { id, identity, host, netns: `${name}-p${id}` }, pods);
-      namespaces.push(pod.netns);
-      return pod;
+      namespaces.push(`${name}-p${id}`);
+      return addPod(nodes, node, { id, identity, host, netns: `${name}-p${id}` }, pods);
     },
-    async close() {
-      for (const child of pods) child.kill("SIGKILL");
-      for (const node of nodes) await node.kill();
-      for (const netns of namespaces.reverse()) spawnSync("ip", ["netns", "del", netns]);
-      spawnSync("umount", [bpffs]);
-      rmSync(bpffs, { recursive: true, force: true });
-    },
+    close,
   };
+}
+
+/** Tells each node of the other and of the world, and sets its events. */
+async function introduce(nodes: readonly LabNode[], watched: boolean): Promise<void> {
+  for (const node of nodes) {
+    for (const other of nodes) if (other !== node) await knowNode(node, other.config);
+    await node.call("upsertIpcache", "0.0.0.0/0", { identity: 2 });
+    await (watched ? node.call("watch") : node.call("traceEveryPacket", false));
+  }
 }
 
 /** What the agent writes for another node: its address, and its pods' range as nobody's until they are known. */

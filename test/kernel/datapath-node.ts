@@ -9,6 +9,7 @@ import { kernelMap } from "../../src/datapath/ebpf/map.ts";
 import { pinPath } from "../../src/datapath/ebpf/object.ts";
 import { openProxyOrigins } from "../../src/datapath/ebpf/proxy-origins.ts";
 import type { NodeConfig, RealizedPolicy, ServiceFrontend } from "../../src/datapath/port.ts";
+import { decodeEvent } from "../../src/flow/decode/event.ts";
 import { formatAddress } from "../../src/model/cidr.ts";
 import { type Listener, listenTransparently } from "./datapath-proxy.ts";
 
@@ -17,6 +18,7 @@ const datapath = createEbpfDatapath({ pinDirectory, objectPath });
 const F = LAYOUT.sg_event.fields;
 let events: Record<string, unknown>[] = [];
 const listeners: Listener[] = [];
+let stopReading: (() => void) | undefined;
 
 const ETH_P_IPV6 = 0x86dd;
 
@@ -87,6 +89,14 @@ const calls: Record<string, (...args: never[]) => unknown> = {
     datapath.upsertIpcache(prefix, entry),
   setServices: (services: ServiceFrontend[]) => datapath.setServices(services),
   watch: () => void datapath.onEvents((event) => events.push(decode(event))),
+  /** Takes events as an agent does, and keeps none. */
+  read: () => {
+    stopReading ??= datapath.onEvents((event) => void decodeEvent(event));
+  },
+  unread: () => {
+    stopReading?.();
+    stopReading = undefined;
+  },
   events: () => {
     const seen = events;
     events = [];
