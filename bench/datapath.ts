@@ -27,6 +27,9 @@ const STREAM: Kind = { ...ONE, what: "one stream", mode: "stream", connections: 
 const STREAMS: Kind = { ...STREAM, what: "8 streams", connections: 8 };
 const KINDS = [ONE, MANY, NEW, DATAGRAMS, STREAM, STREAMS];
 
+/** Unmeasured and before each row: by it hosts learn who their neighbours are, and caches what is new. */
+const WARM_UP_SECONDS = 0.03;
+
 /** How long the matrix is measured. */
 export interface Effort {
   readonly rounds: number;
@@ -40,13 +43,14 @@ export const QUICK: Effort = { rounds: 2, seconds: 0.1 };
 type Measure = (kind: Kind, ways: Ways, under: string) => Promise<Row>;
 
 function measureWith(traffic: string, { rounds, seconds }: Effort): Measure {
-  const once = async (kind: Kind, { client: place, address }: Ways["ours"]) => {
+  const once = async (kind: Kind, { client: place, address }: Ways["ours"], duration = seconds) => {
     const count = kind.connections === undefined ? [] : [String(kind.connections)];
-    return Number(await client(place, traffic, kind.mode, address, String(PORT), String(seconds), ...count));
+    return Number(await client(place, traffic, kind.mode, address, String(PORT), String(duration), ...count));
   };
   return async (kind, { ours, plain }, under) => {
     const what = `${kind.what}, ${under}`;
     console.error(`bench: datapath, ${what}`);
+    for (const way of [ours, plain]) await once(kind, way, WARM_UP_SECONDS);
     const result = await interleave(
       rounds,
       () => once(kind, ours),

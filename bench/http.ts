@@ -25,7 +25,7 @@ spec:
       rules: {http: [{method: GET, path: "/v1/.*"}]}
 `;
 
-/** Asked before anything is measured: what was measured until then would be lost. */
+/** Throws where wrk is not installed. */
 export function mustHaveWrk(): void {
   try {
     execFileSync("sh", ["-c", "command -v wrk"], { stdio: "ignore" });

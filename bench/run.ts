@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: measures the policy engine beside Cilium's, the datapath beside plain routing, then a lab of its own beside
  * plain routing; prints the ratios and keeps them. `npm run bench -- policy`, `-- datapath` and `-- lab` measure one of these
- * alone; `-- datapath --quick` only shows in half a minute that the datapath's rows can be measured, and keeps nothing.
+ * alone; `-- datapath --quick` only shows, in a minute, that the datapath's rows can be measured, and keeps nothing.
  */
 import { join } from "node:path";
 import { ROOT, TestLab } from "../test/support/lab.ts";
@@ -17,8 +17,12 @@ import { measureMemory, measureStart } from "./start.ts";
 
 const lab = new TestLab("bench");
 const plain = new PlainRouting("sg-bench-plain");
+const only = PARTS.find((part) => process.argv.includes(part));
 const quick = process.argv.includes("--quick");
 const rows: Row[] = [];
+// What is missing is told before anything is measured: what was measured until then would be lost.
+if (only === undefined || only === "lab") mustHaveWrk();
+const traffic = only === "policy" ? "" : buildTraffic(ROOT);
 
 async function section(name: string, measure: () => Promise<Row[]>): Promise<void> {
   console.error(`bench: ${name} …`);
@@ -26,12 +30,10 @@ async function section(name: string, measure: () => Promise<Row[]>): Promise<voi
 }
 
 async function measureLab(): Promise<void> {
-  mustHaveWrk();
   try {
     await lab.down();
     plain.remove();
     plain.create();
-    const traffic = buildTraffic(ROOT);
     await section("up and Star Wars", () => measureStart(lab));
     await section("memory", () => measureMemory(lab));
     await lab.ok("kubectl delete -f http-sw-app.yaml");
@@ -47,12 +49,10 @@ async function measureLab(): Promise<void> {
 }
 
 async function measureDatapathAlone(): Promise<void> {
-  const traffic = buildTraffic(ROOT);
   await section("datapath, packet by packet", measurePackets);
   await section("datapath against plain routing", () => measureDatapath(traffic, quick ? QUICK : FULL));
 }
 
-const only = PARTS.find((part) => process.argv.includes(part));
 if (only === undefined || only === "policy") await section("policy engine", async () => measurePolicyEngine(ROOT));
 if (only === undefined || only === "datapath") await measureDatapathAlone();
 if (only === undefined || only === "lab") await measureLab();
