@@ -54,7 +54,7 @@ export function printTable(rows: readonly Row[]): string {
     row.ratio === undefined ? "" : row.ratio.toFixed(2),
     row.spread === undefined ? "" : row.spread.map((ratio) => ratio.toFixed(2)).join("–"),
     row.target,
-    row.reached ? "yes" : "NO",
+    row.target === "" ? "" : row.reached ? "yes" : "NO",
   ]);
   const table = [["what", "ours", "against", "ratio", "spread", "target", "reached"], ...cells];
   const widths = table[0]!.map((_, column) => Math.max(...table.map((line) => line[column]!.length)));
