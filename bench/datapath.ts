@@ -1,97 +1,147 @@
-import { createEbpfDatapath } from "../src/datapath/ebpf/datapath.ts";
-import { loadObject } from "../src/datapath/ebpf/object.ts";
-import { entry, policy } from "../test/kernel/datapath-lab.ts";
-import { frame, ipv4, OK, POD, runOften, udp } from "../test/kernel/datapath-packets.ts";
-import { NODE, objectPath, openSurroundings } from "../test/kernel/datapath-surroundings.ts";
+import { openWorld, PORT, type Ways, type World } from "./datapath-world.ts";
+import { client } from "./namespaces.ts";
 import type { Row } from "./report.ts";
-import { median } from "./rounds.ts";
+import { interleave } from "./rounds.ts";
 
-const ROUNDS = 9;
-const PACKETS = 200_000;
-/** Flat as tables grow: at most so much more than with one entry. */
-const FLAT = 1.5;
-const PEER = 5_000;
-const PORT = 53;
+const TCP = 6;
 const UDP = 17;
+/** Entries of the policies in all rows that are not about their number. */
+const ENTRIES = 100;
+const ENTRY_COUNTS = [0, 1, 100, 1_000, 10_000];
+const SERVICE_COUNTS = [1, 1_000, 10_000];
 
-/** Nanoseconds of the program at a pod's veth for a packet of a known connection, as the tables that it looks into grow. */
-export async function measureDatapath(): Promise<Row[]> {
-  const surroundings = openSurroundings();
-  const { pinDirectory } = surroundings;
-  const datapath = createEbpfDatapath({ pinDirectory, objectPath });
-  try {
-    await datapath.prepareNode(NODE);
-    const ifindex = surroundings.addInterface("lxc7");
-    const macs = { mac: "02:00:00:00:00:07", hostMac: "02:00:00:00:01:07" };
-    await datapath.addEndpoint({ id: 7, identity: 1001, address: POD, interfaceName: "lxc7", ifindex, ...macs });
-    datapath.upsertIpcache("203.0.113.0/24", { identity: PEER });
-    const object = loadObject(objectPath, pinDirectory);
-    const packet = frame("0800", ipv4(udp(4000, PORT), { to: "203.0.113.9", protocol: UDP }));
-    const measure = () => {
-      const rounds = Array.from({ length: ROUNDS }, () => runOften(object, "from_endpoint", ifindex, packet, PACKETS));
-      if (rounds.some(({ result }) => result !== OK)) throw new Error("the packet was not let through");
-      return rounds.map(({ nanoseconds }) => nanoseconds);
-    };
-    const rows: Row[] = [];
-    for (const size of [1, 100, 1_000, 10_000]) {
-      datapath.setPolicy(7, { ...policy(entriesOf(size)), proxyPorts: new Map() });
-      rows.push(rowOf("policy entries", size, measure(), rows[0]));
-    }
-    const first = rows.length;
-    for (const size of [1, 1_000, 100_000]) {
-      growIpcache(datapath, size);
-      rows.push(rowOf("ipcache entries", size, measure(), rows[first]));
-    }
-    const services = [1, 1_000, 10_000];
-    const before = rows.length;
-    for (const size of services) {
-      datapath.setServices(servicesOf(size));
-      rows.push(rowOf("services", size, measure(), rows[before]));
-    }
-    object.close();
-    return rows;
-  } finally {
-    datapath.close();
-    surroundings.close();
-  }
+/** A kind of traffic: what the traffic program is told before and after where to. */
+interface Kind {
+  readonly what: string;
+  readonly mode: string;
+  readonly connections?: number;
+  readonly protocol: number;
+  readonly unit: string;
 }
 
-function rowOf(table: string, size: number, nanoseconds: readonly number[], first: Row | undefined): Row {
-  const ours = median(nanoseconds);
-  const base = first === undefined ? ours : median(first.raw as number[]);
-  return {
-    what: `a packet at the veth, ${size} ${table}`,
-    ours: `${ours} ns`,
-    ...(first === undefined ? {} : { against: `with 1: ${base} ns`, ratio: ours / base }),
-    target: first === undefined ? "a first figure" : `${FLAT}`,
-    reached: ours / base <= FLAT,
-    raw: nanoseconds,
+const ONE: Kind = { what: "request/response", mode: "rr", protocol: TCP, unit: "/s" };
+const MANY: Kind = { ...ONE, what: "request/response, 32 connections", connections: 32 };
+const NEW: Kind = { ...ONE, what: "new connections", mode: "crr" };
+const DATAGRAMS: Kind = { ...ONE, what: "UDP request/response", mode: "urr", protocol: UDP };
+const STREAM: Kind = { ...ONE, what: "one stream", mode: "stream", connections: 1, unit: " Mbit/s" };
+const STREAMS: Kind = { ...STREAM, what: "8 streams", connections: 8 };
+const KINDS = [ONE, MANY, NEW, DATAGRAMS, STREAM, STREAMS];
+
+/** Unmeasured and before each row: by it hosts learn who their neighbours are, and caches what is new. */
+const WARM_UP_SECONDS = 0.03;
+
+/** How long the matrix is measured. */
+export interface Effort {
+  readonly rounds: number;
+  readonly seconds: number;
+}
+
+export const FULL: Effort = { rounds: 7, seconds: 0.25 };
+/** Shows that everything works; its figures say nothing. */
+export const QUICK: Effort = { rounds: 2, seconds: 0.1 };
+
+type Measure = (kind: Kind, ways: Ways, under: string) => Promise<Row>;
+
+function measureWith(traffic: string, { rounds, seconds }: Effort): Measure {
+  const once = async (kind: Kind, { client: place, address }: Ways["ours"], duration = seconds) => {
+    const count = kind.connections === undefined ? [] : [String(kind.connections)];
+    return Number(await client(place, traffic, kind.mode, address, String(PORT), String(duration), ...count));
+  };
+  return async (kind, { ours, plain }, under) => {
+    const what = `${kind.what}, ${under}`;
+    console.error(`bench: datapath, ${what}`);
+    for (const way of [ours, plain]) await once(kind, way, WARM_UP_SECONDS);
+    const result = await interleave(
+      rounds,
+      () => once(kind, ours),
+      () => once(kind, plain),
+    );
+    return {
+      what,
+      ours: `${Math.round(result.ours)}${kind.unit}`,
+      against: `plain routing ${Math.round(result.theirs)}${kind.unit}`,
+      ratio: result.ratio,
+      spread: result.spread,
+      target: "",
+      reached: true,
+      raw: { ours: result.rounds.map((round) => round.ours), theirs: result.rounds.map((round) => round.theirs) },
+    };
   };
 }
 
-/** One entry lets the packet through; the others are other peers' and ports'. */
-function entriesOf(size: number) {
-  const one = { direction: "egress", protocol: UDP, portPrefix: 16 } as const;
-  return Array.from({ length: size }, (_, index) =>
-    index === 0
-      ? entry({ ...one, identity: PEER, port: PORT })
-      : entry({ ...one, identity: PEER + (index % 500), port: 1_000 + Math.floor(index / 500) }),
-  );
+async function policyRows(world: World, measure: Measure): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const kind of KINDS) {
+    for (const count of ENTRY_COUNTS) {
+      await world.setEntries(count, kind.protocol);
+      const under = count === 0 ? "no policy enforced" : `${count} policy entries`;
+      rows.push(await measure(kind, world.local, under));
+    }
+  }
+  return rows;
 }
 
-function growIpcache(datapath: ReturnType<typeof createEbpfDatapath>, size: number): void {
-  for (let index = 1; index < size; index++)
-    datapath.upsertIpcache(`20.${index >> 16}.${(index >> 8) & 255}.${index & 255}/32`, { identity: 10_000 + index });
+async function ipv6Rows(world: World, measure: Measure): Promise<Row[]> {
+  const rows: Row[] = [];
+  await world.setEntries(ENTRIES, TCP);
+  for (const kind of [ONE, MANY, NEW]) rows.push(await measure(kind, world.local6, `IPv6, ${ENTRIES} policy entries`));
+  return rows;
 }
 
-function servicesOf(size: number) {
-  return Array.from({ length: size }, (_, index) => ({
-    id: index + 1,
-    address: `10.96.${index >> 8}.${index & 255}`,
-    port: 80,
-    protocol: UDP,
-    type: "ClusterIP" as const,
-    affinitySeconds: 0,
-    backends: [{ address: "172.20.1.20", port: 8080 }],
-  }));
+async function serviceRows(world: World, measure: Measure): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const kind of KINDS) {
+    await world.setEntries(ENTRIES, kind.protocol);
+    for (const count of SERVICE_COUNTS) {
+      await world.setServices(count, kind.protocol);
+      rows.push(await measure(kind, world.service, `through one of ${count} services`));
+    }
+  }
+  await world.setServices(0, TCP);
+  return rows;
+}
+
+async function nodeRows(world: World, measure: Measure): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const kind of KINDS) {
+    await world.setEntries(ENTRIES, kind.protocol);
+    rows.push(await measure(kind, world.vxlan, "to another node, VXLAN"));
+    rows.push(await measure(kind, world.native, "to another node, native routing"));
+  }
+  return rows;
+}
+
+async function eventRows(world: World, measure: Measure): Promise<Row[]> {
+  const rows: Row[] = [];
+  await world.setEntries(ENTRIES, TCP);
+  for (const kind of [ONE, NEW]) {
+    // without a reader the ring is full: an event costs the attempt to make it
+    await world.setEvents({ read: false, every: false });
+    rows.push(await measure(kind, world.local, "events not read"));
+    await world.setEvents({ read: true, every: false });
+    rows.push(await measure(kind, world.local, "events read"));
+    await world.setEvents({ read: true, every: true });
+    rows.push(await measure(kind, world.local, "every packet traced and read"));
+  }
+  await world.setEvents({ read: true, every: false });
+  return rows;
+}
+
+/**
+ * Traffic between two pods with policy against the same traffic over plain routing, as policies and services grow, in both
+ * families, between nodes, and with more or less events. In all rows but those on events a process reads the events, as an
+ * agent does, and aggregation is the agent's own.
+ */
+export async function measureDatapath(traffic: string, effort: Effort): Promise<Row[]> {
+  const world = await openWorld(traffic);
+  try {
+    const measure = measureWith(traffic, effort);
+    await world.setEvents({ read: true, every: false });
+    const rows: Row[] = [];
+    for (const part of [policyRows, ipv6Rows, serviceRows, nodeRows, eventRows])
+      rows.push(...(await part(world, measure)));
+    return rows;
+  } finally {
+    await world.close();
+  }
 }

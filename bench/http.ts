@@ -25,7 +25,7 @@ spec:
       rules: {http: [{method: GET, path: "/v1/.*"}]}
 `;
 
-/** Asked before anything is measured: what was measured until then would be lost. */
+/** Throws where wrk is not installed. */
 export function mustHaveWrk(): void {
   try {
     execFileSync("sh", ["-c", "command -v wrk"], { stdio: "ignore" });
@@ -68,6 +68,7 @@ export async function measureHttp(lab: TestLab, traffic: string): Promise<Row[]>
         ours: `${result.ours.toFixed(0)}/s`,
         against: `direct ${result.theirs.toFixed(0)}/s`,
         ratio: result.ratio,
+        spread: result.spread,
         target: "a first figure",
         reached: true,
         raw: result.rounds,

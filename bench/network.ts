@@ -43,6 +43,7 @@ export async function measureNetwork(lab: TestLab, plain: PlainRouting, traffic:
         ours: `${result.ours.toFixed(0)}/s`,
         against: `plain routing ${result.theirs.toFixed(0)}/s`,
         ratio: result.ratio,
+        spread: result.spread,
         target: target === undefined ? "a first figure" : `${target}`,
         reached: target === undefined || result.ratio >= target,
         raw: result.rounds,

@@ -3,6 +3,10 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { cpus, release, totalmem } from "node:os";
 import { join } from "node:path";
 
+/** What may be measured by itself. */
+export const PARTS = ["policy", "datapath", "lab"] as const;
+export type Part = (typeof PARTS)[number];
+
 /** One line of the results. */
 export interface Row {
   readonly what: string;
@@ -10,6 +14,8 @@ export interface Row {
   readonly ours: string;
   readonly against?: string;
   readonly ratio?: number;
+  /** Between which the middle half of the rounds' ratios lies. */
+  readonly spread?: readonly [number, number];
   readonly target: string;
   readonly reached: boolean;
   /** Raw figures, for those who want to look again. */
@@ -46,10 +52,11 @@ export function printTable(rows: readonly Row[]): string {
     row.ours,
     row.against ?? "",
     row.ratio === undefined ? "" : row.ratio.toFixed(2),
+    row.spread === undefined ? "" : row.spread.map((ratio) => ratio.toFixed(2)).join("–"),
     row.target,
-    row.reached ? "yes" : "NO",
+    row.target === "" ? "" : row.reached ? "yes" : "NO",
   ]);
-  const table = [["what", "ours", "against", "ratio", "target", "reached"], ...cells];
+  const table = [["what", "ours", "against", "ratio", "spread", "target", "reached"], ...cells];
   const widths = table[0]!.map((_, column) => Math.max(...table.map((line) => line[column]!.length)));
   return table
     .map((line) =>
@@ -62,12 +69,7 @@ export function printTable(rows: readonly Row[]): string {
 }
 
 /** Keeps the results: `bench/results/<date>.json`, or `<date>-<part>.json` for a part. */
-export function saveResults(
-  root: string,
-  machine: Machine,
-  rows: readonly Row[],
-  part: "all" | "lab" | "policy",
-): string {
+export function saveResults(root: string, machine: Machine, rows: readonly Row[], part: "all" | Part): string {
   const directory = join(root, "bench/results");
   mkdirSync(directory, { recursive: true });
   const path = join(directory, `${new Date().toISOString().slice(0, 10)}${part === "all" ? "" : `-${part}`}.json`);

@@ -13,7 +13,8 @@ export function percentile(values: readonly number[], p: number): number {
 
 /**
  * Measures both sides in turn, the order changing from round to round, so that a slow minute of the machine meets both.
- * Returns the median of each side and the median of the rounds' ratios, ours to theirs.
+ * Returns the median of each side, the median of the rounds' ratios, ours to theirs, and between which values the middle half
+ * of those ratios lies.
  */
 export async function interleave(rounds: number, ours: Side, theirs: Side) {
   const figures: { ours: number; theirs: number }[] = [];
@@ -26,10 +27,12 @@ export async function interleave(rounds: number, ours: Side, theirs: Side) {
       figures.push({ ours: await ours(), theirs: first });
     }
   }
+  const ratios = figures.map((figure) => figure.ours / figure.theirs);
   return {
     ours: median(figures.map((figure) => figure.ours)),
     theirs: median(figures.map((figure) => figure.theirs)),
-    ratio: median(figures.map((figure) => figure.ours / figure.theirs)),
+    ratio: median(ratios),
+    spread: [percentile(ratios, 0.25), percentile(ratios, 0.75)] as const,
     rounds: figures,
   };
 }

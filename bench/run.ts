@@ -1,21 +1,28 @@
 /**
- * `npm run bench`: measures the policy engine beside Cilium's, then a lab of its own beside plain routing; prints the ratios
- * and keeps them. `npm run bench -- policy` measures the engine alone, `-- lab` the lab alone.
+ * `npm run bench`: measures the policy engine beside Cilium's, the datapath beside plain routing, then a lab of its own beside
+ * plain routing; prints the ratios and keeps them. `npm run bench -- policy`, `-- datapath` and `-- lab` measure one of these
+ * alone; `-- datapath --quick` only shows, in a minute, that the datapath's rows can be measured, and keeps nothing.
  */
 import { join } from "node:path";
 import { ROOT, TestLab } from "../test/support/lab.ts";
-import { measureDatapath } from "./datapath.ts";
+import { FULL, measureDatapath, QUICK } from "./datapath.ts";
+import { measurePackets } from "./datapath-packets.ts";
 import { measureEnforcement } from "./enforcement.ts";
 import { measureHttp, mustHaveWrk } from "./http.ts";
 import { buildTraffic, PlainRouting } from "./namespaces.ts";
 import { measureNetwork } from "./network.ts";
 import { measurePolicyEngine } from "./policy.ts";
-import { describeMachine, printTable, type Row, saveResults } from "./report.ts";
+import { describeMachine, PARTS, printTable, type Row, saveResults } from "./report.ts";
 import { measureMemory, measureStart } from "./start.ts";
 
 const lab = new TestLab("bench");
 const plain = new PlainRouting("sg-bench-plain");
+const only = PARTS.find((part) => process.argv.includes(part));
+const quick = process.argv.includes("--quick");
 const rows: Row[] = [];
+// What is missing is told before anything is measured: what was measured until then would be lost.
+if (only === undefined || only === "lab") mustHaveWrk();
+const traffic = only === "policy" ? "" : buildTraffic(ROOT);
 
 async function section(name: string, measure: () => Promise<Row[]>): Promise<void> {
   console.error(`bench: ${name} …`);
@@ -23,12 +30,10 @@ async function section(name: string, measure: () => Promise<Row[]>): Promise<voi
 }
 
 async function measureLab(): Promise<void> {
-  mustHaveWrk();
   try {
     await lab.down();
     plain.remove();
     plain.create();
-    const traffic = buildTraffic(ROOT);
     await section("up and Star Wars", () => measureStart(lab));
     await section("memory", () => measureMemory(lab));
     await lab.ok("kubectl delete -f http-sw-app.yaml");
@@ -43,13 +48,17 @@ async function measureLab(): Promise<void> {
   }
 }
 
-const only = process.argv.find((argument) => argument === "policy" || argument === "lab");
-if (only !== "lab") await section("policy engine", async () => measurePolicyEngine(ROOT));
-if (only !== "policy") await section("datapath, packet by packet", measureDatapath);
-if (only !== "policy") await measureLab();
+async function measureDatapathAlone(): Promise<void> {
+  await section("datapath, packet by packet", measurePackets);
+  await section("datapath against plain routing", () => measureDatapath(traffic, quick ? QUICK : FULL));
+}
+
+if (only === undefined || only === "policy") await section("policy engine", async () => measurePolicyEngine(ROOT));
+if (only === undefined || only === "datapath") await measureDatapathAlone();
+if (only === undefined || only === "lab") await measureLab();
 const machine = describeMachine(ROOT);
 console.log(
   `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGib} GiB, Linux ${machine.kernel}, Node ${machine.node}, commit ${machine.commit}\n`,
 );
 console.log(printTable(rows));
-console.log(`\nkept in ${saveResults(ROOT, machine, rows, only ?? "all")}`);
+console.log(quick ? "\na quick run: not kept" : `\nkept in ${saveResults(ROOT, machine, rows, only ?? "all")}`);

@@ -303,5 +303,5 @@ struct sg_ct_entry {
 #define SG_MARK_TO_PROXY 0x200     /* packet goes to the local proxy's socket */
 #define SG_MARK_FROM_PROXY_INGRESS 0xA00 /* proxy to the pod it guards: judged already */
 #define SG_MARK_FROM_PROXY_EGRESS 0xB00  /* proxy to the outside for its pod: judged already at egress */
-#define SG_MARK_MADE_HERE 0xC00 /* the datapath itself answers: not judged */
+#define SG_MARK_MADE_HERE 0xC00 /* the datapath itself sent it where it goes: nothing is left to judge */
 #define SG_MARK_MASK 0xF00

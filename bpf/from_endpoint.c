@@ -32,17 +32,14 @@ static __always_inline bool is_ipv6_noise(struct __sk_buff *skb)
 static __always_inline int leave(struct __sk_buff *skb, struct packet *p, struct sg_node *node, struct sg_endpoint *local,
 				 __u32 identity)
 {
-	__be32 tunnel;
-
 	if (local)
 		return to_local_endpoint(skb, p, local);
 	if (p->via)
 		return leave_through_node(skb, p, identity);
 	if (is_this_node(node, &p->tuple.dst))
 		return to_host(skb, p, SG_TRACE_TO_STACK);
-	tunnel = tunnel_of(&p->tuple.dst);
-	if (tunnel)
-		return to_other_node(skb, p, tunnel, identity);
+	if (p->tunnel)
+		return to_other_node(skb, p, p->tunnel, identity);
 	/* A pod's address that nobody owns must not reach the stack, which would route it as if the host had sent it. */
 	if (in_cluster(node, &p->tuple.dst))
 		return drop(skb, p, FAIL(p, DROP_UNKNOWN_TARGET));
@@ -62,7 +59,10 @@ static __noinline int send(struct __sk_buff *skb, struct packet *p, struct sg_en
 		return drop(skb, p, FAIL(p, DROP_NO_ENDPOINT));
 	identity = endpoint->identity;
 	local = local_endpoint(&p->tuple.dst);
-	p->dst_identity = local ? local->identity : identity_of(node, &p->tuple.dst);
+	if (local)
+		p->dst_identity = local->identity;
+	else
+		resolve(p, node);
 	p->dst_endpoint = local ? local->id : 0;
 	failed = judge(skb, p, endpoint, SG_EGRESS);
 	if (failed)

@@ -16,7 +16,6 @@ static __always_inline int host_identity(struct packet *p, struct sg_node *node,
 static __always_inline int host_leave(struct __sk_buff *skb, struct packet *p, struct sg_node *node)
 {
 	struct sg_endpoint *local = local_endpoint(&p->tuple.dst);
-	__be32 tunnel;
 
 	if (local) {
 		if (set_macs(skb, local) < 0)
@@ -25,11 +24,10 @@ static __always_inline int host_leave(struct __sk_buff *skb, struct packet *p, s
 	}
 	if (is_this_node(node, &p->tuple.dst))
 		return bpf_redirect(node->host_ifindex, BPF_F_INGRESS);
-	p->dst_identity = identity_of(node, &p->tuple.dst);
-	tunnel = tunnel_of(&p->tuple.dst);
-	if (!tunnel)
+	resolve(p, node);
+	if (!p->tunnel)
 		return drop(skb, p, FAIL(p, DROP_UNKNOWN_TARGET));
-	return to_other_node(skb, p, tunnel, p->src_identity);
+	return to_other_node(skb, p, p->tunnel, p->src_identity);
 }
 
 SEC("tc")

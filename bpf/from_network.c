@@ -71,12 +71,19 @@ static __noinline int to_node_port(struct __sk_buff *skb, struct packet *p)
 SEC("tc")
 int from_network(struct __sk_buff *skb)
 {
-	struct packet *p = new_packet();
 	struct sg_node *node = this_node();
 	struct sg_endpoint *local;
+	struct packet *p;
 	int failed;
 
-	if (!p || !node)
+	if (!node)
+		return TC_ACT_SHOT;
+	if (wrapped_for(skb) == v4(&node->addr)) {
+		skb->mark = 0;
+		return TC_ACT_OK;
+	}
+	p = new_packet();
+	if (!p)
 		return TC_ACT_SHOT;
 	if (!is_spoken(skb, node))
 		return skb->protocol == bpf_htons(ETH_P_ARP) ? TC_ACT_OK : TC_ACT_SHOT;

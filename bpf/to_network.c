@@ -21,19 +21,6 @@ static __noinline int client_answer(struct __sk_buff *skb, struct packet *p)
 	return leave_through_node(skb, p, p->src_identity);
 }
 
-/* What was wrapped for another node is the most of what goes out here: told without a look at the rest. */
-static __always_inline bool is_overlay(struct __sk_buff *skb)
-{
-	__u8 protocol;
-	__be16 port;
-
-	return skb->protocol == bpf_htons(ETH_P_IP) &&
-	       !bpf_skb_load_bytes(skb, ETH_HLEN + offsetof(struct iphdr, protocol), &protocol, sizeof(protocol)) &&
-	       protocol == IPPROTO_UDP &&
-	       !bpf_skb_load_bytes(skb, ETH_HLEN + sizeof(struct iphdr) + offsetof(struct udphdr, dest), &port, sizeof(port)) &&
-	       port == bpf_htons(VXLAN_PORT);
-}
-
 /* A packet of the node's own, to whoever is out there. */
 static __noinline int leave_host(struct __sk_buff *skb, struct packet *p)
 {
@@ -57,7 +44,7 @@ int to_network(struct __sk_buff *skb)
 	struct sg_node *node = this_node();
 	struct packet *p;
 
-	if (!node || mark == SG_MARK_MADE_HERE || !is_spoken(skb, node) || (!is_proxy_mark(mark) && is_overlay(skb)))
+	if (!node || mark == SG_MARK_MADE_HERE || !is_spoken(skb, node) || (!is_proxy_mark(mark) && wrapped_for(skb)))
 		return TC_ACT_OK;
 	p = new_packet();
 	if (!is_proxy_mark(mark)) {

@@ -50,16 +50,33 @@ static __always_inline __u32 identity_of(const struct sg_node *node, const struc
 	return remote ? remote->identity : world_of(node, addr);
 }
 
-/* The node behind which an address is; another node's own address is behind itself. 0 = outside the cluster. */
-static __always_inline __be32 tunnel_of(const struct sg_addr *addr)
+static __always_inline __be32 tunnel_of_remote(const struct sg_remote *remote, const struct sg_addr *addr)
 {
-	struct sg_remote *remote = ipcache(addr);
-
 	if (!remote)
 		return 0;
 	if (!remote->tunnel && is_v4(addr) && is_node_identity(remote->identity))
 		return v4(addr);
 	return remote->tunnel;
+}
+
+/* The node behind which an address is; another node's own address is behind itself. 0 = outside the cluster. */
+static __always_inline __be32 tunnel_of(const struct sg_addr *addr)
+{
+	return tunnel_of_remote(ipcache(addr), addr);
+}
+
+/* Whose the destination is, which is no local endpoint's, and behind which node: one lookup for both. */
+static __always_inline void resolve(struct packet *p, const struct sg_node *node)
+{
+	struct sg_remote *remote;
+
+	if (is_this_node(node, &p->tuple.dst)) {
+		p->dst_identity = IDENTITY_HOST;
+		return;
+	}
+	remote = ipcache(&p->tuple.dst);
+	p->dst_identity = remote ? remote->identity : world_of(node, &p->tuple.dst);
+	p->tunnel = tunnel_of_remote(remote, &p->tuple.dst);
 }
 
 static __always_inline bool in_range(const struct sg_range *range, const struct sg_addr *addr)

@@ -49,6 +49,7 @@ VERIFIED_ONCE int to_other_node(struct __sk_buff *skb, struct packet *p, __be32 
 		return encapsulate(skb, p, tunnel, identity);
 	p->out_ifindex = node->network_ifindex;
 	trace(skb, p, SG_TRACE_TO_NETWORK, SG_EGRESS);
+	skb->mark = SG_MARK_MADE_HERE; /* to_network need not look at it again */
 	return bpf_redirect_neigh(node->network_ifindex, NULL, 0, 0);
 }
 

@@ -55,7 +55,9 @@ static __always_inline int host_sends(struct __sk_buff *skb, struct packet *p)
 	struct sg_endpoint *local = local_endpoint(&p->tuple.dst);
 
 	p->src_identity = IDENTITY_HOST;
-	if (node)
-		p->dst_identity = local ? local->identity : identity_of(node, &p->tuple.dst);
+	if (local)
+		p->dst_identity = local->identity;
+	else if (node)
+		resolve(p, node);
 	return guarded_host() ? judge_host(skb, p, SG_EGRESS) : track_frontend(p);
 }

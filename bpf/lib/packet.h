@@ -17,6 +17,7 @@ struct packet {
 	__u32 line;                    /* where a drop was decided */
 	__u32 out_ifindex;
 	__u32 proxy_port;              /* redirect to this port, 0 = none */
+	__be32 tunnel;                 /* the node behind which the destination is, 0 = here or outside; where `resolve` was asked */
 	__be32 via;                    /* the node whose port this connection came through, 0 = none */
 	__u16 at_endpoint;             /* the endpoint judged last: events belong to it */
 	__u16 at_direction;
@@ -43,7 +44,7 @@ struct packet {
 	__u8 report;                   /* aggregation wants a trace event */
 	__u8 restores;
 	__u8 audited;                  /* denied, but its endpoint is in audit mode */
-	__u8 reserved[3];
+	__u8 reserved[7];
 };
 
 struct {
@@ -107,6 +108,22 @@ static __always_inline bool is_discovery(const struct packet *p)
 static __always_inline bool is_overlay_packet(const struct packet *p)
 {
 	return p->tuple.protocol == IPPROTO_UDP && p->tuple.dport == bpf_htons(VXLAN_PORT);
+}
+
+/* What is wrapped for another node, or from one, is the most of what passes the fabric's interface: told without a look at the
+ * rest. 0 = no such packet, else the address it is for. */
+static __always_inline __be32 wrapped_for(const struct __sk_buff *skb)
+{
+	struct {
+		struct iphdr ip;
+		struct udphdr udp;
+	} outer;
+
+	if (skb->protocol != bpf_htons(ETH_P_IP) || bpf_skb_load_bytes(skb, ETH_HLEN, &outer, sizeof(outer)) < 0 ||
+	    outer.ip.version != 4 || outer.ip.ihl != 5 || outer.ip.protocol != IPPROTO_UDP ||
+	    (outer.ip.frag_off & bpf_htons(IP_FRAGMENT_OFFSET)) || outer.udp.dest != bpf_htons(VXLAN_PORT))
+		return 0;
+	return outer.ip.daddr;
 }
 
 static __always_inline void set_v4(struct sg_addr *addr, __be32 ip)

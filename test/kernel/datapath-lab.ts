@@ -1,12 +1,19 @@
 /** Namespaces for the datapath's tests: a fabric, two nodes, pods; each node's datapath is a process of its own. */
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { mkdirSync, rmSync } from "node:fs";
-import { createInterface } from "node:readline";
-import { type NodeConfig, podMtu, type RealizedPolicy, type RoutingMode } from "../../src/datapath/port.ts";
+import {
+  Aggregation,
+  type NodeConfig,
+  podMtu,
+  type RealizedPolicy,
+  type RoutingMode,
+} from "../../src/datapath/port.ts";
 import type { PolicyMapEntry } from "../../src/policy/policy-map.ts";
+import { type LabNode, NodeProcess } from "./datapath-node-process.ts";
+
+export type { LabNode } from "./datapath-node-process.ts";
 
 const root = new URL("../..", import.meta.url).pathname;
-const objectPath = `${root}bpf/build/shieldgate.o`;
 /** A pod's tool: `${probe} ping 172.20.1.10`, see datapath-probe.ts. */
 export const probe = `${process.execPath} ${root}test/kernel/datapath-probe.ts`;
 let labs = 0;
@@ -22,17 +29,6 @@ export interface Pod {
   /** Runs a command in the pod's network namespace. */
   run(command: string, timeoutMs?: number): { status: number | null; stdout: string; stderr: string };
   spawn(command: string): ChildProcess;
-}
-
-export interface LabNode {
-  readonly config: NodeConfig;
-  readonly netns: string;
-  call<T>(method: string, ...args: unknown[]): Promise<T>;
-  /** Kills the datapath's process without a word, as a crash would. */
-  kill(): Promise<void>;
-  /** Lets it exit by itself, listening for events as it is. */
-  stop(): Promise<void>;
-  start(): Promise<number>;
 }
 
 export interface Lab {
@@ -73,7 +69,7 @@ function ipBatch(lines: readonly string[], netns?: string): void {
   execFileSync("ip", args, { input: `${lines.join("\n")}\n` });
 }
 
-function nodeConfig(index: number, { ipv6, routingMode }: Required<LabOptions>): NodeConfig {
+function nodeConfig(index: number, { ipv6, routingMode }: Required<Omit<LabOptions, "watched">>): NodeConfig {
   const range6 = `fd00:172:20:${index}::`;
   const ipv6Config = {
     address: `fd00:192:168:10::10${index}`,
@@ -96,8 +92,7 @@ function nodeConfig(index: number, { ipv6, routingMode }: Required<LabOptions>):
   };
 }
 
-function makeFabric(name: string, ipv6: boolean): string {
-  const fabric = `${name}-f`;
+function makeFabric(fabric: string, ipv6: boolean): void {
   ipBatch([`netns add ${fabric}`]);
   ipBatch(
     ["link add br0 type bridge", "addr add 192.168.10.1/24 dev br0", "link set br0 up", "link set lo up"],
@@ -105,7 +100,6 @@ function makeFabric(name: string, ipv6: boolean): string {
   );
   if (ipv6) ipBatch(["addr add fd00:192:168:10::1/64 dev br0 nodad"], fabric);
   inNetns(fabric, "sysctl -qw net.ipv4.conf.all.rp_filter=0 net.ipv4.conf.default.rp_filter=0");
-  return fabric;
 }
 
 function joinFabric(fabric: string, netns: string, config: NodeConfig): void {
@@ -124,82 +118,6 @@ function joinFabric(fabric: string, netns: string, config: NodeConfig): void {
   const { address, podCidr } = config.ipv6;
   ipBatch([`route add ${podCidr} via ${address} dev br0`], fabric);
   ipBatch([`addr add ${address}/64 dev eth0 nodad`, "route add default via fd00:192:168:10::1 dev eth0"], netns);
-}
-
-class NodeProcess implements LabNode {
-  readonly config: NodeConfig;
-  readonly netns: string;
-  readonly #pins: string;
-  #child: ChildProcess | undefined;
-  #waiting = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();
-  #next = 0;
-
-  constructor(config: NodeConfig, netns: string, pins: string) {
-    this.config = config;
-    this.netns = netns;
-    this.#pins = pins;
-  }
-
-  async start(): Promise<number> {
-    const child = spawn(
-      "nsenter",
-      [
-        `--net=/run/netns/${this.netns}`,
-        process.execPath,
-        `${root}test/kernel/datapath-node.ts`,
-        this.#pins,
-        objectPath,
-      ],
-      { stdio: ["pipe", "pipe", "inherit"] },
-    );
-    this.#child = child;
-    child.once("exit", () => {
-      if (this.#child === child) this.#child = undefined;
-      this.#rejectAll();
-    });
-    createInterface({ input: child.stdout }).on("line", (line) => this.#settle(line));
-    return this.call<number>("prepareNode", this.config);
-  }
-
-  #rejectAll(): void {
-    for (const { reject } of this.#waiting.values()) reject(new Error(`${this.netns}: the datapath's process ended`));
-    this.#waiting.clear();
-  }
-
-  #settle(line: string): void {
-    const { id, result, error } = JSON.parse(line) as { id: number; result: never; error?: string };
-    const waiting = this.#waiting.get(id);
-    this.#waiting.delete(id);
-    if (error) waiting?.reject(new Error(error));
-    else waiting?.resolve(result);
-  }
-
-  call<T>(method: string, ...args: unknown[]): Promise<T> {
-    const id = this.#next++;
-    return new Promise<T>((resolve, reject) => {
-      if (!this.#child) return reject(new Error(`${this.netns}: no datapath process for ${method}`));
-      this.#waiting.set(id, { resolve, reject });
-      this.#child?.stdin?.write(`${JSON.stringify({ id, method, args })}\n`);
-    });
-  }
-
-  stop(): Promise<void> {
-    return this.#end((child) => child.stdin?.end());
-  }
-
-  kill(): Promise<void> {
-    return this.#end((child) => child.kill("SIGKILL"));
-  }
-
-  #end(how: (child: ChildProcess) => void): Promise<void> {
-    const child = this.#child;
-    this.#child = undefined;
-    if (!child || child.exitCode !== null || child.signalCode !== null) return Promise.resolve();
-    return new Promise((resolve) => {
-      child.once("exit", () => resolve());
-      how(child);
-    });
-  }
 }
 
 function linkMac(netns: string, name: string): { mac: string; ifindex: number } {
@@ -284,10 +202,12 @@ export interface LabOptions {
   /** With both families. */
   readonly ipv6?: boolean;
   readonly routingMode?: RoutingMode;
+  /** Every packet makes an event and the nodes keep all events, as tests want it; else neither. */
+  readonly watched?: boolean;
 }
 
 /** Starts both nodes with empty pins. */
-export async function openLab({ ipv6 = false, routingMode = "tunnel" }: LabOptions = {}): Promise<Lab> {
+export async function openLab({ ipv6 = false, routingMode = "tunnel", watched = true }: LabOptions = {}): Promise<Lab> {
   const name = `sgt-c-${process.pid}-${labs++}`;
   const bpffs = `/run/${name}`;
   execFileSync("sh", [`${root}scripts/build-bpf.sh`]);
@@ -295,37 +215,45 @@ export async function openLab({ ipv6 = false, routingMode = "tunnel" }: LabOptio
   execFileSync("mount", ["-t", "bpf", "bpf", bpffs]);
   const namespaces: string[] = [];
   const pods: ChildProcess[] = [];
-  const fabric = makeFabric(name, ipv6);
-  namespaces.push(fabric);
   const nodes = [1, 2].map(
     (index) => new NodeProcess(nodeConfig(index, { ipv6, routingMode }), `${name}-n${index}`, `${bpffs}/n${index}`),
   ) as [NodeProcess, NodeProcess];
-  for (const node of nodes) {
-    joinFabric(fabric, node.netns, node.config);
-    namespaces.push(node.netns);
-  }
-  await Promise.all(nodes.map((node) => node.start()));
-  for (const node of nodes) {
-    for (const other of nodes) if (other !== node) await knowNode(node, other.config);
-    await node.call("upsertIpcache", "0.0.0.0/0", { identity: 2 });
-    await node.call("watch");
+  const close = async () => {
+    for (const child of pods) child.kill("SIGKILL");
+    for (const node of nodes) await node.kill();
+    for (const netns of namespaces.reverse()) spawnSync("ip", ["netns", "del", netns]);
+    spawnSync("umount", [bpffs]);
+    rmSync(bpffs, { recursive: true, force: true });
+  };
+  const fabric = `${name}-f`;
+  try {
+    namespaces.push(fabric, ...nodes.map(({ netns }) => netns));
+    makeFabric(fabric, ipv6);
+    for (const node of nodes) joinFabric(fabric, node.netns, node.config);
+    await Promise.all(nodes.map((node) => node.start()));
+    await introduce(nodes, watched);
+  } catch (error) {
+    await close();
+    throw error;
   }
   return {
     nodes,
     fabric,
     async pod(node, id, identity, host) {
-      const pod = await addPod(nodes, node, { id, identity, host, netns: `${name}-p${id}` }, pods);
-      namespaces.push(pod.netns);
-      return pod;
+      namespaces.push(`${name}-p${id}`);
+      return addPod(nodes, node, { id, identity, host, netns: `${name}-p${id}` }, pods);
     },
-    async close() {
-      for (const child of pods) child.kill("SIGKILL");
-      for (const node of nodes) await node.kill();
-      for (const netns of namespaces.reverse()) spawnSync("ip", ["netns", "del", netns]);
-      spawnSync("umount", [bpffs]);
-      rmSync(bpffs, { recursive: true, force: true });
-    },
+    close,
   };
+}
+
+/** Tells each node of the other and of the world, and sets its events. */
+async function introduce(nodes: readonly LabNode[], watched: boolean): Promise<void> {
+  for (const node of nodes) {
+    for (const other of nodes) if (other !== node) await knowNode(node, other.config);
+    await node.call("upsertIpcache", "0.0.0.0/0", { identity: 2 });
+    await (watched ? node.call("watch") : node.call("setAggregation", Aggregation.Medium));
+  }
 }
 
 /** What the agent writes for another node: its address, and its pods' range as nobody's until they are known. */

@@ -15,6 +15,7 @@ import {
   type RealizedPolicy,
   type ServiceFrontend,
 } from "../../src/datapath/port.ts";
+import { decodeEvent } from "../../src/flow/decode/event.ts";
 import { formatAddress } from "../../src/model/cidr.ts";
 import { type Listener, listenTransparently } from "./datapath-proxy.ts";
 
@@ -23,6 +24,7 @@ const datapath = createEbpfDatapath({ pinDirectory, objectPath });
 const F = LAYOUT.sg_event.fields;
 let events: Record<string, unknown>[] = [];
 const listeners: Listener[] = [];
+let stopReading: (() => void) | undefined;
 
 const ETH_P_IPV6 = 0x86dd;
 
@@ -93,6 +95,14 @@ const calls: Record<string, (...args: never[]) => unknown> = {
     datapath.upsertIpcache(prefix, entry),
   setServices: (services: ServiceFrontend[]) => datapath.setServices(services),
   watch: () => void datapath.onEvents((event) => events.push(decode(event))),
+  /** Takes events as an agent does, and keeps none. */
+  read: () => {
+    stopReading ??= datapath.onEvents((event) => void decodeEvent(event));
+  },
+  unread: () => {
+    stopReading?.();
+    stopReading = undefined;
+  },
   events: () => {
     const seen = events;
     events = [];

@@ -1,7 +1,8 @@
 /** What a pod does in the datapath's tests, for machines without ping and netcat. Prints one line; exit 1 = no answer.
- *   ping DST · udp DST PORT TEXT · udp-serve PORT · raw SRC DST PROTOCOL HEX (IP payload; the kernel adds checksums of IP) */
+ *   ping DST · twice DST PORT · udp DST PORT TEXT · udp-serve PORT · raw SRC DST PROTOCOL HEX (IP payload; the kernel adds checksums of IP) */
 import { createSocket } from "node:dgram";
 import { readFileSync } from "node:fs";
+import { connect as connectTcp } from "node:net";
 import koffi from "koffi";
 import { writeAddress } from "../../src/datapath/ebpf/address.ts";
 
@@ -120,10 +121,21 @@ function raw(from: string, to: string, protocol: number, hex: string): string {
   return `sent ${sendto(fd, Buffer.concat([header, payload]), 20 + payload.length, 0, socketAddress(to), 16)}`;
 }
 
+/** Two HTTP requests on one connection, a second between them; tells of each answer. */
+function askTwice(to: string, port: number): Promise<undefined> {
+  let answers = 0;
+  const request = "GET / HTTP/1.1\r\nhost: server\r\n\r\n";
+  const socket = connectTcp(port, to, () => socket.write(request));
+  socket.on("data", () => console.log(`answer ${++answers}`));
+  setTimeout(() => socket.write(request), 1000);
+  return new Promise((resolve) => setTimeout(() => resolve(undefined), 1600));
+}
+
 const [mode, a = "", b = "", c = "", d = ""] = process.argv.slice(2);
 const MODES: Record<string, () => Promise<string | undefined> | string> = {
   ping: () => ping(a),
   udp: () => udp(a, Number(b), c),
+  twice: () => askTwice(a, Number(b)),
   "udp-serve": () => serveUdp(Number(a)),
   raw: () => raw(a, b, Number(c), d),
 };
