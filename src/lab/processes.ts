@@ -1,12 +1,5 @@
 import { join } from "node:path";
-import {
-  API_SERVER_PORT,
-  CONTROL_PLANE,
-  HUBBLE_PORT,
-  type LabNode,
-  SERVICE_CIDR,
-  SERVICE_CIDR6,
-} from "../model/addresses.ts";
+import { API_SERVER_PORT, CONTROL_PLANE, type LabNode, SERVICE_CIDR, SERVICE_CIDR6 } from "../model/addresses.ts";
 import { type LabPaths, netnsPath, nodeNetns, nodeRun } from "./paths.ts";
 import type { LabSettings } from "./settings.ts";
 
@@ -61,7 +54,7 @@ export function processSpecs(
       ...main(paths, "relay"),
       ...option("listen", `127.0.0.1:${ports.relay}`),
       ...option("listen-netns", hostNetns),
-      ...settings.nodes.flatMap((node) => option("peer", `${node.name}=${node.address}:${HUBBLE_PORT}`)),
+      ...option("peers", paths.relayPeers),
     ]),
     plain("world", [
       ...["nsenter", `--net=${netnsPath(paths.fabricNetns)}`],
@@ -82,6 +75,11 @@ export function processSpecs(
       ]),
     ]),
   ];
+}
+
+/** The names of a node's own processes. */
+export function nodeProcesses({ name }: LabNode): string[] {
+  return [`${name}/agent`, `${name}/proxy`];
 }
 
 /** A process of a node: pid 1 of its own, and the node's own directory as /var/run/cilium. */
