@@ -22,6 +22,9 @@ interface KubeletConfiguration {
   readonly kubeletVersion: string;
 }
 
+/** How long after a failure the nodes are read again. */
+const RETRY_MS = 1000;
+
 process.title = "shieldgate-kubelet";
 const { values } = parseArgs({ options: { config: { type: "string" } } });
 if (values.config === undefined) throw new Error("usage: kubelet --config FILE");
@@ -35,13 +38,15 @@ const readTls = ({ tls }: KubeletConfiguration): KubeletTls => ({
 });
 const log = (line: string): void => void process.stderr.write(`${new Date().toISOString()} ${line}\n`);
 
-/** Each re-reading waits for the one before. */
+/** Each re-reading waits for the one before; one that fails is tried again. */
 let work = Promise.resolve();
-onReplaced(config, () => {
+function reread(): void {
   work = work.then(followNodes).catch((error: Error) => {
-    log(`nodes of ${config}: ${error.message}`);
+    log(`nodes of ${config}: ${error.message}; trying again`);
+    setTimeout(reread, RETRY_MS);
   });
-});
+}
+onReplaced(config, reread);
 
 const configuration = readConfiguration();
 const { podsDirectory, distDirectory } = configuration;
@@ -59,9 +64,9 @@ const starting = startKubelet({
   log,
 });
 async function followNodes(): Promise<void> {
-  const kubelet = await starting;
+  const running = await starting;
   const now = readConfiguration();
-  await kubelet.follow(now.nodes, readTls(now));
+  await running.follow(now.nodes, readTls(now));
 }
 const kubelet = await starting;
 const stop = () => void kubelet.close().finally(() => process.exit(0));

@@ -107,6 +107,7 @@ async function removeOrphans(options: KubeletOptions, nodes: readonly NodePods[]
 /** Starts the kubelet of all given nodes. Resolves when its servers listen; nodes and pods follow as the API allows. */
 export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
   const served = new Map<string, ServedNode>();
+  let isClosed = false;
   options.runtime.onExit((id, container) => {
     for (const { pods } of served.values()) pods.byId(id)?.exited(container);
   });
@@ -122,18 +123,20 @@ export async function startKubelet(options: KubeletOptions): Promise<Kubelet> {
     }
   };
   await follow(options.nodes, options.tls);
-  const first = [...served.values()];
-  void Promise.all(first.map((node) => node.synced))
-    .then(() =>
-      removeOrphans(
+  const sync = async (): Promise<void> => {
+    await Promise.all([...served.values()].map((node) => node.synced));
+    // one that is closed before it knows its pods takes none of them for an orphan
+    if (!isClosed)
+      await removeOrphans(
         options,
         [...served.values()].map(({ pods }) => pods),
-      ),
-    )
-    .catch((error: Error) => options.log(`orphans: ${error.message}`));
+      );
+  };
+  void sync().catch((error: Error) => options.log(`orphans: ${error.message}`));
   return {
     follow,
     async close() {
+      isClosed = true;
       await Promise.all([...served.values()].map((node) => node.close()));
     },
   };
