@@ -160,9 +160,8 @@ describe.each([
     expect(flows.isRunning).toBe(true);
   });
 
-  test.skipIf(ip === 1)(
-    "`up` completes an addition and a removal that were cut off; a place is used again; a stop keeps the nodes",
-    async () => {
+  if (ip === 0)
+    test("`up` completes an addition and a removal that were cut off; a place is used again; a stop keeps the nodes", async () => {
       const three = JSON.parse(readFileSync(settings, "utf8")) as { nodes: string[] };
       writeFileSync(settings, JSON.stringify({ ...three, nodes: [...three.nodes, "w3-again"] }));
       expect((await lab.shieldgate("node", "add")).stderr).toContain("is damaged: bin/shieldgate");
@@ -181,6 +180,5 @@ describe.each([
       expect(await get("nobody", "guest", 0.5)).toBe(28);
       expect((await lab.down()).code).toBe(0);
       expect([existsSync(run), existsSync(settings)]).toEqual([false, false]);
-    },
-  );
+    });
 });
