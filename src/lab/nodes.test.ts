@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -75,7 +75,7 @@ test("a file that is replaced is told of, one that stays the same is not", async
 
 describe("the supervisor", () => {
   const sleeper = (name: string, script = "exec sleep 100"): ProcessSpec => ({
-    ...{ name, argv: ["sh", "-c", script], forks: false, logPath: join(directory, "logs", name) },
+    ...{ name, argv: ["sh", "-c", script], forks: false, logPath: "/dev/null" },
   });
   const pidOf = (name: string) => readRecord(paths, name)?.pid;
   const kept = sleeper("kept");
@@ -83,7 +83,6 @@ describe("the supervisor", () => {
   const stubborn = sleeper("w9/agent", "trap '' TERM; while :; do sleep 1; done");
 
   test("starts what is new, ends what is unwanted, and leaves the others alone", async () => {
-    mkdirSync(join(directory, "logs"), { recursive: true });
     const supervisor = new Supervisor(paths);
     try {
       supervisor.follow([kept], []);
