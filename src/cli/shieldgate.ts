@@ -6,6 +6,7 @@ import packageJson from "../../package.json" with { type: "json" };
 import { demo } from "../lab/demo/demo.ts";
 import { doctor } from "../lab/doctor.ts";
 import { envLines } from "../lab/env.ts";
+import { addNode, removeNode } from "../lab/nodes.ts";
 import { commandFor, DEFAULT_LAB, type LabPaths, labPaths } from "../lab/paths.ts";
 import {
   DEFAULTS,
@@ -15,7 +16,7 @@ import {
   readSettings,
   type WantedSettings,
 } from "../lab/settings.ts";
-import { printStatus, readStatus } from "../lab/status.ts";
+import { printNodes, printStatus, readStatus } from "../lab/status.ts";
 import { down, start, stop, type UpResult, up } from "../lab/up.ts";
 import { FABRIC_GATEWAY } from "../model/addresses.ts";
 
@@ -68,13 +69,14 @@ function sayUp(lab: LabPaths, result: UpResult): void {
   }[result.found];
   const { nodes, ipFamily, routingMode, hostPorts } = result.settings;
   const families = ipFamily === "dual" ? " with IPv4 and IPv6" : "";
+  const programs = nodes.map(({ place }) => `c${place}`).join(", ");
   const routing = routingMode === "native" ? ", native routing" : "";
   console.log(`${what}: ${nodes.length} nodes${families}${routing}, API server ${result.apiServer}`);
   for (const port of hostPorts)
     console.log(`port ${port} of this machine's 127.0.0.1 is ${FABRIC_GATEWAY}:${port} in the lab`);
   if (result.found === "nothing")
     console.log(
-      `eval "$(${commandFor(lab.lab)} env)" puts kubectl's configuration, kc, c0, c1, c2, hubble and world in place`,
+      `eval "$(${commandFor(lab.lab)} env)" puts kubectl's configuration, kc, ${programs}, hubble and world in place`,
     );
 }
 
@@ -143,6 +145,37 @@ program
       options.output === "json" ? `${JSON.stringify(status.machine, null, 2)}\n` : printStatus(paths(), status),
     );
     process.exitCode = status.problems.length === 0 ? 0 : 1;
+  });
+const node = program.command("node").description("the lab's nodes: add, remove, list");
+node
+  .command("add [name]")
+  .description("add a node to the lab as it runs; returns when it is Ready (k8s-w<n> when no name is given)")
+  .action(async (name?: string) => {
+    needRoot();
+    const started = performance.now();
+    const added = await addNode(paths(), name);
+    const after = seconds(performance.now() - started);
+    console.log(
+      `node ${added.name} is Ready after ${after}: ${added.address}, pods ${added.podCidr}; c${added.place} is its cilium`,
+    );
+  });
+node
+  .command("remove <name>")
+  .description("drain a node and remove it from the lab as it runs")
+  .action(async (name: string) => {
+    needRoot();
+    const started = performance.now();
+    await removeNode(paths(), name, (line) => console.log(line));
+    console.log(`node ${name} is gone after ${seconds(performance.now() - started)}`);
+  });
+node
+  .command("list")
+  .description("the nodes, their addresses and the ranges of their pods")
+  .action(async () => {
+    const lab = paths();
+    const settings = readSettings(lab);
+    if (settings === undefined) throw new Error(`there is no lab ${lab.lab}: ${commandFor(lab.lab)} up`);
+    process.stdout.write(await printNodes(lab, settings));
   });
 program
   .command("env")

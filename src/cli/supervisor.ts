@@ -1,10 +1,12 @@
 /** The lab's supervisor: starts the other processes, adopts those that run, and starts again what ends. */
 import { parseArgs } from "node:util";
 import { joinCgroup } from "../lab/cgroup.ts";
+import { madeNodes } from "../lab/configuration.ts";
 import { labPaths } from "../lab/paths.ts";
 import { readPorts } from "../lab/ports.ts";
 import { writeRecord } from "../lab/process-record.ts";
-import { processSpecs } from "../lab/processes.ts";
+import { nodeProcesses, processSpecs } from "../lab/processes.ts";
+import { onReplaced } from "../lab/replaced-file.ts";
 import { DEFAULTS, readSettings } from "../lab/settings.ts";
 import { Supervisor } from "../lab/supervisor.ts";
 import { startTicks } from "../runtime/process/process-table.ts";
@@ -23,11 +25,16 @@ writeRecord(paths, "supervisor", {
   restarts: 0,
   logPath: `${paths.logs}/supervisor.log`,
 });
-const supervisor = new Supervisor(
-  paths,
-  processSpecs(paths, ports, `/proc/${process.pid}/ns/net`, readSettings(paths) ?? DEFAULTS),
-);
-supervisor.start();
+const supervisor = new Supervisor(paths);
+/** Does what the settings say now; a node's processes need its network. */
+function follow(): void {
+  const settings = readSettings(paths) ?? DEFAULTS;
+  const made = { ...settings, nodes: madeNodes(paths, settings) };
+  const specs = processSpecs(paths, ports!, `/proc/${process.pid}/ns/net`, made);
+  supervisor.follow(specs, (settings.leaving ?? []).flatMap(nodeProcesses));
+}
+onReplaced(paths.kubeletConfiguration, follow);
+follow();
 process.on("SIGTERM", () => {
   supervisor.stop();
   process.exit(0);

@@ -35,8 +35,12 @@ export class NodePods {
     return this.#workers.get(uid);
   }
 
+  workers(): Worker[] {
+    return [...this.#workers.values()];
+  }
+
   pods(): Pod[] {
-    return [...this.#workers.values()].map((worker) => worker.pod);
+    return this.workers().map((worker) => worker.pod);
   }
 
   /** Lets go of all pods; they run on. */

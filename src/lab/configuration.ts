@@ -1,13 +1,14 @@
-import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { API_SERVER_NAMES, type Authority, openAuthority } from "../kube/pki/authority.ts";
+import { API_SERVER_NAMES, openAuthority } from "../kube/pki/authority.ts";
 import { kubeconfig } from "../kube/pki/kubeconfig.ts";
 import type { KubeletNode } from "../kubelet/index.ts";
-import { API_SERVER_PORT, CONTROL_PLANE } from "../model/addresses.ts";
+import { API_SERVER_PORT, CONTROL_PLANE, HUBBLE_PORT, type LabNode } from "../model/addresses.ts";
 import { bootstrapConfig } from "../proxy/bootstrap.ts";
 import { type LabPaths, netnsPath, nodeNetns, nodeRun } from "./paths.ts";
 import { recordPath } from "./process-record.ts";
 import type { LabPorts } from "./processes.ts";
+import { replaceFile } from "./replaced-file.ts";
 import type { LabSettings } from "./settings.ts";
 
 /** The Kubernetes API that is served, as nodes and the API server name it. */
@@ -60,13 +61,38 @@ export function writeConfiguration(paths: LabPaths, ports: LabPorts, settings: L
   }
   mkdirSync(paths.world, { recursive: true });
   writeFileSync(join(paths.world, "index.html"), "Hello from the world\n");
+  writeRelayPeers(paths, settings);
+  writeNodeConfiguration(paths, settings);
+}
+
+/** What speaks of the nodes. The last file says that their networks are made: the supervisor and the kubelet follow it. */
+export function writeNodeConfiguration(paths: LabPaths, settings: LabSettings): void {
   for (const node of settings.nodes) {
     const directory = join(nodeRun(paths, node.name), "envoy");
-    mkdirSync(directory, { recursive: true });
+    mkdirSync(join(directory, "sockets"), { recursive: true });
     writeFileSync(join(directory, "bootstrap-config.json"), proxyBootstrap());
   }
-  // the last file: where it is, everything is
-  writeKubeletConfiguration(paths, authority, settings);
+  writeKubeletConfiguration(paths, settings);
+}
+
+/** The observers that the relay is to follow. */
+export function writeRelayPeers(paths: LabPaths, { nodes }: LabSettings): void {
+  const peers = nodes.map((node) => ({ name: node.name, address: `${node.address}:${HUBBLE_PORT}` }));
+  replaceFile(paths.relayPeers, JSON.stringify(peers));
+}
+
+/** Those nodes of the settings whose networks are made. */
+export function madeNodes(paths: LabPaths, { nodes }: LabSettings): LabNode[] {
+  const made = new Set(readKubeletNodes(paths).map((node) => node.name));
+  return nodes.filter((node) => made.has(node.name));
+}
+
+function readKubeletNodes(paths: LabPaths): readonly KubeletNode[] {
+  try {
+    return (JSON.parse(readFileSync(paths.kubeletConfiguration, "utf8")) as { nodes: KubeletNode[] }).nodes;
+  } catch {
+    return []; // the lab does not run
+  }
 }
 
 /** The proxy's bootstrap configuration: the same text in the ConfigMap and in each node's file. */
@@ -89,9 +115,9 @@ export function kubeletNodes(paths: LabPaths, settings: LabSettings): KubeletNod
 }
 
 /** What src/cli/kubelet.ts reads: where everything is, for each of the nodes that it answers for. */
-function writeKubeletConfiguration(paths: LabPaths, authority: Authority, settings: LabSettings): void {
+function writeKubeletConfiguration(paths: LabPaths, settings: LabSettings): void {
   const names = settings.nodes.flatMap((node) => [node.name, node.address]);
-  authority.server("kubelet", "system:node:kubelet", names, ["system:nodes"]);
+  openAuthority(paths.pki).server("kubelet", "system:node:kubelet", names, ["system:nodes"]);
   const inPki = (file: string) => join(paths.pki, file);
   const configuration = {
     kubeconfig: join(paths.state, "kubeconfig-kubelet"),
@@ -102,7 +128,5 @@ function writeKubeletConfiguration(paths: LabPaths, authority: Authority, settin
     kubeletVersion: KUBERNETES_VERSION,
     nodes: kubeletNodes(paths, settings),
   };
-  const draft = `${paths.kubeletConfiguration}.draft`;
-  writeFileSync(draft, JSON.stringify(configuration, null, 2));
-  renameSync(draft, paths.kubeletConfiguration);
+  replaceFile(paths.kubeletConfiguration, JSON.stringify(configuration, null, 2));
 }

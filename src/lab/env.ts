@@ -1,7 +1,8 @@
-import { chmodSync, mkdirSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { LabNode } from "../model/addresses.ts";
 import { commandFor, type LabPaths, netnsPath } from "./paths.ts";
+import { replaceFile } from "./replaced-file.ts";
 
 /** Quotes a word for sh. */
 export function quote(word: string): string {
@@ -31,14 +32,16 @@ export function programs(paths: LabPaths, relayPort: number, nodes: readonly Lab
   return all;
 }
 
-/** Writes the small programs into the lab's own bin directory. */
+/** Writes the small programs into the lab's own bin directory, which holds no others. */
 export function writePrograms(paths: LabPaths, relayPort: number, nodes: readonly LabNode[]): void {
   mkdirSync(paths.bin, { recursive: true });
-  for (const [name, body] of programs(paths, relayPort, nodes)) {
+  const all = programs(paths, relayPort, nodes);
+  for (const [name, body] of all) {
     const path = join(paths.bin, name);
-    writeFileSync(path, `#!/bin/sh\n${body}\n`);
+    replaceFile(path, `#!/bin/sh\n${body}\n`);
     chmodSync(path, 0o755);
   }
+  for (const name of readdirSync(paths.bin)) if (!all.has(name)) rmSync(join(paths.bin, name));
 }
 
 /** Shell lines for `eval`. */

@@ -9,7 +9,7 @@ import { cgroupRoot } from "./cgroup.ts";
 import { kubeletNodes } from "./configuration.ts";
 import { envLines, programs, quote } from "./env.ts";
 import { systemManifests } from "./manifests.ts";
-import { fabricLines, fabricSysctls, nodeLines } from "./network.ts";
+import { fabricLines, fabricSysctls, linkLines, nodeLines } from "./network.ts";
 import { labPaths } from "./paths.ts";
 import { processSpecs } from "./processes.ts";
 import { progressOf } from "./readiness.ts";
@@ -48,9 +48,13 @@ describe("paths", () => {
 });
 
 test("the network: each node has its end of the fabric, and the fabric the way to its pods", () => {
-  const lines = fabricLines("one", DEFAULTS);
-  for (const node of NODES) {
-    expect(lines).toContain(`link add ${node.name} type veth peer name eth0 netns sg-one-${node.name}`);
+  expect(fabricLines("ipv4")).toContain("link add fabric address 0a:58:c0:a8:0a:01 type bridge forward_delay 0");
+  for (const [place, node] of NODES.entries()) {
+    const lines = linkLines("one", node, "ipv4");
+    const address = `0a:58:c0:a8:0a:${(100 + place).toString(16)}`;
+    expect(lines).toContain(
+      `link add dev ${node.name} type veth peer name eth0 address ${address} netns sg-one-${node.name}`,
+    );
     expect(lines).toContain(`route add ${node.podCidr} via ${node.address} dev fabric`);
     expect(nodeLines(node, "ipv4")).toContain(`addr add ${node.address}/24 dev eth0`);
   }
@@ -62,23 +66,25 @@ test("a lab of IPv4 has nothing of IPv6 but what the machine has", () => {
   const paths = labPaths("one");
   const specs = processSpecs(paths, { apiServer: 6443, relay: 4245 }, "/proc/1/ns/net", DEFAULTS);
   const texts = [
-    ...fabricLines("one", DEFAULTS),
-    ...NODES.flatMap((node) => nodeLines(node, "ipv4")),
+    ...fabricLines("ipv4"),
+    ...NODES.flatMap((node) => [...linkLines("one", node, "ipv4"), ...nodeLines(node, "ipv4")]),
     ...fabricSysctls("ipv4"),
     ...specs.flatMap(({ argv }) => argv),
     ...kubeletNodes(paths, DEFAULTS).flatMap((node) => [...Object.keys(node), ...Object.values(node).map(String)]),
   ];
-  expect(texts.filter((line) => SIX.test(line))).toEqual([]);
+  // hardware addresses have colons too
+  expect(texts.filter((line) => SIX.test(line.replace(/address \S+/, "")))).toEqual([]);
 });
 
 test("a lab of both families has the ways and the world of each, and tells every part of it", () => {
   const paths = labPaths("one");
-  const fabric = fabricLines("one", DUAL);
-  expect(fabric.filter((line) => SIX.test(line) && !line.includes(" via "))).toEqual([
+  const fabric = fabricLines("dual");
+  const isSix = (line: string) => SIX.test(line.replace(/address \S+/, ""));
+  expect(fabric.filter(isSix)).toEqual([
     "addr add fd00:192:168:10::1/64 dev fabric nodad",
     "route add local ::/0 dev lo table main",
   ]);
-  expect(fabric.filter((line) => !SIX.test(line))).toEqual(fabricLines("one", DEFAULTS));
+  expect(fabric.filter((line) => !isSix(line))).toEqual(fabricLines("ipv4"));
   expect(fabricSysctls("dual")).toEqual(
     expect.arrayContaining(["net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1", "net.ipv6.ip_nonlocal_bind=1"]),
   );
@@ -87,7 +93,7 @@ test("a lab of both families has the ways and the world of each, and tells every
   expect(argv("control-plane")).toContain("--service-cidr 10.96.0.0/16,fd00:10:96::/112");
   expect(argv("world")).toContain("httpd -f -p [::]:80 ");
   for (const [index, node] of NODES.entries()) {
-    expect(fabric).toContain(`route add ${node.podCidr6} via ${node.address6} dev fabric`);
+    expect(linkLines("one", node, "dual")).toContain(`route add ${node.podCidr6} via ${node.address6} dev fabric`);
     expect(nodeLines(node, "dual")).toEqual([
       ...["link set lo up", `addr add ${node.address}/24 dev eth0`, `addr add ${node.address6}/64 dev eth0 nodad`],
       ...["link set eth0 up", "route add default via 192.168.10.1 dev eth0"],

@@ -6,7 +6,7 @@ import { startTicks } from "../runtime/process/process-table.ts";
 /** Directory for locks: beside the labs' run directories, which come and go. */
 const LOCKS = "/run/shieldgate";
 
-/** Runs `work` while no other `up`, `down`, `stop` or `start` of the same lab runs; waits for one that does. */
+/** Runs `work` while no other `up`, `down`, `stop`, `start` or `node` of the same lab runs; waits for one that does. */
 export async function withLabLock<T>(lab: string, work: () => Promise<T>): Promise<T> {
   const path = join(LOCKS, `${lab}.lock`);
   const own = `${path}.${process.pid}`;

@@ -4,33 +4,48 @@ import { command } from "./command.ts";
 import { type LabPaths, netnsPath, nodeNetns } from "./paths.ts";
 import { DEFAULTS, type IpFamily, type LabSettings, readSettings } from "./settings.ts";
 
+/** A device's hardware address: of its IPv4 address, so that neighbours need learn nothing new when a place is used again. */
+function mac(address: string): string {
+  return ["0a", "58", ...address.split(".").map((part) => Number(part).toString(16).padStart(2, "0"))].join(":");
+}
+
+/** Lines that only a lab of both families has. */
+const sixOf =
+  (ipFamily: IpFamily) =>
+  (...lines: string[]) =>
+    ipFamily === "dual" ? lines : [];
+
 /**
- * `ip -batch` lines that make the fabric: a bridge, with the way back to every node's pods. It is the world as well: every address
- * that is not in the cluster is its own.
+ * `ip -batch` lines that make the fabric: a bridge. It is the world as well: every address that is not in the cluster is its own.
  */
-export function fabricLines(lab: string, { nodes, ipFamily }: LabSettings): string[] {
-  const six = (...lines: string[]) => (ipFamily === "dual" ? lines : []);
+export function fabricLines(ipFamily: IpFamily): string[] {
+  const six = sixOf(ipFamily);
   return [
     "link set lo up",
-    "link add fabric type bridge forward_delay 0",
+    // without an address of its own, a bridge changes it as nodes come and go
+    `link add fabric address ${mac(FABRIC_GATEWAY)} type bridge forward_delay 0`,
     `addr add ${FABRIC_GATEWAY}/24 dev fabric`,
     ...six(`addr add ${FABRIC_GATEWAY6}/64 dev fabric nodad`),
     "link set fabric up",
     "route add local default dev lo",
     // IPv6's local table is asked before all others: there, this would take the ways to the pods too
     ...six("route add local ::/0 dev lo table main"),
-    ...nodes.flatMap((node) => [
-      `link add ${node.name} type veth peer name eth0 netns ${nodeNetns(lab, node.name)}`,
-      `link set ${node.name} master fabric up`,
-      `route add ${node.podCidr} via ${node.address} dev fabric`,
-      ...six(`route add ${node.podCidr6} via ${node.address6} dev fabric`),
-    ]),
+  ];
+}
+
+/** `ip -batch` lines in the fabric for one node: the node's link, and the way back to its pods. */
+export function linkLines(lab: string, node: LabNode, ipFamily: IpFamily): string[] {
+  return [
+    `link add dev ${node.name} type veth peer name eth0 address ${mac(node.address)} netns ${nodeNetns(lab, node.name)}`,
+    `link set dev ${node.name} master fabric up`,
+    `route add ${node.podCidr} via ${node.address} dev fabric`,
+    ...sixOf(ipFamily)(`route add ${node.podCidr6} via ${node.address6} dev fabric`),
   ];
 }
 
 /** `ip -batch` lines inside a node's namespace; the agent makes what belongs to the datapath. */
 export function nodeLines(node: LabNode, ipFamily: IpFamily): string[] {
-  const six = (...lines: string[]) => (ipFamily === "dual" ? lines : []);
+  const six = sixOf(ipFamily);
   return [
     "link set lo up",
     `addr add ${node.address}/24 dev eth0`,
@@ -53,8 +68,8 @@ export function fabricSysctls(ipFamily: IpFamily): string[] {
 /** Namespaces of the lab that exist now. */
 export function labNamespaces(paths: LabPaths): string[] {
   if (!existsSync("/run/netns")) return [];
-  const { nodes } = readSettings(paths) ?? DEFAULTS;
-  const names = new Set([paths.fabricNetns, ...nodes.map((node) => nodeNetns(paths.lab, node.name))]);
+  const { nodes, leaving = [] } = readSettings(paths) ?? DEFAULTS;
+  const names = new Set([paths.fabricNetns, ...[...nodes, ...leaving].map((node) => nodeNetns(paths.lab, node.name))]);
   return readdirSync("/run/netns").filter((name) => names.has(name));
 }
 
@@ -66,20 +81,46 @@ async function inNamespace(name: string, lines: readonly string[]): Promise<void
   await command("ip", ["-n", name, "-batch", "-"], `${lines.join("\n")}\n`);
 }
 
+async function addNamespaces(names: readonly string[]): Promise<void> {
+  await command("ip", ["-batch", "-"], `${names.map((name) => `netns add ${name}`).join("\n")}\n`);
+}
+
 /** Makes the fabric and the nodes' namespaces. The host's own network is not touched: links are born inside. */
-export async function createNetwork(paths: LabPaths, settings: LabSettings): Promise<void> {
-  const { ipFamily } = settings;
-  const nodes = settings.nodes.map((node) => nodeNetns(paths.lab, node.name));
-  const all = [paths.fabricNetns, ...nodes];
-  await command("ip", ["-batch", "-"], `${all.map((name) => `netns add ${name}`).join("\n")}\n`);
-  await Promise.all([
-    setSysctls(paths.fabricNetns, fabricSysctls(ipFamily)),
-    ...(ipFamily === "dual" ? nodes.map((name) => setSysctls(name, STILL6)) : []),
-  ]);
-  await inNamespace(paths.fabricNetns, fabricLines(paths.lab, settings));
-  await Promise.all(
-    settings.nodes.map((node) => inNamespace(nodeNetns(paths.lab, node.name), nodeLines(node, ipFamily))),
+export async function createNetwork(paths: LabPaths, { nodes, ipFamily }: LabSettings): Promise<void> {
+  await addNamespaces([paths.fabricNetns]);
+  await setSysctls(paths.fabricNetns, fabricSysctls(ipFamily));
+  await inNamespace(paths.fabricNetns, fabricLines(ipFamily));
+  await createNodeNetworks(paths, nodes, ipFamily);
+}
+
+/** Makes the namespaces of nodes, each with its end of the fabric. */
+export async function createNodeNetworks(
+  paths: LabPaths,
+  nodes: readonly LabNode[],
+  ipFamily: IpFamily,
+): Promise<void> {
+  const namespace = (node: LabNode) => nodeNetns(paths.lab, node.name);
+  await addNamespaces(nodes.map(namespace));
+  if (ipFamily === "dual") await Promise.all(nodes.map((node) => setSysctls(namespace(node), STILL6)));
+  await inNamespace(
+    paths.fabricNetns,
+    nodes.flatMap((node) => linkLines(paths.lab, node, ipFamily)),
   );
+  await Promise.all(nodes.map((node) => inNamespace(namespace(node), nodeLines(node, ipFamily))));
+}
+
+/** Removes what there is of a node's network. */
+export async function deleteNodeNetwork(paths: LabPaths, node: LabNode, ipFamily: IpFamily): Promise<void> {
+  const fabric = ["-n", paths.fabricNetns];
+  await command("ip", [...fabric, "route", "flush", "exact", node.podCidr, "dev", "fabric"]);
+  if (ipFamily === "dual")
+    await command("ip", ["-6", ...fabric, "route", "flush", "exact", node.podCidr6, "dev", "fabric"]);
+  const links = JSON.parse(await command("ip", [...fabric, "-j", "link"])) as { ifname: string }[];
+  if (links.some(({ ifname }) => ifname === node.name)) {
+    await command("ip", [...fabric, "link", "delete", "dev", node.name]);
+  }
+  const namespace = nodeNetns(paths.lab, node.name);
+  if (existsSync(netnsPath(namespace))) await command("ip", ["netns", "delete", namespace]);
 }
 
 /** Removes the namespaces; with them go their interfaces, routes and attached programs. */

@@ -19,11 +19,14 @@ export interface LabPaths {
   readonly pki: string;
   readonly kubeconfig: string;
   readonly database: string;
+  /** Written once at each start from nothing. */
   readonly ports: string;
   /** What was chosen when the lab was made. */
   readonly settings: string;
-  /** Written once at each start from nothing. */
+  /** Names the nodes whose networks are made; the supervisor and the kubelet follow it. */
   readonly kubeletConfiguration: string;
+  /** The observers that the relay follows. */
+  readonly relayPeers: string;
   readonly fabricNetns: string;
   /** What the world's web server serves. */
   readonly world: string;
@@ -59,6 +62,7 @@ export function labPaths(lab: string): LabPaths {
     ports: join(state, "ports.json"),
     settings: join(state, "settings.json"),
     kubeletConfiguration: join(run, "kubelet-config.json"),
+    relayPeers: join(run, "relay-peers.json"),
     fabricNetns: `sg-${lab}-fabric`,
     world: join(run, "world"),
   };

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { readNetworkRecord } from "../kubelet/pod-network.ts";
 
 /** Pod uid -> host pid of the process that holds the pod's namespaces, for the sandboxes under `directory`. */
 export function readSandboxPids(directory: string): Map<string, number> {
@@ -14,4 +15,9 @@ export function readSandboxPids(directory: string): Map<string, number> {
     }
   }
   return pids;
+}
+
+/** The sandboxes under `directory` that have an address of a node's range. */
+export function sandboxesInRange(directory: string, podCidr: string): string[] {
+  return readdirSync(directory).filter((entry) => readNetworkRecord(join(directory, entry))?.podCidr === podCidr);
 }

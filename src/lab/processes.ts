@@ -4,7 +4,6 @@ import {
   CONTROL_PLANE,
   FABRIC_GATEWAY,
   FABRIC_GATEWAY6,
-  HUBBLE_PORT,
   type LabNode,
   SERVICE_CIDR,
   SERVICE_CIDR6,
@@ -63,7 +62,7 @@ export function processSpecs(
       ...main(paths, "relay"),
       ...option("listen", `127.0.0.1:${ports.relay}`),
       ...option("listen-netns", hostNetns),
-      ...settings.nodes.flatMap((node) => option("peer", `${node.name}=${node.address}:${HUBBLE_PORT}`)),
+      ...option("peers", paths.relayPeers),
     ]),
     plain("world", [
       ...["nsenter", `--net=${netnsPath(paths.fabricNetns)}`],
@@ -96,6 +95,11 @@ function hostPortsArgv(paths: LabPaths, { ipFamily, hostPorts }: LabSettings, ho
     ...hostPorts.flatMap((port) => option("port", String(port))),
     ...option("host-netns", hostNetns),
   ];
+}
+
+/** The names of a node's own processes. */
+export function nodeProcesses({ name }: LabNode): string[] {
+  return [`${name}/agent`, `${name}/proxy`];
 }
 
 /** A process of a node: pid 1 of its own, and the node's own directory as /var/run/cilium. */

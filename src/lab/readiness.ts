@@ -1,11 +1,19 @@
 import { existsSync, statSync } from "node:fs";
+import { connect as connectSocket } from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { KubeClient } from "../kube/client/client.ts";
 import { connect } from "../kube/client/connect.ts";
 import type { KubeObject } from "../kube/object.ts";
 import { Nodes, Pods } from "../kube/resources.ts";
 import type { LabNode } from "../model/addresses.ts";
-import type { LabPaths } from "./paths.ts";
+import { commandFor, type LabPaths, nodeRun } from "./paths.ts";
 import { DEFAULTS, readSettings } from "./settings.ts";
+
+/** How long a lab or a node that starts is waited for before it is said what is missing. */
+const READY_TIMEOUT_MS = 60_000;
+/** How long the user's own pods are waited for beyond that. */
+const PODS_TIMEOUT_MS = 3000;
 
 /** What a lab that starts still waits for; both empty = ready. */
 export interface Progress {
@@ -29,7 +37,8 @@ function statusOf(object: KubeObject): Status {
   return (object["status"] ?? {}) as Status;
 }
 
-function isReady(object: KubeObject | undefined): boolean {
+/** True when an object's condition Ready says so. */
+export function isReady(object: KubeObject | undefined): boolean {
   const { conditions = [] } = object ? statusOf(object) : {};
   return conditions.some((condition) => condition.type === "Ready" && condition.status === "True");
 }
@@ -49,50 +58,121 @@ function named(pod: KubeObject): string {
   return `pod ${pod.metadata.namespace}/${pod.metadata.name}`;
 }
 
-/** Pure: what is missing of the nodes that the lab should have, given the objects of the API server and when the lab was started. */
-export function progressOf(
+/** Pods of these nodes, and those that are on none. Another node is being removed, and its pods with it. */
+function podsOn(nodes: readonly LabNode[], pods: readonly KubeObject[]): KubeObject[] {
+  const names = new Set(nodes.map(({ name }) => name));
+  return pods.filter((pod) => {
+    const { nodeName } = (pod["spec"] ?? {}) as { nodeName?: string };
+    return nodeName === undefined || names.has(nodeName);
+  });
+}
+
+/** Nodes that are not Ready, and what of `apps` is missing in the pods. */
+function missingOf(
   wanted: readonly LabNode[],
   nodes: readonly KubeObject[],
   pods: readonly KubeObject[],
-  startedAtMs: number,
-): Progress {
+  apps: Readonly<Record<string, number>>,
+): string[] {
   const nodeNamed = (name: string) => nodes.find((node) => node.metadata.name === name);
   const missing = wanted
     .filter((node) => !isReady(nodeNamed(node.name)))
     .map((node) => `node ${node.name} to be Ready`);
+  for (const [app, count] of Object.entries(apps)) {
+    const own = pods.filter((pod) => pod.metadata.labels?.["k8s-app"] === app && isReady(pod));
+    if (own.length < count) missing.push(`pods of ${app}: ${own.length} of ${count} ready`);
+  }
+  return missing;
+}
+
+/** Pure: what is missing of the nodes that the lab should have, given the objects of the API server and when the lab was started. */
+export function progressOf(
+  wanted: readonly LabNode[],
+  nodes: readonly KubeObject[],
+  all: readonly KubeObject[],
+  startedAtMs: number,
+): Progress {
+  const pods = podsOn(wanted, all);
   const stale = pods.filter((pod) => isStale(pod, startedAtMs));
   const fresh = pods.filter((pod) => !stale.includes(pod));
   const each = wanted.length;
-  for (const [app, count] of Object.entries({ cilium: each, "cilium-envoy": each, "kube-dns": 1 })) {
-    const own = fresh.filter((pod) => pod.metadata.labels?.["k8s-app"] === app && isReady(pod));
-    if (own.length < count) missing.push(`pods of ${app}: ${own.length} of ${count} ready`);
-  }
   const made = fresh.filter((pod) => states(pod).some((state) => state.waiting?.reason === "ContainerCreating"));
   return {
-    waitingFor: [...missing, ...stale.map((pod) => `${named(pod)} to start again`)],
+    waitingFor: [
+      ...missingOf(wanted, nodes, fresh, { cilium: each, "cilium-envoy": each, "kube-dns": 1 }),
+      ...stale.map((pod) => `${named(pod)} to start again`),
+    ],
     starting: made.map((pod) => `${named(pod)} to start`),
   };
 }
 
+/** Pure: what is missing of one node. */
+export function nodeProgressOf(wanted: LabNode, nodes: readonly KubeObject[], pods: readonly KubeObject[]): Progress {
+  const apps = { cilium: 1, "cilium-envoy": 1 };
+  return { waitingFor: missingOf([wanted], nodes, podsOn([wanted], pods), apps), starting: [] };
+}
+
 const clients = new Map<string, KubeClient>();
 
-function clientOf(paths: LabPaths): KubeClient | undefined {
+/** The client of whoever brought the lab up; undefined while there is no lab. */
+export function adminClient(paths: LabPaths): KubeClient | undefined {
   if (!existsSync(paths.kubeconfig)) return undefined;
   const client = clients.get(paths.kubeconfig) ?? connect({ kubeconfig: paths.kubeconfig });
   clients.set(paths.kubeconfig, client);
   return client;
 }
 
-/** Asks the API server once. */
-export async function readiness(paths: LabPaths): Promise<Progress> {
-  const client = clientOf(paths);
+/** True when somebody listens on a unix socket. */
+function isAnswering(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connectSocket(path, () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.on("error", () => resolve(false));
+  });
+}
+
+/** Asks the API server once: for the whole lab, or for one node of it. */
+export async function readiness(paths: LabPaths, node?: LabNode): Promise<Progress> {
+  const client = adminClient(paths);
   if (client === undefined) return { waitingFor: ["the control plane's kubeconfig"], starting: [] };
   try {
     const [nodes, pods] = await Promise.all([client.list(Nodes), client.list(Pods)]);
-    const startedAtMs = statSync(paths.kubeletConfiguration, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+    if (node !== undefined) {
+      const progress = nodeProgressOf(node, nodes.items, pods.items);
+      const answers = await isAnswering(join(nodeRun(paths, node.name), "hubble.sock"));
+      return answers
+        ? progress
+        : { ...progress, waitingFor: [...progress.waitingFor, `agent of ${node.name} to answer`] };
+    }
+    const startedAtMs = statSync(paths.ports, { throwIfNoEntry: false })?.mtimeMs ?? 0;
     const wanted = (readSettings(paths) ?? DEFAULTS).nodes;
     return progressOf(wanted, nodes.items, pods.items, startedAtMs);
   } catch (error) {
     return { waitingFor: [`the API server (${(error as Error).message})`], starting: [] };
   }
+}
+
+/** Waits until the lab is ready, or one node of it. Throws with what is not and where to look. */
+export async function waitUntilReady(
+  paths: LabPaths,
+  report: (progress: Progress) => void,
+  node?: LabNode,
+): Promise<void> {
+  const deadline = performance.now() + READY_TIMEOUT_MS;
+  let progress: Progress;
+  let calmSince: number | undefined;
+  do {
+    progress = await readiness(paths, node);
+    report(progress);
+    if (progress.waitingFor.length === 0) {
+      calmSince ??= performance.now();
+      if (progress.starting.length === 0 || performance.now() - calmSince > PODS_TIMEOUT_MS) return;
+    }
+    await sleep(15);
+  } while (performance.now() < deadline);
+  throw new Error(
+    `not ready after ${READY_TIMEOUT_MS / 1000} s: ${progress.waitingFor.join("; ")}.\nLogs are in ${paths.logs}; \`${commandFor(paths.lab)} status\` shows more.`,
+  );
 }

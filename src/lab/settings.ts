@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { type LabNode, labNode, NODE_NAMES } from "../model/addresses.ts";
 import { commandFor, type LabPaths } from "./paths.ts";
 
@@ -14,6 +14,8 @@ export interface LabSettings {
   readonly nodes: readonly LabNode[];
   /** TCP ports of the machine's loopback that the lab may reach. */
   readonly hostPorts: readonly number[];
+  /** Nodes that are being removed: their places are taken until nothing of them is left. */
+  readonly leaving?: readonly LabNode[];
 }
 
 /** What the command line asks for; the rest is the lab's own, or the default of a new one. */
@@ -25,12 +27,13 @@ const FIXED = {
   routingMode: { option: "--routing-mode", values: ["tunnel", "native"] },
 } as const;
 
-/** The settings file. A node is its name at its place; a place that no node has is empty. */
+/** The settings file. Nodes are names at their places; a place that no node has is empty. */
 interface Stored {
   readonly ipFamily?: string;
   readonly routingMode?: string;
   readonly nodes?: readonly string[];
   readonly hostPorts?: readonly number[];
+  readonly leaving?: readonly string[];
 }
 
 /** A new lab's, when nothing is said. */
@@ -81,17 +84,33 @@ export function readSettings(paths: LabPaths): LabSettings | undefined {
   return {
     ipFamily: parseIpFamily(stored.ipFamily ?? DEFAULTS.ipFamily),
     routingMode: parseRoutingMode(stored.routingMode ?? DEFAULTS.routingMode),
-    nodes: (stored.nodes ?? NODE_NAMES).flatMap((name, place) => (name === "" ? [] : [labNode(name, place)])),
+    nodes: nodesAt(stored.nodes ?? NODE_NAMES),
     hostPorts: stored.hostPorts ?? [],
+    ...(stored.leaving ? { leaving: nodesAt(stored.leaving) } : {}),
   };
 }
 
-/** Keeps the settings of a lab for as long as it exists. */
-export function writeSettings(paths: LabPaths, { ipFamily, routingMode, nodes, hostPorts }: LabSettings): void {
+function nodesAt(names: readonly string[]): LabNode[] {
+  return names.flatMap((name, place) => (name === "" ? [] : [labNode(name, place)]));
+}
+
+function namesOf(nodes: readonly LabNode[]): string[] {
   const names: string[] = [];
   for (const { name, place } of nodes) names[place] = name;
-  const stored: Stored = { ipFamily, routingMode, nodes: Array.from(names, (name) => name ?? ""), hostPorts };
-  writeFileSync(paths.settings, `${JSON.stringify(stored)}\n`);
+  return Array.from(names, (name) => name ?? "");
+}
+
+/** Keeps the settings of a lab for as long as it exists. A reader sees the old ones or the new ones. */
+export function writeSettings(
+  paths: LabPaths,
+  { ipFamily, routingMode, nodes, hostPorts, leaving = [] }: LabSettings,
+): void {
+  const stored: Stored = {
+    ...{ ipFamily, routingMode, nodes: namesOf(nodes), hostPorts },
+    ...(leaving.length > 0 ? { leaving: namesOf(leaving) } : {}),
+  };
+  writeFileSync(`${paths.settings}.new`, `${JSON.stringify(stored)}\n`);
+  renameSync(`${paths.settings}.new`, paths.settings);
 }
 
 /**

@@ -1,14 +1,16 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { connect } from "../kube/client/connect.ts";
-import type { KubeObject } from "../kube/object.ts";
-import { Pods } from "../kube/resources.ts";
+import { fieldsOf, type KubeObject } from "../kube/object.ts";
+import { Nodes, Pods } from "../kube/resources.ts";
+import type { LabNode } from "../model/addresses.ts";
 import { isAlive } from "../runtime/process/process-table.ts";
 import { labPids, memoryPss } from "./cgroup.ts";
 import { commandFor, type LabPaths } from "./paths.ts";
 import { readSandboxPids } from "./pods.ts";
 import { type ProcessRecord, readRecord } from "./process-record.ts";
-import { readiness } from "./readiness.ts";
+import { nodeProcesses } from "./processes.ts";
+import { adminClient, isReady, readiness } from "./readiness.ts";
 import { DEFAULTS, type LabSettings, readSettings } from "./settings.ts";
 
 /** What `status -o json` prints. A pid of 0 means that the process does not run now. */
@@ -41,7 +43,7 @@ function processNames({ nodes, hostPorts }: LabSettings): string[] {
     "world",
     ...(hostPorts.length > 0 ? ["host-ports"] : []),
   ];
-  return shared.concat(nodes.flatMap((node) => [`${node.name}/agent`, `${node.name}/proxy`]));
+  return shared.concat(nodes.flatMap(nodeProcesses));
 }
 
 async function listPods(paths: LabPaths): Promise<MachineStatus["pods"]> {
@@ -86,6 +88,8 @@ export async function readStatus(paths: LabPaths): Promise<LabStatus> {
         `${name} does not run; ${mend(paths.lab, name)}; its log: ${join(paths.logs, `${name.replace("/", "-")}.log`)}`,
       );
   }
+  for (const { name } of settings.leaving ?? [])
+    problems.push(`node ${name} is being removed; ${commandFor(paths.lab)} node remove ${name} completes it`);
   const waiting = running ? (await readiness(paths)).waitingFor : [];
   problems.push(...waiting.map((what) => `waiting for ${what}`));
   const pods = running ? await listPods(paths).catch(() => []) : [];
@@ -138,6 +142,33 @@ export function printStatus(paths: LabPaths, status: LabStatus): string {
   parts.push(`memory ${Math.round(status.machine.memoryPssBytes / 1e6)} MB (PSS of all processes)`);
   if (status.problems.length > 0) parts.push(status.problems.map((problem) => `! ${problem}`).join("\n"));
   return `${parts.join("\n\n")}\n`;
+}
+
+/** The state of each Node as kubectl shows it, by name; nothing when the API server does not answer. */
+async function nodeStates(paths: LabPaths): Promise<Map<string, string>> {
+  const nodes =
+    (
+      await adminClient(paths)
+        ?.list(Nodes)
+        .catch(() => undefined)
+    )?.items ?? [];
+  return new Map(
+    nodes.map((node) => {
+      const ready = isReady(node) ? "Ready" : "NotReady";
+      return [node.metadata.name, fieldsOf(node.spec).unschedulable === true ? `${ready},SchedulingDisabled` : ready];
+    }),
+  );
+}
+
+/** `node list`: the nodes of a lab, running or stopped. */
+export async function printNodes(paths: LabPaths, { nodes, leaving = [], ipFamily }: LabSettings): Promise<string> {
+  const known = await nodeStates(paths);
+  const both = (four: string, six: string) => (ipFamily === "dual" ? `${four},${six}` : four);
+  const row = ({ name, place, ...node }: LabNode, state = known.get(name) ?? "NotReady") => [
+    ...[name, state, both(node.address, node.address6), both(node.podCidr, node.podCidr6), `c${place}`],
+  ];
+  const rows = [...nodes.map((node) => row(node)), ...leaving.map((node) => row(node, "Leaving"))];
+  return `${columns([["NODE", "STATE", "ADDRESS", "PODS", "PROGRAM"], ...rows])}\n`;
 }
 
 function columns(rows: readonly (readonly string[])[]): string {

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
-import { isAlive, startTicks } from "../runtime/process/process-table.ts";
+import { isAlive, signal, startTicks } from "../runtime/process/process-table.ts";
 import type { LabPaths } from "./paths.ts";
 import { deleteRecord, type ProcessRecord, readRecord, writeRecord } from "./process-record.ts";
 import type { ProcessSpec } from "./processes.ts";
@@ -15,6 +15,8 @@ export function backOffMs(failures: number): number {
 const HEALTHY_MS = 10_000;
 /** How often adopted processes, which are not our children, are looked at. */
 const ADOPTED_POLL_MS = 100;
+/** How long a process of a node that is being removed may take to end. */
+const END_GRACE_MS = 3000;
 
 /**
  * Keeps the processes of the lab running. They are not tied to it: when it dies they go on, and the next supervisor
@@ -22,19 +24,24 @@ const ADOPTED_POLL_MS = 100;
  */
 export class Supervisor {
   private readonly paths: LabPaths;
-  private readonly specs: readonly ProcessSpec[];
+  private wanted: ReadonlyMap<string, ProcessSpec> = new Map();
+  /** Processes that were started or adopted, by name. */
+  private readonly watched = new Set<string>();
   private readonly failures = new Map<string, number>();
   private readonly timers = new Set<NodeJS.Timeout>();
   private stopped = false;
 
-  constructor(paths: LabPaths, specs: readonly ProcessSpec[]) {
+  constructor(paths: LabPaths) {
     this.paths = paths;
-    this.specs = specs;
   }
 
-  /** Starts what does not run and adopts what does. */
-  start(): void {
-    for (const spec of this.specs) {
+  /** Starts what does not run and adopts what does; those of `unwanted` are ended. What is known already is left alone. */
+  follow(specs: readonly ProcessSpec[], unwanted: readonly string[]): void {
+    this.wanted = new Map(specs.map((spec) => [spec.name, spec]));
+    for (const name of unwanted) this.end(name, Date.now() + END_GRACE_MS, "SIGTERM");
+    for (const spec of specs) {
+      if (this.watched.has(spec.name)) continue;
+      this.watched.add(spec.name);
       const record = readRecord(this.paths, spec.name);
       if (record !== undefined && isAlive(record)) this.watchAdopted(spec, record);
       else this.launch(spec, record === undefined ? 0 : record.restarts + 1);
@@ -70,6 +77,20 @@ export class Supervisor {
       return;
     }
     writeRecord(this.paths, spec.name, { pid, startTicks: ticks, startedAtMs, restarts, logPath: spec.logPath });
+    if (!this.wanted.has(spec.name)) this.end(spec.name, Date.now() + END_GRACE_MS, "SIGTERM");
+  }
+
+  /** Ends a process: asked first, killed when it does not heed that. */
+  private end(name: string, deadline: number, how?: "SIGTERM"): void {
+    const record = readRecord(this.paths, name);
+    if (record === undefined || this.wanted.has(name)) return;
+    if (!isAlive(record)) {
+      deleteRecord(this.paths, name);
+      return;
+    }
+    if (how !== undefined) signal(record.pid, how);
+    else if (Date.now() > deadline) signal(record.pid, "SIGKILL");
+    this.later(ADOPTED_POLL_MS, () => this.end(name, deadline));
   }
 
   private watchAdopted(spec: ProcessSpec, record: ProcessRecord): void {
@@ -77,13 +98,24 @@ export class Supervisor {
     else this.onExit(spec, record.restarts, record.startedAtMs, "ended");
   }
 
-  private onExit(spec: ProcessSpec, restarts: number, launchedAt: number, how: string): void {
+  private onExit({ name }: ProcessSpec, restarts: number, launchedAt: number, how: string): void {
     if (this.stopped) return;
-    deleteRecord(this.paths, spec.name);
-    const failures = Date.now() - launchedAt > HEALTHY_MS ? 1 : (this.failures.get(spec.name) ?? 0) + 1;
-    this.failures.set(spec.name, failures);
-    console.error(`${new Date().toISOString()} ${spec.name}: ${how}; restart in ${backOffMs(failures)} ms`);
-    this.later(backOffMs(failures), () => this.launch(spec, restarts + 1));
+    deleteRecord(this.paths, name);
+    const failures = Date.now() - launchedAt > HEALTHY_MS ? 1 : (this.failures.get(name) ?? 0) + 1;
+    this.failures.set(name, failures);
+    const next = this.wanted.has(name) ? `restart in ${backOffMs(failures)} ms` : "no longer wanted";
+    console.error(`${new Date().toISOString()} ${name}: ${how}; ${next}`);
+    this.later(this.wanted.has(name) ? backOffMs(failures) : 0, () => this.again(name, restarts + 1));
+  }
+
+  private again(name: string, restarts: number): void {
+    const spec = this.wanted.get(name);
+    if (spec !== undefined) {
+      this.launch(spec, restarts);
+      return;
+    }
+    this.watched.delete(name);
+    this.failures.delete(name);
   }
 
   private later(ms: number, action: () => void): void {

@@ -1,25 +1,25 @@
 import { spawn } from "node:child_process";
 import { closeSync, existsSync, mkdirSync, openSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { isAlive } from "../runtime/process/process-table.ts";
-import { isMounted, mountBpffs } from "./bpffs.ts";
-import { writeConfiguration } from "./configuration.ts";
+import { mountBpffs } from "./bpffs.ts";
+import { type Found, look, networkIsWhole } from "./condition.ts";
+import { writeConfiguration, writeRelayPeers } from "./configuration.ts";
 import { doctor } from "./doctor.ts";
 import { writePrograms } from "./env.ts";
 import { withLabLock } from "./lock.ts";
 import { makeMountPoints } from "./mount-points.ts";
-import { createNetwork, labNamespaces } from "./network.ts";
-import { commandFor, type LabPaths, nodeRun } from "./paths.ts";
+import { createNetwork } from "./network.ts";
+import { completeRemoval, makeNodes } from "./nodes.ts";
+import { commandFor, type LabPaths } from "./paths.ts";
 import { choosePorts, readPorts } from "./ports.ts";
 import { readRecord } from "./process-record.ts";
-import { type Progress, readiness } from "./readiness.ts";
+import { type Progress, waitUntilReady } from "./readiness.ts";
 import { chooseSettings, type LabSettings, readSettings, type WantedSettings, writeSettings } from "./settings.ts";
 import { deleteLab, teardown } from "./teardown.ts";
 
 export interface UpResult {
-  /** What was found: nothing, a lab that ran, or one with something missing. */
-  readonly found: "nothing" | "running" | "damaged";
+  readonly found: Found;
   readonly milliseconds: number;
   readonly apiServer: string;
   readonly settings: LabSettings;
@@ -30,11 +30,6 @@ export interface UpOptions {
   readonly report?: (progress: Progress) => void;
 }
 
-/** How long `up` waits for the lab before it says what is missing. */
-const READY_TIMEOUT_MS = 60_000;
-/** How long it waits for the user's own pods beyond that. */
-const PODS_TIMEOUT_MS = 3000;
-
 /**
  * Brings the lab up, or puts right what is missing of one that is up; returns when every node, agent and proxy and the
  * cluster's DNS are ready. Throws with what is not ready and where to look, and for what cannot be changed of a lab that exists.
@@ -43,13 +38,15 @@ export function up(paths: LabPaths, { wanted = {}, report = () => {} }: UpOption
   return withLabLock(paths.lab, async () => {
     const started = performance.now();
     const settings = chooseSettings(paths, wanted);
-    const found = look(paths);
+    const found = look(paths, settings);
     if (found !== "nothing") mustKeepHostPorts(paths, settings);
-    if (found !== "running") {
-      if (groundIsWhole(paths)) startSupervisor(paths);
-      else await startFresh(paths, settings);
-    }
+    if (found === "damaged" && networkIsWhole(paths, settings)) {
+      await makeNodes(paths, settings);
+      startSupervisor(paths);
+    } else if (found !== "running") await startFresh(paths, settings);
     await waitUntilReady(paths, report);
+    writeRelayPeers(paths, settings);
+    for (const node of settings.leaving ?? []) await completeRemoval(paths, node);
     const ports = readPorts(paths)!;
     return {
       found,
@@ -97,19 +94,6 @@ export function down(paths: LabPaths): Promise<boolean> {
   });
 }
 
-/** True when everything that the processes stand on is there: an `up` that was killed may have left a part of it. */
-function groundIsWhole(paths: LabPaths): boolean {
-  const isWritten = existsSync(paths.kubeletConfiguration) && readPorts(paths) !== undefined;
-  const namespaces = (readSettings(paths)?.nodes.length ?? 0) + 1;
-  return isWritten && labNamespaces(paths).length === namespaces && isMounted(paths.bpf);
-}
-
-function look(paths: LabPaths): UpResult["found"] {
-  const supervised = isAlive(readRecord(paths, "supervisor"));
-  if (supervised && groundIsWhole(paths)) return "running";
-  return supervised || existsSync(paths.run) ? "damaged" : "nothing";
-}
-
 async function startFresh(paths: LabPaths, settings: LabSettings): Promise<void> {
   const missing = doctor(paths.root, settings).filter((check) => !check.ok);
   if (missing.length > 0) {
@@ -121,10 +105,9 @@ async function startFresh(paths: LabPaths, settings: LabSettings): Promise<void>
   }
   writeSettings(paths, settings);
   makeMountPoints();
-  for (const node of settings.nodes) mkdirSync(join(nodeRun(paths, node.name), "envoy/sockets"), { recursive: true });
   const [ports] = await Promise.all([choosePorts(paths), createNetwork(paths, settings), mountBpffs(paths.bpf)]);
-  writePrograms(paths, ports.relay, settings.nodes);
   writeConfiguration(paths, ports, settings);
+  writePrograms(paths, ports.relay, settings.nodes);
   startSupervisor(paths);
 }
 
@@ -135,22 +118,4 @@ function startSupervisor(paths: LabPaths): void {
   const args = ["--max-semi-space-size=1", join(paths.root, "dist/supervisor.mjs"), "--name", paths.lab];
   spawn(process.execPath, args, { detached: true, stdio: ["ignore", log, log], cwd: "/" }).unref();
   closeSync(log);
-}
-
-async function waitUntilReady(paths: LabPaths, report: (progress: Progress) => void): Promise<void> {
-  const deadline = performance.now() + READY_TIMEOUT_MS;
-  let progress: Progress;
-  let calmSince: number | undefined;
-  do {
-    progress = await readiness(paths);
-    report(progress);
-    if (progress.waitingFor.length === 0) {
-      calmSince ??= performance.now();
-      if (progress.starting.length === 0 || performance.now() - calmSince > PODS_TIMEOUT_MS) return;
-    }
-    await sleep(15);
-  } while (performance.now() < deadline);
-  throw new Error(
-    `not ready after ${READY_TIMEOUT_MS / 1000} s: ${progress.waitingFor.join("; ")}.\nLogs are in ${paths.logs}; \`${commandFor(paths.lab)} status\` shows more.`,
-  );
 }

@@ -53,6 +53,10 @@ export class Watch {
     }
   }
 
+  get isRunning(): boolean {
+    return this.child.exitCode === null && this.child.signalCode === null;
+  }
+
   stop(): void {
     try {
       process.kill(-this.child.pid!, "SIGTERM");

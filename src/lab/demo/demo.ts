@@ -119,7 +119,9 @@ async function tell(paths: LabPaths, chapter: Chapter, number: number): Promise<
 /** Plays the story against the lab. True when every command showed what it must. */
 export async function demo(paths: LabPaths, options: { down: boolean }): Promise<boolean> {
   const result = await up(paths);
-  console.log(`Lab ${paths.lab}: three nodes, ready after ${(result.milliseconds / 1000).toFixed(1)} s.`);
+  console.log(
+    `Lab ${paths.lab}: ${result.settings.nodes.length} nodes, ready after ${(result.milliseconds / 1000).toFixed(1)} s.`,
+  );
   await execute(paths, "kubectl delete cnp rule1 --ignore-not-found");
   const problems: string[] = [];
   for (const [index, chapter] of STORY.entries()) problems.push(...(await tell(paths, chapter, index + 1)));
