@@ -78,7 +78,7 @@ test("policy holds in both families, L7 included, and Hubble shows the packets o
   expect(flows).toMatch(
     /default\/xwing:\d+ \(ID:\d+\) <> default\/deathstar-\S+:80 \(ID:\d+\) Policy denied DROPPED \(TCP Flags: SYN\)/,
   );
-  const ip = JSON.parse((await lab.ok("hubble observe --ip-version v6 --last 1 -o json")).trim()) as {
+  const ip = JSON.parse((await lab.ok("hubble observe --ip-version v6 --last 1 -o json")).split("\n")[0] ?? "") as {
     flow: { IP: unknown };
   };
   expect(ip.flow.IP).toMatchObject({ ipVersion: "IPv6", source: expect.stringContaining("fd00:172:20:") });
