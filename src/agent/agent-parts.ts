@@ -152,7 +152,7 @@ function policySync(
 
 /** What has no circle: everything that the reconciler does not need to know. */
 function basis(options: AgentOptions) {
-  const state = openStateDirectory(options.stateDirectory);
+  const state = openStateDirectory(options.stateDirectory, options.log);
   const inputs = openKubeInputs(options.openInformer, options.node.name);
   const identities = identityTable(options);
   const sources = ipcacheParts(options);

@@ -42,25 +42,74 @@ function writeJson(path: string, value: unknown): void {
   renameSync(`${path}.new`, path);
 }
 
-/** Names of policies hold slashes. */
-function openPolicies(path: string): AcceptedPolicies {
-  mkdirSync(path, { recursive: true });
-  const file = (key: string) => join(path, `${encodeURIComponent(key)}.json`);
-  return {
-    load: (key) => readJson(file(key)) as KubeObject | undefined,
-    save: (key, object) => writeJson(file(key), object),
-    remove: (key) => rmSync(file(key), { force: true }),
-    keys: () =>
-      readdirSync(path)
-        .filter((name) => name.endsWith(".json"))
-        .map((name) => decodeURIComponent(name.slice(0, -".json".length))),
-  };
+/**
+ * Policies as files; their names hold slashes. They are written when the turn is over: a disk may take milliseconds for what
+ * the kernel enforces in less. What could not be written is told, and tried again with the next one.
+ */
+class PolicyFiles implements AcceptedPolicies {
+  private readonly path: string;
+  private readonly log: (message: string) => void;
+  /** Undefined = to be removed. */
+  private readonly unwritten = new Map<string, KubeObject | undefined>();
+  private isScheduled = false;
+
+  constructor(path: string, log: (message: string) => void) {
+    mkdirSync(path, { recursive: true });
+    this.path = path;
+    this.log = log;
+  }
+
+  load(key: string): KubeObject | undefined {
+    return this.unwritten.has(key) ? this.unwritten.get(key) : (readJson(this.file(key)) as KubeObject | undefined);
+  }
+
+  save(key: string, object: KubeObject): void {
+    this.put(key, object);
+  }
+
+  remove(key: string): void {
+    this.put(key, undefined);
+  }
+
+  keys(): readonly string[] {
+    const names = readdirSync(this.path).filter((name) => name.endsWith(".json"));
+    const keys = new Set(names.map((name) => decodeURIComponent(name.slice(0, -".json".length))));
+    for (const [key, object] of this.unwritten) {
+      if (object === undefined) keys.delete(key);
+      else keys.add(key);
+    }
+    return [...keys];
+  }
+
+  private put(key: string, object: KubeObject | undefined): void {
+    this.unwritten.set(key, object);
+    if (this.isScheduled) return;
+    this.isScheduled = true;
+    setImmediate(() => this.write());
+  }
+
+  private write(): void {
+    this.isScheduled = false;
+    for (const [key, object] of this.unwritten) {
+      try {
+        if (object === undefined) rmSync(this.file(key), { force: true });
+        else writeJson(this.file(key), object);
+        this.unwritten.delete(key);
+      } catch (error) {
+        this.log(`${key} is in force but was not kept for a restart: ${(error as Error).message}`);
+      }
+    }
+  }
+
+  private file(key: string): string {
+    return join(this.path, `${encodeURIComponent(key)}.json`);
+  }
 }
 
 const ENDPOINT_FILE = /^endpoint-\d+\.json$/;
 
 /** Opens (and makes) the directory. Throws on a file that cannot be read as JSON and names it. */
-export function openStateDirectory(path: string): StateDirectory {
+export function openStateDirectory(path: string, log: (message: string) => void = () => undefined): StateDirectory {
   mkdirSync(path, { recursive: true });
   const file = (name: string) => join(path, name);
   return {
@@ -74,6 +123,6 @@ export function openStateDirectory(path: string): StateDirectory {
     saveAllocations: (allocations) => writeJson(file("ipam.json"), allocations),
     serviceIds: () => (readJson(file("services.json")) ?? {}) as Record<string, number>,
     saveServiceIds: (ids) => writeJson(file("services.json"), ids),
-    policies: openPolicies(file("policies")),
+    policies: new PolicyFiles(file("policies"), log),
   };
 }
