@@ -179,6 +179,7 @@ export class PolicyCache {
   private follow(shared: Shared, earlier: ComputedPolicy | undefined): void {
     const { policy } = shared;
     for (const direction of DIRECTIONS) {
+      if (policy[direction] === earlier?.[direction]) continue;
       const before = earlier?.[direction].selections ?? [];
       const { gone, fresh } = differenceOf(before, policy[direction].selections);
       for (const selection of fresh) {
