@@ -111,6 +111,12 @@ export class Repository {
     return this.policies.get(idOf(key))?.rules ?? [];
   }
 
+  /** The same as resolution needs them: made now where no endpoint needed them before. */
+  compiledRulesOf(key: Omit<PolicyKey, "uid">): readonly CompiledRule[] {
+    const entry = this.policies.get(idOf(key));
+    return entry === undefined ? [] : this.compiledOf(entry);
+  }
+
   /** What `toServices` sees; undefined = the service is gone. True when some policy names services. */
   setService(namespace: string, name: string, service: ServiceFacts | undefined): boolean {
     const id = `${namespace}/${name}`;
