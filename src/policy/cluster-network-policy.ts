@@ -10,7 +10,7 @@ import type { PolicyHeader } from "./parse-header.ts";
 import { warnOfSelector } from "./parse-peers.ts";
 import type { Surroundings } from "./parse-rule.ts";
 import type { WrittenSelector } from "./parse-selector.ts";
-import { type PeerRule, type PortRule, type Rule, type RuleVerdict, Tier } from "./rule.ts";
+import { type PeerRule, type PortRule, ReadRule, type Rule, type RuleVerdict, Tier } from "./rule.ts";
 import { policyLabels, ruleLabelText } from "./rule-labels.ts";
 import { selectorToApi, toLabelSelector, withKey } from "./scope.ts";
 
@@ -93,19 +93,15 @@ export function parseClusterNetworkPolicy(
 function toRule(header: PolicyHeader, subject: WrittenSelector, elements: readonly PeerRule[], spec: unknown): Rule {
   const labels = policyLabels(header.key, header.labelName);
   const defaultDeny = { ingress: false, egress: false };
-  return {
-    subject: toLabelSelector(subject),
-    isNode: false,
-    elements,
-    defaultDeny,
-    labels: labels.map(ruleLabelText),
-    get api() {
+  return new ReadRule(
+    { subject: toLabelSelector(subject), isNode: false, elements, defaultDeny, labels: labels.map(ruleLabelText) },
+    () => {
       const { tier, priority, ingress, egress } = spec as Record<string, unknown>;
       const sections = { ...(ingress ? { ingress } : {}), ...(egress ? { egress } : {}) };
       const end = labelsToApi({ labels, defaultDeny });
       return { endpointSelector: selectorToApi(subject), tier, priority, ...sections, ...end };
     },
-  };
+  );
 }
 
 /** Exactly one of the fields must be there. */

@@ -1,10 +1,10 @@
 import type { Direction } from "../model/verdict.ts";
-import { ruleToApi } from "./api-form.ts";
+import { type ApiContext, ruleToApi } from "./api-form.ts";
 import { type Field, isObject } from "./field.ts";
 import { parseElement, SECTIONS } from "./parse-element.ts";
 import { warnOfSelector } from "./parse-peers.ts";
 import { parseSelector, type WrittenSelector } from "./parse-selector.ts";
-import type { PeerRule, PolicyKey, Rule } from "./rule.ts";
+import { type PeerRule, type PolicyKey, ReadRule, type Rule } from "./rule.ts";
 import { parsePolicyLabels, policyLabels, type RuleLabel, ruleLabelText } from "./rule-labels.ts";
 import { hasKey, NAMESPACE_KEY, type Scope, scopeSubject, selectsInit, toLabelSelector } from "./scope.ts";
 
@@ -23,6 +23,7 @@ interface Parts {
 }
 
 const MOST_LOG_LENGTH = 32;
+const NO_LABELS: readonly RuleLabel[] = [];
 
 /** Reads `spec` and `specs` of Cilium's own kinds. */
 export function parseCiliumRules(
@@ -33,17 +34,15 @@ export function parseCiliumRules(
 ): Rule[] {
   const { spec = null, specs = null } = object;
   if (spec === null && specs === null) root.child("spec").refuse("the policy is empty", "write `spec` or `specs`");
-  const rules: (Rule | undefined)[] = [];
-  if (spec !== null) rules.push(parseRule(spec, root.child("spec"), key, around));
-  if (specs !== null)
-    for (const rule of root.child("specs").list(specs, (value, at) => parseRule(value, at, key, around)) ?? [])
-      rules.push(rule);
-  return rules.filter((rule) => rule !== undefined);
+  const one = spec === null ? undefined : parseRule(spec, root.child("spec"), key, around);
+  const read = (value: unknown, at: Field) => parseRule(value, at, key, around);
+  const several = specs === null ? [] : (root.child("specs").list(specs, read) ?? []);
+  return one === undefined ? several : [one, ...several];
 }
 
 function parseRule(value: unknown, at: Field, key: PolicyKey, around: Surroundings): Rule | undefined {
   const elements: PeerRule[] = [];
-  const parts: Parts = { labels: [], enable: {}, log: "" };
+  const parts: Parts = { labels: NO_LABELS, enable: {}, log: "" };
   const subject = readSubject(value, at, key);
   const scope = scopeOf(key, subject, around);
   const sections = SECTIONS.map((section) => [
@@ -63,25 +62,27 @@ function parseRule(value: unknown, at: Field, key: PolicyKey, around: Surroundin
   if (!isRead) return undefined;
   checkSections(value, at);
   if (subject === undefined) return undefined;
-  const labels = policyLabels(key, key.name, parts.labels);
   const defaultDeny = {
     ingress: parts.enable.ingress ?? elements.some(({ direction }) => direction === "ingress"),
     egress: parts.enable.egress ?? elements.some(({ direction }) => direction === "egress"),
   };
   const { isNode } = subject;
   const selector = isNode ? subject.selector : scopeSubject(subject.selector, key.namespace);
-  const context = { subject: selector, isNode, scope, labels, defaultDeny };
-  return {
-    subject: toLabelSelector(selector),
-    isNode,
-    elements,
-    defaultDeny,
-    labels: labels.map(ruleLabelText),
-    ...(parts.log === "" ? {} : { log: parts.log }),
-    get api() {
-      return ruleToApi(value, context);
-    },
-  };
+  const labels = policyLabels(key, key.name, parts.labels).map(ruleLabelText);
+  // The list was filled one by one, and has room to spare.
+  const rule = { subject: toLabelSelector(selector), isNode, elements: elements.slice(), defaultDeny, labels };
+  const toApi = apiForm(value, key, parts.labels, { isNode, scope, defaultDeny });
+  return new ReadRule(parts.log === "" ? rule : { ...rule, log: parts.log }, toApi);
+}
+
+/** Made here, so that nothing but this is kept with the rule. */
+function apiForm(
+  value: Record<string, unknown>,
+  key: PolicyKey,
+  own: readonly RuleLabel[],
+  context: Omit<ApiContext, "labels">,
+): () => unknown {
+  return () => ruleToApi(value, { ...context, labels: policyLabels(key, key.name, own) });
 }
 
 /** Readers of what a rule says beside its subject and its four lists. */

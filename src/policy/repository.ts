@@ -231,7 +231,9 @@ export class Repository {
 /** The match as a list of one, or none. */
 function matchOf(entry: Entry, labels: Labels, isNode: boolean): Match[] {
   const rules = entry.rules.filter((rule) => rule.isNode === isNode && selects(rule.subject, labels));
-  return rules.length === 0 ? [] : [{ entry, rules }];
+  if (rules.length === 0) return [];
+  // There are many lists of one rule, and a filtered one has room to spare.
+  return [{ entry, rules: rules.length === entry.rules.length ? entry.rules : rules.slice() }];
 }
 
 /** Takes the old policy out of a subject's list and the new one in, at its place. */
