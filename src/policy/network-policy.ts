@@ -12,8 +12,8 @@ import { warnOfSelector } from "./parse-peers.ts";
 import { isPortName } from "./parse-port.ts";
 import type { Surroundings } from "./parse-rule.ts";
 import type { WrittenSelector } from "./parse-selector.ts";
-import { type PeerRule, type PortRule, type PortSpec, ReadRule, type Rule, Tier } from "./rule.ts";
-import { policyLabels, ruleLabelText } from "./rule-labels.ts";
+import { ReadRule } from "./read-rule.ts";
+import { type PeerRule, type PortRule, type PortSpec, type Rule, Tier } from "./rule.ts";
 import { NAMESPACE_KEY, selectorToApi, toLabelSelector, withLabel } from "./scope.ts";
 
 interface Place {
@@ -97,7 +97,6 @@ function warnOfTypes(types: readonly string[], sections: Sections, at: Field): v
 }
 
 function toRule(header: PolicyHeader, subject: WrittenSelector, written: readonly Written[]): Rule {
-  const labels = policyLabels(header.key, header.labelName);
   const has = (direction: Direction) => written.some(({ element }) => element.direction === direction);
   const defaultDeny = { ingress: has("ingress"), egress: has("egress") };
   const section = (direction: Direction) =>
@@ -106,8 +105,9 @@ function toRule(header: PolicyHeader, subject: WrittenSelector, written: readonl
       : {};
   const elements = written.map(({ element }) => element);
   return new ReadRule(
-    { subject: toLabelSelector(subject), isNode: false, elements, defaultDeny, labels: labels.map(ruleLabelText) },
-    () => ({
+    { subject: toLabelSelector(subject), isNode: false, elements, defaultDeny },
+    { key: header.key, name: header.labelName },
+    (labels) => ({
       endpointSelector: selectorToApi(subject),
       ...section("ingress"),
       ...section("egress"),

@@ -4,8 +4,9 @@ import { type Field, isObject } from "./field.ts";
 import { parseElement, SECTIONS } from "./parse-element.ts";
 import { warnOfSelector } from "./parse-peers.ts";
 import { parseSelector, type WrittenSelector } from "./parse-selector.ts";
-import { type PeerRule, type PolicyKey, ReadRule, type Rule } from "./rule.ts";
-import { parsePolicyLabels, policyLabels, type RuleLabel, ruleLabelText } from "./rule-labels.ts";
+import { ReadRule } from "./read-rule.ts";
+import type { PeerRule, PolicyKey, Rule } from "./rule.ts";
+import { parsePolicyLabels, type RuleLabel } from "./rule-labels.ts";
 import { hasKey, NAMESPACE_KEY, type Scope, scopeSubject, selectsInit, toLabelSelector } from "./scope.ts";
 
 /** What a policy's rules need to know of the cluster. */
@@ -68,21 +69,19 @@ function parseRule(value: unknown, at: Field, key: PolicyKey, around: Surroundin
   };
   const { isNode } = subject;
   const selector = isNode ? subject.selector : scopeSubject(subject.selector, key.namespace);
-  const labels = policyLabels(key, key.name, parts.labels).map(ruleLabelText);
   // The list was filled one by one, and has room to spare.
-  const rule = { subject: toLabelSelector(selector), isNode, elements: elements.slice(), defaultDeny, labels };
-  const toApi = apiForm(value, key, parts.labels, { isNode, scope, defaultDeny });
-  return new ReadRule(parts.log === "" ? rule : { ...rule, log: parts.log }, toApi);
+  const rule = { subject: toLabelSelector(selector), isNode, elements: elements.slice(), defaultDeny };
+  const source = { key, name: key.name, own: parts.labels };
+  const toApi = apiForm(value, { isNode, scope, defaultDeny });
+  return new ReadRule(parts.log === "" ? rule : { ...rule, log: parts.log }, source, toApi);
 }
 
 /** Made here, so that nothing but this is kept with the rule. */
 function apiForm(
   value: Record<string, unknown>,
-  key: PolicyKey,
-  own: readonly RuleLabel[],
   context: Omit<ApiContext, "labels">,
-): () => unknown {
-  return () => ruleToApi(value, { ...context, labels: policyLabels(key, key.name, own) });
+): (labels: readonly RuleLabel[]) => unknown {
+  return (labels) => ruleToApi(value, { ...context, labels });
 }
 
 /** Readers of what a rule says beside its subject and its four lists. */

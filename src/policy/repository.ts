@@ -192,8 +192,9 @@ export class Repository {
 
   private compile(entry: Entry, rule: Rule): CompiledRule {
     const sides: Partial<Record<Direction, MutableSide>> = {};
+    const { labels, log } = rule;
     for (const element of rule.elements) {
-      const origins = [originOf(entry.key, rule, element.path)];
+      const origins = [originOf(entry.key, labels, log, element.path)];
       sides[element.direction] ??= { statements: [], ranks: [], first: origins };
       const { statements, ranks } = sides[element.direction]!;
       if (!ranks.some((known) => isSameRank(known, element))) ranks.push(element);

@@ -101,31 +101,6 @@ export interface Rule {
   readonly api: unknown;
 }
 
-/** A rule as it was read. Its API form is made when somebody asks for it, from what is kept for that. */
-export class ReadRule implements Rule {
-  readonly subject: LabelSelector;
-  readonly isNode: boolean;
-  readonly elements: readonly PeerRule[];
-  readonly defaultDeny: Readonly<Record<Direction, boolean>>;
-  readonly labels: readonly string[];
-  declare readonly log?: string;
-  readonly #toApi: () => unknown;
-
-  constructor(rule: Omit<Rule, "api">, toApi: () => unknown) {
-    this.subject = rule.subject;
-    this.isNode = rule.isNode;
-    this.elements = rule.elements;
-    this.defaultDeny = rule.defaultDeny;
-    this.labels = rule.labels;
-    if (rule.log !== undefined) this.log = rule.log;
-    this.#toApi = toApi;
-  }
-
-  get api(): unknown {
-    return this.#toApi();
-  }
-}
-
 /** Names a policy object. `namespace` is empty for a clusterwide policy. */
 export interface PolicyKey {
   readonly kind: string;
