@@ -83,15 +83,18 @@ export function patchedClauseSet({ clauses, change: { patch } }: EarlierClauses)
   // Without names of ports a selection has one group, at the same place.
   if (named.length > 0) return undefined;
   let [selectionsLeft, groupsLeft] = [selections, groups];
-  for (const [selection, statements] of patch.gone) {
+  for (const { selection, statements } of patch.gone) {
     const place = selectionsLeft.indexOf(selection);
     if (groupsLeft[place]?.statements !== statements) return undefined;
     selectionsLeft = selectionsLeft.toSpliced(place, 1);
     groupsLeft = groupsLeft.toSpliced(place, 1);
   }
-  const fresh = patch.fresh.map(({ selection }) => selection!);
-  if (fresh.some((selection) => selectionsLeft.includes(selection))) return undefined;
-  return { ...clauses, selections: [...selectionsLeft, ...fresh], groups: [...groupsLeft, ...patch.fresh] };
+  if (patch.freshSelections.some((selection) => selectionsLeft.includes(selection))) return undefined;
+  return {
+    ...clauses,
+    selections: selectionsLeft.concat(patch.freshSelections),
+    groups: groupsLeft.concat(patch.fresh),
+  };
 }
 
 /** Whether what both say of one selection comes to the same clauses. Equal levels have the same built-in rules beside them. */

@@ -70,21 +70,23 @@ export class PeerParts {
     const { gone, fresh } = differenceOf(earlier.groups, this.groups);
     const moving: ClauseGroup[] = [];
     const lists: (readonly number[])[] = [];
-    for (const groups of [earlier.groups, fresh]) {
-      for (const group of groups) {
-        const rows = changed.among(group.rows);
+    const consider = (groups: readonly ClauseGroup[]) => {
+      for (let place = 0; place < groups.length; place++) {
+        const rows = changed.among(groups[place]!.rows);
         if (rows.length === 0) continue;
-        moving.push(group);
+        moving.push(groups[place]!);
         lists.push(rows);
       }
-    }
+    };
+    consider(earlier.groups);
+    consider(fresh);
     return changed.parted(lists).map((part) => {
       const { groups, ids } = part;
       const [before, after]: [ClauseGroup[], ClauseGroup[]] = [[], []];
       for (const { place } of groups) {
         const group = moving[place]!;
-        if (!fresh.has(group)) before.push(group);
-        if (!gone.has(group)) after.push(group);
+        if (!fresh.includes(group)) before.push(group);
+        if (!gone.includes(group)) after.push(group);
       }
       const from = this.take(before, ids);
       return { part, from, to: after.length === 0 ? undefined : this.join({ groups: after, ids: ids.slice() }).column };
@@ -176,12 +178,12 @@ export class PeerParts {
 export function differenceOf<T>(
   before: readonly T[],
   now: readonly T[],
-): { readonly gone: Set<T>; readonly fresh: Set<T> } {
-  const gone = new Set<T>();
+): { readonly gone: readonly T[]; readonly fresh: readonly T[] } {
+  const gone: T[] = [];
   let same = 0;
-  for (const each of before) {
-    if (each === now[same]) same++;
-    else gone.add(each);
+  for (let place = 0; place < before.length; place++) {
+    if (before[place] === now[same]) same++;
+    else gone.push(before[place]!);
   }
-  return { gone, fresh: new Set(now.slice(same)) };
+  return { gone, fresh: now.slice(same) };
 }

@@ -47,10 +47,11 @@ function computeDirections(
   last?: { readonly earlier: ComputedPolicy; readonly change: RuleChange },
 ): ComputedPolicy {
   let rules: CompiledRule[] | undefined;
+  const changes = last?.change.of(subject);
   const surroundings = { repository, subjectPorts: subject.namedPorts, portsOf };
   const directionOf = (direction: Direction) => {
     const earlier = last?.earlier[direction];
-    const change = last?.change.of(subject, direction);
+    const change = changes?.[direction];
     if (earlier !== undefined && change === undefined) return earlier;
     const before = earlier && change && { earlier, change };
     const patched = before && patchedDirectionPolicy(before, repository.selectors);

@@ -1,4 +1,4 @@
-import type { Direction } from "../model/verdict.ts";
+import { DIRECTIONS, type Direction } from "../model/verdict.ts";
 import { mergeStatements, PolicyConflict } from "./clause.ts";
 import { type ClauseGroup, groupClauses } from "./named-ports.ts";
 import { BuiltInOrigin, type Origins } from "./origin.ts";
@@ -12,10 +12,11 @@ import type { Side } from "./statement.ts";
 
 /** What the rules that went and came say by themselves, where no other rule has a say in it. */
 interface Patch {
-  /** How many statements there were about each selection. */
-  readonly gone: ReadonlyMap<Selection, number>;
+  readonly gone: readonly { readonly selection: Selection; readonly statements: number }[];
   /** Shared by all who take them over. */
   readonly fresh: readonly ClauseGroup[];
+  /** Whom these select, in the same order. */
+  readonly freshSelections: readonly Selection[];
 }
 
 type Written = Pick<CompiledRule, "rule"> & { readonly side: Side };
@@ -46,8 +47,13 @@ export class SideChange {
   /** Rules that turn default deny on after those before; undefined = it takes more to tell. */
   denyingAfter(before: Origins | undefined): Origins | undefined {
     if (before === undefined || before[0] === BuiltInOrigin.alwaysEnforced) return undefined;
-    const stay = before.filter((origin) => !this.goneDenying.includes(origin));
-    const denying = [...stay, ...this.freshDenying];
+    let denying = before;
+    for (const origin of this.goneDenying) {
+      const place = denying.indexOf(origin);
+      if (place === -1) return undefined;
+      denying = denying.toSpliced(place, 1);
+    }
+    denying = denying.concat(this.freshDenying);
     return denying.length > 0 ? denying : undefined;
   }
 }
@@ -73,6 +79,7 @@ function patchOf(
   const counts = new Map<Selection, number>();
   for (const { side } of gone)
     for (const { selection } of side.statements) counts.set(selection!, (counts.get(selection!) ?? 0) + 1);
+  const said = [...counts].map(([selection, statements]) => ({ selection, statements }));
   try {
     const clauses = mergeStatements(
       fresh.flatMap(({ side }) => side.statements),
@@ -80,7 +87,7 @@ function patchOf(
       false,
     );
     const { groups } = groupClauses(clauses, direction, [], { selectors, filters, portsOf: () => [] });
-    return { gone: counts, fresh: groups };
+    return { gone: said, fresh: groups, freshSelections: groups.map(({ selection }) => selection!) };
   } catch (error) {
     // Each subject finds the contradiction again, and says so.
     if (error instanceof PolicyConflict) return undefined;
@@ -94,7 +101,8 @@ export class RuleChange {
   private readonly gone: readonly CompiledRule[];
   private readonly fresh: readonly CompiledRule[];
   private readonly repository: Repository;
-  private readonly known = new Map<string, SideChange | undefined>();
+  /** By which of the rules are about a subject. */
+  private readonly known = new Map<string, SidesChange>();
 
   constructor(
     key: PolicyKey,
@@ -107,24 +115,32 @@ export class RuleChange {
     this.repository = repository;
   }
 
-  /** Undefined = nothing speaks of this direction of the subject. */
-  of(subject: Subject, direction: Direction): SideChange | undefined {
-    const [gone, fresh] = [this.gone, this.fresh].map((rules) =>
-      rules.filter(({ rule, sides }) => sides[direction] !== undefined && isAbout(this.key, rule, subject)),
-    ) as [CompiledRule[], CompiledRule[]];
-    if (gone.length + fresh.length === 0) return undefined;
-    const places = [
-      ...gone.map((rule) => this.gone.indexOf(rule)),
-      "",
-      ...fresh.map((rule) => this.fresh.indexOf(rule)),
-    ];
-    const id = `${direction} ${places}`;
+  /** What it means for the subject in each direction; absent = nothing. */
+  of(subject: Subject): SidesChange {
+    let id = "";
+    for (const rules of [this.gone, this.fresh])
+      for (const { rule } of rules) id += isAbout(this.key, rule, subject) ? "+" : "-";
     const known = this.known.get(id);
     if (known !== undefined) return known;
-    const written = (rules: readonly CompiledRule[]) =>
-      rules.map(({ rule, sides }) => ({ rule, side: sides[direction]! }));
-    const made = new SideChange(direction, written(gone), written(fresh), this.repository);
+    const isMet = (_: unknown, place: number) => id[place] === "+";
+    const gone = this.gone.filter(isMet);
+    const fresh = this.fresh.filter((rule, index) => isMet(rule, this.gone.length + index));
+    const made: { -readonly [D in Direction]?: SideChange } = {};
+    for (const direction of DIRECTIONS) {
+      const [before, now] = [written(gone, direction), written(fresh, direction)];
+      if (before.length + now.length > 0) made[direction] = new SideChange(direction, before, now, this.repository);
+    }
     this.known.set(id, made);
     return made;
   }
+}
+
+type SidesChange = Readonly<Partial<Record<Direction, SideChange>>>;
+
+/** Those of the rules that speak of the direction. */
+function written(rules: readonly CompiledRule[], direction: Direction): Written[] {
+  return rules.flatMap(({ rule, sides }) => {
+    const side = sides[direction];
+    return side === undefined ? [] : [{ rule, side }];
+  });
 }
