@@ -41,5 +41,6 @@ describe("a set of rows", () => {
     expect(set.parted([set.among([9]), all, some])).not.toBe(parts);
     expect(set.parted([some, all])).not.toBe(parts);
     expect(set.parted([all, some])).toBe(parts);
+    expect(set.among([])).toBe(set.among([9]));
   });
 });

@@ -13,6 +13,8 @@ export interface SharedPart extends Part<Place> {
   readonly listed: { readonly entry: ColumnEntry; readonly origin: number; readonly entries: PolicyMapEntry[] }[];
 }
 
+const SHORT = 32;
+const NOBODY: readonly number[] = [];
 /** For each row the last marking that it was in. */
 let markOf = new Int32Array(0);
 let lastMark = 0;
@@ -34,13 +36,18 @@ export class RowSet {
 
   /** Those of the rows that are in the set: for the same list the same answer. */
   among(rows: readonly number[]): readonly number[] {
-    const known = this.found.get(rows);
-    if (known !== undefined) return known;
     if (this.mark === 0 || this.mark !== lastMark) this.markAll();
-    const found = rows.filter((row) => markOf[row] === this.mark);
-    this.found.set(rows, found);
+    // Most lists are short and have nobody: to see that is quicker than to remember it.
+    if (rows.length <= SHORT && !rows.some(this.isMarked)) return NOBODY;
+    let found = this.found.get(rows);
+    if (found === undefined) {
+      found = rows.filter(this.isMarked);
+      this.found.set(rows, found);
+    }
     return found;
   }
+
+  private readonly isMarked = (row: number): boolean => markOf[row] === this.mark;
 
   /** Parts rows of the set by lists that `among` gave: a part's groups are places in `rowLists`. */
   parted(rowLists: readonly (readonly number[])[]): readonly SharedPart[] {
