@@ -66,6 +66,7 @@ export class DirectionPolicy {
   readonly enforced: boolean;
   /** Rules that turned default deny on; undefined = nothing is denied by default. */
   readonly defaultOrigins: Origins | undefined;
+  readonly clauses: ClauseSet;
   readonly redirects: Redirects;
   /** What peers that nothing selects get: the entries of identity 0. */
   readonly anyColumn: Column;
@@ -75,7 +76,6 @@ export class DirectionPolicy {
   version = 0;
   /** Of the computation that goes on now. */
   private comparisons = 0;
-  readonly clauses: ClauseSet;
   private readonly anyBlocks: BlockTable;
   private readonly coveredFilters: ReadonlyMap<number, Clause>;
   private readonly parts: PeerParts;
