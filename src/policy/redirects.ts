@@ -146,7 +146,11 @@ export class Redirects {
 function byRank(a: SelectedClause, b: SelectedClause): number {
   const byName = b.clause.precedence - a.clause.precedence || compareText(nameOf(a), nameOf(b));
   // A port's number and its name may stand in one element.
-  return byName || compareText(`${a.identities?.()}`, `${b.identities?.()}`);
+  return byName || compareText(`${inOrder(a.identities?.())}`, `${inOrder(b.identities?.())}`);
+}
+
+function inOrder(identities: readonly number[] = []): number[] {
+  return [...identities].sort((a, b) => a - b);
 }
 
 function nameOf({ clause }: SelectedClause): string {
@@ -171,7 +175,7 @@ function peerRules(
 ): L7PeerRules {
   const { l7, verdict } = clause;
   return {
-    ...(identities === undefined ? {} : { identities: [...identities()].sort((a, b) => a - b) }),
+    ...(identities === undefined ? {} : { identities: inOrder(identities()) }),
     ...(l7?.http === undefined ? {} : { http: l7.http }),
     ...(l7?.dns === undefined ? {} : { dns: l7.dns }),
     ...(l7?.serverNames === undefined ? {} : { serverNames: l7.serverNames }),
