@@ -34,8 +34,13 @@ export function parseLabel(text: string): Label {
 export function splitSource(text: string): { readonly source: string; readonly rest: string } {
   if (text.startsWith("$")) return { source: "reserved", rest: text.slice(1) };
   const colon = text.indexOf(":");
-  return colon === -1 ? { source: "", rest: text } : { source: text.slice(0, colon), rest: text.slice(colon + 1) };
+  if (colon === -1) return { source: "", rest: text };
+  const source = text.slice(0, colon);
+  return { source: SOURCES.find((known) => known === source) ?? source, rest: text.slice(colon + 1) };
 }
+
+/** The usual sources, so that not every label keeps a copy of its own. */
+const SOURCES = ["k8s", "any", "reserved", "cidr"];
 
 /** Sorts, and keeps one label a key: the last one given, as Cilium's label map does. */
 export function toLabels(labels: Iterable<Label>): Labels {

@@ -53,7 +53,12 @@ export type Selector = LabelSelector | CidrSelector | FqdnSelector | CidrGroupSe
 /** A requirement on `source:key`; a key without a source matches every source. */
 export function requirement(key: string, operator: SelectorOperator, values: readonly string[] = []): Requirement {
   const { source, rest } = splitSource(key);
-  return { source: source || "any", key: rest, operator, values: [...new Set(values)].sort() };
+  return {
+    source: source || "any",
+    key: rest,
+    operator,
+    values: values.length > 1 ? [...new Set(values)].sort() : values,
+  };
 }
 
 function requirementText({ source, key, operator, values }: Requirement): string {

@@ -2,10 +2,9 @@ import type { Direction } from "../model/verdict.ts";
 import { Field, noFindings } from "./field.ts";
 import { CILIUM_KEYS, type KeyForm, parseSelector, type WrittenSelector } from "./parse-selector.ts";
 import type { RuleLabel } from "./rule-labels.ts";
-import { type Scope, scopeNode, scopePeer, selectorToApi } from "./scope.ts";
+import { type Scope, scopeNode, scopePeer, scopeSubject, selectorToApi } from "./scope.ts";
 
 export interface ApiContext {
-  readonly subject: WrittenSelector;
   readonly isNode: boolean;
   readonly scope: Scope;
   readonly labels: readonly RuleLabel[];
@@ -26,8 +25,10 @@ export function ruleToApi(rule: Json, context: ApiContext): unknown {
       : [];
   });
   const { description, log } = rule;
+  const { isNode, scope } = context;
+  const subject = isNode ? "nodeSelector" : "endpointSelector";
   return {
-    [context.isNode ? "nodeSelector" : "endpointSelector"]: selectorToApi(context.subject),
+    [subject]: selector(rule[subject], (written) => (isNode ? written : scopeSubject(written, scope.namespace))),
     ...Object.fromEntries(sections),
     ...labelsToApi(context),
     ...(typeof description === "string" && description !== "" ? { description } : {}),

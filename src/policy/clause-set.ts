@@ -1,8 +1,9 @@
 import type { Direction } from "../model/verdict.ts";
 import { type Clause, mergeStatements } from "./clause.ts";
 import { type ClauseGroup, groupClauses, type NamedPort, type NamedPortsOf } from "./named-ports.ts";
-import { type Levels, rankLevels } from "./precedence.ts";
+import { type Levels, PLAIN_LEVELS, rankLevels } from "./precedence.ts";
 import type { Repository } from "./repository.ts";
+import type { SideChange } from "./rule-change.ts";
 import type { Selection } from "./selector-cache.ts";
 import type { Stance } from "./stance.ts";
 import type { Side } from "./statement.ts";
@@ -14,9 +15,8 @@ export interface Surroundings {
   readonly portsOf: NamedPortsOf;
 }
 
-/** The rules of one direction, and what they have in common. */
+/** What the rules of one direction have in common. */
 interface Basis {
-  readonly sides: readonly Side[];
   readonly levels: Levels;
   /** Whether nothing is denied by default. */
   readonly isOpen: boolean;
@@ -43,35 +43,73 @@ export interface ClauseSet extends Basis, Merged {
   readonly isPlain: boolean;
 }
 
+/** Clauses before some rules of the direction changed, and the change. */
+export interface EarlierClauses {
+  readonly clauses: ClauseSet;
+  readonly change: SideChange;
+}
+
 /**
- * Merges what the rules say. Of `earlier`, the clauses of the same endpoint and direction before some rules changed, it takes
- * over the groups that no changed rule speaks of: they are the same objects, in the same order, and new ones follow.
- * Throws PolicyConflict.
+ * Merges what the rules say. Of the clauses that the same endpoint and direction had earlier it takes over the groups that no
+ * changed rule speaks of: they are the same objects, in the same order, and new ones follow. Throws PolicyConflict.
  */
 export function clauseSetOf(
   direction: Direction,
   { sides, defaultOrigins }: Stance,
   surroundings: Surroundings,
-  earlier?: ClauseSet,
+  last?: EarlierClauses,
 ): ClauseSet {
   const basis = {
-    sides,
     levels: rankLevels(sides.flatMap(({ ranks }) => ranks)),
     isOpen: defaultOrigins === undefined,
     hasPass: sides.some(({ ranks }) => ranks.some(({ verdict }) => verdict === "pass")),
   };
-  const isLike = earlier?.isPlain === true && earlier.levels === basis.levels && earlier.isOpen === basis.isOpen;
-  const merged = isLike
-    ? mergedFrom(earlier, direction, basis, surroundings)
-    : mergedOf(direction, basis, surroundings);
+  const merged =
+    last !== undefined && isLike(last.clauses, basis)
+      ? mergedFrom(last, direction, sides, basis, surroundings)
+      : mergedOf(direction, sides, basis, surroundings);
   const isIncremental = direction === "ingress" || merged.named.length === 0;
   const isPlain = isIncremental && !basis.hasPass && !merged.hasAuth && !merged.hasRedirectedRange;
   return { ...basis, ...merged, isIncremental, isPlain };
 }
 
-function mergedFrom(earlier: ClauseSet, direction: Direction, basis: Basis, surroundings: Surroundings): Merged {
-  const touched = selectionsTouched(earlier.sides, basis.sides);
-  const fresh = mergedOf(direction, basis, surroundings, touched);
+/**
+ * The clauses after the change where no other rule has a say in it, so that the rules need not be gone through; undefined =
+ * some may have. Whether anything is denied by default must not have changed.
+ */
+export function patchedClauseSet({ clauses, change: { patch } }: EarlierClauses): ClauseSet | undefined {
+  const { selections, groups, named } = clauses;
+  if (patch === undefined || clauses.isOpen || clauses.levels !== PLAIN_LEVELS) return undefined;
+  // Without names of ports a selection has one group, at the same place.
+  if (named.length > 0) return undefined;
+  let [selectionsLeft, groupsLeft] = [selections, groups];
+  for (const { selection, statements } of patch.gone) {
+    const place = selectionsLeft.indexOf(selection);
+    if (groupsLeft[place]?.statements !== statements) return undefined;
+    selectionsLeft = selectionsLeft.toSpliced(place, 1);
+    groupsLeft = groupsLeft.toSpliced(place, 1);
+  }
+  if (patch.freshSelections.some((selection) => selectionsLeft.includes(selection))) return undefined;
+  return {
+    ...clauses,
+    selections: selectionsLeft.concat(patch.freshSelections),
+    groups: groupsLeft.concat(patch.fresh),
+  };
+}
+
+/** Whether what both say of one selection comes to the same clauses. Equal levels have the same built-in rules beside them. */
+function isLike(earlier: ClauseSet, { levels, isOpen }: Basis): boolean {
+  return earlier.isPlain && earlier.levels === levels && earlier.isOpen === isOpen;
+}
+
+function mergedFrom(
+  { clauses: earlier, change: { touched } }: EarlierClauses,
+  direction: Direction,
+  sides: readonly Side[],
+  basis: Basis,
+  surroundings: Surroundings,
+): Merged {
+  const fresh = mergedOf(direction, sides, basis, surroundings, touched);
   const isKept = ({ selection }: { readonly selection: Selection | undefined }) => !touched.has(selection);
   return {
     ...fresh,
@@ -82,21 +120,11 @@ function mergedFrom(earlier: ClauseSet, direction: Direction, basis: Basis, surr
   };
 }
 
-/** Whom rules speak of that came or went; undefined = every peer. Rules that stay do so in their order. */
-function selectionsTouched(before: readonly Side[], now: readonly Side[]): Set<Selection | undefined> {
-  const shorter = Math.min(before.length, now.length);
-  let start = 0;
-  while (start < shorter && before[start] === now[start]) start++;
-  let end = 0;
-  while (end < shorter - start && before.at(-1 - end) === now.at(-1 - end)) end++;
-  const changed = [...before.slice(start, before.length - end), ...now.slice(start, now.length - end)];
-  return new Set(changed.flatMap(({ statements }) => statements.map(({ selection }) => selection)));
-}
-
 /** With `only`, nothing but what is said of these selections. */
 function mergedOf(
   direction: Direction,
-  { sides, levels, isOpen }: Basis,
+  sides: readonly Side[],
+  { levels, isOpen }: Basis,
   { repository: { selectors, filters }, subjectPorts, portsOf }: Surroundings,
   only?: ReadonlySet<Selection | undefined>,
 ): Merged {

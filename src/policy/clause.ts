@@ -19,6 +19,8 @@ export interface Clause {
   readonly auth: AuthMode | undefined;
   readonly log: string;
   readonly origins: Origins;
+  /** How many statements came together in it, those that others outrank included. */
+  readonly statements: number;
 }
 
 /** Rules that cannot be enforced together. What was in force before must stay. */
@@ -27,7 +29,7 @@ export class PolicyConflict extends Error {}
 function toClause(statement: Statement, base: number): Clause {
   const { filter, selection, tier, verdict, l7, auth, log, origins } = statement;
   const precedence = precedenceOf(base, verdict, l7?.listenerPriority);
-  return { filter, selection, tier, verdict, precedence, l7, auth, log, origins };
+  return { filter, selection, tier, verdict, precedence, l7, auth, log, origins, statements: 1 };
 }
 
 /**
@@ -46,7 +48,8 @@ export function mergeStatements(statements: readonly Statement[], levels: Levels
     }
     const key = clause.filter.id * 256 + clause.tier;
     const known = byFilter.get(key);
-    byFilter.set(key, known === undefined ? clause : mergeClauses(known, clause));
+    const statements = (known?.statements ?? 0) + 1;
+    byFilter.set(key, known === undefined ? clause : { ...mergeClauses(known, clause), statements });
   }
   return [...byPeer.values()].flatMap((byFilter) => [...byFilter.values()]);
 }

@@ -10,8 +10,8 @@ import type { PolicyHeader } from "./parse-header.ts";
 import { warnOfSelector } from "./parse-peers.ts";
 import type { Surroundings } from "./parse-rule.ts";
 import type { WrittenSelector } from "./parse-selector.ts";
+import { ReadRule } from "./read-rule.ts";
 import { type PeerRule, type PortRule, type Rule, type RuleVerdict, Tier } from "./rule.ts";
-import { policyLabels, ruleLabelText } from "./rule-labels.ts";
 import { selectorToApi, toLabelSelector, withKey } from "./scope.ts";
 
 const MOST_RULES = 25;
@@ -91,21 +91,17 @@ export function parseClusterNetworkPolicy(
 }
 
 function toRule(header: PolicyHeader, subject: WrittenSelector, elements: readonly PeerRule[], spec: unknown): Rule {
-  const labels = policyLabels(header.key, header.labelName);
   const defaultDeny = { ingress: false, egress: false };
-  return {
-    subject: toLabelSelector(subject),
-    isNode: false,
-    elements,
-    defaultDeny,
-    labels: labels.map(ruleLabelText),
-    get api() {
+  return new ReadRule(
+    { subject: toLabelSelector(subject), isNode: false, elements, defaultDeny },
+    { key: header.key, name: header.labelName },
+    (labels) => {
       const { tier, priority, ingress, egress } = spec as Record<string, unknown>;
       const sections = { ...(ingress ? { ingress } : {}), ...(egress ? { egress } : {}) };
       const end = labelsToApi({ labels, defaultDeny });
       return { endpointSelector: selectorToApi(subject), tier, priority, ...sections, ...end };
     },
-  };
+  );
 }
 
 /** Exactly one of the fields must be there. */

@@ -4,6 +4,7 @@ import type { DirectionPolicy } from "./direction-policy.ts";
 import { OriginTable } from "./origin.ts";
 import type { EndpointPolicy, L7Redirect, PolicyMapEntry, RuleOrigin } from "./policy-map.ts";
 import { isDenyPrecedence } from "./precedence.ts";
+import type { SharedPart } from "./row-set.ts";
 import type { IdentityChange } from "./selector-cache.ts";
 
 /** Entries that came and went. An entry that changed is in both. */
@@ -17,6 +18,14 @@ const NO_CHANGES: EntryChanges = { added: [], removed: [] };
 function byKey(a: PolicyMapEntry, b: PolicyMapEntry): number {
   if (a.direction !== b.direction) return a.direction === "ingress" ? -1 : 1;
   return a.identity - b.identity || a.protocol - b.protocol || a.portPrefix - b.portPrefix || a.port - b.port;
+}
+
+/** Entries of the column that the other has not. */
+function newsOf(column: Column | undefined, other: Column | undefined): readonly ColumnEntry[] {
+  const entries = column?.entries ?? [];
+  return other === undefined
+    ? entries
+    : entries.filter((entry) => !other.entries.some((each) => isSameEntry(each, entry)));
 }
 
 /**
@@ -117,23 +126,28 @@ export class ComputedPolicy implements EndpointPolicy {
 
   /** What became of the entries of the policy that this one renewed; undefined = all was computed anew. */
   changesSince(earlier: ComputedPolicy): EntryChanges | undefined {
-    const added: PolicyMapEntry[] = [];
-    const removed: PolicyMapEntry[] = [];
+    const added: (readonly PolicyMapEntry[])[] = [];
+    const removed: (readonly PolicyMapEntry[])[] = [];
     for (const direction of DIRECTIONS) {
       if (this[direction] === earlier[direction]) continue;
       const { moves } = this[direction];
       if (moves === undefined) return undefined;
-      for (const { ids, from, to } of moves) {
-        const listed = (column: Column | undefined, other: Column | undefined) =>
-          (column?.entries ?? []).filter((entry) => !other?.entries.some((each) => isSameEntry(each, entry)));
-        const [gone, fresh] = [listed(from, to), listed(to, from)];
-        for (const id of ids) {
-          for (const entry of gone) removed.push(this.entry(direction, id, entry));
-          for (const entry of fresh) added.push(this.entry(direction, id, entry));
-        }
+      for (const { part, from, to } of moves) {
+        for (const entry of newsOf(from, to)) removed.push(this.entriesOf(direction, part, entry));
+        for (const entry of newsOf(to, from)) added.push(this.entriesOf(direction, part, entry));
       }
     }
-    return { added, removed };
+    return { added: added.flat(), removed: removed.flat() };
+  }
+
+  /** The entry for all identities of the part, written out once for all whose origins have the same numbers. */
+  private entriesOf(direction: Direction, { ids, listed }: SharedPart, entry: ColumnEntry): readonly PolicyMapEntry[] {
+    const origin = this.table.indexOf(entry.origins);
+    const known = listed.find((each) => each.origin === origin && isSameEntry(each.entry, entry));
+    if (known !== undefined) return known.entries;
+    const entries = ids.map((id) => this.entry(direction, id, entry));
+    listed.push({ entry, origin, entries });
+    return entries;
   }
 
   private entriesTouched(id: number, step: (direction: DirectionPolicy) => Column | undefined): PolicyMapEntry[] {
@@ -153,18 +167,23 @@ export class ComputedPolicy implements EndpointPolicy {
 
   private entry(direction: Direction, identity: number, entry: ColumnEntry): PolicyMapEntry {
     const { protocol, port, prefix, precedence, authType, hasOwnAuth, redirect, origins } = entry;
-    return {
-      direction,
-      identity,
-      protocol,
-      port,
-      portPrefix: prefix,
-      deny: isDenyPrecedence(precedence),
-      precedence,
-      authType,
-      hasOwnAuth,
-      ...(redirect === undefined ? {} : { redirect }),
-      origin: this.table.indexOf(origins),
-    };
+    const deny = isDenyPrecedence(precedence);
+    const origin = this.table.indexOf(origins);
+    // Written out: there are thousands of entries, and spreading one object into another makes two of each.
+    return redirect === undefined
+      ? { direction, identity, protocol, port, portPrefix: prefix, deny, precedence, authType, hasOwnAuth, origin }
+      : {
+          direction,
+          identity,
+          protocol,
+          port,
+          portPrefix: prefix,
+          deny,
+          precedence,
+          authType,
+          hasOwnAuth,
+          redirect,
+          origin,
+        };
   }
 }

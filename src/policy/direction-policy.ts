@@ -1,7 +1,7 @@
 import { Limits } from "../model/limits.ts";
 import type { Direction } from "../model/verdict.ts";
 import type { Clause } from "./clause.ts";
-import { type ClauseSet, clauseSetOf, type Surroundings } from "./clause-set.ts";
+import { type ClauseSet, clauseSetOf, patchedClauseSet, type Surroundings } from "./clause-set.ts";
 import { BlockTable, blocksOf, type Column, type ColumnEntry, neededEntries, neededWithAuth } from "./column.ts";
 import type { ClauseGroup } from "./named-ports.ts";
 import type { Origins } from "./origin.ts";
@@ -9,6 +9,7 @@ import { neededPassEntries, passEntries } from "./pass-column.ts";
 import { type Move, PeerParts, type Peers } from "./peer-parts.ts";
 import type { Levels } from "./precedence.ts";
 import { Redirects, type SelectedClause } from "./redirects.ts";
+import type { SideChange } from "./rule-change.ts";
 import type { IdentityChange, Selection, SelectorCache } from "./selector-cache.ts";
 import type { Stance } from "./stance.ts";
 
@@ -28,12 +29,44 @@ function filterKey({ filter, tier }: Clause): number {
   return filter.id * 256 + tier;
 }
 
+/** The same direction of the subject's last policy, over the same identities, and what has changed in its rules since. */
+export interface EarlierDirection {
+  readonly earlier: DirectionPolicy;
+  readonly change: SideChange;
+}
+
+/**
+ * A direction is computed from all rules, and takes over what it has in common with the last one, which can only be read from then
+ * on. Throws PolicyConflict, and an Error where computing would take too long.
+ */
+export function directionPolicyOf(
+  direction: Direction,
+  stance: Stance,
+  surroundings: Surroundings,
+  last?: EarlierDirection,
+): DirectionPolicy {
+  const before = last && { clauses: last.earlier.clauses, change: last.change };
+  const clauses = clauseSetOf(direction, stance, surroundings, before);
+  return new DirectionPolicy(direction, stance, clauses, surroundings.repository.selectors, last);
+}
+
+/** The same where the change alone tells what to do; undefined = it does not. */
+export function patchedDirectionPolicy(last: EarlierDirection, selectors: SelectorCache): DirectionPolicy | undefined {
+  const { earlier, change } = last;
+  const defaultOrigins = change.denyingAfter(earlier.defaultOrigins);
+  if (defaultOrigins === undefined) return undefined;
+  const clauses = patchedClauseSet({ clauses: earlier.clauses, change });
+  if (clauses === undefined) return undefined;
+  return new DirectionPolicy(earlier.direction, { enforced: true, defaultOrigins }, clauses, selectors, last);
+}
+
 /** One direction of one endpoint's policy: clauses, and the entries that they come to for every peer. */
 export class DirectionPolicy {
   readonly direction: Direction;
   readonly enforced: boolean;
   /** Rules that turned default deny on; undefined = nothing is denied by default. */
   readonly defaultOrigins: Origins | undefined;
+  readonly clauses: ClauseSet;
   readonly redirects: Redirects;
   /** What peers that nothing selects get: the entries of identity 0. */
   readonly anyColumn: Column;
@@ -43,31 +76,32 @@ export class DirectionPolicy {
   version = 0;
   /** Of the computation that goes on now. */
   private comparisons = 0;
-  private readonly clauses: ClauseSet;
   private readonly anyBlocks: BlockTable;
   private readonly coveredFilters: ReadonlyMap<number, Clause>;
   private readonly parts: PeerParts;
 
-  /**
-   * `earlier` = the same direction of the subject's last policy, over the same identities: what it has in common with this one
-   * is taken over, and it can only be read from then on. Throws PolicyConflict, and an Error where computing would take too long.
-   */
-  constructor(direction: Direction, stance: Stance, surroundings: Surroundings, earlier?: DirectionPolicy) {
-    const { selectors } = surroundings.repository;
+  /** See `directionPolicyOf`. */
+  constructor(
+    direction: Direction,
+    stance: Pick<Stance, "enforced" | "defaultOrigins">,
+    clauses: ClauseSet,
+    selectors: SelectorCache,
+    last?: EarlierDirection,
+  ) {
     this.direction = direction;
     this.enforced = stance.enforced;
     this.defaultOrigins = stance.defaultOrigins;
-    this.clauses = clauseSetOf(direction, stance, surroundings, earlier?.clauses);
-    const { everyPeer, groups, isPlain, hasRedirectedRange } = this.clauses;
+    this.clauses = clauses;
+    const { everyPeer, groups, isPlain, hasRedirectedRange } = clauses;
     this.redirects = new Redirects(direction, () => selectedClauses(everyPeer, groups, selectors));
     if (hasRedirectedRange) this.redirects.prepare();
     this.parts = new PeerParts(groups, (some) => this.columnFor(some));
     // Equal clauses make equal columns here and there where nothing reaches across clauses.
-    const kept = isPlain && everyPeer === earlier?.everyPeer ? earlier : undefined;
+    const kept = isPlain && everyPeer === last?.earlier.everyPeer ? last.earlier : undefined;
     this.coveredFilters = kept?.coveredFilters ?? new Map(everyPeer.map((clause) => [filterKey(clause), clause]));
     this.anyBlocks = kept?.anyBlocks ?? new BlockTable(this.blocksFor([]));
     this.anyColumn = kept?.anyColumn ?? { entries: this.needed(this.anyBlocks, undefined), clauses: [] };
-    this.moves = kept && this.parts.fillFrom(kept.parts, selectors.idsByRow);
+    this.moves = kept && this.parts.fillFrom(kept.parts, last!.change.rows);
     if (this.moves === undefined) this.parts.fill(selectors.idsByRow);
   }
 
@@ -134,6 +168,13 @@ export class DirectionPolicy {
   }
 
   private columnFor(groups: readonly ClauseGroup[]): Column {
+    if (groups.length > 1 || !this.clauses.isPlain || this.everyPeer.length > 0) return this.newColumn(groups);
+    const [group] = groups as [ClauseGroup];
+    group.alone ??= this.newColumn(groups);
+    return group.alone;
+  }
+
+  private newColumn(groups: readonly ClauseGroup[]): Column {
     const clauses = groups.length === 1 ? groups[0]!.clauses : groups.flatMap((group) => group.clauses).slice();
     return { clauses, entries: this.needed(new BlockTable(this.blocksFor(clauses)), this.anyBlocks).slice() };
   }

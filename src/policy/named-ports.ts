@@ -1,5 +1,6 @@
 import type { Direction } from "../model/verdict.ts";
 import type { Clause } from "./clause.ts";
+import type { Column } from "./column.ts";
 import type { Group } from "./partition.ts";
 import type { Selection, SelectorCache } from "./selector-cache.ts";
 import type { PortFilter, PortFilters } from "./statement.ts";
@@ -17,14 +18,14 @@ export type NamedPortsOf = (identity: number) => readonly NamedPort[];
 
 /** Clauses on concrete ports, and the rows that they select; undefined rows = every peer. */
 export interface ClauseGroup extends Group {
-  /** Tells groups apart. */
-  readonly serial: number;
   /** Whose rows these are, or some of them. */
   readonly selection: Selection | undefined;
   readonly clauses: Clause[];
+  /** How many statements are behind the clauses. */
+  statements: number;
+  /** Its column where only these clauses select a peer, and none every peer; made when it is first needed. */
+  alone: Column | undefined;
 }
-
-let lastSerial = 0;
 
 /** The ports of one pod as names find them: of several with one name, whatever their protocols, the last counts. */
 export function distinctPorts(ports: readonly NamedPort[]): readonly NamedPort[] {
@@ -83,13 +84,16 @@ export function groupClauses(
     const { selection } = clause;
     const group = bySelection.get(selection);
     if (group === undefined) bySelection.set(selection, groupOf(selection, selection.rows, clause));
-    else group.clauses.push(clause);
+    else {
+      group.clauses.push(clause);
+      group.statements += clause.statements;
+    }
   }
   return { everyPeer, groups: [...bySelection.values(), ...named] };
 }
 
 function groupOf(selection: Selection | undefined, rows: readonly number[], clause: Clause): ClauseGroup {
-  return { serial: ++lastSerial, selection, rows, clauses: [clause] };
+  return { selection, rows, clauses: [clause], statements: clause.statements, alone: undefined };
 }
 
 /** One group for each number that the name stands for among the clause's peers. */

@@ -12,8 +12,8 @@ import { warnOfSelector } from "./parse-peers.ts";
 import { isPortName } from "./parse-port.ts";
 import type { Surroundings } from "./parse-rule.ts";
 import type { WrittenSelector } from "./parse-selector.ts";
+import { ReadRule } from "./read-rule.ts";
 import { type PeerRule, type PortRule, type PortSpec, type Rule, Tier } from "./rule.ts";
-import { policyLabels, ruleLabelText } from "./rule-labels.ts";
 import { NAMESPACE_KEY, selectorToApi, toLabelSelector, withLabel } from "./scope.ts";
 
 interface Place {
@@ -97,28 +97,23 @@ function warnOfTypes(types: readonly string[], sections: Sections, at: Field): v
 }
 
 function toRule(header: PolicyHeader, subject: WrittenSelector, written: readonly Written[]): Rule {
-  const labels = policyLabels(header.key, header.labelName);
   const has = (direction: Direction) => written.some(({ element }) => element.direction === direction);
   const defaultDeny = { ingress: has("ingress"), egress: has("egress") };
-  return {
-    subject: toLabelSelector(subject),
-    isNode: false,
-    elements: written.map(({ element }) => element),
-    defaultDeny,
-    labels: labels.map(ruleLabelText),
-    get api() {
-      const section = (direction: Direction) =>
-        has(direction)
-          ? { [direction]: written.filter(({ element }) => element.direction === direction).map(({ api }) => api) }
-          : {};
-      return {
-        endpointSelector: selectorToApi(subject),
-        ...section("ingress"),
-        ...section("egress"),
-        ...labelsToApi({ labels, defaultDeny }),
-      };
-    },
-  };
+  const section = (direction: Direction) =>
+    has(direction)
+      ? { [direction]: written.filter(({ element }) => element.direction === direction).map(({ api }) => api) }
+      : {};
+  const elements = written.map(({ element }) => element);
+  return new ReadRule(
+    { subject: toLabelSelector(subject), isNode: false, elements, defaultDeny },
+    { key: header.key, name: header.labelName },
+    (labels) => ({
+      endpointSelector: selectorToApi(subject),
+      ...section("ingress"),
+      ...section("egress"),
+      ...labelsToApi({ labels, defaultDeny }),
+    }),
+  );
 }
 
 /** Reads one element of `ingress` or `egress`. No peers = everybody. */

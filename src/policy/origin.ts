@@ -20,7 +20,7 @@ export const BuiltInOrigin = {
   alwaysEnforced: builtIn("always-enforced"),
 } as const;
 
-export function originOf(key: PolicyKey, { labels, log }: Pick<Rule, "labels" | "log">, path: string): RuleOrigin {
+export function originOf(key: PolicyKey, labels: Rule["labels"], log: Rule["log"], path: string): RuleOrigin {
   const { kind, namespace, name } = key;
   return { kind, namespace, name, labels, path, ...(log === undefined ? {} : { log }) };
 }

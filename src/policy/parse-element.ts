@@ -90,6 +90,7 @@ function parseAuthentication(value: unknown, at: Field): AuthMode | undefined {
 /** No peer field at all means any peer, but only together with ports: `{}` selects nobody. */
 function peersOf(peers: Peers, hasPorts: boolean): PeerRule["peers"] {
   if (peers.hasEmptyList) return [];
-  if (peers.present.length > 0) return peers.peers;
+  // The list was filled one by one, and has room to spare.
+  if (peers.present.length > 0) return peers.peers.slice();
   return hasPorts ? [WILDCARD] : [];
 }

@@ -1,11 +1,12 @@
 import type { Direction } from "../model/verdict.ts";
-import { ruleToApi } from "./api-form.ts";
+import { type ApiContext, ruleToApi } from "./api-form.ts";
 import { type Field, isObject } from "./field.ts";
 import { parseElement, SECTIONS } from "./parse-element.ts";
 import { warnOfSelector } from "./parse-peers.ts";
 import { parseSelector, type WrittenSelector } from "./parse-selector.ts";
+import { ReadRule } from "./read-rule.ts";
 import type { PeerRule, PolicyKey, Rule } from "./rule.ts";
-import { parsePolicyLabels, policyLabels, type RuleLabel, ruleLabelText } from "./rule-labels.ts";
+import { parsePolicyLabels, type RuleLabel } from "./rule-labels.ts";
 import { hasKey, NAMESPACE_KEY, type Scope, scopeSubject, selectsInit, toLabelSelector } from "./scope.ts";
 
 /** What a policy's rules need to know of the cluster. */
@@ -23,6 +24,7 @@ interface Parts {
 }
 
 const MOST_LOG_LENGTH = 32;
+const NO_LABELS: readonly RuleLabel[] = [];
 
 /** Reads `spec` and `specs` of Cilium's own kinds. */
 export function parseCiliumRules(
@@ -33,17 +35,15 @@ export function parseCiliumRules(
 ): Rule[] {
   const { spec = null, specs = null } = object;
   if (spec === null && specs === null) root.child("spec").refuse("the policy is empty", "write `spec` or `specs`");
-  const rules: (Rule | undefined)[] = [];
-  if (spec !== null) rules.push(parseRule(spec, root.child("spec"), key, around));
-  if (specs !== null)
-    for (const rule of root.child("specs").list(specs, (value, at) => parseRule(value, at, key, around)) ?? [])
-      rules.push(rule);
-  return rules.filter((rule) => rule !== undefined);
+  const one = spec === null ? undefined : parseRule(spec, root.child("spec"), key, around);
+  const read = (value: unknown, at: Field) => parseRule(value, at, key, around);
+  const several = specs === null ? [] : (root.child("specs").list(specs, read) ?? []);
+  return one === undefined ? several : [one, ...several];
 }
 
 function parseRule(value: unknown, at: Field, key: PolicyKey, around: Surroundings): Rule | undefined {
   const elements: PeerRule[] = [];
-  const parts: Parts = { labels: [], enable: {}, log: "" };
+  const parts: Parts = { labels: NO_LABELS, enable: {}, log: "" };
   const subject = readSubject(value, at, key);
   const scope = scopeOf(key, subject, around);
   const sections = SECTIONS.map((section) => [
@@ -63,25 +63,25 @@ function parseRule(value: unknown, at: Field, key: PolicyKey, around: Surroundin
   if (!isRead) return undefined;
   checkSections(value, at);
   if (subject === undefined) return undefined;
-  const labels = policyLabels(key, key.name, parts.labels);
   const defaultDeny = {
     ingress: parts.enable.ingress ?? elements.some(({ direction }) => direction === "ingress"),
     egress: parts.enable.egress ?? elements.some(({ direction }) => direction === "egress"),
   };
   const { isNode } = subject;
   const selector = isNode ? subject.selector : scopeSubject(subject.selector, key.namespace);
-  const context = { subject: selector, isNode, scope, labels, defaultDeny };
-  return {
-    subject: toLabelSelector(selector),
-    isNode,
-    elements,
-    defaultDeny,
-    labels: labels.map(ruleLabelText),
-    ...(parts.log === "" ? {} : { log: parts.log }),
-    get api() {
-      return ruleToApi(value, context);
-    },
-  };
+  // The list was filled one by one, and has room to spare.
+  const rule = { subject: toLabelSelector(selector), isNode, elements: elements.slice(), defaultDeny };
+  const source = { key, name: key.name, own: parts.labels };
+  const toApi = apiForm(value, { isNode, scope, defaultDeny });
+  return new ReadRule(parts.log === "" ? rule : { ...rule, log: parts.log }, source, toApi);
+}
+
+/** Made here, so that nothing but this is kept with the rule. */
+function apiForm(
+  value: Record<string, unknown>,
+  context: Omit<ApiContext, "labels">,
+): (labels: readonly RuleLabel[]) => unknown {
+  return (labels) => ruleToApi(value, { ...context, labels });
 }
 
 /** Readers of what a rule says beside its subject and its four lists. */

@@ -15,33 +15,6 @@ export interface Part<G extends Group> {
  */
 let nodeOf = new Int32Array(0);
 let base = 1;
-/** For each row the last marking that it was in. */
-let markOf = new Int32Array(0);
-let lastMark = 0;
-
-/** Some rows, told from all others. Good until the next `markRows`. */
-export interface Marked {
-  readonly mark: number;
-  readonly count: number;
-}
-
-/** Marks the rows of these groups; `size` is above every row. */
-export function markRows(groups: readonly Group[], size: number): Marked {
-  if (markOf.length < size) {
-    markOf = new Int32Array(size * 2);
-    lastMark = 0;
-  }
-  const mark = ++lastMark;
-  let count = 0;
-  for (const { rows } of groups) {
-    for (const row of rows) {
-      if (markOf[row] === mark) continue;
-      markOf[row] = mark;
-      count++;
-    }
-  }
-  return { mark, count };
-}
 
 function prepare(size: number, mostNodes: number): void {
   if (nodeOf.length < size) {
@@ -55,10 +28,9 @@ function prepare(size: number, mostNodes: number): void {
 
 /**
  * Parts rows by the groups that they are in: all rows of a part are in exactly `groups`, in the order given. Rows in no
- * group are in no part. Takes time linear in the sum of the groups' sizes. `idOf` gives the identity of every row. With
- * `only`, rows that are not marked are left out.
+ * group are in no part. Takes time linear in the sum of the groups' sizes. `idOf` gives the identity of every row.
  */
-export function partition<G extends Group>(groups: readonly G[], idOf: readonly number[], only?: Marked): Part<G>[] {
+export function partition<G extends Group>(groups: readonly G[], idOf: readonly number[]): Part<G>[] {
   const total = groups.reduce((sum, { rows }) => sum + rows.length, 0);
   prepare(idOf.length, total + 1);
   // Node 0 is the root: in no group yet. Of the others, which group led there, and from where.
@@ -70,7 +42,6 @@ export function partition<G extends Group>(groups: readonly G[], idOf: readonly 
   for (const group of groups) {
     const firstNew = parents.length;
     for (const row of group.rows) {
-      if (only !== undefined && markOf[row] !== only.mark) continue;
       const isFirst = nodeOf[row]! < root;
       if (isFirst) touched.push(row);
       const at = isFirst ? 0 : nodeOf[row]! - root;

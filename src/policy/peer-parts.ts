@@ -1,6 +1,7 @@
 import type { Column } from "./column.ts";
 import type { ClauseGroup } from "./named-ports.ts";
-import { markRows, type Part, partition } from "./partition.ts";
+import { type Part, partition } from "./partition.ts";
+import type { RowSet, SharedPart } from "./row-set.ts";
 import type { Selection } from "./selector-cache.ts";
 
 /** Peers that the same clauses select, and the column that they share. */
@@ -16,7 +17,7 @@ type ColumnFor = (groups: readonly ClauseGroup[]) => Column;
 
 /** Identities that have another column than before; undefined = the one of every peer. */
 export interface Move {
-  readonly ids: readonly number[];
+  readonly part: SharedPart;
   readonly from: Column | undefined;
   readonly to: Column | undefined;
 }
@@ -27,10 +28,11 @@ export class PeerParts {
   readonly groups: readonly ClauseGroup[];
   private readonly columnFor: ColumnFor;
   private parts: Peers[] = [];
+  /** The last group of each part: a part is looked for by it, for most parts have one that no other has. */
+  private leads: ClauseGroup[] = [];
+  private peerCount = 0;
   /** Place in `groups`, by the rows of the selection. */
   private placeOf: Map<readonly number[], number> | undefined;
-  /** By `keyOf` of their groups. Made when it is first needed. */
-  private byKey: Map<string, Peers> | undefined;
   private entries = 0;
 
   constructor(groups: readonly ClauseGroup[], columnFor: ColumnFor) {
@@ -50,55 +52,66 @@ export class PeerParts {
   /** Parts all rows. `idOf` gives the identity of every row. */
   fill(idOf: readonly number[]): void {
     this.parts = partition(this.groups, idOf).map((part) => this.peersOf(part));
-    this.entries = this.parts.reduce((sum, { ids, column }) => sum + ids.length * column.entries.length, 0);
+    this.leads = this.parts.map(({ groups }) => groups.at(-1)!);
+    for (const { ids, column } of this.parts) this.count(column, ids.length);
   }
 
   /**
-   * Takes over the parts of earlier groups and moves only rows of groups that went or are new: those that stayed are the same
-   * objects in the same order, and new ones follow them. The earlier parts can be read from then on, not changed. Undefined, and
-   * nothing done, where that would not be less work.
+   * Takes over the parts of earlier groups, which stay as they were, and moves only rows of groups that went or are new: those
+   * that stayed are the same objects in the same order, and new ones follow them. `changed` has all these rows.
+   * Undefined, and nothing done, where that would not be less work.
    */
-  fillFrom(earlier: PeerParts, idOf: readonly number[]): Move[] | undefined {
-    const { gone, fresh } = differenceOf(earlier.groups, this.groups);
-    const moved = markRows([...gone, ...fresh], idOf.length);
-    const total = earlier.parts.reduce((sum, { ids }) => sum + ids.length, 0);
-    if (moved.count * 2 > total) return undefined;
-    this.byKey = earlier.index();
+  fillFrom(earlier: PeerParts, changed: RowSet): Move[] | undefined {
+    if (changed.rows.length * 2 > earlier.peerCount) return undefined;
+    this.parts = earlier.parts.slice();
+    this.leads = earlier.leads.slice();
+    this.peerCount = earlier.peerCount;
     this.entries = earlier.entries;
-    const moves: Move[] = [];
-    const left = new Map<Peers, Set<number>>();
-    const joining: Part<ClauseGroup>[] = [];
-    for (const { groups, ids } of partition([...earlier.groups, ...fresh], idOf, moved)) {
-      const from = this.byKey.get(keyOf(groups.filter((group) => !fresh.has(group))));
-      if (from !== undefined) left.set(from, new Set([...(left.get(from) ?? []), ...ids]));
-      joining.push({ groups: groups.filter((group) => !gone.has(group)), ids });
-      moves.push({ ids, from: from?.column, to: undefined });
-    }
-    this.parts = earlier.parts.flatMap((peers) => {
-      const leaving = left.get(peers);
-      return leaving === undefined ? [peers] : this.without(peers, leaving);
-    });
-    return moves.map((move, index) => {
-      const part = joining[index]!;
-      return part.groups.length === 0 ? move : { ...move, to: this.join(part).column };
+    const { gone, fresh } = differenceOf(earlier.groups, this.groups);
+    const moving: ClauseGroup[] = [];
+    const lists: (readonly number[])[] = [];
+    const consider = (groups: readonly ClauseGroup[]) => {
+      for (let place = 0; place < groups.length; place++) {
+        const rows = changed.among(groups[place]!.rows);
+        if (rows.length === 0) continue;
+        moving.push(groups[place]!);
+        lists.push(rows);
+      }
+    };
+    consider(earlier.groups);
+    consider(fresh);
+    return changed.parted(lists).map((part) => {
+      const { groups, ids } = part;
+      const [before, after]: [ClauseGroup[], ClauseGroup[]] = [[], []];
+      for (const { place } of groups) {
+        const group = moving[place]!;
+        if (!fresh.includes(group)) before.push(group);
+        if (!gone.includes(group)) after.push(group);
+      }
+      const from = this.take(before, ids);
+      return { part, from, to: after.length === 0 ? undefined : this.join({ groups: after, ids: ids.slice() }).column };
     });
   }
 
   /** The identity joined these selections. Returns the column that is its own now; undefined = none. */
   add(id: number, selections: readonly Selection[]): Column | undefined {
     const groups = this.groupsOf(selections);
-    return groups.length === 0 ? undefined : this.join({ groups, ids: [id] }).column;
+    if (groups.length === 0) return undefined;
+    const known = this.parts[this.placeOfPart(groups)];
+    if (known === undefined) return this.join({ groups, ids: [id] }).column;
+    known.ids.push(id);
+    this.count(known.column, 1);
+    return known.column;
   }
 
   /** Returns the column that the identity had; undefined = none of its own. */
   remove(id: number, selections: readonly Selection[]): Column | undefined {
-    const groups = this.groupsOf(selections);
-    const peers = this.index().get(keyOf(groups));
+    const peers = this.parts[this.placeOfPart(this.groupsOf(selections))];
     const index = peers?.ids.indexOf(id) ?? -1;
     if (peers === undefined || index === -1) return undefined;
     peers.ids[index] = peers.ids.at(-1)!;
     peers.ids.pop();
-    this.entries -= peers.column.entries.length;
+    this.count(peers.column, -1);
     return peers.column;
   }
 
@@ -106,26 +119,51 @@ export class PeerParts {
     return { groups, ids, column: this.columnFor(groups) };
   }
 
+  private count({ entries }: Column, ids: number): void {
+    this.peerCount += ids;
+    this.entries += ids * entries.length;
+  }
+
   private join(part: Part<ClauseGroup>): Peers {
-    const [index, key] = [this.index(), keyOf(part.groups)];
-    const known = index.get(key);
-    const peers = known ?? this.peersOf(part);
-    this.entries += part.ids.length * peers.column.entries.length;
-    if (known !== undefined) for (const id of part.ids) known.ids.push(id);
+    const place = this.placeOfPart(part.groups);
+    const known = this.parts[place];
+    const peers = known === undefined ? this.peersOf(part) : { ...known, ids: [...known.ids, ...part.ids] };
+    this.count(peers.column, part.ids.length);
+    if (known !== undefined) this.parts[place] = peers;
     else {
-      index.set(key, peers);
       this.parts.push(peers);
+      this.leads.push(part.groups.at(-1)!);
     }
     return peers;
   }
 
-  /** What is left of the peers, as a list of one or none; they themselves are not changed. */
-  private without(peers: Peers, leaving: ReadonlySet<number>): Peers[] {
-    const rest = { ...peers, ids: peers.ids.filter((id) => !leaving.has(id)) };
-    this.entries -= (peers.ids.length - rest.ids.length) * peers.column.entries.length;
-    if (rest.ids.length === 0) this.index().delete(keyOf(peers.groups));
-    else this.index().set(keyOf(peers.groups), rest);
-    return rest.ids.length === 0 ? [] : [rest];
+  /** Takes identities from the part of these groups, and returns its column; undefined = there is no such part. */
+  private take(groups: readonly ClauseGroup[], ids: readonly number[]): Column | undefined {
+    const place = this.placeOfPart(groups);
+    const peers = this.parts[place];
+    if (peers === undefined) return undefined;
+    this.count(peers.column, -ids.length);
+    if (ids.length < peers.ids.length) {
+      const leaving = new Set(ids);
+      this.parts[place] = { ...peers, ids: peers.ids.filter((id) => !leaving.has(id)) };
+    } else {
+      this.parts[place] = this.parts.at(-1)!;
+      this.leads[place] = this.leads.at(-1)!;
+      this.parts.pop();
+      this.leads.pop();
+    }
+    return peers.column;
+  }
+
+  /** -1 = nobody is in exactly these groups. */
+  private placeOfPart(groups: readonly ClauseGroup[]): number {
+    const lead = groups.at(-1);
+    if (lead === undefined) return -1;
+    for (let place = this.leads.indexOf(lead); place !== -1; place = this.leads.indexOf(lead, place + 1)) {
+      const known = this.parts[place]!.groups;
+      if (known.every((group, index) => group === groups[index])) return place;
+    }
+    return -1;
   }
 
   /** The groups behind selections, in their order here. */
@@ -134,29 +172,18 @@ export class PeerParts {
     const places = selections.flatMap(({ rows }) => this.placeOf!.get(rows) ?? []);
     return places.sort((a, b) => a - b).map((place) => this.groups[place]!);
   }
-
-  private index(): Map<string, Peers> {
-    this.byKey ??= new Map(this.parts.map((peers) => [keyOf(peers.groups), peers]));
-    return this.byKey;
-  }
-}
-
-function keyOf(groups: readonly ClauseGroup[]): string {
-  let key = "";
-  for (const { serial } of groups) key += `${serial},`;
-  return key;
 }
 
 /** What went and what is new, where the later list begins with what stayed, in the same order. */
 export function differenceOf<T>(
   before: readonly T[],
   now: readonly T[],
-): { readonly gone: Set<T>; readonly fresh: Set<T> } {
-  const gone = new Set<T>();
+): { readonly gone: readonly T[]; readonly fresh: readonly T[] } {
+  const gone: T[] = [];
   let same = 0;
-  for (const each of before) {
-    if (each === now[same]) same++;
-    else gone.add(each);
+  for (let place = 0; place < before.length; place++) {
+    if (before[place] === now[same]) same++;
+    else gone.push(before[place]!);
   }
-  return { gone, fresh: new Set(now.slice(same)) };
+  return { gone, fresh: now.slice(same) };
 }

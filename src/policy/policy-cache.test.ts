@@ -146,6 +146,15 @@ describe("a change of rules", () => {
     expect(replaced([allow("client")], undefined)).toEqual([undefined]);
   });
 
+  it("in a namespace is nothing to endpoints elsewhere, whatever its selector says", () => {
+    const { repository, cache } = cacheOf([allow("client"), allow("other"), allow("third")]);
+    const key = { ...repository.list()[0]!.key, namespace: "elsewhere", name: "another" };
+    cache.policyOf(subject);
+    expect(cache.replacePolicy(key, repository.list()[0]!.rules)).toEqual([]);
+    const [update] = cache.replacePolicy({ ...key, namespace: "" }, repository.list()[0]!.rules);
+    expect(update?.policy).toBe(cache.policyOf(subject));
+  });
+
   it("leaves alone whom it does not select", () => {
     const elsewhere = { ...allow("client"), endpointSelector: { matchLabels: { app: "elsewhere" } } };
     expect(replaced([elsewhere, allow("client")], { ...elsewhere, ingress: [{}] })).toEqual([]);

@@ -1,14 +1,14 @@
 import type { Labels } from "../model/label.ts";
-import { selects } from "../model/selector.ts";
-import { DIRECTIONS, type Direction } from "../model/verdict.ts";
+import { DIRECTIONS } from "../model/verdict.ts";
 import type { ComputedPolicy, EntryChanges } from "./computed-policy.ts";
 import type { NamedPortsOf } from "./named-ports.ts";
 import { differenceOf } from "./peer-parts.ts";
 import type { Repository } from "./repository.ts";
 import { renewEndpointPolicy, resolveEndpointPolicy, tooLarge } from "./resolve.ts";
 import type { PolicyKey, Rule } from "./rule.ts";
+import { RuleChange } from "./rule-change.ts";
 import type { IdentityChange, Selection } from "./selector-cache.ts";
-import type { ResolveOptions, Subject } from "./stance.ts";
+import { isAbout, type ResolveOptions, type Subject } from "./stance.ts";
 
 interface Shared {
   readonly key: string;
@@ -95,16 +95,19 @@ export class PolicyCache {
 
   /** Replaces or, without rules, removes a policy object. Returns the policies of the subjects that it selects or selected. */
   replacePolicy(key: PolicyKey, rules: readonly Rule[] | undefined): PolicyUpdate[] {
-    const changed = [...this.repository.rulesOf(key), ...(rules ?? [])];
-    if (rules === undefined) this.repository.remove(key);
-    else this.repository.upsert(key, rules);
+    const { repository } = this;
+    const changed = [...repository.rulesOf(key), ...(rules ?? [])];
+    const isAffected = (subject: Subject) => changed.some((rule) => isAbout(key, rule, subject));
+    const affected = [...this.shared.values()].filter(({ subject }) => isAffected(subject));
+    const gone = affected.length === 0 ? [] : repository.compiledRulesOf(key);
+    if (rules === undefined) repository.remove(key);
+    else repository.upsert(key, rules);
     const subjects = [...this.shared.values()].map(({ subject }) => subject);
     if (this.checkGeneration()) return this.computeAll([...subjects, ...this.failed.values()]);
-    const directions = new Set(changed.flatMap(({ elements }) => elements.map(({ direction }) => direction)));
-    const isAffected = (subject: Subject) => changed.some((rule) => selects(rule.subject, subject.labels));
-    const affected = [...this.shared.values()].filter(({ subject }) => isAffected(subject));
     const failed = [...this.failed.values()].filter(isAffected);
-    return [...affected.map((shared) => this.renew(shared, directions)), ...this.computeAll(failed)];
+    const fresh = affected.length === 0 ? [] : repository.compiledRulesOf(key);
+    const change = new RuleChange(key, { gone, fresh }, repository);
+    return [...affected.map((shared) => this.renew(shared, change)), ...this.computeAll(failed)];
   }
 
   /** Some identity's port names changed: policies that go by names of their peers are computed anew when they are asked for. */
@@ -154,11 +157,11 @@ export class PolicyCache {
     return shared;
   }
 
-  private renew(shared: Shared, changed: ReadonlySet<Direction>): PolicyUpdate {
+  private renew(shared: Shared, change: RuleChange): PolicyUpdate {
     const { subject, policy: earlier } = shared;
     try {
       const { repository, namedPorts, options } = this;
-      const policy = renewEndpointPolicy(repository, subject, namedPorts, options, { earlier, changed });
+      const policy = renewEndpointPolicy(repository, subject, namedPorts, options, { earlier, change });
       shared.policy = policy;
       shared.entryCount = policy.entryCount;
       this.follow(shared, earlier);
@@ -179,6 +182,7 @@ export class PolicyCache {
   private follow(shared: Shared, earlier: ComputedPolicy | undefined): void {
     const { policy } = shared;
     for (const direction of DIRECTIONS) {
+      if (policy[direction] === earlier?.[direction]) continue;
       const before = earlier?.[direction].selections ?? [];
       const { gone, fresh } = differenceOf(before, policy[direction].selections);
       for (const selection of fresh) {

@@ -51,7 +51,8 @@ export interface Levels {
   tierEnd(tier: number): number;
 }
 
-const tierOnly: Levels = {
+/** The levels where all rules stand on the first of the normal tier, as they mostly do. */
+export const PLAIN_LEVELS: Levels = {
   baseOf: ({ tier }) => basePrecedence(tier === Tier.Default ? LEVELS_ROUND : 0),
   tierEnd: (tier) => basePrecedence(tier === Tier.Default ? LOWEST_PRIORITY : LEVELS_ROUND - 1),
 };
@@ -83,9 +84,7 @@ function levelsByTier(rules: readonly Ranked[]): Map<number, Level[]> {
  * because what is passed to them ranks right behind the pass. Throws when there are more than 2^24 levels.
  */
 export function rankLevels(rules: readonly Ranked[]): Levels {
-  if (rules.every(({ tier, priority, verdict }) => isPlainTier(tier) && priority === 0 && verdict !== "pass")) {
-    if (rules.some(({ tier }) => tier === Tier.Normal)) return tierOnly;
-  }
+  if (rules.every(isPlain) && rules.some(({ tier }) => tier === Tier.Normal)) return PLAIN_LEVELS;
   const tiers = levelsByTier(rules);
   const order = [...tiers.keys()].sort((a, b) => a - b);
   const sizes = tierSizes(order, tiers);
@@ -111,8 +110,9 @@ export function rankLevels(rules: readonly Ranked[]): Levels {
   };
 }
 
-function isPlainTier(tier: number): boolean {
-  return tier === Tier.Normal || tier === Tier.Default;
+/** Whether the rule keeps to PLAIN_LEVELS. */
+export function isPlain({ tier, priority, verdict }: Ranked): boolean {
+  return (tier === Tier.Normal || tier === Tier.Default) && priority === 0 && verdict !== "pass";
 }
 
 /** How many levels each tier needs, with what may be passed from it to all later ones. */

@@ -1,6 +1,17 @@
 import { describe, expect, it } from "vitest";
-import { CLIENT, from, on, policyOf, query, server } from "../../test/support/server-policy.ts";
+import {
+  CLIENT,
+  from,
+  on,
+  podLabels,
+  policyOf,
+  query,
+  repositoryOf,
+  SERVER,
+  server,
+} from "../../test/support/server-policy.ts";
 import { judgeL7 } from "./judge-l7.ts";
+import { resolveEndpointPolicy } from "./resolve.ts";
 
 const ingress = (...elements: readonly object[]) => ({ ...server, ingress: elements });
 const get = { http: [{ method: "GET" }] };
@@ -28,6 +39,22 @@ describe("a redirect", () => {
     const ranges = Array.from({ length: 800 }, (_, index) => on(1000 + index, get, 30_000 + index));
     expect(() => rulesOf(ingress(...ranges))).toThrow(/overlap/);
     expect(rulesOf(ingress(...ranges.slice(0, 20)))).toHaveLength(39);
+  });
+
+  it("has its sets in one order, whichever identity came first", () => {
+    const ports = [80, "web"].map((port) => ({ port: `${port}`, protocol: "TCP" }));
+    const toEndpoints = [{ matchLabels: { app: "late" } }];
+    const repository = repositoryOf([{ ...server, egress: [{ toEndpoints, toPorts: [{ ports, rules: get }] }] }]);
+    const portsOf = (identity: number) => (identity === 2001 ? [{ name: "web", port: 80, protocol: 6 }] : []);
+    const setsOf = (...identities: readonly number[]) => {
+      for (const id of identities) repository.selectors.removeIdentity(id);
+      for (const id of identities) repository.selectors.upsertIdentity(id, podLabels("late"));
+      const subject = { labels: podLabels("server"), identity: SERVER, namedPorts: [] };
+      const { redirects } = resolveEndpointPolicy(repository, subject, portsOf);
+      return redirects.flatMap(({ rules }) => rules.map(({ identities: some }) => some));
+    };
+    expect(setsOf(2000, 2001)).toEqual([[2000, 2001], [2001]]);
+    expect(setsOf(2001, 2000)).toEqual([[2000, 2001], [2001]]);
   });
 
   it("does not come of a port's name without a number", () => {

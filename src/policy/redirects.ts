@@ -44,8 +44,9 @@ export class Redirects {
   private readonly direction: Direction;
   private readonly selected: () => readonly SelectedClause[];
   private made: readonly SelectedClause[] | undefined;
-  private readonly segments = new Map<string, Segment>();
-  private readonly pieces = new WeakMap<Clause, readonly Piece[]>();
+  /** Both made when there is something to cut: most directions have no L7 rules, and there are many directions. */
+  private segments: Map<string, Segment> | undefined;
+  private pieces: WeakMap<Clause, readonly Piece[]> | undefined;
   private pieceCount = 0;
 
   /** `selected` gives all clauses that the direction has; their filters have numbers. */
@@ -68,6 +69,7 @@ export class Redirects {
   readonly piecesOf = (clause: Clause): readonly Piece[] => {
     // A clause that was lifted to another rank is a copy, with the ports and L7 rules of the original.
     if (clause.l7 === undefined) return clause.filter.blocks;
+    this.pieces ??= new WeakMap();
     let pieces = this.pieces.get(clause);
     if (pieces === undefined) {
       pieces = this.cut(clause, clause.l7);
@@ -79,7 +81,7 @@ export class Redirects {
   /** What the proxy must judge: for each piece every clause that covers it, the highest rank first. */
   list(levels: Levels, origins: OriginTable): L7Redirect[] {
     this.prepare();
-    return [...this.segments.values()].flatMap((segment) => {
+    return [...(this.segments?.values() ?? [])].flatMap((segment) => {
       const { key, protocol, first, last, parser, listener } = segment;
       const ranked = this.rulesOf(segment).sort(byRank);
       // Nobody is sent there while the rules with this parser select nobody.
@@ -133,6 +135,7 @@ export class Redirects {
       const end = (sorted[index + 1] ?? last + 1) - 1;
       const key = keyOf(this.direction, protocol, start, end, l7);
       const { parser } = l7;
+      this.segments ??= new Map();
       this.segments.set(key, { key, protocol, first: start, last: end, parser, listener: l7.listener?.name });
       return portPrefixes(start, end).map((block) => ({ ...block, redirect: key }));
     });
@@ -143,7 +146,11 @@ export class Redirects {
 function byRank(a: SelectedClause, b: SelectedClause): number {
   const byName = b.clause.precedence - a.clause.precedence || compareText(nameOf(a), nameOf(b));
   // A port's number and its name may stand in one element.
-  return byName || compareText(`${a.identities?.()}`, `${b.identities?.()}`);
+  return byName || compareText(`${inOrder(a.identities?.())}`, `${inOrder(b.identities?.())}`);
+}
+
+function inOrder(identities: readonly number[] = []): number[] {
+  return [...identities].sort((a, b) => a - b);
 }
 
 function nameOf({ clause }: SelectedClause): string {
@@ -168,7 +175,7 @@ function peerRules(
 ): L7PeerRules {
   const { l7, verdict } = clause;
   return {
-    ...(identities === undefined ? {} : { identities: [...identities()].sort((a, b) => a - b) }),
+    ...(identities === undefined ? {} : { identities: inOrder(identities()) }),
     ...(l7?.http === undefined ? {} : { http: l7.http }),
     ...(l7?.dns === undefined ? {} : { dns: l7.dns }),
     ...(l7?.serverNames === undefined ? {} : { serverNames: l7.serverNames }),

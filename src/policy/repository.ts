@@ -111,6 +111,12 @@ export class Repository {
     return this.policies.get(idOf(key))?.rules ?? [];
   }
 
+  /** The same as resolution needs them: made now where no endpoint needed them before. */
+  compiledRulesOf(key: Omit<PolicyKey, "uid">): readonly CompiledRule[] {
+    const entry = this.policies.get(idOf(key));
+    return entry === undefined ? [] : this.compiledOf(entry);
+  }
+
   /** What `toServices` sees; undefined = the service is gone. True when some policy names services. */
   setService(namespace: string, name: string, service: ServiceFacts | undefined): boolean {
     const id = `${namespace}/${name}`;
@@ -186,8 +192,9 @@ export class Repository {
 
   private compile(entry: Entry, rule: Rule): CompiledRule {
     const sides: Partial<Record<Direction, MutableSide>> = {};
+    const { labels, log } = rule;
     for (const element of rule.elements) {
-      const origins = [originOf(entry.key, rule, element.path)];
+      const origins = [originOf(entry.key, labels, log, element.path)];
       sides[element.direction] ??= { statements: [], ranks: [], first: origins };
       const { statements, ranks } = sides[element.direction]!;
       if (!ranks.some((known) => isSameRank(known, element))) ranks.push(element);
@@ -225,7 +232,9 @@ export class Repository {
 /** The match as a list of one, or none. */
 function matchOf(entry: Entry, labels: Labels, isNode: boolean): Match[] {
   const rules = entry.rules.filter((rule) => rule.isNode === isNode && selects(rule.subject, labels));
-  return rules.length === 0 ? [] : [{ entry, rules }];
+  if (rules.length === 0) return [];
+  // There are many lists of one rule, and a filtered one has room to spare.
+  return [{ entry, rules: rules.length === entry.rules.length ? entry.rules : rules.slice() }];
 }
 
 /** Takes the old policy out of a subject's list and the new one in, at its place. */

@@ -1,9 +1,10 @@
 import { Limits } from "../model/limits.ts";
 import type { Direction } from "../model/verdict.ts";
 import { ComputedPolicy } from "./computed-policy.ts";
-import { DirectionPolicy } from "./direction-policy.ts";
+import { directionPolicyOf, patchedDirectionPolicy } from "./direction-policy.ts";
 import type { NamedPortsOf } from "./named-ports.ts";
-import type { Repository } from "./repository.ts";
+import type { CompiledRule, Repository } from "./repository.ts";
+import type { RuleChange } from "./rule-change.ts";
 import { type ResolveOptions, rulesFor, type Subject, stanceOf } from "./stance.ts";
 
 const NO_PORTS: NamedPortsOf = () => [];
@@ -25,7 +26,7 @@ export function resolveEndpointPolicy(
 }
 
 /**
- * The same after rules that speak of the `changed` directions came or went. What `earlier`, the subject's last policy over the same
+ * The same after a change of rules. What `earlier`, the subject's last policy over the same
  * identities, has in common with it is taken over; `earlier` can only be read from then on.
  */
 export function renewEndpointPolicy(
@@ -33,9 +34,9 @@ export function renewEndpointPolicy(
   subject: Subject,
   namedPorts: NamedPortsOf,
   options: ResolveOptions,
-  { earlier, changed }: { readonly earlier: ComputedPolicy; readonly changed: ReadonlySet<Direction> },
+  last: { readonly earlier: ComputedPolicy; readonly change: RuleChange },
 ): ComputedPolicy {
-  return computeDirections(repository, subject, namedPorts, options, { earlier, changed });
+  return computeDirections(repository, subject, namedPorts, options, last);
 }
 
 function computeDirections(
@@ -43,19 +44,21 @@ function computeDirections(
   subject: Subject,
   portsOf: NamedPortsOf,
   options: ResolveOptions,
-  last?: { readonly earlier: ComputedPolicy; readonly changed: ReadonlySet<Direction> },
+  last?: { readonly earlier: ComputedPolicy; readonly change: RuleChange },
 ): ComputedPolicy {
-  const rules = rulesFor(repository, subject);
+  let rules: CompiledRule[] | undefined;
+  const changes = last?.change.of(subject);
   const surroundings = { repository, subjectPorts: subject.namedPorts, portsOf };
   const directionOf = (direction: Direction) => {
-    const known = last?.earlier[direction];
-    if (known !== undefined && !last!.changed.has(direction)) return known;
-    return new DirectionPolicy(
-      direction,
-      stanceOf(direction, repository, subject, rules, options),
-      surroundings,
-      known,
-    );
+    const earlier = last?.earlier[direction];
+    const change = changes?.[direction];
+    if (earlier !== undefined && change === undefined) return earlier;
+    const before = earlier && change && { earlier, change };
+    const patched = before && patchedDirectionPolicy(before, repository.selectors);
+    if (patched !== undefined) return patched;
+    rules ??= rulesFor(repository, subject);
+    const stance = stanceOf(direction, repository, subject, rules, options);
+    return directionPolicyOf(direction, stance, surroundings, before);
   };
   const policy = new ComputedPolicy(repository.revision, directionOf("ingress"), directionOf("egress"));
   const error = tooLarge(policy.entryCount);

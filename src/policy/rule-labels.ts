@@ -9,10 +9,19 @@ export interface RuleLabel {
   readonly source: string;
 }
 
-const POLICY_PREFIX = "io.cilium.k8s.policy";
+/** Keys that every rule has, and how their labels begin: joined once, for every policy keeps the texts. */
+const POLICY_KEYS = {
+  kind: "io.cilium.k8s.policy.derived-from",
+  name: "io.cilium.k8s.policy.name",
+  namespace: "io.cilium.k8s.policy.namespace",
+  uid: "io.cilium.k8s.policy.uid",
+} as const;
+const BEGINNINGS = new Map<string, string>(Object.values(POLICY_KEYS).map((key) => [key, `k8s:${key}=`]));
 
 export function ruleLabelText({ key, value, source }: RuleLabel): string {
-  return value === "" ? `${source}:${key}` : `${source}:${key}=${value}`;
+  if (value === "") return `${source}:${key}`;
+  const beginning = source === "k8s" ? BEGINNINGS.get(key) : undefined;
+  return beginning === undefined ? `${source}:${key}=${value}` : beginning + value;
 }
 
 /** Reads `labels` of a rule. */
@@ -33,12 +42,13 @@ function parseRuleLabel(value: unknown, at: Field): RuleLabel | undefined {
 
 /** Adds the labels that name the policy (source k8s); sorted. `name` is the policy's own or one that an annotation gives. */
 export function policyLabels(policy: PolicyKey, name: string, own: readonly RuleLabel[] = []): RuleLabel[] {
-  const named: [string, string][] = [
-    ["derived-from", policy.kind],
-    ["name", name],
-    ...(policy.namespace === "" ? [] : [["namespace", policy.namespace] as [string, string]]),
-    ["uid", policy.uid],
+  const label = (key: string, value: string) => ({ key, value, source: "k8s" });
+  const named = [
+    label(POLICY_KEYS.kind, policy.kind),
+    label(POLICY_KEYS.name, name),
+    ...(policy.namespace === "" ? [] : [label(POLICY_KEYS.namespace, policy.namespace)]),
+    label(POLICY_KEYS.uid, policy.uid),
   ];
-  const labels = named.map(([part, value]) => ({ key: `${POLICY_PREFIX}.${part}`, value, source: "k8s" }));
-  return [...labels, ...own].sort((a, b) => compareText(ruleLabelText(a), ruleLabelText(b)));
+  if (own.length === 0) return named;
+  return [...named, ...own].sort((a, b) => compareText(ruleLabelText(a), ruleLabelText(b)));
 }

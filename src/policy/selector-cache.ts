@@ -93,7 +93,12 @@ export class SelectorCache {
     const row = this.labels.push(own);
     this.ids.push(id);
     this.rowOf.set(id, row);
-    for (const label of own) this.rowsWith(label).push(row);
+    for (const label of own) {
+      const rows = this.rowsByLabel[label];
+      // Most labels are one identity's alone: a list that begins with one row has no room to spare.
+      if (rows === undefined) this.rowsByLabel[label] = [row];
+      else rows.push(row);
+    }
     const joined: LiveSelection[] = [];
     for (const selection of this.candidatesOf(own)) {
       if (!this.labels.meetsAll(row, selection.conditions)) continue;
@@ -151,14 +156,6 @@ export class SelectorCache {
     const found = new Set(selection.rows.map((row) => this.ids[row]!));
     this.release(selection);
     return found;
-  }
-
-  private rowsWith(label: number): number[] {
-    const rows = this.rowsByLabel[label];
-    if (rows !== undefined) return rows;
-    const fresh: number[] = [];
-    this.rowsByLabel[label] = fresh;
-    return fresh;
   }
 
   /** Selections that somebody with these labels may be in. */

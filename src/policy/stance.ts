@@ -1,13 +1,13 @@
 import { ReservedIdentity } from "../model/addresses.ts";
 import { NAMESPACE_LABEL } from "../model/identity.ts";
 import type { Labels } from "../model/label.ts";
-import { labelSelector, requirement } from "../model/selector.ts";
+import { labelSelector, requirement, selects } from "../model/selector.ts";
 import type { Direction } from "../model/verdict.ts";
 import type { NamedPort } from "./named-ports.ts";
 import { BuiltInOrigin, type Origins } from "./origin.ts";
 import type { RuleOrigin } from "./policy-map.ts";
 import type { CompiledRule, Repository } from "./repository.ts";
-import { type RuleVerdict, Tier } from "./rule.ts";
+import { type PolicyKey, type Rule, type RuleVerdict, Tier } from "./rule.ts";
 import type { Selection } from "./selector-cache.ts";
 import type { Side } from "./statement.ts";
 
@@ -83,6 +83,12 @@ function isInit(labels: Labels): boolean {
 
 function namespaceOf(labels: Labels): string | undefined {
   return labels.find(({ source, key }) => source === "k8s" && key === NAMESPACE_LABEL)?.value;
+}
+
+/** Whether a rule of a policy is about the endpoint. */
+export function isAbout({ namespace }: PolicyKey, rule: Rule, { identity, labels }: Subject): boolean {
+  if (rule.isNode !== (identity === ReservedIdentity.Host) || !selects(rule.subject, labels)) return false;
+  return namespace === "" || namespace === namespaceOf(labels);
 }
 
 /** Rules whose subject is the endpoint; node rules are about the node alone. */

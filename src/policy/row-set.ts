@@ -1,0 +1,70 @@
+import type { ColumnEntry } from "./column.ts";
+import { type Group, type Part, partition } from "./partition.ts";
+import type { PolicyMapEntry } from "./policy-map.ts";
+
+/** Rows that stand in a list at some place. */
+interface Place extends Group {
+  readonly place: number;
+}
+
+/** A part that all share who ask for the same lists. */
+export interface SharedPart extends Part<Place> {
+  /** What was written out for these identities, by the entry and the number of its origins. */
+  readonly listed: { readonly entry: ColumnEntry; readonly origin: number; readonly entries: PolicyMapEntry[] }[];
+}
+
+const SHORT = 32;
+const NOBODY: readonly number[] = [];
+/** For each row the last marking that it was in. */
+let markOf = new Int32Array(0);
+let lastMark = 0;
+
+/** Some rows, told from all others, while no identity comes or goes. What is found out of them is kept for whoever asks next. */
+export class RowSet {
+  /** Each once. */
+  readonly rows: readonly number[];
+  private readonly idOf: readonly number[];
+  private readonly found = new Map<readonly number[], readonly number[]>();
+  private readonly known: { readonly lists: readonly Place[]; readonly parts: readonly SharedPart[] }[] = [];
+  private mark = 0;
+
+  /** All rows of the lists. `idOf` gives the identity of every row. */
+  constructor(lists: readonly (readonly number[])[], idOf: readonly number[]) {
+    this.rows = lists.length === 1 ? lists[0]! : [...new Set(lists.flat())];
+    this.idOf = idOf;
+  }
+
+  /** Those of the rows that are in the set: for the same list the same answer. */
+  among(rows: readonly number[]): readonly number[] {
+    if (this.mark === 0 || this.mark !== lastMark) this.markAll();
+    // Most lists are short and have nobody: to see that is quicker than to remember it.
+    if (rows.length <= SHORT && !rows.some(this.isMarked)) return NOBODY;
+    let found = this.found.get(rows);
+    if (found === undefined) {
+      found = rows.filter(this.isMarked);
+      this.found.set(rows, found);
+    }
+    return found;
+  }
+
+  private readonly isMarked = (row: number): boolean => markOf[row] === this.mark;
+
+  /** Parts rows of the set by lists that `among` gave: a part's groups are places in `rowLists`. */
+  parted(rowLists: readonly (readonly number[])[]): readonly SharedPart[] {
+    const known = this.known.find(
+      ({ lists }) => lists.length === rowLists.length && lists.every(({ rows }, place) => rows === rowLists[place]),
+    );
+    if (known !== undefined) return known.parts;
+    const lists = rowLists.map((rows, place) => ({ rows, place }));
+    const parts = partition(lists, this.idOf).map((part) => ({ ...part, listed: [] }));
+    this.known.push({ lists, parts });
+    return parts;
+  }
+
+  /** Sets take turns with the marks. */
+  private markAll(): void {
+    if (markOf.length < this.idOf.length) markOf = new Int32Array(this.idOf.length * 2);
+    this.mark = ++lastMark;
+    for (const row of this.rows) markOf[row] = this.mark;
+  }
+}
