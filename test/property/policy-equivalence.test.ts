@@ -83,6 +83,11 @@ describe("ways to say the same", { timeout: 120_000 }, () => {
       });
     fc.assert(
       fc.property(policyScenario, (scenario) => {
+        // The name and the number of one port are two filters to Cilium, whose L7 rules do not add up as those of one do.
+        const text = JSON.stringify(scenario.policies);
+        fc.pre(
+          !/"(rules|listener|serverNames|terminatingTLS|originatingTLS)":/.test(text) || !/"port":"web"/i.test(text),
+        );
         const world: Scenario = {
           ...scenario,
           endpoints: scenario.endpoints
