@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { EndpointFacts, FlowContext, ServiceName } from "../flow/context.ts";
 import { fieldsOf } from "../kube/object.ts";
 import { ReservedIdentity } from "../model/addresses.ts";
-import { formatLabels } from "../model/label.ts";
+import { formatLabels, type Labels } from "../model/label.ts";
 import { podAddressesOf } from "./cilium-endpoint.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { EndpointTable } from "./endpoint-table.ts";
@@ -11,17 +11,35 @@ import type { KubeObject } from "./kube.ts";
 import type { RuleCookies } from "./rule-cookies.ts";
 import { frontendKey, type NamedFrontend } from "./service-frontends.ts";
 
+type Workloads = EndpointFacts["workloads"];
+const NO_WORKLOADS: Workloads = [];
+
+/** Remembers what was made of an object that never changes. */
+function remembered<K extends object, V>(make: (key: K) => V): (key: K) => V {
+  const known = new WeakMap<K, V>();
+  return (key) => {
+    const found = known.get(key);
+    if (found !== undefined) return found;
+    const made = make(key);
+    known.set(key, made);
+    return made;
+  };
+}
+
+const labelTexts = remembered<Labels, readonly string[]>(formatLabels);
+const NO_LABELS: readonly string[] = [];
+
 /** The owner that a person would name: a ReplicaSet made by a Deployment shows as the Deployment. */
-function workloadsOf(pod: KubeObject | undefined): EndpointFacts["workloads"] {
-  const owner =
-    pod?.metadata.ownerReferences?.find((candidate) => candidate.controller) ?? pod?.metadata.ownerReferences?.[0];
-  if (owner === undefined) return [];
-  const suffix = `-${pod?.metadata.labels?.["pod-template-hash"]}`;
+const workloadsOf = remembered<KubeObject, Workloads>((pod) => {
+  const { ownerReferences, labels } = pod.metadata;
+  const owner = ownerReferences?.find((candidate) => candidate.controller) ?? ownerReferences?.[0];
+  if (owner === undefined) return NO_WORKLOADS;
+  const suffix = `-${labels?.["pod-template-hash"]}`;
   if (owner.kind === "ReplicaSet" && owner.name.endsWith(suffix)) {
     return [{ name: owner.name.slice(0, -suffix.length), kind: "Deployment" }];
   }
   return [{ name: owner.name, kind: owner.kind }];
-}
+});
 
 /** CiliumEndpoints by the address of their pod. */
 export class RemoteEndpoints {
@@ -97,7 +115,7 @@ function localFacts(endpoint: Endpoint, pod: KubeObject | undefined): EndpointFa
     identity: endpoint.identity,
     namespace: podNamespace,
     podName,
-    workloads: workloadsOf(pod),
+    workloads: pod === undefined ? NO_WORKLOADS : workloadsOf(pod),
   };
 }
 
@@ -119,7 +137,10 @@ export function createFlowView(parts: FlowViewParts): FlowContext {
       return nodeFacts(address) ?? parts.remote.at(address);
     },
     identityByAddress: parts.identityOfAddress,
-    labelsOfIdentity: (identity) => formatLabels(parts.identities.labelsOf(identity) ?? []),
+    labelsOfIdentity: (identity) => {
+      const labels = parts.identities.labelsOf(identity);
+      return labels === undefined ? NO_LABELS : labelTexts(labels);
+    },
     serviceByFrontend: (address, port, protocol): ServiceName | undefined => {
       const frontend = parts.frontend(frontendKey({ address, port, protocol }));
       return frontend === undefined ? undefined : { name: frontend.name, namespace: frontend.namespace };

@@ -6,7 +6,7 @@ export interface EndpointFacts {
   /** Empty when it is no pod. */
   readonly namespace: string;
   readonly podName: string;
-  /** Owners that the pod was made by, e.g. `{name: "deathstar", kind: "Deployment"}`. */
+  /** Owners that the pod was made by, e.g. `{name: "deathstar", kind: "Deployment"}`; the list never changes. */
   readonly workloads: readonly { readonly name: string; readonly kind: string }[];
 }
 
@@ -39,7 +39,7 @@ export interface FlowContext {
   endpointByAddress(address: string): EndpointFacts | undefined;
   /** Numeric identity from the ipcache, 0 = not in it. Asked when an event names none. */
   identityByAddress(address: string): number;
-  /** `source:key=value`, sorted; empty when the identity is not known. Reserved ones have theirs. */
+  /** `source:key=value`, sorted; empty when the identity is not known. Reserved ones have theirs. The list never changes. */
   labelsOfIdentity(identity: number): readonly string[];
   /** The service whose frontend this is; protocol is the IANA number. */
   serviceByFrontend(address: string, port: number, protocol: number): ServiceName | undefined;
@@ -47,7 +47,7 @@ export interface FlowContext {
   dnsNames(endpointId: number, address: string): readonly string[];
   /** Empty when the interface is gone. */
   interfaceName(ifindex: number): string;
-  /** The rules behind a rule cookie of bpf/abi.h; empty when none or not known any more. */
+  /** The rules behind a rule cookie of bpf/abi.h; empty when none or not known any more. The list never changes. */
   ruleOrigins(cookie: number): readonly PolicyOrigin[];
   /** Nanoseconds to add to CLOCK_MONOTONIC to get the time of day. */
   clockOffsetNs(): bigint;

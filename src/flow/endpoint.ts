@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
-import { type Endpoint, type Service, ServiceSchema } from "../../proto/gen/flow_pb.js";
-import type { FlowContext } from "./context.ts";
+import { type Endpoint, type Service, ServiceSchema, type Workload } from "../../proto/gen/flow_pb.js";
+import type { EndpointFacts, FlowContext } from "./context.ts";
 import { newEndpoint } from "./messages.ts";
 
 /** One end of a flow before it is named. */
@@ -13,6 +13,18 @@ export interface FlowEnd {
   readonly endpointId: number;
 }
 
+type Workloads = EndpointFacts["workloads"];
+const NO_WORKLOADS: Workload[] = Object.freeze([]) as unknown as Workload[];
+const workloadMessages = new WeakMap<Workloads, Workload[]>();
+
+function workloadsOf(workloads: Workloads): Workload[] {
+  const known = workloadMessages.get(workloads);
+  if (known !== undefined) return known;
+  const made = workloads.map(({ name, kind }): Workload => ({ $typeName: "flow.Workload", name, kind }));
+  workloadMessages.set(workloads, made);
+  return made;
+}
+
 /** Names one end: identity and id from the event where it has them, the rest from the agent's knowledge of the address. */
 export function describeEndpoint(end: FlowEnd, context: FlowContext): Endpoint {
   const facts = end.address === "" ? undefined : context.endpointByAddress(end.address);
@@ -22,9 +34,9 @@ export function describeEndpoint(end: FlowEnd, context: FlowContext): Endpoint {
     identity,
     clusterName: facts ? context.clusterName : "",
     namespace: facts?.namespace ?? "",
-    labels: [...context.labelsOfIdentity(identity)],
+    labels: context.labelsOfIdentity(identity) as string[],
     podName: facts?.podName ?? "",
-    workloads: facts ? facts.workloads.map(({ name, kind }) => ({ $typeName: "flow.Workload", name, kind })) : [],
+    workloads: facts ? workloadsOf(facts.workloads) : NO_WORKLOADS,
   });
 }
 

@@ -21,17 +21,17 @@ import { decodePacket, type Packet } from "./decode/packet.ts";
 import { POLICY_DENIED, POLICY_DENY } from "./drop-reason.ts";
 import { describeEndpoint, describeService, type FlowEnd, namesKnownBy } from "./endpoint.ts";
 import {
+  interfaceOf,
   newEthernet,
   newFlow,
   newIcmpv4,
   newIcmpv6,
-  newInterface,
   newIp,
   newLayer4,
   newTcp,
-  newTcpFlags,
   newTimestamp,
   newUdp,
+  tcpFlagsOf,
 } from "./messages.ts";
 import { attributePolicies } from "./policies.ts";
 import { packetSummary } from "./summary.ts";
@@ -134,9 +134,7 @@ function directionOf(event: DatapathEvent, source: Endpoint): TrafficDirection {
 function layer4Of(packet: Packet): Layer4["protocol"] | undefined {
   if (packet.tcp) {
     const { sourcePort, destinationPort } = packet.tcp;
-    const flags = newTcpFlags({});
-    for (const flag of packet.tcp.flags) flags[flag] = true;
-    return { case: "TCP", value: newTcp({ sourcePort, destinationPort, flags }) };
+    return { case: "TCP", value: newTcp({ sourcePort, destinationPort, flags: tcpFlagsOf(packet.tcp.flags) }) };
   }
   if (packet.udp) {
     const { sourcePort, destinationPort } = packet.udp;
@@ -164,8 +162,7 @@ function writeLayers(
   const protocol = layer4Of(packet);
   if (ethernet) flow.ethernet = newEthernet({ source: ethernet.source, destination: ethernet.destination });
   if (protocol) flow.l4 = newLayer4({ protocol });
-  if (event.ifindex !== 0)
-    flow.interface = newInterface({ index: event.ifindex, name: context.interfaceName(event.ifindex) });
+  if (event.ifindex !== 0) flow.interface = interfaceOf(event.ifindex, context.interfaceName(event.ifindex));
   if (!ip) return;
   flow.IP = newIp({
     source: ends.source.address,

@@ -8,20 +8,25 @@ import {
   ICMPv6Schema,
   IPSchema,
   Layer4Schema,
+  type NetworkInterface,
   NetworkInterfaceSchema,
+  type TCPFlags,
   TCPFlagsSchema,
   TCPSchema,
   UDPSchema,
 } from "../../proto/gen/flow_pb.js";
+import type { TcpFlag } from "./decode/packet.ts";
 
 /**
- * Makes messages by copying an empty one: the general `create` walks the descriptors each time, which costs more than all
- * else that is done for a flow. Lists that are not given are shared and frozen.
+ * Makes messages that have the fields given as their own and all others from one empty message behind them: the general
+ * `create` walks the descriptors each time, and a copy of all fields is a table to look them up in; either costs more than
+ * all else that is done for a flow. Lists that are not given are shared and frozen. To readers of fields, the library among them,
+ * they are messages like others; a copy by spreading would have the given fields alone.
  */
 function maker<D extends DescMessage>(schema: D): (init: Partial<MessageShape<D>>) => MessageShape<D> {
   const empty = create(schema) as MessageShape<D>;
   for (const value of Object.values(empty)) if (Array.isArray(value)) Object.freeze(value);
-  return (init) => ({ ...empty, ...init });
+  return (init) => Object.assign(Object.create(empty), init);
 }
 
 export const newTimestamp = maker(TimestampSchema);
@@ -31,8 +36,30 @@ export const newEthernet = maker(EthernetSchema);
 export const newIp = maker(IPSchema);
 export const newLayer4 = maker(Layer4Schema);
 export const newTcp = maker(TCPSchema);
-export const newTcpFlags = maker(TCPFlagsSchema);
+const newTcpFlags = maker(TCPFlagsSchema);
 export const newUdp = maker(UDPSchema);
 export const newIcmpv4 = maker(ICMPv4Schema);
 export const newIcmpv6 = maker(ICMPv6Schema);
-export const newInterface = maker(NetworkInterfaceSchema);
+const newInterface = maker(NetworkInterfaceSchema);
+
+/** The same message for every flow with the same flags: lists of flags are one for each value. */
+const flagMessages = new WeakMap<readonly TcpFlag[], TCPFlags>();
+
+export function tcpFlagsOf(flags: readonly TcpFlag[]): TCPFlags {
+  const known = flagMessages.get(flags);
+  if (known !== undefined) return known;
+  const made = newTcpFlags(Object.fromEntries(flags.map((flag) => [flag, true])));
+  flagMessages.set(flags, made);
+  return made;
+}
+
+/** The last message of each interface; its name may change. */
+const interfaces = new Map<number, NetworkInterface>();
+
+export function interfaceOf(index: number, name: string): NetworkInterface {
+  const known = interfaces.get(index);
+  if (known?.name === name) return known;
+  const made = newInterface({ index, name });
+  interfaces.set(index, made);
+  return made;
+}

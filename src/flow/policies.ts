@@ -15,6 +15,27 @@ function toPolicy(origin: PolicyOrigin, revision: number): Policy {
   });
 }
 
+interface Words {
+  readonly revision: number;
+  readonly policies: Policy[];
+  readonly log: string[];
+}
+
+/** What the rules of a cookie come to in flows, as of the revision that was seen last. */
+const words = new WeakMap<readonly PolicyOrigin[], Words>();
+
+function wordsOf(origins: readonly PolicyOrigin[], revision: number): Words {
+  const known = words.get(origins);
+  if (known?.revision === revision) return known;
+  const made: Words = {
+    revision,
+    policies: origins.map((origin) => toPolicy(origin, revision)),
+    log: [...new Set(origins.flatMap(({ log }) => log ?? []))],
+  };
+  words.set(origins, made);
+  return made;
+}
+
 /**
  * Writes the rules behind a cookie into the flow's list for its direction and outcome, and what they want logged. A refusal by default deny names
  * the rules that turned default deny on. Without a cookie or a direction nothing is written.
@@ -25,10 +46,9 @@ export function attributePolicies(
   context: FlowContext,
 ): void {
   if (decision.cookie === 0) return;
-  const origins = context.ruleOrigins(decision.cookie);
-  const policies = origins.map((origin) => toPolicy(origin, decision.revision));
+  const { policies, log } = wordsOf(context.ruleOrigins(decision.cookie), decision.revision);
   // A default deny is nobody's word: the rules that turned it on spoke of other traffic.
-  if (decision.matched) flow.policyLog = [...new Set(origins.flatMap(({ log }) => log ?? []))];
+  if (decision.matched) flow.policyLog = log;
   if (flow.trafficDirection === TrafficDirection.INGRESS) {
     if (decision.denied) flow.ingressDeniedBy = policies;
     else flow.ingressAllowedBy = policies;

@@ -1,6 +1,6 @@
 import { formatAddress } from "../../model/cidr.ts";
 
-const V4_PREFIX_WORDS = [0, 0, 0, 0, 0, 0xffff] as const;
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 
 /** Dotted text of four bytes at `offset`. The caller has checked that they are there. */
 export function ipv4Text(bytes: Uint8Array, offset: number): string {
@@ -14,14 +14,15 @@ export function ipv6Text(bytes: Uint8Array, offset: number): string {
 
 /** Text of a `struct sg_addr`: IPv4 when it is mapped into ::ffff:0:0/96; empty when all bytes are zero. */
 export function mappedAddressText(view: DataView, offset: number): string {
+  const [first, second, third] = [view.getUint32(offset), view.getUint32(offset + 4), view.getUint32(offset + 8)];
+  if ((first | second | third | view.getUint32(offset + 12)) === 0) return "";
   const bytes = new Uint8Array(view.buffer, view.byteOffset + offset, 16);
-  if (V4_PREFIX_WORDS.every((word, i) => view.getUint16(offset + 2 * i) === word)) return ipv4Text(bytes, 12);
-  return bytes.every((byte) => byte === 0) ? "" : ipv6Text(bytes, 0);
+  return first === 0 && second === 0 && third === 0xffff ? ipv4Text(bytes, 12) : ipv6Text(bytes, 0);
 }
 
 /** `aa:bb:cc:dd:ee:ff` of six bytes at `offset`. */
 export function macText(bytes: Uint8Array, offset: number): string {
-  let text = "";
-  for (let i = 0; i < 6; i++) text += `${i ? ":" : ""}${(bytes[offset + i] ?? 0).toString(16).padStart(2, "0")}`;
+  let text = HEX[bytes[offset] ?? 0]!;
+  for (let i = 1; i < 6; i++) text += `:${HEX[bytes[offset + i] ?? 0]}`;
   return text;
 }

@@ -100,6 +100,11 @@ const FLAG_BITS: readonly (readonly [TcpFlag, number])[] = [
   ["NS", 0x100],
 ];
 
+/** The flags of every value that the header's nine bits may have: one list for all packets that have them. */
+const FLAGS_OF: readonly (readonly TcpFlag[])[] = Array.from({ length: 512 }, (_, bits) =>
+  Object.freeze(FLAG_BITS.filter(([, bit]) => (bits & bit) !== 0).map(([name]) => name)),
+);
+
 /** Reads the layers of a packet from its Ethernet header on. Never throws: what cannot be read is left out. */
 export function decodePacket(bytes: Uint8Array): Packet {
   const packet: MutablePacket = { lastLayer: "", payload: bytes };
@@ -241,7 +246,7 @@ function readTcp(packet: MutablePacket, bytes: Uint8Array, view: DataView, at: n
     window: view.getUint16(at + 14),
     checksum: view.getUint16(at + 16),
     urgent: view.getUint16(at + 18),
-    flags: FLAG_BITS.filter(([, bit]) => (offsetAndFlags & bit) !== 0).map(([name]) => name),
+    flags: FLAGS_OF[offsetAndFlags & 0x1ff]!,
   };
   advance(packet, bytes, "TCP", at + Math.max(20, dataOffset * 4));
 }
