@@ -26,7 +26,7 @@ test("whatever takes something away is not safe", () => {
   expect(isNoWider(redirect({ http: [GET, POST] }), redirect({ http: [GET] }), everybody)).toBe(false);
   expect(isNoWider(redirect({ http: [GET] }), redirect({ identities: [300], http: [GET] }), everybody)).toBe(false);
   expect(isNoWider(redirect({}), redirect({ http: [GET] }), everybody)).toBe(false);
-  const denying = redirect({ http: [GET] }, { identities: [300], deny: true });
+  const denying = redirect({ identities: [300], deny: true }, { http: [GET] });
   expect(isNoWider(redirect({ http: [GET] }), denying, everybody)).toBe(false);
   expect(isNoWider(denying, redirect({ http: [GET] }), everybody)).toBe(true);
 });
@@ -36,4 +36,19 @@ test("an identity that is gone may leave a peer set", () => {
   const wanted = redirect({ identities: [300], http: [GET] });
   expect(isNoWider(now, wanted, everybody)).toBe(false);
   expect(isNoWider(now, wanted, (identity) => identity !== 301)).toBe(true);
+});
+
+test("order counts: an allow before a deny is not the deny before the allow, and a pass is no word", () => {
+  const allow = { identities: [300], http: [GET] };
+  const deny = { identities: [300], deny: true };
+  expect(isNoWider(redirect(allow, deny), redirect(deny, allow), everybody)).toBe(false);
+  expect(isNoWider(redirect(deny, allow), redirect(allow, deny), everybody)).toBe(true);
+  expect(isNoWider(redirect(allow, deny), redirect({ http: [GET, POST] }, deny), everybody)).toBe(true);
+  const pass = { identities: [300], passTo: 2 };
+  expect(isNoWider(redirect(pass, deny, allow), redirect(pass, deny, allow), everybody)).toBe(true);
+  expect(
+    isNoWider(redirect(pass, deny, allow), redirect({ identities: [300, 301], passTo: 2 }, deny, allow), everybody),
+  ).toBe(false);
+  expect(isNoWider(redirect(pass, deny, allow), redirect(deny, allow), everybody)).toBe(false);
+  expect(isNoWider(redirect(deny, allow), redirect(pass, deny, allow), everybody)).toBe(false);
 });

@@ -22,12 +22,37 @@ function allowsAtLeast(wide: L7PeerRules, narrow: L7PeerRules): boolean {
   return narrow.http.every((rule) => allowed.has(httpKey(rule)));
 }
 
+/** Rule by rule in one order: allows at most grow, denies at most shrink, passes stay. Then the first word is no other's. */
+function growsInPlace(now: readonly L7PeerRules[], wanted: readonly L7PeerRules[], isKnown: IsKnown): boolean {
+  return (
+    now.length === wanted.length &&
+    now.every((old, index) => {
+      const rule = wanted[index]!;
+      if (old.deny !== rule.deny || old.passTo !== rule.passTo) return false;
+      const isWider = covers(rule.identities, old.identities, isKnown) && allowsAtLeast(rule, old);
+      const isNarrower = covers(old.identities, rule.identities, isKnown) && allowsAtLeast(old, rule);
+      if (old.passTo !== undefined) return isWider && isNarrower;
+      return old.deny ? isNarrower : isWider;
+    })
+  );
+}
+
+/** Denies before allows and no pass: what is allowed is what an allow covers and no deny does. */
+function isDenyFirst(rules: readonly L7PeerRules[]): boolean {
+  const firstAllow = rules.findIndex((rule) => !rule.deny);
+  const hasLateDeny = firstAllow !== -1 && rules.slice(firstAllow).some((rule) => rule.deny);
+  return !hasLateDeny && rules.every((rule) => rule.passTo === undefined);
+}
+
 /**
  * True when `now` is proven to let through nothing that `wanted` would refuse: then traffic may go on to a proxy that
  * still judges by `now` while `wanted` is on its way. Never true by guess: an unprovable pair is false.
  */
 export function isNoWider(now: L7Redirect, wanted: L7Redirect, isKnown: IsKnown): boolean {
   if (now.key !== wanted.key || now.parser !== wanted.parser) return false;
+  if (growsInPlace(now.rules, wanted.rules, isKnown)) return true;
+  // A deny of `wanted` that comes late denies no more than one that comes first.
+  if (!isDenyFirst(now.rules) || wanted.rules.some((rule) => rule.passTo !== undefined)) return false;
   const keptAllows = now.rules
     .filter((rule) => !rule.deny)
     .every((old) =>

@@ -1,43 +1,53 @@
 import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
-import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { fromBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { GetFlowsRequestSchema, type GetFlowsResponse, GetFlowsResponseSchema } from "../../proto/gen/observer_pb.js";
+import { GetFlowsRequestSchema, type GetFlowsResponse } from "../../proto/gen/observer_pb.js";
+import { FLOWS_PATH } from "./raw-flows.ts";
 import type { ReadResult } from "./reader.ts";
 import { type FlowQuery, parseFlowsRequest } from "./request.ts";
 import type { StreamHandler } from "./server.ts";
 
-const PATH = "/observer.Observer/GetFlows";
 const MAX_REQUEST_BYTES = 4 << 20;
 const CHUNK_BYTES = 32 << 10;
 
 /** Where a stream's responses come from. */
-export interface ResponseSource {
-  next(): ReadResult;
+export interface ResponseSource<R = GetFlowsResponse> {
+  next(): ReadResult<R>;
   /** Resolves when `next` may have something new, or the signal aborts. */
   ready(signal: AbortSignal): Promise<void>;
 }
 
 /** Starts a query; the signal ends it. */
-export type OpenSource = (query: FlowQuery, signal: AbortSignal) => ResponseSource;
+export type OpenSource<R> = (query: FlowQuery, signal: AbortSignal) => ResponseSource<R>;
+
+/** What a stream needs of its source: how to open it, and the bytes of a response. */
+export interface StreamSource<R extends object> {
+  readonly open: OpenSource<R>;
+  readonly encode: (response: R) => Uint8Array;
+}
 
 /**
  * GetFlows without the layers of the general adapter, which cost more than the flows themselves: several times as many
  * messages a second. Other protocols (gRPC-web, Connect) and compressed requests are left to the adapter.
  */
-export function flowStreamHandler(open: OpenSource, headers: Readonly<Record<string, string>>): StreamHandler {
+export function flowStreamHandler<R extends object>(
+  source: StreamSource<R>,
+  headers: Readonly<Record<string, string>>,
+): StreamHandler {
   return (request, response) => {
     const type = request.headers["content-type"] ?? "";
     const encoding = request.headers["grpc-encoding"] ?? "identity";
-    if (request.url !== PATH || !/^application\/grpc(\+proto)?$/.test(type) || encoding !== "identity") return false;
-    void answer(request, response, open, headers);
+    if (request.url !== FLOWS_PATH || !/^application\/grpc(\+proto)?$/.test(type) || encoding !== "identity")
+      return false;
+    void answer(request, response, source, headers);
     return true;
   };
 }
 
-async function answer(
+async function answer<R extends object>(
   request: Http2ServerRequest,
   response: Http2ServerResponse,
-  open: OpenSource,
+  { open, encode }: StreamSource<R>,
   headers: Readonly<Record<string, string>>,
 ): Promise<void> {
   const aborted = new AbortController();
@@ -51,7 +61,7 @@ async function answer(
     response.writeHead(200, { "content-type": "application/grpc", ...headers });
     // headers go out with the first write; readers wait for them
     response.write(new Uint8Array(0));
-    await pump(response, source, aborted.signal);
+    await pump(response, source, encode, aborted.signal);
     endStream(response, { "grpc-status": "0" });
   } catch (error) {
     const failure = ConnectError.from(error);
@@ -86,9 +96,14 @@ function endStream(response: Http2ServerResponse, status: Readonly<Record<string
   response.end();
 }
 
-async function pump(stream: Http2ServerResponse, source: ResponseSource, signal: AbortSignal): Promise<void> {
+async function pump<R extends object>(
+  stream: Http2ServerResponse,
+  source: ResponseSource<R>,
+  encode: (response: R) => Uint8Array,
+  signal: AbortSignal,
+): Promise<void> {
   while (!signal.aborted) {
-    const { chunk, last } = collect(source);
+    const { chunk, last } = collect(source, encode);
     const full = chunk.length > 0 && !stream.write(chunk);
     if (last === "end") return;
     // what came while we waited for the client must be collected before waiting for more
@@ -99,10 +114,13 @@ async function pump(stream: Http2ServerResponse, source: ResponseSource, signal:
   }
 }
 
-function collect(source: ResponseSource): { chunk: Buffer; last: ReadResult } {
+function collect<R extends object>(
+  source: ResponseSource<R>,
+  encode: (response: R) => Uint8Array,
+): { chunk: Buffer; last: ReadResult<R> } {
   const frames: Uint8Array[] = [];
   let size = 0;
-  let last: ReadResult = "wait";
+  let last: ReadResult<R> = "wait";
   while (size < CHUNK_BYTES) {
     last = source.next();
     if (last === "wait" || last === "end") break;
@@ -113,10 +131,6 @@ function collect(source: ResponseSource): { chunk: Buffer; last: ReadResult } {
     size += message.length + 5;
   }
   return { chunk: Buffer.concat(frames, size), last };
-}
-
-function encode(response: GetFlowsResponse): Uint8Array {
-  return toBinary(GetFlowsResponseSchema, response);
 }
 
 function drained(stream: Http2ServerResponse, signal: AbortSignal): Promise<void> {

@@ -1,5 +1,4 @@
-import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import type { GetFlowsResponse } from "../../proto/gen/observer_pb.js";
+import type { RawResponse } from "./raw-flows.ts";
 import type { ReadResult } from "./reader.ts";
 import { compareTimestamps } from "./request.ts";
 
@@ -7,14 +6,13 @@ import { compareTimestamps } from "./request.ts";
 const LANE_LIMIT = 2048;
 
 interface Waiting {
-  readonly response: GetFlowsResponse;
-  readonly time: Timestamp | undefined;
+  readonly response: RawResponse;
   readonly arrivedMs: number;
 }
 
 /** One sender into a merge. */
 export interface Lane {
-  push(response: GetFlowsResponse): void;
+  push(response: RawResponse): void;
   /** Resolves when the lane has room. */
   room(): Promise<void>;
   close(): void;
@@ -27,10 +25,10 @@ export interface Lane {
 export interface Merge {
   lane(): Lane;
   /** Puts a response before all that wait. */
-  announce(response: GetFlowsResponse): void;
+  announce(response: RawResponse): void;
   /** No lane will be opened any more: the merge ends with the last one. */
   seal(): void;
-  next(): ReadResult;
+  next(): ReadResult<RawResponse>;
   ready(signal: AbortSignal): Promise<void>;
 }
 
@@ -66,9 +64,9 @@ function earliest(lanes: Iterable<LaneState>): { lane: LaneState; waiting: Waiti
       if (lane.open) complete = false;
       continue;
     }
-    const before = !best?.waiting.time
+    const before = !best?.waiting.response.time
       ? best === undefined
-      : !waiting.time || compareTimestamps(waiting.time, best.waiting.time) < 0;
+      : !waiting.response.time || compareTimestamps(waiting.response.time, best.waiting.response.time) < 0;
     if (before) best = { lane, waiting };
   }
   return best && { ...best, complete };
@@ -77,13 +75,13 @@ function earliest(lanes: Iterable<LaneState>): { lane: LaneState; waiting: Waiti
 /** A merge with this window; `now` in milliseconds. */
 export function createMerge(windowMs: number, now: () => number): Merge {
   const lanes = new Set<LaneState>();
-  const announced: GetFlowsResponse[] = [];
+  const announced: RawResponse[] = [];
   let sealed = false;
   let wake: (() => void) | undefined;
   let dueMs: number | undefined;
   const notify = () => wake?.();
 
-  const next = (): ReadResult => {
+  const next = (): ReadResult<RawResponse> => {
     const first = announced.shift();
     if (first) return first;
     dueMs = undefined;
@@ -134,7 +132,7 @@ function openLane(lanes: Set<LaneState>, now: () => number, notify: () => void):
   lanes.add(state);
   return {
     push(response) {
-      state.queue.push({ response, time: response.time, arrivedMs: now() });
+      state.queue.push({ response, arrivedMs: now() });
       notify();
     },
     room() {

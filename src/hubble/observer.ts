@@ -1,6 +1,11 @@
+import { toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Health } from "../../proto/gen/health_pb.js";
-import { type GetFlowsResponse, Observer as ObserverService } from "../../proto/gen/observer_pb.js";
+import {
+  type GetFlowsResponse,
+  GetFlowsResponseSchema,
+  Observer as ObserverService,
+} from "../../proto/gen/observer_pb.js";
 import { Peer } from "../../proto/gen/peer_pb.js";
 import type { FlowRing } from "../flow/index.ts";
 import { flowStreamHandler, type ResponseSource } from "./flow-stream.ts";
@@ -31,8 +36,10 @@ export interface Observer {
   close(): Promise<void>;
 }
 
+const encodeResponse = (response: GetFlowsResponse): Uint8Array => toBinary(GetFlowsResponseSchema, response);
+
 /** Yields a source's responses until it ends or the signal aborts. */
-export async function* responses(source: ResponseSource, signal: AbortSignal): AsyncGenerator<GetFlowsResponse> {
+export async function* responses<R extends object>(source: ResponseSource<R>, signal: AbortSignal): AsyncGenerator<R> {
   while (!signal.aborted) {
     const result = source.next();
     if (result === "end") return;
@@ -76,7 +83,7 @@ export function createObserver(options: ObserverOptions): Observer {
   };
   return createGrpcServer({
     headers,
-    stream: flowStreamHandler(open, headers),
+    stream: flowStreamHandler({ open, encode: encodeResponse }, headers),
     routes: (router) => {
       router.service(ObserverService, observerService(options, open));
       router.service(Peer, peerService(options.peers ?? staticPeers([])));

@@ -9,7 +9,7 @@ import { compareTimestamps, type FlowQuery } from "./request.ts";
 const LOST_INTERVAL_MS = 1000;
 
 /** What a reader gives: the next response, `wait` when there is none yet, `end` when there will be none. */
-export type ReadResult = GetFlowsResponse | "wait" | "end";
+export type ReadResult<R = GetFlowsResponse> = R | "wait" | "end";
 
 export interface FlowReader {
   next(): ReadResult;

@@ -6,6 +6,7 @@ import { NodeState } from "../../proto/gen/relay_pb.js";
 import type { ResponseSource } from "./flow-stream.ts";
 import { abortableSleep } from "./health.ts";
 import { createMerge, type Merge } from "./merge.ts";
+import { type RawResponse, rawResponse } from "./raw-flows.ts";
 import type { PeerPool, RelayPeer } from "./relay-peer.ts";
 
 /** How long a flow waits for earlier ones of other nodes: short where somebody watches, long where order is all. */
@@ -28,7 +29,7 @@ export interface RelayFlowsOptions {
  * Flows of all peers by time, after word of which peers answer. When following, peers that come are joined and peers
  * that fail are retried with back-off; they go on after the last flow that was received from them.
  */
-export function relayFlows(options: RelayFlowsOptions): ResponseSource {
+export function relayFlows(options: RelayFlowsOptions): ResponseSource<RawResponse> {
   const { request, now } = options;
   const merge = createMerge(request.follow ? FOLLOW_WINDOW_MS : HISTORY_WINDOW_MS, now);
   void run(options, merge).catch((error) => {
@@ -88,19 +89,18 @@ function announce(
   nodeNames: string[],
   message = "",
 ): void {
-  merge.announce(
-    create(GetFlowsResponseSchema, {
-      responseTypes: { case: "nodeStatus", value: { stateChange, nodeNames, message } },
-      nodeName: options.nodeName,
-      time: timestampFromMs(options.now()),
-    }),
-  );
+  const response = create(GetFlowsResponseSchema, {
+    responseTypes: { case: "nodeStatus", value: { stateChange, nodeNames, message } },
+    nodeName: options.nodeName,
+    time: timestampFromMs(options.now()),
+  });
+  merge.announce(rawResponse(response));
 }
 
 async function readOnce(options: RelayFlowsOptions, merge: Merge, peer: RelayPeer): Promise<void> {
   const lane = merge.lane();
   try {
-    for await (const response of peer.client.getFlows(options.request, { signal: options.signal })) {
+    for await (const response of peer.flows(options.request, options.signal)) {
       lane.push(response);
       await lane.room();
     }
@@ -144,8 +144,8 @@ async function followPeer(
       const lane = merge.lane();
       try {
         const request = last ? resumed(options.request, last) : options.request;
-        for await (const response of peer.client.getFlows(request, { signal })) {
-          if (response.responseTypes.case === "flow" && response.time) last = response.time;
+        for await (const response of peer.flows(request, signal)) {
+          if (response.isFlow && response.time) last = response.time;
           lane.push(response);
           await lane.room();
         }

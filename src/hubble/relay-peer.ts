@@ -1,9 +1,10 @@
 import { type Client, createClient } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
-import { Observer, type ServerStatusResponse } from "../../proto/gen/observer_pb.js";
+import { type GetFlowsRequest, Observer, type ServerStatusResponse } from "../../proto/gen/observer_pb.js";
 import { HUBBLE_PORT } from "../model/addresses.ts";
 import { addressPort } from "../model/cidr.ts";
 import type { PeerNode, PeerSource } from "./peer.ts";
+import { type RawResponse, rawFlows } from "./raw-flows.ts";
 
 const PROBE_TIMEOUT_MS = 1000;
 
@@ -12,6 +13,8 @@ export interface RelayPeer {
   readonly name: string;
   readonly address: string;
   readonly client: Client<typeof Observer>;
+  /** GetFlows with its responses as they come. Rejects with a ConnectError. */
+  flows(request: GetFlowsRequest, signal: AbortSignal): AsyncIterable<RawResponse>;
   /** Undefined when the node does not answer within a second. */
   status(): Promise<ServerStatusResponse | undefined>;
   close(): void;
@@ -31,6 +34,7 @@ export function createRelayPeer(node: PeerNode): RelayPeer {
     name: node.name,
     address: hostAndPort(node.address),
     client,
+    flows: (request, signal) => rawFlows(sessions, request, signal),
     status: () => client.serverStatus({}, { timeoutMs: PROBE_TIMEOUT_MS }).catch(() => undefined),
     close: () => sessions.abort(),
   };

@@ -1,7 +1,9 @@
-import { create } from "@bufbuild/protobuf";
+import { create, fromBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Health } from "../../proto/gen/health_pb.js";
 import {
+  type GetFlowsResponse,
+  GetFlowsResponseSchema,
   type GetNodesResponse,
   GetNodesResponseSchema,
   Observer as ObserverService,
@@ -13,6 +15,7 @@ import { flowStreamHandler, type ResponseSource } from "./flow-stream.ts";
 import { healthService } from "./health.ts";
 import { type Observer, responses } from "./observer.ts";
 import { type PeerNode, type PeerSource, staticPeers } from "./peer.ts";
+import type { RawResponse } from "./raw-flows.ts";
 import { relayFlows } from "./relay-flows.ts";
 import { createPeerPool, type PeerPool } from "./relay-peer.ts";
 import { type FlowQuery, parseFlowsRequest } from "./request.ts";
@@ -91,15 +94,20 @@ function notOnRelay(method: string): () => never {
   };
 }
 
+/** For the general adapter, which wants messages. */
+async function* decoded(source: ResponseSource<RawResponse>, signal: AbortSignal): AsyncGenerator<GetFlowsResponse> {
+  for await (const { bytes } of responses(source, signal)) yield fromBinary(GetFlowsResponseSchema, bytes);
+}
+
 /** Observer and health service over the observers of all nodes. */
 export function createRelay(options: RelayOptions): Relay {
   const { version, now, nodeName } = options;
   const pool = createPeerPool("list" in options.peers ? options.peers : staticPeers(options.peers));
   const headers = { "hubble-relay-version": version };
-  const open = ({ request }: FlowQuery, signal: AbortSignal): ResponseSource =>
+  const open = ({ request }: FlowQuery, signal: AbortSignal): ResponseSource<RawResponse> =>
     relayFlows({ pool, request, nodeName, now, signal });
   const service: Handlers<typeof ObserverService> = {
-    getFlows: (request, { signal }) => responses(open(parseFlowsRequest(request), signal), signal),
+    getFlows: (request, { signal }) => decoded(open(parseFlowsRequest(request), signal), signal),
     getAgentEvents: notOnRelay("GetAgentEvents"),
     getDebugEvents: notOnRelay("GetDebugEvents"),
     getNodes: () => relayNodes(pool),
@@ -108,7 +116,7 @@ export function createRelay(options: RelayOptions): Relay {
   };
   const server = createGrpcServer({
     headers,
-    stream: flowStreamHandler(open, headers),
+    stream: flowStreamHandler({ open, encode: ({ bytes }) => bytes }, headers),
     routes: (router) => {
       router.service(ObserverService, service);
       const anyPeer = async () => (await relayStatus(pool, version)).numConnectedNodes !== 0;

@@ -106,13 +106,13 @@ describe("verdicts", () => {
     expect(received).toMatch(/^HTTP\/1.1 403[\s\S]*connection: close\r\n\r\nAccess denied\r\n<end>$/);
   });
 
-  test("a peer outside the rule's identities is denied, deny rules win, absent identities mean everybody", async () => {
+  test("a peer outside the rule's identities is denied, a deny rule before an allowing one decides, absent identities mean everybody", async () => {
     await start(policyOf(LANDING));
     proxy.origin = { ...FROM_EMPIRE, sourceIdentity: 5 };
     expect(await converse(proxy.dial(), [LAND], times(1, "denied\r\n"))).toBe(DENIED);
     await proxy.apply(policyOf({ deny: false, origin: 0 }));
     expect(await converse(proxy.dial(), [LAND], times(1, "landed\n"))).toBe(LANDED);
-    await proxy.apply(policyOf({ deny: false, origin: 0 }, { identities: [5], deny: true, origin: 0 }));
+    await proxy.apply(policyOf({ identities: [5], deny: true, origin: 0 }, { deny: false, origin: 0 }));
     expect(await converse(proxy.dial(), [LAND], times(1, "denied\r\n"))).toBe(DENIED);
   });
 

@@ -34,6 +34,7 @@ function ruleToWire(rule: L7PeerRules) {
     origin: rule.origin,
     ...(rule.identities === undefined ? {} : { remotePolicies: { identities: [...rule.identities] } }),
     ...(rule.http === undefined ? {} : { httpRules: { httpRules: rule.http.map(httpToWire) } }),
+    ...(rule.passTo === undefined ? {} : { passTo: rule.passTo }),
   };
 }
 
@@ -75,6 +76,7 @@ function ruleFromWire(wire: PortNetworkPolicyRule): L7PeerRules {
     origin: wire.origin,
     ...(wire.remotePolicies === undefined ? {} : { identities: wire.remotePolicies.identities }),
     ...(wire.httpRules === undefined ? {} : { http: wire.httpRules.httpRules.map(httpFromWire) }),
+    ...(wire.passTo === undefined ? {} : { passTo: wire.passTo }),
   };
 }
 

@@ -215,6 +215,7 @@ test("redirects of both directions and rules without peers or HTTP survive the w
     redirects: [
       redirect([
         { deny: false, origin: 0 },
+        { identities: [2], deny: false, passTo: 2, origin: 8 },
         { identities: [1, 70000], http: [{}], deny: false, origin: 9 },
       ]),
       { ...redirect([], "egress:TCP:80"), direction: "egress" as const },
