@@ -155,9 +155,12 @@ node
     const started = performance.now();
     const added = await addNode(paths(), name);
     const after = seconds(performance.now() - started);
-    console.log(
-      `node ${added.name} is Ready after ${after}: ${added.address}, pods ${added.podCidr}; c${added.place} is its cilium`,
-    );
+    const { name: own, place, address, address6, podCidr, podCidr6 } = added;
+    const isDual = readSettings(paths())?.ipFamily === "dual";
+    const where = isDual
+      ? `${address} and ${address6}, pods ${podCidr} and ${podCidr6}`
+      : `${address}, pods ${podCidr}`;
+    console.log(`node ${own} is Ready after ${after}: ${where}; c${place} is its cilium`);
   });
 node
   .command("remove <name>")

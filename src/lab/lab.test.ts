@@ -164,7 +164,7 @@ describe("the settings of a lab", () => {
     });
     const show = (machine: Partial<MachineStatus>) =>
       printStatus(labPaths("one"), {
-        machine: { controlPlane: { pid: 1 }, nodes: [], pods: [], memoryPssBytes: 0, ...machine },
+        machine: { controlPlane: { pid: 1 }, nodes: [], pods: [], memoryPssBytes: 0, problems: [], ...machine },
         processes: [],
         problems: [],
       });

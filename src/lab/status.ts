@@ -24,6 +24,8 @@ export interface MachineStatus {
   /** `pid`: a process inside the pod's network namespace. Pods that use their node's network are left out. */
   readonly pods: readonly { namespace: string; name: string; node: string; ip: string; ip6?: string; pid: number }[];
   readonly memoryPssBytes: number;
+  /** As the text has them; empty = everything runs. */
+  readonly problems: readonly string[];
 }
 
 export interface LabStatus {
@@ -35,6 +37,7 @@ export interface LabStatus {
 
 /** The names of the lab's processes, as their records are called. */
 function processNames({ nodes, hostPorts }: LabSettings): string[] {
+  if (nodes.length === 0) return [];
   const shared = [
     "supervisor",
     "control-plane",
@@ -70,7 +73,7 @@ async function listPods(paths: LabPaths): Promise<MachineStatus["pods"]> {
 
 /** Looks at every process and at the API server. Never throws for a lab that is broken or absent. */
 export async function readStatus(paths: LabPaths): Promise<LabStatus> {
-  const settings = readSettings(paths) ?? DEFAULTS;
+  const settings = readSettings(paths) ?? NOTHING;
   const records = new Map(processNames(settings).map((name) => [name, readRecord(paths, name)] as const));
   const pid = (name: string) => {
     const record = records.get(name);
@@ -78,10 +81,10 @@ export async function readStatus(paths: LabPaths): Promise<LabStatus> {
   };
   const running = existsSync(paths.run);
   const problems: string[] = [];
-  if (!running)
-    problems.push(
-      `lab ${paths.lab} does not run: ${commandFor(paths.lab)} ${existsSync(paths.database) ? "start" : "up"}`,
-    );
+  if (!running) {
+    const [what, command] = existsSync(paths.database) ? ["does not run", "start"] : ["does not exist", "up"];
+    problems.push(`lab ${paths.lab} ${what}: ${commandFor(paths.lab)} ${command}`);
+  }
   for (const [name, record] of running ? records : []) {
     if (!isAlive(record))
       problems.push(
@@ -91,7 +94,7 @@ export async function readStatus(paths: LabPaths): Promise<LabStatus> {
   for (const { name } of settings.leaving ?? [])
     problems.push(`node ${name} is being removed; ${commandFor(paths.lab)} node remove ${name} completes it`);
   const waiting = running ? (await readiness(paths)).waitingFor : [];
-  problems.push(...waiting.map((what) => `waiting for ${what}`));
+  problems.push(...waiting.map((what) => `waiting for ${what}${mendOf(paths.lab, what)}`));
   const pods = running ? await listPods(paths).catch(() => []) : [];
   const isDual = settings.ipFamily === "dual";
   return {
@@ -108,11 +111,22 @@ export async function readStatus(paths: LabPaths): Promise<LabStatus> {
       })),
       pods,
       memoryPssBytes: running ? memoryPss(labPids(paths.lab)) : 0,
+      problems,
     },
     processes: [...records].map(([name, record]) => ({ name, record: isAlive(record) ? record : undefined })),
     problems,
   };
 }
+
+/** Whoever deletes a Node by kubectl finds the node still there. */
+function mendOf(lab: string, what: string): string {
+  const [, node] = /^node (\S+) to be Ready$/.exec(what) ?? [];
+  if (node === undefined) return "";
+  return `; if its object was deleted: ${commandFor(lab)} up brings it back, ${commandFor(lab)} node remove ${node} takes the rest out`;
+}
+
+/** Of a lab that was never made. */
+const NOTHING: LabSettings = { ...DEFAULTS, nodes: [] };
 
 function mend(lab: string, name: string): string {
   return name === "supervisor"
@@ -136,10 +150,11 @@ export function printStatus(paths: LabPaths, status: LabStatus): string {
   ]);
   const parts = [
     `lab ${paths.lab}${status.machine.ipFamily === "dual" ? ", IPv4 and IPv6" : ""}${status.machine.routingMode === "native" ? ", native routing" : ""}: ${status.problems.length === 0 ? "everything runs" : `${status.problems.length} problem(s)`}`,
-    columns([["PROCESS", "PID", "STATE", "RESTARTS"], ...rows]),
+    ...(rows.length === 0 ? [] : [columns([["PROCESS", "PID", "STATE", "RESTARTS"], ...rows])]),
   ];
   if (pods.length > 0) parts.push(columns([["POD", "PID", "NODE", "IP"], ...pods]));
-  parts.push(`memory ${Math.round(status.machine.memoryPssBytes / 1e6)} MB (PSS of all processes)`);
+  if (status.processes.length > 0)
+    parts.push(`memory ${Math.round(status.machine.memoryPssBytes / 1e6)} MB (PSS of all processes)`);
   if (status.problems.length > 0) parts.push(status.problems.map((problem) => `! ${problem}`).join("\n"));
   return `${parts.join("\n\n")}\n`;
 }
