@@ -222,13 +222,15 @@ struct sg_node {
 	struct sg_range cluster6;   /* 96 */
 	struct sg_range services;   /* 128 all ClusterIPs: an address there without a frontend is dropped */
 	struct sg_range services6;  /* 160 */
-	__u32 overlay_ifindex;      /* 192 cilium_vxlan */
-	__u32 network_ifindex;      /* 196 eth0 */
-	__u32 host_ifindex;         /* 200 cilium_host */
-	__u32 apiserver_identity;   /* 204 reserved for kube-apiserver: 7, or 1 where it runs on this node */
-	__u32 aggregation;          /* 208 Cilium's level: 0 = a trace event where a packet comes in and where it goes; from 1 on
+	struct sg_range fabric;     /* 192 the network of the node's own address */
+	struct sg_range fabric6;    /* 224 */
+	__u32 overlay_ifindex;      /* 256 cilium_vxlan */
+	__u32 network_ifindex;      /* 260 eth0 */
+	__u32 host_ifindex;         /* 264 cilium_host */
+	__u32 apiserver_identity;   /* 268 reserved for kube-apiserver: 7, or 1 where it runs on this node */
+	__u32 aggregation;          /* 272 Cilium's level: 0 = a trace event where a packet comes in and where it goes; from 1 on
 				     * only where it goes; from 3 on only what says something new of its connection */
-	__u32 flags;                /* 212 SG_NODE_* */
+	__u32 flags;                /* 276 SG_NODE_* */
 };
 #define SG_NODE_IPV6 1 /* a cluster of both families: each has a world of its own; without it IPv6 is dropped */
 #define SG_NODE_NATIVE 2 /* pods of other nodes are reached by the fabric's routes; the overlay carries what came to node ports */

@@ -104,8 +104,12 @@ int from_endpoint(struct __sk_buff *skb)
 		return discovery_answer(skb, p, endpoint);
 	if (!failed)
 		failed = check_sender(skb, p, endpoint);
+	/* The node's stack would take these for itself, whatever policy says of the node. */
+	if (!failed && is_shared(node, &p->tuple.dst))
+		failed = FAIL(p, DROP_UNKNOWN_TARGET);
 	if (failed)
 		return drop(skb, p, failed);
+	remember_fragment(p);
 	trace_arrival(skb, p, node, SG_TRACE_FROM_ENDPOINT);
 	if (is_hairpin_address(&p->tuple.dst))
 		return hairpin_back(skb, p, endpoint);

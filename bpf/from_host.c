@@ -47,6 +47,7 @@ int from_host(struct __sk_buff *skb)
 		failed = host_identity(p, node, mark);
 	if (failed)
 		return drop(skb, p, failed);
+	remember_fragment(p);
 	trace_arrival(skb, p, node, is_proxy_mark(mark) ? SG_TRACE_FROM_PROXY : SG_TRACE_FROM_HOST);
 	if (is_proxy_mark(mark)) {
 		failed = track_proxy(p, mark);

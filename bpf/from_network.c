@@ -23,12 +23,17 @@ static __always_inline int network_to_host(struct __sk_buff *skb, struct packet 
 }
 
 /* An ICMP error about what a backend sent through a port of this node: to the backend, as it knows its packet. */
-static __always_inline int turn_error_to_backend(struct __sk_buff *skb, struct packet *p)
+static __always_inline int turn_error_to_backend(struct __sk_buff *skb, struct packet *p, const struct sg_node *node)
 {
-	struct sg_ct_entry *entry = ct_find(p, &p->inner, REVERSE, SG_CT_SERVICE);
+	struct sg_ct_entry *entry;
 	struct sg_addr backend;
 	int failed;
 
+	/* About what this node sent, by a router; a pod is none, and may speak of its own packets only. */
+	if (!same_addr(&p->inner.src, &p->tuple.dst) ||
+	    (in_cluster(node, &p->tuple.src) && !same_addr(&p->inner.dst, &p->tuple.src)))
+		return 0;
+	entry = ct_find(p, &p->inner, REVERSE, SG_CT_SERVICE);
 	if (!entry)
 		return 0;
 	backend = entry->nat;
@@ -95,17 +100,20 @@ int from_network(struct __sk_buff *skb)
 		return drop(skb, p, failed); /* no address of it can be believed */
 	if (p->is_ipv6 && (is_link_scope(&p->tuple.src) || is_link_scope(&p->tuple.dst)))
 		return TC_ACT_SHOT;
+	if (!failed && p->fragment && !network_identity(p, node))
+		remember_fragment(p);
 	if (!failed && !is_overlay_packet(p))
 		trace_arrival(skb, p, node, SG_TRACE_FROM_NETWORK);
 	if (is_this_node(node, &p->tuple.dst)) {
 		/* The host's own traffic is not judged; only its services' answers change. */
 		if (is_overlay_packet(p))
 			return TC_ACT_OK;
+		/* What cannot be read cannot be judged, and the stack may put its pieces together. */
 		if (failed)
-			return TC_ACT_OK;
+			return guarded_host() ? drop(skb, p, failed) : TC_ACT_OK;
 		if (is_this_node(node, &p->tuple.src))
 			return drop(skb, p, FAIL(p, DROP_INVALID_SOURCE_IP));
-		failed = p->icmp_error ? turn_error_to_backend(skb, p) : service_translate(skb, p);
+		failed = p->icmp_error ? turn_error_to_backend(skb, p, node) : service_translate(skb, p);
 		if (failed)
 			return refuse_network(skb, p, failed);
 		if (p->translated)
@@ -113,12 +121,19 @@ int from_network(struct __sk_buff *skb)
 		failed = guarded_host() ? network_to_host(skb, p, node) : 0;
 		if (failed)
 			return drop(skb, p, failed);
-		return host_service_restore(skb, p) < 0 ? TC_ACT_SHOT : TC_ACT_OK;
+		if (host_service_restore(skb, p) < 0)
+			return TC_ACT_SHOT;
+		/* The node asked at a port of its own: its stack takes its own address from cilium_host alone. */
+		return is_this_node(node, &p->tuple.src) ? bpf_redirect(node->host_ifindex, BPF_F_INGRESS) : TC_ACT_OK;
 	}
 	if (!failed)
 		failed = network_identity(p, node);
+	if (!failed && is_shared(node, &p->tuple.dst))
+		failed = host_gets(skb, p);
 	if (failed)
 		return drop(skb, p, failed);
+	if (is_shared(node, &p->tuple.dst))
+		return TC_ACT_OK;
 	if (answers_proxy(p))
 		return answer_to_proxy(skb, p);
 	local = local_endpoint(&p->tuple.dst);

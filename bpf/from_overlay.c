@@ -58,6 +58,7 @@ int from_overlay(struct __sk_buff *skb)
 		failed = overlay_identity(skb, p);
 	if (failed)
 		return drop(skb, p, failed);
+	remember_fragment(p);
 	trace_arrival(skb, p, node, SG_TRACE_FROM_OVERLAY);
 	if (answers_proxy(p))
 		return answer_to_proxy(skb, p);

@@ -12,6 +12,7 @@ int loopback(struct __sk_buff *skb)
 
 	if (!p || !node || !is_spoken(skb, node) || parse(skb, p))
 		return TC_ACT_OK;
+	remember_fragment(p);
 	if (is_proxy_mark(mark))
 		return track_proxy(p, mark) < 0 ? TC_ACT_SHOT : TC_ACT_OK;
 	if (!is_this_node(node, &p->tuple.src) || !is_this_node(node, &p->tuple.dst))

@@ -62,5 +62,6 @@ int to_endpoint(struct __sk_buff *skb)
 		failed = FAIL(p, DROP_UNKNOWN_TARGET);
 	if (failed)
 		return drop(skb, p, failed);
+	remember_fragment(p);
 	return into_pod(skb, p, node, endpoint);
 }

@@ -48,8 +48,11 @@ int to_network(struct __sk_buff *skb)
 		return TC_ACT_OK;
 	p = new_packet();
 	if (!is_proxy_mark(mark)) {
-		if (!p || parse(skb, p) || is_discovery(p) || !is_this_node(node, &p->tuple.src))
+		if (!p || parse(skb, p) || is_discovery(p))
 			return TC_ACT_OK;
+		if (!is_this_node(node, &p->tuple.src) && !(p->is_ipv6 && is_link_scope(&p->tuple.src)))
+			return TC_ACT_OK;
+		remember_fragment(p);
 		return leave_host(skb, p);
 	}
 	if (!p || parse(skb, p) || track_proxy(p, mark) < 0)

@@ -99,6 +99,29 @@ static __always_inline bool in_services(const struct sg_node *node, const struct
 	return in_range(is_v4(addr) ? &node->services : &node->services6, addr);
 }
 
+/* An address of the fabric that every node takes for its own: broadcast, or the anycast of its routers. */
+static __always_inline bool is_everybodys(const struct sg_range *range, const struct sg_addr *addr)
+{
+	__u32 ones = 0xffffffff, zeros = 0;
+	int word;
+
+	if (!in_range(range, addr))
+		return false;
+	for (word = 0; word < 4; word++) {
+		ones &= addr->words[word] | range->mask.words[word];
+		zeros |= addr->words[word] & ~range->mask.words[word];
+	}
+	return zeros == 0 || (is_v4(addr) && ones == 0xffffffff);
+}
+
+/* Not for one host: multicast, broadcast, anycast, or what means something on one link only. */
+static __always_inline bool is_shared(const struct sg_node *node, const struct sg_addr *addr)
+{
+	if (!is_v4(addr))
+		return is_link_scope(addr) || is_everybodys(&node->fabric6, addr);
+	return addr->bytes[12] >= 224 || is_everybodys(&node->fabric, addr);
+}
+
 /* The address that the endpoint has in the packet's family. */
 static __always_inline const struct sg_addr *own_address(const struct packet *p, const struct sg_endpoint *endpoint)
 {

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Connections. A reply is what travels against the first packet; a lone SYN never counts as one. */
 #pragma once
-#include "maps.h"
-#include "packet.h"
+#include "addr.h"
 
 #define SECOND 1000000000ULL
 #define LIFETIME_TCP (8000 * SECOND)
@@ -86,6 +85,14 @@ VERIFIED_ONCE int ct_touch(struct packet *p, struct sg_ct_entry *entry, int repl
 	return 0;
 }
 
+/* A node's own addresses in the pods' range are its routers'. */
+static __always_inline bool is_sent_by_pod(const struct packet *p)
+{
+	struct sg_node *node = this_node();
+
+	return !node || (in_cluster(node, &p->tuple.src) && p->src_identity != IDENTITY_HOST && !is_node_identity(p->src_identity));
+}
+
 /* The connection that an ICMP error is about, seen from the endpoint that sends (egress) or gets (ingress) it. The
  * endpoint must be that connection's end, or a pod could name somebody else's connection to get past policy. */
 static __always_inline struct sg_ct_entry *ct_related(struct packet *p, __u8 scope)
@@ -95,7 +102,8 @@ static __always_inline struct sg_ct_entry *ct_related(struct packet *p, __u8 sco
 
 	if (!same_addr(&p->inner.src, &p->tuple.dst))
 		return NULL;
-	if (scope == SG_CT_EGRESS && !same_addr(&p->inner.dst, &p->tuple.src))
+	/* Routers on the way may tell of what others sent; a pod is none. */
+	if ((scope == SG_CT_EGRESS || is_sent_by_pod(p)) && !same_addr(&p->inner.dst, &p->tuple.src))
 		return NULL;
 	entry = ct_find(p, &p->inner, FORWARD, other);
 	return entry ? entry : ct_find(p, &p->inner, REVERSE, scope);
@@ -115,7 +123,8 @@ static __noinline struct sg_ct_entry *ct_track(struct packet *p, __u32 scope)
 			p->ct_status = SG_CT_RELATED;
 		return entry;
 	}
-	if (!is_syn(p)) {
+	/* An echo's identifier must not stand for another type, nor a question for its answer. */
+	if (!is_syn(p) && (!is_icmp(p->tuple.protocol) || is_echo_reply(p->tuple.protocol, p->icmp_type))) {
 		entry = ct_find(p, &p->tuple, REVERSE, other);
 		if (entry) {
 			p->ct_status = SG_CT_REPLY;
@@ -157,6 +166,20 @@ VERIFIED_ONCE int ct_create(struct packet *p, __u32 scope, const struct sg_addr 
 	return 0;
 }
 
+/* Whether the entry leads answers back the way that this packet came: a client may use one port for a service and for its
+ * backend, or ask first one node's port and then another's. */
+static __always_inline bool ct_leads_back(const struct packet *p, const struct sg_ct_entry *entry, __u32 scope)
+{
+	__u16 flags = entry->flags & (SG_CT_FLAG_NAT | SG_CT_FLAG_VIA);
+
+	if (scope == SG_CT_EGRESS) {
+		if (!p->translated)
+			return flags == 0;
+		return flags == SG_CT_FLAG_NAT && entry->nat_port == p->service_port && same_addr(&entry->nat, &p->service);
+	}
+	return p->via ? flags == SG_CT_FLAG_VIA && v4(&entry->nat) == p->via : flags == 0;
+}
+
 /* Takes the packet into its connection after policy allowed it. */
 static __noinline int ct_commit(struct packet *p, struct sg_ct_entry *entry, __u32 scope)
 {
@@ -170,7 +193,8 @@ static __noinline int ct_commit(struct packet *p, struct sg_ct_entry *entry, __u
 	/* The proxy's own connection to the pod it guards is tracked in scope proxy: here it could meet its client's. */
 	if (p->icmp_error || (p->judged && p->ct_status != SG_CT_REPLY))
 		return 0;
-	if (p->ct_status == SG_CT_NEW) {
+	if (p->ct_status == SG_CT_NEW ||
+	    (entry && p->ct_status == SG_CT_ESTABLISHED && scope != SG_CT_HAIRPIN && !ct_leads_back(p, entry, scope))) {
 		const struct sg_addr *nat = scope == SG_CT_EGRESS && p->translated ? &p->service : NULL;
 
 		return ct_create(p, scope, nat, nat ? p->service_port : 0);

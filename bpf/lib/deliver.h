@@ -81,6 +81,7 @@ VERIFIED_ONCE int node_port_answer(struct __sk_buff *skb, struct packet *p)
 		return drop(skb, p, failed);
 	p->out_ifindex = node->network_ifindex;
 	trace(skb, p, SG_TRACE_TO_NETWORK, SG_EGRESS);
+	skb->mark = SG_MARK_MADE_HERE; /* it is the backend's, and was judged there */
 	/* Not by the stack: it takes a packet from its own address for forged. */
 	return bpf_redirect_neigh(node->network_ifindex, NULL, 0, 0);
 }

@@ -43,7 +43,7 @@ VERIFIED_ONCE int host_gets(struct __sk_buff *skb, struct packet *p)
 	if (!p->via || p->icmp_error)
 		return 0;
 	entry = ct_find(p, &p->tuple, FORWARD, SG_CT_INGRESS);
-	if (entry && !is_syn(p))
+	if (entry && !is_syn(p) && ct_leads_back(p, entry, SG_CT_INGRESS))
 		return ct_touch(p, entry, 0);
 	return ct_create(p, SG_CT_INGRESS, NULL, 0);
 }

@@ -85,6 +85,8 @@ struct sg_fragment_key {
 struct sg_fragment_ports {
 	__be16 sport;
 	__be16 dport;
+	__u8 icmp_type;
+	__u8 reserved[3];
 };
 struct {
 	PINNED(BPF_MAP_TYPE_LRU_HASH, 1024, struct sg_fragment_key, struct sg_fragment_ports);

@@ -26,6 +26,7 @@ struct packet {
 	__be16 service_port;
 	__be16 restore_port;
 	__u32 fragment_id;
+	__u32 end;                     /* of the packet as its IP header says: bytes beyond are padding, whatever they look like */
 	__u16 l4;                      /* offset of the L4 header */
 	__u16 inner_ip;                /* offset of the inner IP header */
 	__u16 inner_l4;                /* of the inner L4 header */
@@ -44,7 +45,7 @@ struct packet {
 	__u8 report;                   /* aggregation wants a trace event */
 	__u8 restores;
 	__u8 audited;                  /* denied, but its endpoint is in audit mode */
-	__u8 reserved[7];
+	__u8 reserved[3];
 };
 
 struct {
@@ -97,6 +98,16 @@ static __always_inline bool is_icmp(__u8 protocol)
 	return protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6;
 }
 
+static __always_inline bool is_echo_request(__u8 protocol, __u8 type)
+{
+	return type == (protocol == IPPROTO_ICMP ? ICMP_ECHO_REQUEST : ICMPV6_ECHO_REQUEST);
+}
+
+static __always_inline bool is_echo_reply(__u8 protocol, __u8 type)
+{
+	return type == (protocol == IPPROTO_ICMP ? ICMP_ECHO_REPLY : ICMPV6_ECHO_REPLY);
+}
+
 /* What hosts on one link tell each other to find their neighbours: the IPv6 of ARP, and who listens to which group. */
 static __always_inline bool is_discovery(const struct packet *p)
 {
@@ -121,7 +132,7 @@ static __always_inline __be32 wrapped_for(const struct __sk_buff *skb)
 
 	if (skb->protocol != bpf_htons(ETH_P_IP) || bpf_skb_load_bytes(skb, ETH_HLEN, &outer, sizeof(outer)) < 0 ||
 	    outer.ip.version != 4 || outer.ip.ihl != 5 || outer.ip.protocol != IPPROTO_UDP ||
-	    (outer.ip.frag_off & bpf_htons(IP_FRAGMENT_OFFSET)) || outer.udp.dest != bpf_htons(VXLAN_PORT))
+	    (outer.ip.frag_off & bpf_htons(IP_FRAGMENT_ANY)) || outer.udp.dest != bpf_htons(VXLAN_PORT))
 		return 0;
 	return outer.ip.daddr;
 }

@@ -27,26 +27,21 @@ static __always_inline int later_fragment(struct packet *p)
 		return FAIL(p, DROP_FRAGMENT);
 	p->tuple.sport = ports->sport;
 	p->tuple.dport = ports->dport;
+	p->icmp_type = ports->icmp_type;
 	return 0;
 }
 
+/* To be called when the sender is known to be whom it says, and before anything is translated: a first fragment with somebody
+ * else's address would decide for that one's later fragments. */
 static __always_inline void remember_fragment(struct packet *p)
 {
 	struct sg_fragment_key key;
-	struct sg_fragment_ports ports = { .sport = p->tuple.sport, .dport = p->tuple.dport };
+	struct sg_fragment_ports ports = { .sport = p->tuple.sport, .dport = p->tuple.dport, .icmp_type = p->icmp_type };
 
+	if (!p->fragment || !p->has_l4)
+		return;
 	fragment_key(p, &key);
 	bpf_map_update_elem(&sg_fragment, &key, &ports, BPF_ANY);
-}
-
-static __always_inline bool is_echo_request(__u8 protocol, __u8 type)
-{
-	return type == (protocol == IPPROTO_ICMP ? ICMP_ECHO_REQUEST : ICMPV6_ECHO_REQUEST);
-}
-
-static __always_inline bool is_echo_reply(__u8 protocol, __u8 type)
-{
-	return type == (protocol == IPPROTO_ICMP ? ICMP_ECHO_REPLY : ICMPV6_ECHO_REPLY);
 }
 
 static __always_inline bool is_icmp_error(__u8 protocol, __u8 type)
@@ -134,7 +129,7 @@ static __always_inline int inner_ipv6(struct __sk_buff *skb, struct packet *p)
 	if (bpf_skb_load_bytes(skb, p->inner_ip + offsetof(struct ipv6hdr, nexthdr), &at.next, 1) < 0 ||
 	    bpf_skb_load_bytes(skb, p->inner_ip + offsetof(struct ipv6hdr, saddr), &p->inner.src, 16) < 0 ||
 	    bpf_skb_load_bytes(skb, p->inner_ip + offsetof(struct ipv6hdr, daddr), &p->inner.dst, 16) < 0 ||
-	    walk_extensions(skb, &at) < 0)
+	    is_v4(&p->inner.src) || is_v4(&p->inner.dst) || walk_extensions(skb, &at) < 0)
 		return FAIL(p, DROP_INVALID_PACKET);
 	p->inner.protocol = at.next;
 	if (!(at.fragment & IPV6_FRAGMENT_OFFSET))
@@ -172,7 +167,7 @@ static __always_inline int parse_icmp(struct __sk_buff *skb, struct packet *p)
 	/* Each family has its own. */
 	if (p->is_ipv6 != (p->tuple.protocol == IPPROTO_ICMPV6))
 		return FAIL(p, DROP_UNKNOWN_L4);
-	if (bpf_skb_load_bytes(skb, p->l4, icmp, sizeof(icmp)) < 0)
+	if (p->l4 + sizeof(icmp) > p->end || bpf_skb_load_bytes(skb, p->l4, icmp, sizeof(icmp)) < 0)
 		return FAIL(p, DROP_INVALID_PACKET);
 	p->icmp_type = icmp[0];
 	p->icmp_code = icmp[1];
@@ -191,13 +186,13 @@ static __always_inline int parse_l4(struct __sk_buff *skb, struct packet *p)
 
 	switch (p->tuple.protocol) {
 	case IPPROTO_TCP:
-		if (bpf_skb_load_bytes(skb, p->l4, l4, sizeof(struct tcphdr)) < 0)
+		if (p->l4 + sizeof(struct tcphdr) > p->end || bpf_skb_load_bytes(skb, p->l4, l4, sizeof(struct tcphdr)) < 0)
 			return FAIL(p, DROP_INVALID_PACKET);
 		p->tcp_flags = l4[13];
 		break;
 	case IPPROTO_UDP:
 	case IPPROTO_SCTP:
-		if (bpf_skb_load_bytes(skb, p->l4, l4, 8) < 0)
+		if (p->l4 + 8 > p->end || bpf_skb_load_bytes(skb, p->l4, l4, 8) < 0)
 			return FAIL(p, DROP_INVALID_PACKET);
 		break;
 	case IPPROTO_ICMP:
@@ -213,13 +208,8 @@ static __always_inline int parse_l4(struct __sk_buff *skb, struct packet *p)
 
 static __always_inline int parse_first(struct __sk_buff *skb, struct packet *p)
 {
-	int failed;
-
 	p->has_l4 = 1;
-	failed = parse_l4(skb, p);
-	if (!failed && p->fragment)
-		remember_fragment(p);
-	return failed;
+	return parse_l4(skb, p);
 }
 
 static __always_inline int parse_ipv4(struct __sk_buff *skb, struct packet *p)
@@ -232,6 +222,7 @@ static __always_inline int parse_ipv4(struct __sk_buff *skb, struct packet *p)
 	set_v4(&p->tuple.src, ip.saddr);
 	set_v4(&p->tuple.dst, ip.daddr);
 	p->tuple.protocol = ip.protocol;
+	p->end = ETH_HLEN + bpf_ntohs(ip.tot_len);
 	p->fragment_id = ip.id;
 	p->l4 = ETH_HLEN + ip.ihl * 4;
 	fragment = bpf_ntohs(ip.frag_off) & IP_FRAGMENT_ANY;
@@ -253,6 +244,7 @@ static __always_inline int parse_ipv6(struct __sk_buff *skb, struct packet *p)
 	/* The maps hold IPv4 in this form: such an address would pass for one of the other family. */
 	if (is_v4(&p->tuple.src) || is_v4(&p->tuple.dst))
 		return FAIL(p, DROP_INVALID_PACKET);
+	p->end = ETH_HLEN + sizeof(ip) + bpf_ntohs(ip.payload_len);
 	at.next = ip.nexthdr;
 	failed = walk_extensions(skb, &at);
 	if (failed)

@@ -153,7 +153,7 @@ static __always_inline int track_frontend(struct packet *p)
 	if (!p->translated || p->icmp_error)
 		return 0;
 	entry = ct_find(p, &p->tuple, FORWARD, SG_CT_EGRESS);
-	if (entry && !is_syn(p))
+	if (entry && !is_syn(p) && ct_leads_back(p, entry, SG_CT_EGRESS))
 		return ct_touch(p, entry, 0);
 	return ct_create(p, SG_CT_EGRESS, &p->service, p->service_port);
 }

@@ -90,7 +90,7 @@ describe.each([
     const added = await lab.shieldgate("node", "add");
     expect(added.stderr).toBe("");
     expect(added.stdout).toMatch(
-      /^node k8s-w3 is Ready after [\d.]+ s: 192\.168\.10\.103, pods 172\.20\.3\.0\/24; c3 /,
+      /^node k8s-w3 is Ready after [\d.]+ s: 192\.168\.10\.103[^;]*, pods 172\.20\.3\.0\/24[^;]*; c3 /,
     );
     const daemons = await lab.ok("kubectl get pod -n kube-system --field-selector spec.nodeName=k8s-w3 --no-headers");
     for (const app of ["cilium", "cilium-envoy"]) {

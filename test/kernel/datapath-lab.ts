@@ -318,3 +318,13 @@ export function serveHttp(pod: Pod, port: number): void {
   const source = `require("http").createServer((q, r) => r.end(q.url === "/bulk" ? Buffer.alloc(4 << 20) : "${pod.id} " + q.socket.remoteAddress)).listen(${port}, "${pod.address6 ? "::" : "0.0.0.0"}")`;
   pod.spawn(`${process.execPath} -e '${source}'`);
 }
+
+/** Waits until the servers of these pods answer inside their own pods, 10 s at most. */
+export async function untilServing(pods: readonly Pod[], port: number): Promise<void> {
+  for (const pod of pods) {
+    for (let round = 0; round < 100; round++) {
+      if (pod.run(`curl -s -o /dev/null -m 1 http://127.0.0.1:${port}/`).status === 0) break;
+      await sleep(100);
+    }
+  }
+}

@@ -13,6 +13,7 @@ import {
   probe,
   serveHttp,
   sleep,
+  untilServing,
 } from "./datapath-lab.ts";
 
 const DROP = 1;
@@ -42,7 +43,7 @@ beforeAll(async () => {
   a = await lab.pod(one, 101, 1001, 10);
   c = await lab.pod(two, 103, 1003, 12);
   for (const pod of [a, c]) serveHttp(pod, 80);
-  await sleep(500);
+  await untilServing([a, c], 80);
 });
 afterAll(() => lab?.close());
 beforeEach(async () => {
@@ -100,6 +101,12 @@ it("brings clients of a node's port to another node's pod with their own address
   const nodePort = { id: 9, address, port: 30080, protocol: TCP, type: "NodePort", affinitySeconds: 0, backends };
   for (const node of lab.nodes) await node.call("setServices", [nodePort]);
   expect(get(lab.fabric, address, 30080)).toBe(`${c.id} 192.168.10.1`);
+  expect(get(a.node.netns, address, 30080)).toMatch(new RegExp(`^${c.id} `));
+  // what goes out for a backend is the backend's, whatever the node itself may send
+  const toNodes = policy([entry({}), entry({ direction: "egress", identity: 6 })]);
+  await a.node.call("setHostPolicy", 99, toNodes);
+  expect(get(lab.fabric, address, 30080)).toBe(`${c.id} 192.168.10.1`);
+  await a.node.call("setHostPolicy", 99, null);
 });
 
 it("takes routes away that no node has any more, and nobody else's", async () => {

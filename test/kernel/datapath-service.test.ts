@@ -12,6 +12,7 @@ import {
   probe,
   serveHttp,
   sleep,
+  untilServing,
 } from "./datapath-lab.ts";
 
 const TCP = 6;
@@ -68,7 +69,8 @@ beforeAll(async () => {
     serveHttp(pod, 8080);
     pod.spawn(`${probe} udp-serve 8080`);
   }
-  await sleep(500);
+  await untilServing([a, b, c], 8080);
+  await sleep(200);
 });
 afterAll(() => lab?.close());
 

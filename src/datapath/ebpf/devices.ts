@@ -14,6 +14,8 @@ export interface Devices {
   readonly host: number;
   readonly overlay: number;
   readonly network: number;
+  /** Of each address of the fabric's interface the network that it is in. */
+  readonly ranges: ReadonlyMap<string, string>;
 }
 
 export const interfaceIndex = (name: string): number => libcCalls.ifNameToIndex(name);
@@ -23,6 +25,12 @@ function ip(lines: readonly string[], force: boolean, family: readonly string[] 
   const done = spawnSync("ip", args, { input: `${lines.join("\n")}\n`, encoding: "utf8" });
   if (done.error) throw new Error(`datapath: cannot run ip (package iproute2): ${done.error.message}`);
   if (!force && done.status !== 0) throw new Error(`datapath: ip -batch failed: ${done.stderr.trim()}`);
+}
+
+function ipJson<T>(args: readonly string[]): readonly T[] {
+  const done = spawnSync("ip", ["-j", ...args], { encoding: "utf8" });
+  if (done.status !== 0) throw new Error(`datapath: ip ${args.join(" ")} failed: ${done.stderr?.trim()}`);
+  return JSON.parse(done.stdout || "[]") as T[];
 }
 
 function deviceLines(): string[] {
@@ -54,12 +62,15 @@ const ROUTE_PROTOCOL = 77;
 
 /** Makes the routes to other nodes' pods exactly these: range to node. */
 export function replaceNodeRoutes(routes: ReadonlyMap<string, string>): void {
-  const listed = ["-4", "-6"].flatMap((family) => {
-    const args = [family, "-j", "route", "show", "proto", String(ROUTE_PROTOCOL)];
-    const done = spawnSync("ip", args, { encoding: "utf8" });
-    if (done.status !== 0) throw new Error(`datapath: ip ${args.join(" ")} failed: ${done.stderr.trim()}`);
-    return JSON.parse(done.stdout || "[]") as { readonly dst: string; readonly gateway?: string }[];
-  });
+  const listed = ["-4", "-6"].flatMap((family) =>
+    ipJson<{ readonly dst: string; readonly gateway?: string }>([
+      family,
+      "route",
+      "show",
+      "proto",
+      String(ROUTE_PROTOCOL),
+    ]),
+  );
   const present = new Map(listed.map(({ dst, gateway }) => [dst, gateway]));
   const stale = [...present.keys()].filter((range) => !routes.has(range));
   const fresh = [...routes].filter(([range, via]) => present.get(range) !== via);
@@ -102,6 +113,17 @@ function earlySysctls(hasIpv6: boolean): void {
   }
 }
 
+interface LinkAddresses {
+  readonly addr_info?: readonly { readonly local: string; readonly prefixlen: number }[];
+}
+
+/** Node's own list leaves out interfaces that are down now. */
+function rangesOf(device: string): ReadonlyMap<string, string> {
+  const links = ipJson<LinkAddresses>(["addr", "show", "dev", device]);
+  const addresses = links.flatMap(({ addr_info = [] }) => addr_info);
+  return new Map(addresses.map(({ local, prefixlen }) => [local, `${local}/${prefixlen}`]));
+}
+
 /** Makes what is missing and returns the interface numbers. Throws when the fabric's interface is not there. */
 export function prepareDevices(node: NodeConfig): Devices {
   const network = interfaceIndex(node.networkInterface);
@@ -117,5 +139,6 @@ export function prepareDevices(node: NodeConfig): Devices {
   for (const device of [node.networkInterface, "lo"]) sysctl(`ipv4/conf/${device}/rp_filter`, "0");
   // The node reaches its own service backends by coming in again through cilium_host with its own address.
   sysctl(`ipv4/conf/${HOST_DEVICE}/accept_local`, "1");
-  return { host: interfaceIndex(HOST_DEVICE), overlay: interfaceIndex(OVERLAY_DEVICE), network };
+  const ranges = rangesOf(node.networkInterface);
+  return { host: interfaceIndex(HOST_DEVICE), overlay: interfaceIndex(OVERLAY_DEVICE), network, ranges };
 }

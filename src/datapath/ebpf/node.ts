@@ -23,12 +23,14 @@ export function encodeNode(node: NodeConfig, devices: Devices, aggregation: numb
   value.writeUInt32LE(node.apiServer ? HOST_IDENTITY : KUBE_APISERVER_IDENTITY, F.apiserver_identity);
   writeRange(value, F.cluster, node.clusterCidr);
   writeRange(value, F.services, node.serviceCidr);
+  writeRange(value, F.fabric, devices.ranges.get(node.address) ?? node.address);
   value.writeUInt32LE(aggregation, F.aggregation);
   if (node.ipv6 !== undefined) {
     writeAddress(value, F.addr6, node.ipv6.address);
     writeAddress(value, F.router6, node.ipv6.router);
     writeRange(value, F.cluster6, node.ipv6.clusterCidr);
     writeRange(value, F.services6, node.ipv6.serviceCidr);
+    writeRange(value, F.fabric6, devices.ranges.get(node.ipv6.address) ?? node.ipv6.address);
   }
   const flags = (node.ipv6 === undefined ? 0 : IPV6) | (node.routingMode === "native" ? NATIVE : 0);
   value.writeUInt32LE(flags, F.flags);
