@@ -68,7 +68,7 @@ describe.each([
   test("a terminal has its size, and interrupts", async () => {
     const variables = { KUBECONFIG: lab.kubeconfig, KUBECTL_REMOTE_COMMAND_WEBSOCKETS: String(!spdy) };
     const command =
-      "kubectl exec -it shell -- sh -c 'stty size; tty; trap \"echo interrupted; exit 3\" INT; echo ready; sleep 20 & wait'";
+      "kubectl exec -it shell -- sh -c 'sleep 0.5; stty size; tty; trap \"echo interrupted; exit 3\" INT; echo ready; sleep 20 & wait'";
     const child = spawn("script", ["-qec", `stty cols 93 rows 31; ${command}`, "/dev/null"], {
       env: { ...process.env, ...variables },
     });
