@@ -92,8 +92,12 @@ function nodeConfig(index: number, { ipv6, routingMode }: Required<Omit<LabOptio
   };
 }
 
+/** Neighbours are asked from the link-local address: until it counts, about two seconds, packets of others wait and are lost. */
+const NO_DAD = "sysctl -qw net.ipv6.conf.default.accept_dad=0";
+
 function makeFabric(fabric: string, ipv6: boolean): void {
   ipBatch([`netns add ${fabric}`]);
+  inNetns(fabric, NO_DAD);
   ipBatch(
     ["link add br0 type bridge", "addr add 192.168.10.1/24 dev br0", "link set br0 up", "link set lo up"],
     fabric,
@@ -103,7 +107,9 @@ function makeFabric(fabric: string, ipv6: boolean): void {
 }
 
 function joinFabric(fabric: string, netns: string, config: NodeConfig): void {
-  ipBatch([`netns add ${netns}`, `link add ${config.name} netns ${fabric} type veth peer name eth0 netns ${netns}`]);
+  ipBatch([`netns add ${netns}`]);
+  inNetns(netns, NO_DAD);
+  ipBatch([`link add ${config.name} netns ${fabric} type veth peer name eth0 netns ${netns}`]);
   ipBatch([`link set ${config.name} up master br0`, `route add ${config.podCidr} via ${config.address}`], fabric);
   ipBatch(
     [
