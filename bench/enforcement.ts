@@ -1,14 +1,14 @@
 import { spawn } from "node:child_process";
-import { request } from "node:https";
 import type { TestLab } from "../test/support/lab.ts";
-import { load } from "./kubeconfig.ts";
+import { caller } from "./kubeconfig.ts";
 import { server } from "./namespaces.ts";
 import { benchPods } from "./network.ts";
 import type { Row } from "./report.ts";
 import { percentile } from "./rounds.ts";
 
-const CHANGES = 100;
+export const CHANGES = 100;
 const PORT = "7000";
+const POLICY_PATH = "/apis/cilium.io/v2/namespaces/default/ciliumnetworkpolicies/bench";
 const TARGET_MS = 10;
 const TARGET_READY_S = 5;
 /** Pods beside the two of bench/pods.yaml, all on their node. */
@@ -47,11 +47,17 @@ function crowd(replicas: number): string {
 }
 
 /** Brings so many more pods to the node; returns how long it took, in seconds. */
-async function gather(lab: TestLab, replicas: number): Promise<number> {
+export async function gather(lab: TestLab, replicas: number): Promise<number> {
   const started = performance.now();
   await lab.ok(`printf '%s' '${crowd(replicas)}' | kubectl apply -f -`);
   await lab.ok("kubectl rollout status deployment/bench-crowd --timeout=100s");
   return (performance.now() - started) / 1000;
+}
+
+/** Takes away what was gathered. */
+export async function disperse(lab: TestLab): Promise<void> {
+  await lab.ok("kubectl delete deployment bench-crowd");
+  await lab.ok("kubectl wait --for=delete pod -l bench=crowd --timeout=100s");
 }
 
 /** A change of a policy that concerns one endpoint of a node, and the same where it concerns a hundred, and all that there may be. */
@@ -69,13 +75,12 @@ export async function measureEnforcement(lab: TestLab, traffic: string): Promise
       });
     rows.push(await measureChanges(lab, traffic, size + 1));
   }
-  await lab.ok("kubectl delete deployment bench-crowd");
-  await lab.ok("kubectl wait --for=delete pod -l bench=crowd --timeout=100s");
+  await disperse(lab);
   return rows;
 }
 
 /** From the request that changes a policy to the first packet that is treated by it, allow and deny in turn. */
-async function measureChanges(lab: TestLab, traffic: string, endpoints: number): Promise<Row> {
+export async function measureChanges(lab: TestLab, traffic: string, endpoints: number): Promise<Row> {
   const pods = await benchPods(lab);
   const answering = await server(pods.server, traffic, "server", PORT);
   const probe = spawn("nsenter", [`--net=${pods.client}`, traffic, "probe", pods.address, PORT], {
@@ -93,7 +98,7 @@ async function measureChanges(lab: TestLab, traffic: string, endpoints: number):
     }
     throw new Error(`the probe did not say ${word}`);
   };
-  const replace = await replacer(lab);
+  const call = await caller(lab);
   const took: number[] = [];
   try {
     await next("up", 0);
@@ -101,7 +106,7 @@ async function measureChanges(lab: TestLab, traffic: string, endpoints: number):
       const closing = change % 2 === 0;
       const mark = text.length;
       const started = Date.now();
-      await replace(policy(closing ? "nobody" : "client"));
+      await call("PATCH", POLICY_PATH, policy(closing ? "nobody" : "client"));
       // a probe is sent every half millisecond: figures are that coarse
       took.push(Math.max(0, (await next(closing ? "down" : "up", mark)) - started));
     }
@@ -117,30 +122,4 @@ async function measureChanges(lab: TestLab, traffic: string, endpoints: number):
     reached: p99 <= TARGET_MS,
     raw: took,
   };
-}
-
-/** Patches the policy over one kept connection: kubectl's own start is not what is measured. */
-async function replacer(lab: TestLab): Promise<(body: string) => Promise<void>> {
-  const access = await load(lab);
-  return (body) =>
-    new Promise((resolve, reject) => {
-      const call = request(
-        `${access.server}/apis/cilium.io/v2/namespaces/default/ciliumnetworkpolicies/bench`,
-        {
-          method: "PATCH",
-          ca: access.ca,
-          cert: access.cert,
-          key: access.key,
-          headers: { "content-type": "application/merge-patch+json" },
-        },
-        (response) => {
-          response.resume();
-          response.on("end", () =>
-            response.statusCode === 200 ? resolve() : reject(new Error(`PATCH: ${response.statusCode}`)),
-          );
-        },
-      );
-      call.on("error", reject);
-      call.end(body);
-    });
 }

@@ -5,6 +5,7 @@
  */
 import { join } from "node:path";
 import { ROOT, TestLab } from "../test/support/lab.ts";
+import { measureAgent } from "./agent.ts";
 import { FULL, measureDatapath, QUICK } from "./datapath.ts";
 import { measurePackets } from "./datapath-packets.ts";
 import { measureEnforcement } from "./enforcement.ts";
@@ -41,6 +42,7 @@ async function measureLab(): Promise<void> {
     await lab.ok("kubectl wait --for=condition=Ready pod --all --timeout=30s");
     await section("network through policy", () => measureNetwork(lab, plain, traffic));
     await section("policy change to enforcement", () => measureEnforcement(lab, traffic));
+    await section("cost of an agent", () => measureAgent(lab, traffic));
     await section("HTTP through the L7 policy", () => measureHttp(lab, traffic));
   } finally {
     await lab.down();
