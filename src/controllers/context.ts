@@ -94,8 +94,9 @@ export class ControllerContext {
   /** Deletes this very object (its uid), unless it is gone already. */
   async delete(ref: ResourceRef, object: KubeObject, gracePeriodSeconds?: number): Promise<void> {
     const { name, namespace, uid } = object.metadata;
+    let answer: unknown;
     try {
-      await this.client.delete(ref, name, {
+      answer = await this.client.delete(ref, name, {
         ...(namespace ? { namespace } : {}),
         ...(uid ? { preconditions: { uid } } : {}),
         ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
@@ -104,8 +105,16 @@ export class ControllerContext {
     } catch (error) {
       if (!(error instanceof KubeError && error.code === 404)) throw error;
     }
-    this.cache(ref).deleted(object);
+    this.cache(ref).deleted(object, leavingOf(answer));
   }
+}
+
+/** The object that a delete answered with, when it stays for its grace or its finalizers. */
+function leavingOf(answer: unknown): KubeObject | undefined {
+  const { metadata } = (answer ?? {}) as Partial<KubeObject>;
+  if (metadata?.deletionTimestamp === undefined) return undefined;
+  const stays = Number(metadata.deletionGracePeriodSeconds ?? 0) > 0 || (metadata.finalizers ?? []).length > 0;
+  return stays ? (answer as KubeObject) : undefined;
 }
 
 /** The parts of a key that `keyOf` made. */

@@ -52,6 +52,21 @@ test("an own delete hides the object, but not its successor of the same name", (
   expect(cache.list()).toHaveLength(1);
 });
 
+test("what was deleted and has time to leave is seen until it is gone: its place is not free yet", () => {
+  const informer = new FakeInformer();
+  const cache = new ObjectCache(informer, () => 0);
+  informer.objects.set("p", at("4"));
+  cache.deleted(at("4"), at("5"));
+  expect(cache.list().map((object) => object.metadata.resourceVersion)).toEqual(["5"]);
+  informer.objects.set("p", at("6"));
+  expect(cache.get("p", "default")?.metadata.resourceVersion).toBe("6");
+  informer.remove("p");
+  expect(cache.list()).toEqual([]);
+  // told before the answer came: nothing stands in for it
+  cache.deleted(at("4"), at("5"));
+  expect(cache.list()).toEqual([]);
+});
+
 test("what the watch never confirms is forgotten after a while, and at once when it tells the end", () => {
   let now = 0;
   const informer = new FakeInformer();

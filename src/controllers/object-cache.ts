@@ -7,6 +7,8 @@ interface Own {
   /** Undefined after an own delete. */
   readonly object: KubeObject | undefined;
   readonly uid: string | undefined;
+  /** After an own delete of what is not gone at once: as it is while it leaves. */
+  readonly leaving?: KubeObject;
   readonly untilMs: number;
 }
 
@@ -63,11 +65,12 @@ export class ObjectCache {
     return object;
   }
 
-  /** An own delete that the server has accepted. */
-  deleted(object: KubeObject): void {
+  /** An own delete that the server has accepted. What has time to leave, `leaving`, is seen until the watch tells its end. */
+  deleted(object: KubeObject, leaving?: KubeObject): void {
     this.#own.set(keyOfObject(object), {
       object: undefined,
       uid: object.metadata.uid,
+      ...(leaving ? { leaving } : {}),
       untilMs: this.#now() + STAND_IN_MS,
     });
   }
@@ -86,6 +89,7 @@ export class ObjectCache {
       this.#own.delete(key);
       return watched;
     }
+    if (own.leaving && watched) return isNewer(own.leaving, watched) ? own.leaving : watched;
     return own.object;
   }
 }
