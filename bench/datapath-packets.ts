@@ -1,8 +1,8 @@
-import { createEbpfDatapath } from "../src/datapath/ebpf/datapath.ts";
-import { loadObject } from "../src/datapath/ebpf/object.ts";
+import { NODE } from "../src/datapath/contract.ts";
+import type { Datapath } from "../src/datapath/port.ts";
 import { entry, policy } from "../test/kernel/datapath-lab.ts";
 import { frame, ipv4, OK, POD, runOften, udp } from "../test/kernel/datapath-packets.ts";
-import { NODE, objectPath, openSurroundings } from "../test/kernel/datapath-surroundings.ts";
+import { openNode } from "../test/kernel/datapath-surroundings.ts";
 import type { Row } from "./report.ts";
 import { median } from "./rounds.ts";
 
@@ -16,16 +16,11 @@ const UDP = 17;
 
 /** Nanoseconds of the program at a pod's veth for a packet of a known connection, as the tables that it looks into grow. */
 export async function measurePackets(): Promise<Row[]> {
-  const surroundings = openSurroundings();
-  const { pinDirectory } = surroundings;
-  const datapath = createEbpfDatapath({ pinDirectory, objectPath });
+  const node = await openNode(NODE);
+  const { datapath, object } = node;
   try {
-    await datapath.prepareNode(NODE);
-    const ifindex = surroundings.addInterface("lxc7");
-    const macs = { mac: "02:00:00:00:00:07", hostMac: "02:00:00:00:01:07" };
-    await datapath.addEndpoint({ id: 7, identity: 1001, address: POD, interfaceName: "lxc7", ifindex, ...macs });
+    const ifindex = await node.addPod({ id: 7, identity: 1001, address: POD });
     datapath.upsertIpcache("203.0.113.0/24", { identity: PEER });
-    const object = loadObject(objectPath, pinDirectory);
     const packet = frame("0800", ipv4(udp(4000, PORT), { to: "203.0.113.9", protocol: UDP }));
     const measure = () => {
       const rounds = Array.from({ length: ROUNDS }, () => runOften(object, "from_endpoint", ifindex, packet, PACKETS));
@@ -48,11 +43,9 @@ export async function measurePackets(): Promise<Row[]> {
       datapath.setServices(servicesOf(size));
       rows.push(rowOf("services", size, measure(), rows[before]));
     }
-    object.close();
     return rows;
   } finally {
-    datapath.close();
-    surroundings.close();
+    node.close();
   }
 }
 
@@ -79,7 +72,7 @@ function entriesOf(size: number) {
   );
 }
 
-function growIpcache(datapath: ReturnType<typeof createEbpfDatapath>, size: number): void {
+function growIpcache(datapath: Datapath, size: number): void {
   for (let index = 1; index < size; index++)
     datapath.upsertIpcache(`20.${index >> 16}.${(index >> 8) & 255}.${index & 255}/32`, { identity: 10_000 + index });
 }

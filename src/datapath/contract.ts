@@ -10,7 +10,8 @@ export interface ContractSubject {
   close(): void;
 }
 
-const NODE: NodeConfig = {
+/** The node that tests play. */
+export const NODE: NodeConfig = {
   name: "n1",
   address: "192.168.10.101",
   router: "172.20.1.1",

@@ -1,8 +1,7 @@
 /** The kernel's verdict on real packets against the engine's, for random policies of every kind that Cilium has. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createEbpfDatapath } from "../../src/datapath/ebpf/datapath.ts";
 import { LAYOUT } from "../../src/datapath/ebpf/layout.ts";
-import { type LoadedObject, loadObject } from "../../src/datapath/ebpf/object.ts";
+import type { LoadedObject } from "../../src/datapath/ebpf/object.ts";
 import type { Datapath } from "../../src/datapath/port.ts";
 import { addressPrefix, formatAddress } from "../../src/model/cidr.ts";
 import type { Direction } from "../../src/model/verdict.ts";
@@ -14,7 +13,7 @@ import { randomScenario } from "../support/policy-scenarios.ts";
 import { Random } from "../support/policy-scenarios-random.ts";
 import { sleep } from "./datapath-lab.ts";
 import { frame, ipv4, ipv6, OK, opening, POD, POD6, runProgram, SHOT } from "./datapath-packets.ts";
-import { DUAL_NODE, objectPath, openSurroundings, type Surroundings } from "./datapath-surroundings.ts";
+import { DUAL_NODE, openNode, type TestNode } from "./datapath-surroundings.ts";
 
 const SEED = Number(process.env["SG_DIFFERENTIAL_SEED"] ?? 0);
 const SCENARIOS = Number(process.env["SG_KERNEL_RUNS"] ?? 400);
@@ -41,30 +40,17 @@ interface Verdict {
   readonly rules: string;
 }
 
-let surroundings: Surroundings;
+let testNode: TestNode;
 let datapath: Datapath;
 let object: LoadedObject;
 let ifindexes: Readonly<Record<Direction, number>>;
 let events: { readonly verdict: number; readonly match: number; readonly cookie: number }[] = [];
 
 beforeAll(async () => {
-  surroundings = openSurroundings();
-  const { pinDirectory } = surroundings;
-  datapath = createEbpfDatapath({ pinDirectory, objectPath });
-  await datapath.prepareNode(DUAL_NODE);
-  const egress = surroundings.addInterface("lxc7");
+  testNode = await openNode(DUAL_NODE);
+  ({ datapath, object } = testNode);
+  const egress = await testNode.addPod({ id: 7, identity: 1001, address: POD, address6: POD6 });
   ifindexes = { egress, ingress: egress };
-  const macs = { mac: "02:00:00:00:00:07", hostMac: "02:00:00:00:01:07" };
-  await datapath.addEndpoint({
-    id: 7,
-    identity: 1001,
-    address: POD,
-    address6: POD6,
-    interfaceName: "lxc7",
-    ifindex: egress,
-    ...macs,
-  });
-  object = loadObject(objectPath, pinDirectory);
   datapath.onEvents((event) => {
     if (event[F.type] !== 5) return;
     const view = new DataView(event.buffer, event.byteOffset, event.byteLength);
@@ -72,11 +58,7 @@ beforeAll(async () => {
     events.push({ verdict: view.getInt32(F.verdict, true), match: event[F.match_type] ?? 0, cookie });
   });
 });
-afterAll(() => {
-  object?.close();
-  datapath?.close();
-  surroundings?.close();
-});
+afterAll(() => testNode?.close());
 
 function rulesText(origins: readonly { readonly name: string; readonly path: string }[] = []): string {
   return origins

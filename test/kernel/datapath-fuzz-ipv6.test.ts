@@ -1,7 +1,6 @@
 /** The same as datapath-fuzz.test.ts in IPv6: extension headers in every order, fragments, neighbours, quoted packets. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createEbpfDatapath } from "../../src/datapath/ebpf/datapath.ts";
-import { type LoadedObject, loadObject, type ProgramName } from "../../src/datapath/ebpf/object.ts";
+import type { LoadedObject, ProgramName } from "../../src/datapath/ebpf/object.ts";
 import type { Datapath } from "../../src/datapath/port.ts";
 import { parseAddress } from "../../src/model/cidr.ts";
 import { Random } from "../support/policy-scenarios-random.ts";
@@ -21,7 +20,7 @@ import {
   tcp,
   udp,
 } from "./datapath-packets.ts";
-import { DUAL_NODE, objectPath, openSurroundings, type Surroundings } from "./datapath-surroundings.ts";
+import { DUAL_NODE, openNode, type TestNode } from "./datapath-surroundings.ts";
 
 const RUNS = Number(process.env["SG_FUZZ_RUNS"] ?? 20_000);
 const PROGRAMS: readonly ProgramName[] = [
@@ -43,20 +42,15 @@ const [TOO_BIG, SOLICITATION, ADVERTISEMENT] = [2, 135, 136];
 const [UDP, TCP, ICMPV6] = [17, 6, 58];
 const NEIGHBOUR = "fd00:172:20:1::1";
 
-let surroundings: Surroundings;
+let testNode: TestNode;
 let datapath: Datapath;
 let object: LoadedObject;
 let ifindex: number;
 
 beforeAll(async () => {
-  surroundings = openSurroundings();
-  const { pinDirectory } = surroundings;
-  datapath = createEbpfDatapath({ pinDirectory, objectPath });
-  await datapath.prepareNode(DUAL_NODE);
-  ifindex = surroundings.addInterface("lxc7");
-  const macs = { mac: "02:00:00:00:00:07", hostMac: "02:00:00:00:01:07" };
-  const addresses = { address: POD, address6: POD6 };
-  await datapath.addEndpoint({ id: 7, identity: 1001, ...addresses, interfaceName: "lxc7", ifindex, ...macs });
+  testNode = await openNode(DUAL_NODE);
+  ({ datapath, object } = testNode);
+  ifindex = await testNode.addPod({ id: 7, identity: 1001, address: POD, address6: POD6 });
   datapath.setPolicy(7, { ...policy([]), proxyPorts: new Map() });
   datapath.upsertIpcache("::/0", { identity: 10 });
   datapath.upsertIpcache("fd00:172:20:2::/64", { identity: 1003, tunnel: "192.168.10.102" });
@@ -64,13 +58,8 @@ beforeAll(async () => {
   datapath.setServices([
     { id: 1, address: SERVICE, port: 80, protocol: 6, type: "ClusterIP", affinitySeconds: 0, backends },
   ]);
-  object = loadObject(objectPath, pinDirectory);
 });
-afterAll(() => {
-  object?.close();
-  datapath?.close();
-  surroundings?.close();
-});
+afterAll(() => testNode?.close());
 
 const byte = (value: number) => value.toString(16).padStart(2, "0");
 

@@ -1,7 +1,7 @@
 /** Broken, cut and invented packets through every program: none gets past a policy that allows nothing. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createEbpfDatapath } from "../../src/datapath/ebpf/datapath.ts";
-import { type LoadedObject, loadObject, type ProgramName } from "../../src/datapath/ebpf/object.ts";
+import { NODE } from "../../src/datapath/contract.ts";
+import type { LoadedObject, ProgramName } from "../../src/datapath/ebpf/object.ts";
 import type { Datapath } from "../../src/datapath/port.ts";
 import { Random } from "../support/policy-scenarios-random.ts";
 import { policy } from "./datapath-lab.ts";
@@ -20,7 +20,7 @@ import {
   tcp,
   udp,
 } from "./datapath-packets.ts";
-import { NODE, objectPath, openSurroundings, type Surroundings } from "./datapath-surroundings.ts";
+import { openNode, type TestNode } from "./datapath-surroundings.ts";
 
 const RUNS = Number(process.env["SG_FUZZ_RUNS"] ?? 20_000);
 const PROGRAMS: readonly ProgramName[] = [
@@ -41,19 +41,15 @@ const SHORTEST_IPV6 = ETHERNET + 40;
 const [IPV4, ARP, IPV6] = ["0800", "0806", "86dd"];
 const [ICMP, UNREACHABLE, FRAGMENTATION_NEEDED] = [1, 3, 4];
 
-let surroundings: Surroundings;
+let testNode: TestNode;
 let datapath: Datapath;
 let object: LoadedObject;
 let ifindex: number;
 
 beforeAll(async () => {
-  surroundings = openSurroundings();
-  const { pinDirectory } = surroundings;
-  datapath = createEbpfDatapath({ pinDirectory, objectPath });
-  await datapath.prepareNode(NODE);
-  ifindex = surroundings.addInterface("lxc7");
-  const macs = { mac: "02:00:00:00:00:07", hostMac: "02:00:00:00:01:07" };
-  await datapath.addEndpoint({ id: 7, identity: 1001, address: POD, interfaceName: "lxc7", ifindex, ...macs });
+  testNode = await openNode(NODE);
+  ({ datapath, object } = testNode);
+  ifindex = await testNode.addPod({ id: 7, identity: 1001, address: POD });
   datapath.setPolicy(7, { ...policy([]), proxyPorts: new Map() });
   datapath.upsertIpcache("0.0.0.0/0", { identity: 2 });
   datapath.upsertIpcache("172.20.2.0/24", { identity: 1003, tunnel: "192.168.10.102" });
@@ -62,13 +58,8 @@ beforeAll(async () => {
     { id: 1, address: SERVICE, port: 80, protocol: 6, type: "ClusterIP", affinitySeconds: 0, backends },
     { id: 2, address: NODE.address, port: 30_080, protocol: 6, type: "NodePort", affinitySeconds: 9, backends },
   ]);
-  object = loadObject(objectPath, pinDirectory);
 });
-afterAll(() => {
-  object?.close();
-  datapath?.close();
-  surroundings?.close();
-});
+afterAll(() => testNode?.close());
 
 function randomHex(random: Random, bytes: number): string {
   return Array.from({ length: bytes }, () => random.below(256).toString(16).padStart(2, "0")).join("");

@@ -1,8 +1,7 @@
 /** What a pod or a stranger might try to get past policy: each try of a kind that once worked, or nearly. */
 import { execFileSync } from "node:child_process";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { createEbpfDatapath } from "../../src/datapath/ebpf/datapath.ts";
-import { type LoadedObject, loadObject } from "../../src/datapath/ebpf/object.ts";
+import type { LoadedObject } from "../../src/datapath/ebpf/object.ts";
 import type { Datapath } from "../../src/datapath/port.ts";
 import { ALLOW_ALL, entry, policy } from "./datapath-lab.ts";
 import { layersOf, withChecksums } from "./datapath-layers.ts";
@@ -21,7 +20,7 @@ import {
   tcp,
   udp,
 } from "./datapath-packets.ts";
-import { DUAL_NODE, objectPath, openSurroundings, type Surroundings } from "./datapath-surroundings.ts";
+import { DUAL_NODE, openNode, type TestNode } from "./datapath-surroundings.ts";
 
 const [ICMP, TCP, UDP, ICMPV6, EXPERIMENT] = [1, 6, 17, 58, 253];
 const NODE = DUAL_NODE.address;
@@ -35,48 +34,28 @@ const ALL = { ...policy(ALLOW_ALL, [], false), proxyPorts: new Map() };
 /** "More fragments", and the second piece. */
 const [FIRST, LATER] = ["2000", "0001"];
 
-let surroundings: Surroundings;
+let testNode: TestNode;
 let datapath: Datapath;
 let object: LoadedObject;
 let pod: number;
 let neighbour: number;
 
 beforeAll(async () => {
-  surroundings = openSurroundings();
-  for (const address of [`${NODE}/24`, `${DUAL_NODE.ipv6!.address}/64`])
-    execFileSync("ip", ["addr", "add", address, "dev", "eth0", ...(address.includes(":") ? ["nodad"] : [])]);
-  const { pinDirectory } = surroundings;
-  datapath = createEbpfDatapath({ pinDirectory, objectPath });
-  await datapath.prepareNode({ ...DUAL_NODE, routingMode: "native" });
-  pod = surroundings.addInterface("lxc7");
-  neighbour = surroundings.addInterface("lxc8");
-  const hostMac = "02:00:00:00:01:07";
-  const ends = [
-    {
-      id: 7,
-      identity: 1001,
-      address: POD,
-      address6: POD6,
-      interfaceName: "lxc7",
-      ifindex: pod,
-      mac: "02:00:00:00:00:07",
-    },
-    { id: 8, identity: 1002, address: NEIGHBOUR, interfaceName: "lxc8", ifindex: neighbour, mac: "02:00:00:00:00:08" },
-  ];
-  for (const end of ends) await datapath.addEndpoint({ ...end, hostMac });
+  testNode = await openNode({ ...DUAL_NODE, routingMode: "native" }, () => {
+    for (const address of [`${NODE}/24`, `${DUAL_NODE.ipv6!.address}/64`])
+      execFileSync("ip", ["addr", "add", address, "dev", "eth0", ...(address.includes(":") ? ["nodad"] : [])]);
+  });
+  ({ datapath, object } = testNode);
+  pod = await testNode.addPod({ id: 7, identity: 1001, address: POD, address6: POD6 });
+  neighbour = await testNode.addPod({ id: 8, identity: 1002, address: NEIGHBOUR });
   datapath.upsertIpcache(`${OTHER_NODE}/32`, { identity: 6 });
   datapath.upsertIpcache(`${FAR_POD}/32`, { identity: 1003, tunnel: OTHER_NODE });
   const backends = [{ address: POD, port: 8080 }];
   datapath.setServices([
     { id: 1, address: NODE, port: 30_080, protocol: UDP!, type: "NodePort", affinitySeconds: 0, backends },
   ]);
-  object = loadObject(objectPath, pinDirectory);
 });
-afterAll(() => {
-  object?.close();
-  datapath?.close();
-  surroundings?.close();
-});
+afterAll(() => testNode?.close());
 beforeEach(() => {
   datapath.flushConnections();
   datapath.setHostPolicy(HOST_ID, undefined);

@@ -1,8 +1,8 @@
 /** Single packets through single programs by BPF_PROG_TEST_RUN, and the kernel's choice against the one in memory. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { createEbpfDatapath } from "../../src/datapath/ebpf/datapath.ts";
+import { NODE } from "../../src/datapath/contract.ts";
 import { LAYOUT } from "../../src/datapath/ebpf/layout.ts";
-import { type LoadedObject, loadObject, type ProgramName } from "../../src/datapath/ebpf/object.ts";
+import type { LoadedObject, ProgramName } from "../../src/datapath/ebpf/object.ts";
 import { Aggregation, type Datapath } from "../../src/datapath/port.ts";
 import { createSimDatapath } from "../../src/datapath/sim/datapath.ts";
 import type { PolicyMapEntry } from "../../src/policy/policy-map.ts";
@@ -24,11 +24,11 @@ import {
   tcp,
   udp,
 } from "./datapath-packets.ts";
-import { NODE, objectPath, openSurroundings, type Surroundings } from "./datapath-surroundings.ts";
+import { openNode, type TestNode } from "./datapath-surroundings.ts";
 
 const F = LAYOUT.sg_event.fields;
 
-let surroundings: Surroundings;
+let testNode: TestNode;
 let datapath: Datapath;
 let object: LoadedObject;
 let ifindex: number;
@@ -47,22 +47,10 @@ async function drops(): Promise<number[]> {
 }
 
 beforeAll(async () => {
-  surroundings = openSurroundings();
-  const { pinDirectory } = surroundings;
-  datapath = createEbpfDatapath({ pinDirectory, objectPath });
-  await datapath.prepareNode(NODE);
+  testNode = await openNode(NODE);
+  ({ datapath, object } = testNode);
   datapath.setAggregation(Aggregation.Low);
-  ifindex = surroundings.addInterface("lxc7");
-  await datapath.addEndpoint({
-    id: 7,
-    identity: 1001,
-    address: POD,
-    interfaceName: "lxc7",
-    ifindex,
-    mac: "02:00:00:00:00:07",
-    hostMac: "02:00:00:00:01:07",
-  });
-  object = loadObject(objectPath, pinDirectory);
+  ifindex = await testNode.addPod({ id: 7, identity: 1001, address: POD });
   datapath.onEvents((event) => {
     const view = new DataView(event.buffer, event.byteOffset, event.byteLength);
     events.push({
@@ -75,11 +63,7 @@ beforeAll(async () => {
     });
   });
 });
-afterAll(() => {
-  object?.close();
-  datapath?.close();
-  surroundings?.close();
-});
+afterAll(() => testNode?.close());
 beforeEach(async () => {
   await sleep(20);
   events = [];

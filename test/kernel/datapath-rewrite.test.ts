@@ -1,7 +1,6 @@
 /** What programs make of a packet, byte for byte: each header of bpf/lib that changes or makes one, in both families. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { createEbpfDatapath } from "../../src/datapath/ebpf/datapath.ts";
-import { type LoadedObject, loadObject, type ProgramName } from "../../src/datapath/ebpf/object.ts";
+import type { LoadedObject, ProgramName } from "../../src/datapath/ebpf/object.ts";
 import type { Datapath } from "../../src/datapath/port.ts";
 import { ALLOW_ALL, policy } from "./datapath-lab.ts";
 import { type Layers, layersOf, withChecksums } from "./datapath-layers.ts";
@@ -21,7 +20,7 @@ import {
   tcp,
   udp,
 } from "./datapath-packets.ts";
-import { DUAL_NODE, objectPath, openSurroundings, type Surroundings } from "./datapath-surroundings.ts";
+import { DUAL_NODE, openNode, type TestNode } from "./datapath-surroundings.ts";
 
 const [TCP, UDP, ICMP, ICMPV6, SCTP] = [6, 17, 1, 58, 132];
 const NODE = DUAL_NODE.address;
@@ -64,39 +63,18 @@ const FAMILIES: readonly Family[] = [
   },
 ];
 
-let surroundings: Surroundings;
+let testNode: TestNode;
 let datapath: Datapath;
 let object: LoadedObject;
 let ifindex: number;
 let other: number;
 
 beforeAll(async () => {
-  surroundings = openSurroundings();
-  const { pinDirectory } = surroundings;
-  datapath = createEbpfDatapath({ pinDirectory, objectPath });
-  await datapath.prepareNode(DUAL_NODE);
-  ifindex = surroundings.addInterface("lxc7");
-  other = surroundings.addInterface("lxc8");
-  const macs = { mac: "02:00:00:00:00:07", hostMac: "02:00:00:00:01:07" };
-  await datapath.addEndpoint({
-    id: 7,
-    identity: 1001,
-    address: POD,
-    address6: POD6,
-    interfaceName: "lxc7",
-    ifindex,
-    ...macs,
-  });
+  testNode = await openNode(DUAL_NODE);
+  ({ datapath, object } = testNode);
+  ifindex = await testNode.addPod({ id: 7, identity: 1001, address: POD, address6: POD6 });
   const backend = { address: FAMILIES[0]!.backend, address6: FAMILIES[1]!.backend };
-  await datapath.addEndpoint({
-    id: 8,
-    identity: 1002,
-    ...backend,
-    interfaceName: "lxc8",
-    ifindex: other,
-    ...macs,
-    mac: "02:00:00:00:00:08",
-  });
+  other = await testNode.addPod({ id: 8, identity: 1002, ...backend });
   for (const id of [7, 8]) datapath.setPolicy(id, { ...policy(ALLOW_ALL, [], false), proxyPorts: new Map() });
   datapath.setServices(
     FAMILIES.flatMap(({ vip, empty, node, backend: address, pod }, index) => {
@@ -113,13 +91,8 @@ beforeAll(async () => {
       ];
     }),
   );
-  object = loadObject(objectPath, pinDirectory);
 });
-afterAll(() => {
-  object?.close();
-  datapath?.close();
-  surroundings?.close();
-});
+afterAll(() => testNode?.close());
 beforeEach(() => void datapath.flushConnections());
 
 function run(program: ProgramName, packet: Buffer): { readonly result: number; readonly layers: Layers } {

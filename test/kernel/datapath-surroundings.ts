@@ -2,8 +2,11 @@
 import { execFileSync, spawnSync } from "node:child_process";
 import { closeSync, mkdirSync, openSync, rmSync } from "node:fs";
 import koffi from "koffi";
+import { NODE } from "../../src/datapath/contract.ts";
+import { createEbpfDatapath } from "../../src/datapath/ebpf/datapath.ts";
 import { interfaceIndex } from "../../src/datapath/ebpf/devices.ts";
-import type { NodeConfig } from "../../src/datapath/port.ts";
+import { type LoadedObject, loadObject } from "../../src/datapath/ebpf/object.ts";
+import type { Datapath, NodeConfig } from "../../src/datapath/port.ts";
 
 const root = new URL("../..", import.meta.url).pathname;
 export const objectPath = `${root}bpf/build/shieldgate.o`;
@@ -13,19 +16,7 @@ const unshare = libc.func("int unshare(int flags)");
 const setns = libc.func("int setns(int fd, int type)");
 let opened = 0;
 
-/** The node that these tests play. */
-export const NODE: NodeConfig = {
-  name: "n1",
-  address: "192.168.10.101",
-  router: "172.20.1.1",
-  podCidr: "172.20.1.0/24",
-  clusterCidr: "172.20.0.0/16",
-  serviceCidr: "10.96.0.0/16",
-  networkInterface: "eth0",
-  apiServer: false,
-};
-
-/** The same in a cluster of both families. */
+/** The contract's node in a cluster of both families. */
 export const DUAL_NODE: NodeConfig = {
   ...NODE,
   ipv6: {
@@ -65,6 +56,58 @@ export function openSurroundings(): Surroundings {
       closeSync(home);
       spawnSync("umount", [pinDirectory]);
       rmSync(pinDirectory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** A pod of a test's node: its id is the last byte of its hardware address. */
+export interface TestPod {
+  readonly id: number;
+  readonly identity: number;
+  readonly address: string;
+  readonly address6?: string;
+}
+
+/** A node in this process, and its programs, to be run on packets. */
+export interface TestNode {
+  readonly datapath: Datapath;
+  readonly object: LoadedObject;
+  /** Adds a pod and returns the number of its interface. */
+  addPod(pod: TestPod): Promise<number>;
+  close(): void;
+}
+
+/** Makes a node in surroundings of its own; `arrange` runs in its namespace before the datapath does. */
+export async function openNode(config: NodeConfig, arrange: () => void = () => undefined): Promise<TestNode> {
+  const surroundings = openSurroundings();
+  try {
+    arrange();
+    return await nodeIn(surroundings, config);
+  } catch (error) {
+    surroundings.close();
+    throw error;
+  }
+}
+
+async function nodeIn(surroundings: Surroundings, config: NodeConfig): Promise<TestNode> {
+  const { pinDirectory } = surroundings;
+  const datapath = createEbpfDatapath({ pinDirectory, objectPath });
+  await datapath.prepareNode(config);
+  const object = loadObject(objectPath, pinDirectory);
+  return {
+    datapath,
+    object,
+    async addPod(pod) {
+      const interfaceName = `lxc${pod.id}`;
+      const ifindex = surroundings.addInterface(interfaceName);
+      const mac = `02:00:00:00:00:0${pod.id}`;
+      await datapath.addEndpoint({ ...pod, interfaceName, ifindex, mac, hostMac: "02:00:00:00:01:07" });
+      return ifindex;
+    },
+    close() {
+      object.close();
+      datapath.close();
+      surroundings.close();
     },
   };
 }
