@@ -82,6 +82,9 @@ export function opening(protocol: number, sport: number, target: number): string
   }[protocol];
 }
 
+const EINTR = 4;
+const ATTEMPTS = 5;
+
 /** Runs the program on a packet that came in at the interface, `repeat` times on the same bytes; the time is that of one run. */
 export function runOften(
   object: LoadedObject,
@@ -110,7 +113,10 @@ export function runOften(
     cpu: 0,
     batch_size: 0,
   };
-  const failed = testRun(object.program(program), opts);
+  let failed = -EINTR;
+  // a signal to the process, such as the end of a child, ends a long run early
+  for (let attempt = 0; failed === -EINTR && attempt < ATTEMPTS; attempt++)
+    failed = testRun(object.program(program), opts);
   if (failed < 0) throw new Error(`test run of ${program}: ${failed}: ${packet.toString("hex")}`);
   return { result: opts.retval, nanoseconds: opts.duration, packet: out.subarray(0, opts.data_size_out) };
 }
