@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { EndpointFacts, FlowContext, ServiceName } from "../flow/context.ts";
-import { fieldsOf } from "../kube/object.ts";
+import { controllerOf, fieldsOf } from "../kube/object.ts";
 import { ReservedIdentity } from "../model/addresses.ts";
 import { formatLabels, type Labels } from "../model/label.ts";
 import { podAddressesOf } from "./cilium-endpoint.ts";
@@ -32,7 +32,7 @@ const NO_LABELS: readonly string[] = [];
 /** The owner that a person would name: a ReplicaSet made by a Deployment shows as the Deployment. */
 const workloadsOf = remembered<KubeObject, Workloads>((pod) => {
   const { ownerReferences, labels } = pod.metadata;
-  const owner = ownerReferences?.find((candidate) => candidate.controller) ?? ownerReferences?.[0];
+  const owner = controllerOf(pod) ?? ownerReferences?.[0];
   if (owner === undefined) return NO_WORKLOADS;
   const suffix = `-${labels?.["pod-template-hash"]}`;
   if (owner.kind === "ReplicaSet" && owner.name.endsWith(suffix)) {

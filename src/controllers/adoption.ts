@@ -1,7 +1,8 @@
 import type { KubeObject, OwnerReference, ResourceRef } from "../kube/client/index.ts";
+import { controllerOf } from "../kube/object.ts";
 import { selects } from "../kube/schema/index.ts";
 import type { ControllerContext } from "./context.ts";
-import { controllerOf, controllerReference, labelsOf, specOf, stays } from "./objects.ts";
+import { controllerReference, labelsOf, specOf, stays } from "./objects.ts";
 
 /** What a selector says about an owner's dependents. */
 export interface Claim {

@@ -13,11 +13,6 @@ export function numberOf(value: unknown, absent = 0): number {
   return typeof value === "number" ? value : absent;
 }
 
-/** The reference that says who runs the object; at most one exists. */
-export function controllerOf(object: KubeObject): OwnerReference | undefined {
-  return object.metadata.ownerReferences?.find((owner) => owner.controller === true);
-}
-
 /** A reference by which `owner` runs its dependents and waits for them in a foreground deletion. */
 export function controllerReference(owner: KubeObject, group: string, version: string, kind: string): OwnerReference {
   const { name, uid } = owner.metadata;

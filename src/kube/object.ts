@@ -46,6 +46,11 @@ export interface KubeObject {
   [field: string]: unknown;
 }
 
+/** The reference that says who runs the object; at most one exists. */
+export function controllerOf(object: KubeObject): OwnerReference | undefined {
+  return object.metadata.ownerReferences?.find((owner) => owner.controller === true);
+}
+
 export interface GroupVersionKind {
   readonly group: string;
   readonly version: string;

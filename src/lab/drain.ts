@@ -11,7 +11,7 @@ import {
   Pods,
   type ResourceRef,
 } from "../kube/client/index.ts";
-import { fieldsOf } from "../kube/object.ts";
+import { controllerOf, fieldsOf } from "../kube/object.ts";
 import type { LabNode } from "../model/addresses.ts";
 
 /** How long the pods of a node may take to end by themselves. */
@@ -22,10 +22,6 @@ const LOOK_MS = 100;
 type Client = Pick<KubeClient, "list" | "patch" | "delete">;
 
 const nameOf = ({ metadata }: KubeObject) => `${metadata.namespace}/${metadata.name}`;
-
-function controllerKind(pod: KubeObject): string | undefined {
-  return pod.metadata.ownerReferences?.find((owner) => owner.controller === true)?.kind;
-}
 
 async function unlessGone(work: Promise<unknown>): Promise<void> {
   await work.catch((error: Error) => {
@@ -58,7 +54,7 @@ export async function drain(
   timeoutMs = DRAIN_TIMEOUT_MS,
 ): Promise<void> {
   await unlessGone(client.patch(Nodes, node, { spec: { unschedulable: true } }, { type: "merge" }));
-  const toEnd = async () => (await podsOf(client, node)).filter((pod) => controllerKind(pod) !== "DaemonSet");
+  const toEnd = async () => (await podsOf(client, node)).filter((pod) => controllerOf(pod)?.kind !== "DaemonSet");
   const deadline = performance.now() + timeoutMs;
   const asked = new Set<string>();
   for (;;) {
@@ -73,7 +69,7 @@ export async function drain(
       const { uid = "" } = pod.metadata;
       if (asked.has(uid)) continue;
       asked.add(uid);
-      if (controllerKind(pod) === undefined) say(`pod ${nameOf(pod)} has no controller: it goes with the node`);
+      if (controllerOf(pod) === undefined) say(`pod ${nameOf(pod)} has no controller: it goes with the node`);
       await remove(client, Pods, pod);
     }
     await sleep(LOOK_MS);

@@ -1,9 +1,9 @@
 import { DaemonSets, type KubeObject, Nodes, Pods } from "../../kube/client/index.ts";
-import { equalJson } from "../../kube/object.ts";
+import { controllerOf, equalJson } from "../../kube/object.ts";
 import { applyClaim, claim } from "../adoption.ts";
 import { type ControllerContext, splitKey } from "../context.ts";
 import { keyOf, keyOfObject } from "../object-cache.ts";
-import { controllerOf, labelsOf, specOf, statusOf, stays } from "../objects.ts";
+import { labelsOf, specOf, statusOf, stays } from "../objects.ts";
 import { planDaemons } from "./reconcile.ts";
 
 const COMPONENT = "daemonset-controller";

@@ -1,9 +1,9 @@
 import { Deployments, KubeError, type KubeObject, Pods, ReplicaSets } from "../../kube/client/index.ts";
-import { equalJson } from "../../kube/object.ts";
+import { controllerOf, equalJson } from "../../kube/object.ts";
 import { applyClaim, claim } from "../adoption.ts";
 import { type ControllerContext, splitKey } from "../context.ts";
 import { keyOf, keyOfObject } from "../object-cache.ts";
-import { annotationsOf, controllerOf, hasEnded, numberOf, specOf, statusOf, stays } from "../objects.ts";
+import { annotationsOf, hasEnded, numberOf, specOf, statusOf, stays } from "../objects.ts";
 import { collides, type DeploymentPlan, planDeployment, REVISION, setAnnotations, sortSets } from "./reconcile.ts";
 import { replicasOf, type Scaling } from "./rollout.ts";
 import { deadlineIn, deploymentStatus, type Sets } from "./status.ts";

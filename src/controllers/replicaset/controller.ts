@@ -1,9 +1,9 @@
 import { type KubeObject, Pods, ReplicaSets } from "../../kube/client/index.ts";
-import { equalJson, fieldsOf, timestamp } from "../../kube/object.ts";
+import { controllerOf, equalJson, fieldsOf, timestamp } from "../../kube/object.ts";
 import { applyClaim, claim } from "../adoption.ts";
 import { type ControllerContext, splitKey } from "../context.ts";
 import { keyOf, keyOfObject } from "../object-cache.ts";
-import { controllerOf, controllerReference, specOf, statusOf, stays, withCondition } from "../objects.ts";
+import { controllerReference, specOf, statusOf, stays, withCondition } from "../objects.ts";
 import { podFromTemplate } from "../pod-from-template.ts";
 import { planReplicas, type ReplicaPlan } from "./reconcile.ts";
 

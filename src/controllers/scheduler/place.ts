@@ -1,5 +1,6 @@
 import type { KubeObject } from "../../kube/client/index.ts";
-import { controllerOf, specOf } from "../objects.ts";
+import { controllerOf } from "../../kube/object.ts";
+import { specOf } from "../objects.ts";
 import { nodePreference } from "../scheduling.ts";
 import { type Candidate, misfit } from "./fit.ts";
 
