@@ -1,29 +1,14 @@
 import type { Socket } from "node:net";
-import type { AccessRecord } from "../model/access-record.ts";
-import type { ProxyOrigin } from "../model/proxy-origin.ts";
 import { type HeadProgress, HeadReader, type HttpFault, isFault } from "../wire/http-head.ts";
 import { type HttpRequest, readRequest } from "../wire/http-request.ts";
 import type { HttpResponse } from "../wire/http-response.ts";
-import { type ConnectionFacts, ConnectionLog, NO_REQUEST, peerIdentity } from "./access.ts";
+import { ConnectionLog, NO_REQUEST, peerIdentity } from "./access.ts";
+import type { ClientConnection, ClientConnectionOptions } from "./client-connection.ts";
 import { Exchange, isWebSocket, withStartLine } from "./exchange.ts";
 import { ACCESS_DENIED, localReply } from "./local-reply.ts";
-import type { Judgement, RequestPolicy } from "./request-policy.ts";
+import type { Judgement } from "./request-policy.ts";
 import { ResponseReader } from "./response-reader.ts";
-import { errorCode, type UpstreamConnect, UpstreamLink } from "./upstream-link.ts";
-
-export interface HttpConnectionOptions {
-  readonly client: Socket;
-  readonly facts: ConnectionFacts;
-  /** Who the kernel takes the two ends for at this moment; undefined = it does not know the connection any more. */
-  readonly origin: () => ProxyOrigin | undefined;
-  /** The policy in force at this moment; undefined = the redirect is gone. */
-  readonly policy: () => RequestPolicy | undefined;
-  readonly connectUpstream: UpstreamConnect;
-  readonly record: (record: AccessRecord) => void;
-  /** Milliseconds since the epoch. */
-  readonly now: () => number;
-  readonly connectTimeoutMs: number;
-}
+import { errorCode, UpstreamLink } from "./upstream-link.ts";
 
 /** A body that nobody will read is taken in up to this many bytes; beyond, the connection ends. */
 const MAX_DISCARDED_BYTES = 1024 * 1024;
@@ -39,8 +24,8 @@ type Phase = "head" | "body" | "tunnel" | "closing";
  * before is complete, so answers keep their order and every request, pipelined or not, is judged by the policy of its
  * moment. No byte reaches the server that is not part of an allowed request.
  */
-export class HttpConnection {
-  private readonly options: HttpConnectionOptions;
+export class HttpConnection implements ClientConnection {
+  private readonly options: ClientConnectionOptions;
   private readonly client: Socket;
   private readonly log: ConnectionLog;
   private readonly heads = new HeadReader();
@@ -52,7 +37,7 @@ export class HttpConnection {
   private clientEnded = false;
   private draining = false;
 
-  constructor(options: HttpConnectionOptions) {
+  constructor(options: ClientConnectionOptions) {
     this.options = options;
     this.client = options.client;
     this.log = new ConnectionLog(options.facts, options.record, options.now);

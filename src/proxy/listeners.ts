@@ -4,6 +4,7 @@ import type { ProxyOrigin, ProxyOrigins } from "../model/proxy-origin.ts";
 import type { Direction } from "../model/verdict.ts";
 import type { L7Redirect } from "../policy/policy-map.ts";
 import { type ConnectionFacts, ConnectionLog, NO_REQUEST } from "./access.ts";
+import type { ClientConnection, ClientConnectionOptions } from "./client-connection.ts";
 import { HttpConnection } from "./http-connection.ts";
 import { RequestPolicy } from "./request-policy.ts";
 import type { UpstreamConnect } from "./upstream-link.ts";
@@ -48,11 +49,18 @@ export class PolicyRefused extends Error {
   }
 }
 
+/** How the connections of a redirect are served; throws when nothing here speaks its protocol. */
+function serverOf({ key, parser }: L7Redirect): (options: ClientConnectionOptions) => ClientConnection {
+  if (parser === "http") return (options) => new HttpConnection(options);
+  throw new PolicyRefused(`redirect ${key}: parser "${parser}" is not served`);
+}
+
 class Listener {
   readonly endpointId: number;
   readonly redirect: L7Redirect;
   readonly port: number;
-  readonly connections = new Set<HttpConnection>();
+  readonly connections = new Set<ClientConnection>();
+  private readonly serve: (options: ClientConnectionOptions) => ClientConnection;
   /** Undefined once the redirect is gone. */
   policy: RequestPolicy | undefined;
   private server: Listening | undefined;
@@ -61,6 +69,7 @@ class Listener {
   constructor(endpointId: number, policy: RequestPolicy, port: number, options: ListenerTableOptions) {
     this.endpointId = endpointId;
     this.redirect = policy.redirect;
+    this.serve = serverOf(policy.redirect);
     this.policy = policy;
     this.port = port;
     this.options = options;
@@ -90,7 +99,7 @@ class Listener {
       client.resetAndDestroy();
       return;
     }
-    const connection = new HttpConnection({
+    const connection = this.serve({
       client,
       facts,
       origin: () => this.originOf(facts),

@@ -1,0 +1,31 @@
+import type { Socket } from "node:net";
+import type { AccessRecord } from "../model/access-record.ts";
+import type { ProxyOrigin } from "../model/proxy-origin.ts";
+import type { ConnectionFacts } from "./access.ts";
+import type { RequestPolicy } from "./request-policy.ts";
+import type { UpstreamConnect } from "./upstream-link.ts";
+
+/** What a listener made of one accepted socket; it lives until that socket closes. */
+export interface ClientConnection {
+  /** The redirect is gone: what is under way is completed, nothing new begins, and what has no end ends now. */
+  drain(): void;
+  /** Another policy is in force; what is open beyond a request and would no longer be opened ends. */
+  policyChanged(): void;
+  /** Ends at once, both sides. */
+  destroy(): void;
+}
+
+export interface ClientConnectionOptions {
+  /** Half-open sockets are allowed; nothing of it has been read. */
+  readonly client: Socket;
+  readonly facts: ConnectionFacts;
+  /** Who the kernel takes the two ends for at this moment; undefined = it does not know the connection any more. */
+  readonly origin: () => ProxyOrigin | undefined;
+  /** The policy in force at this moment; undefined = the redirect is gone. */
+  readonly policy: () => RequestPolicy | undefined;
+  readonly connectUpstream: UpstreamConnect;
+  readonly record: (record: AccessRecord) => void;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  readonly connectTimeoutMs: number;
+}
