@@ -2,6 +2,8 @@
 const MAX_NAME_BYTES = 255;
 const MAX_LABEL_BYTES = 63;
 const POINTER = 0xc0;
+/** Bytes of a message's header: no name lies in it. */
+const HEADER_BYTES = 12;
 
 /** A name as its labels, each in bytes' latin-1 text, without the root; case as sent. */
 export type DnsName = readonly string[];
@@ -13,8 +15,8 @@ export interface ReadName {
 }
 
 /**
- * Reads a name at `offset`. Undefined when it is none: pointers must lead back, always further back than the last, so
- * that a loop cannot be.
+ * Reads a name at `offset` of a message (RFC 1035, 4.1.4). Undefined when it is none: pointers must lead back, always
+ * further back than the last, so that a loop cannot be, and never into the header.
  */
 export function readName(bytes: Uint8Array, offset: number): ReadName | undefined {
   const labels: string[] = [];
@@ -31,7 +33,7 @@ export function readName(bytes: Uint8Array, offset: number): ReadName | undefine
       if (low === undefined) return undefined;
       if (end < 0) end = at + 2;
       at = ((length & 0x3f) << 8) | low;
-      if (at >= limit) return undefined;
+      if (at >= limit || at < HEADER_BYTES) return undefined;
       limit = at;
       continue;
     }
@@ -51,6 +53,27 @@ export function nameOf(text: string): DnsName {
 /** Dotted text in lower case, for comparing and for people. */
 export function nameText(name: DnsName): string {
   return name.join(".").toLowerCase();
+}
+
+/** How each byte of a label is written: letters in lower case, what could be mistaken for structure escaped. */
+const BYTE_TEXT: readonly string[] = Array.from({ length: 256 }, (_, byte) => {
+  const character = String.fromCharCode(byte);
+  if (byte < 0x21 || byte > 0x7e) return `\\${String(byte).padStart(3, "0")}`;
+  return `.\\"();@$`.includes(character) ? `\\${character}` : character.toLowerCase();
+});
+
+/**
+ * The one text of a name, for comparing with rules: lower case (only ASCII letters have case: RFC 4343, 3), with the dot
+ * of the root, and what no host name has escaped as in zone files (RFC 1035, 5.1), so that a dot within a label is
+ * never one between labels.
+ */
+export function absoluteName(name: DnsName): string {
+  let text = "";
+  for (const label of name) {
+    for (let index = 0; index < label.length; index++) text += BYTE_TEXT[label.charCodeAt(index) & 255];
+    text += ".";
+  }
+  return text === "" ? "." : text;
 }
 
 /** Can the name be sent? Labels of 1 to 63 bytes, 255 in all. */
