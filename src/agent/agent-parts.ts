@@ -16,6 +16,7 @@ import { chooseEndpointId, type Endpoint, podKey } from "./endpoint.ts";
 import { EndpointLifecycle } from "./endpoint-lifecycle.ts";
 import { EndpointTable } from "./endpoint-table.ts";
 import { RemoteEndpoints } from "./flow-view.ts";
+import { HeaderSecrets } from "./header-secrets.ts";
 import { HostPolicy } from "./host-policy.ts";
 import { IdentityAllocator } from "./identity-allocator.ts";
 import { IdentityTable } from "./identity-table.ts";
@@ -48,6 +49,7 @@ export interface Parts {
   readonly identities: IdentityTable;
   readonly sources: IpcacheSources;
   readonly cookies: RuleCookies;
+  readonly secrets: HeaderSecrets;
   readonly redirects: Redirects;
   readonly regeneration: Regeneration;
   readonly reconciler: Reconciler;
@@ -160,6 +162,7 @@ function basis(options: AgentOptions) {
   const table = new EndpointTable();
   const cookies = new RuleCookies();
   const traceLevel = new TraceLevel(options.datapath);
+  const secrets = new HeaderSecrets(options.openInformer, options.log);
   const hostEndpointId = chooseEndpointId(`host ${options.node.name}`, () => false);
   return {
     hostEndpointId,
@@ -188,7 +191,13 @@ function basis(options: AgentOptions) {
       cookies,
       node: () => inputs.nodes.get(options.node.name),
     }),
-    redirects: new Redirects(options.proxy, (identity) => identities.has(identity)),
+    secrets,
+    redirects: new Redirects(
+      options.proxy,
+      (identity) => identities.has(identity),
+      secrets,
+      (error) => options.log(`rules with a changed secret: ${(error as Error).message}`),
+    ),
     audit: new AuditMode(options.datapath, table),
     derived: new Derived({ options, inputs, sources, identities, numbers, state }),
     remote: new RemoteEndpoints(),

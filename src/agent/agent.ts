@@ -264,6 +264,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     nodes: nodesOf(parts),
     close: async () => {
       stopInputs(parts.inputs);
+      parts.secrets.stop();
       parts.retry.stop();
       connection.stop();
       stopEvents();

@@ -18,6 +18,7 @@ const egress = (element: object) => policy({ endpointSelector: {}, egress: [elem
 const onPort = (more: object, port: object = { port: "80", protocol: "TCP" }) =>
   egress({ toPorts: [{ ports: [port], ...more }] });
 const secret = { secret: { name: "s", namespace: "n" } };
+const onHeader = (match: object) => onPort({ rules: { http: [{}, { headerMatches: [match] }] } });
 const PORT = "spec.egress[0].toPorts[0]";
 
 describe("what is not enforced here", () => {
@@ -25,7 +26,11 @@ describe("what is not enforced here", () => {
     ["spec.egress[0].toFQDNs", egress({ toFQDNs: [{ matchName: "a" }, { matchName: "b" }] })],
     ["spec.egress[0].authentication", egress({ toEntities: ["all"], authentication: { mode: "required" } })],
     [`${PORT}.rules.dns`, onPort({ rules: { dns: [{ matchName: "a" }] } })],
-    [`${PORT}.rules.http[1].headerMatches`, onPort({ rules: { http: [{}, { headerMatches: [{ name: "a" }] }] } })],
+    [`${PORT}.rules.http[1].headerMatches[0]`, onHeader({ name: "Content-Length", mismatch: "DELETE" })],
+    [`${PORT}.rules.http[1].headerMatches[0]`, onHeader({ name: "Host", value: "a", mismatch: "REPLACE" })],
+    [`${PORT}.rules.http[1].headerMatches[0]`, onHeader({ name: "a b", value: "a", mismatch: "ADD" })],
+    [`${PORT}.rules.http[1].headerMatches[0]`, onHeader({ name: "a", value: "1\r\nb: 2", mismatch: "ADD" })],
+    [`${PORT}.rules.http[1].headerMatches[0]`, onHeader({ name: "host", ...secret })],
     [`${PORT}.serverNames`, onPort({ serverNames: ["a"] })],
     [`${PORT}.terminatingTLS`, onPort({ terminatingTLS: secret })],
     [`${PORT}.originatingTLS`, onPort({ originatingTLS: secret })],
@@ -53,7 +58,13 @@ describe("what is not enforced here", () => {
 });
 
 it("enforces the rest", () => {
-  const rules = { http: [{ path: "/a", headers: ["X"] }] };
+  const headerMatches = [
+    { name: "a", value: "1" },
+    { name: "b", value: "2", mismatch: "REPLACE" },
+    { name: "host", value: "c", mismatch: "LOG" },
+    { name: "d", ...secret, mismatch: "ADD" },
+  ];
+  const rules = { http: [{ path: "/a", headers: ["X"], headerMatches }] };
   const spec = {
     endpointSelector: {},
     enableDefaultDeny: { ingress: false },

@@ -1,4 +1,5 @@
 import { Protocol } from "../model/protocol.ts";
+import { headerMatchFault } from "../policy/header-match-fault.ts";
 import type { FieldError, Peer, PeerRule, PortRule, Rule } from "../policy/rule.ts";
 import { Tier } from "../policy/rule.ts";
 
@@ -75,10 +76,12 @@ function portErrors(rule: PortRule, path: string): FieldError[] {
     [listener !== undefined, "listener", "leave the listener out"],
     [rule.ports.some(({ protocol }) => !PROTOCOLS.has(protocol)), "ports", "use TCP, UDP, SCTP or `icmps`"],
   ];
-  const headers = (http ?? []).flatMap(({ headerMatches }, index) =>
-    headerMatches === undefined
-      ? []
-      : [error(`${path}.rules.http[${index}].headerMatches`, 'write the header under `headers` as "Name: value"')],
+  const headers = (http ?? []).flatMap(({ headerMatches = [] }, index) =>
+    headerMatches.flatMap((match, place): FieldError[] => {
+      const field = `${path}.rules.http[${index}].headerMatches[${place}]`;
+      const fault = headerMatchFault(match);
+      return fault === undefined ? [] : [{ field, ...fault }];
+    }),
   );
   return [...fields.flatMap(([isThere, name, mend]) => (isThere ? [error(`${path}.${name}`, mend)] : [])), ...headers];
 }

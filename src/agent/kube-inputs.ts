@@ -17,6 +17,7 @@ import {
 import type { Informer, KubeObject } from "./kube.ts";
 
 export interface InformerSelection {
+  readonly namespace?: string;
   readonly fieldSelector?: string;
   /** A server that does not know the resource has none of it. */
   readonly isOptional?: boolean;

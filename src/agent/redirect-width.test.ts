@@ -10,7 +10,7 @@ const redirect = (...rules: Partial<L7PeerRules>[]): L7Redirect => ({
   protocol: 6,
   port: 80,
   parser: "http",
-  rules: rules.map((rule) => ({ deny: false, origin: 0, ...rule })),
+  rules: rules.map((rule) => ({ deny: false, precedence: 0, origin: 0, ...rule })),
 });
 const everybody = () => true;
 
@@ -51,4 +51,14 @@ test("order counts: an allow before a deny is not the deny before the allow, and
   ).toBe(false);
   expect(isNoWider(redirect(pass, deny, allow), redirect(deny, allow), everybody)).toBe(false);
   expect(isNoWider(redirect(deny, allow), redirect(pass, deny, allow), everybody)).toBe(false);
+});
+
+test("rules that act on headers are safe only where they stay the same", () => {
+  const add = { method: "GET", headerMatches: [{ name: "x", value: "1", mismatch: "ADD" as const }] };
+  expect(isNoWider(redirect({ http: [add] }), redirect({ http: [add] }), everybody)).toBe(true);
+  expect(isNoWider(redirect({ http: [add] }), redirect({ http: [add, POST] }), everybody)).toBe(false);
+  expect(isNoWider(redirect({ http: [GET] }), redirect({ http: [GET, add] }), everybody)).toBe(false);
+  expect(isNoWider(redirect({ http: [add] }), redirect({}), everybody)).toBe(false);
+  const match = { method: "GET", headerMatches: [{ name: "x", value: "1" }] };
+  expect(isNoWider(redirect({ http: [GET] }), redirect({ http: [match] }), everybody)).toBe(false);
 });

@@ -12,7 +12,11 @@ function covers(wide: readonly number[] | undefined, narrow: readonly number[] |
 }
 
 function httpKey(rule: HttpRule): string {
-  return JSON.stringify([rule.method, rule.path, rule.host, rule.headers]);
+  return JSON.stringify([rule.method, rule.path, rule.host, rule.headers, rule.headerMatches]);
+}
+
+function acts({ http = [] }: L7PeerRules): boolean {
+  return http.some(({ headerMatches = [] }) => headerMatches.some(({ mismatch }) => mismatch !== undefined));
 }
 
 function allowsAtLeast(wide: L7PeerRules, narrow: L7PeerRules): boolean {
@@ -37,6 +41,12 @@ function growsInPlace(now: readonly L7PeerRules[], wanted: readonly L7PeerRules[
   );
 }
 
+/** The same sets in the same ranks; identities that are gone do not count. */
+function isSame(now: readonly L7PeerRules[], wanted: readonly L7PeerRules[], isKnown: IsKnown): boolean {
+  const contentOf = ({ origin: _, identities, ...content }: L7PeerRules) => [content, identities?.filter(isKnown)];
+  return JSON.stringify(now.map(contentOf)) === JSON.stringify(wanted.map(contentOf));
+}
+
 /** Denies before allows and no pass: what is allowed is what an allow covers and no deny does. */
 function isDenyFirst(rules: readonly L7PeerRules[]): boolean {
   const firstAllow = rules.findIndex((rule) => !rule.deny);
@@ -50,6 +60,8 @@ function isDenyFirst(rules: readonly L7PeerRules[]): boolean {
  */
 export function isNoWider(now: L7Redirect, wanted: L7Redirect, isKnown: IsKnown): boolean {
   if (now.key !== wanted.key || now.parser !== wanted.parser) return false;
+  // Rules that act on headers do so together and in order: only the same rules do the same.
+  if (now.rules.some(acts) || wanted.rules.some(acts)) return isSame(now.rules, wanted.rules, isKnown);
   if (growsInPlace(now.rules, wanted.rules, isKnown)) return true;
   // A deny of `wanted` that comes late denies no more than one that comes first.
   if (!isDenyFirst(now.rules) || wanted.rules.some((rule) => rule.passTo !== undefined)) return false;

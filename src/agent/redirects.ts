@@ -1,5 +1,6 @@
 import type { EndpointPolicy, L7Redirect } from "../policy/policy-map.ts";
 import type { NetworkPolicy } from "../proxy/xds.ts";
+import { type HeaderSecrets, secretNames } from "./header-secrets.ts";
 import { type IsKnown, isNoWider } from "./redirect-width.ts";
 
 /** The agent's side of the proxy's configuration channel. */
@@ -17,6 +18,14 @@ interface Publication {
   acknowledged: Promise<void>;
 }
 
+/** What an endpoint's redirects are to be, as `publish` was last asked. */
+interface Wanted {
+  readonly endpointIp: string;
+  readonly policy: EndpointPolicy;
+  readonly secrets: ReadonlySet<string>;
+  readonly onAcknowledged: () => void;
+}
+
 interface EndpointRedirects {
   /** Acknowledged ports by redirect key. */
   ports: ReadonlyMap<string, number>;
@@ -26,8 +35,8 @@ interface EndpointRedirects {
   latest: Publication;
 }
 
-function contentOf(policy: EndpointPolicy): string {
-  return JSON.stringify(policy.redirects.map((redirect) => [redirect, ruleOrigins(policy, redirect)]));
+function contentOf(policy: EndpointPolicy, secrets: NetworkPolicy["secrets"]): string {
+  return JSON.stringify([policy.redirects.map((redirect) => [redirect, ruleOrigins(policy, redirect)]), [...secrets]]);
 }
 
 /** The proxy names rules in its records by origin, so a change of origin is a change. */
@@ -42,11 +51,19 @@ function ruleOrigins(policy: EndpointPolicy, redirect: L7Redirect): unknown {
 export class Redirects {
   private readonly discovery: PolicyDiscovery;
   private readonly isKnown: IsKnown;
+  private readonly secrets: HeaderSecrets;
   private readonly endpoints = new Map<number, EndpointRedirects>();
+  private readonly wanted = new Map<number, Wanted>();
 
-  constructor(discovery: PolicyDiscovery, isKnown: IsKnown) {
+  /** `failed` is told when the proxy refuses rules with the value that a secret has now. */
+  constructor(discovery: PolicyDiscovery, isKnown: IsKnown, secrets: HeaderSecrets, failed: (error: unknown) => void) {
     this.discovery = discovery;
     this.isKnown = isKnown;
+    this.secrets = secrets;
+    secrets.onChange = (name) => {
+      for (const [endpointId, wanted] of this.wanted)
+        if (wanted.secrets.has(name)) this.publishWanted(endpointId, wanted).catch(failed);
+    };
   }
 
   /** Redirect key -> port, of those redirects that are safe to use now. */
@@ -61,11 +78,32 @@ export class Redirects {
   }
 
   /**
-   * Sends the policy's redirects unless they were the last sent. `onAcknowledged` is called when the proxy took them.
-   * The promise resolves then, and rejects when the proxy refused them.
+   * Sends the policy's redirects unless they were the last sent, with the secrets that they name. `onAcknowledged` is called
+   * when the proxy took them. The promise resolves then, and rejects when the proxy refused them.
    */
   publish(endpointId: number, endpointIp: string, policy: EndpointPolicy, onAcknowledged: () => void): Promise<void> {
-    const content = contentOf(policy);
+    const wanted = { endpointIp, policy, secrets: secretNames(policy.redirects), onAcknowledged };
+    const before = this.wanted.get(endpointId);
+    this.wanted.set(endpointId, wanted);
+    if (wanted.secrets.size > 0 || before?.secrets.size) this.followSecrets();
+    return this.publishWanted(endpointId, wanted);
+  }
+
+  /** At once where no secret has to be asked for: what is published later must not be overtaken. */
+  private publishWanted(endpointId: number, wanted: Wanted): Promise<void> {
+    if (this.wanted.get(endpointId) !== wanted) return Promise.resolve();
+    const secrets = this.secrets.valuesOf(wanted.secrets);
+    if (secrets !== undefined) return this.send(endpointId, wanted, secrets);
+    return this.secrets.settled(wanted.secrets).then(() => this.publishWanted(endpointId, wanted));
+  }
+
+  private followSecrets(): void {
+    this.secrets.follow(new Set([...this.wanted.values()].flatMap(({ secrets }) => [...secrets])));
+  }
+
+  private send(endpointId: number, wanted: Wanted, secrets: NetworkPolicy["secrets"]): Promise<void> {
+    const { endpointIp, policy, onAcknowledged } = wanted;
+    const content = contentOf(policy, secrets);
     const state = this.endpoints.get(endpointId);
     if (state?.latest.content === content) return state.latest.acknowledged;
     if (state === undefined && policy.redirects.length === 0) return Promise.resolve();
@@ -77,7 +115,7 @@ export class Redirects {
     };
     const possible = [...(state?.possible ?? []), publication];
     this.endpoints.set(endpointId, { ports: state?.ports ?? new Map(), possible, latest: publication });
-    publication.acknowledged = this.discovery.publish({ endpointId, endpointIp, revision, redirects }).then(
+    publication.acknowledged = this.discovery.publish({ endpointId, endpointIp, revision, redirects, secrets }).then(
       (ports) => {
         if (this.accept(endpointId, publication, ports)) onAcknowledged();
       },
@@ -96,6 +134,9 @@ export class Redirects {
   }
 
   remove(endpointId: number): void {
+    const before = this.wanted.get(endpointId);
+    this.wanted.delete(endpointId);
+    if (before?.secrets.size) this.followSecrets();
     if (this.endpoints.delete(endpointId)) this.discovery.remove(endpointId);
   }
 

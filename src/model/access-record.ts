@@ -24,6 +24,10 @@ export interface AccessRecord {
   /** Milliseconds from request to response, 0 on a request. */
   readonly latencyMs: number;
   readonly headers: readonly { readonly name: string; readonly value: string }[];
+  /** Headers that rules wanted and did not find, of a request that may pass all the same; absent = none. */
+  readonly missingHeaders?: AccessRecord["headers"];
+  /** Headers that rules took away from a request; absent = none. */
+  readonly rejectedHeaders?: AccessRecord["headers"];
   /** Why a request was refused, empty when it was not: `no rule matched`, `two lengths`, ... */
   readonly reason: string;
 }

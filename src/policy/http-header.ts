@@ -76,7 +76,7 @@ export function meetsDemand(
   if (demand.secret !== undefined && secret === undefined && demand.value === "") return false;
   const value = secret || demand.value;
   const found = headerValue(request, name);
-  if (value === "" ? found !== undefined : found === value) return true;
+  if (value === "" ? found !== undefined : found !== undefined && isEqualInConstantTime(found, value)) return true;
   if (mismatch === undefined) return false;
   if (mismatch === "DELETE") {
     if (value !== "" && found !== undefined) actions.push({ kind: "delete", name });
@@ -85,6 +85,19 @@ export function meetsDemand(
   const kind = ({ LOG: "log", ADD: "add", REPLACE: "replace" } as const)[mismatch];
   actions.push({ kind, name, value, ...(secret ? { isSecret: true } : {}) });
   return true;
+}
+
+/** Tells by the time it takes no more than the length: the value may be a secret. */
+function isEqualInConstantTime(a: string, b: string): boolean {
+  if (a.length !== b.length) return false;
+  let difference = 0;
+  for (let index = 0; index < a.length; index++) difference |= a.charCodeAt(index) ^ b.charCodeAt(index);
+  return difference === 0;
+}
+
+/** The request as it is after actions. */
+export function afterActions(request: HttpRequestFacts, actions: readonly HeaderAction[]): HttpRequestFacts {
+  return actions.length === 0 ? request : { ...request, headers: actions.reduce(applyHeaderAction, request.headers) };
 }
 
 /** The headers as they are after an action. */

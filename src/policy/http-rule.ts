@@ -1,5 +1,5 @@
 import {
-  applyHeaderAction,
+  afterActions,
   type HeaderAction,
   type HeaderDemand,
   headerDemands,
@@ -13,13 +13,14 @@ import type { HttpRule } from "./l7-rule.ts";
 
 export { checkRegex } from "./http-regex.ts";
 export type { HeaderAction, HttpRequestFacts, Secrets };
+export { afterActions };
 
 /** Verdict on one request. */
 export interface HttpJudgement {
   readonly allowed: boolean;
   /** Index of the first rule that matches; absent = none. */
   readonly rule?: number;
-  /** What the rules want done to the headers, in order; of no use when the request is refused. */
+  /** What the rules want done to the headers, in order, also where none of them allows the request. */
   readonly actions: readonly HeaderAction[];
 }
 
@@ -83,8 +84,7 @@ function compileActingRules(
       for (const demand of rule.demands) {
         const before = actions.length;
         if (!meetsDemand(demand, facts, secrets, actions)) isMet = false;
-        const action = actions[before];
-        if (action !== undefined) facts = { ...facts, headers: applyHeaderAction(facts.headers, action) };
+        facts = afterActions(facts, actions.slice(before));
       }
       if (isMet) first = Math.min(first, rule.index);
     }

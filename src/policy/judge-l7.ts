@@ -4,6 +4,7 @@ import type { ComputedPolicy } from "./computed-policy.ts";
 import type { DirectionPolicy } from "./direction-policy.ts";
 import { compileDnsRules } from "./dns-rule.ts";
 import {
+  afterActions,
   compileHttpRules,
   type HeaderAction,
   type HttpRequestFacts,
@@ -40,6 +41,7 @@ type HttpJudge = ReturnType<typeof compileHttpRules>;
 /** One clause, ready to judge requests. */
 interface Link {
   readonly deny: boolean;
+  readonly precedence: number;
   readonly origins: Origins;
   readonly http: HttpJudge | undefined;
   readonly dns: ((name: string) => boolean) | undefined;
@@ -68,9 +70,10 @@ export function coveringClauses(policy: DirectionPolicy, { identity, protocol, p
   return covering.sort((a, b) => b.precedence - a.precedence);
 }
 
-function toLink({ verdict, origins, l7 }: Clause, isDns: boolean): Link {
+function toLink({ verdict, precedence, origins, l7 }: Clause, isDns: boolean): Link {
   return {
     deny: verdict === "deny",
+    precedence,
     origins,
     http: isDns || l7?.http === undefined ? undefined : compiledOf(l7.http),
     dns: isDns && l7?.dns !== undefined ? compileDnsRules(l7.dns) : undefined,
@@ -109,21 +112,37 @@ export function judgeL7(policy: ComputedPolicy, query: LookupQuery, facts: L7Fac
   const result = lookup(policy, query);
   if (result.verdict !== "redirect") return { verdict: result.verdict, origins: result.origins, actions: NO_ACTIONS };
   const direction = query.direction === "ingress" ? policy.ingress : policy.egress;
+  const chain = chainOf(direction, query, result);
+  const work = { facts, actions: [] as HeaderAction[] };
   let open: L7Verdict | undefined;
-  for (const link of chainOf(direction, query, result)) {
-    const verdict = judgeLink(link, facts, secrets);
+  for (const [index, link] of chain.entries()) {
+    const verdict = judgeLink(link, work, secrets);
     if (verdict === undefined) continue;
     // Where the rest allows the request anyway, a missing fact does not matter; what a listener does is its own affair.
     if (verdict.missing === "listener") return verdict;
-    if (verdict.verdict !== "unknown") return verdict.verdict === "allow" ? verdict : (open ?? verdict);
+    if (verdict.verdict === "deny") return open ?? verdict;
+    if (verdict.verdict === "allow") {
+      // The others of the same rank act on the headers too.
+      for (const other of chain.slice(index + 1)) {
+        if (other.precedence === link.precedence && !other.isListener) judgeLink(other, work, secrets);
+      }
+      return work.actions.length === 0 ? verdict : { ...verdict, actions: work.actions };
+    }
     open ??= verdict;
   }
   return open ?? REFUSED;
 }
 
-/** Undefined = the clause has no word on the request. */
-function judgeLink(link: Link, facts: L7Facts, secrets: Secrets | undefined): L7Verdict | undefined {
+/** The facts as they are after what the clauses so far did to the headers, and what that was. */
+interface Work {
+  facts: L7Facts;
+  readonly actions: HeaderAction[];
+}
+
+/** Undefined = the clause has no word on the request. Adds to the work what the clause does to the headers. */
+function judgeLink(link: Link, work: Work, secrets: Secrets | undefined): L7Verdict | undefined {
   const { origins, deny, dns, http, serverNames, isListener } = link;
+  const { facts } = work;
   if (deny) return { verdict: "deny", origins, actions: NO_ACTIONS };
   if (isListener) return unknown(origins, "listener");
   if (dns !== undefined) {
@@ -137,8 +156,12 @@ function judgeLink(link: Link, facts: L7Facts, secrets: Secrets | undefined): L7
   }
   if (http === undefined) return { verdict: "allow", origins, actions: NO_ACTIONS };
   if (facts.http === undefined) return unknown(origins, "http");
-  const judged = judgeHttpRules(http, facts.http, secrets);
-  return judged.allowed ? { verdict: "allow", origins, actions: judged.actions } : undefined;
+  const { allowed, actions } = judgeHttpRules(http, facts.http, secrets);
+  if (actions.length > 0) {
+    work.actions.push(...actions);
+    work.facts = { ...facts, http: afterActions(facts.http, actions) };
+  }
+  return allowed ? { verdict: "allow", origins, actions: NO_ACTIONS } : undefined;
 }
 
 function unknown(origins: Origins, missing: NonNullable<L7Verdict["missing"]>): L7Verdict {

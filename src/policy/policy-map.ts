@@ -56,6 +56,8 @@ export interface L7PeerRules {
   /** The user's own listener, for whose traffic alone the set counts. */
   readonly listener?: string;
   readonly deny: boolean;
+  /** Rank: sets stand from the highest down, and those of one rank act on headers together. */
+  readonly precedence: number;
   /** Present = a pass: these peers' requests go on with the set at this index, the first of the next tier. */
   readonly passTo?: number;
   readonly origin: number;

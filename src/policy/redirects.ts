@@ -181,6 +181,7 @@ function peerRules(
     ...(l7?.serverNames === undefined ? {} : { serverNames: l7.serverNames }),
     ...(l7?.listener === undefined ? {} : { listener: l7.listener.name }),
     deny: verdict === "deny",
+    precedence: clause.precedence,
     ...(verdict === "pass" ? { passTo: passTarget(clause, ranked, levels) } : {}),
     origin: origins.indexOf(clause.origins),
   };

@@ -22,6 +22,12 @@ export const NO_REQUEST: RequestFacts = { protocol: "", method: "", url: "" };
 
 type Outcome = Pick<AccessRecord, "type" | "verdict" | "timeMs" | "status" | "latencyMs" | "headers" | "reason">;
 
+/** Headers that rules found wanting. */
+interface HeaderNotes {
+  readonly missing: AccessRecord["headers"];
+  readonly rejected: AccessRecord["headers"];
+}
+
 function accessRecord(connection: ConnectionFacts, request: RequestFacts, outcome: Outcome): AccessRecord {
   const { origin } = connection;
   return {
@@ -43,6 +49,13 @@ function accessRecord(connection: ConnectionFacts, request: RequestFacts, outcom
     latencyMs: outcome.latencyMs,
     headers: outcome.headers,
     reason: outcome.reason,
+  };
+}
+
+function notesOf({ missing, rejected }: HeaderNotes): Pick<AccessRecord, "missingHeaders" | "rejectedHeaders"> {
+  return {
+    ...(missing.length === 0 ? {} : { missingHeaders: missing }),
+    ...(rejected.length === 0 ? {} : { rejectedHeaders: rejected }),
   };
 }
 
@@ -69,10 +82,12 @@ export class ConnectionLog {
     verdict: AccessRecord["verdict"],
     reason: string,
     headers: AccessRecord["headers"],
+    notes?: HeaderNotes,
   ): void {
     const timeMs = this.now();
     const outcome = { type: "request", verdict, timeMs, status: 0, latencyMs: 0, headers, reason } as const;
-    this.write(accessRecord(this.connection, request, outcome));
+    const record = accessRecord(this.connection, request, outcome);
+    this.write(notes === undefined ? record : { ...record, ...notesOf(notes) });
   }
 
   /** `reason` says why the server's answer did not come; empty when it did or none was asked for. */

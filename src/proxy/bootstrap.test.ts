@@ -63,11 +63,18 @@ test("the admin socket tells the truth before and after the agent came", async (
   expect(JSON.parse((await get(adminPath, "/config_dump")).body).configs[0].bootstrap).toEqual(bootstrap);
   expect((await get(adminPath, "/listeners")).body).toBe("");
   const discovery = await createPolicyDiscovery({ socketPath: xdsPath, onAccessRecord: () => undefined });
-  const policy = policyOf({ deny: false, origin: 0 });
-  await discovery.publish(policy);
+  const policy = policyOf({
+    http: [{ headerMatches: [{ name: "a", secret: "n/s" }] }],
+    deny: false,
+    precedence: 0,
+    origin: 0,
+  });
+  await discovery.publish({ ...policy, secrets: new Map([["n/s", "s3cr3t"]]) });
   expect(await get(adminPath, "/ready")).toEqual({ status: 200, body: "LIVE\n" });
   expect((await get(adminPath, "/listeners")).body).toBe("871/ingress:TCP:80::0.0.0.0:10000\n");
-  expect(JSON.parse((await get(adminPath, "/config_dump")).body).configs[2].policies).toEqual([policy]);
+  expect(JSON.parse((await get(adminPath, "/config_dump")).body).configs[2].policies).toEqual([
+    { ...policy, secrets: undefined },
+  ]);
   expect((await get(adminPath, "/clusters")).body).toContain("connected::true");
   expect((await get(adminPath, "/stats")).body).toContain("listeners.active: 1\n");
   expect(JSON.parse((await get(adminPath, "/server_info")).body).state).toBe("LIVE");

@@ -1,3 +1,4 @@
+import type { HttpRequestFacts } from "../policy/http-rule.ts";
 import { BodyReader } from "../wire/http-body.ts";
 import type { HttpRequest } from "../wire/http-request.ts";
 import { latin1Bytes } from "../wire/latin1.ts";
@@ -34,11 +35,15 @@ export function isWebSocket(request: HttpRequest): boolean {
   );
 }
 
-/** The bytes of a head with another first line. */
-export function withStartLine(line: string, head: Uint8Array): Uint8Array {
-  const rest = head.subarray(head.indexOf(13));
-  const bytes = new Uint8Array(line.length + rest.length);
-  bytes.set(latin1Bytes(line));
-  bytes.set(rest, line.length);
-  return bytes;
+/** What policy looks at. */
+export function factsOf({ method, path, host, fields }: HttpRequest): HttpRequestFacts {
+  return { method, path, host, headers: fields };
+}
+
+/** The head as the server gets it: the client's bytes, unless the normal form of the path or rules changed something. */
+export function forwardedHead(request: HttpRequest, fields: HttpRequest["fields"], bytes: Uint8Array): Uint8Array {
+  const { method, path, version } = request;
+  if (fields === request.fields && !request.rewritten) return bytes;
+  const lines = fields.map(({ name, value }) => `${name}: ${value}\r\n`).join("");
+  return latin1Bytes(`${method} ${path} ${version}\r\n${lines}\r\n`);
 }

@@ -110,9 +110,11 @@ describe("verdicts", () => {
     await start(policyOf(LANDING));
     proxy.origin = { ...FROM_EMPIRE, sourceIdentity: 5 };
     expect(await converse(proxy.dial(), [LAND], times(1, "denied\r\n"))).toBe(DENIED);
-    await proxy.apply(policyOf({ deny: false, origin: 0 }));
+    await proxy.apply(policyOf({ deny: false, precedence: 0, origin: 0 }));
     expect(await converse(proxy.dial(), [LAND], times(1, "landed\n"))).toBe(LANDED);
-    await proxy.apply(policyOf({ identities: [5], deny: true, origin: 0 }, { deny: false, origin: 0 }));
+    await proxy.apply(
+      policyOf({ identities: [5], deny: true, precedence: 0, origin: 0 }, { deny: false, precedence: 0, origin: 0 }),
+    );
     expect(await converse(proxy.dial(), [LAND], times(1, "denied\r\n"))).toBe(DENIED);
   });
 
@@ -260,7 +262,7 @@ describe("answers", () => {
   });
 
   test("100-continue, HEAD, 204, chunks and until-close pass", async () => {
-    await start(policyOf({ deny: false, origin: 0 }), (received, socket) => {
+    await start(policyOf({ deny: false, precedence: 0, origin: 0 }), (received, socket) => {
       if (received.startsWith("POST")) socket.write("HTTP/1.1 100 Continue\r\n\r\n");
       // head and body may come in one piece
       if (received.endsWith("body")) socket.write("HTTP/1.1 204 No Content\r\n\r\n");
@@ -307,7 +309,7 @@ describe("answers", () => {
 
   test("a large body and a large answer pass a slow pair whole, without piling up", async () => {
     const size = 48 * 1024 * 1024;
-    await start(policyOf({ deny: false, origin: 0 }), () => undefined);
+    await start(policyOf({ deny: false, precedence: 0, origin: 0 }), () => undefined);
     const socket = proxy.dial();
     socket.write(`POST / ${HEAD}Content-Length: ${size}\r\n\r\n`);
     const accepted = await waitFor(() => proxy.server.connections[0]?.socket);

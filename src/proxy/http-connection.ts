@@ -4,9 +4,10 @@ import { type HttpRequest, readRequest } from "../wire/http-request.ts";
 import type { HttpResponse } from "../wire/http-response.ts";
 import { ConnectionLog, NO_REQUEST, peerIdentity } from "./access.ts";
 import type { ClientConnection, ClientConnectionOptions } from "./client-connection.ts";
-import { Exchange, isWebSocket, withStartLine } from "./exchange.ts";
+import { Exchange, factsOf, forwardedHead, isWebSocket } from "./exchange.ts";
+import { editHeaders, shownFields } from "./header-edits.ts";
 import { ACCESS_DENIED, localReply } from "./local-reply.ts";
-import type { Judgement } from "./request-policy.ts";
+import { type Judgement, refused } from "./request-policy.ts";
 import { ResponseReader } from "./response-reader.ts";
 import { errorCode, UpstreamLink } from "./upstream-link.ts";
 
@@ -112,20 +113,24 @@ export class HttpConnection implements ClientConnection {
       return;
     }
     const judgement = this.judge(request);
-    if (judgement.allowed) this.forward(request, progress.bytes);
+    if (judgement.allowed) this.forward(request, judgement, progress.bytes);
     else this.answer(request, "denied", judgement.reason, 403, ACCESS_DENIED);
   }
 
   /** An upgrade other than to WebSocket would hide requests from the policy (HTTP/2 in clear text above all). */
   private judge(request: HttpRequest): Judgement {
     const policy = this.options.policy();
-    if (policy === undefined) return { allowed: false, reason: "redirect is gone" };
-    if (request.upgrade !== undefined && !isWebSocket(request)) return { allowed: false, reason: "upgrade" };
+    if (policy === undefined) return refused("redirect is gone");
+    if (request.upgrade !== undefined && !isWebSocket(request)) return refused("upgrade");
     const origin = this.options.origin();
-    if (origin === undefined) return { allowed: false, reason: "connection of unknown origin" };
+    if (origin === undefined) return refused("connection of unknown origin");
     this.options.facts.origin = origin;
-    const { method, path, host, fields } = request;
-    return policy.judge(peerIdentity(origin), { method, path, host, headers: fields });
+    return policy.judge(peerIdentity(origin), factsOf(request));
+  }
+
+  /** A request's fields as a record may have them. */
+  private shown(fields: HttpRequest["fields"]): HttpRequest["fields"] {
+    return shownFields(fields, this.options.policy()?.secretNames);
   }
 
   private takeBody(exchange: Exchange, chunk: Uint8Array, at: number): number {
@@ -152,7 +157,7 @@ export class HttpConnection implements ClientConnection {
   }
 
   private refuseBody(exchange: Exchange, reason: string): void {
-    this.log.request(exchange.facts, "error", reason, exchange.request.fields);
+    this.log.request(exchange.facts, "error", reason, this.shown(exchange.request.fields));
     if (exchange.response === undefined) {
       this.close();
       return;
@@ -183,7 +188,7 @@ export class HttpConnection implements ClientConnection {
       headOnly: request.method === "HEAD",
       ...(status === 307 ? { location: request.path } : {}),
     });
-    this.log.request(exchange.facts, verdict, reason, request.fields);
+    this.log.request(exchange.facts, verdict, reason, this.shown(request.fields));
     this.log.response(exchange.facts, status, exchange.startedMs, reply.headers);
     if (!this.client.write(reply.bytes)) this.client.pause();
     if (close) {
@@ -195,9 +200,10 @@ export class HttpConnection implements ClientConnection {
     if (exchange.body.done) this.finish(exchange);
   }
 
-  private forward(request: HttpRequest, bytes: Uint8Array): void {
+  private forward(request: HttpRequest, { actions }: Judgement, bytes: Uint8Array): void {
     const exchange = new Exchange(request, this.options.now());
-    this.log.request(exchange.facts, "forwarded", "", request.fields);
+    const edits = editHeaders(factsOf(request), actions);
+    this.log.request(exchange.facts, "forwarded", "", this.shown(edits.fields), edits);
     const { method, version } = request;
     exchange.response = new ResponseReader(
       { method, version, mayUpgrade: request.upgrade !== undefined },
@@ -213,7 +219,7 @@ export class HttpConnection implements ClientConnection {
     );
     this.start(exchange);
     if (this.upstream === undefined && !this.openUpstream(exchange)) return;
-    this.send(request.rewrittenLine === undefined ? bytes : withStartLine(request.rewrittenLine, bytes));
+    this.send(forwardedHead(request, edits.fields, bytes));
   }
 
   private start(exchange: Exchange): void {

@@ -168,7 +168,7 @@ export class ListenerTable {
    * redirect must listen. Throws `PolicyRefused`, leaving everything as it was, when a rule or a port cannot be had.
    */
   async apply(policy: NetworkPolicy, ports: ReadonlyMap<string, number>): Promise<void> {
-    const compiled = policy.redirects.map(compile);
+    const compiled = policy.redirects.map((redirect) => compile(redirect, policy.secrets));
     const before = this.byEndpoint.get(policy.endpointId) ?? new Map<string, Listener>();
     const after = new Map<string, Listener>();
     const opened: Listener[] = [];
@@ -225,9 +225,9 @@ export class ListenerTable {
   }
 }
 
-function compile(redirect: L7Redirect): RequestPolicy {
+function compile(redirect: L7Redirect, secrets: NetworkPolicy["secrets"]): RequestPolicy {
   try {
-    return new RequestPolicy(redirect);
+    return new RequestPolicy(redirect, secrets);
   } catch (error) {
     throw new PolicyRefused(`redirect ${redirect.key}: ${error instanceof Error ? error.message : String(error)}`);
   }

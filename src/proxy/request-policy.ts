@@ -1,58 +1,120 @@
-import { compileHttpRules, type HttpMatcher, type HttpRequestFacts } from "../policy/http-rule.ts";
+import { headerMatchFault } from "../policy/header-match-fault.ts";
+import {
+  afterActions,
+  type CompiledHttpRules,
+  compileHttpRules,
+  type HeaderAction,
+  type HttpRequestFacts,
+  judgeHttpRules,
+  type Secrets,
+} from "../policy/http-rule.ts";
+import type { HttpRule } from "../policy/l7-rule.ts";
 import type { L7PeerRules, L7Redirect } from "../policy/policy-map.ts";
+import { utf8Latin1 } from "../wire/latin1.ts";
 
 export interface Judgement {
   readonly allowed: boolean;
   /** Why not; empty when allowed. */
   readonly reason: string;
+  /** What is to be done to the headers of an allowed request, in order. */
+  readonly actions: readonly HeaderAction[];
 }
 
-const ALLOWED: Judgement = { allowed: true, reason: "" };
-const NO_RULE: Judgement = { allowed: false, reason: "no rule matched" };
-const DENY_RULE: Judgement = { allowed: false, reason: "denied by a rule" };
-const always: HttpMatcher = () => true;
+const NO_ACTIONS: readonly HeaderAction[] = [];
+const NO_SECRETS: Secrets = new Map();
+const ALLOWED = { allowed: true, reason: "", actions: NO_ACTIONS };
+
+export function refused(reason: string): Judgement {
+  return { allowed: false, reason, actions: NO_ACTIONS };
+}
+
+const NO_RULE = refused("no rule matched");
+const DENY_RULE = refused("denied by a rule");
 
 interface CompiledPeerRules {
   readonly identities: ReadonlySet<number> | undefined;
-  readonly matches: HttpMatcher;
+  /** Undefined: every request. */
+  readonly http: CompiledHttpRules | undefined;
+  /** A rule may want something done to the headers. */
+  readonly acts: boolean;
   readonly deny: boolean;
+  readonly precedence: number;
   /** Index of the rule set with which a pass goes on. */
   readonly passTo: number | undefined;
+}
+
+/** The rule sets that one peer's requests are judged by, in order. */
+interface Way {
+  readonly rules: readonly CompiledPeerRules[];
+  /** One of them may want something done to the headers. */
+  readonly act: boolean;
 }
 
 /** The HTTP rules of one redirect, ready to judge requests. Immutable: a new policy makes a new one. */
 export class RequestPolicy {
   readonly redirect: L7Redirect;
+  /** Names, in lower case, of the fields that are compared with secrets: no record may show their values. */
+  readonly secretNames: ReadonlySet<string>;
   private readonly rules: readonly CompiledPeerRules[];
-  private readonly byPeer = new Map<number, readonly CompiledPeerRules[]>();
+  private readonly secrets: Secrets;
+  private readonly byPeer = new Map<number, Way>();
 
-  /** Throws when a rule's expression does not compile or the redirect is not about HTTP. */
-  constructor(redirect: L7Redirect) {
+  /**
+   * Throws when a rule's expression does not compile, a header match cannot be carried out or the redirect is not about
+   * HTTP. `secrets`: values of those that there are, one character a byte.
+   */
+  constructor(redirect: L7Redirect, secrets = NO_SECRETS) {
     if (redirect.parser !== "http")
       throw new Error(`redirect ${redirect.key}: parser "${redirect.parser}" is not http`);
     this.redirect = redirect;
+    this.secrets = secrets;
     this.rules = redirect.rules.map((rule, index) => compilePeerRules(rule, index));
+    const matches = redirect.rules.flatMap(({ http = [] }) => http.flatMap(({ headerMatches = [] }) => headerMatches));
+    this.secretNames = new Set(matches.flatMap(({ name, secret }) => (secret === undefined ? [] : name.toLowerCase())));
   }
 
-  /** In the order of the rule sets, passes taken: the first that covers the peer and has a word on the request decides. */
+  /**
+   * In the order of the rule sets, passes taken: the first that covers the peer and has a word on the request decides. The
+   * header values are bytes, one character each.
+   */
   judge(peerIdentity: number, request: HttpRequestFacts): Judgement {
-    for (const { matches, deny } of this.rulesOf(peerIdentity)) {
-      if (matches(request)) return deny ? DENY_RULE : ALLOWED;
+    const { rules, act } = this.wayOf(peerIdentity);
+    if (act) return this.judgeAndAct(rules, request);
+    for (const { http, deny } of rules) {
+      if (http === undefined || http(request, this.secrets)) return deny ? DENY_RULE : ALLOWED;
     }
     return NO_RULE;
   }
 
+  /** As Cilium does where rules act on headers: all sets of the deciding rank are tried, each on what the ones before left. */
+  private judgeAndAct(rules: readonly CompiledPeerRules[], request: HttpRequestFacts): Judgement {
+    const actions: HeaderAction[] = [];
+    let facts = request;
+    let decided: number | undefined;
+    for (const { http, deny, precedence } of rules) {
+      if (decided !== undefined && precedence !== decided) break;
+      const judged = http === undefined ? ALLOWED : judgeHttpRules(http, facts, this.secrets);
+      actions.push(...judged.actions);
+      facts = afterActions(facts, judged.actions);
+      if (!judged.allowed) continue;
+      if (deny) return DENY_RULE;
+      decided = precedence;
+    }
+    return decided === undefined ? NO_RULE : { ...ALLOWED, actions };
+  }
+
   /** A pass speaks of all requests of its peers, so that the way of a peer is always the same. */
-  private rulesOf(peerIdentity: number): readonly CompiledPeerRules[] {
+  private wayOf(peerIdentity: number): Way {
     const known = this.byPeer.get(peerIdentity);
     if (known !== undefined) return known;
-    const way: CompiledPeerRules[] = [];
+    const rules: CompiledPeerRules[] = [];
     for (let index = 0; index < this.rules.length; index++) {
       const rule = this.rules[index]!;
       if (rule.identities?.has(peerIdentity) === false) continue;
       if (rule.passTo !== undefined) index = rule.passTo - 1;
-      else way.push(rule);
+      else rules.push(rule);
     }
+    const way = { rules, act: rules.some(({ acts }) => acts) };
     this.byPeer.set(peerIdentity, way);
     return way;
   }
@@ -64,8 +126,31 @@ function compilePeerRules(rule: L7PeerRules, index: number): CompiledPeerRules {
     throw new Error(`rule ${index}: a pass must lead further down, not to ${rule.passTo}`);
   return {
     identities: rule.identities === undefined ? undefined : new Set(rule.identities),
-    matches: rule.http === undefined ? always : compileHttpRules(rule.http),
+    http: rule.http === undefined ? undefined : compileHttpRules(rule.http.map(asBytes)),
+    acts: rule.http?.some(hasAction) ?? false,
     deny: rule.deny,
+    precedence: rule.precedence,
     passTo: rule.passTo,
+  };
+}
+
+function hasAction({ headerMatches = [] }: HttpRule): boolean {
+  return headerMatches.some(({ mismatch }) => mismatch !== undefined);
+}
+
+/** A rule whose header values are bytes like those of requests. Throws on a header match that cannot be carried out. */
+function asBytes(rule: HttpRule): HttpRule {
+  const { headers, headerMatches } = rule;
+  if (headers === undefined && headerMatches === undefined) return rule;
+  for (const match of headerMatches ?? []) {
+    const fault = headerMatchFault(match);
+    if (fault !== undefined) throw new Error(`header match: ${fault.message}`);
+  }
+  return {
+    ...rule,
+    ...(headers === undefined ? {} : { headers: headers.map(utf8Latin1) }),
+    ...(headerMatches === undefined
+      ? {}
+      : { headerMatches: headerMatches.map((match) => ({ ...match, value: utf8Latin1(match.value ?? "") })) }),
   };
 }

@@ -17,11 +17,20 @@ import { PolicyRefused } from "./listeners.ts";
 import { AgentChannel } from "./xds-client.ts";
 import { createPolicyDiscovery, type PolicyDiscovery } from "./xds-server.ts";
 
-const POLICY = policyOf(allow([{ method: "POST", path: "/v1/request-landing", headers: ["X-Token: a"] }]), {
-  identities: [],
-  deny: true,
-  origin: 3,
-});
+const HEADER_MATCHES = [
+  { name: "a", value: "1" },
+  ...(["LOG", "ADD", "DELETE", "REPLACE"] as const).map((mismatch) => ({ name: "b", secret: "n/s", mismatch })),
+];
+const POLICY = {
+  ...policyOf(
+    allow([
+      { method: "POST", path: "/v1/request-landing", headers: ["X-Token: a"] },
+      { host: "h", headerMatches: HEADER_MATCHES },
+    ]),
+    { identities: [], deny: true, precedence: 4_294_967_295, origin: 3 },
+  ),
+  secrets: new Map([["n/s", "\xff\x00\n"]]),
+};
 
 let directory: string;
 const closing: (() => Promise<unknown>)[] = [];
@@ -214,9 +223,9 @@ test("redirects of both directions and rules without peers or HTTP survive the w
     ...POLICY,
     redirects: [
       redirect([
-        { deny: false, origin: 0 },
-        { identities: [2], deny: false, passTo: 2, origin: 8 },
-        { identities: [1, 70000], http: [{}], deny: false, origin: 9 },
+        { deny: false, precedence: 0, origin: 0 },
+        { identities: [2], deny: false, precedence: 0, passTo: 2, origin: 8 },
+        { identities: [1, 70000], http: [{}], deny: false, precedence: 0, origin: 9 },
       ]),
       { ...redirect([], "egress:TCP:80"), direction: "egress" as const },
     ],

@@ -9,4 +9,6 @@ export interface NetworkPolicy {
   readonly endpointIp: string;
   readonly revision: number;
   readonly redirects: readonly L7Redirect[];
+  /** Secrets that the rules name and that exist, by `namespace/name`; values are bytes, one character each. */
+  readonly secrets: ReadonlyMap<string, string>;
 }

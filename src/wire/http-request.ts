@@ -16,8 +16,8 @@ export interface HttpRequest {
   readonly method: string;
   /** Path and query in normal form (`normalizePath`); `*` for OPTIONS of the whole server. */
   readonly path: string;
-  /** The request line says something else than `path`: the server must get this line instead. */
-  readonly rewrittenLine?: string;
+  /** The request line says something else than `path`, which is what the server must get. */
+  readonly rewritten: boolean;
   /** The client must ask again for `path` (escaped slashes). */
   readonly redirect: boolean;
   /** Authority as sent, `""` when an HTTP/1.0 request names none. */
@@ -55,7 +55,7 @@ export function readRequest(head: RawHead): HttpRequest | HttpFault {
   return {
     method: line.method,
     path: normal.path,
-    ...(normal.path === line.target ? {} : { rewrittenLine: `${line.method} ${normal.path} ${line.version}` }),
+    rewritten: normal.path !== line.target,
     redirect: normal.redirect,
     host: host.host,
     version: line.version,

@@ -14,3 +14,9 @@ export function latin1Bytes(text: string): Uint8Array {
   for (let index = 0; index < text.length; index++) bytes[index] = text.charCodeAt(index);
   return bytes;
 }
+
+/** The UTF-8 bytes of a text as text, one character a byte: how a policy's words stand beside what comes from the wire. */
+export function utf8Latin1(text: string): string {
+  const bytes = new TextEncoder().encode(text);
+  return latin1(bytes, 0, bytes.length);
+}

@@ -90,10 +90,12 @@ export class FakeKube {
   private version = 0;
   private waiting: (() => void)[] = [];
 
-  informer = (ref: ResourceRef, options: { fieldSelector?: string } = {}): FakeInformer => {
+  informer = (ref: ResourceRef, options: { fieldSelector?: string; namespace?: string } = {}): FakeInformer => {
+    const { namespace } = options;
     const wanted = options.fieldSelector?.split("=");
     const path = wanted?.[0]?.split(".") ?? [];
     const selects = (object: KubeObject): boolean => {
+      if (namespace !== undefined && object.metadata.namespace !== namespace) return false;
       if (wanted === undefined) return true;
       const value = path.reduce<unknown>((at, field) => (at as Record<string, unknown> | undefined)?.[field], object);
       return value === wanted[1];

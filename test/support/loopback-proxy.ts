@@ -30,11 +30,12 @@ export function redirect(rules: readonly L7PeerRules[], key = "ingress:TCP:80"):
 }
 
 export function allow(http: readonly HttpRule[], identities: readonly number[] = [EMPIRE]): L7PeerRules {
-  return { identities, http, deny: false, origin: 0 };
+  return { identities, http, deny: false, precedence: 0, origin: 0 };
 }
 
 export function policyOf(...rules: readonly L7PeerRules[]): NetworkPolicy {
-  return { endpointId: ENDPOINT, endpointIp: "172.20.1.5", revision: 1, redirects: [redirect(rules)] };
+  const redirects = [redirect(rules)];
+  return { endpointId: ENDPOINT, endpointIp: "172.20.1.5", revision: 1, redirects, secrets: new Map() };
 }
 
 /** A server that keeps what reached it and answers by a script. */

@@ -39,7 +39,13 @@ export function l7Json({ record, source, destination }: L7Notification): object 
       Method: record.method,
       URL: record.url,
       Protocol: record.protocol,
-      Headers: Object.fromEntries(record.headers.map(({ name, value }) => [name, [value]])),
+      Headers: byName(record.headers),
+      ...(record.missingHeaders && { MissingHeaders: byName(record.missingHeaders) }),
+      ...(record.rejectedHeaders && { RejectedHeaders: byName(record.rejectedHeaders) }),
     },
   };
+}
+
+function byName(headers: L7Notification["record"]["headers"]): Readonly<Record<string, readonly string[]>> {
+  return Object.fromEntries(headers.map(({ name, value }) => [name, [value]]));
 }
