@@ -2,7 +2,7 @@ import { compileNamePatterns, hasNameCharacters, isEveryName, isWholeName, type 
 import type { DnsRule } from "./l7-rule.ts";
 
 /** The name in lower case with a dot at its end. Only ASCII is folded: other letters never become a permitted name. */
-function absolute(name: string): string {
+export function absolute(name: string): string {
   const folded = hasNameCharacters(name) ? name.toLowerCase() : name;
   return folded.endsWith(".") ? folded : `${folded}.`;
 }

@@ -6,9 +6,8 @@ import { FIRST_LOCAL_IDENTITY, FIRST_REMOTE_NODE_IDENTITY, scopeOfLabels } from 
 import { formatLabel, formatLabels, type Label, type Labels, parseLabel, toLabels } from "../model/label.ts";
 import { type LabelFilter, parseLabelFilter } from "../model/label-filter.ts";
 import { protocolNumber } from "../model/protocol.ts";
-import { fqdnLabelKey } from "../model/selector.ts";
 import { wellKnownIdentities, wellKnownIdentity } from "../model/well-known-identity.ts";
-import { compileFqdn } from "./dns-rule.ts";
+import { FqdnLabels } from "./fqdn/fqdn-labels.ts";
 import { distinctPorts, type NamedPort } from "./named-ports.ts";
 import { inheritedLabels, labelsOutside, type OutsidePrefixes, outsidePrefixes } from "./outside-labels.ts";
 import { type Repository, requiredFqdns } from "./repository.ts";
@@ -150,15 +149,12 @@ export class ScenarioWorld {
   }
 
   /** What is known of prefixes outside beside the policies: addresses of names, and labels given. */
-  private *givenLabels({ cidrLabels = {}, fqdnCache = {} }: Scenario): Iterable<[string, readonly Label[]]> {
+  private *givenLabels({ cidrLabels = {}, fqdnCache = {} }: Scenario): Iterable<readonly [string, readonly Label[]]> {
     for (const [text, labels] of Object.entries(cidrLabels)) yield [text, labels.map(parseLabel)];
-    for (const selector of requiredFqdns(this.repository)) {
-      const matches = compileFqdn(selector);
-      const label = { source: "fqdn", key: fqdnLabelKey(selector), value: "" };
-      for (const [name, addresses] of Object.entries(fqdnCache)) {
-        if (matches(name)) for (const address of addresses) yield [address, [label]];
-      }
-    }
+    const names = new FqdnLabels();
+    names.setSelectors(requiredFqdns(this.repository));
+    for (const [name, addresses] of Object.entries(fqdnCache)) names.update(name, addresses);
+    yield* names.entries();
   }
 
   private addPrefixes(outside: OutsidePrefixes): void {
