@@ -31,7 +31,6 @@ describe("what is not enforced here", () => {
     [`${PORT}.rules.http[1].headerMatches[0]`, onHeader({ name: "a b", value: "a", mismatch: "ADD" })],
     [`${PORT}.rules.http[1].headerMatches[0]`, onHeader({ name: "a", value: "1\r\nb: 2", mismatch: "ADD" })],
     [`${PORT}.rules.http[1].headerMatches[0]`, onHeader({ name: "host", ...secret })],
-    [`${PORT}.serverNames`, onPort({ serverNames: ["a"] })],
     [`${PORT}.terminatingTLS`, onPort({ terminatingTLS: secret })],
     [`${PORT}.originatingTLS`, onPort({ originatingTLS: secret })],
     [`${PORT}.listener`, onPort({ listener: { envoyConfig: { name: "c" }, name: "l" } })],
@@ -79,6 +78,7 @@ it("enforces the rest", () => {
       { toCIDRSet: [{ cidrGroupRef: "g" }] },
       { icmps: [{ fields: [{ type: 8 }] }] },
       { toPorts: [{ ports: [{ port: "1", protocol: "SCTP" }] }] },
+      { toPorts: [{ ports: [{ port: "443", protocol: "TCP" }], serverNames: ["*.example.com"] }] },
     ],
   };
   expect(fieldsOf(policy(spec))).toEqual([]);

@@ -62,3 +62,16 @@ test("rules that act on headers are safe only where they stay the same", () => {
   const match = { method: "GET", headerMatches: [{ name: "x", value: "1" }] };
   expect(isNoWider(redirect({ http: [GET] }), redirect({ http: [match] }), everybody)).toBe(false);
 });
+
+test("names of servers are a condition like the others, and not the same as requests", () => {
+  const one = { serverNames: ["one"] };
+  const both = { serverNames: ["two", "one"] };
+  expect(isNoWider(redirect(one), redirect(both), everybody)).toBe(true);
+  expect(isNoWider(redirect(one), redirect({}), everybody)).toBe(true);
+  expect(isNoWider(redirect(both), redirect(one), everybody)).toBe(false);
+  expect(isNoWider(redirect({}), redirect(one), everybody)).toBe(false);
+  expect(isNoWider(redirect(one), redirect({ serverNames: ["*"] }), everybody)).toBe(false);
+  expect(isNoWider(redirect(one), redirect({ http: [GET] }), everybody)).toBe(false);
+  expect(isNoWider(redirect({ http: [GET] }), redirect(one), everybody)).toBe(false);
+  expect(isNoWider(redirect({ ...one, http: [GET] }), redirect({ http: [GET] }), everybody)).toBe(true);
+});

@@ -19,11 +19,16 @@ function acts({ http = [] }: L7PeerRules): boolean {
   return http.some(({ headerMatches = [] }) => headerMatches.some(({ mismatch }) => mismatch !== undefined));
 }
 
+/** Absent = no condition at all. */
+function hasAll(wide: readonly string[] | undefined, narrow: readonly string[] | undefined): boolean {
+  if (wide === undefined) return true;
+  if (narrow === undefined) return false;
+  const allowed = new Set(wide);
+  return narrow.every((one) => allowed.has(one));
+}
+
 function allowsAtLeast(wide: L7PeerRules, narrow: L7PeerRules): boolean {
-  if (wide.http === undefined) return true;
-  if (narrow.http === undefined) return false;
-  const allowed = new Set(wide.http.map(httpKey));
-  return narrow.http.every((rule) => allowed.has(httpKey(rule)));
+  return hasAll(wide.http?.map(httpKey), narrow.http?.map(httpKey)) && hasAll(wide.serverNames, narrow.serverNames);
 }
 
 /** Rule by rule in one order: allows at most grow, denies at most shrink, passes stay. Then the first word is no other's. */

@@ -14,7 +14,7 @@ import { EventType } from "./decode/event.ts";
 import { Protocol } from "./decode/packet.ts";
 import { describeEndpoint, describeService, type FlowEnd, namesKnownBy } from "./endpoint.ts";
 import { timestampFromNs } from "./flow.ts";
-import { httpSummary } from "./summary.ts";
+import { httpSummary, tlsSummary } from "./summary.ts";
 
 const VERDICTS = { forwarded: Verdict.FORWARDED, denied: Verdict.DROPPED, error: Verdict.ERROR } as const;
 const NS_PER_MS = 1_000_000;
@@ -53,7 +53,7 @@ export function accessRecordToFlow(record: AccessRecord, context: FlowContext): 
     destinationService: describeService(to, Protocol.TCP, context),
     l7: layer7Of(record),
     ...(traceId !== "" && { traceContext: { parent: { traceId } } }),
-    Summary: httpSummary({ ...record, status: response ? record.status : 0 }),
+    Summary: summaryOf(record),
   });
 }
 
@@ -81,11 +81,20 @@ function recordEnds(record: AccessRecord): { client: FlowEnd; server: FlowEnd } 
   };
 }
 
+function summaryOf(record: AccessRecord): string {
+  if (record.tls !== undefined) return tlsSummary(record.tls, record.reason);
+  return httpSummary({ ...record, status: record.type === "response" ? record.status : 0 });
+}
+
 function layer7Of(record: AccessRecord) {
   const response = record.type === "response";
-  return {
+  const layer7 = {
     type: response ? L7FlowType.RESPONSE : L7FlowType.REQUEST,
     latencyNs: response ? BigInt(Math.round(record.latencyMs * NS_PER_MS)) : 0n,
+  };
+  if (record.tls !== undefined) return layer7;
+  return {
+    ...layer7,
     record: {
       case: "http" as const,
       value: {

@@ -184,6 +184,19 @@ describe("accessRecordToFlow", () => {
     expect(flow.time).toMatchObject({ seconds: 1_790_294_401n, nanos: 234_000_000 });
   });
 
+  it("shows a TLS connection as Cilium's clients show a protocol that they do not know", () => {
+    const tls = { serverName: "evil.example", protocols: ["h2", "http/1.1"] };
+    const flow = accessRecordToFlow(
+      { ...REQUEST, protocol: "", method: "", url: "", headers: [], tls },
+      starWarsContext,
+    );
+    expect(flow).toMatchObject({ Type: FlowType.L7, verdict: Verdict.DROPPED, eventType: { type: 129 } });
+    expect(flow.l7).toMatchObject({ type: L7FlowType.REQUEST, record: { case: undefined } });
+    expect(flow.Summary).toBe("tls Fields: map[alpn:h2,http/1.1 reason:no rule matched sni:evil.example]");
+    const nameless = { ...REQUEST, verdict: "forwarded", reason: "", tls: { protocols: [] } } as const;
+    expect(accessRecordToFlow(nameless, starWarsContext).Summary).toBe("tls Fields: map[]");
+  });
+
   it("swaps the ends of a response and tells its latency", () => {
     const record: AccessRecord = { ...REQUEST, type: "response", verdict: "forwarded", status: 403, latencyMs: 6.4 };
     const flow = accessRecordToFlow(record, starWarsContext);

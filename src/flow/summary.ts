@@ -1,3 +1,4 @@
+import type { TlsHelloFacts } from "../model/access-record.ts";
 import { icmpv4Name, icmpv6Name } from "./decode/icmp.ts";
 import type { Packet } from "./decode/packet.ts";
 
@@ -7,6 +8,24 @@ export function packetSummary(packet: Packet): string {
   if (packet.icmpv4) return `ICMPv4 ${icmpv4Name(packet.icmpv4.type, packet.icmpv4.code)}`;
   if (packet.icmpv6) return `ICMPv6 ${icmpv6Name(packet.icmpv6.type, packet.icmpv6.code)}`;
   return packet.lastLayer;
+}
+
+/**
+ * What a TLS connection's record has to say, as the fields of a generic L7 record: Cilium has no form for TLS. In the order of
+ * their names.
+ */
+export function tlsFields({ protocols, serverName }: TlsHelloFacts, reason: string): Record<string, string> {
+  return {
+    ...(protocols.length === 0 ? {} : { alpn: protocols.join(",") }),
+    ...(reason === "" ? {} : { reason }),
+    ...(serverName === undefined ? {} : { sni: serverName }),
+  };
+}
+
+/** `tls Fields: map[reason:no rule matched sni:www.example.com]` */
+export function tlsSummary(tls: TlsHelloFacts, reason: string): string {
+  const fields = Object.entries(tlsFields(tls, reason)).map(([name, value]) => `${name}:${value}`);
+  return `tls Fields: map[${fields.join(" ")}]`;
 }
 
 /** The HTTP facts that a summary needs. */

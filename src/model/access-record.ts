@@ -1,3 +1,11 @@
+/** What a client said in its TLS client hello. */
+export interface TlsHelloFacts {
+  /** Absent = it asked for no name, or what it sent was no hello. */
+  readonly serverName?: string;
+  /** Application protocols (ALPN). */
+  readonly protocols: readonly string[];
+}
+
 /**
  * One request or response that the proxy judged; becomes an L7 flow and a monitor line. Source is the client of the
  * connection and destination the server, in a response too.
@@ -15,6 +23,8 @@ export interface AccessRecord {
   readonly sourcePort: number;
   readonly destinationAddress: string;
   readonly destinationPort: number;
+  /** A TLS connection that was judged by its client hello: method, url and status say nothing. */
+  readonly tls?: TlsHelloFacts;
   readonly protocol: "HTTP/1.0" | "HTTP/1.1" | "";
   readonly method: string;
   /** Absolute: `http://<host><target>`. */

@@ -1,4 +1,4 @@
-import type { AccessRecord } from "../model/access-record.ts";
+import type { AccessRecord, TlsHelloFacts } from "../model/access-record.ts";
 import type { ProxyOrigin } from "../model/proxy-origin.ts";
 
 /** One redirected connection: who, to where, and what the kernel judged about it. */
@@ -16,6 +16,7 @@ export interface RequestFacts {
   readonly protocol: AccessRecord["protocol"];
   readonly method: string;
   readonly url: string;
+  readonly tls?: TlsHelloFacts;
 }
 
 export const NO_REQUEST: RequestFacts = { protocol: "", method: "", url: "" };
@@ -45,6 +46,7 @@ function accessRecord(connection: ConnectionFacts, request: RequestFacts, outcom
     protocol: request.protocol,
     method: request.method,
     url: request.url,
+    ...(request.tls === undefined ? {} : { tls: request.tls }),
     status: outcome.status,
     latencyMs: outcome.latencyMs,
     headers: outcome.headers,

@@ -7,6 +7,7 @@ import { type ConnectionFacts, ConnectionLog, NO_REQUEST } from "./access.ts";
 import type { ClientConnection, ClientConnectionOptions } from "./client-connection.ts";
 import { HttpConnection } from "./http-connection.ts";
 import { RequestPolicy } from "./request-policy.ts";
+import { TlsConnection } from "./tls-connection.ts";
 import type { UpstreamConnect } from "./upstream-link.ts";
 import type { NetworkPolicy } from "./xds.ts";
 
@@ -52,6 +53,7 @@ export class PolicyRefused extends Error {
 /** How the connections of a redirect are served; throws when nothing here speaks its protocol. */
 function serverOf({ key, parser }: L7Redirect): (options: ClientConnectionOptions) => ClientConnection {
   if (parser === "http") return (options) => new HttpConnection(options);
+  if (parser === "tls") return (options) => new TlsConnection(options);
   throw new PolicyRefused(`redirect ${key}: parser "${parser}" is not served`);
 }
 

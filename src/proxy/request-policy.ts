@@ -10,6 +10,7 @@ import {
 } from "../policy/http-rule.ts";
 import type { HttpRule } from "../policy/l7-rule.ts";
 import type { L7PeerRules, L7Redirect } from "../policy/policy-map.ts";
+import { compileServerNames } from "../policy/server-name.ts";
 import { utf8Latin1 } from "../wire/latin1.ts";
 
 export interface Judgement {
@@ -35,6 +36,8 @@ interface CompiledPeerRules {
   readonly identities: ReadonlySet<number> | undefined;
   /** Undefined: every request. */
   readonly http: CompiledHttpRules | undefined;
+  /** Undefined: the client need not ask for a name. */
+  readonly serverNames: ((name: string | undefined) => boolean) | undefined;
   /** A rule may want something done to the headers. */
   readonly acts: boolean;
   readonly deny: boolean;
@@ -43,14 +46,17 @@ interface CompiledPeerRules {
   readonly passTo: number | undefined;
 }
 
-/** The rule sets that one peer's requests are judged by, in order. */
+/** The rule sets that one peer is judged by, in order. */
 interface Way {
+  /** For requests in the clear, which come without a server's name. */
   readonly rules: readonly CompiledPeerRules[];
   /** One of them may want something done to the headers. */
   readonly act: boolean;
+  /** For TLS clients, whose requests nobody can read. */
+  readonly tls: readonly CompiledPeerRules[];
 }
 
-/** The HTTP rules of one redirect, ready to judge requests. Immutable: a new policy makes a new one. */
+/** The rules of one redirect, ready to judge requests and TLS clients. Immutable: a new policy makes a new one. */
 export class RequestPolicy {
   readonly redirect: L7Redirect;
   /** Names, in lower case, of the fields that are compared with secrets: no record may show their values. */
@@ -60,12 +66,10 @@ export class RequestPolicy {
   private readonly byPeer = new Map<number, Way>();
 
   /**
-   * Throws when a rule's expression does not compile, a header match cannot be carried out or the redirect is not about
-   * HTTP. `secrets`: values of those that there are, one character a byte.
+   * Throws when a rule's expression does not compile or a header match cannot be carried out. `secrets`: values of those
+   * that there are, one character a byte.
    */
   constructor(redirect: L7Redirect, secrets = NO_SECRETS) {
-    if (redirect.parser !== "http")
-      throw new Error(`redirect ${redirect.key}: parser "${redirect.parser}" is not http`);
     this.redirect = redirect;
     this.secrets = secrets;
     this.rules = redirect.rules.map((rule, index) => compilePeerRules(rule, index));
@@ -82,6 +86,14 @@ export class RequestPolicy {
     if (act) return this.judgeAndAct(rules, request);
     for (const { http, deny } of rules) {
       if (http === undefined || http(request, this.secrets)) return deny ? DENY_RULE : ALLOWED;
+    }
+    return NO_RULE;
+  }
+
+  /** The same for a TLS client that asks for this name; undefined = for none, or nobody can say for which. */
+  judgeServerName(peerIdentity: number, serverName: string | undefined): Judgement {
+    for (const { serverNames, deny } of this.wayOf(peerIdentity).tls) {
+      if (serverNames === undefined || serverNames(serverName)) return deny ? DENY_RULE : ALLOWED;
     }
     return NO_RULE;
   }
@@ -107,26 +119,30 @@ export class RequestPolicy {
   private wayOf(peerIdentity: number): Way {
     const known = this.byPeer.get(peerIdentity);
     if (known !== undefined) return known;
-    const rules: CompiledPeerRules[] = [];
+    const all: CompiledPeerRules[] = [];
     for (let index = 0; index < this.rules.length; index++) {
       const rule = this.rules[index]!;
       if (rule.identities?.has(peerIdentity) === false) continue;
       if (rule.passTo !== undefined) index = rule.passTo - 1;
-      else rules.push(rule);
+      else all.push(rule);
     }
-    const way = { rules, act: rules.some(({ acts }) => acts) };
+    const rules = all.filter(({ serverNames }) => serverNames === undefined);
+    const tls = all.filter(({ http }) => http === undefined);
+    const way = { rules, act: rules.some(({ acts }) => acts), tls };
     this.byPeer.set(peerIdentity, way);
     return way;
   }
 }
 
-/** Throws on a pass that leads nowhere further: nobody could say what it means. */
+/** Throws on a pass that leads nowhere further and on a deny with names: nobody could say what they mean. */
 function compilePeerRules(rule: L7PeerRules, index: number): CompiledPeerRules {
   if (rule.passTo !== undefined && rule.passTo <= index)
     throw new Error(`rule ${index}: a pass must lead further down, not to ${rule.passTo}`);
+  if (rule.deny && rule.serverNames !== undefined) throw new Error(`rule ${index}: a deny cannot have server names`);
   return {
     identities: rule.identities === undefined ? undefined : new Set(rule.identities),
     http: rule.http === undefined ? undefined : compileHttpRules(rule.http.map(asBytes)),
+    serverNames: rule.serverNames === undefined ? undefined : compileServerNames(rule.serverNames),
     acts: rule.http?.some(hasAction) ?? false,
     deny: rule.deny,
     precedence: rule.precedence,

@@ -39,6 +39,7 @@ function ruleToWire(rule: L7PeerRules) {
     origin: rule.origin,
     ...(rule.identities === undefined ? {} : { remotePolicies: { identities: [...rule.identities] } }),
     ...(rule.http === undefined ? {} : { httpRules: { httpRules: rule.http.map(httpToWire) } }),
+    ...(rule.serverNames === undefined ? {} : { serverNames: { names: [...rule.serverNames] } }),
     ...(rule.passTo === undefined ? {} : { passTo: rule.passTo }),
   };
 }
@@ -80,7 +81,9 @@ export function fromWire(wire: WirePolicy): { policy: NetworkPolicy; ports: Read
 }
 
 function redirectFromWire(wire: PortNetworkPolicy): L7Redirect {
-  if (wire.parser !== "http") throw new Error(`redirect ${wire.key}: parser "${wire.parser}" is not http`);
+  const { parser } = wire;
+  if (parser !== "http" && parser !== "tls")
+    throw new Error(`redirect ${wire.key}: parser "${parser}" is neither http nor tls`);
   if (wire.direction !== WireDirection.INGRESS && wire.direction !== WireDirection.EGRESS) {
     throw new Error(`redirect ${wire.key}: direction ${wire.direction} is neither ingress nor egress`);
   }
@@ -89,7 +92,7 @@ function redirectFromWire(wire: PortNetworkPolicy): L7Redirect {
     direction: wire.direction === WireDirection.INGRESS ? "ingress" : "egress",
     protocol: wire.protocol,
     port: wire.port,
-    parser: "http",
+    parser,
     rules: wire.rules.map(ruleFromWire),
   };
 }
@@ -101,6 +104,7 @@ function ruleFromWire(wire: PortNetworkPolicyRule): L7PeerRules {
     origin: wire.origin,
     ...(wire.remotePolicies === undefined ? {} : { identities: wire.remotePolicies.identities }),
     ...(wire.httpRules === undefined ? {} : { http: wire.httpRules.httpRules.map(httpFromWire) }),
+    ...(wire.serverNames === undefined ? {} : { serverNames: wire.serverNames.names }),
     ...(wire.passTo === undefined ? {} : { passTo: wire.passTo }),
   };
 }

@@ -4,8 +4,10 @@ import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import {
   allow,
+  allowNames,
   converse,
   ENDPOINT,
+  namesPolicyOf,
   policyOf,
   redirect,
   startLoopbackProxy,
@@ -16,6 +18,7 @@ import type { ListenerTable } from "./listeners.ts";
 import { PolicyRefused } from "./listeners.ts";
 import { AgentChannel } from "./xds-client.ts";
 import { createPolicyDiscovery, type PolicyDiscovery } from "./xds-server.ts";
+import { fromWire, toWire } from "./xds-wire.ts";
 
 const HEADER_MATCHES = [
   { name: "a", value: "1" },
@@ -233,4 +236,22 @@ test("redirects of both directions and rules without peers or HTTP survive the w
   const ports = await discovery.publish(policy);
   expect(new Set(ports.values()).size).toBe(2);
   expect(table.applied).toEqual([policy]);
+});
+
+test("names of servers arrive as they were; no names at all are not the same as no rule about names", () => {
+  const policy = namesPolicyOf(allowNames(["one.example", "*.two.example"]), allowNames([]), {
+    ...allowNames([]),
+    http: [],
+  });
+  const { policy: read } = fromWire(toWire(policy, new Map()));
+  expect(read).toEqual(policy);
+  expect("serverNames" in fromWire(toWire(POLICY, new Map())).policy.redirects[0]!.rules[0]!).toBe(false);
+});
+
+test("a parser that is not served is refused by name", () => {
+  const [redirect] = POLICY.redirects;
+  const dns = { ...POLICY, redirects: [{ ...redirect!, parser: "dns" as const }] };
+  expect(() => fromWire(toWire(dns, new Map()))).toThrow(
+    'redirect ingress:TCP:80: parser "dns" is neither http nor tls',
+  );
 });

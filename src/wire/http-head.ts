@@ -71,6 +71,8 @@ export class HeadReader {
   /** Takes bytes `start` to `end` of the chunk; the head that comes out stands alone, whatever becomes of the chunk. */
   push(chunk: Uint8Array, start: number, end: number): HeadProgress {
     const before = this.length;
+    // A TLS client that waits for an answer would never send the end of a line.
+    if (before === 0 && start < end && !mayBegin(chunk[start]!)) return this.fail(fault("not HTTP"));
     const room = MAX_HEAD_BYTES - before;
     const taken = Math.min(end - start, room);
     const bytes = before === 0 ? chunk.subarray(start, start + taken) : this.hold(chunk, start, start + taken);
@@ -128,6 +130,11 @@ export class HeadReader {
     this.lineStart = 0;
     this.scanned = 0;
   }
+}
+
+/** True for printable characters and those of line ends, which get their own faults. */
+function mayBegin(byte: number): boolean {
+  return (byte >= 32 && byte < 127) || byte === CR || byte === LF;
 }
 
 /** Splits the text of a complete head. Refuses what readers are known to read differently. */

@@ -105,6 +105,8 @@ const SMUGGLING: readonly (readonly [string, string])[] = [
   ["GET /a%00 HTTP/1.1\r\nHost: h\r\n\r\n", "NUL in a target"],
   ["G@T / HTTP/1.1\r\nHost: h\r\n\r\n", "character that is not allowed in a method"],
   [" GET / HTTP/1.1\r\nHost: h\r\n\r\n", "request line that is not three words"],
+  ["\x16\x03\x01", "not HTTP"],
+  ["\xff", "not HTTP"],
   ["\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n", "empty line before the start line"],
   ["GET /\r\n\r\n", "request line that is not three words"],
   ["GET / HTTP/2.0\r\nHost: h\r\n\r\n", "HTTP version"],

@@ -99,6 +99,19 @@ describe("requests and responses", () => {
     );
   });
 
+  it("of TLS, by the name that was asked for", () => {
+    const tls = { serverName: "a.example", protocols: ["h2"] };
+    const denied = { ...notification, record: { ...notification.record, tls } };
+    expect(l7Line(denied)).toBe(
+      "<- Request tls from 3845 ([k8s:class=tiefighter k8s:org=empire]) to 871 ([k8s:class=deathstar k8s:org=empire]), identity 19274->318, verdict Denied alpn:h2 reason:no rule matched sni:a.example",
+    );
+    expect(l7Json(denied)).toMatchObject({
+      l7Proto: "tls",
+      l7: { Proto: "tls", Fields: { alpn: "h2", reason: "no rule matched", sni: "a.example" } },
+    });
+    expect(l7Json(denied)).not.toHaveProperty("http");
+  });
+
   it("as JSON", () => {
     expect(l7Json(response)).toMatchObject({ flowType: "Response", srcEpID: 871, dstEpID: 3845, http: { Code: 403 } });
   });

@@ -38,6 +38,16 @@ export function policyOf(...rules: readonly L7PeerRules[]): NetworkPolicy {
   return { endpointId: ENDPOINT, endpointIp: "172.20.1.5", revision: 1, redirects, secrets: new Map() };
 }
 
+/** A policy of one TLS redirect. */
+export function namesPolicyOf(...rules: readonly L7PeerRules[]): NetworkPolicy {
+  const key = "ingress:TCP:443:tls";
+  return { ...policyOf(), redirects: [{ ...redirect(rules, key), port: 443, parser: "tls" }] };
+}
+
+export function allowNames(serverNames: readonly string[], identities: readonly number[] = [EMPIRE]): L7PeerRules {
+  return { identities, serverNames, deny: false, precedence: 1, origin: 0 };
+}
+
 /** A server that keeps what reached it and answers by a script. */
 class RecordingServer {
   readonly connections: { readonly socket: Socket; received: string }[] = [];
@@ -93,15 +103,19 @@ export const FROM_EMPIRE: ProxyOrigin = {
   direction: "ingress",
 };
 
-/** A proxy with one endpoint and one listener in front of a server, all on loopback. */
+/**
+ * A proxy with one endpoint and one listener in front of a server, all on loopback; `upstreamPort` puts another server in the
+ * place of that one.
+ */
 export async function startLoopbackProxy(
   policy: NetworkPolicy,
   answer: (received: string, socket: Socket) => void,
+  upstreamPort?: number,
 ): Promise<LoopbackProxy> {
   const server = new RecordingServer(answer);
   await server.listen();
   const records: AccessRecord[] = [];
-  const sockets = loopbackSockets(() => server.port);
+  const sockets = loopbackSockets(() => upstreamPort ?? server.port);
   const proxy: LoopbackProxy = {
     records,
     server,
