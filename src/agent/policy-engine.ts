@@ -1,11 +1,10 @@
 import { equalJson } from "../kube/object.ts";
-import type { Labels } from "../model/label.ts";
 import { protocolNumber } from "../model/protocol.ts";
 import type { NamedPort as NumberedPort } from "../policy/named-ports.ts";
-import { labelsOutside, outsidePrefixes } from "../policy/outside-labels.ts";
+import { OutsideLabels } from "../policy/outside-labels.ts";
 import { parseCidrGroup, parsePolicy } from "../policy/parse.ts";
 import { PolicyCache } from "../policy/policy-cache.ts";
-import { Repository } from "../policy/repository.ts";
+import { Repository, requiredFqdns } from "../policy/repository.ts";
 import type { FieldError, PolicyKey } from "../policy/rule.ts";
 import { SelectorCache } from "../policy/selector-cache.ts";
 import type { Subject } from "../policy/stance.ts";
@@ -22,18 +21,6 @@ function numbered(ports: readonly NamedPort[]): readonly NumberedPort[] {
     const number = protocolNumber(protocol);
     return number === undefined ? [] : [{ name, port, protocol: number }];
   });
-}
-
-/** The prefixes of families that are here. The whole address space is the world, with a number of its own. */
-function outsideOf(
-  repository: Repository,
-  isDualStack: boolean,
-  given: Iterable<readonly [prefix: string, labels: Labels]>,
-): ReadonlyMap<string, Labels> {
-  const prefixes = outsidePrefixes(repository, given);
-  const own = [...prefixes].filter(([, { cidr }]) => (isDualStack || cidr.family === 4) && cidr.length > 0);
-  const worldKey = (family: 4 | 6) => (isDualStack ? `world-ipv${family}` : "world");
-  return new Map(own.map(([prefix, { cidr }]) => [prefix, labelsOutside(cidr, prefixes, { worldKey })]));
 }
 
 /** Whom the endpoints' policies are for; endpoints with the same labels share one, which goes with the last of them. */
@@ -88,6 +75,10 @@ export function createPolicyEngine(options: {
   const namedPorts = new Map<number, readonly NumberedPort[]>();
   const cache = new PolicyCache(repository, (peer) => namedPorts.get(peer) ?? [], { hostFirewall: true });
   const subjects = new Subjects(cache);
+  const outside = new OutsideLabels(repository, {
+    families: isDualStack ? [4, 6] : [4],
+    worldKey: (family) => (isDualStack ? `world-ipv${family}` : "world"),
+  });
   return {
     get revision() {
       return repository.revision;
@@ -124,7 +115,10 @@ export function createPolicyEngine(options: {
     setService: (namespace, name, service) => {
       if (repository.setService(namespace, name, service)) cache.clear();
     },
-    outside: (given) => outsideOf(repository, isDualStack, given),
+    outside: (given) => outside.all(given),
+    outsideAddress: (address, given) => outside.of(address, given),
+    fqdnSelectors: () => requiredFqdns(repository),
+    expected: () => outside.expected(),
     resolve: (endpointId, subject) => cache.policyOf(subjects.of(endpointId, subject)),
     release: (endpointId) => subjects.release(endpointId),
     rules: () => repository.toApi(),

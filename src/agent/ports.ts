@@ -1,6 +1,7 @@
 import type { Datapath, NodeConfig } from "../datapath/port.ts";
 import type { AccessRecord } from "../model/access-record.ts";
 import type { Labels } from "../model/label.ts";
+import type { FqdnSelector } from "../model/selector.ts";
 import type { EndpointPolicy } from "../policy/policy-map.ts";
 import type { ServiceFacts } from "../policy/service-peers.ts";
 import type { NamedPort } from "./cilium-endpoint.ts";
@@ -29,10 +30,19 @@ export interface PolicyEngine {
   /** What `toServices` selects by; undefined = the service is gone. */
   setService(namespace: string, name: string, service: ServiceFacts | undefined): void;
   /**
-   * Every IPv4 prefix that policies tell apart and that needs an identity of its own, with that identity's labels; those of
-   * `given` have the given labels beside.
+   * Every prefix that policies tell apart and that needs an identity of its own, with that identity's labels; the addresses
+   * of `given` (as prefixes of themselves) have the given labels beside.
    */
-  outside(given: Iterable<readonly [prefix: string, labels: Labels]>): ReadonlyMap<string, Labels>;
+  outside(given: Iterable<readonly [address: string, labels: Labels]>): ReadonlyMap<string, Labels>;
+  /**
+   * What `outside` says of one address with all labels that it is given: its prefix and its identity's labels. Undefined =
+   * nothing tells it apart (any longer).
+   */
+  outsideAddress(address: string, given: Labels): { readonly prefix: string; readonly labels: Labels } | undefined;
+  /** The `toFQDNs` selectors of all policies: what `FqdnLabels` gives addresses their labels by. */
+  fqdnSelectors(): readonly FqdnSelector[];
+  /** Labels that addresses will have once a name is resolved, each under a text of its own: for identities made beforehand. */
+  expected(): ReadonlyMap<string, Labels>;
   /**
    * What the endpoint must enforce now: the same object while nothing but identities has changed for it. Throws when the
    * policies contradict each other.

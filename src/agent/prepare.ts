@@ -98,7 +98,8 @@ export class Derived {
     const given = [...this.externalApiServers].map(
       (address) => [addressPrefix(address), apiServerLabels(address)] as const,
     );
-    return syncCidrs(this.parts, this.parts.options.engine.outside(given));
+    const { engine } = this.parts.options;
+    return syncCidrs(this.parts, engine.outside(given), engine.expected());
   }
 
   /** Tells the kernel of services and routes that changed. Throws when it does not take them; the next call tries again. */

@@ -164,7 +164,7 @@ export class ScenarioWorld {
       this.prefixes.push({ cidr, somebody: this.byName.get(`reserved:${this.worldKey(cidr.family)}`) ?? world });
     }
     const options = { worldKey: (family: 4 | 6) => this.worldKey(family), cidrsMatchNodes: this.cidrsMatchNodes };
-    for (const { cidr } of outside.values())
+    for (const [, { cidr }] of outside.entries())
       this.prefixes.push({ cidr, somebody: this.outsider(labelsOutside(cidr, outside, options)) });
   }
 

@@ -4,6 +4,8 @@ const MAX_LABEL_BYTES = 63;
 const POINTER = 0xc0;
 /** Bytes of a message's header: no name lies in it. */
 const HEADER_BYTES = 12;
+/** A name has no more labels, so that more pointers only cost time. */
+const MAX_POINTERS = 127;
 
 /** A name as its labels, each in bytes' latin-1 text, without the root; case as sent. */
 export type DnsName = readonly string[];
@@ -16,7 +18,7 @@ export interface ReadName {
 
 /**
  * Reads a name at `offset` of a message (RFC 1035, 4.1.4). Undefined when it is none: pointers must lead back, always
- * further back than the last, so that a loop cannot be, and never into the header.
+ * further back than the last, so that a loop cannot be, never into the header, and there are no more than labels fit.
  */
 export function readName(bytes: Uint8Array, offset: number): ReadName | undefined {
   const labels: string[] = [];
@@ -24,6 +26,7 @@ export function readName(bytes: Uint8Array, offset: number): ReadName | undefine
   let end = -1;
   let limit = offset;
   let size = 1;
+  let pointers = 0;
   for (;;) {
     const length = bytes[at];
     if (length === undefined) return undefined;
@@ -33,7 +36,7 @@ export function readName(bytes: Uint8Array, offset: number): ReadName | undefine
       if (low === undefined) return undefined;
       if (end < 0) end = at + 2;
       at = ((length & 0x3f) << 8) | low;
-      if (at >= limit || at < HEADER_BYTES) return undefined;
+      if (at >= limit || at < HEADER_BYTES || ++pointers > MAX_POINTERS) return undefined;
       limit = at;
       continue;
     }

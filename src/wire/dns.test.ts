@@ -98,6 +98,22 @@ describe("what is written is read back", () => {
   });
 });
 
+test("a name goes through 127 pointers and no more, since each costs time", () => {
+  const through = (pointers: number) => {
+    // The name "a" and a row of pointers, each to the one before it, stand in the data of the first record.
+    const start = 12 + 11;
+    const hops = Array.from({ length: pointers - 1 }, (_, hop) => 0xc000 | (start + (hop === 0 ? 0 : 1 + 2 * hop)));
+    const chain = [1, 97, 0, ...hops.flatMap((hop) => [hop >> 8, hop & 255])];
+    const last = start + chain.length - 2;
+    const first = [0, 0, 99, 0, 1, 0, 0, 0, 0, chain.length >> 8, chain.length & 255, ...chain];
+    const second = [0xc0 | (last >> 8), last & 255, 0, 99, 0, 1, 0, 0, 0, 0, 0, 0];
+    const header = [0, 1, 0x80, 0, 0, 0, 0, 2, 0, 0, 0, 0];
+    return decodeDns(Uint8Array.from([...header, ...first, ...second]))?.answers[1]?.name;
+  };
+  expect(through(127)).toEqual(["a"]);
+  expect(through(128)).toBeUndefined();
+});
+
 describe("rubbish", () => {
   const header = "0001 0000 0001 0000 0000 0000";
   test.each([
