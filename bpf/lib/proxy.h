@@ -5,23 +5,30 @@
 #include "conntrack.h"
 #include "events.h"
 
+static __always_inline __u32 tuple_to(struct bpf_sock_tuple *tuple, const struct packet *p, const struct sg_addr *dst,
+				      __be16 dport)
+{
+	if (p->is_ipv6) {
+		__builtin_memcpy(tuple->ipv6.saddr, &p->tuple.src, 16);
+		__builtin_memcpy(tuple->ipv6.daddr, dst, 16);
+		tuple->ipv6.sport = p->tuple.sport;
+		tuple->ipv6.dport = dport;
+		return sizeof(tuple->ipv6);
+	}
+	tuple->ipv4.saddr = v4(&p->tuple.src);
+	tuple->ipv4.daddr = v4(dst);
+	tuple->ipv4.sport = p->tuple.sport;
+	tuple->ipv4.dport = dport;
+	return sizeof(tuple->ipv4);
+}
+
 static __always_inline struct bpf_sock *socket_at(struct __sk_buff *skb, struct packet *p, const struct sg_addr *dst,
 						  __be16 dport)
 {
 	struct bpf_sock_tuple tuple = {};
+	__u32 size = tuple_to(&tuple, p, dst, dport);
 
-	if (p->is_ipv6) {
-		__builtin_memcpy(tuple.ipv6.saddr, &p->tuple.src, 16);
-		__builtin_memcpy(tuple.ipv6.daddr, dst, 16);
-		tuple.ipv6.sport = p->tuple.sport;
-		tuple.ipv6.dport = dport;
-		return bpf_skc_lookup_tcp(skb, &tuple, sizeof(tuple.ipv6), BPF_F_CURRENT_NETNS, 0);
-	}
-	tuple.ipv4.saddr = v4(&p->tuple.src);
-	tuple.ipv4.daddr = v4(dst);
-	tuple.ipv4.sport = p->tuple.sport;
-	tuple.ipv4.dport = dport;
-	return bpf_skc_lookup_tcp(skb, &tuple, sizeof(tuple.ipv4), BPF_F_CURRENT_NETNS, 0);
+	return bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
 }
 
 static __always_inline void loopback_address(struct sg_addr *addr, bool is_ipv6)
@@ -78,6 +85,22 @@ static __noinline int to_listener(struct __sk_buff *skb, struct packet *p)
 	return assign(skb, p, socket);
 }
 
+/* The proxy's UDP socket at a port: `connected` = its way to the server that the packet is from, else one that serves all. */
+static __noinline int to_datagram_socket(struct __sk_buff *skb, struct packet *p, int port, int connected)
+{
+	struct bpf_sock_tuple tuple = {};
+	__u32 size = tuple_to(&tuple, p, &p->tuple.dst, port);
+	struct bpf_sock *socket = bpf_sk_lookup_udp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
+
+	if (!socket)
+		return FAIL(p, DROP_PROXY_UNSUPPORTED);
+	if ((socket->state == BPF_TCP_ESTABLISHED) != connected) {
+		bpf_sk_release(socket);
+		return FAIL(p, DROP_PROXY_UNSUPPORTED);
+	}
+	return assign(skb, p, socket);
+}
+
 static __always_inline int proxied(struct __sk_buff *skb, struct packet *p, int failed)
 {
 	if (failed)
@@ -86,13 +109,23 @@ static __always_inline int proxied(struct __sk_buff *skb, struct packet *p, int 
 	return TC_ACT_OK;
 }
 
+static __always_inline bool is_proxied_protocol(const struct packet *p)
+{
+	return p->tuple.protocol == IPPROTO_TCP || p->tuple.protocol == IPPROTO_UDP;
+}
+
 /* A packet whose verdict is p->proxy_port, at tc ingress. */
 VERIFIED_ONCE int redirect_to_proxy(struct __sk_buff *skb, struct packet *p)
 {
 	if (!p)
 		return TC_ACT_SHOT;
-	if (p->tuple.protocol != IPPROTO_TCP || !p->has_l4)
+	if (!is_proxied_protocol(p) || !p->has_l4)
 		return proxied(skb, p, FAIL(p, DROP_PROXY_UNSUPPORTED));
+	/* A port = a client's packet, and datagrams are no connection: the listener takes each of them. */
+	if (p->tuple.protocol == IPPROTO_UDP)
+		return proxied(skb, p,
+			       p->proxy_port ? to_datagram_socket(skb, p, bpf_htons(p->proxy_port), 0) :
+					       to_datagram_socket(skb, p, p->tuple.dport, 1));
 	if (to_connected_socket(skb, p, is_syn(p)) == 0)
 		return proxied(skb, p, 0);
 	return proxied(skb, p, to_listener(skb, p));
@@ -129,7 +162,7 @@ VERIFIED_ONCE int answers_proxy(struct packet *p)
 {
 	struct sg_ct_entry *entry;
 
-	if (!p || p->tuple.protocol != IPPROTO_TCP || p->icmp_error || is_syn(p))
+	if (!p || !is_proxied_protocol(p) || p->icmp_error || is_syn(p))
 		return 0;
 	entry = ct_find(p, &p->tuple, REVERSE, SG_CT_PROXY);
 	if (!entry)
@@ -149,6 +182,8 @@ static __always_inline int answer_to_proxy(struct __sk_buff *skb, struct packet 
 	if (!node)
 		return TC_ACT_SHOT;
 	p->dst_identity = local ? local->identity : identity_of(node, &p->tuple.dst);
+	if (p->tuple.protocol == IPPROTO_UDP)
+		return proxied(skb, p, to_datagram_socket(skb, p, p->tuple.dport, 1));
 	return proxied(skb, p, to_connected_socket(skb, p, 0));
 }
 
@@ -163,7 +198,7 @@ VERIFIED_ONCE int track_proxy(struct packet *p, __u32 mark)
 	if (!p)
 		return -DROP_INVALID_PACKET;
 	p->proxy_leg = 1;
-	if (p->tuple.protocol != IPPROTO_TCP)
+	if (!is_proxied_protocol(p))
 		return 0;
 	entry = is_syn(p) ? NULL : ct_find(p, &p->tuple, REVERSE, scope);
 	if (entry)

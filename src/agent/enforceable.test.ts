@@ -25,7 +25,6 @@ describe("what is not enforced here", () => {
   it.each<[string, unknown]>([
     ["spec.egress[0].toFQDNs", egress({ toFQDNs: [{ matchName: "a" }, { matchName: "b" }] })],
     ["spec.egress[0].authentication", egress({ toEntities: ["all"], authentication: { mode: "required" } })],
-    [`${PORT}.rules.dns`, onPort({ rules: { dns: [{ matchName: "a" }] } })],
     [`${PORT}.rules.http[1].headerMatches[0]`, onHeader({ name: "Content-Length", mismatch: "DELETE" })],
     [`${PORT}.rules.http[1].headerMatches[0]`, onHeader({ name: "Host", value: "a", mismatch: "REPLACE" })],
     [`${PORT}.rules.http[1].headerMatches[0]`, onHeader({ name: "a b", value: "a", mismatch: "ADD" })],

@@ -66,10 +66,9 @@ function peerErrors(peer: Peer, path: string, prefix: string): FieldError[] {
 }
 
 function portErrors(rule: PortRule, path: string): FieldError[] {
-  const { dns, http, terminatingTLS, originatingTLS, listener } = rule;
+  const { http, terminatingTLS, originatingTLS, listener } = rule;
   const tls = "write the rule without TLS interception";
   const fields: readonly [isThere: boolean, name: string, mend: string][] = [
-    [dns !== undefined, "rules.dns", "allow port 53 without `rules`"],
     [terminatingTLS !== undefined, "terminatingTLS", tls],
     [originatingTLS !== undefined, "originatingTLS", tls],
     [listener !== undefined, "listener", "leave the listener out"],

@@ -1,5 +1,6 @@
 import type { Datapath, NodeConfig } from "../datapath/port.ts";
 import type { AccessRecord } from "../model/access-record.ts";
+import type { DnsObservation } from "../model/dns-observation.ts";
 import type { Labels } from "../model/label.ts";
 import type { FqdnSelector } from "../model/selector.ts";
 import type { EndpointPolicy } from "../policy/policy-map.ts";
@@ -65,6 +66,8 @@ export interface FlowSink {
 export interface ProxyChannel extends PolicyDiscovery {
   readonly connected: boolean;
   onAccess(listener: (record: AccessRecord) => void): void;
+  /** What clients are about to learn from DNS servers: they get their answers when the listener has returned. */
+  onObservations(listener: (observations: readonly DnsObservation[]) => void): void;
   /** A proxy that came back listens on other ports. */
   onPortsChanged(listener: (endpointId: number, ports: ReadonlyMap<string, number>) => void): void;
   /** Every endpoint has been published: what the proxy has of others may go. */

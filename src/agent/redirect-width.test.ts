@@ -75,3 +75,11 @@ test("names of servers are a condition like the others, and not the same as requ
   expect(isNoWider(redirect({ http: [GET] }), redirect(one), everybody)).toBe(false);
   expect(isNoWider(redirect({ ...one, http: [GET] }), redirect({ http: [GET] }), everybody)).toBe(true);
 });
+
+test("DNS rules are compared as those of HTTP are", () => {
+  const dns = (...rules: Partial<L7PeerRules>[]): L7Redirect => ({ ...redirect(...rules), parser: "dns" });
+  const only = { dns: [{ matchName: "a.example" }] };
+  expect(isNoWider(dns(only), dns({ dns: [{ matchName: "a.example" }, { matchPattern: "*" }] }), everybody)).toBe(true);
+  expect(isNoWider(dns({}), dns(only), everybody)).toBe(false);
+  expect(isNoWider(dns({ dns: [{ matchPattern: "a.example" }] }), dns(only), everybody)).toBe(false);
+});

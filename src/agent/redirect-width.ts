@@ -1,4 +1,4 @@
-import type { HttpRule } from "../policy/l7-rule.ts";
+import type { DnsRule, HttpRule } from "../policy/l7-rule.ts";
 import type { L7PeerRules, L7Redirect } from "../policy/policy-map.ts";
 
 /** Identities that exist now: a peer set may shrink by those that are gone without anybody being affected. */
@@ -27,8 +27,16 @@ function hasAll(wide: readonly string[] | undefined, narrow: readonly string[] |
   return narrow.every((one) => allowed.has(one));
 }
 
+function dnsKey({ matchName = "", matchPattern = "" }: DnsRule): string {
+  return `${matchName} ${matchPattern}`;
+}
+
 function allowsAtLeast(wide: L7PeerRules, narrow: L7PeerRules): boolean {
-  return hasAll(wide.http?.map(httpKey), narrow.http?.map(httpKey)) && hasAll(wide.serverNames, narrow.serverNames);
+  return (
+    hasAll(wide.http?.map(httpKey), narrow.http?.map(httpKey)) &&
+    hasAll(wide.dns?.map(dnsKey), narrow.dns?.map(dnsKey)) &&
+    hasAll(wide.serverNames, narrow.serverNames)
+  );
 }
 
 /** Rule by rule in one order: allows at most grow, denies at most shrink, passes stay. Then the first word is no other's. */

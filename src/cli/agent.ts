@@ -93,10 +93,12 @@ function interfaceNames(): (ifindex: number) => string {
 
 async function openProxyChannel(socketPath: string): Promise<ProxyChannel> {
   let access: (record: AccessRecord) => void = () => undefined;
+  let observe: Parameters<ProxyChannel["onObservations"]>[0] = () => undefined;
   let ports: Parameters<ProxyChannel["onPortsChanged"]>[0] = () => undefined;
   const discovery = await createPolicyDiscovery({
     socketPath,
     onAccessRecord: (record) => access(record),
+    onObservations: (observations) => observe(observations),
     onLostRecords: (count) => log(`the proxy gave up ${count} access records`),
     onPortsChanged: (endpointId, changed) => ports(endpointId, changed),
     onConnected: (connected) => log(`the proxy ${connected ? "connected" : "went away"}`),
@@ -110,6 +112,9 @@ async function openProxyChannel(socketPath: string): Promise<ProxyChannel> {
     },
     onAccess: (listener) => {
       access = listener;
+    },
+    onObservations: (listener) => {
+      observe = listener;
     },
     onPortsChanged: (listener) => {
       ports = listener;

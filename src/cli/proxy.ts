@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import packageJson from "../../package.json" with { type: "json" };
 import { openProxyOrigins } from "../datapath/ebpf/proxy-origins.ts";
 import type { ProxyOrigins } from "../model/proxy-origin.ts";
+import { transparentDatagrams } from "../proxy/datagrams.ts";
 import { startProxy } from "../proxy/proxy.ts";
 import { transparentSockets } from "../proxy/sockets.ts";
 
@@ -39,6 +40,7 @@ const proxy = await startProxy({
   version: packageJson.version,
   origins: pinnedOrigins(values.pins),
   sockets: transparentSockets(),
+  datagrams: transparentDatagrams(),
   log,
 });
 for (const signal of ["SIGTERM", "SIGINT"] as const) {

@@ -12,6 +12,7 @@ import type { AccessRecord } from "../model/access-record.ts";
 import type { FlowContext } from "./context.ts";
 import { EventType } from "./decode/event.ts";
 import { Protocol } from "./decode/packet.ts";
+import { dnsOfFlow, dnsSummary } from "./dns.ts";
 import { describeEndpoint, describeService, type FlowEnd, namesKnownBy } from "./endpoint.ts";
 import { timestampFromNs } from "./flow.ts";
 import { httpSummary, tlsSummary } from "./summary.ts";
@@ -28,6 +29,7 @@ export function accessRecordToFlow(record: AccessRecord, context: FlowContext): 
   const source = describeEndpoint(from, context);
   const destination = describeEndpoint(to, context);
   const traceId = traceIdOf(record);
+  const transport = record.dns?.transport === "udp" ? Protocol.UDP : Protocol.TCP;
   return create(FlowSchema, {
     time: timestampFromNs(nanosecondsOf(record.timeMs)),
     uuid: context.newUuid(),
@@ -44,13 +46,18 @@ export function accessRecordToFlow(record: AccessRecord, context: FlowContext): 
       destination: to.address,
       ipVersion: from.address.includes(":") ? IPVersion.IPv6 : IPVersion.IPv4,
     },
-    l4: { protocol: { case: "TCP", value: { sourcePort: from.port, destinationPort: to.port } } },
+    l4: {
+      protocol: {
+        case: record.dns?.transport === "udp" ? "UDP" : "TCP",
+        value: { sourcePort: from.port, destinationPort: to.port },
+      },
+    },
     source,
     destination,
     sourceNames: namesKnownBy(destination, from.address, context),
     destinationNames: namesKnownBy(source, to.address, context),
-    sourceService: describeService(from, Protocol.TCP, context),
-    destinationService: describeService(to, Protocol.TCP, context),
+    sourceService: describeService(from, transport, context),
+    destinationService: describeService(to, transport, context),
     l7: layer7Of(record),
     ...(traceId !== "" && { traceContext: { parent: { traceId } } }),
     Summary: summaryOf(record),
@@ -83,6 +90,7 @@ function recordEnds(record: AccessRecord): { client: FlowEnd; server: FlowEnd } 
 
 function summaryOf(record: AccessRecord): string {
   if (record.tls !== undefined) return tlsSummary(record.tls, record.reason);
+  if (record.dns !== undefined) return dnsSummary(record.type, record.dns);
   return httpSummary({ ...record, status: record.type === "response" ? record.status : 0 });
 }
 
@@ -93,6 +101,8 @@ function layer7Of(record: AccessRecord) {
     latencyNs: response ? BigInt(Math.round(record.latencyMs * NS_PER_MS)) : 0n,
   };
   if (record.tls !== undefined) return layer7;
+  if (record.dns !== undefined)
+    return { ...layer7, record: { case: "dns" as const, value: dnsOfFlow(record.type, record.dns) } };
   return {
     ...layer7,
     record: {

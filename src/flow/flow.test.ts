@@ -10,7 +10,7 @@ import {
 } from "../../proto/gen/flow_pb.js";
 import { type CraftedEvent, craftEvent, ipv4Packet, tcpPacket } from "../../test/support/craft-event.ts";
 import { starWarsContext } from "../../test/support/flow-context.ts";
-import type { AccessRecord } from "../model/access-record.ts";
+import type { AccessRecord, DnsFacts } from "../model/access-record.ts";
 import { accessRecordToFlow } from "./access.ts";
 import { decodeEvent } from "./decode/event.ts";
 import { toFlow } from "./flow.ts";
@@ -195,6 +195,49 @@ describe("accessRecordToFlow", () => {
     expect(flow.Summary).toBe("tls Fields: map[alpn:h2,http/1.1 reason:no rule matched sni:evil.example]");
     const nameless = { ...REQUEST, verdict: "forwarded", reason: "", tls: { protocols: [] } } as const;
     expect(accessRecordToFlow(nameless, starWarsContext).Summary).toBe("tls Fields: map[]");
+  });
+
+  it.each([
+    ["request", {}, "DNS Query deathstar.example. A"],
+    ["response", {}, 'DNS Answer "192.0.2.1,192.0.2.2" CNAMEs: "a.example." TTL: 30 (Proxy deathstar.example. A)'],
+    [
+      "response",
+      { addresses: [], cnames: [], ttl: 0xffff_ffff },
+      "DNS Answer  TTL: 4294967295 (Proxy deathstar.example. A)",
+    ],
+    [
+      "response",
+      { code: 2, ttl: 0xffff_ffff },
+      "DNS Answer RCode: Server Failure  TTL: 4294967295 (Proxy deathstar.example. A)",
+    ],
+  ] as const)("makes a DNS %s's flow", (type, change, summary) => {
+    const dns: DnsFacts = {
+      query: "deathstar.example.",
+      type: 1,
+      transport: "udp",
+      code: 0,
+      addresses: ["192.0.2.1", "192.0.2.2"],
+      cnames: ["a.example."],
+      ttl: 30,
+      types: [5, 1, 1],
+      ...change,
+    };
+    const flow = accessRecordToFlow({ ...REQUEST, type, protocol: "", headers: [], dns }, starWarsContext);
+    expect(flow.Summary).toBe(summary);
+    expect(flow.l4?.protocol.case).toBe("UDP");
+    const asked = { query: "deathstar.example.", observationSource: "proxy", qtypes: ["A"] };
+    const answered = {
+      ips: dns.addresses,
+      cnames: dns.cnames,
+      ttl: dns.ttl,
+      rcode: dns.code,
+      rrtypes: ["CNAME", "A", "A"],
+    };
+    const nothing = { ips: [], cnames: [], ttl: 0, rcode: 0, rrtypes: [] };
+    expect(flow.l7?.record).toMatchObject({
+      case: "dns",
+      value: { ...asked, ...(type === "request" ? nothing : answered) },
+    });
   });
 
   it("swaps the ends of a response and tells its latency", () => {

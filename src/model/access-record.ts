@@ -40,6 +40,25 @@ export interface AccessRecord {
   readonly rejectedHeaders?: AccessRecord["headers"];
   /** Why a request was refused, empty when it was not: `no rule matched`, `two lengths`, ... */
   readonly reason: string;
+  /** Present = DNS, and the fields of HTTP are empty. */
+  readonly dns?: DnsFacts;
+}
+
+/** A question, and in a response what the server answered. */
+export interface DnsFacts {
+  /** In lower case, with the last dot. */
+  readonly query: string;
+  /** Number of the type asked for. */
+  readonly type: number;
+  readonly transport: "udp" | "tcp";
+  /** Response code. */
+  readonly code: number;
+  readonly addresses: readonly string[];
+  readonly cnames: readonly string[];
+  /** Seconds; 4294967295 = no record has one. */
+  readonly ttl: number;
+  /** Types of the answer's records. */
+  readonly types: readonly number[];
 }
 
 /** One end of a connection as the agent knows it. */

@@ -27,6 +27,9 @@ export const SocketOption = {
   Only6: { level: 41, name: 26 },
   /** `[SOL_IP, IP_BIND_ADDRESS_NO_PORT]`, value 1: on an upstream socket, so that connect picks the port. */
   BindAddressNoPort: { level: 0, name: 24 },
+  /** `[SOL_IP, IP_RECVORIGDSTADDR]` and its IPv6 sibling, value 1: where a redirected datagram was sent to. */
+  OriginalDestination: { level: 0, name: 20 },
+  OriginalDestination6: { level: 41, name: 74 },
   /** `[SOL_SOCKET, SO_REUSEADDR]`, value 1. */
   ReuseAddress: { level: 1, name: 2 },
 } as const;

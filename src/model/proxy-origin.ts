@@ -8,7 +8,13 @@ export interface ProxyOrigin {
   readonly direction: Direction;
 }
 
-/** Client and server as the redirected SYN named them: dotted IPv4 text and host-order ports. */
+/** Client and server as the redirected packet named them: text of addresses and host-order ports; TCP unless `protocol` says else. */
 export interface ProxyOrigins {
-  lookup(client: string, clientPort: number, server: string, serverPort: number): ProxyOrigin | undefined;
+  lookup(
+    client: string,
+    clientPort: number,
+    server: string,
+    serverPort: number,
+    protocol?: number,
+  ): ProxyOrigin | undefined;
 }

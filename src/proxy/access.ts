@@ -1,4 +1,4 @@
-import type { AccessRecord, TlsHelloFacts } from "../model/access-record.ts";
+import type { AccessRecord, DnsFacts, TlsHelloFacts } from "../model/access-record.ts";
 import type { ProxyOrigin } from "../model/proxy-origin.ts";
 
 /** One redirected connection: who, to where, and what the kernel judged about it. */
@@ -18,6 +18,9 @@ export interface RequestFacts {
   readonly url: string;
   readonly tls?: TlsHelloFacts;
 }
+
+const NO_HTTP = { status: 0, latencyMs: 0, headers: [] } as const;
+const NOT_ANSWERED = { code: 0, addresses: [], cnames: [], ttl: 0, types: [] };
 
 export const NO_REQUEST: RequestFacts = { protocol: "", method: "", url: "" };
 
@@ -90,6 +93,24 @@ export class ConnectionLog {
     const outcome = { type: "request", verdict, timeMs, status: 0, latencyMs: 0, headers, reason } as const;
     const record = accessRecord(this.connection, request, outcome);
     this.write(notes === undefined ? record : { ...record, ...notesOf(notes) });
+  }
+
+  /** A question, before its answer is known. */
+  dnsRequest(
+    asked: Pick<DnsFacts, "query" | "type" | "transport">,
+    verdict: AccessRecord["verdict"],
+    reason: string,
+  ): void {
+    const outcome = { type: "request", verdict, timeMs: this.now(), ...NO_HTTP, reason } as const;
+    this.write({ ...accessRecord(this.connection, NO_REQUEST, outcome), dns: { ...asked, ...NOT_ANSWERED } });
+  }
+
+  /** `reason` says why the server's answer did not come or was not taken. */
+  dnsResponse(dns: DnsFacts, startedMs: number, reason: string): void {
+    const timeMs = this.now();
+    const verdict = reason === "" ? "forwarded" : "error";
+    const outcome = { type: "response", verdict, timeMs, ...NO_HTTP, latencyMs: timeMs - startedMs, reason } as const;
+    this.write({ ...accessRecord(this.connection, NO_REQUEST, outcome), dns });
   }
 
   /** `reason` says why the server's answer did not come; empty when it did or none was asked for. */

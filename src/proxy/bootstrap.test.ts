@@ -3,6 +3,7 @@ import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
+import { loopbackDatagrams } from "../../test/support/loopback-datagrams.ts";
 import { loopbackSockets, policyOf } from "../../test/support/loopback-proxy.ts";
 import { bootstrapConfig, parseBootstrap } from "./bootstrap.ts";
 import { type NodeProxy, startProxy } from "./proxy.ts";
@@ -57,6 +58,7 @@ test("the admin socket tells the truth before and after the agent came", async (
     version: "v0",
     origins,
     sockets: loopbackSockets(() => 0),
+    datagrams: loopbackDatagrams(() => 0),
     log: () => undefined,
   });
   expect(await get(adminPath, "/ready")).toMatchObject({ status: 503 });

@@ -1,10 +1,14 @@
 import type { Socket } from "node:net";
 import type { AccessRecord } from "../model/access-record.ts";
+import type { DnsObservation } from "../model/dns-observation.ts";
 import type { ProxyOrigin, ProxyOrigins } from "../model/proxy-origin.ts";
 import type { Direction } from "../model/verdict.ts";
 import type { L7Redirect } from "../policy/policy-map.ts";
 import { type ConnectionFacts, ConnectionLog, NO_REQUEST } from "./access.ts";
 import type { ClientConnection, ClientConnectionOptions } from "./client-connection.ts";
+import type { DatagramSockets } from "./datagrams.ts";
+import { DnsListener } from "./dns-listener.ts";
+import { DnsPolicy } from "./dns-policy.ts";
 import { HttpConnection } from "./http-connection.ts";
 import { RequestPolicy } from "./request-policy.ts";
 import { TlsConnection } from "./tls-connection.ts";
@@ -26,7 +30,10 @@ export interface ProxySockets {
 
 export interface ListenerTableOptions {
   readonly sockets: ProxySockets;
+  readonly datagrams: DatagramSockets;
   readonly origins: ProxyOrigins;
+  /** Tells what clients are about to learn from DNS servers; resolves when that is in force. */
+  readonly observe: (observation: DnsObservation) => Promise<void>;
   readonly record: (record: AccessRecord) => void;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
@@ -57,7 +64,21 @@ function serverOf({ key, parser }: L7Redirect): (options: ClientConnectionOption
   throw new PolicyRefused(`redirect ${key}: parser "${parser}" is not served`);
 }
 
-class Listener {
+/** What listens for one redirect of an endpoint. */
+interface RedirectListener {
+  readonly endpointId: number;
+  readonly redirect: L7Redirect;
+  readonly port: number;
+  readonly connections: ReadonlySet<ClientConnection>;
+  /** Rejects with the errno's name as `code` when the port cannot be had. */
+  open(): Promise<void>;
+  /** Puts another policy of the same redirect in force. */
+  replace(policy: RedirectPolicy): void;
+  /** Accepts nothing more; exchanges under way end in peace. */
+  retire(): void;
+}
+
+class Listener implements RedirectListener {
   readonly endpointId: number;
   readonly redirect: L7Redirect;
   readonly port: number;
@@ -82,12 +103,11 @@ class Listener {
     this.server = await sockets.listen(this.port, this.redirect.direction, (client) => this.accept(client));
   }
 
-  replace(policy: RequestPolicy): void {
-    this.policy = policy;
+  replace(policy: RedirectPolicy): void {
+    this.policy = policy as RequestPolicy;
     for (const connection of this.connections) connection.policyChanged();
   }
 
-  /** Accepts nothing more; exchanges under way end in peace. */
   retire(): void {
     this.policy = undefined;
     this.server?.close();
@@ -155,10 +175,24 @@ class Listener {
   }
 }
 
+type RedirectPolicy = RequestPolicy | DnsPolicy;
+
+/** A redirect's key names its protocol, so that a listener never gets a policy of another one. */
+function listenerOf(
+  endpointId: number,
+  policy: RedirectPolicy,
+  port: number,
+  options: ListenerTableOptions,
+): RedirectListener {
+  if (!(policy instanceof DnsPolicy)) return new Listener(endpointId, policy, port, options);
+  const connectTimeoutMs = options.connectTimeoutMs[policy.redirect.direction];
+  return new DnsListener(endpointId, policy, port, { ...options, connectTimeoutMs });
+}
+
 /** The listeners of every endpoint and the policies that they judge by. */
 export class ListenerTable {
   private readonly options: ListenerTableOptions;
-  private readonly byEndpoint = new Map<number, ReadonlyMap<string, Listener>>();
+  private readonly byEndpoint = new Map<number, ReadonlyMap<string, RedirectListener>>();
   private readonly policies = new Map<number, NetworkPolicy>();
 
   constructor(options: ListenerTableOptions) {
@@ -171,9 +205,9 @@ export class ListenerTable {
    */
   async apply(policy: NetworkPolicy, ports: ReadonlyMap<string, number>): Promise<void> {
     const compiled = policy.redirects.map((redirect) => compile(redirect, policy.secrets));
-    const before = this.byEndpoint.get(policy.endpointId) ?? new Map<string, Listener>();
-    const after = new Map<string, Listener>();
-    const opened: Listener[] = [];
+    const before = this.byEndpoint.get(policy.endpointId) ?? new Map<string, RedirectListener>();
+    const after = new Map<string, RedirectListener>();
+    const opened: RedirectListener[] = [];
     for (const requestPolicy of compiled) {
       const { key } = requestPolicy.redirect;
       const port = ports.get(key);
@@ -183,7 +217,7 @@ export class ListenerTable {
         after.set(key, present);
         continue;
       }
-      const listener = new Listener(policy.endpointId, requestPolicy, port, this.options);
+      const listener = listenerOf(policy.endpointId, requestPolicy, port, this.options);
       after.set(key, listener);
       opened.push(listener);
     }
@@ -227,15 +261,15 @@ export class ListenerTable {
   }
 }
 
-function compile(redirect: L7Redirect, secrets: NetworkPolicy["secrets"]): RequestPolicy {
+function compile(redirect: L7Redirect, secrets: NetworkPolicy["secrets"]): RedirectPolicy {
   try {
-    return new RequestPolicy(redirect, secrets);
+    return redirect.parser === "dns" ? new DnsPolicy(redirect) : new RequestPolicy(redirect, secrets);
   } catch (error) {
     throw new PolicyRefused(`redirect ${redirect.key}: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 
-async function openAll(listeners: readonly Listener[]): Promise<void> {
+async function openAll(listeners: readonly RedirectListener[]): Promise<void> {
   const results = await Promise.allSettled(listeners.map((listener) => listener.open()));
   const failures = results.flatMap((result, index) =>
     result.status === "rejected"

@@ -3,6 +3,8 @@ import type { ProxyOrigins } from "../model/proxy-origin.ts";
 import { AccessLog } from "./access-log.ts";
 import { startAdmin } from "./admin.ts";
 import { parseBootstrap } from "./bootstrap.ts";
+import type { DatagramSockets } from "./datagrams.ts";
+import { DnsObserver } from "./dns-observer.ts";
 import { ListenerTable, type ProxySockets } from "./listeners.ts";
 import { AgentChannel } from "./xds-client.ts";
 
@@ -14,6 +16,7 @@ export interface ProxyOptions {
   readonly version: string;
   readonly origins: ProxyOrigins;
   readonly sockets: ProxySockets;
+  readonly datagrams: DatagramSockets;
   readonly log: (line: string) => void;
 }
 
@@ -30,10 +33,15 @@ class Counters {
     "http.requests_error": 0,
     "http.responses": 0,
     "http.responses_error": 0,
+    "dns.requests": 0,
+    "dns.requests_denied": 0,
+    "dns.requests_error": 0,
+    "dns.responses": 0,
+    "dns.responses_error": 0,
   };
 
   count(record: AccessRecord): void {
-    const name = `http.${record.type}s`;
+    const name = `${record.dns === undefined ? "http" : "dns"}.${record.type}s`;
     this.values[name] = (this.values[name] ?? 0) + 1;
     if (record.verdict === "forwarded") return;
     const refused = `${name}_${record.verdict}`;
@@ -46,8 +54,11 @@ export async function startProxy(options: ProxyOptions): Promise<NodeProxy> {
   const bootstrap = parseBootstrap(options.bootstrap);
   const accessLog = new AccessLog();
   const counters = new Counters();
+  const observer = new DnsObserver();
   const table = new ListenerTable({
     sockets: options.sockets,
+    datagrams: options.datagrams,
+    observe: observer.observe,
     origins: options.origins,
     record: (record) => {
       counters.count(record);
@@ -57,7 +68,7 @@ export async function startProxy(options: ProxyOptions): Promise<NodeProxy> {
     connectTimeoutMs: bootstrap.connectTimeoutMs,
   });
   const { node, xdsPath } = bootstrap;
-  const channel = new AgentChannel({ socketPath: xdsPath, node, table, accessLog, log: options.log });
+  const channel = new AgentChannel({ socketPath: xdsPath, node, table, accessLog, observer, log: options.log });
   const admin = await startAdmin(bootstrap.adminPath, {
     bootstrap: options.bootstrap,
     version: options.version,

@@ -5,6 +5,7 @@ import { type Client, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import {
   AccessLogService,
+  DnsObservationService,
   type NetworkPolicyDiscoveryRequest,
   NetworkPolicyDiscoveryRequestSchema,
   type NetworkPolicyDiscoveryResponse,
@@ -13,6 +14,7 @@ import {
 } from "../../proto/gen/proxy_pb.js";
 import type { AccessLog } from "./access-log.ts";
 import { AsyncQueue } from "./async-queue.ts";
+import type { DnsObserver } from "./dns-observer.ts";
 import { type ListenerTable, PolicyRefused } from "./listeners.ts";
 import { fromWire } from "./xds-wire.ts";
 
@@ -24,6 +26,7 @@ export interface AgentChannelOptions {
   readonly node: { readonly id: string; readonly cluster: string };
   readonly table: ListenerTable;
   readonly accessLog: AccessLog;
+  readonly observer: DnsObserver;
   /** One line for the process's log. */
   readonly log: (line: string) => void;
 }
@@ -34,6 +37,7 @@ export class AgentChannel {
   private readonly stopping = new AbortController();
   private readonly discovery: Client<typeof NetworkPolicyDiscoveryService>;
   private readonly accessLogService: Client<typeof AccessLogService>;
+  private readonly observations: Client<typeof DnsObservationService>;
   /** The agent has answered on the present stream. */
   connected = false;
   /** Last version that was taken, whole or in part. */
@@ -50,6 +54,7 @@ export class AgentChannel {
     });
     this.discovery = createClient(NetworkPolicyDiscoveryService, transport);
     this.accessLogService = createClient(AccessLogService, transport);
+    this.observations = createClient(DnsObservationService, transport);
     this.over = this.run();
   }
 
@@ -92,20 +97,33 @@ export class AgentChannel {
     this.connected = true;
     this.initialized = true;
     this.options.log("agent connected");
-    void this.sendRecords(signal);
+    const { accessLog } = this.options;
+    void this.again("access log", signal, (until) =>
+      this.accessLogService.streamAccessRecords(accessLog.batches(until), { signal: until }),
+    );
+    void this.again("DNS observations", signal, (until) => this.sendObservations(until));
   }
 
-  /** A stream that the agent ends early is opened again: records must not stop because one could not be taken. */
-  private async sendRecords(signal: AbortSignal): Promise<void> {
+  /** A stream that the agent ends early is opened again: one record that could not be taken must not stop the others. */
+  private async again(
+    what: string,
+    signal: AbortSignal,
+    stream: (until: AbortSignal) => Promise<unknown>,
+  ): Promise<void> {
     while (!signal.aborted) {
       const over = new AbortController();
-      const batches = this.options.accessLog.batches(AbortSignal.any([signal, over.signal]));
-      await this.accessLogService.streamAccessRecords(batches, { signal }).catch((error: unknown) => {
-        if (!signal.aborted) this.options.log(`access log: ${messageOf(error)}`);
+      await stream(AbortSignal.any([signal, over.signal])).catch((error: unknown) => {
+        if (!signal.aborted) this.options.log(`${what}: ${messageOf(error)}`);
       });
       over.abort();
       await sleep(LAST_RETRY_MS, undefined, { signal }).catch(() => undefined);
     }
+  }
+
+  private async sendObservations(until: AbortSignal): Promise<void> {
+    const { observer } = this.options;
+    for await (const { batch } of this.observations.streamObservations(observer.batches(until), { signal: until }))
+      observer.acknowledge(batch);
   }
 
   private firstRequest(): NetworkPolicyDiscoveryRequest {

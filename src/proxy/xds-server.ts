@@ -6,10 +6,12 @@ import { connectNodeAdapter } from "@connectrpc/connect-node";
 import {
   AccessLogService,
   type AccessRecords,
+  DnsObservationService,
   type NetworkPolicyDiscoveryRequest,
   NetworkPolicyDiscoveryService,
 } from "../../proto/gen/proxy_pb.js";
 import type { AccessRecord } from "../model/access-record.ts";
+import type { DnsObservation } from "../model/dns-observation.ts";
 import { PolicyVersions } from "./policy-versions.ts";
 import type { NetworkPolicy } from "./xds.ts";
 
@@ -17,6 +19,8 @@ export interface PolicyDiscoveryOptions {
   /** Normally `/var/run/cilium/envoy/sockets/xds.sock`; a stale socket there is replaced. */
   readonly socketPath: string;
   readonly onAccessRecord: (record: AccessRecord) => void;
+  /** What clients are about to learn from DNS servers. They get their answers when this has returned. Must not throw. */
+  readonly onObservations?: (observations: readonly DnsObservation[]) => void;
   /** Records that the proxy gave up because this side was away or slow. */
   readonly onLostRecords?: (count: number) => void;
   /** The proxy acknowledged other ports than it did before (somebody took one while it was down). */
@@ -83,6 +87,15 @@ function discoveryRoutes(router: ConnectRouter, versions: PolicyVersions, option
     async streamAccessRecords(batches) {
       for await (const batch of batches) takeRecords(batch, options);
       return {};
+    },
+  });
+
+  router.service(DnsObservationService, {
+    async *streamObservations(batches) {
+      for await (const { batch, observations } of batches) {
+        options.onObservations?.(observations);
+        yield { batch };
+      }
     },
   });
 

@@ -8,7 +8,7 @@ import {
   MismatchAction as WireMismatch,
   type NetworkPolicy as WirePolicy,
 } from "../../proto/gen/proxy_pb.js";
-import type { HeaderMatch, HttpRule, MismatchAction } from "../policy/l7-rule.ts";
+import type { DnsRule, HeaderMatch, HttpRule, MismatchAction } from "../policy/l7-rule.ts";
 import type { L7PeerRules, L7Redirect } from "../policy/policy-map.ts";
 import { latin1, latin1Bytes } from "../wire/latin1.ts";
 import type { NetworkPolicy } from "./xds.ts";
@@ -40,6 +40,7 @@ function ruleToWire(rule: L7PeerRules) {
     ...(rule.identities === undefined ? {} : { remotePolicies: { identities: [...rule.identities] } }),
     ...(rule.http === undefined ? {} : { httpRules: { httpRules: rule.http.map(httpToWire) } }),
     ...(rule.serverNames === undefined ? {} : { serverNames: { names: [...rule.serverNames] } }),
+    ...(rule.dns === undefined ? {} : { dnsRules: { dnsRules: rule.dns.map((dns) => ({ ...dns })) } }),
     ...(rule.passTo === undefined ? {} : { passTo: rule.passTo }),
   };
 }
@@ -82,8 +83,8 @@ export function fromWire(wire: WirePolicy): { policy: NetworkPolicy; ports: Read
 
 function redirectFromWire(wire: PortNetworkPolicy): L7Redirect {
   const { parser } = wire;
-  if (parser !== "http" && parser !== "tls")
-    throw new Error(`redirect ${wire.key}: parser "${parser}" is neither http nor tls`);
+  if (parser !== "http" && parser !== "tls" && parser !== "dns")
+    throw new Error(`redirect ${wire.key}: parser "${parser}" is not served`);
   if (wire.direction !== WireDirection.INGRESS && wire.direction !== WireDirection.EGRESS) {
     throw new Error(`redirect ${wire.key}: direction ${wire.direction} is neither ingress nor egress`);
   }
@@ -105,8 +106,13 @@ function ruleFromWire(wire: PortNetworkPolicyRule): L7PeerRules {
     ...(wire.remotePolicies === undefined ? {} : { identities: wire.remotePolicies.identities }),
     ...(wire.httpRules === undefined ? {} : { http: wire.httpRules.httpRules.map(httpFromWire) }),
     ...(wire.serverNames === undefined ? {} : { serverNames: wire.serverNames.names }),
+    ...(wire.dnsRules === undefined ? {} : { dns: wire.dnsRules.dnsRules.map(dnsFromWire) }),
     ...(wire.passTo === undefined ? {} : { passTo: wire.passTo }),
   };
+}
+
+function dnsFromWire({ matchName, matchPattern }: { matchName: string; matchPattern: string }): DnsRule {
+  return { ...(matchName === "" ? {} : { matchName }), ...(matchPattern === "" ? {} : { matchPattern }) };
 }
 
 function httpFromWire(wire: HttpNetworkPolicyRule): HttpRule {

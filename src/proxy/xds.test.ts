@@ -14,6 +14,7 @@ import {
 } from "../../test/support/loopback-proxy.ts";
 import type { AccessRecord } from "../model/access-record.ts";
 import { AccessLog } from "./access-log.ts";
+import { DnsObserver } from "./dns-observer.ts";
 import type { ListenerTable } from "./listeners.ts";
 import { PolicyRefused } from "./listeners.ts";
 import { AgentChannel } from "./xds-client.ts";
@@ -79,12 +80,13 @@ class Table {
   }
 }
 
-function proxy(table: Table | ListenerTable, accessLog = new AccessLog()): AgentChannel {
+function proxy(table: Table | ListenerTable, accessLog = new AccessLog(), observer = new DnsObserver()): AgentChannel {
   const channel = new AgentChannel({
     socketPath: socketPath(),
     node: { id: "n", cluster: "c" },
     table: table as ListenerTable,
     accessLog,
+    observer,
     log: () => undefined,
   });
   closing.push(() => channel.close());
@@ -231,10 +233,19 @@ test("redirects of both directions and rules without peers or HTTP survive the w
         { identities: [1, 70000], http: [{}], deny: false, precedence: 0, origin: 9 },
       ]),
       { ...redirect([], "egress:TCP:80"), direction: "egress" as const },
+      {
+        ...redirect(
+          [{ dns: [{ matchName: "a.b" }, { matchPattern: "*" }, {}], deny: false, origin: 0, precedence: 1 }],
+          "egress:UDP:53:dns",
+        ),
+        direction: "egress" as const,
+        protocol: 17,
+        parser: "dns" as const,
+      },
     ],
   };
   const ports = await discovery.publish(policy);
-  expect(new Set(ports.values()).size).toBe(2);
+  expect(new Set(ports.values()).size).toBe(3);
   expect(table.applied).toEqual([policy]);
 });
 
@@ -250,8 +261,22 @@ test("names of servers arrive as they were; no names at all are not the same as 
 
 test("a parser that is not served is refused by name", () => {
   const [redirect] = POLICY.redirects;
-  const dns = { ...POLICY, redirects: [{ ...redirect!, parser: "dns" as const }] };
-  expect(() => fromWire(toWire(dns, new Map()))).toThrow(
-    'redirect ingress:TCP:80: parser "dns" is neither http nor tls',
-  );
+  const crd = { ...POLICY, redirects: [{ ...redirect!, parser: "crd" as const }] };
+  expect(() => fromWire(toWire(crd, new Map()))).toThrow('redirect ingress:TCP:80: parser "crd" is not served');
+});
+
+test("what clients learn from DNS waits for the agent, and for the next one", async () => {
+  const observer = new DnsObserver();
+  proxy(new Table(), new AccessLog(), observer);
+  const observation = { endpointId: 7, name: "a.example.", addresses: ["192.0.2.1"], ttlSeconds: 30, timeMs: 1000.5 };
+  await observer.observe(observation);
+  const taken: unknown[] = [];
+  const discovery = await createPolicyDiscovery({
+    socketPath: socketPath(),
+    onAccessRecord: () => undefined,
+    onObservations: (observations) => taken.push(...observations),
+  });
+  closing.push(() => discovery.close());
+  await until(() => taken.length === 1);
+  expect(taken).toMatchObject([observation]);
 });

@@ -112,6 +112,36 @@ describe("requests and responses", () => {
     expect(l7Json(denied)).not.toHaveProperty("http");
   });
 
+  it("of DNS", () => {
+    const dns = {
+      query: "a.example.",
+      type: 1,
+      transport: "udp" as const,
+      code: 0,
+      addresses: ["192.0.2.1"],
+      cnames: ["b.example."],
+      ttl: 30,
+      types: [5, 1],
+    };
+    const [asked, answered] = (["request", "response"] as const).map((type) => ({
+      ...notification,
+      record: { ...notification.record, direction: "egress" as const, verdict: "forwarded" as const, type, dns },
+    }));
+    const ends = "3845 ([k8s:class=tiefighter k8s:org=empire])";
+    const server = "871 ([k8s:class=deathstar k8s:org=empire])";
+    expect(l7Line(asked!)).toBe(
+      `-> Request dns from ${ends} to ${server}, identity 19274->318, verdict Forwarded DNS Query: a.example. A`,
+    );
+    expect(l7Line(answered!)).toBe(
+      `-> Response dns to ${ends} from ${server}, identity 318->19274, verdict Forwarded DNS Proxy: a.example. A TTL: 30 Answer: '192.0.2.1' CNAMEs: b.example.`,
+    );
+    expect(l7Json(answered!)).toMatchObject({
+      l7Proto: "dns",
+      dns: { Query: "a.example.", IPs: ["192.0.2.1"], TTL: 30, CNAMEs: ["b.example."], RCode: 0, QTypes: [1] },
+    });
+    expect(l7Json(asked!)).not.toHaveProperty("http");
+  });
+
   it("as JSON", () => {
     expect(l7Json(response)).toMatchObject({ flowType: "Response", srcEpID: 871, dstEpID: 3845, http: { Code: 403 } });
   });

@@ -7,6 +7,7 @@ import { type Agent, createPolicyEngine, startAgent } from "../../src/agent/inde
 import type { KubeObject } from "../../src/kube/object.ts";
 import { CiliumNetworkPolicies, Namespaces, Pods } from "../../src/kube/resources.ts";
 import type { AccessRecord } from "../../src/model/access-record.ts";
+import type { DnsObservation } from "../../src/model/dns-observation.ts";
 import type { NetworkPolicy } from "../../src/proxy/xds.ts";
 import { FakeKube } from "./fake-kube.ts";
 import { MemoryDatapath } from "./memory-datapath.ts";
@@ -22,6 +23,8 @@ class FakeProxy {
   readonly published: NetworkPolicy[] = [];
   readonly removed: number[] = [];
   movePorts: (endpointId: number, ports: ReadonlyMap<string, number>) => void = () => undefined;
+  /** What a client learns from DNS, for the agent. */
+  observe: (observations: readonly DnsObservation[]) => void = () => undefined;
   private listeners: ((record: AccessRecord) => void)[] = [];
   private pending: (() => void)[] = [];
 
@@ -40,6 +43,10 @@ class FakeProxy {
 
   remove(endpointId: number): void {
     this.removed.push(endpointId);
+  }
+
+  onObservations(listener: (observations: readonly DnsObservation[]) => void): void {
+    this.observe = listener;
   }
 
   onAccess(listener: (record: AccessRecord) => void): void {

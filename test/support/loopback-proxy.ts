@@ -5,6 +5,7 @@ import type { HttpRule } from "../../src/policy/l7-rule.ts";
 import type { L7PeerRules, L7Redirect } from "../../src/policy/policy-map.ts";
 import { ListenerTable, type ProxySockets } from "../../src/proxy/listeners.ts";
 import type { NetworkPolicy } from "../../src/proxy/xds.ts";
+import { loopbackDatagrams } from "./loopback-datagrams.ts";
 
 export const ENDPOINT = 871;
 const EMPIRE = 19274;
@@ -122,6 +123,8 @@ export async function startLoopbackProxy(
     origin: FROM_EMPIRE,
     table: new ListenerTable({
       sockets,
+      datagrams: loopbackDatagrams(() => 0),
+      observe: () => Promise.resolve(),
       origins: { lookup: () => proxy.origin },
       record: (record) => records.push(record),
       now: Date.now,

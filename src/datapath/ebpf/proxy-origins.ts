@@ -25,13 +25,13 @@ export function openProxyOrigins(options: { readonly pinDirectory: string }): Pr
   const path = pinPath(options.pinDirectory, "sg_proxy_origin");
   const map = kernelMap("sg_proxy_origin", check(`open ${path}`, bpf.objGet(path)), KEY.size, ORIGIN.size);
   return {
-    lookup(client, clientPort, server, serverPort) {
+    lookup(client, clientPort, server, serverPort, protocol = TCP) {
       const key = Buffer.alloc(KEY.size);
       writeAddress(key, KEY.fields.client, client);
       writeAddress(key, KEY.fields.server, server);
       key.writeUInt16BE(clientPort, KEY.fields.client_port);
       key.writeUInt16BE(serverPort, KEY.fields.server_port);
-      key.writeUInt8(TCP, KEY.fields.protocol);
+      key.writeUInt8(protocol, KEY.fields.protocol);
       const value = map.get(key);
       return value && decode(value);
     },

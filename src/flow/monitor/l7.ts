@@ -1,24 +1,40 @@
-import type { L7Notification, NotificationPeer } from "../../model/access-record.ts";
+import type { AccessRecord, DnsFacts, L7Notification, NotificationPeer } from "../../model/access-record.ts";
+import { dnsTypeName } from "../dns.ts";
 import { escapeControls } from "../print/color.ts";
 import { tlsFields } from "../summary.ts";
 
 const VERDICTS = { forwarded: "Forwarded", denied: "Denied", error: "Error" } as const;
 
-/** ` PUT http://… => 0`, or ` sni:www.example.com`. */
-function factsText({ tls, type, method, url, status, reason }: L7Notification["record"]): string {
+/** ` PUT http://… => 0`, ` sni:www.example.com`, or what `dnsText` says. */
+function factsText(record: AccessRecord): string {
+  const { dns, tls, type, method, url, status, reason } = record;
+  if (dns !== undefined) return ` ${dnsText(type, dns)}`;
   if (tls === undefined) return ` ${method} ${url} => ${type === "response" ? status : 0}`;
   return Object.entries(tlsFields(tls, reason))
     .map(([name, value]) => ` ${name}:${value}`)
     .join("");
 }
 
+function protocolOf({ dns, tls }: AccessRecord): string {
+  if (dns !== undefined) return "dns";
+  return tls === undefined ? "http" : "tls";
+}
+
 const peerText = ({ id, labels }: NotificationPeer) => `${id} ([${labels.join(" ")}])`;
+
+/** ` DNS Query: example.com. A`, or ` DNS Proxy: example.com. A TTL: 30 Answer: '192.0.2.1' CNAMEs: …` */
+function dnsText(type: AccessRecord["type"], dns: DnsFacts): string {
+  const asked = `${dns.query} ${dnsTypeName(dns.type)}`;
+  if (type === "request") return `DNS Query: ${asked}`;
+  const cnames = dns.cnames.length === 0 ? "" : ` CNAMEs: ${dns.cnames.join(",")}`;
+  return `DNS Proxy: ${asked} TTL: ${dns.ttl} Answer: '${dns.addresses.join(",")}'${cnames}`;
+}
 
 /** `<- Request http from 3845 ([labels]) to 871 ([labels]), identity 19274->318, verdict Denied PUT http://… => 0` */
 export function l7Line({ record, source, destination }: L7Notification): string {
   const arrow = record.direction === "ingress" ? "<-" : "->";
   const response = record.type === "response";
-  const protocol = record.tls === undefined ? "http" : "tls";
+  const protocol = protocolOf(record);
   const ends = response
     ? `Response ${protocol} to ${peerText(source)} from ${peerText(destination)}, identity ${destination.identity}->${source.identity}`
     : `Request ${protocol} from ${peerText(source)} to ${peerText(destination)}, identity ${source.identity}->${destination.identity}`;
@@ -33,7 +49,7 @@ export function l7Json({ record, source, destination }: L7Notification): object 
     type: "logRecord",
     observationPoint: record.direction === "ingress" ? "Ingress" : "Egress",
     flowType: response ? "Response" : "Request",
-    l7Proto: record.tls === undefined ? "http" : "tls",
+    l7Proto: protocolOf(record),
     srcEpID: from.id,
     srcEpLabels: from.labels,
     srcIdentity: from.identity,
@@ -41,13 +57,17 @@ export function l7Json({ record, source, destination }: L7Notification): object 
     dstEpLabels: to.labels,
     dstIdentity: to.identity,
     verdict: VERDICTS[record.verdict],
-    ...(record.tls === undefined
-      ? { http: httpJson(record) }
-      : { l7: { Proto: "tls", Fields: tlsFields(record.tls, record.reason) } }),
+    ...factsJson(record),
   };
 }
 
-function httpJson(record: L7Notification["record"]): object {
+function factsJson(record: AccessRecord): object {
+  if (record.dns !== undefined) return { dns: dnsJson(record.type, record.dns) };
+  if (record.tls !== undefined) return { l7: { Proto: "tls", Fields: tlsFields(record.tls, record.reason) } };
+  return { http: httpJson(record) };
+}
+
+function httpJson(record: AccessRecord): object {
   return {
     Code: record.type === "response" ? record.status : 0,
     Method: record.method,
@@ -57,6 +77,13 @@ function httpJson(record: L7Notification["record"]): object {
     ...(record.missingHeaders && { MissingHeaders: byName(record.missingHeaders) }),
     ...(record.rejectedHeaders && { RejectedHeaders: byName(record.rejectedHeaders) }),
   };
+}
+
+function dnsJson(type: AccessRecord["type"], dns: DnsFacts): object {
+  const asked = { Query: dns.query, ObservationSource: "proxy", QTypes: [dns.type] };
+  if (type === "request") return asked;
+  const { addresses: IPs, ttl: TTL, cnames: CNAMEs, code: RCode, types: AnswerTypes } = dns;
+  return { ...asked, IPs, TTL, CNAMEs, RCode, AnswerTypes };
 }
 
 function byName(headers: L7Notification["record"]["headers"]): Readonly<Record<string, readonly string[]>> {

@@ -1,0 +1,133 @@
+import type { Socket } from "node:net";
+import type { AccessRecord } from "../model/access-record.ts";
+import type { DnsObservation } from "../model/dns-observation.ts";
+import { Protocol } from "../model/protocol.ts";
+import type { ProxyOrigin, ProxyOrigins } from "../model/proxy-origin.ts";
+import { truncatedDns } from "../wire/dns-truncate.ts";
+import type { ConnectionFacts } from "./access.ts";
+import type { ClientConnection } from "./client-connection.ts";
+import type { Datagram } from "./datagram-reader.ts";
+import type { DatagramSockets } from "./datagrams.ts";
+import { DnsConnection } from "./dns-connection.ts";
+import { DnsExchange } from "./dns-exchange.ts";
+import { DnsLinks } from "./dns-links.ts";
+import type { DnsPolicy } from "./dns-policy.ts";
+import type { Listening, ProxySockets } from "./listeners.ts";
+
+export interface DnsListenerOptions {
+  readonly sockets: ProxySockets;
+  readonly datagrams: DatagramSockets;
+  readonly origins: ProxyOrigins;
+  readonly observe: (observation: DnsObservation) => Promise<void>;
+  readonly record: (record: AccessRecord) => void;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  readonly connectTimeoutMs: number;
+}
+
+/** Serves one DNS redirect of an endpoint, over UDP or TCP as its redirect says. */
+export class DnsListener {
+  readonly endpointId: number;
+  readonly redirect: DnsPolicy["redirect"];
+  readonly port: number;
+  /** Of TCP. */
+  readonly connections = new Set<ClientConnection>();
+  private readonly options: DnsListenerOptions;
+  private readonly exchange: DnsExchange;
+  private readonly links: DnsLinks;
+  /** Undefined once the redirect is gone. */
+  private policy: DnsPolicy | undefined;
+  private listening: Listening | undefined;
+
+  constructor(endpointId: number, policy: DnsPolicy, port: number, options: DnsListenerOptions) {
+    this.endpointId = endpointId;
+    this.redirect = policy.redirect;
+    this.port = port;
+    this.policy = policy;
+    this.options = options;
+    this.links = new DnsLinks(options.datagrams, this.redirect.direction);
+    this.exchange = new DnsExchange({
+      origin: (facts, transport) => this.originOf(facts, transport === "tcp" ? Protocol.Tcp : Protocol.Udp),
+      policy: () => this.policy,
+      observe: options.observe,
+      record: options.record,
+      now: options.now,
+    });
+  }
+
+  /** Rejects with the errno's name as `code` when the port cannot be had. */
+  async open(): Promise<void> {
+    const { sockets, datagrams } = this.options;
+    const { direction, protocol } = this.redirect;
+    this.listening =
+      protocol === Protocol.Udp
+        ? datagrams.listen(this.port, direction, (datagram) => this.take(datagram))
+        : await sockets.listen(this.port, direction, (client) => this.accept(client));
+  }
+
+  replace(policy: DnsPolicy): void {
+    this.policy = policy;
+  }
+
+  /** Takes nothing more; over TCP, open questions are answered. */
+  retire(): void {
+    this.policy = undefined;
+    this.listening?.close();
+    this.links.close();
+    for (const connection of this.connections) connection.drain();
+  }
+
+  private take(datagram: Datagram): void {
+    const { datagrams } = this.options;
+    const { direction } = this.redirect;
+    this.exchange.take(
+      {
+        facts: datagram,
+        transport: "udp",
+        reply: (bytes) => {
+          if (datagrams.answer(datagram, direction, bytes)) return;
+          const short = truncatedDns(bytes);
+          if (short !== undefined) datagrams.answer(datagram, direction, short);
+        },
+        ask: (query, done) => this.links.ask(datagram, query, done),
+      },
+      datagram.bytes,
+    );
+  }
+
+  private accept(client: Socket): void {
+    const { remoteAddress, remotePort, localAddress, localPort } = client;
+    const isWhole = remoteAddress !== undefined && remotePort !== undefined && localAddress !== undefined;
+    const facts = isWhole && {
+      clientAddress: remoteAddress,
+      clientPort: remotePort,
+      serverAddress: localAddress,
+      serverPort: localPort ?? 0,
+    };
+    const origin = facts ? this.originOf(facts, Protocol.Tcp) : undefined;
+    if (!facts || origin === undefined || this.policy === undefined) {
+      client.on("error", () => undefined);
+      client.resetAndDestroy();
+      return;
+    }
+    const { exchange } = this;
+    const { connectTimeoutMs, sockets } = this.options;
+    const connection = new DnsConnection({
+      client,
+      facts: { ...facts, origin },
+      exchange,
+      connectUpstream: sockets.connect,
+      connectTimeoutMs,
+    });
+    this.connections.add(connection);
+    client.once("close", () => this.connections.delete(connection));
+  }
+
+  /** Undefined when the kernel knows of no such redirect: nobody may reach a server by calling the port. */
+  private originOf(facts: Omit<ConnectionFacts, "origin">, protocol: number): ProxyOrigin | undefined {
+    const { clientAddress, clientPort, serverAddress, serverPort } = facts;
+    const origin = this.options.origins.lookup(clientAddress, clientPort, serverAddress, serverPort, protocol);
+    const isOurs = origin?.endpoint === this.endpointId && origin.direction === this.redirect.direction;
+    return isOurs ? origin : undefined;
+  }
+}

@@ -1,0 +1,37 @@
+import { compileDnsRules } from "../policy/dns-rule.ts";
+import type { L7Redirect } from "../policy/policy-map.ts";
+import { PeerRules } from "./peer-rules.ts";
+
+interface Word {
+  readonly deny: boolean;
+  readonly covers: (name: string) => boolean;
+}
+
+const everyName = () => true;
+
+/** The DNS rules of one redirect, ready to judge questions. Immutable: a new policy makes a new one. */
+export class DnsPolicy {
+  readonly redirect: L7Redirect;
+  private readonly rules: PeerRules<Word>;
+
+  /** Throws when the redirect is not about DNS. */
+  constructor(redirect: L7Redirect) {
+    if (redirect.parser !== "dns") throw new Error(`redirect ${redirect.key}: parser "${redirect.parser}" is not dns`);
+    this.redirect = redirect;
+    this.rules = new PeerRules(redirect.rules, ({ deny, dns }) => ({
+      deny,
+      covers: dns === undefined ? everyName : compileDnsRules(dns),
+    }));
+  }
+
+  /**
+   * Why a server with this identity may not be asked for the name; undefined = it may. The first rule set that covers the
+   * server and has a word on the name decides.
+   */
+  refusal(serverIdentity: number, name: string): string | undefined {
+    for (const { deny, covers } of this.rules.wordsFor(serverIdentity)) {
+      if (covers(name)) return deny ? "denied by a rule" : undefined;
+    }
+    return "no rule matched";
+  }
+}

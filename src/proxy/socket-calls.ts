@@ -1,0 +1,95 @@
+import { closeSync, readFileSync } from "node:fs";
+import { isIPv6 } from "node:net";
+import koffi from "koffi";
+import { parseAddress } from "../model/cidr.ts";
+import { PROXY_MARK_EGRESS, PROXY_MARK_INGRESS, SocketOption } from "../model/proxy-mark.ts";
+import type { Direction } from "../model/verdict.ts";
+
+const AF_INET = 2;
+const AF_INET6 = 10;
+const SOCK_NONBLOCK = 0o4000;
+const SOCK_CLOEXEC = 0o2000000;
+
+/** Types of sockets on Linux. */
+export const SocketType = { Stream: 1, Datagram: 2, Raw: 3 } as const;
+
+export const libc = koffi.load("libc.so.6");
+const socket = libc.func("int socket(int domain, int type, int protocol)");
+const setsockopt = libc.func("int setsockopt(int fd, int level, int name, const int *value, uint32_t length)");
+const bind = libc.func("int bind(int fd, const uint8_t *address, uint32_t length)");
+const connect = libc.func("int connect(int fd, const uint8_t *address, uint32_t length)");
+
+/** What a socket is, beside what is set before it is used. */
+export interface SocketKind {
+  readonly type: number;
+  readonly protocol?: number;
+  /** An address of the family. */
+  readonly host: string;
+  readonly direction: Direction;
+  /** For errors: who is meant. */
+  readonly subject: string;
+}
+
+/** A marked, non-blocking descriptor; it is closed again when `prepare` throws. Throws with the errno's name as `code`. */
+export function openSocket(kind: SocketKind, prepare: (fd: number) => void): number {
+  const { host, direction, subject } = kind;
+  const domain = isIPv6(host) ? AF_INET6 : AF_INET;
+  const fd: number = socket(domain, kind.type | SOCK_NONBLOCK | SOCK_CLOEXEC, kind.protocol ?? 0);
+  if (fd < 0) throw failure("socket", subject);
+  try {
+    setOption(fd, SocketOption.Mark, direction === "ingress" ? PROXY_MARK_INGRESS : PROXY_MARK_EGRESS, subject);
+    prepare(fd);
+    return fd;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
+export const transparent = (host: string) => (isIPv6(host) ? SocketOption.Transparent6 : SocketOption.Transparent);
+
+export function setOption(fd: number, option: { level: number; name: number }, value: number, subject: string): void {
+  if (setsockopt(fd, option.level, option.name, [value], 4) !== 0) throw failure(`setsockopt ${option.name}`, subject);
+}
+
+/** Throws when the address cannot be had. */
+export function bindTo(fd: number, host: string, port: number, subject: string): void {
+  const address = addressBytes(host, port);
+  if (bind(fd, address, address.length) !== 0) throw failure("bind", subject);
+}
+
+/** Connects, or begins to. Throws when that is impossible at once. */
+export function connectTo(fd: number, host: string, port: number, subject: string): void {
+  const address = addressBytes(host, port);
+  const { EINPROGRESS } = koffi.os.errno;
+  if (connect(fd, address, address.length) !== 0 && koffi.errno() !== EINPROGRESS) throw failure("connect", subject);
+}
+
+/** struct sockaddr_in, or sockaddr_in6. */
+export function addressBytes(host: string, port: number): Uint8Array {
+  const isV6 = isIPv6(host);
+  const address = parseAddress(host) ?? new Uint8Array(16);
+  const bytes = new Uint8Array(isV6 ? 28 : 16);
+  const view = new DataView(bytes.buffer);
+  view.setUint16(0, isV6 ? AF_INET6 : AF_INET, true);
+  view.setUint16(2, port, false);
+  bytes.set(isV6 ? address : address.subarray(12), isV6 ? 8 : 4);
+  return bytes;
+}
+
+/** The error of the call that failed last, with the errno's name as `code`. */
+export function failure(call: string, subject: string): Error {
+  const number = koffi.errno();
+  const name = Object.entries(koffi.os.errno).find(([, value]) => value === number)?.[0] ?? `errno ${number}`;
+  return Object.assign(new Error(`${call} ${subject}: ${name}`), { code: name, errno: number });
+}
+
+/** The wildcard addresses of the families that this network namespace has. */
+export function wildcards(): readonly string[] {
+  try {
+    const disabled = readFileSync("/proc/sys/net/ipv6/conf/all/disable_ipv6", "utf8").trim();
+    return disabled === "0" ? ["0.0.0.0", "::"] : ["0.0.0.0"];
+  } catch {
+    return ["0.0.0.0"]; // a kernel without IPv6
+  }
+}

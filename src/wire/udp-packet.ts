@@ -1,0 +1,70 @@
+import { parseAddress } from "../model/cidr.ts";
+
+const UDP = 17;
+const UDP_HEADER = 8;
+const V4_HEADER = 20;
+const V6_HEADER = 40;
+const TTL = 64;
+
+/** Who sends a datagram to whom. Addresses of one family, ports in host order. */
+export interface UdpPath {
+  readonly sourceAddress: string;
+  readonly sourcePort: number;
+  readonly destinationAddress: string;
+  readonly destinationPort: number;
+}
+
+/**
+ * The whole IP packet of a datagram: IPv4 without options (RFC 791) or IPv6 without extension headers (RFC 8200), UDP with
+ * its checksum (RFC 768). The IPv4 header's own checksum and identification are zero: Linux fills them in for raw sockets.
+ * Throws when an address is none, or the datagram is too long for a packet.
+ */
+export function udpPacket(path: UdpPath, payload: Uint8Array): Uint8Array {
+  const source = bytesOf(path.sourceAddress);
+  const destination = bytesOf(path.destinationAddress);
+  const length = UDP_HEADER + payload.length;
+  if (length > 0xffff - V4_HEADER) throw new Error(`a datagram of ${payload.length} bytes does not fit a packet`);
+  const header = source.length === 4 ? V4_HEADER : V6_HEADER;
+  const packet = new Uint8Array(header + length);
+  const view = new DataView(packet.buffer);
+  if (source.length === 4) {
+    view.setUint8(0, 0x45);
+    view.setUint16(2, packet.length);
+    view.setUint16(6, 0x4000); // not to be cut up on the way
+    view.setUint8(8, TTL);
+    view.setUint8(9, UDP);
+  } else {
+    view.setUint8(0, 0x60);
+    view.setUint16(4, length);
+    view.setUint8(6, UDP);
+    view.setUint8(7, TTL);
+  }
+  packet.set(source, header - 2 * source.length);
+  packet.set(destination, header - source.length);
+  view.setUint16(header, path.sourcePort);
+  view.setUint16(header + 2, path.destinationPort);
+  view.setUint16(header + 4, length);
+  packet.set(payload, header + UDP_HEADER);
+  // The pseudo header has the same words as the two addresses, the protocol and the length.
+  const sum = onesComplementSum(packet, header - 2 * source.length) + UDP + length;
+  view.setUint16(header + 6, folded(sum) ^ 0xffff || 0xffff);
+  return packet;
+}
+
+function bytesOf(address: string): Uint8Array {
+  const bytes = parseAddress(address);
+  if (bytes === undefined) throw new Error(`"${address}" is no IP address`);
+  return address.includes(":") ? bytes : bytes.subarray(12);
+}
+
+function onesComplementSum(bytes: Uint8Array, from: number): number {
+  let sum = 0;
+  for (let at = from; at < bytes.length; at += 2) sum += (bytes[at]! << 8) | (bytes[at + 1] ?? 0);
+  return sum;
+}
+
+function folded(sum: number): number {
+  let rest = sum;
+  while (rest > 0xffff) rest = (rest & 0xffff) + Math.floor(rest / 0x10000);
+  return rest;
+}
