@@ -38,6 +38,9 @@ export interface AccessRecord {
   readonly missingHeaders?: AccessRecord["headers"];
   /** Headers that rules took away from a request; absent = none. */
   readonly rejectedHeaders?: AccessRecord["headers"];
+  /** Envoy's flags for what went wrong: `UF` no connection to the server, `UC` it ended, `UPE` the server's answer is none,
+   * `DPE` the client's request is none, `DC` the client is gone, `SI` nothing moved for too long; absent = nothing did. */
+  readonly responseFlags?: string;
   /** Why a request was refused, empty when it was not: `no rule matched`, `two lengths`, ... */
   readonly reason: string;
   /** Present = DNS, and the fields of HTTP are empty. */

@@ -113,16 +113,17 @@ export class ConnectionLog {
     this.write({ ...accessRecord(this.connection, NO_REQUEST, outcome), dns });
   }
 
-  /** `reason` says why the server's answer did not come; empty when it did or none was asked for. */
+  /** `failure`: Envoy's flag, and why the server's answer did not come; absent when it did or none was asked for. */
   response(
     request: RequestFacts,
     status: number,
     startedMs: number,
     headers: AccessRecord["headers"],
-    reason = "",
+    failure?: { readonly flag: string; readonly reason: string },
   ): void {
     const timeMs = this.now();
-    const verdict = reason === "" ? "forwarded" : "error";
+    const verdict = failure === undefined ? "forwarded" : "error";
+    const reason = failure?.reason ?? "";
     const outcome = {
       type: "response",
       verdict,
@@ -132,6 +133,7 @@ export class ConnectionLog {
       headers,
       reason,
     } as const;
-    this.write(accessRecord(this.connection, request, outcome));
+    const record = accessRecord(this.connection, request, outcome);
+    this.write(failure === undefined ? record : { ...record, responseFlags: failure.flag });
   }
 }

@@ -15,6 +15,18 @@ export interface ClientConnection {
   destroy(): void;
 }
 
+/** How long a client may take, in ms. */
+export interface ClientLimits {
+  /** From the first byte of a head to its last. */
+  readonly headMs: number;
+  /** With no byte either way, as Cilium's Envoy has it for a stream. */
+  readonly idleMs: number;
+  /** To close after the last answer. */
+  readonly lingerMs: number;
+}
+
+export const CLIENT_LIMITS: ClientLimits = { headMs: 60_000, idleMs: 300_000, lingerMs: 1000 };
+
 export interface ClientConnectionOptions {
   /** Half-open sockets are allowed; nothing of it has been read. */
   readonly client: Socket;
@@ -28,4 +40,5 @@ export interface ClientConnectionOptions {
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   readonly connectTimeoutMs: number;
+  readonly limits: ClientLimits;
 }

@@ -18,6 +18,8 @@ export class Exchange {
   keepAlive: boolean;
   /** Bytes of a body that nobody reads. */
   discarded = 0;
+  /** What may be sent once more when a kept connection turns out to be closed (RFC 9112, 9.3.1). */
+  again: Uint8Array | undefined;
 
   constructor(request: HttpRequest, startedMs: number) {
     this.request = request;
@@ -33,6 +35,11 @@ export function isWebSocket(request: HttpRequest): boolean {
   return (
     request.upgrade === "websocket" && request.method === "GET" && request.framing.kind === "none" && request.keepAlive
   );
+}
+
+/** May be repeated without harm, and nothing of it is gone (RFC 9110, 9.2.2). */
+export function isRepeatable({ method, framing, upgrade }: HttpRequest): boolean {
+  return framing.kind === "none" && upgrade === undefined && ["GET", "HEAD", "OPTIONS"].includes(method);
 }
 
 /** What policy looks at. */

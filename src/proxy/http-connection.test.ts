@@ -200,9 +200,18 @@ describe("what reaches the server", () => {
 
   test("no upgrade but WebSocket, and that only by an allowed request", async () => {
     await start(policyOf(allow([{ method: "GET" }])));
-    const h2c = `GET / ${HEAD}Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n\r\n`;
-    expect(await converse(proxy.dial(), [h2c], times(1, "denied\r\n"))).toBe(DENIED);
+    const sent = `GET / ${HEAD}Connection: Upgrade\r\nUpgrade: TLS/1.0\r\n\r\n`;
+    expect(await converse(proxy.dial(), [sent], times(1, "denied\r\n"))).toBe(DENIED);
+    const post = `POST / ${HEAD}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n`;
+    expect(await converse(proxy.dial(), [post], times(1, "denied\r\n"))).toBe(DENIED);
     expect(proxy.server.connections).toHaveLength(0);
+  });
+
+  test("of an upgrade to HTTP/2 the request, without the wish", async () => {
+    await start(policyOf(allow([{ method: "GET" }])));
+    const h2c = `GET / ${HEAD}Connection: Upgrade, close, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAM\r\n\r\n`;
+    expect(await converse(proxy.dial(), [h2c])).toBe(`${LANDED}<end>`);
+    expect(proxy.server.received).toBe(`GET / ${HEAD}Connection: close\r\n\r\n`);
   });
 });
 
@@ -235,8 +244,13 @@ describe("answers", () => {
   test("a server that cannot be reached is a 503", async () => {
     await start();
     proxy.server.close();
-    expect(await converse(proxy.dial(), [LAND])).toMatch(/^HTTP\/1.1 503 Service Unavailable\r\n[\s\S]*<end>$/);
-    expect(summary().at(-1)).toMatch(/^response error POST \S+ 503 upstream: ECONNREFUSED$/);
+    const body = "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure";
+    const received = await converse(proxy.dial(), [LAND, EXHAUST], times(1, "denied\r\n"));
+    expect(received).toBe(
+      `HTTP/1.1 503 Service Unavailable\r\ncontent-length: 98\r\ncontent-type: text/plain\r\nserver: shieldgate\r\n\r\n${body}${DENIED}`,
+    );
+    expect(summary()[1]).toMatch(/^response error POST \S+ 503 remote connection failure: ECONNREFUSED$/);
+    expect(proxy.records[1]?.responseFlags).toBe("UF");
   });
 
   test("a server that hangs up before its answer is a 503, in its middle a reset or end", async () => {

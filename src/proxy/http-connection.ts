@@ -2,20 +2,20 @@ import type { Socket } from "node:net";
 import { type HeadProgress, HeadReader, type HttpFault, isFault } from "../wire/http-head.ts";
 import { type HttpRequest, readRequest } from "../wire/http-request.ts";
 import type { HttpResponse } from "../wire/http-response.ts";
-import { ConnectionLog, NO_REQUEST, peerIdentity } from "./access.ts";
+import { ConnectionLog } from "./access.ts";
 import type { ClientConnection, ClientConnectionOptions } from "./client-connection.ts";
-import { Exchange, factsOf, forwardedHead, isWebSocket } from "./exchange.ts";
-import { editHeaders, shownFields } from "./header-edits.ts";
-import { ACCESS_DENIED, localReply } from "./local-reply.ts";
+import { Exchange, factsOf, forwardedHead, isRepeatable, isWebSocket } from "./exchange.ts";
+import { editHeaders } from "./header-edits.ts";
+import { ACCESS_DENIED, type FailureReply, failureNote, failureReply } from "./local-reply.ts";
+import { OwnAnswers } from "./own-answers.ts";
+import { RequestJudge } from "./request-judge.ts";
 import { type Judgement, refused } from "./request-policy.ts";
-import { ResponseReader } from "./response-reader.ts";
-import { errorCode, UpstreamLink } from "./upstream-link.ts";
+import { type ResponseEvents, ResponseReader } from "./response-reader.ts";
+import { errorCode, type UpstreamFailure, UpstreamLink } from "./upstream-link.ts";
 
 /** A body that nobody will read is taken in up to this many bytes; beyond, the connection ends. */
 const MAX_DISCARDED_BYTES = 1024 * 1024;
-const IDLE_TIMEOUT_MS = 300_000;
-/** How long a client may take to close after the last answer, before it is cut. */
-const LINGER_MS = 1000;
+const LATE: HttpFault = { fault: "head that took too long", status: 408 };
 
 /** `head`: the next bytes are a request's. `closing`: what still comes is thrown away. */
 type Phase = "head" | "body" | "tunnel" | "closing";
@@ -28,8 +28,19 @@ type Phase = "head" | "body" | "tunnel" | "closing";
 export class HttpConnection implements ClientConnection {
   private readonly options: ClientConnectionOptions;
   private readonly client: Socket;
+  private readonly judging: RequestJudge;
   private readonly log: ConnectionLog;
+  private readonly own: OwnAnswers;
   private readonly heads = new HeadReader();
+  private readonly answers: ResponseEvents = {
+    bytes: (part) => this.sendToClient(part),
+    head: (response) => this.responseHead(this.exchange!, response),
+    switched: (response) => this.switchProtocols(this.exchange!, response),
+    done: () => {
+      this.exchange!.answered = true;
+    },
+    fault: (reason) => this.unavailable(this.exchange!, "protocol error", reason),
+  };
   private phase: Phase = "head";
   private exchange: Exchange | undefined;
   private upstream: UpstreamLink | undefined;
@@ -37,18 +48,25 @@ export class HttpConnection implements ClientConnection {
   private waiting: Uint8Array | undefined;
   private clientEnded = false;
   private draining = false;
+  /** Runs while a head is there in part. */
+  private headTimer: NodeJS.Timeout | undefined;
 
   constructor(options: ClientConnectionOptions) {
     this.options = options;
     this.client = options.client;
+    this.judging = new RequestJudge(options);
     this.log = new ConnectionLog(options.facts, options.record, options.now);
+    this.own = new OwnAnswers(options.client, this.log);
     this.client.setNoDelay(true);
-    this.client.setTimeout(IDLE_TIMEOUT_MS, () => this.destroy());
+    this.client.setTimeout(options.limits.idleMs, () => this.idle());
     this.client.on("data", (chunk: Uint8Array) => this.consume(chunk));
     this.client.on("end", () => this.clientEnd());
-    this.client.on("drain", () => this.clientDrained());
-    this.client.on("error", () => this.destroy());
-    this.client.on("close", () => this.destroy());
+    this.client.on("drain", () => {
+      this.upstream?.resume();
+      this.resumeClient();
+    });
+    this.client.on("error", () => this.clientGone());
+    this.client.on("close", () => this.clientGone());
   }
 
   /** Ends the connection once the exchange under way, if any, is complete. */
@@ -58,16 +76,43 @@ export class HttpConnection implements ClientConnection {
     else if (this.exchange === undefined) this.close();
   }
 
-  /** A tunnel has no next request at which a new policy could bite: it ends when it would no longer be opened. */
+  /** What is under way and would no longer be begun ends; a tunnel has no next request at which a new policy could bite. */
   policyChanged(): void {
     const exchange = this.exchange;
-    if (this.phase === "tunnel" && exchange !== undefined && !this.judge(exchange.request).allowed) this.destroy();
+    if (exchange?.response === undefined || this.phase === "closing") return;
+    const { allowed, reason } = this.judge(exchange.request);
+    if (allowed) return;
+    if (this.phase === "tunnel") this.destroy();
+    else this.fail(exchange, { status: 403, body: ACCESS_DENIED, flag: "" }, `policy changed: ${reason}`);
   }
 
   destroy(): void {
     this.phase = "closing";
+    clearTimeout(this.headTimer);
     this.dropUpstream();
     this.client.destroy();
+  }
+
+  /** Nothing moved for too long. */
+  private idle(): void {
+    const exchange = this.exchange;
+    if (exchange === undefined || this.phase === "closing") this.close();
+    else {
+      const status = exchange.body.done ? 504 : 408;
+      this.fail(exchange, { status, body: "stream timeout", flag: "SI" }, "nothing moved for too long");
+    }
+  }
+
+  private clientGone(): void {
+    this.logGone();
+    this.destroy();
+  }
+
+  /** Somebody asked, and will not hear the answer. */
+  private logGone(): void {
+    const exchange = this.exchange;
+    if (exchange?.response?.started !== false || this.phase === "closing" || this.phase === "tunnel") return;
+    this.log.response(exchange.facts, 0, exchange.startedMs, [], { flag: "DC", reason: "client gone" });
   }
 
   private consume(chunk: Uint8Array): void {
@@ -89,7 +134,13 @@ export class HttpConnection implements ClientConnection {
 
   private takeHead(chunk: Uint8Array, at: number): number {
     const progress = this.heads.push(chunk, at, chunk.length);
-    if (progress.state === "more") return chunk.length - at;
+    if (progress.state === "more") {
+      // One that comes drop by drop would hold its memory for as long as it likes.
+      this.headTimer ??= setTimeout(() => this.refuse(LATE), this.options.limits.headMs);
+      return chunk.length - at;
+    }
+    clearTimeout(this.headTimer);
+    this.headTimer = undefined;
     if (progress.state === "fault") {
       this.refuse(progress.fault);
       return 0;
@@ -117,20 +168,10 @@ export class HttpConnection implements ClientConnection {
     else this.answer(request, "denied", judgement.reason, 403, ACCESS_DENIED);
   }
 
-  /** An upgrade other than to WebSocket would hide requests from the policy (HTTP/2 in clear text above all). */
+  /** An upgrade other than to WebSocket would hide requests from the policy. */
   private judge(request: HttpRequest): Judgement {
-    const policy = this.options.policy();
-    if (policy === undefined) return refused("redirect is gone");
     if (request.upgrade !== undefined && !isWebSocket(request)) return refused("upgrade");
-    const origin = this.options.origin();
-    if (origin === undefined) return refused("connection of unknown origin");
-    this.options.facts.origin = origin;
-    return policy.judge(peerIdentity(origin), factsOf(request));
-  }
-
-  /** A request's fields as a record may have them. */
-  private shown(fields: HttpRequest["fields"]): HttpRequest["fields"] {
-    return shownFields(fields, this.options.policy()?.secretNames);
+    return this.judging.judge(factsOf(request));
   }
 
   private takeBody(exchange: Exchange, chunk: Uint8Array, at: number): number {
@@ -139,36 +180,21 @@ export class HttpConnection implements ClientConnection {
     else if (taken > 0) this.send(chunk.subarray(at, at + taken));
     if (exchange.body.fault !== undefined) this.refuseBody(exchange, exchange.body.fault);
     else if (exchange.discarded > MAX_DISCARDED_BYTES) this.close();
-    else if (exchange.body.done) this.bodyDone(exchange);
-    return taken;
-  }
-
-  private bodyDone(exchange: Exchange): void {
+    if (!exchange.body.done) return taken;
     this.phase = "head";
     if (exchange.answered) this.finish(exchange);
+    return taken;
   }
 
   /** The bytes are no request: nobody can say where the next one begins. */
   private refuse(fault: HttpFault): void {
-    this.log.request(NO_REQUEST, "error", fault.fault, []);
-    this.log.response(NO_REQUEST, fault.status, this.options.now(), []);
-    this.client.write(localReply({ status: fault.status, body: "Bad request\r\n", close: true }).bytes);
+    this.own.refuse(fault);
     this.close();
   }
 
   private refuseBody(exchange: Exchange, reason: string): void {
-    this.log.request(exchange.facts, "error", reason, this.shown(exchange.request.fields));
-    if (exchange.response === undefined) {
-      this.close();
-      return;
-    }
-    if (exchange.response.started) {
-      this.destroy();
-      return;
-    }
-    this.log.response(exchange.facts, 400, exchange.startedMs, []);
-    this.client.write(localReply({ status: 400, body: "Bad request\r\n", close: true }).bytes);
-    this.close();
+    this.log.request(exchange.facts, "error", reason, this.judging.shown(exchange.request.fields));
+    this.fail(exchange, { status: 400, body: "Bad request\r\n", flag: "DPE" }, reason);
   }
 
   /** The proxy answers itself; the request's body is thrown away so that the connection can go on. */
@@ -181,20 +207,13 @@ export class HttpConnection implements ClientConnection {
   ): void {
     const exchange = new Exchange(request, this.options.now());
     const close = !request.keepAlive || (request.expectsContinue && !exchange.body.done);
-    const reply = localReply({
-      status,
-      body,
-      close,
-      headOnly: request.method === "HEAD",
-      ...(status === 307 ? { location: request.path } : {}),
-    });
-    this.log.request(exchange.facts, verdict, reason, this.shown(request.fields));
-    this.log.response(exchange.facts, status, exchange.startedMs, reply.headers);
-    if (!this.client.write(reply.bytes)) this.client.pause();
+    this.log.request(exchange.facts, verdict, reason, this.judging.shown(request.fields));
+    const isTaken = this.own.give(exchange, { status, body, close });
     if (close) {
       this.close();
       return;
     }
+    if (!isTaken) this.client.pause();
     exchange.answered = true;
     this.start(exchange);
     if (exchange.body.done) this.finish(exchange);
@@ -203,23 +222,17 @@ export class HttpConnection implements ClientConnection {
   private forward(request: HttpRequest, { actions }: Judgement, bytes: Uint8Array): void {
     const exchange = new Exchange(request, this.options.now());
     const edits = editHeaders(factsOf(request), actions);
-    this.log.request(exchange.facts, "forwarded", "", this.shown(edits.fields), edits);
+    this.log.request(exchange.facts, "forwarded", "", this.judging.shown(edits.fields), edits);
     const { method, version } = request;
     exchange.response = new ResponseReader(
       { method, version, mayUpgrade: request.upgrade !== undefined },
-      {
-        bytes: (part) => this.sendToClient(part),
-        head: (response) => this.responseHead(exchange, response),
-        switched: (response) => this.switchProtocols(exchange, response),
-        done: () => {
-          exchange.answered = true;
-        },
-        fault: (reason) => this.responseFault(exchange, reason),
-      },
+      this.answers,
     );
     this.start(exchange);
-    if (this.upstream === undefined && !this.openUpstream(exchange)) return;
-    this.send(forwardedHead(request, edits.fields, bytes));
+    const head = forwardedHead(request, edits.fields, bytes);
+    if (this.upstream !== undefined && isRepeatable(request)) exchange.again = head;
+    else if (this.upstream === undefined && !this.openUpstream(exchange)) return;
+    this.send(head);
   }
 
   private start(exchange: Exchange): void {
@@ -253,22 +266,17 @@ export class HttpConnection implements ClientConnection {
         data: (chunk) => this.consumeAnswer(chunk),
         drain: () => this.resumeClient(),
         end: () => this.upstreamEnd(),
-        gone: (reason) => this.upstreamGone(reason),
+        gone: (failure, detail) => this.upstreamGone(failure, detail),
       });
       return true;
     } catch (error) {
-      this.unavailable(exchange, errorCode(error));
+      this.unavailable(exchange, "local connection failure", errorCode(error));
       return false;
     }
   }
 
   private send(bytes: Uint8Array): void {
     if (this.upstream?.write(bytes) === false) this.client.pause();
-  }
-
-  private clientDrained(): void {
-    this.upstream?.resume();
-    this.resumeClient();
   }
 
   /** Reads on unless bytes wait for their turn, the server is slow, or the client does not take the proxy's answers. */
@@ -311,52 +319,62 @@ export class HttpConnection implements ClientConnection {
     this.responseHead(exchange, response);
     this.phase = "tunnel";
     this.client.setTimeout(0);
+    this.client.setKeepAlive(true, this.options.limits.idleMs);
     const first = this.waiting;
     this.waiting = undefined;
     this.resumeClient();
     if (first !== undefined) this.send(first);
   }
 
-  private responseFault(exchange: Exchange, reason: string): void {
-    const started = exchange.response?.started === true;
-    this.dropUpstream();
-    if (started) this.destroy();
-    else this.fail(exchange, 502, reason);
-  }
-
   private upstreamEnd(): void {
     if (this.phase === "tunnel") this.client.end();
-    else this.upstreamGone("");
+    else this.upstreamGone("connection termination", "");
   }
 
-  /** `reason` is empty when the server ended in order. */
-  private upstreamGone(reason: string): void {
+  /** `detail` is empty when the server ended in order. */
+  private upstreamGone(failure: UpstreamFailure, detail: string): void {
     this.dropUpstream();
     const exchange = this.exchange;
     if (this.phase === "tunnel") this.destroy();
     else if (exchange?.response === undefined || this.phase === "closing") return;
-    else if (exchange.answered || (reason === "" && exchange.response.endsWithConnection)) this.close();
-    else if (exchange.response.started) this.destroy();
-    else this.unavailable(exchange, reason === "" ? "closed before the answer" : reason);
+    else if (exchange.answered || (detail === "" && exchange.response.endsWithConnection)) this.close();
+    else if (!this.sendAgain(exchange)) this.unavailable(exchange, failure, detail);
   }
 
-  private unavailable(exchange: Exchange, reason: string): void {
-    this.fail(exchange, 503, `upstream: ${reason}`);
+  /** A server may close a kept connection at the moment at which it is used; it has not looked at the request then. */
+  private sendAgain(exchange: Exchange): boolean {
+    const head = exchange.again;
+    exchange.again = undefined;
+    if (head === undefined || exchange.response?.untouched !== true) return false;
+    if (this.openUpstream(exchange)) this.send(head);
+    return true;
   }
 
-  private fail(exchange: Exchange, status: 502 | 503, reason: string): void {
-    const text = "upstream connect error or disconnect before headers\r\n";
-    const headOnly = exchange.request.method === "HEAD";
-    const reply = localReply({ status, body: text, close: true, headOnly });
-    this.log.response(exchange.facts, status, exchange.startedMs, reply.headers, reason);
-    this.client.write(reply.bytes);
-    this.close();
+  private unavailable(exchange: Exchange, failure: UpstreamFailure, detail: string): void {
+    this.fail(exchange, failureReply(failure), failureNote(failure, detail).reason);
+  }
+
+  /** Answers in place of the server, unless its answer has begun. The connection goes on where the request was complete. */
+  private fail(exchange: Exchange, { status, body, flag }: FailureReply, reason: string): void {
+    this.dropUpstream();
+    if (exchange.response?.started === true) {
+      this.destroy();
+      return;
+    }
+    const goesOn = status >= 502 && exchange.body.done && exchange.keepAlive;
+    if (exchange.response !== undefined) this.own.give(exchange, { status, body, close: !goesOn }, { flag, reason });
+    exchange.answered = true;
+    if (goesOn) this.finish(exchange);
+    else this.close();
   }
 
   private clientEnd(): void {
     this.clientEnded = true;
     if (this.phase === "tunnel") this.upstream?.end();
-    else if (this.exchange === undefined || !this.exchange.body.done) this.close();
+    else if (this.exchange?.body.done !== true) {
+      this.logGone();
+      this.close();
+    }
   }
 
   /** Sends what is written and ends; bytes that still come are thrown away, so that they do not reset the answer. */
@@ -364,9 +382,10 @@ export class HttpConnection implements ClientConnection {
     if (this.phase === "closing") return;
     this.phase = "closing";
     this.waiting = undefined;
+    clearTimeout(this.headTimer);
     this.dropUpstream();
     this.client.end(() => {
-      const timer = setTimeout(() => this.client.destroy(), LINGER_MS);
+      const timer = setTimeout(() => this.client.destroy(), this.options.limits.lingerMs);
       this.client.once("close", () => clearTimeout(timer));
     });
     this.client.resume();

@@ -5,7 +5,12 @@ import type { ProxyOrigin, ProxyOrigins } from "../model/proxy-origin.ts";
 import type { Direction } from "../model/verdict.ts";
 import type { L7Redirect } from "../policy/policy-map.ts";
 import { type ConnectionFacts, ConnectionLog, NO_REQUEST } from "./access.ts";
-import type { ClientConnection, ClientConnectionOptions } from "./client-connection.ts";
+import {
+  CLIENT_LIMITS,
+  type ClientConnection,
+  type ClientConnectionOptions,
+  type ClientLimits,
+} from "./client-connection.ts";
 import type { DatagramSockets } from "./datagrams.ts";
 import { DnsListener } from "./dns-listener.ts";
 import { DnsPolicy } from "./dns-policy.ts";
@@ -38,6 +43,8 @@ export interface ListenerTableOptions {
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   readonly connectTimeoutMs: Readonly<Record<Direction, number>>;
+  /** Absent = `CLIENT_LIMITS`. */
+  readonly limits?: ClientLimits;
 }
 
 export interface ListenerStatus {
@@ -130,6 +137,7 @@ class Listener implements RedirectListener {
       record: this.options.record,
       now: this.options.now,
       connectTimeoutMs: this.options.connectTimeoutMs[this.redirect.direction],
+      limits: this.options.limits ?? CLIENT_LIMITS,
     });
     this.connections.add(connection);
     client.once("close", () => this.connections.delete(connection));

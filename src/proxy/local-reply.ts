@@ -1,4 +1,5 @@
 import { latin1Bytes } from "../wire/latin1.ts";
+import type { UpstreamFailure } from "./upstream-link.ts";
 
 /** An answer that the proxy gives itself. */
 export interface LocalReply {
@@ -11,10 +12,12 @@ const PHRASES: Readonly<Record<number, string>> = {
   307: "Temporary Redirect",
   400: "Bad Request",
   403: "Forbidden",
+  408: "Request Timeout",
   431: "Request Header Fields Too Large",
   501: "Not Implemented",
   502: "Bad Gateway",
   503: "Service Unavailable",
+  504: "Gateway Timeout",
   505: "HTTP Version Not Supported",
 };
 
@@ -41,6 +44,25 @@ export function localReply(options: ReplyOptions): LocalReply {
   const head = `HTTP/1.1 ${options.status} ${PHRASES[options.status] ?? "Error"}\r\n${lines}\r\n`;
   const body = options.headOnly === true ? "" : options.body;
   return { status: options.status, bytes: latin1Bytes(head + body), headers };
+}
+
+/** What a client is told of a failure, and Envoy's flag for it. */
+export interface FailureReply {
+  readonly status: number;
+  readonly body: string;
+  readonly flag: string;
+}
+
+/** The answer that Envoy gives in place of a server's. */
+export function failureReply(failure: UpstreamFailure): FailureReply {
+  const body = `upstream connect error or disconnect/reset before headers. reset reason: ${failure}`;
+  if (failure === "protocol error") return { status: 502, body, flag: "UPE" };
+  return { status: 503, body, flag: failure === "connection termination" ? "UC" : "UF" };
+}
+
+/** What a record says of a failure; `detail` may be empty. */
+export function failureNote(failure: UpstreamFailure, detail: string): { flag: string; reason: string } {
+  return { flag: failureReply(failure).flag, reason: detail === "" ? failure : `${failure}: ${detail}` };
 }
 
 export const ACCESS_DENIED = "Access denied\r\n";

@@ -31,6 +31,7 @@ export class ResponseReader {
   private body: BodyReader | undefined;
   private ended = false;
   private untilClose = false;
+  private touched = false;
 
   constructor(request: AnsweredRequest, events: ResponseEvents) {
     this.request = request;
@@ -42,6 +43,11 @@ export class ResponseReader {
     return this.body !== undefined;
   }
 
+  /** Not a byte of an answer has come. */
+  get untouched(): boolean {
+    return !this.touched;
+  }
+
   /** The end of the connection is the end of the answer. */
   get endsWithConnection(): boolean {
     return this.untilClose && !this.ended;
@@ -50,6 +56,7 @@ export class ResponseReader {
   /** Takes a chunk; returns how many of its bytes were part of the answer. */
   push(chunk: Uint8Array): number {
     let at = 0;
+    this.touched = true;
     while (at < chunk.length && !this.ended) {
       const taken = this.body === undefined ? this.takeHead(chunk, at) : this.takeBody(this.body, chunk, at);
       at += taken;

@@ -40,7 +40,7 @@ async function start(...rules: readonly L7PeerRules[]): Promise<void> {
 }
 
 async function startBefore(server: TlsServer, ...rules: readonly L7PeerRules[]): Promise<void> {
-  proxy = await startLoopbackProxy(namesPolicyOf(...rules), () => undefined, server.port);
+  proxy = await startLoopbackProxy(namesPolicyOf(...rules), () => undefined, { upstreamPort: server.port });
 }
 
 function handshake(server: TlsServer, servername: string): TLSSocket {
@@ -307,11 +307,11 @@ describe("a server that is not there", () => {
     await new Promise<void>((resolve) => gone.listen(0, "127.0.0.1", resolve));
     const { port } = gone.address() as { port: number };
     await new Promise((resolve) => gone.close(resolve));
-    proxy = await startLoopbackProxy(namesPolicyOf(ONE), () => undefined, port);
+    proxy = await startLoopbackProxy(namesPolicyOf(ONE), () => undefined, { upstreamPort: port });
     expect(await converse(proxy.dial(), [latin1(helloFor("one.example"))])).toBe("<reset>");
     expect(words()).toEqual([
       ["forwarded", "", "one.example"],
-      ["error", "upstream: ECONNREFUSED", "one.example"],
+      ["error", "remote connection failure: ECONNREFUSED", "one.example"],
     ]);
   });
 

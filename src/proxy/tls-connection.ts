@@ -2,8 +2,9 @@ import type { Socket } from "node:net";
 import { type ClientHello, type ClientHelloProgress, ClientHelloReader } from "../wire/tls-client-hello.ts";
 import { ConnectionLog, peerIdentity, type RequestFacts } from "./access.ts";
 import type { ClientConnection, ClientConnectionOptions } from "./client-connection.ts";
+import { failureNote } from "./local-reply.ts";
 import { type Judgement, refused } from "./request-policy.ts";
-import { errorCode, UpstreamLink } from "./upstream-link.ts";
+import { errorCode, type UpstreamFailure, UpstreamLink } from "./upstream-link.ts";
 
 /** How long a client may take over its hello: as long as Envoy's listener filters wait. */
 const HELLO_TIMEOUT_MS = 15_000;
@@ -122,10 +123,10 @@ export class TlsConnection implements ClientConnection {
         data: (chunk) => this.receive(chunk),
         drain: () => this.client.resume(),
         end: () => this.serverEnd(),
-        gone: (reason) => this.upstreamGone(reason),
+        gone: (failure, detail) => this.upstreamGone(failure, detail),
       });
     } catch (error) {
-      this.upstreamGone(errorCode(error));
+      this.upstreamGone("local connection failure", errorCode(error));
       return;
     }
     this.send(this.held);
@@ -155,10 +156,10 @@ export class TlsConnection implements ClientConnection {
   }
 
   /** After an end in order, what is on its way to the client still gets there. */
-  private upstreamGone(reason: string): void {
-    if (this.serverEnded && reason === "closed") return;
+  private upstreamGone(failure: UpstreamFailure, detail: string): void {
+    if (this.serverEnded && detail === "") return;
     if (this.phase === "tunnel" && !this.answered)
-      this.log.response(this.facts, 0, this.startedMs, [], `upstream: ${reason}`);
+      this.log.response(this.facts, 0, this.startedMs, [], failureNote(failure, detail));
     this.reset();
   }
 

@@ -4,13 +4,21 @@ import type { ConnectionFacts } from "./access.ts";
 /** Makes the connection to the server that the client meant; it may still be connecting. Throws when it cannot begin. */
 export type UpstreamConnect = (facts: ConnectionFacts) => Socket;
 
+/** Why there will be no answer, in Envoy's words, which users and dashboards know. */
+export type UpstreamFailure =
+  | "local connection failure"
+  | "remote connection failure"
+  | "connection timeout"
+  | "connection termination"
+  | "protocol error";
+
 export interface UpstreamEvents {
   data(chunk: Uint8Array): void;
   drain(): void;
   /** The server will send no more. */
   end(): void;
-  /** The connection is lost; not called after `destroy`. */
-  gone(reason: string): void;
+  /** The connection is lost, and the errno's name where there is one; not called after `destroy`. */
+  gone(failure: UpstreamFailure, detail: string): void;
 }
 
 /** The server's side of one client connection. After `destroy` nothing is heard of it. */
@@ -21,10 +29,13 @@ export class UpstreamLink {
 
   constructor(socket: Socket, connectTimeoutMs: number, events: UpstreamEvents) {
     this.socket = socket;
-    const gone = (reason: string) => {
-      if (!this.destroyed) events.gone(reason);
+    const lost = (detail: string) => {
+      if (this.destroyed) return;
+      events.gone(this.connectTimer === undefined ? "connection termination" : "remote connection failure", detail);
     };
-    this.connectTimer = setTimeout(() => gone("connect timeout"), connectTimeoutMs);
+    this.connectTimer = setTimeout(() => {
+      if (!this.destroyed) events.gone("connection timeout", "");
+    }, connectTimeoutMs);
     socket.on("data", (chunk: Uint8Array) => {
       if (!this.destroyed) events.data(chunk);
     });
@@ -34,8 +45,8 @@ export class UpstreamLink {
     socket.on("end", () => {
       if (!this.destroyed) events.end();
     });
-    socket.on("error", (error) => gone(errorCode(error)));
-    socket.on("close", () => gone("closed"));
+    socket.on("error", (error) => lost(errorCode(error)));
+    socket.on("close", () => lost(""));
   }
 
   get needsDrain(): boolean {
@@ -45,7 +56,9 @@ export class UpstreamLink {
   /** False when the server is slower than the client: wait for `drain`. */
   write(bytes: Uint8Array): boolean {
     if (this.connectTimer === undefined) return this.socket.write(bytes);
-    return this.socket.write(bytes, () => this.stopTimer());
+    return this.socket.write(bytes, (error) => {
+      if (!error) this.stopTimer();
+    });
   }
 
   end(): void {

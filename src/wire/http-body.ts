@@ -153,7 +153,8 @@ export class BodyReader {
 }
 
 /** Fields that must not come after a body (RFC 9110, 6.5.1): servers that merge trailers would believe them. */
-const FRAMING_FIELD = /^(?:content-length|transfer-encoding|host|connection|te|trailer|upgrade|expect|authorization):/i;
+const FRAMING_FIELD =
+  /^(?:content-(?:length|encoding|type|range)|transfer-encoding|host|connection|keep-alive|te|trailer|upgrade|expect|authorization|cookie|forwarded|x-forwarded-[^:]*|x-real-ip|proxy-[^:]*|if-[^:]*|range|max-forwards|cache-control):/i;
 
 function hexDigit(byte: number): number {
   if (byte >= 48 && byte <= 57) return byte - 48;

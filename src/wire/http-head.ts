@@ -13,7 +13,7 @@ export interface HttpField {
 /** Why bytes are not an HTTP message that has exactly one meaning. `status` is the answer to give. */
 export interface HttpFault {
   readonly fault: string;
-  readonly status: 400 | 431 | 501 | 505;
+  readonly status: 400 | 408 | 431 | 501 | 505;
 }
 
 /** Start line and fields, split but not yet judged. */

@@ -16,7 +16,7 @@ export interface HttpRequest {
   readonly method: string;
   /** Path and query in normal form (`normalizePath`); `*` for OPTIONS of the whole server. */
   readonly path: string;
-  /** The request line says something else than `path`, which is what the server must get. */
+  /** The bytes say something else than `path` and `fields`, which are what the server must get. */
   readonly rewritten: boolean;
   /** The client must ask again for `path` (escaped slashes). */
   readonly redirect: boolean;
@@ -28,7 +28,7 @@ export interface HttpRequest {
   readonly keepAlive: boolean;
   /** The client waits for `100 Continue` before its body. */
   readonly expectsContinue: boolean;
-  /** Protocol of the `Upgrade` field, lower case; absent = none asked for. */
+  /** Protocol of the `Upgrade` field, lower case; absent = none asked for, or h2c, which no server needs to take. */
   readonly upgrade?: string;
 }
 
@@ -51,20 +51,35 @@ export function readRequest(head: RawHead): HttpRequest | HttpFault {
   const options = connectionOptions(head.fields);
   const expect = expectation(head.fields);
   if (isFault(expect)) return expect;
-  const upgrade = listMembers(fieldValues(head.fields, "upgrade"));
+  const foreign = options.find((option) => !CONNECTION_OPTIONS.has(option));
+  if (foreign !== undefined) return fault("Connection that names another field");
+  const upgrade = listMembers(fieldValues(head.fields, "upgrade")).join(",");
+  const isIgnored = upgrade === "h2c";
   return {
     method: line.method,
     path: normal.path,
-    rewritten: normal.path !== line.target,
+    rewritten: isIgnored || normal.path !== line.target,
     redirect: normal.redirect,
     host: host.host,
     version: line.version,
-    fields: head.fields,
+    fields: isIgnored ? head.fields.flatMap(withoutUpgrade) : head.fields,
     framing,
     keepAlive: keepsAlive(line.version, options),
     expectsContinue: expect.expectsContinue,
-    ...(upgrade.length === 0 && !options.includes("upgrade") ? {} : { upgrade: upgrade.join(",") }),
+    ...(upgrade === "" || isIgnored ? {} : { upgrade }),
   };
+}
+
+/** What `Connection` may name: a server that passes requests on would take away any other field, unseen by the policy. */
+const CONNECTION_OPTIONS: ReadonlySet<string> = new Set(["close", "keep-alive", "upgrade", "te", "http2-settings"]);
+
+/** Who does not take an upgrade goes on as if it had not been asked for (RFC 9110, 7.8). */
+function withoutUpgrade(field: HttpField): HttpField[] {
+  const name = field.name.toLowerCase();
+  if (name === "upgrade" || name === "http2-settings") return [];
+  if (name !== "connection") return [field];
+  const kept = listMembers([field.value]).filter((option) => option !== "upgrade" && option !== "http2-settings");
+  return kept.length === 0 ? [] : [{ name: field.name, value: kept.join(", ") }];
 }
 
 interface RequestLine {

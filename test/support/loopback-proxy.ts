@@ -3,6 +3,7 @@ import type { AccessRecord } from "../../src/model/access-record.ts";
 import type { ProxyOrigin } from "../../src/model/proxy-origin.ts";
 import type { HttpRule } from "../../src/policy/l7-rule.ts";
 import type { L7PeerRules, L7Redirect } from "../../src/policy/policy-map.ts";
+import { CLIENT_LIMITS, type ClientLimits } from "../../src/proxy/client-connection.ts";
 import { ListenerTable, type ProxySockets } from "../../src/proxy/listeners.ts";
 import type { NetworkPolicy } from "../../src/proxy/xds.ts";
 import { loopbackDatagrams } from "./loopback-datagrams.ts";
@@ -104,27 +105,32 @@ export const FROM_EMPIRE: ProxyOrigin = {
   direction: "ingress",
 };
 
-/**
- * A proxy with one endpoint and one listener in front of a server, all on loopback; `upstreamPort` puts another server in the
- * place of that one.
- */
+interface LoopbackSettings {
+  readonly limits?: Partial<ClientLimits>;
+  readonly connect?: () => Socket;
+  /** Of a server of the test's own, in place of the recording one. */
+  readonly upstreamPort?: number;
+}
+
+/** A proxy with one endpoint and one listener in front of a server, all on loopback. */
 export async function startLoopbackProxy(
   policy: NetworkPolicy,
   answer: (received: string, socket: Socket) => void,
-  upstreamPort?: number,
+  settings: LoopbackSettings = {},
 ): Promise<LoopbackProxy> {
   const server = new RecordingServer(answer);
   await server.listen();
   const records: AccessRecord[] = [];
-  const sockets = loopbackSockets(() => upstreamPort ?? server.port);
+  const sockets = loopbackSockets(() => settings.upstreamPort ?? server.port);
   const proxy: LoopbackProxy = {
     records,
     server,
     origin: FROM_EMPIRE,
     table: new ListenerTable({
-      sockets,
       datagrams: loopbackDatagrams(() => 0),
       observe: () => Promise.resolve(),
+      sockets: { ...sockets, connect: settings.connect ?? sockets.connect },
+      limits: { ...CLIENT_LIMITS, ...settings.limits },
       origins: { lookup: () => proxy.origin },
       record: (record) => records.push(record),
       now: Date.now,

@@ -74,6 +74,7 @@ function httpJson(record: AccessRecord): object {
     URL: record.url,
     Protocol: record.protocol,
     Headers: byName(record.headers),
+    ...(record.responseFlags && { ResponseFlags: record.responseFlags }),
     ...(record.missingHeaders && { MissingHeaders: byName(record.missingHeaders) }),
     ...(record.rejectedHeaders && { RejectedHeaders: byName(record.rejectedHeaders) }),
   };

@@ -1,0 +1,29 @@
+import type { AccessRecord } from "../model/access-record.ts";
+import type { HttpRequestFacts } from "../policy/http-rule.ts";
+import { peerIdentity } from "./access.ts";
+import type { ClientConnectionOptions } from "./client-connection.ts";
+import { shownFields } from "./header-edits.ts";
+import { type Judgement, refused } from "./request-policy.ts";
+
+/** Judges the requests of one connection, each by the policy and the identities of its moment. */
+export class RequestJudge {
+  private readonly options: Pick<ClientConnectionOptions, "policy" | "origin" | "facts">;
+
+  constructor(options: RequestJudge["options"]) {
+    this.options = options;
+  }
+
+  judge(request: HttpRequestFacts): Judgement {
+    const policy = this.options.policy();
+    if (policy === undefined) return refused("redirect is gone");
+    const origin = this.options.origin();
+    if (origin === undefined) return refused("connection of unknown origin");
+    this.options.facts.origin = origin;
+    return policy.judge(peerIdentity(origin), request);
+  }
+
+  /** A request's fields as a record may have them. */
+  shown(fields: AccessRecord["headers"]): AccessRecord["headers"] {
+    return shownFields(fields, this.options.policy()?.secretNames);
+  }
+}
