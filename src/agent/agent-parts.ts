@@ -1,3 +1,4 @@
+import { podMtu } from "../datapath/port.ts";
 import {
   CiliumClusterwideNetworkPolicies,
   CiliumNetworkPolicies,
@@ -12,11 +13,12 @@ import { AuditMode } from "./audit-mode.ts";
 import { CidrIdentities } from "./cidr-identities.ts";
 import { ciliumEndpointOf, namedPortsOf } from "./cilium-endpoint.ts";
 import { CiliumEndpointWriter } from "./cilium-endpoint-writer.ts";
-import { chooseEndpointId, type Endpoint, podKey } from "./endpoint.ts";
+import { chooseEndpointId, type Endpoint, isOfPod, podKey } from "./endpoint.ts";
 import { EndpointLifecycle } from "./endpoint-lifecycle.ts";
 import { EndpointTable } from "./endpoint-table.ts";
 import { RemoteEndpoints } from "./flow-view.ts";
 import { HeaderSecrets } from "./header-secrets.ts";
+import { HealthEndpoint } from "./health-endpoint.ts";
 import { HostPolicy } from "./host-policy.ts";
 import { IdentityAllocator } from "./identity-allocator.ts";
 import { IdentityTable } from "./identity-table.ts";
@@ -61,6 +63,8 @@ export interface Parts {
   readonly writer: CiliumEndpointWriter;
   readonly announcer: Announcer;
   readonly lifecycle: EndpointLifecycle;
+  /** Undefined where there is none. */
+  readonly health: HealthEndpoint | undefined;
   readonly remote: RemoteEndpoints;
   readonly policies: PolicySync;
   readonly clusterwidePolicies: PolicySync;
@@ -98,15 +102,17 @@ class Announcer {
   }
 
   /** Resolves when the API has the endpoint as it is now. */
-  announce(endpoint: Endpoint): Promise<void> {
+  async announce(endpoint: Endpoint): Promise<void> {
+    if (!isOfPod(endpoint.request)) return;
     const pod = this.parts.pods.podOf(endpoint.request);
     const object = ciliumEndpointOf(endpoint, this.options.node.address, namedPortsOf(pod), pod?.metadata.labels);
-    return this.parts.writer.publish(podKey(endpoint), object);
+    await this.parts.writer.publish(podKey(endpoint), object);
   }
 
   changed(endpoint: Endpoint): void {
     if (!endpoint.attached || endpoint.identity === 0) return;
-    this.parts.retry.run(`ciliumendpoint ${podKey(endpoint)}`, () => this.announce(endpoint));
+    if (isOfPod(endpoint.request))
+      this.parts.retry.run(`ciliumendpoint ${podKey(endpoint)}`, () => this.announce(endpoint));
     const labels = formatLabels(endpoint.labels);
     if (endpoint.error === "") this.parts.monitor.agentEvent("Endpoint regenerated", { id: endpoint.id, labels });
     else
@@ -114,6 +120,7 @@ class Announcer {
   }
 
   withdraw(endpoint: Endpoint): void {
+    if (!isOfPod(endpoint.request)) return;
     const key = podKey(endpoint);
     const { podNamespace, podName, podUid } = endpoint.request;
     // A new sandbox of the same pod has taken the object over.
@@ -252,6 +259,14 @@ function reconcilerOf(options: AgentOptions, parts: ReturnType<typeof basis>, re
   return reconciler;
 }
 
+function healthEndpoint(
+  { openHealthLink: open, interfaces, node }: AgentOptions,
+  { ipam, retry }: ReturnType<typeof basis>,
+  lifecycle: EndpointLifecycle,
+): HealthEndpoint | undefined {
+  return open && new HealthEndpoint({ ipam, retry, lifecycle, interfaces, mtu: podMtu(node.routingMode), open });
+}
+
 /** Makes and connects the parts. */
 export function buildParts(options: AgentOptions): Parts {
   const parts = basis(options);
@@ -277,6 +292,7 @@ export function buildParts(options: AgentOptions): Parts {
     regeneration,
     announcer,
     lifecycle,
+    health: healthEndpoint(options, parts, lifecycle),
     policies: policySync(options, withReconciler, CiliumNetworkPolicies),
     clusterwidePolicies: policySync(options, withReconciler, CiliumClusterwideNetworkPolicies),
     networkPolicies: policySync(options, withReconciler, NetworkPolicies, { hasStatus: false }),

@@ -2,6 +2,7 @@ import { podMtu } from "../datapath/port.ts";
 import type { FlowContext } from "../flow/context.ts";
 import type { AccessRecord, NotificationPeer } from "../model/access-record.ts";
 import { addressPrefix } from "../model/cidr.ts";
+import { reservedIdentityOf } from "../model/identity.ts";
 import { formatLabels } from "../model/label.ts";
 import { buildParts, type Parts } from "./agent-parts.ts";
 import { addressModels, endpointModel, hostEndpointModel, identityModels } from "./agent-views.ts";
@@ -14,7 +15,7 @@ import { createFlowView } from "./flow-view.ts";
 import { objectKey } from "./kube.ts";
 import { areInputsConnected, handleInputs, startInputs, stopInputs } from "./kube-inputs.ts";
 import { longestMatch } from "./longest-prefix.ts";
-import { nodeAddressesOf } from "./node-addresses.ts";
+import { type NodeAddresses, nodeAddressesOf } from "./node-addresses.ts";
 import { registerNode } from "./node-registration.ts";
 import type { AgentOptions } from "./options.ts";
 import { ProxyConnection } from "./proxy-connection.ts";
@@ -29,9 +30,9 @@ export interface Agent {
   /** Resolves when all inputs have synced and the kernel follows them. */
   readonly synced: Promise<void>;
   readonly flowContext: FlowContext;
-  /** The nodes of the cluster with their InternalIPs, and word of changes. */
+  /** The nodes of the cluster with their addresses, and word of changes. */
   readonly nodes: {
-    list(): readonly { readonly name: string; readonly address: string }[];
+    list(): readonly ({ readonly name: string } & NodeAddresses)[];
     onChange(listener: () => void): () => void;
   };
   /** Stops; the datapath stays as it is. */
@@ -167,6 +168,7 @@ function renewIdentities(parts: Parts): void {
   for (const endpoint of parts.table.all()) {
     if (!endpoint.attached) continue;
     const { identity, labels } = endpoint;
+    if (reservedIdentityOf(labels) !== undefined) continue;
     if (parts.inputs.identities.get(String(identity)) === undefined) {
       parts.retry.run(`identity ${identity}`, () => parts.allocator.recreate(identity, labels));
     }
@@ -195,6 +197,7 @@ async function follow(options: AgentOptions, parts: Parts, halfChanged: HalfChan
   renewIdentities(parts);
   for (const endpoint of parts.table.all()) parts.lifecycle.followLabels(endpoint);
   parts.pods.setSynced();
+  parts.health?.start();
   removeLeftovers(options, parts);
   options.log(`synced: ${parts.table.size} endpoints, ${parts.identities.size} identities`);
 }
@@ -202,12 +205,19 @@ async function follow(options: AgentOptions, parts: Parts, halfChanged: HalfChan
 function watch(options: AgentOptions, parts: Parts): void {
   const { node, client, engine } = options;
   const { address: internal, router, podCidr, ipv6 } = node;
-  const addresses = { internal, router, ...(ipv6 && { ipv6: { internal: ipv6.address, router: ipv6.router } }) };
   const podCidrs = ipv6 === undefined ? [podCidr] : [podCidr, ipv6.podCidr];
+  const addresses = (): NodeAddresses => {
+    const health = parts.health?.told;
+    return {
+      ...{ internal, router, health: health?.address },
+      ...(ipv6 && { ipv6: { internal: ipv6.address, router: ipv6.router, health: health?.ipv6?.address } }),
+    };
+  };
   const register = () =>
     parts.retry.run("ciliumnode", () =>
-      registerNode(client, node.name, addresses, podCidrs, parts.inputs.nodes.get(node.name)),
+      registerNode(client, node.name, addresses(), podCidrs, parts.inputs.nodes.get(node.name)),
     );
+  parts.health?.onStanding(register);
   const handlers = watchHandlers({
     ...parts,
     engine,
@@ -229,8 +239,8 @@ function nodesOf(parts: Parts): Agent["nodes"] {
   return {
     list: () =>
       parts.inputs.ciliumNodes.list().flatMap((node) => {
-        const address = nodeAddressesOf(node)?.internal;
-        return address === undefined ? [] : [{ name: node.metadata.name, address }];
+        const addresses = nodeAddressesOf(node);
+        return addresses === undefined ? [] : [{ name: node.metadata.name, ...addresses }];
       }),
     onChange: (listener) => {
       listeners.add(listener);
@@ -265,6 +275,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     close: async () => {
       stopInputs(parts.inputs);
       parts.secrets.stop();
+      parts.health?.stop();
       parts.retry.stop();
       connection.stop();
       stopEvents();

@@ -2,7 +2,15 @@ import type { Datapath } from "../datapath/port.ts";
 import type { Labels } from "../model/label.ts";
 import type { EndpointChangeRequest } from "./api.ts";
 import { ApiError } from "./api-server.ts";
-import { addressesOf, chooseEndpointId, datapathConfig, type Endpoint, newEndpoint, podKey } from "./endpoint.ts";
+import {
+  addressesOf,
+  chooseEndpointId,
+  datapathConfig,
+  type Endpoint,
+  newEndpoint,
+  ownerOf,
+  podKey,
+} from "./endpoint.ts";
 import type { EndpointTable } from "./endpoint-table.ts";
 import { type IdentityAllocator, sameLabels } from "./identity-allocator.ts";
 import type { IdentityTable } from "./identity-table.ts";
@@ -81,14 +89,15 @@ export class EndpointLifecycle {
    * The address must be this pod's: allocated for it, or free, when the agent was started again between the caller's two
    * calls and gave back what no endpoint had.
    */
-  private claim({ address, address6, podNamespace, podName }: EndpointChangeRequest): void {
+  private claim(request: EndpointChangeRequest): void {
     const { ipam } = this.parts;
+    const { address, address6 } = request;
     if (address6 !== ipam.address6Of(address)) {
       throw new ApiError(400, `${address6 ?? "no IPv6 address"} does not go with ${address}: ask for both anew`);
     }
     if (ipam.isHeld(address)) return;
     if (!ipam.isInRange(address)) throw new ApiError(400, `${address} is not an address of this node's pods`);
-    ipam.claim(address, `${podNamespace}/${podName}`);
+    ipam.claim(address, ownerOf(request));
   }
 
   /** Does nothing for an unknown container. */

@@ -68,6 +68,19 @@ export function addressesOf({ address, address6 }: EndpointChangeRequest): reado
   return address6 === undefined ? [address] : [address, address6];
 }
 
+/** Who holds the health endpoint's address, in Cilium's word. */
+export const HEALTH_OWNER = "health";
+
+/** False for the node's health endpoint: no pod, no CiliumEndpoint; its CiliumNode tells of it. */
+export function isOfPod(request: EndpointChangeRequest): boolean {
+  return request.podName !== "";
+}
+
+/** Who holds its address. */
+export function ownerOf(request: EndpointChangeRequest): string {
+  return isOfPod(request) ? `${request.podNamespace}/${request.podName}` : HEALTH_OWNER;
+}
+
 /** `namespace/name` of its pod. */
 export function podKey(endpoint: Endpoint): string {
   return `${endpoint.request.podNamespace}/${endpoint.request.podName}`;

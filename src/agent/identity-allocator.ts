@@ -1,4 +1,5 @@
 import { CiliumIdentities } from "../kube/resources.ts";
+import { reservedIdentityOf } from "../model/identity.ts";
 import { compareText, formatLabels, type Label, type Labels, splitSource, toLabels } from "../model/label.ts";
 import { type KubeClient, type KubeObject, reasonOf } from "./kube.ts";
 
@@ -67,8 +68,10 @@ export class IdentityAllocator {
     this.options = options;
   }
 
-  /** Concurrent calls for the same labels share one answer. Rejects with the API's error. */
+  /** Concurrent calls for the same labels share one answer; reserved labels have their number. Rejects with the API's error. */
   allocate(labels: Labels): Promise<number> {
+    const reserved = reservedIdentityOf(labels);
+    if (reserved !== undefined) return Promise.resolve(reserved);
     const key = labelKey(labels);
     const running = this.running.get(key);
     if (running !== undefined) return running;

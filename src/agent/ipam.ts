@@ -96,6 +96,18 @@ export class Ipam {
     return { ipv6: { address: toText(cidr, first + place), gateway: toText(cidr, first), podCidr: formatCidr(cidr) } };
   }
 
+  /** What this owner holds already, or a new one: for an owner of one address that is to stay the same. */
+  allocateOnce(owner: string): Omit<IpamResponse, "mtu"> {
+    const held = [...this.held].find(([, holder]) => holder === owner)?.[0];
+    if (held === undefined) return this.allocate(owner);
+    return { address: held, gateway: this.gateway, podCidr: this.podCidr, ...this.ipv6Of(held) };
+  }
+
+  /** Address -> who holds it. */
+  get allocations(): Allocations {
+    return Object.fromEntries(this.held);
+  }
+
   /** The IPv6 address that goes with the IPv4 one. */
   address6Of(address: string): string | undefined {
     return this.ipv6Of(address).ipv6?.address;
@@ -125,14 +137,16 @@ export class Ipam {
     return this.held.has(address);
   }
 
-  /** Frees what no endpoint uses: left by a caller that died between its two calls. */
-  keepOnly(addresses: ReadonlySet<string>): void {
-    const lost = [...this.held.keys()].filter((address) => !addresses.has(address));
+  /** Frees what no endpoint uses: left by a caller that died between its two calls. `owner` keeps what it has. */
+  keepOnly(addresses: ReadonlySet<string>, owner?: string): void {
+    const lost = [...this.held].flatMap(([address, holder]) =>
+      addresses.has(address) || holder === owner ? [] : [address],
+    );
     for (const address of lost) this.held.delete(address);
     if (lost.length > 0) this.persist();
   }
 
   private persist(): void {
-    this.save(Object.fromEntries(this.held));
+    this.save(this.allocations);
   }
 }

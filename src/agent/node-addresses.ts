@@ -11,24 +11,46 @@ export interface NodeAddresses {
   readonly internal: string;
   /** CiliumInternalIP: the router of its pods. */
   readonly router: string | undefined;
+  /** Of the node's health endpoint, one of its pods' range. */
+  readonly health: string | undefined;
   /** The same in IPv6. */
-  readonly ipv6?: { readonly internal: string; readonly router: string | undefined };
+  readonly ipv6?: Addresses6;
+}
+
+interface Addresses6 {
+  readonly internal: string;
+  readonly router: string | undefined;
+  readonly health: string | undefined;
+}
+
+/** Of a text that should be an address of the family. */
+function addressOf(text: unknown, isWanted: (text: string) => boolean): string | undefined {
+  return typeof text === "string" && isWanted(text) ? canonicalAddress(text) : undefined;
 }
 
 /** Undefined when the node has told no InternalIP of IPv4 yet. */
 export function nodeAddressesOf(node: KubeObject): NodeAddresses | undefined {
-  const addresses = listOf(fieldsOf(node.spec).addresses).map(fieldsOf);
-  const find = (type: string, isWanted: (text: string) => boolean) => {
-    const found = addresses.find(({ type: own, ip }) => own === type && typeof ip === "string" && isWanted(ip))?.ip;
-    return typeof found === "string" ? canonicalAddress(found) : undefined;
-  };
+  const spec = fieldsOf(node.spec);
+  const addresses = listOf(spec.addresses).map(fieldsOf);
+  const find = (type: string, isWanted: (text: string) => boolean) =>
+    addresses.flatMap(({ type: own, ip }) => (own === type ? (addressOf(ip, isWanted) ?? []) : []))[0];
+  const health = fieldsOf(spec.health);
   const internal = find("InternalIP", isIPv4);
   if (internal === undefined) return undefined;
   const internal6 = find("InternalIP", isIPv6);
   return {
     internal,
     router: find("CiliumInternalIP", isIPv4),
-    ...(internal6 === undefined ? {} : { ipv6: { internal: internal6, router: find("CiliumInternalIP", isIPv6) } }),
+    health: addressOf(health.ipv4, isIPv4),
+    ...(internal6 === undefined
+      ? {}
+      : {
+          ipv6: {
+            internal: internal6,
+            router: find("CiliumInternalIP", isIPv6),
+            health: addressOf(health.ipv6, isIPv6),
+          },
+        }),
   };
 }
 
@@ -52,6 +74,7 @@ export function apiServerAddresses(slices: readonly KubeObject[]): ReadonlySet<s
  * Ipcache entries of all nodes: this node is the host, others are remote nodes, and one that runs the API server is
  * known as that. A remote router lies behind the overlay, and so, for the overlay is of IPv4, does a remote node's address of
  * IPv6; its own of IPv4 on the fabric does not. So do a remote node's pods, known or not yet: the receiver knows them first and judges.
+ * Its health endpoint is known by its CiliumNode alone; this node's own is an endpoint like others.
  */
 export function nodeEntries(
   nodes: readonly KubeObject[],
@@ -71,6 +94,12 @@ export function nodeEntries(
       for (const cidr of podCidrsOf(node)) entries.set(cidr, { identity: ReservedIdentity.Unmanaged, ...tunnel });
     }
     const { router, ipv6 } = addresses;
+    if (!isOwn) {
+      for (const address of [addresses.health, ipv6?.health]) {
+        if (address !== undefined)
+          entries.set(addressPrefix(address), { identity: ReservedIdentity.Health, ...tunnel });
+      }
+    }
     for (const address of [router, ipv6?.internal, ipv6?.router]) {
       if (address !== undefined) entries.set(addressPrefix(address), { identity, ...tunnel });
     }
@@ -99,7 +128,7 @@ export function ciliumNodeOf(
   podCidrs: readonly string[],
   owner: KubeObject | undefined,
 ): KubeObject {
-  const { internal, router, ipv6 } = addresses;
+  const { internal, router, health, ipv6 } = addresses;
   const told = [
     ["InternalIP", internal],
     ["InternalIP", ipv6?.internal],
@@ -120,7 +149,9 @@ export function ciliumNodeOf(
       addresses: told.flatMap(([type, ip]) => (ip === undefined ? [] : [{ type, ip }])),
       ipam: { podCIDRs: [...podCidrs] },
       encryption: {},
-      health: {},
+      ...(health === undefined
+        ? {}
+        : { health: { ipv4: health, ...(ipv6?.health === undefined ? {} : { ipv6: ipv6.health }) } }),
       ingress: {},
     },
   };

@@ -2,7 +2,7 @@ import type { Datapath } from "../datapath/port.ts";
 import type { FlowContext } from "../flow/context.ts";
 import type { KubeClient } from "./kube.ts";
 import type { OpenInformer } from "./kube-inputs.ts";
-import type { AgentNode, FlowSink, PolicyEngine, ProxyChannel } from "./ports.ts";
+import type { AgentNode, FlowSink, OpenHealthLink, PolicyEngine, ProxyChannel } from "./ports.ts";
 
 /** Everything that an agent is given; it finds nothing by itself. */
 export interface AgentOptions {
@@ -15,6 +15,8 @@ export interface AgentOptions {
   readonly proxy: ProxyChannel;
   /** Makes the flow pipeline over what the agent knows. */
   readonly openFlows: (context: FlowContext) => FlowSink;
+  /** Makes the node's health endpoint; absent = there is none. */
+  readonly openHealthLink?: OpenHealthLink;
   /** More fields for `GET /v1/healthz`, e.g. how full the flow ring is. */
   readonly health?: () => Readonly<Record<string, unknown>>;
   /** Files of endpoints and addresses that outlive the agent. */

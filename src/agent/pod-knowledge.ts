@@ -1,9 +1,13 @@
 import { fieldsOf } from "../kube/object.ts";
-import { identityLabelsOfPod } from "../model/identity.ts";
+import { ReservedIdentity } from "../model/addresses.ts";
+import { identityLabelsOfPod, reservedIdentityLabels } from "../model/identity.ts";
 import type { Labels } from "../model/label.ts";
 import type { EndpointChangeRequest } from "./api.ts";
 import { ApiError } from "./api-server.ts";
+import { isOfPod } from "./endpoint.ts";
 import type { Informer, KubeObject } from "./kube.ts";
+
+const HEALTH_LABELS = reservedIdentityLabels(ReservedIdentity.Health)!;
 
 /** How long a new endpoint waits for its pod to show up in the watch, in ms. */
 const PATIENCE = 10_000;
@@ -35,6 +39,7 @@ export class PodKnowledge {
 
   /** Undefined while the pod or its namespace is not known. */
   labelsOf(request: EndpointChangeRequest): Labels | undefined {
+    if (!isOfPod(request)) return HEALTH_LABELS;
     const pod = this.podOf(request);
     const namespace = this.namespaces.get(request.podNamespace);
     if (pod === undefined || namespace === undefined) return undefined;

@@ -5,6 +5,7 @@ import type { Labels } from "../model/label.ts";
 import type { FqdnSelector } from "../model/selector.ts";
 import type { EndpointPolicy } from "../policy/policy-map.ts";
 import type { ServiceFacts } from "../policy/service-peers.ts";
+import type { IpamResponse } from "./api.ts";
 import type { NamedPort } from "./cilium-endpoint.ts";
 import type { KubeObject } from "./kube.ts";
 import type { PolicyDiscovery } from "./redirects.ts";
@@ -80,3 +81,15 @@ export interface AgentNode extends NodeConfig {
 }
 
 export type { Datapath };
+
+/** The health endpoint's end on this node, and its namespace as long as it is not closed. */
+export interface HealthLink {
+  readonly interfaceName: string;
+  readonly ifindex: number;
+  readonly mac: string;
+  readonly hostMac: string;
+  close(): void;
+}
+
+/** Makes a network namespace with these addresses where `/hello` is answered; takes the place of an earlier one. */
+export type OpenHealthLink = (addressing: IpamResponse) => Promise<HealthLink>;

@@ -1,5 +1,5 @@
 import type { Datapath, RealizedPolicy } from "../datapath/port.ts";
-import { datapathConfig, type Endpoint, newEndpoint } from "./endpoint.ts";
+import { datapathConfig, type Endpoint, HEALTH_OWNER, newEndpoint, ownerOf } from "./endpoint.ts";
 import type { EndpointTable } from "./endpoint-table.ts";
 import type { IdentityTable } from "./identity-table.ts";
 import type { Ipam } from "./ipam.ts";
@@ -70,7 +70,7 @@ export async function adoptEndpoints(parts: RestoreParts): Promise<HalfChanged> 
       datapath.setPolicy(id, CLOSED);
     }
   }
-  ipam.keepOnly(new Set(table.all().map((endpoint) => endpoint.request.address)));
-  for (const { request } of table.all()) ipam.claim(request.address, `${request.podNamespace}/${request.podName}`);
+  ipam.keepOnly(new Set(table.all().map((endpoint) => endpoint.request.address)), HEALTH_OWNER);
+  for (const { request } of table.all()) ipam.claim(request.address, ownerOf(request));
   return halfChanged;
 }

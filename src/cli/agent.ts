@@ -13,6 +13,7 @@ import { createEbpfDatapath } from "../datapath/ebpf/datapath.ts";
 import { libcCalls } from "../datapath/ebpf/libbpf.ts";
 import type { NodeConfig6, RoutingMode } from "../datapath/port.ts";
 import { createFlowPipeline, createFlowRing } from "../flow/index.ts";
+import { answerOnNode, openHealthEndpoint, startNodeHealth } from "../health/index.ts";
 import { createObserver } from "../hubble/index.ts";
 import { connect, createInformer } from "../kube/client/index.ts";
 import type { AccessRecord } from "../model/access-record.ts";
@@ -167,6 +168,11 @@ function routingMode(): RoutingMode {
 }
 
 const node6 = ipv6();
+const isAddress = (address: string | undefined) => address !== undefined;
+// Somebody else may have the port: then this node is seen to be ill, and its policies are still enforced.
+const responder = await answerOnNode([needed("address"), node6?.address].filter(isAddress)).catch((error: Error) => {
+  log(`no answers to other nodes' health checks: ${error.message}`);
+});
 const agent = await startAgent({
   node: {
     name: node,
@@ -188,6 +194,7 @@ const agent = await startAgent({
   engine: createPolicyEngine({ clusterName, isDualStack: node6 !== undefined }),
   proxy: await openProxyChannel(join(sockets, "xds.sock")),
   openFlows: (context) => createFlowPipeline({ context, ring }),
+  openHealthLink: openHealthEndpoint,
   health: () => ({
     flows: { current: ring.next - ring.oldest, max: ring.capacity },
     ...(Date.now() - failedAt < RETRY_TIME ? { kubernetes: "disconnected", status: "degraded" } : {}),
@@ -209,9 +216,9 @@ const observer = createObserver({
   now: Date.now,
   peers: {
     list: () =>
-      agent.nodes.list().map(({ name, address }) => ({
+      agent.nodes.list().map(({ name, internal }) => ({
         name: `${clusterName}/${name}`,
-        address: `${address}:${HUBBLE_PORT}`,
+        address: `${internal}:${HUBBLE_PORT}`,
       })),
     onChange: (listener) => agent.nodes.onChange(listener),
   },
@@ -221,3 +228,20 @@ await observer.serve([{ path: join(run, "hubble.sock") }, { host: needed("addres
 closing.push(() => observer.close());
 
 await agent.synced;
+const nodeHealth = await startNodeHealth({
+  name: node,
+  nodes: {
+    list: () =>
+      agent.nodes.list().map(({ name, internal, health, ipv6 }) => ({
+        name,
+        addresses: [internal, ipv6?.internal].filter(isAddress),
+        healthAddresses: [health, ipv6?.health].filter(isAddress),
+      })),
+    onChange: (listener) => agent.nodes.onChange(listener),
+  },
+  socketPath: join(run, "health.sock"),
+});
+closing.push(async () => {
+  nodeHealth.close();
+  responder?.close();
+});

@@ -15,48 +15,11 @@ import {
   serviceTable,
   statusText,
 } from "./cilium/tables.ts";
-import {
-  type FlagSpec,
-  flagHelp,
-  type GivenFlag,
-  isSet,
-  lastValue,
-  parseArguments,
-  UsageError,
-} from "./cobra/flags.ts";
-import { CommandError, runMain, unknownCommand, write } from "./cobra/run.ts";
+import { type Call, type Command, json, OUTPUT, runProgram, wantsJson } from "./cobra/commands.ts";
+import { isSet, UsageError } from "./cobra/flags.ts";
+import { CommandError, runMain, write } from "./cobra/run.ts";
 
 const VERSION = "v1.20.2+shieldgate";
-
-const OUTPUT: FlagSpec = { name: "output", short: "o", kind: "string", help: "json" };
-const HELP: FlagSpec = { name: "help", short: "h", kind: "bool", help: "Show help" };
-
-interface Call {
-  readonly flags: readonly GivenFlag[];
-  /** Words after the command. */
-  readonly words: readonly string[];
-  readonly signal: AbortSignal;
-}
-
-interface Command {
-  /** Words that name it, e.g. `bpf ipcache list`. */
-  readonly path: string;
-  /** Placeholders of its arguments; absent = it takes none. */
-  readonly argument?: string;
-  /** How many arguments there may be; absent = exactly one where there is a placeholder. */
-  readonly count?: { readonly least: number; readonly most: number };
-  readonly help: string;
-  readonly flags: readonly FlagSpec[];
-  run(call: Call): Promise<void>;
-}
-
-function wantsJson(flags: readonly GivenFlag[]): boolean {
-  const output = lastValue(flags, "output");
-  if (output !== undefined && output !== "json") throw new UsageError(`invalid output format: ${output} (only json)`);
-  return output === "json";
-}
-
-const json = (value: unknown) => `${JSON.stringify(value, undefined, 2)}\n`;
 
 /** A command that prints one answer of the agent as a table, or as JSON. */
 function show<T>(
@@ -224,62 +187,10 @@ const COMMANDS: readonly Command[] = [
   },
 ];
 
-/** The command that the first words name, and the words after it. */
-function findCommand(words: readonly string[]): { command: Command; rest: readonly string[] } | undefined {
-  for (let length = 3; length > 0; length--) {
-    const path = words.slice(0, length).join(" ");
-    const command = words.length >= length ? COMMANDS.find((one) => one.path === path) : undefined;
-    if (command) return { command, rest: words.slice(length) };
-  }
-  return undefined;
-}
-
-function helpText(): string {
-  const rows = COMMANDS.map(({ path, argument, help }) => `  ${`${path} ${argument ?? ""}`.padEnd(36)}${help}\n`);
-  return `CLI for interacting with the local Cilium Agent\n\nUsage:\n  cilium [command]\n\nAvailable Commands:\n${rows.join("")}`;
-}
-
-/** How far the words name a group of commands, for the error. */
-function unknown(words: readonly string[]): Error {
-  let known = 0;
-  while (
-    known < words.length &&
-    COMMANDS.some(({ path }) => `${path} `.startsWith(`${words.slice(0, known + 1).join(" ")} `))
-  )
-    known++;
-  const parent = ["cilium", ...words.slice(0, known)].join(" ");
-  if (known < words.length) return unknownCommand(words[known] ?? "", parent);
-  return new UsageError(
-    `"${parent}" needs a command: ${COMMANDS.filter(({ path }) => path.startsWith(words.join(" ")))
-      .map(({ path }) => `cilium ${path}`)
-      .join(", ")}`,
-  );
-}
-
-async function main(signal: AbortSignal): Promise<void> {
-  const args = process.argv.slice(2);
-  if (args.length === 0 || args[0] === "help" || args[0] === "--help" || args[0] === "-h") return write(helpText());
-  const words = args.filter((argument) => !argument.startsWith("-"));
-  const found = findCommand(words);
-  if (!found) {
-    if (args[0]?.startsWith("-")) parseArguments(args, [HELP]);
-    throw unknown(words);
-  }
-  const { command } = found;
-  const specs = [...command.flags, HELP];
-  const { flags, positional } = parseArguments(args, specs);
-  const rest = positional.slice(command.path.split(" ").length);
-  if (isSet(flags, "help"))
-    return write(
-      `${command.help}\n\nUsage:\n  cilium ${command.path} ${command.argument ?? ""} [flags]\n\nFlags:\n${flagHelp(specs)}`,
-    );
-  const exactly = command.argument === undefined ? 0 : 1;
-  const { least, most } = command.count ?? { least: exactly, most: exactly };
-  if (rest.length < least || rest.length > most)
-    throw new UsageError(
-      `cilium ${command.path}: accepts ${least === most ? least : `${least} to ${most}`} arg(s)${command.argument ? ` ${command.argument}` : ""}, received ${rest.length}`,
-    );
-  await command.run({ flags, words: rest, signal });
-}
-
-await runMain("cilium", main);
+await runMain("cilium", (signal) =>
+  runProgram(
+    { name: "cilium", help: "CLI for interacting with the local Cilium Agent", commands: COMMANDS },
+    process.argv.slice(2),
+    signal,
+  ),
+);

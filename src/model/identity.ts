@@ -60,6 +60,13 @@ export function reservedIdentityLabels(id: number): Labels | undefined {
   return RESERVED.get(id);
 }
 
+/** The reserved identity that stands for exactly these labels, if one does. */
+export function reservedIdentityOf(labels: Labels): number | undefined {
+  const text = formatLabels(labels).join();
+  for (const [id, own] of RESERVED) if (formatLabels(own).join() === text) return id;
+  return undefined;
+}
+
 /**
  * Every reserved identity with its labels, `unknown` left out: it is nobody. The worlds of IPv4 and of IPv6 are there only
  * where both families are.

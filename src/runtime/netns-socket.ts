@@ -6,18 +6,22 @@ import { addressPort, parseAddress } from "../model/cidr.ts";
 const AF_INET = 2;
 const AF_INET6 = 10;
 const SOCK_STREAM = 1;
+const SOCK_DGRAM = 2;
 const SOCK_NONBLOCK = 0o4000;
 const SOCK_CLOEXEC = 0o2000000;
 const CLONE_NEWNET = 0x40000000;
 const SOL_SOCKET = 1;
 const SO_REUSEADDR = 2;
+const IPPROTO_ICMP = 1;
 const IPPROTO_TCP = 6;
+const IPPROTO_ICMPV6 = 58;
 const TCP_NODELAY = 1;
 const EINPROGRESS = 115;
 const SOCKADDR_IN_BYTES = 16;
 const SOCKADDR_IN6_BYTES = 28;
 
 const libc = koffi.load("libc.so.6");
+const unshare = libc.func("int unshare(int flags)");
 const setns = libc.func("int setns(int fd, int nstype)");
 const socket = libc.func("int socket(int domain, int type, int protocol)");
 const bind = libc.func("int bind(int fd, const uint8_t *address, uint32_t length)");
@@ -52,32 +56,50 @@ function enter(fd: number, path: string): void {
 }
 
 /**
- * Runs `fn` with this thread in the network namespace at `path` (absent: where it is) and comes back.
- * `fn` must be synchronous and must make its sockets itself: what Node defers to a later tick is made outside.
- * Throws when the namespace cannot be entered; ends the process when there is no way back, because every later
- * socket of this process would be made in a stranger's network.
+ * Goes to another network namespace by `leave`, runs `fn` there and comes back. Ends the process when there is no way back,
+ * because every later socket of this process would be made in a stranger's network.
  */
-export function withNetns<T>(path: string | undefined, fn: () => T): T {
-  if (path === undefined) return fn();
+function away<T>(leave: () => void, fn: () => T): T {
   const home = openSync("/proc/thread-self/ns/net", "r");
   try {
-    const target = openSync(path, "r");
-    try {
-      enter(target, path);
-    } finally {
-      closeSync(target);
-    }
+    leave();
     try {
       return fn();
     } finally {
       if (setns(home, CLONE_NEWNET) !== 0) {
-        process.stderr.write(`netns-socket: no way back from ${path}\n`);
+        process.stderr.write("netns-socket: no way back from another network namespace\n");
         process.abort();
       }
     }
   } finally {
     closeSync(home);
   }
+}
+
+/**
+ * Runs `fn` with this thread in the network namespace at `path` (absent: where it is) and comes back.
+ * `fn` must be synchronous and must make its sockets itself: what Node defers to a later tick is made outside.
+ * Throws when the namespace cannot be entered.
+ */
+export function withNetns<T>(path: string | undefined, fn: () => T): T {
+  if (path === undefined) return fn();
+  const leave = () => {
+    const target = openSync(path, "r");
+    try {
+      enter(target, path);
+    } finally {
+      closeSync(target);
+    }
+  };
+  return away(leave, fn);
+}
+
+/** Makes a network namespace without a name: it lives as long as the returned descriptor and the sockets made in it. */
+export function newNetns(): number {
+  const leave = () => {
+    if (unshare(CLONE_NEWNET) !== 0) throw failure("unshare", "a network namespace");
+  };
+  return away(leave, () => openSync("/proc/thread-self/ns/net", "r"));
 }
 
 /** A `struct sockaddr_in` or `sockaddr_in6`: family in the machine's order, port in the network's. */
@@ -151,4 +173,16 @@ export function openConnection(options: ConnectionOptions): number {
       return fd;
     });
   });
+}
+
+/**
+ * A socket for echo requests in this process's network namespace, for `dgram.Socket.bind({ fd })`: the kernel writes
+ * identifier and checksum (icmp(7)) and hands in only what answers this socket. The namespace's `ping_group_range` must have
+ * the process's group.
+ */
+export function openPingSocket(family: 4 | 6): number {
+  const [domain, protocol] = family === 4 ? [AF_INET, IPPROTO_ICMP] : [AF_INET6, IPPROTO_ICMPV6];
+  const fd: number = socket(domain, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+  if (fd < 0) throw failure("socket", `ICMP for IPv${family}`);
+  return fd;
 }

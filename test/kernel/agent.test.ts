@@ -1,8 +1,10 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
+import { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { EndpointModel, IpamResponse } from "../../src/agent/api.ts";
 import {
@@ -15,7 +17,7 @@ import {
 } from "../../src/kube/client/index.ts";
 import { kubeconfig } from "../../src/kube/pki/kubeconfig.ts";
 import { type ApiServer, createApiServer } from "../../src/kube/server/api-server.ts";
-import { openListener } from "../../src/runtime/netns-socket.ts";
+import { openConnection, openListener } from "../../src/runtime/netns-socket.ts";
 
 const NODE = `sgt-h-n${process.pid}`;
 const POD = `sgt-h-p${process.pid}`;
@@ -143,6 +145,21 @@ async function runPod(): Promise<EndpointModel> {
   return answer.body;
 }
 
+/** The status of `GET path` at the health endpoint, asked from the node through the datapath. */
+function hello(address: string, path: string): Promise<number> {
+  const fd = openConnection({ netnsPath: `/run/netns/${NODE}`, host: address, port: 4240 });
+  const socket = new Socket({ fd, readable: true, writable: true });
+  socket.end(`GET ${path} HTTP/1.1\r\nHost: health\r\nConnection: close\r\n\r\n`);
+  return text(socket).then((answer) => Number(/^HTTP\/1.1 (\d+)/.exec(answer)?.[1]));
+}
+
+const healthEndpoint = () =>
+  until("the health endpoint", async () =>
+    (await call<EndpointModel[]>("GET", "/v1/endpoint")).body.find(
+      ({ identity, state }) => identity === 4 && state === "ready",
+    ),
+  );
+
 const policy = {
   apiVersion: "cilium.io/v2",
   kind: "CiliumNetworkPolicy",
@@ -158,6 +175,8 @@ const deathstar = async () =>
 test("an agent as a process: endpoint, policy, death, adoption, end", async () => {
   startAgent();
   await until("cilium.sock", () => (existsSync(join(run, "cilium.sock")) ? call("GET", "/v1/healthz") : undefined));
+  const health = await healthEndpoint();
+  expect([await hello(health.address, "/hello"), await hello(health.address, "/")]).toEqual([200, 404]);
   const startedAt = performance.now();
   const endpoint = await runPod();
   const creation = performance.now() - startedAt;
@@ -173,6 +192,8 @@ test("an agent as a process: endpoint, policy, death, adoption, end", async () =
   expect(rows.length).toBeGreaterThan(0);
 
   await stopAgent("SIGKILL");
+  // the namespace of a dead agent's health endpoint goes with it
+  await until("the end of lxc_health", () => (ip("-n", NODE, "link").includes("lxc_health") ? undefined : true));
   rmSync(join(run, "cilium.sock"));
   startAgent();
   const adopted = await until("the endpoint after a restart", async () => {
@@ -181,6 +202,11 @@ test("an agent as a process: endpoint, policy, death, adoption, end", async () =
   });
   expect([adopted.id, adopted.identity, adopted.ingressEnforced]).toEqual([endpoint.id, endpoint.identity, true]);
   expect((await call<string[]>("GET", `/v1/endpoint/${endpoint.id}/policy`)).body).toEqual(rows);
+
+  expect((await healthEndpoint()).address).toBe(health.address);
+  expect(await hello(health.address, "/hello")).toBe(200);
+  const bpf = (await call<{ identity: number }[]>("GET", "/v1/bpf/endpoint")).body;
+  expect(bpf.map(({ identity }) => identity).sort((a, b) => a - b)).toEqual([4, endpoint.identity]);
 
   expect((await call("DELETE", "/v1/endpoint/c1")).status).toBe(200);
   await until("the end of the CiliumEndpoint", async () =>

@@ -1,8 +1,8 @@
 import { execFileSync } from "node:child_process";
-import { readlinkSync } from "node:fs";
+import { closeSync, readlinkSync } from "node:fs";
 import { createServer, type Server, Socket } from "node:net";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { openConnection, openListener, withNetns } from "../../src/runtime/netns-socket.ts";
+import { newNetns, openConnection, openListener, withNetns } from "../../src/runtime/netns-socket.ts";
 
 const name = `sgt-h-${process.pid}`;
 const path = `/run/netns/${name}`;
@@ -53,6 +53,23 @@ test("an IPv6 listener takes IPv6 connections", async () => {
     );
   } finally {
     server.close();
+  }
+});
+
+test("a namespace without a name lives as long as what is open in it", async () => {
+  const home = readlinkSync("/proc/thread-self/ns/net");
+  const netns = newNetns();
+  const netnsPath = `/proc/self/fd/${netns}`;
+  expect(readlinkSync("/proc/thread-self/ns/net")).toBe(home);
+  expect(readlinkSync(netnsPath)).not.toBe(home);
+  withNetns(netnsPath, () => ip("link", "set", "lo", "up"));
+  const server = await serve(openListener({ netnsPath, host: "127.0.0.1", port: 45674 }), "nameless");
+  try {
+    expect(await answerOf(openConnection({ netnsPath, host: "127.0.0.1", port: 45674 }))).toBe("nameless");
+    await expect(answerOf(openConnection({ host: "127.0.0.1", port: 45674 }))).rejects.toThrow("ECONNREFUSED");
+  } finally {
+    server.close();
+    closeSync(netns);
   }
 });
 

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { EndpointChangeRequest, EndpointModel, IpamResponse } from "../../src/agent/api.ts";
 import { type Agent, createPolicyEngine, startAgent } from "../../src/agent/index.ts";
+import type { OpenHealthLink } from "../../src/agent/ports.ts";
 import type { KubeObject } from "../../src/kube/object.ts";
 import { CiliumNetworkPolicies, Namespaces, Pods } from "../../src/kube/resources.ts";
 import type { AccessRecord } from "../../src/model/access-record.ts";
@@ -114,6 +115,9 @@ export class AgentWorld {
   readonly interfaces = new Set<string>();
   readonly log: string[] = [];
   readonly flowEvents: Uint8Array[] = [];
+  /** Set to give the node a health endpoint. */
+  openHealthLink: OpenHealthLink | undefined;
+  readonly healthAddresses: string[] = [];
   proxy = new FakeProxy();
   agent: Agent | undefined;
   private made = 0;
@@ -158,6 +162,7 @@ export class AgentWorld {
       socketPath: this.socketPath,
       adminSocketPath: join(this.directory, "admin.sock"),
       interfaces: () => this.interfaces,
+      ...(this.openHealthLink && { openHealthLink: this.openHealthLink }),
       interfaceName: () => "",
       now: () => 1_700_000_000_000,
       log: (message) => this.log.push(message),

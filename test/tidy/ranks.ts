@@ -16,6 +16,7 @@ export const RANKS: Readonly<Record<string, number>> = {
   kubelet: 3,
   agent: 3,
   hubble: 3,
+  health: 3,
   lab: 4,
   connectivity: 4,
   cli: 5, // the mains: they wire the lab too, so they stand above it

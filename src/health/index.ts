@@ -1,0 +1,41 @@
+import { openListener } from "../runtime/netns-socket.ts";
+import { serveHealthApi } from "./api-server.ts";
+import { type ProbedNode, Prober } from "./prober.ts";
+import { allowPing, greet, HEALTH_PORT, ping } from "./probes.ts";
+import { serveHello } from "./responder.ts";
+
+export { type OpenedHealthEndpoint, openHealthEndpoint } from "./endpoint.ts";
+export type { ProbedNode } from "./prober.ts";
+
+export interface NodeHealthOptions {
+  /** This node's. */
+  readonly name: string;
+  readonly nodes: {
+    list(): readonly ProbedNode[];
+    onChange(listener: () => void): () => void;
+  };
+  /** Path of `health.sock`. */
+  readonly socketPath: string;
+}
+
+/** Answers `/hello` at this node's addresses. To be called before other nodes are told of it: they ask at once. */
+export function answerOnNode(addresses: readonly string[]): Promise<{ close(): void }> {
+  return serveHello(addresses.map((host) => openListener({ host, port: HEALTH_PORT })));
+}
+
+/** One node's part in the cluster's health: asks every node, and tells what it found on `health.sock`. */
+export async function startNodeHealth(options: NodeHealthOptions): Promise<{ close(): void }> {
+  const { name, nodes, socketPath } = options;
+  allowPing();
+  const prober = new Prober({ name, nodes: () => nodes.list(), icmp: ping, http: greet, now: Date.now });
+  const stopListening = nodes.onChange(() => prober.nodesChanged());
+  const api = await serveHealthApi(socketPath, prober);
+  prober.nodesChanged();
+  return {
+    close() {
+      stopListening();
+      prober.stop();
+      api.close();
+    },
+  };
+}
