@@ -17,6 +17,7 @@ import { chooseEndpointId, type Endpoint, isOfPod, podKey } from "./endpoint.ts"
 import { EndpointLifecycle } from "./endpoint-lifecycle.ts";
 import { EndpointTable } from "./endpoint-table.ts";
 import { RemoteEndpoints } from "./flow-view.ts";
+import { FqdnNames } from "./fqdn-names.ts";
 import { HeaderSecrets } from "./header-secrets.ts";
 import { HealthEndpoint } from "./health-endpoint.ts";
 import { HostPolicy } from "./host-policy.ts";
@@ -51,6 +52,7 @@ export interface Parts {
   readonly identities: IdentityTable;
   readonly sources: IpcacheSources;
   readonly cookies: RuleCookies;
+  readonly names: FqdnNames;
   readonly secrets: HeaderSecrets;
   readonly redirects: Redirects;
   readonly regeneration: Regeneration;
@@ -171,6 +173,12 @@ function basis(options: AgentOptions) {
   const traceLevel = new TraceLevel(options.datapath);
   const secrets = new HeaderSecrets(options.openInformer, options.log);
   const hostEndpointId = chooseEndpointId(`host ${options.node.name}`, () => false);
+  const names = new FqdnNames({
+    files: state.names,
+    endpointAt: (address) => table.atAddress(address)?.id,
+    now: options.now,
+    log: options.log,
+  });
   return {
     hostEndpointId,
     table,
@@ -190,6 +198,7 @@ function basis(options: AgentOptions) {
     monitor: new Monitor((isWatched) => traceLevel.watched(isWatched)),
     pods: new PodKnowledge(inputs.pods, inputs.namespaces, options.node.clusterName),
     cookies,
+    names,
     host: new HostPolicy({
       id: hostEndpointId,
       engine: options.engine,
@@ -206,7 +215,7 @@ function basis(options: AgentOptions) {
       (error) => options.log(`rules with a changed secret: ${(error as Error).message}`),
     ),
     audit: new AuditMode(options.datapath, table),
-    derived: new Derived({ options, inputs, sources, identities, numbers, state }),
+    derived: new Derived({ options, inputs, sources, identities, numbers, state, names }),
     remote: new RemoteEndpoints(),
     allocator: new IdentityAllocator({
       client: options.client,
@@ -273,6 +282,10 @@ export function buildParts(options: AgentOptions): Parts {
   const announcer = new Announcer(options, parts);
   const regeneration = regenerationOf(options, parts, announcer);
   const reconciler = reconcilerOf(options, parts, regeneration);
+  parts.names.onRelabeled((addresses) => {
+    if (parts.derived.relabel(addresses)) reconciler.regenerateAll();
+    reconciler.flush();
+  });
   const lifecycle = new EndpointLifecycle({
     ...parts,
     regeneration,
@@ -282,7 +295,10 @@ export function buildParts(options: AgentOptions): Parts {
     podLabels: (request) => parts.pods.labelsOf(request),
     podKnown: (request) => parts.pods.known(request),
     announce: (endpoint) => announcer.announce(endpoint),
-    withdraw: (endpoint) => announcer.withdraw(endpoint),
+    withdraw: (endpoint) => {
+      announcer.withdraw(endpoint);
+      parts.names.removeEndpoint(endpoint.id);
+    },
     stands: (endpoint) => parts.audit.begin(endpoint.id),
     event: (type, endpoint) => announcer.created(type, endpoint),
   });

@@ -9,6 +9,7 @@ import { addressModels, endpointModel, hostEndpointModel, identityModels } from 
 import { type AgentCalls, serveAgentApi } from "./api-server.ts";
 import { claimOf } from "./cilium-endpoint.ts";
 import { watchHandlers } from "./cluster-watch.ts";
+import { startConnectionRounds } from "./connection-rounds.ts";
 import { podKey } from "./endpoint.ts";
 import { atMost } from "./endpoint-lifecycle.ts";
 import { createFlowView } from "./flow-view.ts";
@@ -55,6 +56,7 @@ function flowView(options: AgentOptions, parts: Parts): FlowContext {
       derived.isNode(address) ? reconciler.ipcache.get(addressPrefix(address))?.identity : undefined,
     frontend: (key) => derived.frontend(key),
     interfaceName: options.interfaceName,
+    dnsNames: (endpointId, address) => parts.names.namesOf(endpointId, address),
   });
 }
 
@@ -92,6 +94,7 @@ function calls(options: AgentOptions, parts: Parts, connection: ProxyConnection)
       ];
     },
     audit,
+    names: parts.names,
     traceLevel: parts.traceLevel,
     connections: () => datapath.connections(),
     flushConnections: () => datapath.flushConnections(),
@@ -128,6 +131,7 @@ function streamEvents(options: AgentOptions, parts: Parts, context: FlowContext)
       destination: peer(record.destinationAddress, record.destinationIdentity),
     }));
   });
+  proxy.onObservations((observations) => parts.names.learn(observations));
   proxy.onPortsChanged((endpointId, ports) => {
     const endpoint = parts.table.get(endpointId);
     if (endpoint !== undefined) parts.regeneration.portsChanged(endpoint, ports);
@@ -191,6 +195,7 @@ async function follow(options: AgentOptions, parts: Parts, halfChanged: HalfChan
   parts.clusterNetworkPolicies.forgetOthers(inputs.clusterNetworkPolicies.list());
   if (parts.table.size > 0) await prepareRedirects(parts);
   for (const endpoint of parts.table.all()) parts.lifecycle.claimAddress(endpoint);
+  parts.names.keepOnly((id) => parts.table.get(id) !== undefined);
   parts.reconciler.open();
   options.proxy.removeUnpublished();
   for (const endpoint of halfChanged) parts.lifecycle.refreshIdentity(endpoint);
@@ -262,6 +267,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const stopEvents = streamEvents(options, parts, context);
   const connection = new ProxyConnection(options.adminSocketPath);
   connection.start();
+  const stopRounds = startConnectionRounds({ datapath, names: parts.names, now: options.now, log });
   const server = await serveAgentApi(options.socketPath, calls(options, parts, connection), parts.monitor);
   watch(options, parts);
   parts.monitor.agentEvent("Cilium agent started", { time: new Date(options.now()).toISOString() });
@@ -279,6 +285,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       parts.retry.stop();
       connection.stop();
       stopEvents();
+      stopRounds();
+      parts.names.close();
       await server.close();
       await options.proxy.close();
       datapath.close();

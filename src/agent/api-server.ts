@@ -18,6 +18,7 @@ import type {
   PolicyModel,
 } from "./api.ts";
 import type { AuditMode } from "./audit-mode.ts";
+import { type FqdnNames, namePatternProblem } from "./fqdn-names.ts";
 import type { Monitor } from "./monitor.ts";
 import type { NamedFrontend } from "./service-frontends.ts";
 import type { AggregationName, TraceLevel } from "./trace-level.ts";
@@ -47,6 +48,7 @@ export interface AgentCalls {
   endpointPolicy(id: number): readonly PolicyRow[] | undefined;
   readonly audit: AuditMode;
   readonly traceLevel: TraceLevel;
+  readonly names: FqdnNames;
   connections(): readonly ConnectionRow[];
   /** Returns how many there were. */
   flushConnections(): number;
@@ -224,8 +226,24 @@ function view(calls: AgentCalls, subject: string): Answer {
   throw new ApiError(404, `no such path: /v1/${subject}`);
 }
 
+/** `/fqdn/cache[/ENDPOINT]`, with `matchpattern` and `source`, as in Cilium's API. */
+function fqdn({ names }: AgentCalls, method: string, rest: readonly string[], params: URLSearchParams): Answer {
+  const [part, id] = rest;
+  const pattern = params.get("matchpattern") ?? "*";
+  const source = params.get("source") ?? "";
+  if (part !== "cache") throw new ApiError(404, `no such path: /v1/fqdn/${part}`);
+  const problem = namePatternProblem(pattern);
+  if (problem !== undefined) throw new ApiError(400, `matchpattern ${problem}`);
+  if (method === "DELETE") return [200, { forgotten: names.clean(pattern) }];
+  if (method !== "GET") throw new ApiError(405, `${method} is not a call on /v1/fqdn/cache`);
+  if (source !== "" && source !== "lookup" && source !== "connection")
+    throw new ApiError(400, `source must be lookup or connection, not ${source}`);
+  if (id !== undefined && !/^\d+$/.test(id)) throw new ApiError(400, `invalid endpoint id "${id}": it is a number`);
+  return [200, names.list({ pattern, ...(source && { source }), ...(id !== undefined && { endpointId: Number(id) }) })];
+}
+
 async function answer(calls: AgentCalls, request: IncomingMessage): Promise<Answer> {
-  const { pathname } = new URL(request.url ?? "/", "http://agent");
+  const { pathname, searchParams } = new URL(request.url ?? "/", "http://agent");
   const [version, subject = "", ...rest] = pathname.slice(1).split("/").map(decodeURIComponent);
   if (version !== "v1") throw new ApiError(404, `no such path: ${pathname}`);
   const method = request.method ?? "GET";
@@ -233,6 +251,7 @@ async function answer(calls: AgentCalls, request: IncomingMessage): Promise<Answ
   if (subject === "endpoint") return endpoint(calls, method, rest, request);
   if (subject === "config") return config(calls, method, request);
   if (subject === "bpf") return kernel(calls, method, rest);
+  if (subject === "fqdn") return fqdn(calls, method, rest, searchParams);
   if (method !== "GET") throw new ApiError(405, `${method} is not a call on /v1/${subject}`);
   return view(calls, subject);
 }

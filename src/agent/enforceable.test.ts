@@ -23,7 +23,6 @@ const PORT = "spec.egress[0].toPorts[0]";
 
 describe("what is not enforced here", () => {
   it.each<[string, unknown]>([
-    ["spec.egress[0].toFQDNs", egress({ toFQDNs: [{ matchName: "a" }, { matchName: "b" }] })],
     ["spec.egress[0].authentication", egress({ toEntities: ["all"], authentication: { mode: "required" } })],
     [`${PORT}.rules.http[1].headerMatches[0]`, onHeader({ name: "Content-Length", mismatch: "DELETE" })],
     [`${PORT}.rules.http[1].headerMatches[0]`, onHeader({ name: "Host", value: "a", mismatch: "REPLACE" })],
@@ -41,17 +40,6 @@ describe("what is not enforced here", () => {
   it("has no nodes as peers", () => {
     const nodes = { toNodes: [{ matchLabels: { "node:zone": "a" } }] };
     expect(fieldsOf(egress(nodes), { nodeSelectorLabels: true })).toEqual(["spec.egress[0].toNodes"]);
-  });
-
-  it("knows no names in a tier", () => {
-    const rule = { action: "Accept", to: [{ networks: ["10.0.0.0/8"] }, { domainNames: ["a.example"] }] };
-    const object = {
-      apiVersion: "policy.networking.k8s.io/v1alpha2",
-      kind: "ClusterNetworkPolicy",
-      metadata: { name: "p" },
-      spec: { tier: "Admin", priority: 1, subject: { namespaces: {} }, egress: [rule] },
-    };
-    expect(fieldsOf(object)).toEqual(["spec.egress[0].to[1].domainNames"]);
   });
 });
 

@@ -28,9 +28,7 @@ function error(field: string, mend: string): FieldError {
 
 function elementErrors(element: PeerRule): FieldError[] {
   const { tier, path, auth, direction } = element;
-  // A ClusterNetworkPolicy writes names in one field, which became two elements: who may be asked, and who reached.
-  if (tier !== Tier.Normal)
-    return hasNames(element) ? [error(`${path}.domainNames`, "write the addresses into networks")] : [];
+  if (tier !== Tier.Normal) return [];
   const prefix = direction === "ingress" ? "from" : "to";
   return [
     ...element.peers.flatMap((peer) => peerErrors(peer, path, prefix)).filter(isFirstOfField),
@@ -41,10 +39,6 @@ function elementErrors(element: PeerRule): FieldError[] {
   ];
 }
 
-function hasNames({ peers }: PeerRule): boolean {
-  return peers.some(({ kind }) => kind === "fqdn");
-}
-
 function isFirstOfField({ field }: FieldError, index: number, all: readonly FieldError[]): boolean {
   return all.findIndex((other) => other.field === field) === index;
 }
@@ -52,14 +46,13 @@ function isFirstOfField({ field }: FieldError, index: number, all: readonly Fiel
 /** What is wrong with a peer that nobody resolves. */
 function peerErrors(peer: Peer, path: string, prefix: string): FieldError[] {
   switch (peer.kind) {
-    case "fqdn":
-      return [error(`${path}.toFQDNs`, "write the addresses into toCIDRSet")];
     case "labels": {
       const isOfNodes = peer.requirements.some(({ source }) => source === "node");
       return isOfNodes ? [error(`${path}.${prefix}Nodes`, `use ${prefix}Entities: [remote-node]`)] : [];
     }
     case "cidr":
     case "cidrGroup":
+    case "fqdn":
     case "service":
       return [];
   }

@@ -80,6 +80,8 @@ export interface FlowViewParts {
   readonly nodeIdentity: (address: string) => number | undefined;
   readonly frontend: (key: string) => NamedFrontend | undefined;
   readonly interfaceName: (ifindex: number) => string;
+  /** The names by which an endpoint of this node knows an address. */
+  readonly dnsNames: (endpointId: number, address: string) => readonly string[];
 }
 
 /** How long a clock offset is used, in ns: the wall clock may be set meanwhile. */
@@ -145,8 +147,7 @@ export function createFlowView(parts: FlowViewParts): FlowContext {
       const frontend = parts.frontend(frontendKey({ address, port, protocol }));
       return frontend === undefined ? undefined : { name: frontend.name, namespace: frontend.namespace };
     },
-    // Names are learned by the DNS proxy, which does not exist yet: no rule can ask for them.
-    dnsNames: () => [],
+    dnsNames: parts.dnsNames,
     interfaceName: parts.interfaceName,
     ruleOrigins: (cookie) => parts.cookies.originsOf(cookie),
     clockOffsetNs,

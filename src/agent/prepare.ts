@@ -5,7 +5,8 @@ import { cidrKey } from "../model/cidr-label.ts";
 import { reservedIdentityLabels } from "../model/identity.ts";
 import { type Labels, toLabels } from "../model/label.ts";
 import type { CidrIdentities } from "./cidr-identities.ts";
-import { syncCidrs } from "./cidr-sync.ts";
+import { syncAddress, syncCidrs } from "./cidr-sync.ts";
+import type { FqdnNames } from "./fqdn-names.ts";
 import type { IdentityTable } from "./identity-table.ts";
 import type { IpcacheSources } from "./ipcache-sources.ts";
 import type { KubeInputs } from "./kube-inputs.ts";
@@ -28,6 +29,7 @@ export interface DerivedParts {
   readonly identities: IdentityTable;
   readonly numbers: CidrIdentities;
   readonly state: StateDirectory;
+  readonly names: FqdnNames;
 }
 
 /**
@@ -95,11 +97,26 @@ export class Derived {
 
   private updateCidrs(): boolean {
     this.stale.cidrs = false;
-    const given = [...this.externalApiServers].map(
+    const { names, options } = this.parts;
+    const { engine } = options;
+    names.setSelectors(engine.fqdnSelectors());
+    const apiServers = [...this.externalApiServers].map(
       (address) => [addressPrefix(address), apiServerLabels(address)] as const,
     );
+    return syncCidrs(this.parts, engine.outside([...apiServers, ...names.entries()]), engine.expected());
+  }
+
+  /** Names stand for these addresses now, or no longer. True as for `update`. */
+  relabel(addresses: readonly string[]): boolean {
     const { engine } = this.parts.options;
-    return syncCidrs(this.parts, engine.outside(given), engine.expected());
+    // All of them are looked at soon, and the selectors that they would be compared with may be old.
+    if (this.stale.cidrs) return false;
+    const changes = addresses.map((address) => {
+      const apiServer = this.externalApiServers.has(address) ? apiServerLabels(address) : [];
+      const outside = engine.outsideAddress(address, [...apiServer, ...this.parts.names.labelsOf(address)]);
+      return syncAddress(this.parts, outside?.prefix ?? addressPrefix(address), outside?.labels);
+    });
+    return changes.includes(true);
   }
 
   /** Tells the kernel of services and routes that changed. Throws when it does not take them; the next call tries again. */

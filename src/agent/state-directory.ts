@@ -4,6 +4,7 @@ import type { Label } from "../model/label.ts";
 import type { EndpointChangeRequest } from "./api.ts";
 import type { Allocations } from "./ipam.ts";
 import type { KubeObject } from "./kube.ts";
+import { type NameFiles, openNameFiles } from "./name-files.ts";
 import type { AcceptedPolicies } from "./policy-sync.ts";
 
 /** What an agent must find again after a restart to own an endpoint; the verdicts themselves are in the kernel. */
@@ -25,6 +26,7 @@ export interface StateDirectory {
   serviceIds(): Readonly<Record<string, number>>;
   saveServiceIds(ids: Readonly<Record<string, number>>): void;
   readonly policies: AcceptedPolicies;
+  readonly names: NameFiles;
 }
 
 function readJson(path: string): unknown {
@@ -124,5 +126,6 @@ export function openStateDirectory(path: string, log: (message: string) => void 
     serviceIds: () => (readJson(file("services.json")) ?? {}) as Record<string, number>,
     saveServiceIds: (ids) => writeJson(file("services.json"), ids),
     policies: new PolicyFiles(file("policies"), log),
+    names: openNameFiles(path),
   };
 }

@@ -1,7 +1,9 @@
+import { createInterface } from "node:readline";
 import type { EndpointModel, EndpointOptions, IdentityModel, PolicyModel } from "../agent/api.ts";
 import type { ConnectionRow, EndpointConfig, PolicyRow, ServiceFrontend } from "../datapath/port.ts";
 import { getJson, sendJson } from "./cilium/agent-client.ts";
 import { endpointJson, endpointTable, findEndpoint } from "./cilium/endpoint.ts";
+import { cleanFqdnCache, FQDN_CLEAN_FLAGS, FQDN_LIST_FLAGS, fqdnCache, fqdnCacheText } from "./cilium/fqdn.ts";
 import { connectionsText, kernelEndpointsText, loadBalancerText, policyMapText } from "./cilium/maps.ts";
 import { MONITOR_FLAGS, monitor } from "./cilium/monitor.ts";
 import { optionsText, parseOption } from "./cilium/options.ts";
@@ -98,6 +100,13 @@ async function bpfCtFlush({ words, signal }: Call): Promise<void> {
   await write(`Flushed ${flushed} entries\n`);
 }
 
+/** One line from standard input; empty at its end. */
+async function ask(question: string): Promise<string> {
+  await write(question);
+  for await (const line of createInterface({ input: process.stdin })) return line;
+  return "";
+}
+
 const COMMANDS: readonly Command[] = [
   show<readonly EndpointModel[]>("endpoint list", "List all endpoints", "/v1/endpoint", endpointTable, (all) =>
     all.map(endpointJson),
@@ -172,6 +181,22 @@ const COMMANDS: readonly Command[] = [
   ),
   show<readonly ServiceFrontend[]>("bpf lb list", "List load-balancing configuration", "/v1/bpf/lb", loadBalancerText),
   show<readonly ServiceFrontend[]>("service list", "List services & associated backends", "/v1/service", serviceTable),
+  {
+    path: "fqdn cache list",
+    help: "List FQDN cache contents",
+    flags: [...FQDN_LIST_FLAGS, OUTPUT],
+    async run({ flags, signal }) {
+      const asJson = wantsJson(flags);
+      const lookups = await fqdnCache(flags, signal);
+      await write(asJson ? json(lookups) : fqdnCacheText(lookups));
+    },
+  },
+  {
+    path: "fqdn cache clean",
+    help: "Clean FQDN cache",
+    flags: FQDN_CLEAN_FLAGS,
+    run: async ({ flags, signal }) => write(await cleanFqdnCache(flags, signal, ask)),
+  },
   show<HealthModel>("status", "Display status of daemon", "/v1/healthz", statusText),
   {
     path: "monitor",

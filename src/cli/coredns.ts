@@ -1,5 +1,6 @@
-/** Main of the cluster's DNS server, run in a pod: `coredns [--domain cluster.local]`. */
+/** Main of the cluster's DNS server, run in a pod: `coredns [--domain cluster.local] [--world]`. */
 import { readFileSync } from "node:fs";
+import { networkInterfaces } from "node:os";
 import { parseArgs } from "node:util";
 import type { EndpointSliceObject, ServiceObject } from "../dns/cluster-services.ts";
 import { startDnsServer } from "../dns/server.ts";
@@ -42,11 +43,22 @@ function accountClient(server: string): ListWatchClient {
   };
 }
 
-const { values } = parseArgs({ options: { domain: { type: "string", default: CLUSTER_DOMAIN } } });
+/** The lab is of both families: this pod has a global IPv6 address. */
+function hasIpv6(): boolean {
+  const addresses = Object.values(networkInterfaces()).flatMap((own) => own ?? []);
+  return addresses.some(
+    ({ family, internal, address }) => family === "IPv6" && !internal && !address.startsWith("fe80:"),
+  );
+}
+
+const { values } = parseArgs({
+  options: { domain: { type: "string", default: CLUSTER_DOMAIN }, world: { type: "boolean", default: false } },
+});
 const server = apiServer();
 const client = accountClient(server);
 const dns = await startDnsServer({
   domain: values.domain,
+  ...(values.world && { world: { ipv6: hasIpv6() } }),
   host: "0.0.0.0",
   port: 53,
   healthPort: 8080,

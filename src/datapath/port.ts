@@ -178,6 +178,8 @@ export interface Datapath {
   /** What the kernel enforces for the endpoint; empty when it has no policy. */
   dumpPolicy(id: number): readonly PolicyRow[];
   connections(): readonly ConnectionRow[];
+  /** Takes connections past their time out, whose room live ones could need; to be called now and then. Returns how many. */
+  collectConnections(): number;
   /** Forgets every connection: established ones are judged as new ones. Returns how many there were. */
   flushConnections(): number;
   close(): void;

@@ -8,6 +8,7 @@ import {
   decodeDns,
 } from "../wire/dns.ts";
 import { encodeDns } from "../wire/dns-encode.ts";
+import type { WorldNames } from "./world-names.ts";
 import type { ClusterZone, ZoneNode } from "./zone.ts";
 
 /** Most bytes of an answer over UDP to a client that speaks EDNS, and of one to a client that does not. */
@@ -18,15 +19,17 @@ const MAX_TCP = 65535;
 type Answer = Pick<DnsMessage, "code" | "answers" | "authority" | "additional" | "authoritative">;
 
 /**
- * Answers queries from the cluster's zone. There is no upstream: a name outside does not exist (NXDOMAIN), at once,
- * because a client that got SERVFAIL or REFUSED would ask again and wait.
+ * Answers queries from the cluster's zone, and from the lab's world where there is one. There is no upstream: other names
+ * do not exist (NXDOMAIN), at once, because a client that got SERVFAIL or REFUSED would ask again and wait.
  */
 export class Responder {
   private readonly zone: ClusterZone;
+  private readonly world: WorldNames | undefined;
   private turn = 0;
 
-  constructor(zone: ClusterZone) {
+  constructor(zone: ClusterZone, world?: WorldNames) {
     this.zone = zone;
+    this.world = world;
   }
 
   /** The bytes to send back, undefined for what deserves no answer (answers, and bytes that are no query). */
@@ -50,8 +53,14 @@ export class Responder {
     const reverse = reverseAddress(question);
     if (reverse !== undefined) return this.fromNode(this.zone.reverse(reverse, question.name), question, false);
     const labels = this.zone.below(question.name);
-    if (labels === undefined) return nothing(DnsCode.NXDomain);
+    if (labels === undefined) return this.outside(question);
     return this.fromNode(this.zone.lookup(labels, question.name), question, true);
+  }
+
+  private outside({ name, type }: DnsQuestion): Answer {
+    const records = this.world?.lookup(name);
+    if (records === undefined) return nothing(DnsCode.NXDomain);
+    return { ...nothing(DnsCode.NoError), answers: records.filter((record) => isWanted(record, type)) };
   }
 
   private fromNode(node: ZoneNode | undefined, question: DnsQuestion, inZone: boolean): Answer {

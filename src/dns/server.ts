@@ -3,6 +3,7 @@ import { createServer as createHttpServer, type Server as HttpServer } from "nod
 import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { ClusterServices } from "./cluster-services.ts";
 import { Responder } from "./responder.ts";
+import { WorldNames, type WorldNamesOptions } from "./world-names.ts";
 import { ClusterZone } from "./zone.ts";
 
 const TCP_IDLE_MS = 10_000;
@@ -12,6 +13,8 @@ export interface DnsServerOptions {
   /** e.g. `cluster.local`. */
   readonly domain: string;
   readonly host: string;
+  /** What names outside stand for; absent = nothing. */
+  readonly world?: WorldNamesOptions;
   /** 0 lets the kernel choose. */
   readonly port: number;
   readonly healthPort: number;
@@ -32,7 +35,10 @@ export interface DnsServer {
 /** Serves the cluster's zone on UDP and TCP, and /health and /ready. Rejects when a port cannot be had. */
 export async function startDnsServer(options: DnsServerOptions): Promise<DnsServer> {
   const services = new ClusterServices();
-  const responder = new Responder(new ClusterZone(services, options.domain));
+  const responder = new Responder(
+    new ClusterZone(services, options.domain),
+    options.world && new WorldNames(options.world),
+  );
   let ready = false;
   const tcp = tcpServer(responder);
   await listening(tcp, options.port, options.host);

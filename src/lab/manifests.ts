@@ -71,7 +71,7 @@ function dnsDeployment(version: string): Manifest {
             {
               name: "coredns",
               image: `shieldgate/coredns:${version}`,
-              args: ["--domain", CLUSTER_DOMAIN],
+              args: ["--domain", CLUSTER_DOMAIN, "--world"],
               ports: [
                 { name: "dns", containerPort: 53, protocol: "UDP" },
                 { name: "dns-tcp", containerPort: 53, protocol: "TCP" },

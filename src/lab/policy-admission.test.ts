@@ -21,9 +21,8 @@ it("refuses what the engine does not take, with the value and the mend", () => {
 });
 
 it("refuses what would be accepted and not enforced", () => {
-  expect(policyErrors(policy({ toFQDNs: [{ matchName: "a" }] })).map(({ field }) => field)).toEqual([
-    "spec.egress[0].toFQDNs",
-  ]);
+  const guarded = { toEntities: ["world"], authentication: { mode: "required" } };
+  expect(policyErrors(policy(guarded)).map(({ field }) => field)).toEqual(["spec.egress[0].authentication"]);
 });
 
 it("refuses a group of prefixes that cannot be read", () => {

@@ -59,10 +59,11 @@ export class DnsListener {
   async open(): Promise<void> {
     const { sockets, datagrams } = this.options;
     const { direction, protocol } = this.redirect;
-    this.listening =
-      protocol === Protocol.Udp
-        ? datagrams.listen(this.port, direction, (datagram) => this.take(datagram))
-        : await sockets.listen(this.port, direction, (client) => this.accept(client));
+    if (protocol === Protocol.Udp)
+      this.listening = datagrams.listen(this.port, direction, (datagram) => this.take(datagram));
+    // Rules for every protocol speak of SCTP too, which no DNS server does: the kernel drops what is redirected there.
+    if (protocol === Protocol.Tcp)
+      this.listening = await sockets.listen(this.port, direction, (client) => this.accept(client));
   }
 
   replace(policy: DnsPolicy): void {

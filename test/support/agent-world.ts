@@ -120,6 +120,7 @@ export class AgentWorld {
   readonly healthAddresses: string[] = [];
   proxy = new FakeProxy();
   agent: Agent | undefined;
+  nowMs = 1_700_000_000_000;
   private made = 0;
   private life: Life = { alive: true };
 
@@ -164,7 +165,7 @@ export class AgentWorld {
       interfaces: () => this.interfaces,
       ...(this.openHealthLink && { openHealthLink: this.openHealthLink }),
       interfaceName: () => "",
-      now: () => 1_700_000_000_000,
+      now: () => this.nowMs,
       log: (message) => this.log.push(message),
     });
     return this.agent;

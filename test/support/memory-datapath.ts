@@ -150,6 +150,10 @@ export class MemoryDatapath implements Datapath {
     return this.sim.auditedEndpoints();
   }
 
+  collectConnections(): number {
+    return this.sim.collectConnections();
+  }
+
   connections(): readonly ConnectionRow[] {
     return this.sim.connections();
   }

@@ -43,9 +43,6 @@ export interface EbpfOptions {
   readonly objectPath: string;
 }
 
-/** How often connections that are past their time are taken out. */
-const COLLECT_MS = 30_000;
-
 const RING_BYTES = 1 << 21;
 const LOST = Buffer.from([255, 0, 0, 0]);
 
@@ -59,7 +56,6 @@ class EbpfDatapath implements Datapath {
   #object: LoadedObject | undefined;
   #node: { readonly node: NodeConfig; readonly devices: Devices } | undefined;
   #stops: (() => void)[] = [];
-  #collect: NodeJS.Timeout | undefined;
 
   constructor(options: EbpfOptions) {
     this.#options = options;
@@ -81,11 +77,6 @@ class EbpfDatapath implements Datapath {
     this.#map("sg_node").set(ifindexKey(0), encodeNode(node, devices, Aggregation.Medium));
     this.#node = { node, devices };
     attachNode(this.#object, devices);
-    this.#collect ??= setInterval(
-      () => collectConnections(this.#map("sg_conntrack"), process.hrtime.bigint()),
-      COLLECT_MS,
-    );
-    this.#collect.unref();
     for (const endpoint of this.listEndpoints()) {
       if (endpoint.interfaceName) attachEndpoint(this.#object, endpoint.ifindex);
     }
@@ -257,13 +248,16 @@ class EbpfDatapath implements Datapath {
     return listConnections(this.#map("sg_conntrack"), process.hrtime.bigint());
   }
 
+  collectConnections(): number {
+    return collectConnections(this.#map("sg_conntrack"), process.hrtime.bigint());
+  }
+
   flushConnections(): number {
     return flushConnections(this.#map("sg_conntrack"));
   }
 
   /** Lets go of this process's handles only; the kernel keeps judging. */
   close(): void {
-    clearInterval(this.#collect);
     for (const stop of this.#stops.splice(0)) stop();
     this.#object?.close();
     this.#object = undefined;

@@ -132,6 +132,10 @@ class SimulatedDatapath implements SimDatapath {
     return new Set(this.#audited);
   }
 
+  collectConnections(): number {
+    return 0;
+  }
+
   connections(): readonly ConnectionRow[] {
     return [];
   }

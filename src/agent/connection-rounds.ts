@@ -1,0 +1,36 @@
+import type { Datapath } from "../datapath/port.ts";
+import type { FqdnNames } from "./fqdn-names.ts";
+
+/** How often closed and forgotten connections are looked for, and names collected; in ms. */
+const ROUND_MS = 30_000;
+const ROUNDS_A_COLLECTION = 2;
+
+export interface ConnectionRoundsParts {
+  readonly datapath: Pick<Datapath, "collectConnections" | "connections">;
+  readonly names: FqdnNames;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  readonly log: (message: string) => void;
+}
+
+/** One round: connections past their time go, and names learn which of their addresses are in use. Never throws. */
+export function connectionRound({ datapath, names, now, log }: ConnectionRoundsParts): void {
+  try {
+    const startMs = now();
+    datapath.collectConnections();
+    names.connectionsSeen(datapath.connections(), startMs, startMs + ROUND_MS);
+  } catch (error) {
+    log(`connections were not looked through, they are in ${ROUND_MS / 1000} s: ${(error as Error).message}`);
+  }
+}
+
+/** Makes rounds until the returned function is called. */
+export function startConnectionRounds(parts: ConnectionRoundsParts): () => void {
+  let rounds = 0;
+  const timer = setInterval(() => {
+    connectionRound(parts);
+    if (++rounds % ROUNDS_A_COLLECTION === 0) parts.names.collect();
+  }, ROUND_MS);
+  timer.unref();
+  return () => clearInterval(timer);
+}
