@@ -1,6 +1,6 @@
 import { formatAddress } from "../model/cidr.ts";
 import { DnsClass, DnsCode, DnsType } from "./dns.ts";
-import { absoluteName, readName } from "./dns-name.ts";
+import { readAbsoluteName } from "./dns-name.ts";
 import type { DnsFault, DnsQuery } from "./dns-query.ts";
 import { type RawRecord, rawRecord, skipName, wordAt } from "./dns-records.ts";
 
@@ -66,12 +66,10 @@ function failed(fault: string): DnsFault {
 function questionEnd(bytes: Uint8Array, query: DnsQuery, code: number): number | undefined {
   const count = wordAt(bytes, 4);
   if (count === 0 && code !== DnsCode.NoError) return 12;
-  const read = count === 1 ? readName(bytes, 12) : undefined;
+  const read = count === 1 ? readAbsoluteName(bytes, 12) : undefined;
   if (read === undefined || read.end + 4 > bytes.length || skipName(bytes, 12) !== read.end) return undefined;
   const isSame =
-    wordAt(bytes, read.end) === query.type &&
-    wordAt(bytes, read.end + 2) === query.class &&
-    absoluteName(read.name) === query.name;
+    wordAt(bytes, read.end) === query.type && wordAt(bytes, read.end + 2) === query.class && read.text === query.name;
   return isSame ? read.end + 4 : undefined;
 }
 
@@ -102,19 +100,19 @@ function readChain(
 ): Pick<DnsAnswer, "cnames" | "addresses" | "ttl"> | undefined {
   const aliases = new Map<string, Owned & { readonly target: string }>();
   const found: (Owned & { readonly address: string })[] = [];
+  const owners = new Map<number, string>();
   for (const record of answers) {
     if (record.class !== DnsClass.IN) continue;
     const { type, start, end, ttl: sent } = record;
     if (type !== DnsType.A && type !== DnsType.AAAA && type !== DnsType.CNAME) continue;
-    const named = readName(bytes, record.at);
-    if (named === undefined) return undefined;
-    const owner = absoluteName(named.name);
+    const owner = ownerOf(bytes, record, owners);
+    if (owner === undefined) return undefined;
     // A TTL with its highest bit set is none (RFC 2181, 8).
     const ttl = sent > 0x7fff_ffff ? 0 : sent;
     if (type === DnsType.CNAME) {
-      const target = readName(bytes, start);
+      const target = readAbsoluteName(bytes, start);
       if (target?.end !== end) return undefined;
-      if (!aliases.has(owner)) aliases.set(owner, { owner, ttl, target: absoluteName(target.name) });
+      if (!aliases.has(owner)) aliases.set(owner, { owner, ttl, target: target.text });
     } else {
       const address = addressOf(bytes.subarray(start, end), type);
       if (address === undefined) return undefined;
@@ -122,6 +120,16 @@ function readChain(
     }
   }
   return along(name, aliases, found);
+}
+
+/** Most owners are a pointer alone, and to the same place: `known` has the names by what they point to. */
+function ownerOf(bytes: Uint8Array, { at }: RawRecord, known: Map<number, string>): string | undefined {
+  const pointer = wordAt(bytes, at);
+  if (pointer < 0xc000) return readAbsoluteName(bytes, at)?.text;
+  // A pointer that is valid here is valid for every later record, since it leads back from there too.
+  const owner = known.get(pointer) ?? readAbsoluteName(bytes, at)?.text;
+  if (owner !== undefined) known.set(pointer, owner);
+  return owner;
 }
 
 function addressOf(data: Uint8Array, type: number): string | undefined {

@@ -1,3 +1,5 @@
+import { latin1 } from "./latin1.ts";
+
 /** Most bytes of a name on the wire, with its lengths and the root (RFC 1035, 3.1). */
 const MAX_NAME_BYTES = 255;
 const MAX_LABEL_BYTES = 63;
@@ -17,11 +19,11 @@ export interface ReadName {
 }
 
 /**
- * Reads a name at `offset` of a message (RFC 1035, 4.1.4). Undefined when it is none: pointers must lead back, always
- * further back than the last, so that a loop cannot be, never into the header, and there are no more than labels fit.
+ * Goes through the labels of the name at `offset` of a message (RFC 1035, 4.1.4) and returns the offset after it where it
+ * stands. Undefined when it is none: pointers must lead back, always further back than the last, so that a loop cannot
+ * be, never into the header, and there are no more than labels fit.
  */
-export function readName(bytes: Uint8Array, offset: number): ReadName | undefined {
-  const labels: string[] = [];
+function walkName(bytes: Uint8Array, offset: number, label: (start: number, end: number) => void): number | undefined {
   let at = offset;
   let end = -1;
   let limit = offset;
@@ -30,7 +32,7 @@ export function readName(bytes: Uint8Array, offset: number): ReadName | undefine
   for (;;) {
     const length = bytes[at];
     if (length === undefined) return undefined;
-    if (length === 0) return { name: labels, end: end < 0 ? at + 1 : end };
+    if (length === 0) return end < 0 ? at + 1 : end;
     if ((length & POINTER) === POINTER) {
       const low = bytes[at + 1];
       if (low === undefined) return undefined;
@@ -42,9 +44,26 @@ export function readName(bytes: Uint8Array, offset: number): ReadName | undefine
     }
     size += length + 1;
     if (length > MAX_LABEL_BYTES || size > MAX_NAME_BYTES || at + 1 + length > bytes.length) return undefined;
-    labels.push(String.fromCharCode(...bytes.subarray(at + 1, at + 1 + length)));
+    label(at + 1, at + 1 + length);
     at += 1 + length;
   }
+}
+
+/** Reads the name at `offset`; undefined when it is none. */
+export function readName(bytes: Uint8Array, offset: number): ReadName | undefined {
+  const labels: string[] = [];
+  const end = walkName(bytes, offset, (start, stop) => labels.push(latin1(bytes, start, stop)));
+  return end === undefined ? undefined : { name: labels, end };
+}
+
+/** Reads the name at `offset` as `absoluteName` writes it; undefined when it is none. */
+export function readAbsoluteName(bytes: Uint8Array, offset: number): { text: string; end: number } | undefined {
+  let text = "";
+  const end = walkName(bytes, offset, (start, stop) => {
+    for (let at = start; at < stop; at++) text += BYTE_TEXT[bytes[at]!];
+    text += ".";
+  });
+  return end === undefined ? undefined : { text: text === "" ? "." : text, end };
 }
 
 /** Labels of plain dotted text such as `kube-dns.kube-system.svc.cluster.local`; a final dot is allowed. */

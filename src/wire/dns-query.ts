@@ -1,5 +1,5 @@
 import { DnsCode, DnsType } from "./dns.ts";
-import { absoluteName, readName } from "./dns-name.ts";
+import { readAbsoluteName } from "./dns-name.ts";
 import { type RawRecord, rawRecord, skipName, wordAt } from "./dns-records.ts";
 
 /** A query that has one meaning: what is judged is what a server will read. */
@@ -47,7 +47,7 @@ export function readDnsQuery(bytes: Uint8Array): DnsQuery | DnsFault {
   if (wordAt(bytes, 4) !== 1) return malformed(`${wordAt(bytes, 4)} questions instead of one`);
   if (wordAt(bytes, 6) !== 0) return malformed("a query with answers");
   const nameEnd = skipName(bytes, HEADER_BYTES);
-  const read = readName(bytes, HEADER_BYTES);
+  const read = readAbsoluteName(bytes, HEADER_BYTES);
   if (read === undefined || nameEnd === undefined || read.end + 4 > bytes.length) return malformed("no whole question");
   const type = wordAt(bytes, nameEnd);
   if (type === DnsType.AXFR || type === IXFR) return notImplemented("zone transfers do not pass the proxy");
@@ -57,7 +57,7 @@ export function readDnsQuery(bytes: Uint8Array): DnsQuery | DnsFault {
   if (isDnsFault(edns)) return edns;
   return {
     id: wordAt(bytes, 0),
-    name: absoluteName(read.name),
+    name: read.text,
     type,
     class: wordAt(bytes, nameEnd + 2),
     recursionDesired: (flags & 0x100) !== 0,

@@ -149,6 +149,23 @@ describe("limits", () => {
     expect([...cache.list()][0]!.zombies.map(({ address }) => address)).toEqual(["192.0.2.2", "192.0.2.3"]);
   });
 
+  test("beyond what an endpoint may hold nothing new is learned, until something ran out", () => {
+    const cache = new FqdnCache({ maxHeld: 2 });
+    cache.record(1, answer(["192.0.2.1"]), T0);
+    expect(cache.record(1, answer(["192.0.2.2", "192.0.2.3"], 60), T0)).toEqual([NAME]);
+    expect(cache.isFull(1)).toBe(true);
+    expect(cache.record(1, answer(["192.0.2.4"], 60, "other.example.com."), T0)).toEqual([]);
+    expect([...cache.names()]).toEqual([NAME]);
+    expect(cache.addressesOf(NAME)).toEqual(["192.0.2.1", "192.0.2.2"]);
+    // What is held is still renewed, and other endpoints have room of their own.
+    cache.record(1, answer(["192.0.2.2"], 600), T0 + 1000);
+    cache.record(2, answer(["192.0.2.5"]), T0);
+    cache.collect(T0 + 100_000);
+    expect([...cache.list()][0]!.lookups).toMatchObject([{ addresses: ["192.0.2.2"], ttl: 600 }]);
+    expect(cache.isFull(1)).toBe(false);
+    expect(cache.record(1, answer(["192.0.2.4"]), T0 + 100_000)).toEqual([NAME]);
+  });
+
   test("of too many zombies those that were seen alive longest ago go", () => {
     const cache = new FqdnCache({ maxDeferredDeletes: 2 });
     for (let last = 1; last <= 3; last++) cache.record(1, answer([`192.0.2.${last}`], 30, `${last}.example.com.`), T0);

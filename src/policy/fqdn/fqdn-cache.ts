@@ -3,7 +3,7 @@ import { HeldAddresses } from "./held-addresses.ts";
 import { type DnsLookup, Lookups } from "./lookups.ts";
 import { type Zombie, Zombies } from "./zombies.ts";
 
-/** Cilium's `tofqdns-*` settings, with its defaults. */
+/** Cilium's `tofqdns-*` settings, with its defaults, and one that it does not have. */
 export interface FqdnLimits {
   /** `tofqdns-min-ttl`, in seconds: a shorter TTL counts as this; default 0. */
   readonly minTtl?: number;
@@ -13,6 +13,11 @@ export interface FqdnLimits {
   readonly maxDeferredDeletes?: number;
   /** `tofqdns-idle-connection-grace-period`, in milliseconds; default 0. */
   readonly idleGraceMs?: number;
+  /**
+   * Most addresses of all names that one endpoint's answers may hold: what is beyond is not learned, so that `toFQDNs` does
+   * not select it. A pod that may ask for every name could fill the memory otherwise. Default 50,000.
+   */
+  readonly maxHeld?: number;
 }
 
 /** The addresses that an answer gives to the name that was asked for. */
@@ -38,7 +43,7 @@ class Endpoint {
 
   constructor(limits: Required<FqdnLimits>) {
     const { maxAddressesPerName: maxAddresses, maxDeferredDeletes: max, idleGraceMs: graceMs } = limits;
-    this.lookups = new Lookups(maxAddresses);
+    this.lookups = new Lookups(maxAddresses, limits.maxHeld);
     this.zombies = new Zombies({ max, maxAddresses, graceMs });
   }
 }
@@ -56,8 +61,9 @@ export class FqdnCache {
   private changes = 0;
 
   constructor(limits: FqdnLimits = {}) {
-    const { minTtl = 0, maxAddressesPerName = 1000, maxDeferredDeletes = 10_000, idleGraceMs = 0 } = limits;
-    this.limits = { minTtl, maxAddressesPerName, maxDeferredDeletes, idleGraceMs };
+    const { minTtl = 0, maxAddressesPerName = 1000, maxDeferredDeletes = 10_000 } = limits;
+    const { idleGraceMs = 0, maxHeld = 50_000 } = limits;
+    this.limits = { minTtl, maxAddressesPerName, maxDeferredDeletes, idleGraceMs, maxHeld };
   }
 
   /** Grows when there is something new to keep for a restart. */
@@ -130,6 +136,11 @@ export class FqdnCache {
       for (const address of addresses) this.held.remove(name, address);
     for (const { address, names } of gone.zombies.list()) for (const name of names) this.held.remove(name, address);
     return this.changedNames();
+  }
+
+  /** The endpoint holds all that it may, and learns nothing new before something ran out. */
+  isFull(endpointId: number): boolean {
+    return this.endpoints.get(endpointId)?.lookups.isFull ?? false;
   }
 
   /** Every name that has addresses, of any endpoint. */

@@ -62,10 +62,10 @@ describe("labels of addresses", () => {
   });
 });
 
-const NAMES = ["a.x.", "b.x.", "a.b.x.", "x.", "c.y."];
+const NAMES = ["a.x.", "b.x.", "a.b.x.", ".x.", "\\001.x.", "x.", ".", "A.x", "c.y."];
 const SELECTORS = [
   ...["a.x", "B.x", "c.y.", "x"].map((matchName) => fqdnSelector({ matchName })),
-  ...["*.x", "**.x", "*", "a*.x", "*.y."].map((matchPattern) => fqdnSelector({ matchPattern })),
+  ...["*.x", "*.X.", "**.x", "*", "a*.x", "*.y.", "*.b.x"].map((matchPattern) => fqdnSelector({ matchPattern })),
 ];
 const ADDRESSES = ["192.0.2.1", "192.0.2.2", "192.0.2.3", "2001:db8::1"];
 const change = fc.oneof(

@@ -1,7 +1,7 @@
 import { addressPrefix } from "../../model/cidr.ts";
 import { compareText, type Label, type Labels } from "../../model/label.ts";
 import { type FqdnSelector, fqdnLabelKey } from "../../model/selector.ts";
-import type { NameMatcher } from "../dns-pattern.ts";
+import { hasNameCharacters, type NameMatcher } from "../dns-pattern.ts";
 import { absolute, compileFqdn } from "../dns-rule.ts";
 
 /** What a name stands for, and the keys of the selectors that select it. */
@@ -18,8 +18,10 @@ const NO_LABELS: Labels = [];
  * Cilium since 1.16). Selectors and names come and go in any order; each change says which addresses have other labels.
  */
 export class FqdnLabels {
-  /** Selectors with the same label select the same names. A selector of one name is looked up, the others are tried. */
+  // Selectors with the same label select the same names. What can be looked up is not tried.
   private readonly exact = new Map<string, Set<string>>();
+  /** Keys `*.parent`, by the parent. */
+  private readonly below = new Map<string, Set<string>>();
   private readonly patterns = new Map<string, NameMatcher>();
   private readonly selectors = new Map<string, FqdnSelector>();
   private readonly names = new Map<string, Named>();
@@ -70,27 +72,36 @@ export class FqdnLabels {
   private learn(key: string, selector: FqdnSelector): NameMatcher {
     this.selectors.set(key, selector);
     const matches = compileFqdn(selector);
-    if (key.includes("*")) {
-      this.patterns.set(key, matches);
-      return matches;
-    }
-    const name = absolute(key);
-    const sharing = this.exact.get(name) ?? new Set();
-    this.exact.set(name, sharing.add(key));
+    const place = this.placeOf(key);
+    if (place === undefined) this.patterns.set(key, matches);
+    else place.index.set(place.name, (place.index.get(place.name) ?? new Set()).add(key));
     return matches;
   }
 
   private forget(key: string): void {
     this.selectors.delete(key);
-    if (this.patterns.delete(key)) return;
-    const name = absolute(key);
-    const sharing = this.exact.get(name);
+    const place = this.placeOf(key);
+    if (place === undefined) {
+      this.patterns.delete(key);
+      return;
+    }
+    const sharing = place.index.get(place.name);
     sharing?.delete(key);
-    if (sharing?.size === 0) this.exact.delete(name);
+    if (sharing?.size === 0) place.index.delete(place.name);
+  }
+
+  /** Where a key is looked up; undefined for what has to be tried. */
+  private placeOf(key: string): { readonly index: Map<string, Set<string>>; readonly name: string } | undefined {
+    if (!key.includes("*")) return { index: this.exact, name: absolute(key) };
+    const parent = /^\*\.([^*]+)$/.exec(key)?.[1];
+    return parent === undefined ? undefined : { index: this.below, name: absolute(parent) };
   }
 
   private keysOf(name: string): ReadonlySet<string> {
-    const keys = new Set(this.exact.get(absolute(name)));
+    const whole = absolute(name);
+    const keys = new Set(this.exact.get(whole));
+    if (hasNameCharacters(whole))
+      for (const key of this.below.get(whole.slice(whole.indexOf(".") + 1)) ?? []) keys.add(key);
     for (const [key, matches] of this.patterns) if (matches(name)) keys.add(key);
     return keys;
   }

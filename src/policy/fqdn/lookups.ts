@@ -27,27 +27,36 @@ export class Lookups {
   /** Names that may have more addresses than they may keep. */
   private readonly crowded = new Set<string>();
   private readonly maxAddresses: number;
+  private readonly maxHeld: number;
+  private count = 0;
 
-  /** `maxAddresses` is what a name may keep; 0 = no limit. */
-  constructor(maxAddresses: number) {
+  /** `maxAddresses` is what a name may keep (0 = no limit), `maxHeld` what all names together may hold at any time. */
+  constructor(maxAddresses: number, maxHeld: number) {
     this.maxAddresses = maxAddresses;
+    this.maxHeld = maxHeld;
   }
 
-  /** Takes an answer in; returns the addresses that the name did not have. */
+  /** Full: nothing new is taken in until something ran out. */
+  get isFull(): boolean {
+    return this.count >= this.maxHeld;
+  }
+
+  /** Takes an answer in, as far as there is room; returns the addresses that the name did not have. */
   record(lookup: DnsLookup): readonly string[] {
     const held = this.byName.get(lookup.name) ?? new Map<string, DnsLookup>();
-    if (lookup.addresses.length > 0) this.byName.set(lookup.name, held);
     const fresh: string[] = [];
     for (const address of lookup.addresses) {
       const old = held.get(address);
-      if (old !== undefined && old.expiryMs >= lookup.expiryMs) continue;
+      if (old === undefined ? this.isFull : old.expiryMs >= lookup.expiryMs) continue;
       held.set(address, lookup);
       if (old !== undefined) continue;
+      this.count++;
       fresh.push(address);
       const names = this.byAddress.get(address);
       if (names === undefined) this.byAddress.set(address, new Set([lookup.name]));
       else names.add(lookup.name);
     }
+    if (held.size > 0) this.byName.set(lookup.name, held);
     if (this.maxAddresses > 0 && held.size > this.maxAddresses) this.crowded.add(lookup.name);
     return fresh;
   }
@@ -107,7 +116,7 @@ export class Lookups {
 
   private drop(name: string, address: string): void {
     const held = this.byName.get(name);
-    held?.delete(address);
+    if (held?.delete(address) === true) this.count--;
     if (held?.size === 0) this.byName.delete(name);
     const names = this.byAddress.get(address);
     names?.delete(name);
