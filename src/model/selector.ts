@@ -108,7 +108,8 @@ export interface SelectOptions {
 export function selects(selector: Selector, labels: Labels, options: SelectOptions = {}): boolean {
   switch (selector.kind) {
     case "labels":
-      return selector.requirements.every((condition) => isMet(condition, labels));
+      for (const requirement of selector.requirements) if (!isMet(requirement, labels)) return false;
+      return true;
     case "cidr":
       return (
         isOutside(labels, options) &&

@@ -1,8 +1,17 @@
 import { type Cidr, cidrContains, formatCidr } from "../model/cidr.ts";
 import { encodedGroupKey } from "../model/cidr-group-label.ts";
 import { cidrOfKey, WORLD_KEYS } from "../model/cidr-label.ts";
-import { formatLabel, type Label } from "../model/label.ts";
-import { fqdnLabelKey, type Requirement, type SelectOptions, type Selector, worldKeys } from "../model/selector.ts";
+import type { Label } from "../model/label.ts";
+import {
+  type CidrGroupSelector,
+  type CidrSelector,
+  fqdnLabelKey,
+  type Requirement,
+  type SelectOptions,
+  type Selector,
+  type SelectorOperator,
+  worldKeys,
+} from "../model/selector.ts";
 
 /**
  * One condition of a selector, as a set of labels: it is met by an identity that has one of them, or, when `negative`, has
@@ -16,13 +25,15 @@ export interface Condition {
 
 /** What belongs to a condition's set: labels of some keys that pass a test, and labels of prefixes that pass another. */
 interface Membership {
-  readonly text: string;
   readonly keys: readonly string[];
+  /** The only values that may pass; absent = any may. */
+  readonly values?: readonly string[];
   readonly hasLabel: (label: Label) => boolean;
   readonly hasPrefix?: (cidr: Cidr) => boolean;
 }
 
 interface SharedCondition extends Condition, Membership {
+  readonly id: string;
   readonly labels: Set<number>;
   users: number;
 }
@@ -44,46 +55,40 @@ function remove<T>(list: T[] | undefined, item: T): void {
 
 /** Labels of one source and of these keys, whatever their value. */
 function withKeys(keys: readonly string[], source: string): Membership {
-  return { text: JSON.stringify([source, ...keys]), keys, hasLabel: (label) => label.source === source };
+  return { keys, hasLabel: (label) => label.source === source };
 }
 
 function inPrefix(outer: Cidr, options: SelectOptions): Membership {
   if (outer.length === 0) return withKeys(worldKeys(outer.family, options), "reserved");
-  return {
-    text: formatCidr(outer),
-    keys: [],
-    hasLabel: () => false,
-    hasPrefix: (cidr) => cidrContains(outer, cidr),
-  };
+  return { keys: [], hasLabel: () => false, hasPrefix: (cidr) => cidrContains(outer, cidr) };
 }
 
 function meeting({ source, key, operator, values }: Requirement, options: SelectOptions): Membership {
-  const wanted = operator === "In" || operator === "NotIn" ? new Set(values) : undefined;
   const outer = source === "cidr" ? cidrOfKey(key) : undefined;
   // A `cidr:` label has no value and satisfies every `cidr:` key that contains it.
   if (outer !== undefined)
-    return wanted === undefined || wanted.has("") ? inPrefix(outer, options) : withKeys([], "none");
-  return {
-    text: JSON.stringify([source, key, wanted === undefined ? null : values]),
-    keys: [key],
-    hasLabel: (label) =>
-      (source === "any" || label.source === source) && (wanted === undefined || wanted.has(label.value)),
-  };
+    return !hasValues(operator) || values.includes("") ? inPrefix(outer, options) : withKeys([], "none");
+  const isOfSource = (label: Label) => source === "any" || label.source === source;
+  if (!hasValues(operator)) return { keys: [key], hasLabel: isOfSource };
+  const wanted = new Set(values);
+  return { keys: [key], values, hasLabel: (label) => isOfSource(label) && wanted.has(label.value) };
 }
 
 function meetingGroup({ source, key, operator, values }: Requirement): Membership {
-  const hasValue = operator === "In" || operator === "NotIn";
-  return withKeys(hasValue ? values.map((value) => encodedGroupKey(key, value)) : [key], source);
+  return withKeys(hasValues(operator) ? values.map((value) => encodedGroupKey(key, value)) : [key], source);
 }
 
-function isNegative({ operator }: Requirement): boolean {
-  return operator === "NotIn" || operator === "DoesNotExist";
+function hasValues(operator: SelectorOperator): boolean {
+  return operator === "In" || operator === "NotIn";
 }
 
 /** Numbers every label that occurs, and keeps the conditions of all selectors up to date with them. */
 export class LabelIndex {
   private readonly labels: Label[] = [];
-  private readonly numbers = new Map<string, number>();
+  /** By `key=value`: the last such label. */
+  private readonly latest = new Map<string, number>();
+  /** By label number: the one before it with the same key and value, of another source. Most have none. */
+  private readonly earlier = new Map<number, number>();
   private readonly byKey = new Map<string, number[]>();
   /** Labels of the source `cidr`, with the prefix that each names. */
   private readonly prefixes: { readonly number: number; readonly cidr: Cidr }[] = [];
@@ -92,14 +97,10 @@ export class LabelIndex {
   private readonly prefixConditions: SharedCondition[] = [];
   /** By label number: the conditions whose set holds it; most labels are in none. */
   private readonly holders = new Map<number, SharedCondition[]>();
-  /** Whom CIDR selectors may select: what is outside the cluster, and nodes where that is asked for. */
-  private readonly outside: Membership;
   private readonly options: SelectOptions;
 
   constructor(options: SelectOptions = {}) {
-    const { cidrsMatchNodes = false } = options;
     this.options = options;
-    this.outside = withKeys(cidrsMatchNodes ? [...WORLD_KEYS, ...NODE_KEYS] : WORLD_KEYS, "reserved");
   }
 
   label(number: number): Label {
@@ -108,11 +109,16 @@ export class LabelIndex {
 
   /** The number of a label, a new one if it was never seen. */
   number(label: Label): number {
-    const text = formatLabel(label);
-    const known = this.numbers.get(text);
-    if (known !== undefined) return known;
+    const { source, key, value } = label;
+    const text = `${key}=${value}`;
+    const last = this.latest.get(text);
+    for (let number = last; number !== undefined; number = this.earlier.get(number)) {
+      const known = this.labels[number]!;
+      if (known.source === source && known.key === key) return number;
+    }
     const number = this.labels.push(label) - 1;
-    this.numbers.set(text, number);
+    this.latest.set(text, number);
+    if (last !== undefined) this.earlier.set(number, last);
     append(this.byKey, label.key, number);
     for (const condition of this.keyConditions.get(label.key) ?? []) {
       if (condition.hasLabel(label)) this.include(condition, number);
@@ -131,35 +137,62 @@ export class LabelIndex {
 
   /** Conditions that are all met by exactly the identities that the selector selects. Give them back with `release`. */
   conditionsOf(selector: Selector): readonly Condition[] {
-    const except = (cidrs: readonly Cidr[]) => cidrs.map((cidr) => this.condition(inPrefix(cidr, this.options), true));
     switch (selector.kind) {
       case "labels":
-        return selector.requirements.map((each) => this.condition(meeting(each, this.options), isNegative(each)));
-      case "fqdn":
-        return [this.condition(withKeys([fqdnLabelKey(selector)], "fqdn"), false)];
+        return selector.requirements.map((each) => this.required(each, meeting));
+      case "fqdn": {
+        const key = fqdnLabelKey(selector);
+        return [this.condition(`fqdn ${key}`, false, () => withKeys([key], "fqdn"))];
+      }
       case "cidr":
-        return [
-          this.condition(inPrefix(selector.cidr, this.options), false),
-          this.condition(this.outside, false),
-          ...except(selector.except),
-        ];
-      case "cidrGroup":
-        return [
-          ...selector.requirements.map((each) => this.condition(meetingGroup(each), isNegative(each))),
-          this.condition(this.outside, false),
-          ...except(selector.except),
-        ];
+        return [this.inside(selector.cidr, false), this.outside(), ...this.except(selector)];
+      case "cidrGroup": {
+        const groups = selector.requirements.map((each) => this.required(each, meetingGroup));
+        return [...groups, this.outside(), ...this.except(selector)];
+      }
     }
   }
 
   release(conditions: readonly Condition[]): void {
     for (const condition of conditions as readonly SharedCondition[]) {
       if (--condition.users > 0) continue;
-      this.conditions.delete(`${condition.negative}${condition.text}`);
+      this.conditions.delete(condition.id);
       for (const key of condition.keys) remove(this.keyConditions.get(key), condition);
       remove(this.prefixConditions, condition);
       for (const number of condition.labels) remove(this.holders.get(number), condition);
     }
+  }
+
+  private required(wanted: Requirement, membershipOf: typeof meeting): Condition {
+    const { source, key, operator, values } = wanted;
+    const negative = operator === "NotIn" || operator === "DoesNotExist";
+    const id = JSON.stringify([negative, source, key, hasValues(operator) ? values : null]);
+    return this.condition(id, negative, () => membershipOf(wanted, this.options));
+  }
+
+  private inside(cidr: Cidr, negative: boolean): Condition {
+    return this.condition(`${negative} ${formatCidr(cidr)}`, negative, () => inPrefix(cidr, this.options));
+  }
+
+  private except({ except }: CidrSelector | CidrGroupSelector): Condition[] {
+    return except.map((cidr) => this.inside(cidr, true));
+  }
+
+  /** Whom CIDR selectors may select: what is outside the cluster, and nodes where that is asked for. */
+  private outside(): Condition {
+    const { cidrsMatchNodes = false } = this.options;
+    const keys = cidrsMatchNodes ? [...WORLD_KEYS, ...NODE_KEYS] : WORLD_KEYS;
+    return this.condition("outside", false, () => withKeys(keys, "reserved"));
+  }
+
+  /** Labels with this key and value, of any source. */
+  private considerEach(condition: SharedCondition, key: string, value: string): void {
+    for (let number = this.latest.get(`${key}=${value}`); number !== undefined; number = this.earlier.get(number))
+      if (this.labels[number]!.key === key) this.consider(condition, number);
+  }
+
+  private consider(condition: SharedCondition, number: number): void {
+    if (condition.hasLabel(this.labels[number]!)) this.include(condition, number);
   }
 
   private include(condition: SharedCondition, number: number): void {
@@ -167,25 +200,24 @@ export class LabelIndex {
     append(this.holders, number, condition);
   }
 
-  private condition(membership: Membership, negative: boolean): Condition {
-    const id = `${negative}${membership.text}`;
+  private condition(id: string, negative: boolean, membershipOf: () => Membership): Condition {
     const known = this.conditions.get(id);
     if (known !== undefined) {
       known.users++;
       return known;
     }
-    const condition: SharedCondition = { ...membership, negative, labels: new Set(), users: 1 };
+    const condition: SharedCondition = { ...membershipOf(), id, negative, labels: new Set(), users: 1 };
     this.conditions.set(id, condition);
     this.fill(condition);
     return condition;
   }
 
   private fill(condition: SharedCondition): void {
-    const { keys, hasLabel, hasPrefix } = condition;
+    const { keys, values, hasPrefix } = condition;
     for (const key of keys) {
       append(this.keyConditions, key, condition);
-      for (const number of this.byKey.get(key) ?? [])
-        if (hasLabel(this.labels[number]!)) this.include(condition, number);
+      if (values === undefined) for (const number of this.byKey.get(key) ?? []) this.consider(condition, number);
+      else for (const value of values) this.considerEach(condition, key, value);
     }
     if (hasPrefix === undefined) return;
     this.prefixConditions.push(condition);

@@ -6,12 +6,21 @@ function grown<T extends Int32Array | Uint8Array>(old: T, size: number): T {
   return fresh;
 }
 
+/** The bit of a row that is somebody's. */
+const LIVE = 1 << 31;
+
+/** One of the other 31 bits for each label. */
+function bitOf(label: number): number {
+  return 1 << (label % 31);
+}
+
 /** The label numbers of every row, one row behind the other: a hundred thousand small arrays would cost far more. */
 export class LabelRows {
   private labels = new Int32Array(128);
   /** Where the labels of a row begin; those of the next row end them. */
   private starts = new Int32Array(32);
-  private gone = new Uint8Array(32);
+  /** The bits of each row's labels together: a row that lacks a label's bit lacks the label. 0 = gone. */
+  private signs = new Int32Array(32);
   private count = 0;
 
   get size(): number {
@@ -25,34 +34,43 @@ export class LabelRows {
     if (start + labels.length > this.labels.length) this.labels = grown(this.labels, start + labels.length);
     if (this.count + 1 > this.starts.length) {
       this.starts = grown(this.starts, this.count + 1);
-      this.gone = grown(this.gone, this.count + 1);
+      this.signs = grown(this.signs, this.count + 1);
     }
     this.labels.set(labels, start);
+    this.signs[row] = labels.reduce((sign, label) => sign | bitOf(label), LIVE);
     this.starts[row + 1] = start + labels.length;
     return row;
   }
 
   /** The row is no longer anybody's; its number is not used again. */
   drop(row: number): void {
-    this.gone[row] = 1;
+    this.signs[row] = 0;
   }
 
-  isGone(row: number): boolean {
-    return this.gone[row] === 1;
+  /** Adds those of the rows to `found` that are not gone and meet all conditions. */
+  collect(rows: readonly number[], conditions: readonly Condition[], found: number[]): void {
+    const { signs } = this;
+    let sign = LIVE;
+    for (const { negative, labels } of conditions)
+      if (!negative && labels.size === 1) for (const label of labels) sign |= bitOf(label);
+    for (let index = 0; index < rows.length; index++) {
+      const row = rows[index]!;
+      if ((signs[row]! & sign) === sign && this.meetsAll(row, conditions)) found.push(row);
+    }
   }
 
   of(row: number): Int32Array {
     return this.labels.subarray(this.starts[row], this.starts[row + 1]);
   }
 
-  meets(row: number, { negative, labels }: Condition): boolean {
+  meetsAll(row: number, conditions: readonly Condition[]): boolean {
+    for (let index = 0; index < conditions.length; index++) if (!this.meets(row, conditions[index]!)) return false;
+    return true;
+  }
+
+  private meets(row: number, { negative, labels }: Condition): boolean {
     const end = this.starts[row + 1]!;
     for (let index = this.starts[row]!; index < end; index++) if (labels.has(this.labels[index]!)) return !negative;
     return negative;
-  }
-
-  meetsAll(row: number, conditions: readonly Condition[]): boolean {
-    for (const condition of conditions) if (!this.meets(row, condition)) return false;
-    return true;
   }
 }

@@ -8,7 +8,7 @@ import type { Ranked } from "./precedence.ts";
 import type { CidrGroup, Peer, PeerRule, PolicyKey, Rule } from "./rule.ts";
 import { type Selection, SelectorCache } from "./selector-cache.ts";
 import { type ServiceFacts, selectorsOfService } from "./service-peers.ts";
-import { l7SettingsOf, PortFilters, portsOf, type Side, type Statement } from "./statement.ts";
+import { EVERY_PORT, l7SettingsOf, PortFilters, type Side, type Statement } from "./statement.ts";
 
 /** A rule as resolution needs it. */
 export interface CompiledRule {
@@ -49,6 +49,9 @@ interface SubjectMatches {
   /** Clusterwide policies and those of the namespace, each part sorted by name. */
   readonly parts: readonly [Match[], Match[]];
 }
+
+const NO_ENTRIES: readonly Entry[] = [];
+const NO_RULES: readonly Rule[] = [];
 
 function idOf({ kind, namespace, name }: Omit<PolicyKey, "uid">): string {
   return `${kind}\n${namespace}\n${name}`;
@@ -166,9 +169,14 @@ export class Repository {
   private matchesFor(labels: Labels, namespace: string, isNode: boolean): SubjectMatches {
     const known = this.subjects.get(labels);
     if (known !== undefined && known.namespace === namespace && known.isNode === isNode) return known;
-    const partOf = (entries: readonly Entry[] = []) => entries.flatMap((entry) => matchOf(entry, labels, isNode));
+    const matches: SubjectMatches = { namespace, isNode, parts: [[], []] };
     const own = namespace === "" ? undefined : this.byNamespace.get(namespace);
-    const matches: SubjectMatches = { namespace, isNode, parts: [partOf(this.byNamespace.get("")), partOf(own)] };
+    for (const [place, entries] of [this.byNamespace.get(""), own].entries()) {
+      for (const entry of entries ?? NO_ENTRIES) {
+        const rules = rulesAbout(entry, labels, isNode);
+        if (rules.length > 0) matches.parts[place]!.push({ entry, rules });
+      }
+    }
     this.subjects.set(labels, matches);
     if (this.subjects.size > Limits.CachedSubjects) this.subjects.delete(this.subjects.keys().next().value!);
     return matches;
@@ -196,45 +204,51 @@ export class Repository {
     for (const element of rule.elements) {
       const origins = [originOf(entry.key, labels, log, element.path)];
       sides[element.direction] ??= { statements: [], ranks: [], first: origins };
-      const { statements, ranks } = sides[element.direction]!;
-      if (!ranks.some((known) => isSameRank(known, element))) ranks.push(element);
-      for (const statement of this.statementsOf(entry, element, rule.log ?? "", origins)) statements.push(statement);
+      const side = sides[element.direction]!;
+      if (!side.ranks.some((known) => isSameRank(known, element))) side.ranks.push(element);
+      this.state(element, log ?? "", origins, this.selectionsOf(entry, element.peers), side.statements);
     }
     return { rule, sides };
   }
 
-  private *statementsOf(entry: Entry, element: PeerRule, log: string, origins: Origins): Iterable<Statement> {
-    const { verdict, tier, priority, auth } = element;
-    const selections = this.selectionsOf(entry, element.peers);
-    for (const { spec, rule } of portsOf(element)) {
-      const filter = this.filters.of(spec);
-      const l7 = rule === undefined ? undefined : l7SettingsOf(rule, spec.protocol);
-      for (const selection of selections) {
-        const statement = { filter, selection, verdict, tier, priority, log, origins };
-        yield { ...statement, ...(l7 === undefined ? {} : { l7 }), ...(auth === undefined ? {} : { auth }) };
+  /** Writes out what the element says to each selection; no `ports` = every port of every protocol. */
+  private state(
+    { ports, verdict, tier, priority, auth }: PeerRule,
+    log: string,
+    origins: Origins,
+    selections: readonly (Selection | undefined)[],
+    statements: Statement[],
+  ): void {
+    for (const rule of ports ?? EVERY_PORT) {
+      for (const spec of rule.ports) {
+        const filter = this.filters.of(spec);
+        const l7 = l7SettingsOf(rule, spec.protocol);
+        for (const selection of selections)
+          statements.push({ filter, selection, verdict, tier, priority, l7, auth, log, origins });
       }
     }
   }
 
   /** Undefined stands for every peer. */
   private selectionsOf(entry: Entry, peers: readonly Peer[]): (Selection | undefined)[] {
-    return peers
-      .flatMap((peer) => this.selectorsOf(peer))
-      .map((selector) => {
-        if (isWildcard(selector)) return undefined;
-        const selection = this.selectors.retain(selector);
-        entry.selections.push(selection);
-        return selection;
-      });
+    const selections: (Selection | undefined)[] = [];
+    for (const peer of peers) {
+      for (const selector of this.selectorsOf(peer)) {
+        const selection = isWildcard(selector) ? undefined : this.selectors.retain(selector);
+        if (selection !== undefined) entry.selections.push(selection);
+        selections.push(selection);
+      }
+    }
+    return selections;
   }
 }
 
-/** The match as a list of one, or none. */
-function matchOf(entry: Entry, labels: Labels, isNode: boolean): Match[] {
-  const rules = entry.rules.filter((rule) => rule.isNode === isNode && selects(rule.subject, labels));
-  if (rules.length === 0) return [];
+/** Those of its rules that select the subject. */
+function rulesAbout({ rules }: Entry, labels: Labels, isNode: boolean): readonly Rule[] {
+  const isAbout = (rule: Rule) => rule.isNode === isNode && selects(rule.subject, labels);
   // There are many lists of one rule, and a filtered one has room to spare.
-  return [{ entry, rules: rules.length === entry.rules.length ? entry.rules : rules.slice() }];
+  if (rules.length === 1) return isAbout(rules[0]!) ? rules : NO_RULES;
+  return rules.filter(isAbout).slice();
 }
 
 /** Takes the old policy out of a subject's list and the new one in, at its place. */
@@ -242,10 +256,12 @@ function rematch(labels: Labels, matches: SubjectMatches, old: Entry | undefined
   const { id, key } = (fresh ?? old)!;
   const { namespace } = key;
   if (namespace !== "" && namespace !== matches.namespace) return;
+  const before = old === undefined ? NO_RULES : rulesAbout(old, labels, matches.isNode);
+  const rules = fresh === undefined ? NO_RULES : rulesAbout(fresh, labels, matches.isNode);
+  if (before.length + rules.length === 0) return;
   const part = matches.parts[namespace === "" ? 0 : 1];
   const place = placeOf(part, id, ({ entry }) => entry);
-  const wasThere = old !== undefined && part[place]?.entry === old;
-  part.splice(place, wasThere ? 1 : 0, ...(fresh === undefined ? [] : matchOf(fresh, labels, matches.isNode)));
+  part.splice(place, before.length > 0 ? 1 : 0, ...(rules.length > 0 ? [{ entry: fresh!, rules }] : []));
 }
 
 function itself(entry: Entry): Entry {

@@ -181,23 +181,16 @@ export class SelectorCache {
   }
 
   private fill({ driver, conditions, rows }: LiveSelection): void {
-    const others = conditions.filter((condition) => condition !== driver);
-    const consider = (row: number) => {
-      if (!this.labels.isGone(row) && this.labels.meetsAll(row, others)) rows.push(row);
-    };
     if (driver === undefined) {
-      for (let row = 0; row < this.ids.length; row++) consider(row);
+      this.labels.collect([...this.rowOf.values()], conditions, rows);
       return;
     }
-    // A row may have two labels of a driver's set (one key in two sources cannot be; two names of one address can).
+    const others = conditions.filter((condition) => condition !== driver);
     const isSingle = driver.labels.size < 2;
-    const seen = new Set<number>();
-    for (const label of driver.labels) {
-      for (const row of this.rowsByLabel[label] ?? NO_ROWS) {
-        if (isSingle || !seen.has(row)) consider(row);
-        if (!isSingle) seen.add(row);
-      }
-    }
+    const found: number[] = isSingle ? rows : [];
+    for (const label of driver.labels) this.labels.collect(this.rowsByLabel[label] ?? NO_ROWS, others, found);
+    // A row may have two labels of a driver's set (one key in two sources cannot be; two names of one address can).
+    if (!isSingle) for (const row of new Set(found)) rows.push(row);
   }
 
   /** Of the conditions that say what must be there, the one with the fewest rows; undefined = there is none. */

@@ -51,7 +51,15 @@ function builtIn(
 ): Side {
   const first = [origin];
   const rank = { tier: Tier.Default, priority, verdict };
-  const statement = { ...rank, filter: filters.everything, selection, log: "", origins: first };
+  const statement = {
+    ...rank,
+    filter: filters.everything,
+    selection,
+    l7: undefined,
+    auth: undefined,
+    log: "",
+    origins: first,
+  };
   return { statements: [statement], ranks: [rank], first };
 }
 

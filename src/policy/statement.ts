@@ -3,7 +3,7 @@ import { Protocol } from "../model/protocol.ts";
 import type { DnsRule, HttpRule } from "./l7-rule.ts";
 import type { Origins } from "./origin.ts";
 import type { Ranked } from "./precedence.ts";
-import type { AuthMode, ListenerRef, PeerRule, PortRule, PortSpec, RuleVerdict, TlsContext } from "./rule.ts";
+import type { AuthMode, ListenerRef, PortRule, PortSpec, RuleVerdict, TlsContext } from "./rule.ts";
 import type { Selection } from "./selector-cache.ts";
 
 /** Which proxy judges; `crd` is a listener of the user's own. */
@@ -45,8 +45,8 @@ export interface Statement {
   readonly verdict: RuleVerdict;
   readonly tier: number;
   readonly priority: number;
-  readonly l7?: L7Settings;
-  readonly auth?: AuthMode;
+  readonly l7: L7Settings | undefined;
+  readonly auth: AuthMode | undefined;
   readonly log: string;
   readonly origins: Origins;
 }
@@ -90,14 +90,8 @@ function parserOf(rule: PortRule, protocol: number): Parser | undefined {
 
 const EVERYTHING: PortSpec = { protocol: Protocol.Any, port: 0, endPort: 0 };
 
-/** The port filters of an element, each with what the proxy must do there. No `ports` = every port of every protocol. */
-export function* portsOf(element: PeerRule): Iterable<{ readonly spec: PortSpec; readonly rule?: PortRule }> {
-  if (element.ports === undefined) {
-    yield { spec: EVERYTHING };
-    return;
-  }
-  for (const rule of element.ports) for (const spec of rule.ports) yield { spec, rule };
-}
+/** What an element without `ports` speaks of. */
+export const EVERY_PORT: readonly PortRule[] = [{ ports: [EVERYTHING] }];
 
 /** Makes equal port filters one object. */
 export class PortFilters {
