@@ -1,12 +1,13 @@
 import type { Direction } from "../model/verdict.ts";
 import { type Clause, mergeStatements } from "./clause.ts";
 import { type ClauseGroup, groupClauses, type NamedPort, type NamedPortsOf } from "./named-ports.ts";
+import type { Difference } from "./peer-parts.ts";
 import { type Levels, PLAIN_LEVELS, rankLevels } from "./precedence.ts";
 import type { Repository } from "./repository.ts";
 import type { SideChange } from "./rule-change.ts";
 import type { Selection } from "./selector-cache.ts";
 import type { Stance } from "./stance.ts";
-import type { Side } from "./statement.ts";
+import type { Side, Statement } from "./statement.ts";
 
 /** What the clauses of an endpoint are made from besides its rules. */
 export interface Surroundings {
@@ -49,6 +50,13 @@ export interface EarlierClauses {
   readonly change: SideChange;
 }
 
+/** Earlier clauses after a change. Groups that stayed are the same objects, in the same order; new ones follow them. */
+export interface PatchedClauses {
+  readonly clauses: ClauseSet;
+  readonly groups: Difference<ClauseGroup>;
+  readonly selections: Difference<Selection>;
+}
+
 /**
  * Merges what the rules say. Of the clauses that the same endpoint and direction had earlier it takes over the groups that no
  * changed rule speaks of: they are the same objects, in the same order, and new ones follow. Throws PolicyConflict.
@@ -77,23 +85,25 @@ export function clauseSetOf(
  * The clauses after the change where no other rule has a say in it, so that the rules need not be gone through; undefined =
  * some may have. Whether anything is denied by default must not have changed.
  */
-export function patchedClauseSet({ clauses, change: { patch } }: EarlierClauses): ClauseSet | undefined {
-  const { selections, groups, named } = clauses;
+export function patchedClauseSet({ clauses, change: { patch } }: EarlierClauses): PatchedClauses | undefined {
   if (patch === undefined || clauses.isOpen || clauses.levels !== PLAIN_LEVELS) return undefined;
   // Without names of ports a selection has one group, at the same place.
-  if (named.length > 0) return undefined;
-  let [selectionsLeft, groupsLeft] = [selections, groups];
-  for (const { selection, statements } of patch.gone) {
-    const place = selectionsLeft.indexOf(selection);
-    if (groupsLeft[place]?.statements !== statements) return undefined;
-    selectionsLeft = selectionsLeft.toSpliced(place, 1);
-    groupsLeft = groupsLeft.toSpliced(place, 1);
+  if (clauses.named.length > 0) return undefined;
+  let { selections, groups } = clauses;
+  const gone: ClauseGroup[] = [];
+  for (let index = 0; index < patch.selections.gone.length; index++) {
+    const place = selections.indexOf(patch.selections.gone[index]!);
+    const group = groups[place];
+    if (group === undefined || group.statements !== patch.goneStatements[index]) return undefined;
+    gone.push(group);
+    selections = selections.toSpliced(place, 1);
+    groups = groups.toSpliced(place, 1);
   }
-  if (patch.freshSelections.some((selection) => selectionsLeft.includes(selection))) return undefined;
+  if (patch.selections.fresh.some((selection) => selections.includes(selection))) return undefined;
   return {
-    ...clauses,
-    selections: selectionsLeft.concat(patch.freshSelections),
-    groups: groupsLeft.concat(patch.fresh),
+    clauses: { ...clauses, selections: selections.concat(patch.selections.fresh), groups: groups.concat(patch.fresh) },
+    groups: { gone, fresh: patch.fresh },
+    selections: patch.selections,
   };
 }
 
@@ -128,15 +138,21 @@ function mergedOf(
   { repository: { selectors, filters }, subjectPorts, portsOf }: Surroundings,
   only?: ReadonlySet<Selection | undefined>,
 ): Merged {
-  const statements = sides.flatMap((side) =>
-    only === undefined ? side.statements : side.statements.filter(({ selection }) => only.has(selection)),
-  );
+  const statements: Statement[] = [];
+  for (const side of sides)
+    for (const statement of side.statements)
+      if (only === undefined || only.has(statement.selection)) statements.push(statement);
   const clauses = mergeStatements(statements, levels, isOpen);
-  return {
-    selections: [...new Set(clauses.flatMap(({ selection }) => selection ?? []))],
-    named: clauses.filter(({ filter }) => filter.name !== undefined),
-    ...groupClauses(clauses, direction, subjectPorts, { selectors, filters, portsOf }),
-    hasAuth: clauses.some(({ auth }) => auth !== undefined),
-    hasRedirectedRange: clauses.some(({ l7, filter }) => l7 !== undefined && filter.first !== filter.last),
-  };
+  const selections = new Set<Selection>();
+  const named: Clause[] = [];
+  let [hasAuth, hasRedirectedRange] = [false, false];
+  for (const clause of clauses) {
+    const { selection, filter, auth, l7 } = clause;
+    if (selection !== undefined) selections.add(selection);
+    if (filter.name !== undefined) named.push(clause);
+    hasAuth ||= auth !== undefined;
+    hasRedirectedRange ||= l7 !== undefined && filter.first !== filter.last;
+  }
+  const { everyPeer, groups } = groupClauses(clauses, direction, subjectPorts, { selectors, filters, portsOf });
+  return { selections: [...selections], named, everyPeer, groups, hasAuth, hasRedirectedRange };
 }

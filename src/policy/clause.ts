@@ -51,7 +51,9 @@ export function mergeStatements(statements: readonly Statement[], levels: Levels
     const statements = (known?.statements ?? 0) + 1;
     byFilter.set(key, known === undefined ? clause : { ...mergeClauses(known, clause), statements });
   }
-  return [...byPeer.values()].flatMap((byFilter) => [...byFilter.values()]);
+  const clauses: Clause[] = [];
+  for (const byFilter of byPeer.values()) for (const clause of byFilter.values()) clauses.push(clause);
+  return clauses;
 }
 
 function opened(statement: Statement): Statement {

@@ -123,11 +123,15 @@ function prefixLengths(blocks: Blocks): number[] {
 /** Blocks of one peer, ready to be searched for those that cover others. */
 export class BlockTable {
   readonly blocks: Blocks;
-  private readonly lengths: readonly number[];
+  private madeLengths: readonly number[] | undefined;
 
   constructor(blocks: Blocks) {
     this.blocks = blocks;
-    this.lengths = prefixLengths(blocks);
+  }
+
+  private get lengths(): readonly number[] {
+    this.madeLengths ??= prefixLengths(this.blocks);
+    return this.madeLengths;
   }
 
   at(protocol: number, port: number, prefix: number): ColumnEntry | undefined {

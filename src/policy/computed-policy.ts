@@ -1,6 +1,6 @@
 import { DIRECTIONS, type Direction } from "../model/verdict.ts";
 import { type Column, type ColumnEntry, isSameEntry } from "./column.ts";
-import type { DirectionPolicy } from "./direction-policy.ts";
+import type { DirectionPolicy, RenewedDirection } from "./direction-policy.ts";
 import { OriginTable } from "./origin.ts";
 import type { EndpointPolicy, L7Redirect, PolicyMapEntry, RuleOrigin } from "./policy-map.ts";
 import { isDenyPrecedence } from "./precedence.ts";
@@ -124,15 +124,15 @@ export class ComputedPolicy implements EndpointPolicy {
     return removed.length === 0 ? NO_CHANGES : { added: [], removed };
   }
 
-  /** What became of the entries of the policy that this one renewed; undefined = all was computed anew. */
-  changesSince(earlier: ComputedPolicy): EntryChanges | undefined {
+  /** What became of the entries of the policy that this one renewed, where identities moved so; undefined = all was computed anew. */
+  changesOf(directions: Readonly<Partial<Record<Direction, RenewedDirection>>>): EntryChanges | undefined {
     const added: (readonly PolicyMapEntry[])[] = [];
     const removed: (readonly PolicyMapEntry[])[] = [];
     for (const direction of DIRECTIONS) {
-      if (this[direction] === earlier[direction]) continue;
-      const { moves } = this[direction];
-      if (moves === undefined) return undefined;
-      for (const { part, from, to } of moves) {
+      const renewed = directions[direction];
+      if (renewed === undefined) continue;
+      if (renewed.moves === undefined) return undefined;
+      for (const { part, from, to } of renewed.moves) {
         for (const entry of newsOf(from, to)) removed.push(this.entriesOf(direction, part, entry));
         for (const entry of newsOf(to, from)) added.push(this.entriesOf(direction, part, entry));
       }

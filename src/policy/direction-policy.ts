@@ -2,11 +2,19 @@ import { Limits } from "../model/limits.ts";
 import type { Direction } from "../model/verdict.ts";
 import type { Clause } from "./clause.ts";
 import { type ClauseSet, clauseSetOf, patchedClauseSet, type Surroundings } from "./clause-set.ts";
-import { BlockTable, blocksOf, type Column, type ColumnEntry, neededEntries, neededWithAuth } from "./column.ts";
+import {
+  BlockTable,
+  blocksOf,
+  type Column,
+  type ColumnEntry,
+  neededEntries,
+  neededWithAuth,
+  type Piece,
+} from "./column.ts";
 import type { ClauseGroup } from "./named-ports.ts";
 import type { Origins } from "./origin.ts";
 import { neededPassEntries, passEntries } from "./pass-column.ts";
-import { type Move, PeerParts, type Peers } from "./peer-parts.ts";
+import { type Difference, differenceOf, type Move, PeerParts, type Peers } from "./peer-parts.ts";
 import type { Levels } from "./precedence.ts";
 import { Redirects, type SelectedClause } from "./redirects.ts";
 import type { SideChange } from "./rule-change.ts";
@@ -35,29 +43,45 @@ export interface EarlierDirection {
   readonly change: SideChange;
 }
 
-/**
- * A direction is computed from all rules, and takes over what it has in common with the last one, which can only be read from then
- * on. Throws PolicyConflict, and an Error where computing would take too long.
- */
-export function directionPolicyOf(
-  direction: Direction,
-  stance: Stance,
-  surroundings: Surroundings,
-  last?: EarlierDirection,
-): DirectionPolicy {
-  const before = last && { clauses: last.earlier.clauses, change: last.change };
-  const clauses = clauseSetOf(direction, stance, surroundings, before);
-  return new DirectionPolicy(direction, stance, clauses, surroundings.repository.selectors, last);
+/** A direction after its rules changed. The earlier one stays as it was, and can only be read from then on. */
+export interface RenewedDirection {
+  readonly policy: DirectionPolicy;
+  /** How identities moved; undefined = all was computed anew. */
+  readonly moves: readonly Move[] | undefined;
+  /** Whose identities it depends on no longer, and whose now. */
+  readonly selections: Difference<Selection>;
+}
+
+/** Computes a direction from all rules. Throws PolicyConflict, and an Error where computing would take too long. */
+export function directionPolicyOf(direction: Direction, stance: Stance, surroundings: Surroundings): DirectionPolicy {
+  const { selectors } = surroundings.repository;
+  const policy = new DirectionPolicy(direction, stance, clauseSetOf(direction, stance, surroundings), selectors);
+  policy.fill(selectors);
+  return policy;
+}
+
+/** The same after a change: what it has in common with the earlier one is taken over. */
+export function renewedDirection(last: EarlierDirection, stance: Stance, surroundings: Surroundings): RenewedDirection {
+  const { earlier, change } = last;
+  const { selectors } = surroundings.repository;
+  const clauses = clauseSetOf(earlier.direction, stance, surroundings, { clauses: earlier.clauses, change });
+  const policy = new DirectionPolicy(earlier.direction, stance, clauses, selectors, earlier);
+  const moves = policy.fillFrom(last, differenceOf(earlier.groups, clauses.groups));
+  if (moves === undefined) policy.fill(selectors);
+  return { policy, moves, selections: differenceOf(earlier.selections, clauses.selections) };
 }
 
 /** The same where the change alone tells what to do; undefined = it does not. */
-export function patchedDirectionPolicy(last: EarlierDirection, selectors: SelectorCache): DirectionPolicy | undefined {
+export function patchedDirection(last: EarlierDirection, selectors: SelectorCache): RenewedDirection | undefined {
   const { earlier, change } = last;
   const defaultOrigins = change.denyingAfter(earlier.defaultOrigins);
-  if (defaultOrigins === undefined) return undefined;
-  const clauses = patchedClauseSet({ clauses: earlier.clauses, change });
-  if (clauses === undefined) return undefined;
-  return new DirectionPolicy(earlier.direction, { enforced: true, defaultOrigins }, clauses, selectors, last);
+  const patched = defaultOrigins && patchedClauseSet({ clauses: earlier.clauses, change });
+  if (patched === undefined) return undefined;
+  const stance = { enforced: true, defaultOrigins };
+  const policy = new DirectionPolicy(earlier.direction, stance, patched.clauses, selectors, earlier);
+  const moves = policy.fillFrom(last, patched.groups);
+  if (moves === undefined) policy.fill(selectors);
+  return { policy, moves, selections: patched.selections };
 }
 
 /** One direction of one endpoint's policy: clauses, and the entries that they come to for every peer. */
@@ -67,42 +91,54 @@ export class DirectionPolicy {
   /** Rules that turned default deny on; undefined = nothing is denied by default. */
   readonly defaultOrigins: Origins | undefined;
   readonly clauses: ClauseSet;
-  readonly redirects: Redirects;
   /** What peers that nothing selects get: the entries of identity 0. */
   readonly anyColumn: Column;
-  /** How identities moved from the policy that this one replaces; undefined = all was computed anew. */
-  readonly moves: readonly Move[] | undefined;
   /** Rises whenever an identity comes or goes. */
   version = 0;
   /** Of the computation that goes on now. */
   private comparisons = 0;
+  private readonly selectors: SelectorCache;
   private readonly anyBlocks: BlockTable;
   private readonly coveredFilters: ReadonlyMap<number, Clause>;
   private readonly parts: PeerParts;
+  private madeRedirects: Redirects | undefined;
 
-  /** See `directionPolicyOf`. */
+  /** See `directionPolicyOf` and the others, which fill it. */
   constructor(
     direction: Direction,
-    stance: Pick<Stance, "enforced" | "defaultOrigins">,
+    { enforced, defaultOrigins }: Pick<Stance, "enforced" | "defaultOrigins">,
     clauses: ClauseSet,
     selectors: SelectorCache,
-    last?: EarlierDirection,
+    earlier?: DirectionPolicy,
   ) {
     this.direction = direction;
-    this.enforced = stance.enforced;
-    this.defaultOrigins = stance.defaultOrigins;
+    this.enforced = enforced;
+    this.defaultOrigins = defaultOrigins;
     this.clauses = clauses;
-    const { everyPeer, groups, isPlain, hasRedirectedRange } = clauses;
-    this.redirects = new Redirects(direction, () => selectedClauses(everyPeer, groups, selectors));
-    if (hasRedirectedRange) this.redirects.prepare();
-    this.parts = new PeerParts(groups, (some) => this.columnFor(some));
-    // Equal clauses make equal columns here and there where nothing reaches across clauses.
-    const kept = isPlain && everyPeer === last?.earlier.everyPeer ? last.earlier : undefined;
+    this.selectors = selectors;
+    if (clauses.hasRedirectedRange) this.redirects.prepare();
+    this.parts = new PeerParts(clauses.groups, this);
+    const kept = earlier !== undefined && this.hasColumnsOf(earlier) ? earlier : undefined;
+    const { everyPeer } = clauses;
     this.coveredFilters = kept?.coveredFilters ?? new Map(everyPeer.map((clause) => [filterKey(clause), clause]));
     this.anyBlocks = kept?.anyBlocks ?? new BlockTable(this.blocksFor([]));
     this.anyColumn = kept?.anyColumn ?? { entries: this.needed(this.anyBlocks, undefined), clauses: [] };
-    this.moves = kept && this.parts.fillFrom(kept.parts, last!.change.rows);
-    if (this.moves === undefined) this.parts.fill(selectors.idsByRow);
+  }
+
+  fill({ idsByRow }: SelectorCache): void {
+    this.parts.fill(idsByRow);
+  }
+
+  /** Undefined, and nothing done, where it has too little in common with the earlier one. */
+  fillFrom({ earlier, change }: EarlierDirection, groups: Difference<ClauseGroup>): Move[] | undefined {
+    return this.hasColumnsOf(earlier) ? this.parts.fillFrom(earlier.parts, change.rows, groups) : undefined;
+  }
+
+  /** Made when something is sent to the proxy: most directions send nothing there, and there are many directions. */
+  get redirects(): Redirects {
+    const { everyPeer, groups } = this.clauses;
+    this.madeRedirects ??= new Redirects(this.direction, () => selectedClauses(everyPeer, groups, this.selectors));
+    return this.madeRedirects;
   }
 
   get levels(): Levels {
@@ -167,11 +203,17 @@ export class DirectionPolicy {
     return column;
   }
 
-  private columnFor(groups: readonly ClauseGroup[]): Column {
+  /** The column of peers whom exactly these groups select. */
+  columnFor(groups: readonly ClauseGroup[]): Column {
     if (groups.length > 1 || !this.clauses.isPlain || this.everyPeer.length > 0) return this.newColumn(groups);
     const [group] = groups as [ClauseGroup];
     group.alone ??= this.newColumn(groups);
     return group.alone;
+  }
+
+  /** Equal clauses make equal columns here and there where nothing reaches across clauses. */
+  private hasColumnsOf(earlier: DirectionPolicy): boolean {
+    return this.clauses.isPlain && this.everyPeer === earlier.everyPeer;
   }
 
   private newColumn(groups: readonly ClauseGroup[]): Column {
@@ -180,19 +222,25 @@ export class DirectionPolicy {
   }
 
   private blocksFor(own: readonly Clause[]): Map<number, ColumnEntry> {
-    const { piecesOf } = this.redirects;
-    if (this.clauses.hasPass) return passEntries(own, this.everyPeer, this.levels, piecesOf, this.spend);
-    return blocksOf(own.length === 0 ? this.everyPeer : own.filter((clause) => !this.isCovered(clause)), piecesOf);
+    const { everyPeer, piecesOf } = this;
+    if (this.clauses.hasPass) return passEntries(own, everyPeer, this.levels, piecesOf, (some) => this.spend(some));
+    if (own.length === 0) return blocksOf(everyPeer, piecesOf);
+    return blocksOf(everyPeer.length === 0 ? own : own.filter((clause) => !this.isCovered(clause)), piecesOf);
   }
 
-  private readonly spend = (comparisons: number): void => {
+  private readonly piecesOf = (clause: Clause): readonly Piece[] =>
+    clause.l7 === undefined ? clause.filter.blocks : this.redirects.piecesOf(clause);
+
+  private spend(comparisons: number): void {
     this.comparisons += comparisons;
     if (this.comparisons > Limits.PassComparisons)
       throw new Error("too many port ranges meet rules that pass traffic on: write fewer ranges, or no pass");
-  };
+  }
 
   private needed(own: BlockTable, everyPeer: BlockTable | undefined): ColumnEntry[] {
     if (this.clauses.hasPass) return neededPassEntries(own, everyPeer);
+    // Nothing covers what stands alone, as most entries do.
+    if (own.blocks.size === 1 && (everyPeer?.blocks.size ?? 0) === 0) return [...own.blocks.values()];
     return this.clauses.hasAuth ? neededWithAuth(own, everyPeer) : neededEntries(own, everyPeer);
   }
 

@@ -21,6 +21,8 @@ export interface Condition {
   readonly negative: boolean;
   /** Numbers of the labels that exist and belong to the set; grows as labels appear. */
   readonly labels: ReadonlySet<number>;
+  /** The label of a set of one, as most are; else -1. */
+  readonly only: number;
 }
 
 /** What belongs to a condition's set: labels of some keys that pass a test, and labels of prefixes that pass another. */
@@ -35,6 +37,7 @@ interface Membership {
 interface SharedCondition extends Condition, Membership {
   readonly id: string;
   readonly labels: Set<number>;
+  only: number;
   users: number;
 }
 
@@ -197,6 +200,7 @@ export class LabelIndex {
 
   private include(condition: SharedCondition, number: number): void {
     condition.labels.add(number);
+    condition.only = condition.labels.size === 1 ? number : -1;
     append(this.holders, number, condition);
   }
 
@@ -206,7 +210,7 @@ export class LabelIndex {
       known.users++;
       return known;
     }
-    const condition: SharedCondition = { ...membershipOf(), id, negative, labels: new Set(), users: 1 };
+    const condition: SharedCondition = { ...membershipOf(), id, negative, labels: new Set(), only: -1, users: 1 };
     this.conditions.set(id, condition);
     this.fill(condition);
     return condition;

@@ -51,8 +51,10 @@ export class LabelRows {
   collect(rows: readonly number[], conditions: readonly Condition[], found: number[]): void {
     const { signs } = this;
     let sign = LIVE;
-    for (const { negative, labels } of conditions)
-      if (!negative && labels.size === 1) for (const label of labels) sign |= bitOf(label);
+    for (let index = 0; index < conditions.length; index++) {
+      const { negative, only } = conditions[index]!;
+      if (!negative && only !== -1) sign |= bitOf(only);
+    }
     for (let index = 0; index < rows.length; index++) {
       const row = rows[index]!;
       if ((signs[row]! & sign) === sign && this.meetsAll(row, conditions)) found.push(row);
@@ -68,9 +70,12 @@ export class LabelRows {
     return true;
   }
 
-  private meets(row: number, { negative, labels }: Condition): boolean {
+  private meets(row: number, { negative, labels, only }: Condition): boolean {
     const end = this.starts[row + 1]!;
-    for (let index = this.starts[row]!; index < end; index++) if (labels.has(this.labels[index]!)) return !negative;
+    for (let index = this.starts[row]!; index < end; index++) {
+      const label = this.labels[index]!;
+      if (only === -1 ? labels.has(label) : label === only) return !negative;
+    }
     return negative;
   }
 }

@@ -40,21 +40,27 @@ export function mergeOrigins(a: Origins, b: Origins): Origins {
 /** Numbers lists of origins; equal lists (in whatever order) share a number. */
 export class OriginTable {
   private readonly lists: Origins[] = [];
-  private readonly byList = new Map<Origins, number>();
-  private readonly byText = new Map<string, number>();
+  /** By what was asked for, the only origin of a list instead of the list; and by the text of longer lists. */
+  private readonly known = new Map<Origins | RuleOrigin | string, number>();
 
   indexOf(origins: Origins): number {
-    const known = this.byList.get(origins);
+    const asked = origins.length === 1 ? origins[0]! : origins;
+    const known = this.known.get(asked);
     if (known !== undefined) return known;
-    const sorted = [...origins].sort((a, b) => (originText(a) < originText(b) ? -1 : 1));
-    const text = sorted.map(originText).join("\0");
-    const index = this.byText.get(text) ?? this.lists.push(sorted) - 1;
-    this.byText.set(text, index);
-    this.byList.set(origins, index);
+    const index = origins.length === 1 ? this.lists.push(origins) - 1 : this.indexOfLong(origins);
+    this.known.set(asked, index);
     return index;
   }
 
   all(): readonly Origins[] {
     return this.lists;
+  }
+
+  private indexOfLong(origins: Origins): number {
+    const sorted = [...origins].sort((a, b) => (originText(a) < originText(b) ? -1 : 1));
+    const text = sorted.map(originText).join("\0");
+    const index = this.known.get(text) ?? this.lists.push(sorted) - 1;
+    this.known.set(text, index);
+    return index;
   }
 }

@@ -31,7 +31,8 @@ function prepare(size: number, mostNodes: number): void {
  * group are in no part. Takes time linear in the sum of the groups' sizes. `idOf` gives the identity of every row.
  */
 export function partition<G extends Group>(groups: readonly G[], idOf: readonly number[]): Part<G>[] {
-  const total = groups.reduce((sum, { rows }) => sum + rows.length, 0);
+  let total = 0;
+  for (const { rows } of groups) total += rows.length;
   prepare(idOf.length, total + 1);
   // Node 0 is the root: in no group yet. Of the others, which group led there, and from where.
   const parents: number[] = [0];

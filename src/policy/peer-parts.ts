@@ -13,7 +13,16 @@ export interface Peers {
   readonly column: Column;
 }
 
-type ColumnFor = (groups: readonly ClauseGroup[]) => Column;
+/** Whoever knows the columns. */
+interface Columns {
+  columnFor(groups: readonly ClauseGroup[]): Column;
+}
+
+/** What went and what is new. */
+export interface Difference<T> {
+  readonly gone: readonly T[];
+  readonly fresh: readonly T[];
+}
 
 /** Identities that have another column than before; undefined = the one of every peer. */
 export interface Move {
@@ -26,7 +35,7 @@ export interface Move {
 export class PeerParts {
   /** In an order that stays, for parts are told apart by it. */
   readonly groups: readonly ClauseGroup[];
-  private readonly columnFor: ColumnFor;
+  private readonly columns: Columns;
   private parts: Peers[] = [];
   /** The last group of each part: a part is looked for by it, for most parts have one that no other has. */
   private leads: ClauseGroup[] = [];
@@ -35,9 +44,9 @@ export class PeerParts {
   private placeOf: Map<readonly number[], number> | undefined;
   private entries = 0;
 
-  constructor(groups: readonly ClauseGroup[], columnFor: ColumnFor) {
+  constructor(groups: readonly ClauseGroup[], columns: Columns) {
     this.groups = groups;
-    this.columnFor = columnFor;
+    this.columns = columns;
   }
 
   get all(): readonly Peers[] {
@@ -51,9 +60,7 @@ export class PeerParts {
 
   /** Parts all rows. `idOf` gives the identity of every row. */
   fill(idOf: readonly number[]): void {
-    this.parts = partition(this.groups, idOf).map((part) => this.peersOf(part));
-    this.leads = this.parts.map(({ groups }) => groups.at(-1)!);
-    for (const { ids, column } of this.parts) this.count(column, ids.length);
+    for (const part of partition(this.groups, idOf)) this.push(this.peersOf(part));
   }
 
   /**
@@ -61,35 +68,31 @@ export class PeerParts {
    * that stayed are the same objects in the same order, and new ones follow them. `changed` has all these rows.
    * Undefined, and nothing done, where that would not be less work.
    */
-  fillFrom(earlier: PeerParts, changed: RowSet): Move[] | undefined {
+  fillFrom(earlier: PeerParts, changed: RowSet, { gone, fresh }: Difference<ClauseGroup>): Move[] | undefined {
     if (changed.rows.length * 2 > earlier.peerCount) return undefined;
     this.parts = earlier.parts.slice();
     this.leads = earlier.leads.slice();
     this.peerCount = earlier.peerCount;
     this.entries = earlier.entries;
-    const { gone, fresh } = differenceOf(earlier.groups, this.groups);
     const moving: ClauseGroup[] = [];
     const lists: (readonly number[])[] = [];
-    const consider = (groups: readonly ClauseGroup[]) => {
+    for (const groups of [earlier.groups, fresh]) {
       for (let place = 0; place < groups.length; place++) {
         const rows = changed.among(groups[place]!.rows);
         if (rows.length === 0) continue;
         moving.push(groups[place]!);
         lists.push(rows);
       }
-    };
-    consider(earlier.groups);
-    consider(fresh);
+    }
     return changed.parted(lists).map((part) => {
-      const { groups, ids } = part;
       const [before, after]: [ClauseGroup[], ClauseGroup[]] = [[], []];
-      for (const { place } of groups) {
+      for (const { place } of part.groups) {
         const group = moving[place]!;
         if (!fresh.includes(group)) before.push(group);
         if (!gone.includes(group)) after.push(group);
       }
-      const from = this.take(before, ids);
-      return { part, from, to: after.length === 0 ? undefined : this.join({ groups: after, ids: ids.slice() }).column };
+      const from = this.take(before, part.ids);
+      return { part, from, to: this.join(after, part.ids)?.column };
     });
   }
 
@@ -98,7 +101,7 @@ export class PeerParts {
     const groups = this.groupsOf(selections);
     if (groups.length === 0) return undefined;
     const known = this.parts[this.placeOfPart(groups)];
-    if (known === undefined) return this.join({ groups, ids: [id] }).column;
+    if (known === undefined) return this.join(groups, [id])?.column;
     known.ids.push(id);
     this.count(known.column, 1);
     return known.column;
@@ -116,7 +119,7 @@ export class PeerParts {
   }
 
   private peersOf({ groups, ids }: Part<ClauseGroup>): Peers {
-    return { groups, ids, column: this.columnFor(groups) };
+    return { groups, ids, column: this.columns.columnFor(groups) };
   }
 
   private count({ entries }: Column, ids: number): void {
@@ -124,17 +127,27 @@ export class PeerParts {
     this.entries += ids * entries.length;
   }
 
-  private join(part: Part<ClauseGroup>): Peers {
-    const place = this.placeOfPart(part.groups);
+  /** Puts identities into the part of these groups, and returns it; undefined = there are no groups. */
+  private join(groups: readonly ClauseGroup[], ids: readonly number[]): Peers | undefined {
+    if (groups.length === 0) return undefined;
+    const place = this.placeOfPart(groups);
     const known = this.parts[place];
-    const peers = known === undefined ? this.peersOf(part) : { ...known, ids: [...known.ids, ...part.ids] };
-    this.count(peers.column, part.ids.length);
-    if (known !== undefined) this.parts[place] = peers;
+    const peers =
+      known === undefined
+        ? this.peersOf({ groups, ids: ids.slice() })
+        : { groups: known.groups, ids: known.ids.concat(ids), column: known.column };
+    if (known === undefined) this.push(peers);
     else {
-      this.parts.push(peers);
-      this.leads.push(part.groups.at(-1)!);
+      this.count(peers.column, ids.length);
+      this.parts[place] = peers;
     }
     return peers;
+  }
+
+  private push(peers: Peers): void {
+    this.count(peers.column, peers.ids.length);
+    this.parts.push(peers);
+    this.leads.push(peers.groups.at(-1)!);
   }
 
   /** Takes identities from the part of these groups, and returns its column; undefined = there is no such part. */
@@ -175,10 +188,7 @@ export class PeerParts {
 }
 
 /** What went and what is new, where the later list begins with what stayed, in the same order. */
-export function differenceOf<T>(
-  before: readonly T[],
-  now: readonly T[],
-): { readonly gone: readonly T[]; readonly fresh: readonly T[] } {
+export function differenceOf<T>(before: readonly T[], now: readonly T[]): Difference<T> {
   const gone: T[] = [];
   let same = 0;
   for (let place = 0; place < before.length; place++) {

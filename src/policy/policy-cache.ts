@@ -2,13 +2,12 @@ import type { Labels } from "../model/label.ts";
 import { DIRECTIONS } from "../model/verdict.ts";
 import type { ComputedPolicy, EntryChanges } from "./computed-policy.ts";
 import type { NamedPortsOf } from "./named-ports.ts";
-import { differenceOf } from "./peer-parts.ts";
 import type { Repository } from "./repository.ts";
 import { renewEndpointPolicy, resolveEndpointPolicy, tooLarge } from "./resolve.ts";
 import type { PolicyKey, Rule } from "./rule.ts";
-import { RuleChange } from "./rule-change.ts";
+import { aboutWhich, RuleChange, type SidesChange } from "./rule-change.ts";
 import type { IdentityChange, Selection } from "./selector-cache.ts";
-import { isAbout, type ResolveOptions, type Subject } from "./stance.ts";
+import type { ResolveOptions, Subject } from "./stance.ts";
 
 interface Shared {
   readonly key: string;
@@ -97,17 +96,19 @@ export class PolicyCache {
   replacePolicy(key: PolicyKey, rules: readonly Rule[] | undefined): PolicyUpdate[] {
     const { repository } = this;
     const changed = [...repository.rulesOf(key), ...(rules ?? [])];
-    const isAffected = (subject: Subject) => changed.some((rule) => isAbout(key, rule, subject));
-    const affected = [...this.shared.values()].filter(({ subject }) => isAffected(subject));
+    const affected: { readonly shared: Shared; readonly which: string }[] = [];
+    for (const shared of this.shared.values()) {
+      const which = aboutWhich(key, changed, shared.subject);
+      if (which !== undefined) affected.push({ shared, which });
+    }
     const gone = affected.length === 0 ? [] : repository.compiledRulesOf(key);
     if (rules === undefined) repository.remove(key);
     else repository.upsert(key, rules);
     const subjects = [...this.shared.values()].map(({ subject }) => subject);
     if (this.checkGeneration()) return this.computeAll([...subjects, ...this.failed.values()]);
-    const failed = [...this.failed.values()].filter(isAffected);
-    const fresh = affected.length === 0 ? [] : repository.compiledRulesOf(key);
-    const change = new RuleChange(key, { gone, fresh }, repository);
-    return [...affected.map((shared) => this.renew(shared, change)), ...this.computeAll(failed)];
+    const failed = [...this.failed.values()].filter((subject) => aboutWhich(key, changed, subject) !== undefined);
+    const change = new RuleChange(gone, affected.length === 0 ? [] : repository.compiledRulesOf(key), repository);
+    return [...affected.map(({ shared, which }) => this.renew(shared, change.of(which))), ...this.computeAll(failed)];
   }
 
   /** Some identity's port names changed: policies that go by names of their peers are computed anew when they are asked for. */
@@ -153,20 +154,27 @@ export class PolicyCache {
     this.failed.delete(key);
     const shared = { key, subject, policy, entryCount: policy.entryCount };
     this.shared.set(key, shared);
-    this.follow(shared, undefined);
+    for (const direction of DIRECTIONS) this.follow(shared, policy[direction].selections);
+    this.watch(shared);
     return shared;
   }
 
-  private renew(shared: Shared, change: RuleChange): PolicyUpdate {
+  private renew(shared: Shared, changes: SidesChange): PolicyUpdate {
     const { subject, policy: earlier } = shared;
     try {
       const { repository, namedPorts, options } = this;
-      const policy = renewEndpointPolicy(repository, subject, namedPorts, options, { earlier, change });
+      const { policy, directions } = renewEndpointPolicy(repository, subject, namedPorts, options, earlier, changes);
       shared.policy = policy;
       shared.entryCount = policy.entryCount;
-      this.follow(shared, earlier);
-      const changes = policy.changesSince(earlier);
-      return { subject, policy, ...(changes === undefined ? {} : { changes }) };
+      for (const direction of DIRECTIONS) {
+        const selections = directions[direction]?.selections;
+        if (selections === undefined) continue;
+        this.follow(shared, selections.fresh);
+        for (const selection of selections.gone) this.unfollow(shared, selection);
+      }
+      this.watch(shared);
+      const entries = policy.changesOf(directions);
+      return entries === undefined ? { subject, policy } : { subject, policy, changes: entries };
     } catch (error) {
       return this.fail(shared, error as Error);
     }
@@ -178,20 +186,17 @@ export class PolicyCache {
     return { subject: shared.subject, error };
   }
 
-  /** Enters the policy under the selections that it depends on, and takes it from those that the earlier one did. */
-  private follow(shared: Shared, earlier: ComputedPolicy | undefined): void {
-    const { policy } = shared;
-    for (const direction of DIRECTIONS) {
-      if (policy[direction] === earlier?.[direction]) continue;
-      const before = earlier?.[direction].selections ?? [];
-      const { gone, fresh } = differenceOf(before, policy[direction].selections);
-      for (const selection of fresh) {
-        const users = this.users.get(selection) ?? new Map<Shared, number>();
-        this.users.set(selection, users.set(shared, (users.get(shared) ?? 0) + 1));
-      }
-      for (const selection of gone) this.unfollow(shared, selection);
+  /** Enters the policy under selections that it depends on. */
+  private follow(shared: Shared, selections: readonly Selection[]): void {
+    for (const selection of selections) {
+      const users = this.users.get(selection);
+      if (users === undefined) this.users.set(selection, new Map([[shared, 1]]));
+      else users.set(shared, (users.get(shared) ?? 0) + 1);
     }
-    if (policy.followsEveryIdentity) this.followers.add(shared);
+  }
+
+  private watch(shared: Shared): void {
+    if (shared.policy.followsEveryIdentity) this.followers.add(shared);
     else this.followers.delete(shared);
   }
 

@@ -245,10 +245,15 @@ export class Repository {
 
 /** Those of its rules that select the subject. */
 function rulesAbout({ rules }: Entry, labels: Labels, isNode: boolean): readonly Rule[] {
-  const isAbout = (rule: Rule) => rule.isNode === isNode && selects(rule.subject, labels);
+  let count = 0;
+  for (let index = 0; index < rules.length; index++) if (isAbout(rules[index]!, labels, isNode)) count++;
   // There are many lists of one rule, and a filtered one has room to spare.
-  if (rules.length === 1) return isAbout(rules[0]!) ? rules : NO_RULES;
-  return rules.filter(isAbout).slice();
+  if (count === rules.length) return rules;
+  return count === 0 ? NO_RULES : rules.filter((rule) => isAbout(rule, labels, isNode)).slice();
+}
+
+function isAbout(rule: Rule, labels: Labels, isNode: boolean): boolean {
+  return rule.isNode === isNode && selects(rule.subject, labels);
 }
 
 /** Takes the old policy out of a subject's list and the new one in, at its place. */

@@ -1,10 +1,10 @@
 import { Limits } from "../model/limits.ts";
-import type { Direction } from "../model/verdict.ts";
+import { DIRECTIONS, type Direction } from "../model/verdict.ts";
 import { ComputedPolicy } from "./computed-policy.ts";
-import { directionPolicyOf, patchedDirectionPolicy } from "./direction-policy.ts";
+import { directionPolicyOf, patchedDirection, type RenewedDirection, renewedDirection } from "./direction-policy.ts";
 import type { NamedPortsOf } from "./named-ports.ts";
 import type { CompiledRule, Repository } from "./repository.ts";
-import type { RuleChange } from "./rule-change.ts";
+import type { SidesChange } from "./rule-change.ts";
 import { type ResolveOptions, rulesFor, type Subject, stanceOf } from "./stance.ts";
 
 const NO_PORTS: NamedPortsOf = () => [];
@@ -22,7 +22,18 @@ export function resolveEndpointPolicy(
   namedPorts: NamedPortsOf = NO_PORTS,
   options: ResolveOptions = {},
 ): ComputedPolicy {
-  return computeDirections(repository, subject, namedPorts, options);
+  const surroundings = { repository, subjectPorts: subject.namedPorts, portsOf: namedPorts };
+  const rules = rulesFor(repository, subject);
+  const directionOf = (direction: Direction) =>
+    directionPolicyOf(direction, stanceOf(direction, repository, subject, rules, options), surroundings);
+  return checked(new ComputedPolicy(repository.revision, directionOf("ingress"), directionOf("egress")));
+}
+
+/** A policy after a change of rules. */
+export interface Renewal {
+  readonly policy: ComputedPolicy;
+  /** What became of the directions that the rules speak of. */
+  readonly directions: Readonly<Partial<Record<Direction, RenewedDirection>>>;
 }
 
 /**
@@ -34,33 +45,30 @@ export function renewEndpointPolicy(
   subject: Subject,
   namedPorts: NamedPortsOf,
   options: ResolveOptions,
-  last: { readonly earlier: ComputedPolicy; readonly change: RuleChange },
-): ComputedPolicy {
-  return computeDirections(repository, subject, namedPorts, options, last);
+  earlier: ComputedPolicy,
+  changes: SidesChange,
+): Renewal {
+  const directions: { -readonly [D in Direction]?: RenewedDirection } = {};
+  let rules: CompiledRule[] | undefined;
+  for (const direction of DIRECTIONS) {
+    const change = changes[direction];
+    if (change === undefined) continue;
+    const last = { earlier: earlier[direction], change };
+    let renewed = patchedDirection(last, repository.selectors);
+    if (renewed === undefined) {
+      rules ??= rulesFor(repository, subject);
+      const stance = stanceOf(direction, repository, subject, rules, options);
+      const surroundings = { repository, subjectPorts: subject.namedPorts, portsOf: namedPorts };
+      renewed = renewedDirection(last, stance, surroundings);
+    }
+    directions[direction] = renewed;
+  }
+  const ingress = directions.ingress?.policy ?? earlier.ingress;
+  const egress = directions.egress?.policy ?? earlier.egress;
+  return { policy: checked(new ComputedPolicy(repository.revision, ingress, egress)), directions };
 }
 
-function computeDirections(
-  repository: Repository,
-  subject: Subject,
-  portsOf: NamedPortsOf,
-  options: ResolveOptions,
-  last?: { readonly earlier: ComputedPolicy; readonly change: RuleChange },
-): ComputedPolicy {
-  let rules: CompiledRule[] | undefined;
-  const changes = last?.change.of(subject);
-  const surroundings = { repository, subjectPorts: subject.namedPorts, portsOf };
-  const directionOf = (direction: Direction) => {
-    const earlier = last?.earlier[direction];
-    const change = changes?.[direction];
-    if (earlier !== undefined && change === undefined) return earlier;
-    const before = earlier && change && { earlier, change };
-    const patched = before && patchedDirectionPolicy(before, repository.selectors);
-    if (patched !== undefined) return patched;
-    rules ??= rulesFor(repository, subject);
-    const stance = stanceOf(direction, repository, subject, rules, options);
-    return directionPolicyOf(direction, stance, surroundings, before);
-  };
-  const policy = new ComputedPolicy(repository.revision, directionOf("ingress"), directionOf("egress"));
+function checked(policy: ComputedPolicy): ComputedPolicy {
   const error = tooLarge(policy.entryCount);
   if (error !== undefined) throw error;
   return policy;

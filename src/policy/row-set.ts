@@ -36,18 +36,22 @@ export class RowSet {
 
   /** Those of the rows that are in the set: for the same list the same answer. */
   among(rows: readonly number[]): readonly number[] {
-    if (this.mark === 0 || this.mark !== lastMark) this.markAll();
     // Most lists are short and have nobody: to see that is quicker than to remember it.
-    if (rows.length <= SHORT && !rows.some(this.isMarked)) return NOBODY;
+    if (rows.length <= SHORT && !this.hasAny(rows)) return NOBODY;
     let found = this.found.get(rows);
     if (found === undefined) {
-      found = rows.filter(this.isMarked);
+      this.markAll();
+      found = rows.filter((row) => markOf[row] === this.mark);
       this.found.set(rows, found);
     }
     return found;
   }
 
-  private readonly isMarked = (row: number): boolean => markOf[row] === this.mark;
+  private hasAny(rows: readonly number[]): boolean {
+    this.markAll();
+    for (let index = 0; index < rows.length; index++) if (markOf[rows[index]!] === this.mark) return true;
+    return false;
+  }
 
   /** Parts rows of the set by lists that `among` gave: a part's groups are places in `rowLists`. */
   parted(rowLists: readonly (readonly number[])[]): readonly SharedPart[] {
@@ -63,6 +67,7 @@ export class RowSet {
 
   /** Sets take turns with the marks. */
   private markAll(): void {
+    if (this.mark !== 0 && this.mark === lastMark) return;
     if (markOf.length < this.idOf.length) markOf = new Int32Array(this.idOf.length * 2);
     this.mark = ++lastMark;
     for (const row of this.rows) markOf[row] = this.mark;

@@ -2,21 +2,22 @@ import { DIRECTIONS, type Direction } from "../model/verdict.ts";
 import { mergeStatements, PolicyConflict } from "./clause.ts";
 import { type ClauseGroup, groupClauses } from "./named-ports.ts";
 import { BuiltInOrigin, type Origins } from "./origin.ts";
+import type { Difference } from "./peer-parts.ts";
 import { isPlain, PLAIN_LEVELS } from "./precedence.ts";
 import type { CompiledRule, Repository } from "./repository.ts";
 import { RowSet } from "./row-set.ts";
-import type { PolicyKey } from "./rule.ts";
+import type { PolicyKey, Rule } from "./rule.ts";
 import type { Selection } from "./selector-cache.ts";
 import { isAbout, type Subject } from "./stance.ts";
 import type { Side } from "./statement.ts";
 
 /** What the rules that went and came say by themselves, where no other rule has a say in it. */
 interface Patch {
-  readonly gone: readonly { readonly selection: Selection; readonly statements: number }[];
-  /** Shared by all who take them over. */
+  readonly selections: Difference<Selection>;
+  /** How many statements each selection that went had. */
+  readonly goneStatements: readonly number[];
+  /** What is said of each fresh selection; shared by all who take it over. */
   readonly fresh: readonly ClauseGroup[];
-  /** Whom these select, in the same order. */
-  readonly freshSelections: readonly Selection[];
 }
 
 type Written = Pick<CompiledRule, "rule"> & { readonly side: Side };
@@ -79,7 +80,6 @@ function patchOf(
   const counts = new Map<Selection, number>();
   for (const { side } of gone)
     for (const { selection } of side.statements) counts.set(selection!, (counts.get(selection!) ?? 0) + 1);
-  const said = [...counts].map(([selection, statements]) => ({ selection, statements }));
   try {
     const clauses = mergeStatements(
       fresh.flatMap(({ side }) => side.statements),
@@ -87,7 +87,8 @@ function patchOf(
       false,
     );
     const { groups } = groupClauses(clauses, direction, [], { selectors, filters, portsOf: () => [] });
-    return { gone: said, fresh: groups, freshSelections: groups.map(({ selection }) => selection!) };
+    const selections = { gone: [...counts.keys()], fresh: groups.map(({ selection }) => selection!) };
+    return { selections, goneStatements: [...counts.values()], fresh: groups };
   } catch (error) {
     // Each subject finds the contradiction again, and says so.
     if (error instanceof PolicyConflict) return undefined;
@@ -97,45 +98,43 @@ function patchOf(
 
 /** A policy's rules before and after it was replaced. What it means is worked out once for all subjects that it means the same for. */
 export class RuleChange {
-  private readonly key: PolicyKey;
   private readonly gone: readonly CompiledRule[];
   private readonly fresh: readonly CompiledRule[];
   private readonly repository: Repository;
-  /** By which of the rules are about a subject. */
   private readonly known = new Map<string, SidesChange>();
 
-  constructor(
-    key: PolicyKey,
-    rules: { readonly gone: readonly CompiledRule[]; readonly fresh: readonly CompiledRule[] },
-    repository: Repository,
-  ) {
-    this.key = key;
-    this.gone = rules.gone;
-    this.fresh = rules.fresh;
+  constructor(gone: readonly CompiledRule[], fresh: readonly CompiledRule[], repository: Repository) {
+    this.gone = gone;
+    this.fresh = fresh;
     this.repository = repository;
   }
 
-  /** What it means for the subject in each direction; absent = nothing. */
-  of(subject: Subject): SidesChange {
-    let id = "";
-    for (const rules of [this.gone, this.fresh])
-      for (const { rule } of rules) id += isAbout(this.key, rule, subject) ? "+" : "-";
-    const known = this.known.get(id);
+  /** What it means in each direction for a subject that these of the rules are about (see `aboutWhich`); absent = nothing. */
+  of(which: string): SidesChange {
+    const known = this.known.get(which);
     if (known !== undefined) return known;
-    const isMet = (_: unknown, place: number) => id[place] === "+";
-    const gone = this.gone.filter(isMet);
-    const fresh = this.fresh.filter((rule, index) => isMet(rule, this.gone.length + index));
+    const gone = this.gone.filter((_, place) => which[place] === ABOUT);
+    const fresh = this.fresh.filter((_, place) => which[this.gone.length + place] === ABOUT);
     const made: { -readonly [D in Direction]?: SideChange } = {};
     for (const direction of DIRECTIONS) {
       const [before, now] = [written(gone, direction), written(fresh, direction)];
       if (before.length + now.length > 0) made[direction] = new SideChange(direction, before, now, this.repository);
     }
-    this.known.set(id, made);
+    this.known.set(which, made);
     return made;
   }
 }
 
-type SidesChange = Readonly<Partial<Record<Direction, SideChange>>>;
+const ABOUT = "+";
+
+/** A sign for each of a policy's rules, those that go and then those that come; undefined = none is about the subject. */
+export function aboutWhich(key: PolicyKey, rules: readonly Rule[], subject: Subject): string | undefined {
+  let which = "";
+  for (const rule of rules) which += isAbout(key, rule, subject) ? ABOUT : "-";
+  return which.includes(ABOUT) ? which : undefined;
+}
+
+export type SidesChange = Readonly<Partial<Record<Direction, SideChange>>>;
 
 /** Those of the rules that speak of the direction. */
 function written(rules: readonly CompiledRule[], direction: Direction): Written[] {

@@ -197,15 +197,22 @@ export class SelectorCache {
   private smallest(conditions: readonly Condition[]): Condition | undefined {
     let best: Condition | undefined;
     let least = Number.POSITIVE_INFINITY;
-    for (const condition of conditions) {
+    for (let index = 0; index < conditions.length; index++) {
+      const condition = conditions[index]!;
       if (condition.negative) continue;
-      let size = 0;
-      for (const label of condition.labels) size += this.rowsByLabel[label]?.length ?? 0;
+      const size = this.sizeOf(condition);
       if (size >= least) continue;
       best = condition;
       least = size;
     }
     return best;
+  }
+
+  private sizeOf({ labels, only }: Condition): number {
+    if (only !== -1) return this.rowsByLabel[only]?.length ?? 0;
+    let size = 0;
+    for (const label of labels) size += this.rowsByLabel[label]?.length ?? 0;
+    return size;
   }
 
   /** Numbers the rows anew, without those that are gone, and forgets labels that nobody has. */
