@@ -2,16 +2,9 @@ import { parseCidr } from "../../src/model/cidr.ts";
 import { NAMESPACE_LABEL } from "../../src/model/identity.ts";
 import { type Label, toLabels } from "../../src/model/label.ts";
 import { Protocol } from "../../src/model/protocol.ts";
-import {
-  cidrSelector,
-  labelSelector,
-  requirement,
-  type Selector,
-  selects,
-  WILDCARD,
-} from "../../src/model/selector.ts";
+import { cidrSelector, labelSelector, requirement, type Selector, selects } from "../../src/model/selector.ts";
 import type { DnsRule, HttpRule } from "../../src/policy/l7-rule.ts";
-import type { AuthMode, Peer, PeerRule, PortRule, PortSpec, RuleVerdict, ServicePeer } from "../../src/policy/rule.ts";
+import type { PeerRule, PortRule, PortSpec, RuleVerdict, ServicePeer } from "../../src/policy/rule.ts";
 import type { Scenario } from "../../src/policy/scenario.ts";
 
 type Parser = "" | "tls" | "crd" | "http" | "dns";
@@ -19,215 +12,138 @@ type Parser = "" | "tls" | "crd" | "http" | "dns";
 /** Lower goes first among redirects of one level. */
 const LISTENER_PRIORITY: Readonly<Record<Parser, number>> = { "": 0, http: 101, tls: 116, dns: 121, crd: 126 };
 
-/** What the rules of one tier say together about one port filter and one selector. */
+/** What the rules of one tier say together about one port filter and one selector. Empty text = nothing is said. */
 export interface Said {
   readonly tier: number;
   readonly filter: PortSpec;
   readonly selector: Selector;
-  priority: number;
-  verdict: RuleVerdict;
-  parser: Parser;
-  listener: string;
-  listenerPriority: number;
-  http: readonly HttpRule[];
-  dns: readonly DnsRule[];
-  serverNames: readonly string[];
+  readonly priority: number;
+  readonly verdict: RuleVerdict;
+  readonly parser: Parser;
+  readonly listener: string;
+  readonly listenerPriority: number;
+  readonly http: readonly HttpRule[];
+  readonly dns: readonly DnsRule[];
+  readonly serverNames: readonly string[];
   /** The secret, which Envoy fetches itself: what the rule takes from it makes no difference to the agent. */
-  terminatingTLS: string;
-  originatingTLS: string;
-  auth: AuthMode | undefined;
+  readonly terminatingTLS: string;
+  readonly originatingTLS: string;
+  readonly auth: string;
 }
 
 /** The rules of a subject contradict each other: Cilium computes no policy then. */
 export class Contradiction extends Error {}
 
-const ANY_PORT: PortSpec = { protocol: Protocol.Any, port: 0, endPort: 0 };
-
-/** Where another engine may do what is safer than what Cilium does; absent = as Cilium. */
-export interface Choices {
-  /** Services that give nobody stay nobody, though there are ports, and deny rules resolve services too. */
-  readonly closedServices?: boolean;
-  /** Server names and L7 rules without TLS termination contradict each other whichever comes first. */
-  readonly orderlessNames?: boolean;
-  /** A rule with server names has no word on a request that came without one of them. */
-  readonly namesOfRequests?: boolean;
-  /** The DNS proxy knows every rule that names the very port, by number or by name and of any tier. */
-  readonly unitedNames?: boolean;
-}
-
 /** Merges the elements, which are in Cilium's order. Throws a Contradiction. */
-export function mergeElements(
-  elements: readonly PeerRule[],
-  scenario: Scenario,
-  isDefaultDeny: boolean,
-  choices: Choices,
-): Said[] {
+export function mergeElements(elements: readonly PeerRule[], scenario: Scenario, isDefaultDeny: boolean): Said[] {
   const said: Said[] = [];
-  for (const element of elements) {
-    const rules: readonly PortRule[] = element.ports ?? [{ ports: [ANY_PORT] }];
-    const selectors = selectorsOf(element, scenario, choices);
-    for (const rule of rules) {
-      for (const spec of rule.ports) {
-        for (const each of statements(element, rule, spec, selectors, isDefaultDeny)) add(said, each, choices);
-      }
-    }
-  }
+  for (const element of elements)
+    for (const rule of element.ports ?? [{ ports: [{ protocol: Protocol.Any, port: 0, endPort: 0 }] }])
+      for (const filter of rule.ports)
+        for (const selector of selectorsOf(element, scenario)) {
+          const fresh = statement(element, rule, filter, selector, isDefaultDeny);
+          const place = said.findIndex((each) => subjectOf(each) === subjectOf(fresh));
+          if (place === -1) said.push(fresh);
+          else said[place] = merge(said[place]!, fresh);
+        }
   return said;
 }
 
-/**
- * Services that exist become peers, in allow rules only. A list of services that gives nobody leaves no peers at all, and
- * an element with ports and no peers is for everybody.
- */
-function selectorsOf({ peers, ports, verdict }: PeerRule, scenario: Scenario, { closedServices }: Choices): Selector[] {
-  const selectors = peers.flatMap((peer) =>
-    isService(peer) ? (verdict === "allow" || closedServices ? peersOfService(peer, scenario) : []) : [peer],
-  );
-  const isUnresolved = peers.length > 0 && selectors.length === 0;
-  const found = isUnresolved && ports !== undefined && !closedServices ? [WILDCARD] : selectors;
-  return found.filter((selector, index) => found.findIndex(({ text }) => text === selector.text) === index);
+function subjectOf({ tier, filter: { protocol, port, endPort, name }, selector }: Said): string {
+  return JSON.stringify([tier, protocol, port, endPort, name, selector.text]);
 }
 
-function isService(peer: Peer): peer is ServicePeer {
-  return peer.kind === "service";
+function selectorsOf({ peers }: PeerRule, scenario: Scenario): Selector[] {
+  return peers.flatMap((peer) => (peer.kind === "service" ? peersOfService(peer, scenario) : [peer]));
 }
 
-function peersOfService(peer: ServicePeer, scenario: Scenario): Selector[] {
-  const cluster = scenario.config?.clusterName ?? "default";
-  return (scenario.services ?? [])
-    .filter(({ namespace }) => peer.namespace === "" || peer.namespace === namespace)
-    .filter(({ name, labels = {} }) => {
-      const own = Object.entries(labels).map(([key, value]): Label => ({ source: "k8s", key, value }));
-      return peer.selector === undefined ? name === peer.name : selects(peer.selector, toLabels(own));
-    })
-    .flatMap(({ namespace, selector = {}, backends = [] }): Selector[] => {
-      const keys = Object.entries({ ...selector, [NAMESPACE_LABEL]: namespace, [CLUSTER_KEY]: cluster });
-      if (Object.keys(selector).length === 0) return backends.map((address) => cidrSelector(parseCidr(address)!));
-      return [labelSelector(keys.map(([key, value]) => requirement(`k8s:${key}`, "In", [value])))];
-    });
+function peersOfService(peer: ServicePeer, { services = [], config }: Scenario): Selector[] {
+  const isMeant = ({ namespace, name, labels = {} }: (typeof services)[number]) => {
+    const own = Object.entries(labels).map(([key, value]): Label => ({ source: "k8s", key, value }));
+    const isNamed = peer.selector === undefined ? name === peer.name : selects(peer.selector, toLabels(own));
+    return isNamed && (peer.namespace === "" || peer.namespace === namespace);
+  };
+  return services.filter(isMeant).flatMap(({ namespace, selector = {}, backends = [] }): Selector[] => {
+    if (Object.keys(selector).length === 0) return backends.map((address) => cidrSelector(parseCidr(address)!));
+    const cluster = { "io.cilium.k8s.policy.cluster": config?.clusterName ?? "default" };
+    const labels = Object.entries({ ...selector, [NAMESPACE_LABEL]: namespace, ...cluster });
+    return [labelSelector(labels.map(([key, value]) => requirement(`k8s:${key}`, "In", [value])))];
+  });
 }
 
-const CLUSTER_KEY = "io.cilium.k8s.policy.cluster";
-
-function parserOf(
-  { http, dns, serverNames, listener, terminatingTLS, originatingTLS }: PortRule,
-  tcp: boolean,
-): Parser {
-  if (listener !== undefined) return "crd";
-  if (dns !== undefined) return "dns";
-  if (http !== undefined && tcp) return "http";
-  return (serverNames ?? terminatingTLS ?? originatingTLS) ? "tls" : "";
+function parserOf(rule: PortRule, protocol: number): Parser {
+  if (rule.listener !== undefined) return "crd";
+  if (rule.dns !== undefined) return "dns";
+  if (rule.http !== undefined && protocol === Protocol.Tcp) return "http";
+  return (rule.serverNames ?? rule.terminatingTLS ?? rule.originatingTLS) ? "tls" : "";
 }
 
-function statements(
+function statement(
   { tier, priority, verdict, auth }: PeerRule,
   rule: PortRule,
   filter: PortSpec,
-  selectors: readonly Selector[],
+  selector: Selector,
   isDefaultDeny: boolean,
-): Said[] {
-  const parser = parserOf(rule, filter.protocol === Protocol.Tcp);
+): Said {
+  const parser = parserOf(rule, filter.protocol);
   // Where nothing is denied by default, L7 rules do not deny either.
-  const http = [...(rule.http ?? []), ...(rule.http && !isDefaultDeny ? [{}] : [])];
-  const dns = [...(rule.dns ?? []), ...(rule.dns && !isDefaultDeny ? [EVERY_NAME] : [])];
-  return selectors.map((selector) => ({
-    tier,
-    filter,
-    selector,
-    priority,
-    verdict,
-    parser,
+  const all = <T>(rules: readonly T[] = [], every: T): T[] =>
+    parser === "" ? [] : rules.length === 0 || isDefaultDeny ? [...rules] : [...rules, every];
+  return {
+    ...{ tier, filter, selector, priority, verdict, parser },
+    auth: auth ?? "",
     listener: rule.listener?.name ?? "",
     listenerPriority: rule.listener?.priority || LISTENER_PRIORITY[parser],
-    http: parser === "" ? [] : http,
-    dns: parser === "" ? [] : dns,
+    http: all(rule.http, {}),
+    dns: all(rule.dns, EVERY_NAME),
     serverNames: rule.serverNames ?? [],
     terminatingTLS: JSON.stringify(rule.terminatingTLS?.secret) ?? "",
     originatingTLS: JSON.stringify(rule.originatingTLS?.secret) ?? "",
-    auth,
-  }));
+  };
 }
 
 const EVERY_NAME: DnsRule = { matchPattern: "*" };
 
-function isSameFilter(a: PortSpec, b: PortSpec): boolean {
-  if (a.protocol !== b.protocol || a.name !== b.name) return false;
-  return a.name !== undefined || (a.port === b.port && a.endPort === b.endPort);
-}
-
-/** Named ports are one filter whatever their last port: the first one's counts. */
-function add(said: Said[], incoming: Said, choices: Choices): void {
-  const known = said.find(({ tier, filter }) => tier === incoming.tier && isSameFilter(filter, incoming.filter));
-  const fresh = known === undefined ? incoming : { ...incoming, filter: known.filter };
-  const index = said.findIndex(
-    ({ tier, filter, selector }) =>
-      tier === fresh.tier && filter === fresh.filter && selector.text === fresh.selector.text,
-  );
-  const existing = said[index];
-  if (existing === undefined) said.push(fresh);
-  else if (takesPrecedence(fresh, existing)) said[index] = fresh;
-  else if (!takesPrecedence(existing, fresh) && !isNone(fresh.selector)) merge(existing, fresh, choices);
-}
-
-function takesPrecedence(a: Said, b: Said): boolean {
+/** The earlier priority, then the stronger verdict; allows of one priority add up. */
+function merge(a: Said, b: Said): Said {
   const order = ["deny", "allow", "pass"];
-  if (a.priority !== b.priority) return a.priority < b.priority;
-  return order.indexOf(a.verdict) < order.indexOf(b.verdict);
-}
-
-function isNone(selector: Selector): boolean {
-  return selector.kind === "labels" && selector.requirements.some(({ key }) => key === "none");
-}
-
-function merge(into: Said, other: Said, { orderlessNames }: Choices): void {
-  if (other.verdict === "deny" || isDeepStrictEqual(into, other)) return;
-  mergeRedirect(into, other);
-  into.auth = (agreed("authentication", into.auth ?? "", other.auth ?? "") as AuthMode | "") || undefined;
-  into.terminatingTLS = agreed("terminatingTLS", into.terminatingTLS, other.terminatingTLS);
-  into.originatingTLS = agreed("originatingTLS", into.originatingTLS, other.originatingTLS);
-  into.serverNames = [...new Set([...into.serverNames, ...other.serverNames])];
-  const hasRules = into.http.length + into.dns.length > 0;
-  const otherHasRules = other.http.length + other.dns.length > 0;
-  const isMixed = hasRules || (orderlessNames && otherHasRules);
-  if (into.serverNames.length > 0 && isMixed && into.terminatingTLS === "") {
+  if (a.priority !== b.priority) return a.priority < b.priority ? a : b;
+  if (a.verdict !== b.verdict) return order.indexOf(a.verdict) < order.indexOf(b.verdict) ? a : b;
+  const selectsNobody = a.selector.kind === "labels" && a.selector.requirements.some(({ key }) => key === "none");
+  if (selectsNobody || JSON.stringify(a) === JSON.stringify(b)) return a;
+  const { parser, listener, listenerPriority } = leading(a, b);
+  const terminatingTLS = agreed("terminatingTLS", a, b);
+  const serverNames = [...new Set([...a.serverNames, ...b.serverNames])];
+  if (serverNames.length > 0 && (hasRules(a) || hasRules(b)) && terminatingTLS === "")
     throw new Contradiction("server names beside L7 rules");
-  }
   // No rules = all is allowed, which must be said where there are some now.
-  const isOpen = hasRules !== otherHasRules;
-  into.http = mergedRules(into.http, other.http, isOpen, {});
-  into.dns = mergedRules(into.dns, other.dns, isOpen, EVERY_NAME);
+  const isOpen = hasRules(a) !== hasRules(b);
+  const all = <T>(rules: readonly T[], every: T): T[] => (isOpen && rules.length > 0 ? [...rules, every] : [...rules]);
+  return {
+    ...{ ...a, parser, listener, listenerPriority, serverNames, terminatingTLS },
+    originatingTLS: agreed("originatingTLS", a, b),
+    auth: agreed("auth", a, b),
+    http: all([...a.http, ...b.http], {}),
+    dns: all([...a.dns, ...b.dns], EVERY_NAME),
+  };
 }
 
-function isDeepStrictEqual(a: Said, b: Said): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
+function hasRules({ http, dns }: Said): boolean {
+  return http.length + dns.length > 0;
 }
 
-function mergedRules<T>(own: readonly T[], others: readonly T[], isOpen: boolean, everything: T): T[] {
-  const all = [...own, ...others];
-  return isOpen && all.length > 0 ? [...all, everything] : all;
+function agreed(what: "terminatingTLS" | "originatingTLS" | "auth", a: Said, b: Said): string {
+  if (a[what] !== "" && b[what] !== "" && a[what] !== b[what]) throw new Contradiction(what);
+  return a[what] || b[what];
 }
 
-function agreed(what: string, a: string, b: string): string {
-  if (a !== "" && b !== "" && a !== b) throw new Contradiction(what);
-  return a || b;
-}
-
-function mergeRedirect(into: Said, other: Said): void {
-  const parser = mergedParser(into.parser, other.parser);
-  if (parser !== into.parser) {
-    into.parser = parser;
-    into.listenerPriority = other.listenerPriority;
+/** Whose redirect takes the traffic. TLS may become HTTP; no other two parsers go together. */
+function leading(a: Said, b: Said): Said {
+  if (a.parser !== b.parser) {
+    if (b.parser === "" || (a.parser === "http" && b.parser === "tls")) return a;
+    if (a.parser === "" || (a.parser === "tls" && b.parser === "http")) return b;
+    throw new Contradiction(`parsers ${a.parser} and ${b.parser}`);
   }
-  const ours = into.listenerPriority || Infinity;
-  const theirs = other.listenerPriority || Infinity;
-  if (other.listener === "" || (other.listener === into.listener && ours === theirs) || ours < theirs) return;
-  if (into.listener !== "" && theirs >= ours) throw new Contradiction("listeners");
-  into.listener = other.listener;
-  into.listenerPriority = other.listenerPriority;
-}
-
-function mergedParser(a: Parser, b: Parser): Parser {
-  if (a === b || b === "" || (b === "tls" && a === "http")) return a;
-  if (a === "" || (a === "tls" && b === "http")) return b;
-  throw new Contradiction(`parsers ${a} and ${b}`);
+  if (a.listenerPriority === b.listenerPriority && a.listener !== b.listener) throw new Contradiction("listeners");
+  return a.listenerPriority <= b.listenerPriority ? a : b;
 }

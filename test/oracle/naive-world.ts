@@ -1,4 +1,4 @@
-import { type Cidr, cidrContains, parseAddress, parseCidr } from "../../src/model/cidr.ts";
+import { cidrContains, parseAddress, parseCidr } from "../../src/model/cidr.ts";
 import { cidrGroupLabels } from "../../src/model/cidr-group-label.ts";
 import { cidrKey } from "../../src/model/cidr-label.ts";
 import { identityLabelsOfPod, reservedIdentities } from "../../src/model/identity.ts";
@@ -14,57 +14,16 @@ type ScenarioEndpoint = Scenario["endpoints"][number];
 /** Whoever can be at one end of a connection. */
 export interface Party {
   readonly labels: Labels;
-  /** Of this pod alone. */
-  readonly namedPorts: readonly NamedPort[];
+  readonly namedPorts: NonNullable<ScenarioEndpoint["namedPorts"]>;
   /** Policy is enforced at it. */
   readonly isSubject: boolean;
   readonly isHost: boolean;
-}
-
-interface NamedPort {
-  readonly name: string;
-  readonly port: number;
-  readonly protocol: number;
 }
 
 /** What the accepted policies say of addresses outside. */
 export interface OutsideFacts {
   readonly groups: readonly CidrGroup[];
   readonly fqdns: readonly FqdnSelector[];
-}
-
-function namespaceOf({ namespace = "default" }: ScenarioEndpoint): string {
-  return namespace;
-}
-
-function labelsOf(endpoint: ScenarioEndpoint, scenario: Scenario): Labels {
-  if (endpoint.rawLabels !== undefined) return toLabels(endpoint.rawLabels.map(parseLabel));
-  return identityLabelsOfPod({
-    podLabels: endpoint.labels ?? {},
-    namespace: namespaceOf(endpoint),
-    namespaceLabels: endpoint.namespaceLabels ?? {},
-    serviceAccount: endpoint.serviceAccount ?? "",
-    cluster: endpoint.cluster ?? scenario.config?.clusterName ?? "default",
-  });
-}
-
-function namedPortsOf({ namedPorts = [] }: ScenarioEndpoint): NamedPort[] {
-  const all = namedPorts.map(({ name, port, protocol = "TCP" }) => ({
-    name: name.toLowerCase(),
-    port,
-    protocol: protocolNumber(protocol) ?? 0,
-  }));
-  // A pod that gives a name twice means the last of them.
-  return all.filter(({ name }, index) => all.findLastIndex((each) => each.name === name) === index);
-}
-
-function pod(endpoint: ScenarioEndpoint, scenario: Scenario): Party {
-  return {
-    labels: labelsOf(endpoint, scenario),
-    namedPorts: namedPortsOf(endpoint),
-    isSubject: true,
-    isHost: false,
-  };
 }
 
 /** Whether the selector means these labels. */
@@ -78,60 +37,59 @@ export function isSelected({ config }: Scenario, selector: Selector, { labels }:
   return labels.some(({ source, key }) => source === "reserved" && key === world) && !isExcepted;
 }
 
-export function pods(scenario: Scenario): Party[] {
-  return scenario.endpoints.map((endpoint) => pod(endpoint, scenario));
+/** Of a pod's ports with one name the last counts; pods whose names mean other numbers are others. */
+export function ownPort({ namedPorts }: Party, name: string, protocol: number): number | undefined {
+  const last = namedPorts.findLast((each) => each.name.toLowerCase() === name);
+  return protocolNumber(last?.protocol ?? "TCP") === protocol ? last?.port : undefined;
 }
 
 /** Who is called that; undefined = nobody. */
 export function findParty(scenario: Scenario, facts: OutsideFacts, name: string): Party | undefined {
   if (name.startsWith("reserved:")) return reserved(scenario, name);
-  const address = parseAddress(name) === undefined ? undefined : parseCidr(name);
-  const endpoint = scenario.endpoints.find((each) =>
-    address === undefined
-      ? name === `${namespaceOf(each)}/${each.name}` || name === each.name
-      : (each.ips ?? []).includes(name),
+  const isAddress = parseAddress(name) !== undefined;
+  const endpoint = scenario.endpoints.find(({ name: own, namespace = "default", ips = [] }) =>
+    isAddress ? ips.includes(name) : name === own || name === `${namespace}/${own}`,
   );
   if (endpoint !== undefined) return pod(endpoint, scenario);
-  return address === undefined ? undefined : outsider(outsideLabels(scenario, facts, name, address));
+  return isAddress ? outsider(outsideLabels(scenario, facts, name)) : undefined;
 }
 
-function reserved(scenario: Scenario, name: string): Party | undefined {
+function pod(endpoint: ScenarioEndpoint, { config }: Scenario): Party {
+  const { namespace = "default", namespaceLabels = {}, serviceAccount = "", rawLabels, namedPorts = [] } = endpoint;
+  const { labels: podLabels = {}, cluster = config?.clusterName ?? "default" } = endpoint;
+  const labels =
+    rawLabels === undefined
+      ? identityLabelsOfPod({ podLabels, namespace, namespaceLabels, serviceAccount, cluster })
+      : toLabels(rawLabels.map(parseLabel));
+  return { labels, namedPorts, isSubject: true, isHost: false };
+}
+
+function reserved({ hostLabels = [], config }: Scenario, name: string): Party | undefined {
   const labels = [...reservedIdentities().values()].find(([first]) => formatLabel(first!) === name);
-  if (labels === undefined) return undefined;
-  const isHost = name === "reserved:host";
-  const all = isHost ? toLabels([...labels, ...(scenario.hostLabels ?? []).map(parseLabel)]) : labels;
-  return { ...outsider(all), isSubject: isHost && scenario.config?.hostFirewall === true, isHost };
+  if (labels === undefined || name !== "reserved:host") return labels && outsider(labels);
+  const all = toLabels([...labels, ...hostLabels.map(parseLabel)]);
+  return { ...outsider(all), isSubject: config?.hostFirewall === true, isHost: true };
 }
 
 function outsider(labels: Labels): Party {
   return { labels, namedPorts: [], isSubject: false, isHost: false };
 }
 
-function label(source: string, key: string): Label {
-  return { source, key, value: "" };
-}
-
 /** Every address has the labels of all that it is in, and stands for itself as a prefix. */
-function outsideLabels(scenario: Scenario, facts: OutsideFacts, address: string, cidr: Cidr): Labels {
-  const isDual = scenario.config?.enableIPv4 !== false && scenario.config?.enableIPv6 === true;
-  const isIn = (text: string) => {
-    const outer = parseCidr(text);
-    return outer !== undefined && cidrContains(outer, cidr);
-  };
-  const groups = facts.groups.filter(({ cidrs }) => cidrs.some(isIn)).flatMap(cidrGroupLabels);
-  const names = Object.entries(scenario.fqdnCache ?? {}).filter(([, addresses]) => addresses.includes(address));
-  const fqdns = facts.fqdns.filter((selector) => names.some(([name]) => compileFqdn(selector)(name)));
-  const given = Object.entries(scenario.cidrLabels ?? {}).filter(([prefix]) => isIn(prefix));
+function outsideLabels(scenario: Scenario, { groups, fqdns }: OutsideFacts, address: string): Labels {
+  const { config, cidrLabels = {}, fqdnCache = {} } = scenario;
+  const cidr = parseCidr(address)!;
+  const isIn = (text: string) => cidrContains(parseCidr(text)!, cidr);
+  const isDual = config?.enableIPv4 !== false && config?.enableIPv6 === true;
+  const names = Object.keys(fqdnCache).filter((name) => fqdnCache[name]!.includes(address));
+  const label = (source: string, key: string): Label => ({ source, key, value: "" });
   return toLabels([
     label("cidr", cidrKey(cidr)),
     label("reserved", isDual ? `world-ipv${cidr.family}` : "world"),
-    ...groups,
-    ...fqdns.map((selector) => label("fqdn", fqdnLabelKey(selector))),
-    ...given.flatMap(([, labels]) => labels.map(parseLabel)),
+    ...groups.filter(({ cidrs }) => cidrs.some(isIn)).flatMap(cidrGroupLabels),
+    ...fqdns.filter((each) => names.some(compileFqdn(each))).map((each) => label("fqdn", fqdnLabelKey(each))),
+    ...Object.keys(cidrLabels)
+      .filter(isIn)
+      .flatMap((prefix) => cidrLabels[prefix]!.map(parseLabel)),
   ]);
-}
-
-/** Pods with other port names or numbers have other identities, so that a name stands for one number at a peer. */
-export function ownPort({ namedPorts }: Party, name: string, protocol: number): number | undefined {
-  return namedPorts.find((each) => each.name === name && each.protocol === protocol)?.port;
 }

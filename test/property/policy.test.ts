@@ -2,16 +2,12 @@ import { isDeepStrictEqual } from "node:util";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type Answer, evaluateScenario, type Scenario } from "../../src/policy/scenario.ts";
-import type { Choices } from "../oracle/naive-merge.ts";
 import { type NaiveAnswer, naiveAnswers } from "../oracle/naive-policy.ts";
 import { answersByQuery, hasError } from "../support/policy-answers.ts";
 import { policyScenario, randomScenario } from "../support/policy-scenarios.ts";
 import { minimalScenario } from "../support/policy-scenarios-minimal.ts";
 
 const RUNS = Number(process.env["SG_PROPERTY_RUNS"] ?? 1000);
-
-/** Where the engine differs from Cilium on purpose. */
-const OURS: Choices = { closedServices: true, orderlessNames: true, namesOfRequests: true, unitedNames: true };
 
 /** What both must agree on. */
 function essence(answer: Answer | NaiveAnswer): unknown {
@@ -26,7 +22,7 @@ function essence(answer: Answer | NaiveAnswer): unknown {
 }
 
 const ours = (scenario: Scenario) => evaluateScenario(scenario).map(essence);
-const naive = (scenario: Scenario) => naiveAnswers(scenario, OURS).map(essence);
+const naive = (scenario: Scenario) => naiveAnswers(scenario).map(essence);
 
 /** Whether what was left out of a scenario still leaves one that they disagree on. */
 function disagree(scenario: Scenario): boolean {
