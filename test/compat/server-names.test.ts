@@ -1,0 +1,119 @@
+/** `serverNames` from pod to pod: curl and OpenSSL through the real redirect, on the server's node and from another. */
+import { writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { TestLab } from "../support/lab.ts";
+import { certificateFor } from "../support/tls-server.ts";
+
+const lab = new TestLab(`s${process.pid}`);
+const RESET = 35;
+let server = "";
+
+const { cert, key } = certificateFor(["one.example"]);
+const FILE = "/tmp/server.pem";
+/** A server that answers every TLS client and logs the names that are asked for. */
+const SERVE = [
+  `echo '${key}${cert}' > ${FILE}`,
+  `exec stdbuf -oL openssl s_server -accept 443 -www -cert ${FILE} -key ${FILE} -servername none -cert2 ${FILE} -key2 ${FILE}`,
+].join(" && ");
+
+function pod(name: string, app: string, nodeName: string, command: readonly string[]): object {
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name, labels: { app } },
+    spec: { nodeName, containers: [{ name: "c", image: "debian:12", command }] },
+  };
+}
+
+function policy(serverNames: readonly string[]): object {
+  const toPorts = [{ ports: [{ port: "443", protocol: "TCP" }], serverNames }];
+  return {
+    apiVersion: "cilium.io/v2",
+    kind: "CiliumNetworkPolicy",
+    metadata: { name: "names" },
+    spec: {
+      endpointSelector: { matchLabels: { app: "client" } },
+      egress: [{ toEndpoints: [{ matchLabels: { app: "server" } }], toPorts }],
+    },
+  };
+}
+
+async function apply(...items: readonly object[]): Promise<string> {
+  const file = join(tmpdir(), `${lab.name}.json`);
+  writeFileSync(file, JSON.stringify({ apiVersion: "v1", kind: "List", items }));
+  return await lab.ok(`kubectl apply -f ${file}`);
+}
+
+/** Curl's exit code and the status of the answer. */
+async function ask(from: string, name: string): Promise<[code: number, status: string]> {
+  const options = `-s -k -m 5 -o /dev/null -w '%{http_code}' --resolve ${name}:443:${server}`;
+  const { code, stdout } = await lab.sh(`kubectl exec ${from} -- curl ${options} https://${name}/`);
+  return [code, stdout];
+}
+
+beforeAll(async () => {
+  await lab.up();
+  await apply(
+    pod("server", "server", "k8s-w1", ["sh", "-c", SERVE]),
+    pod("near", "client", "k8s-w1", ["sleep", "infinity"]),
+    pod("far", "client", "k8s-w2", ["sleep", "infinity"]),
+  );
+  await lab.ok("kubectl wait --for=condition=Ready pod --all --timeout=30s");
+  server = await lab.ok("kubectl get pod server -o jsonpath='{.status.podIP}'");
+  await lab.eventually(`kubectl exec far -- curl -s -k -o /dev/null -w '%{http_code}' https://${server}/`, /^200$/);
+});
+afterAll(() => lab.down().then(() => {}));
+
+test("the policy is taken", async () => {
+  expect(await apply(policy(["one.example", "*.wild.example"]))).toContain(
+    "ciliumnetworkpolicy.cilium.io/names created",
+  );
+  await lab.eventually("kubectl get cnp names", /names +\S+ +True/);
+});
+
+test.each(["near", "far"])(
+  "%s: a name of the policy speaks TLS with the server, another gets a reset",
+  async (from) => {
+    expect(await ask(from, "one.example")).toEqual([0, "200"]);
+    expect(await ask(from, "a.wild.example")).toEqual([0, "200"]);
+    expect(await ask(from, "evil.example")).toEqual([RESET, "000"]);
+    expect(await ask(from, "a.b.wild.example")).toEqual([RESET, "000"]);
+  },
+);
+
+test("nobody gets in without a name, or with something else than TLS", async () => {
+  const nameless = await lab.sh(`kubectl exec far -- curl -s -k -m 5 https://${server}/`);
+  expect(nameless.code).toBe(RESET);
+  const clear = await lab.sh(`kubectl exec far -- curl -s -m 5 http://${server}:443/`);
+  expect(clear.code).toBe(56);
+});
+
+test("the server saw the names of the policy and no other", async () => {
+  const log = await lab.ok("kubectl logs server");
+  const names = new Set([...log.matchAll(/Hostname in TLS extension: "(.*)"/g)].map(([, name]) => name));
+  expect([...names].sort()).toEqual(["a.wild.example", "one.example"]);
+});
+
+test("hubble shows the names", async () => {
+  const seen = await lab.ok("hubble observe --type l7 --last 100 --to-pod default/server");
+  expect(seen).toMatch(
+    /default\/far:\d+ \(ID:\d+\) -> default\/server:443 \(ID:\d+\) l7-request FORWARDED \(tls Fields: map\[alpn:h2,http\/1.1 sni:one.example\]\)/,
+  );
+  expect(seen).toMatch(
+    /l7-request DROPPED \(tls Fields: map\[alpn:h2,http\/1.1 reason:no rule matched sni:evil.example\]\)/,
+  );
+  expect(seen).toMatch(/l7-request DROPPED \(tls Fields: map\[reason:not a TLS handshake\]\)/);
+});
+
+test("a tunnel ends when the policy would no longer open it", async () => {
+  const client = `openssl s_client -connect ${server}:443 -servername one.example`;
+  const held = lab.watch(`kubectl exec far -- sh -c '(echo; sleep 20) | ${client} 2>&1'`);
+  await held.until(/Verify return code/, 10_000);
+  expect(held.text).not.toContain("errno");
+  await apply(policy(["two.example"]));
+  await held.until(/read:errno=104/, 10_000);
+  expect(await ask("far", "one.example")).toEqual([RESET, "000"]);
+  expect(await ask("far", "two.example")).toEqual([0, "200"]);
+});
