@@ -1,5 +1,6 @@
 import type { Socket } from "node:net";
-import { type ClientHello, type ClientHelloProgress, ClientHelloReader } from "../wire/tls-client-hello.ts";
+import { type ClientHello, ClientHelloReader } from "../wire/tls-client-hello.ts";
+import { SecondHelloGuard } from "../wire/tls-second-hello.ts";
 import { ConnectionLog, peerIdentity, type RequestFacts } from "./access.ts";
 import type { ClientConnection, ClientConnectionOptions } from "./client-connection.ts";
 import { failureNote } from "./local-reply.ts";
@@ -27,6 +28,8 @@ export class TlsConnection implements ClientConnection {
   /** The client's bytes until they are judged. */
   private held: Uint8Array = Buffer.alloc(0);
   private hello = NO_HELLO;
+  /** While another hello may come. */
+  private guard: SecondHelloGuard | undefined;
   private startedMs = 0;
   private upstream: UpstreamLink | undefined;
   private clientEnded = false;
@@ -68,16 +71,30 @@ export class TlsConnection implements ClientConnection {
   }
 
   private consume(chunk: Uint8Array): void {
-    if (this.phase === "tunnel") this.send(chunk);
+    if (this.phase === "tunnel") this.relay(chunk);
     if (this.phase !== "hello") return;
-    this.held = this.held.length === 0 ? chunk : Buffer.concat([this.held, chunk]);
-    this.helloRead(this.reader.push(chunk, 0, chunk.length));
+    const progress = this.reader.push(chunk, 0, chunk.length);
+    const end = progress.state === "hello" ? progress.consumed : chunk.length;
+    this.held = Buffer.concat([this.held, chunk.subarray(0, end)]);
+    if (progress.state === "more") return;
+    if (progress.state === "hello") {
+      this.hello = progress.hello;
+      this.guard = new SecondHelloGuard(progress.hello.serverName, (bytes) => this.send(bytes));
+    }
+    this.decide(progress.state === "fault" ? progress.fault : "");
+    this.consume(chunk.subarray(end));
   }
 
-  private helloRead(progress: ClientHelloProgress): void {
-    if (progress.state === "more") return;
-    if (progress.state === "hello") this.hello = progress.hello;
-    this.decide(progress.state === "fault" ? progress.fault : "");
+  /** What the client says in the tunnel. */
+  private relay(chunk: Uint8Array): void {
+    const { guard } = this;
+    if (guard === undefined) {
+      this.send(chunk);
+      return;
+    }
+    const fault = guard.fromClient(chunk);
+    if (fault !== undefined) this.refuse(fault);
+    if (guard.isOver) this.guard = undefined;
   }
 
   /** `fault` says why the hello could not be read; empty = it could. */
@@ -139,6 +156,7 @@ export class TlsConnection implements ClientConnection {
 
   private receive(chunk: Uint8Array): void {
     this.answered = true;
+    this.guard?.fromServer(chunk);
     if (!this.client.write(chunk)) this.upstream?.pause();
   }
 

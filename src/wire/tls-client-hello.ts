@@ -26,6 +26,9 @@ export interface ClientHello {
   readonly protocols: readonly string[];
 }
 
+/** The fault of a handshake message that is of another type. */
+export const NOT_A_CLIENT_HELLO = "not a client hello";
+
 /** What `ClientHelloReader.push` found out. */
 export type ClientHelloProgress =
   | { readonly state: "more" }
@@ -103,7 +106,7 @@ export class ClientHelloReader {
 
   /** Where the message ends, as far as it can be told; a text says why it is none that is wanted. */
   private messageEnd(): number | string {
-    if (this.message[0] !== CLIENT_HELLO) return "not a client hello";
+    if (this.message[0] !== CLIENT_HELLO) return NOT_A_CLIENT_HELLO;
     if (this.messageLength < MESSAGE_HEADER_BYTES) return MESSAGE_HEADER_BYTES;
     const end = MESSAGE_HEADER_BYTES + new Cursor(this.message, 1, MESSAGE_HEADER_BYTES).number(3);
     return end > MAX_CLIENT_HELLO_BYTES ? TOO_LARGE : end;

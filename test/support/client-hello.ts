@@ -49,14 +49,16 @@ export function helloMessage(parts: HelloParts): Buffer {
   return Buffer.concat([Buffer.from([1]), vector(3, body)]);
 }
 
+/** One record of a type. */
+export function record(type: number, content: Uint8Array | readonly number[]): Buffer {
+  return Buffer.concat([Buffer.from([type, 3, 1]), vector(2, content)]);
+}
+
 /** Handshake records that carry the message, cut at `cuts`. */
-export function inRecords(message: Uint8Array, cuts: readonly number[] = [], type = 22): Buffer {
+export function inRecords(message: Uint8Array, cuts: readonly number[] = []): Buffer {
   const ends = [...new Set(cuts)].filter((cut) => cut > 0 && cut < message.length).sort((a, b) => a - b);
-  return Buffer.concat(
-    [...ends, message.length].map((end, index) =>
-      Buffer.concat([Buffer.from([type, 3, 1]), vector(2, message.subarray(ends[index - 1] ?? 0, end))]),
-    ),
-  );
+  const bounds = [...ends, message.length];
+  return Buffer.concat(bounds.map((end, index) => record(22, message.subarray(bounds[index - 1] ?? 0, end))));
 }
 
 export function helloFor(...names: readonly string[]): Buffer {

@@ -1,7 +1,7 @@
 /** A real TLS server on loopback, with an authority of its own. */
 import { createPrivateKey } from "node:crypto";
 import type { AddressInfo } from "node:net";
-import { createServer, type TLSSocket } from "node:tls";
+import { createServer, type TLSSocket, type TlsOptions } from "node:tls";
 import { issueCertificate } from "../../src/kube/pki/certificate.ts";
 
 export interface TlsServer {
@@ -23,10 +23,15 @@ export function certificateFor(names: readonly string[]): { ca: string; cert: st
 }
 
 /** Serves every TLS client with a certificate for `names`. */
-export async function startTlsServer(names: readonly string[], serve: (socket: TLSSocket) => void): Promise<TlsServer> {
+export async function startTlsServer(
+  names: readonly string[],
+  serve: (socket: TLSSocket) => void,
+  more: TlsOptions = {},
+): Promise<TlsServer> {
   const { ca, cert, key } = certificateFor(names);
   const asked: string[] = [];
-  const server = createServer({ cert, key, ALPNProtocols: ["h2", "http/1.1"], allowHalfOpen: true }, (socket) => {
+  const options = { cert, key, ALPNProtocols: ["h2", "http/1.1"], allowHalfOpen: true, ...more };
+  const server = createServer(options, (socket) => {
     asked.push((socket as { servername?: string | false }).servername || "");
     socket.on("error", () => undefined);
     serve(socket);
