@@ -8,7 +8,7 @@ export default defineConfig({
         test: {
           name: "unit",
           testTimeout: 30_000,
-          include: ["src/**/*.test.ts", "test/{conformance,property,simulation,canary,golden,fuzz}/**/*.test.ts"],
+          include: ["src/**/*.test.ts", "test/{conformance,l7,property,simulation,canary,golden,fuzz}/**/*.test.ts"],
         },
       },
       {

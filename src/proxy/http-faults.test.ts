@@ -177,6 +177,22 @@ describe("a server", () => {
   });
 });
 
+test("an answer before the body is complete is passed on at once, the body goes on, and the next request gets its own", async () => {
+  const early = "HTTP/1.1 413 Content Too Large\r\nContent-Length: 2\r\n\r\nno";
+  proxy = await startLoopbackProxy(ALL, (received, socket) => {
+    if (received.startsWith("POST")) socket.write(early);
+    else if (received.includes("GET")) socket.write(OK);
+  });
+  const received: string[] = [];
+  const socket = proxy.dial().on("data", (chunk) => received.push(String(chunk)));
+  socket.write(POST.slice(0, -2));
+  await vi.waitFor(() => expect(received.join("")).toBe(early));
+  socket.write(POST.slice(-2) + GET);
+  await vi.waitFor(() => expect(received.join("")).toBe(early + OK));
+  expect(proxy.server.received).toBe(POST + GET);
+  socket.destroy();
+});
+
 describe("a policy that takes back what is under way", () => {
   const NOTHING = policyOf(allow([{ path: "/other" }]));
 

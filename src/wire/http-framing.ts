@@ -36,7 +36,7 @@ function contentLength(values: readonly string[]): number | HttpFault {
   const first = values[0]!;
   if (values.some((value) => value !== first)) return fault("two different lengths");
   if (values.length > 1) return fault("Content-Length more than once");
-  if (!/^[0-9]{1,15}$/.test(first)) return fault("Content-Length that is not a number");
+  if (!/^(?:0|[1-9][0-9]{0,14})$/.test(first)) return fault("Content-Length that is not a number");
   return Number(first);
 }
 

@@ -33,6 +33,8 @@ export function normalizePath(target: string): NormalPath | HttpFault {
     })
     .replace(ESCAPED_IN_PATH, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
   const path = withoutDotSegments(characters).replace(/\/{2,}/g, "/");
+  // Some servers cut parameters off before they remove dot segments, and would leave the path that was judged.
+  if (/\/\.\.?;/.test(path)) return fault("dot segment with a parameter");
   return { path: query < 0 ? path : path + target.slice(query), redirect: unescaped !== given };
 }
 

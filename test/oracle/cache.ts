@@ -13,5 +13,7 @@ export function oracleDirectory(): string {
 /** The path of a built oracle, or why there is none. */
 export function oracle(name: string): { readonly path: string } | { readonly missing: string } {
   const path = join(oracleDirectory(), name);
-  return existsSync(path) ? { path } : { missing: `oracle ${name} is not built: npm run oracles (needs Go)` };
+  return existsSync(path)
+    ? { path }
+    : { missing: `oracle ${name} is not there: npm run oracles (needs Go; for envoy pip)` };
 }

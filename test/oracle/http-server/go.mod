@@ -1,0 +1,3 @@
+module shieldgate.test/http-server
+
+go 1.24
