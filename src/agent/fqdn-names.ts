@@ -7,7 +7,7 @@ import { absolute } from "../policy/dns-rule.ts";
 import { type DnsLookupFilter, type DnsLookupModel, dnsLookups } from "../policy/fqdn/dns-lookups.ts";
 import { FqdnCache } from "../policy/fqdn/fqdn-cache.ts";
 import { FqdnLabels } from "../policy/fqdn/fqdn-labels.ts";
-import { formatFqdnState, readFqdnState } from "../policy/fqdn/fqdn-state.ts";
+import { formatFqdnState, readDnsObservation, readFqdnState } from "../policy/fqdn/fqdn-state.ts";
 import type { NameFiles } from "./name-files.ts";
 
 export interface FqdnNamesParts {
@@ -167,20 +167,12 @@ export class FqdnNames {
       for (const endpoint of endpoints) this.cache.restore(endpoint);
     }
     for (const line of files.added()) {
-      const observation = observationOf(line);
+      const observation = readDnsObservation(line);
       // A crash in the middle of a line leaves a half: its client never got the answer.
       if (observation !== undefined) this.record(observation);
       this.added++;
     }
     return this.cache.names();
-  }
-}
-
-function observationOf(line: string): DnsObservation | undefined {
-  try {
-    return JSON.parse(line) as DnsObservation;
-  } catch {
-    return undefined;
   }
 }
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { dnsLookupRows, dnsLookups } from "./dns-lookups.ts";
 import { FqdnCache } from "./fqdn-cache.ts";
-import { formatFqdnState, readFqdnState } from "./fqdn-state.ts";
+import { formatFqdnState, readDnsObservation, readFqdnState } from "./fqdn-state.ts";
 
 const T0 = Date.parse("2026-01-01T00:00:00Z");
 
@@ -96,6 +96,24 @@ describe("a file that makes no sense", () => {
     expect(read.errors).toHaveLength(1);
     expect(read.endpoints.at(-1)).toMatchObject({ id: 2, lookups: [{ name: "a.x." }], zombies: [{ names: ["b.x."] }] });
   });
+});
+
+describe("one observation", () => {
+  const whole = { endpointId: 7, name: "a.x.", addresses: ["192.0.2.1"], ttlSeconds: 30, timeMs: T0 };
+
+  test("is read back", () => expect(readDnsObservation(JSON.stringify(whole))).toEqual(whole));
+
+  test.each<[string, string]>([
+    ["half a line", JSON.stringify(whole).slice(0, -9)],
+    ["a number", "5"],
+    ["null", "null"],
+    ["no addresses", JSON.stringify({ ...whole, addresses: undefined })],
+    ["no address", JSON.stringify({ ...whole, addresses: ["a.x"] })],
+    ["no name", JSON.stringify({ ...whole, name: 5 })],
+    ["no endpoint", JSON.stringify({ ...whole, endpointId: "7" })],
+    ["no TTL", JSON.stringify({ ...whole, ttlSeconds: -1 })],
+    ["no time", JSON.stringify({ ...whole, timeMs: null })],
+  ])("%s is none", (_, text) => expect(readDnsObservation(text)).toBeUndefined());
 });
 
 describe("what is listed", () => {

@@ -1,4 +1,5 @@
 import { canonicalAddress } from "../../model/cidr.ts";
+import type { DnsObservation } from "../../model/dns-observation.ts";
 import type { EndpointNames, FqdnCache } from "./fqdn-cache.ts";
 import type { DnsLookup } from "./lookups.ts";
 import type { Zombie } from "./zombies.ts";
@@ -36,7 +37,7 @@ export function readFqdnState(text: string): { readonly endpoints: EndpointNames
     return { endpoints: [], errors: [`no list of names of version ${VERSION}`] };
   const endpoints = state["endpoints"].flatMap((value: unknown, index): EndpointNames[] => {
     const id = isObject(value) ? value["id"] : undefined;
-    if (!isObject(value) || typeof id !== "number" || !Number.isSafeInteger(id) || id < 0) {
+    if (!isObject(value) || !isCount(id)) {
       errors.push(`endpoints[${index}] has no number`);
       return [];
     }
@@ -52,6 +53,16 @@ export function readFqdnState(text: string): { readonly endpoints: EndpointNames
     return [{ id, lookups: listed("lookups", readLookup), zombies: listed("zombies", readZombie) }];
   });
   return { endpoints, errors };
+}
+
+/** Reads one observation as JSON; undefined when it is none, such as half a line. Never throws. */
+export function readDnsObservation(text: string): DnsObservation | undefined {
+  const value = parsed(text);
+  if (!isObject(value)) return undefined;
+  const { endpointId, name, addresses, ttlSeconds, timeMs } = value;
+  if (!isCount(endpointId) || !isName(name) || !isListOf(addresses, isAddress)) return undefined;
+  if (typeof timeMs !== "number" || !Number.isFinite(timeMs)) return undefined;
+  return isCount(ttlSeconds) ? { endpointId, name, addresses, ttlSeconds, timeMs } : undefined;
 }
 
 function parsed(text: string): unknown {
@@ -70,7 +81,7 @@ function readLookup(item: Record<string, unknown>): DnsLookup | undefined {
   const { fqdn, ips, ttl } = item;
   const lookupMs = timeOf(item["lookup-time"]);
   if (!isName(fqdn) || lookupMs === undefined || !isListOf(ips, isAddress)) return undefined;
-  if (typeof ttl !== "number" || !Number.isSafeInteger(ttl) || ttl < 0) return undefined;
+  if (!isCount(ttl)) return undefined;
   return { name: fqdn, addresses: ips, lookupMs, expiryMs: lookupMs + ttl * 1000, ttl };
 }
 
@@ -85,6 +96,10 @@ function readZombie(item: Record<string, unknown>): Zombie | undefined {
 function timeOf(value: unknown): number | undefined {
   const time = typeof value === "string" ? Date.parse(value) : Number.NaN;
   return Number.isNaN(time) ? undefined : time;
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }
 
 function isName(value: unknown): value is string {
