@@ -29,7 +29,7 @@ async function expectExchanges(text: string, folder = "01-star-wars"): Promise<v
   }
 }
 
-describe.each(["01-star-wars", "03-tiers"])("examples/%s", (folder) => {
+describe.each(["01-star-wars", "03-tiers", "04-names"])("examples/%s", (folder) => {
   test("its expected.txt is what its commands print", async () => {
     const expected = read(`examples/${folder}/expected.txt`);
     const commands = fencedBlocks(read(`examples/${folder}/README.md`), "sh")
