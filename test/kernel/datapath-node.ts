@@ -17,6 +17,7 @@ import {
 } from "../../src/datapath/port.ts";
 import { decodeEvent } from "../../src/flow/decode/event.ts";
 import { formatAddress } from "../../src/model/cidr.ts";
+import { type DnsProxy, serveDns } from "./datapath-dns-proxy.ts";
 import { type Listener, listenTransparently } from "./datapath-proxy.ts";
 
 const [pinDirectory = "", objectPath = ""] = process.argv.slice(2);
@@ -24,6 +25,7 @@ const datapath = createEbpfDatapath({ pinDirectory, objectPath });
 const F = LAYOUT.sg_event.fields;
 let events: Record<string, unknown>[] = [];
 const listeners: Listener[] = [];
+let dns: DnsProxy | undefined;
 let stopReading: (() => void) | undefined;
 
 const ETH_P_IPV6 = 0x86dd;
@@ -146,6 +148,11 @@ const calls: Record<string, (...args: never[]) => unknown> = {
     const listener = listenTransparently(port, mark, openProxyOrigins({ pinDirectory }));
     listeners.push(listener);
   },
+  serveDns: async (endpointId: number, port: number, patterns: string[]) => {
+    dns = await serveDns(openProxyOrigins({ pinDirectory }), endpointId, port, patterns);
+  },
+  observed: () => dns?.observed.splice(0) ?? [],
+  closeDns: () => dns?.close(),
   accepted: () => listeners.flatMap((listener) => listener.accepted.splice(0)),
   unlisten: () => {
     for (const listener of listeners.splice(0)) listener.close();
