@@ -33,6 +33,16 @@ it("refuses a group of prefixes that cannot be read", () => {
   expect(fieldsOf(["10.0.0.0"])).toEqual(["spec.externalCIDRs[0]"]);
 });
 
+it("keeps silent about the default deny of a NetworkPolicy, as Kubernetes does", () => {
+  const closed = {
+    ...{ apiVersion: "networking.k8s.io/v1", kind: "NetworkPolicy", metadata },
+    spec: { podSelector: {} },
+  };
+  const types = ["Ingress", "Egress"];
+  expect(policyAdvice({ ...closed, spec: { podSelector: {}, policyTypes: types } } as { kind: string })).toEqual([]);
+  expect(policyAdvice(policy({}))).toEqual([expect.stringContaining("it only turns default deny on for egress")]);
+});
+
 it("says what is accepted and means nothing", () => {
   expect(policyAdvice(policy({ toEntities: ["world"] }))).toEqual([]);
   expect(policyAdvice(policy({ toPorts: [{ ports: [] }] }))).toContain(

@@ -14,7 +14,10 @@ export function policyErrors(object: { readonly kind?: unknown }): FieldError[] 
 
 /** What is accepted of a policy object and means nothing, or not what its writer is likely to want; each with its field. */
 export function policyAdvice(object: { readonly kind?: unknown }): string[] {
-  return (read(object)?.warnings ?? []).map(({ field, message }) => `${field}: ${message}`);
+  const warnings = read(object)?.warnings ?? [];
+  // The usual way to close a namespace, in which Kubernetes sees nothing to be said.
+  const told = object.kind === "NetworkPolicy" ? warnings.filter(({ topic }) => topic !== "default-deny") : warnings;
+  return told.map(({ field, message }) => `${field}: ${message}`);
 }
 
 function engineErrors(object: { readonly kind?: unknown }): readonly PolicyFieldError[] {

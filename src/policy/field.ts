@@ -71,8 +71,8 @@ export class Field {
     return this.findings.regexCost;
   }
 
-  warn(message: string): void {
-    this.findings.warnings.push({ field: this.path, message });
+  warn(message: string, topic?: FieldWarning["topic"]): void {
+    this.findings.warnings.push({ field: this.path, message, ...(topic && { topic }) });
   }
 
   /**

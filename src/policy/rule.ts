@@ -130,4 +130,6 @@ export interface FieldError {
 export interface FieldWarning {
   readonly field: string;
   readonly message: string;
+  /** What it is about, where somebody may want to leave it out. */
+  readonly topic?: "default-deny";
 }

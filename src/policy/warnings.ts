@@ -20,7 +20,7 @@ function warnOfMissingSense(rules: readonly Rule[], at: Field): void {
   const denied = DIRECTIONS.filter((direction) => rules.some((rule) => turnsOn(rule, direction)));
   if (denied.length === 0)
     at.warn("the policy changes nothing: it allows nothing, denies nothing and turns nothing on");
-  else at.warn(`the policy allows nothing: it only turns default deny on for ${denied.join(" and ")}`);
+  else at.warn(`the policy allows nothing: it only turns default deny on for ${denied.join(" and ")}`, "default-deny");
 }
 
 function turnsOn({ elements, defaultDeny }: Rule, direction: Direction): boolean {

@@ -67,6 +67,22 @@ describe("built-in kinds", () => {
     ]);
   });
 
+  test("a pod's status holds addresses, one of each family", () => {
+    const status = (text: string) =>
+      said(POD, `{metadata: {name: p}, spec: {containers: [{name: c, image: i}]}, status: ${text}}`);
+    expect(
+      status("{podIP: 172.20.1.5, podIPs: [{ip: 172.20.1.5}, {ip: fd00::5}], hostIP: '', phase: Running}"),
+    ).toEqual([]);
+    expect(status("{podIP: nowhere, podIPs: [{ip: 172.20.1.5}, {ip: 172.20.1}], hostIP: 1.2.3}")).toEqual([
+      'status.podIP: Invalid value: "nowhere": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)',
+      'status.podIPs[1]: Invalid value: "172.20.1": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)',
+      'status.hostIP: Invalid value: "1.2.3": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)',
+    ]);
+    expect(status("{podIPs: [{ip: 172.20.1.5}, {ip: 172.20.1.6}]}")).toEqual([
+      expect.stringMatching(/^status.podIPs: .*may specify no more than one IP for each IP family$/),
+    ]);
+  });
+
   test("a mount must name a volume", () => {
     const pod = `{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [
       {name: a, image: x, volumeMounts: [{name: v, mountPath: /v}]}]}}`;

@@ -7,6 +7,7 @@ import { sliceErrors } from "./endpoint-slice.ts";
 import { immutableErrors, metadataErrors, metadataUpdateErrors, type NameRule, selectorErrors } from "./metadata.ts";
 import { dns1035Problems, dnsLabelProblems, pathSegmentProblems, portNumberErrors } from "./names.ts";
 import { podSpecErrors, podUpdateErrors } from "./pod.ts";
+import { podStatusErrors } from "./pod-status.ts";
 import { serviceErrors } from "./service.ts";
 import { familyUpdateErrors } from "./service-families.ts";
 import { jobErrors, workloadErrors, workloadUpdateErrors } from "./workload.ts";
@@ -125,7 +126,7 @@ const roleBinding: KindRules = { name: pathSegmentProblems, create: bindingError
 
 const rules: Readonly<Record<string, KindRules>> = {
   "/Pod": {
-    create: (object) => podSpecErrors("spec", specOf(object)),
+    create: (object) => [...podSpecErrors("spec", specOf(object)), ...podStatusErrors(fieldsOf(object.status))],
     update: (next, old) => podUpdateErrors(specOf(next), specOf(old)),
   },
   "/Namespace": { name: dnsLabelProblems },
