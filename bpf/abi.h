@@ -257,8 +257,8 @@ struct sg_proxy_origin {
 /* sg_metrics: per-cpu hash, struct sg_metrics_key -> struct sg_metrics (events lost, drops, forwards) */
 struct sg_metrics_key {
 	__u8 reason;     /* 0 = forwarded, 255 = events lost (ring buffer full), else drop reason */
-	__u8 direction;
-	__u16 reserved;
+	__u8 direction;  /* enum sg_direction, 0 of lost events */
+	__u16 line;      /* drop: line in the C source; else 0 */
 };
 struct sg_metrics {
 	__u64 packets;

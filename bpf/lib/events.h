@@ -9,9 +9,9 @@ struct record {
 	__u8 bytes[SG_CAPTURE_LEN];
 };
 
-VERIFIED_ONCE int count(__u32 reason, __u32 direction, __u32 bytes)
+VERIFIED_ONCE int count(__u32 reason, __u32 direction, __u32 bytes, __u32 line)
 {
-	struct sg_metrics_key key = { .reason = reason, .direction = direction };
+	struct sg_metrics_key key = { .reason = reason, .direction = direction, .line = line };
 	struct sg_metrics *seen = bpf_map_lookup_elem(&sg_metrics, &key);
 
 	if (seen) {
@@ -39,7 +39,7 @@ VERIFIED_ONCE int emit(struct __sk_buff *skb, struct packet *p, __u32 what, __u3
 		return 0;
 	}
 	if (!r) {
-		count(METRIC_LOST, 0, length);
+		count(METRIC_LOST, 0, length, 0);
 		return 0;
 	}
 	r->header.type = what >> 16;
@@ -84,7 +84,7 @@ VERIFIED_ONCE int drop(struct __sk_buff *skb, struct packet *p, int failed)
 	/* Whoever reads the event takes the direction from it: the source's own drop is egress. */
 	endpoint = p->at_endpoint ? p->at_endpoint : p->src_endpoint ? p->src_endpoint : p->dst_endpoint;
 	emit(skb, p, WHAT(SG_EVENT_DROP, reason & 0xff, 0), endpoint, failed);
-	count(reason, p->at_direction ? p->at_direction : p->src_endpoint ? SG_EGRESS : SG_INGRESS, skb->len);
+	count(reason, p->at_direction ? p->at_direction : p->src_endpoint ? SG_EGRESS : SG_INGRESS, skb->len, p->line);
 	return TC_ACT_SHOT;
 }
 
@@ -103,7 +103,7 @@ static __always_inline void trace(struct __sk_buff *skb, struct packet *p, __u32
 		endpoint = p->dst_endpoint;
 	else if (point == SG_TRACE_TO_PROXY && p->at_endpoint)
 		endpoint = p->at_endpoint;
-	count(METRIC_FORWARDED, direction, skb->len);
+	count(METRIC_FORWARDED, direction, skb->len, 0);
 	if (p->report)
 		emit(skb, p, WHAT(SG_EVENT_TRACE, point, 0), endpoint,
 		     point == SG_TRACE_TO_PROXY ? (__s32)p->proxy_port : 0);

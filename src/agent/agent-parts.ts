@@ -161,6 +161,9 @@ function policySync(
   );
 }
 
+/** Tasks that `status` shows whether or not they failed: what has to hold as long as the agent or an endpoint lives. */
+const STANDING = /^(ciliumnode|cilium-health-ep|ciliumendpoint .*)$/;
+
 /** What has no circle: everything that the reconciler does not need to know. */
 function basis(options: AgentOptions) {
   const state = openStateDirectory(options.stateDirectory, options.log);
@@ -192,7 +195,7 @@ function basis(options: AgentOptions) {
       (allocations) => state.saveAllocations(allocations),
       options.node.ipv6?.podCidr,
     ),
-    retry: new Retry(options.log),
+    retry: new Retry({ log: options.log, now: options.now, isStanding: (name) => STANDING.test(name) }),
     traceLevel,
     // Who monitors sees packet by packet; flows alone need no more than the first of a kind.
     monitor: new Monitor((isWatched) => traceLevel.watched(isWatched)),

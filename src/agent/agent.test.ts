@@ -10,6 +10,7 @@ import {
   Pods,
   Services,
 } from "../kube/resources.ts";
+import type { StatusResponse } from "./status-model.ts";
 
 const TCP = 6;
 const EMPIRE = { org: "empire", class: "deathstar" };
@@ -165,16 +166,20 @@ test("what the kernel does not take stays as it was, is told, and is done when t
   const outside = () => world.datapath.ingress("10.1.0.9", server.address, TCP, 80);
   expect([outside(), world.datapath.services]).toEqual(["deny", []]);
   const { body } = await world.call("GET", "/v1/healthz");
+  const failing = { "last-failure-msg": expect.stringContaining("no space left on device") };
   expect(body).toMatchObject({
-    status: "degraded",
-    controllers: { "tables of the kernel": { lastError: expect.stringContaining("no space left on device") } },
+    kubernetes: { state: "Ok", msg: "1.34 (v1.34.4) [linux/amd64]" },
+    controllers: expect.arrayContaining([
+      expect.objectContaining({ name: "tables of the kernel", status: expect.objectContaining(failing) }),
+    ]),
   });
   // An endpoint that is taken away stays closed, whatever the kernel keeps of its address.
   await world.removePod(server);
   world.datapath.failing.clear();
   await vi.waitFor(async () => {
     expect(world.datapath.services).toHaveLength(1);
-    expect((await world.call("GET", "/v1/healthz")).body).toMatchObject({ status: "ok" });
+    const { controllers } = (await world.call("GET", "/v1/healthz")).body as StatusResponse;
+    expect(controllers.filter(({ status }) => status["consecutive-failure-count"] > 0)).toEqual([]);
   });
   expect(world.datapath.listIpcache().has("10.1.0.0/16")).toBe(true);
   expect(world.datapath.listIpcache().has(`${server.address}/32`)).toBe(false);

@@ -21,6 +21,7 @@ import { registerNode } from "./node-registration.ts";
 import type { AgentOptions } from "./options.ts";
 import { ProxyConnection } from "./proxy-connection.ts";
 import { adoptEndpoints, type HalfChanged } from "./restore.ts";
+import { type StatusFacts, statusOf, versionCache } from "./status.ts";
 
 /** How often lost events are counted, in ms. */
 const LOSS_INTERVAL = 1000;
@@ -60,28 +61,27 @@ function flowView(options: AgentOptions, parts: Parts): FlowContext {
   });
 }
 
-function health(options: AgentOptions, parts: Parts, connection: ProxyConnection): Readonly<Record<string, unknown>> {
-  const failing = parts.retry.failing();
-  const isFollowed = parts.reconciler.opened && areInputsConnected(parts.inputs);
-  return {
-    status: isFollowed && Object.keys(failing).length === 0 ? "ok" : "degraded",
-    nodeName: options.node.name,
-    version: options.version,
-    kubernetes: isFollowed ? "connected" : "disconnected",
-    proxy: options.proxy.connected && connection.isHealthy ? "connected" : "disconnected",
-    endpoints: parts.table.size,
-    identities: parts.identities.size,
-    policyRevision: options.engine.revision,
-    controllers: failing,
-    ...options.health?.(),
-  };
+function statusFacts(options: AgentOptions, parts: Parts, connection: ProxyConnection): () => StatusFacts {
+  const { node, version, proxy, datapath, now } = options;
+  const kubernetesVersion = versionCache(options.kubernetesVersion, now);
+  return () => ({
+    ...{ node, version, kubernetesVersion },
+    ipam: parts.ipam,
+    tasks: parts.retry.status(),
+    isFollowed: parts.reconciler.opened && areInputsConnected(parts.inputs),
+    isProxyConnected: proxy.connected && connection.isHealthy,
+    redirects: parts.redirects.active(),
+    lostEvents: datapath.lostEvents(),
+    observer: options.observer?.(),
+  });
 }
 
 function calls(options: AgentOptions, parts: Parts, connection: ProxyConnection): AgentCalls {
   const { table, ipam, lifecycle, identities, reconciler, derived, audit } = parts;
   const { engine, datapath, node } = options;
+  const facts = statusFacts(options, parts, connection);
   return {
-    health: () => health(options, parts, connection),
+    status: () => statusOf(facts()),
     allocateAddress: (owner) => ({ ...ipam.allocate(owner), mtu: podMtu(node.routingMode) }),
     releaseAddress: (address) => ipam.release(address),
     putEndpoint: async (request) => endpointModel(await lifecycle.put(request), audit.audited()),
@@ -97,9 +97,11 @@ function calls(options: AgentOptions, parts: Parts, connection: ProxyConnection)
     names: parts.names,
     traceLevel: parts.traceLevel,
     connections: () => datapath.connections(),
+    metrics: () => datapath.metrics(),
     flushConnections: () => datapath.flushConnections(),
     kernelEndpoints: () => datapath.listEndpoints(),
     kernelServices: () => datapath.listServices(),
+    selectors: (of) => engine.selectors(of),
     policy: () => ({ revision: engine.revision, rules: engine.rules() }),
     identities: () => identityModels(identities),
     addresses: () => addressModels(reconciler.ipcache),

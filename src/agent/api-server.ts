@@ -4,10 +4,12 @@ import {
   Aggregation,
   type ConnectionRow,
   type EndpointConfig,
+  type MetricsRow,
   type PolicyRow,
   type ServiceFrontend,
 } from "../datapath/port.ts";
 import { canonicalAddress } from "../model/cidr.ts";
+import type { SelectorReport } from "../policy/selector-report.ts";
 import type {
   AgentConfig,
   EndpointChangeRequest,
@@ -20,7 +22,9 @@ import type {
 import type { AuditMode } from "./audit-mode.ts";
 import { type FqdnNames, namePatternProblem } from "./fqdn-names.ts";
 import type { Monitor } from "./monitor.ts";
+import type { SelectorSide } from "./ports.ts";
 import type { NamedFrontend } from "./service-frontends.ts";
+import type { StatusResponse } from "./status-model.ts";
 import type { AggregationName, TraceLevel } from "./trace-level.ts";
 
 /** An error with the status that the caller gets. */
@@ -34,13 +38,14 @@ export class ApiError extends Error {
 
 /** What stands behind the routes of api.ts. */
 export interface AgentCalls {
-  health(): Readonly<Record<string, unknown>>;
+  status(): Promise<StatusResponse>;
   allocateAddress(owner: string): IpamResponse;
   releaseAddress(address: string): void;
   putEndpoint(request: EndpointChangeRequest): Promise<EndpointModel>;
   deleteEndpoint(containerId: string): Promise<void>;
   endpoints(): readonly EndpointModel[];
   policy(): PolicyModel;
+  selectors(of: SelectorSide): readonly SelectorReport[];
   identities(): readonly IdentityModel[];
   addresses(): readonly { cidr: string; identity: number; tunnel: string }[];
   services(): readonly NamedFrontend[];
@@ -50,6 +55,7 @@ export interface AgentCalls {
   readonly traceLevel: TraceLevel;
   readonly names: FqdnNames;
   connections(): readonly ConnectionRow[];
+  metrics(): readonly MetricsRow[];
   /** Returns how many there were. */
   flushConnections(): number;
   kernelEndpoints(): readonly EndpointConfig[];
@@ -188,6 +194,7 @@ function kernel(calls: AgentCalls, method: string, [map]: readonly string[]): An
   if (method !== "GET") throw new ApiError(405, `${method} is not a call on /v1/bpf/${map}`);
   if (map === "ct") return [200, calls.connections()];
   if (map === "endpoint") return [200, calls.kernelEndpoints()];
+  if (map === "metrics") return [200, calls.metrics()];
   if (map === "lb") return [200, calls.kernelServices()];
   throw new ApiError(404, `no such path: /v1/bpf/${map}`);
 }
@@ -217,9 +224,11 @@ async function endpoint(
   throw new ApiError(405, `${method} is not a call on /v1/endpoint`);
 }
 
-function view(calls: AgentCalls, subject: string): Answer {
-  if (subject === "healthz") return [200, calls.health()];
-  if (subject === "policy") return [200, calls.policy()];
+async function view(calls: AgentCalls, subject: string, part: string | undefined): Promise<Answer> {
+  if (subject === "healthz") return [200, await calls.status()];
+  if (subject === "policy" && part === undefined) return [200, calls.policy()];
+  if (subject === "policy" && part === "selectors") return [200, calls.selectors("peers")];
+  if (subject === "policy" && part === "subject-selectors") return [200, calls.selectors("subjects")];
   if (subject === "identity") return [200, calls.identities()];
   if (subject === "ip") return [200, calls.addresses()];
   if (subject === "service") return [200, calls.services()];
@@ -253,7 +262,7 @@ async function answer(calls: AgentCalls, request: IncomingMessage): Promise<Answ
   if (subject === "bpf") return kernel(calls, method, rest);
   if (subject === "fqdn") return fqdn(calls, method, rest, searchParams);
   if (method !== "GET") throw new ApiError(405, `${method} is not a call on /v1/${subject}`);
-  return view(calls, subject);
+  return view(calls, subject, rest[0]);
 }
 
 function send(response: ServerResponse, [status, body]: Answer): void {

@@ -4,13 +4,15 @@ import type { AggregationName } from "./trace-level.ts";
  * The agent's API on `cilium.sock`: HTTP/1.1 with JSON bodies over the unix socket, the calls that a CNI plugin and the
  * `cilium` command make. Errors are `{"error": "..."}` with a 4xx or 5xx status.
  *
- *   GET    /v1/healthz
+ *   GET    /v1/healthz                            -> StatusResponse, see status-model.ts
  *   POST   /v1/ipam            {owner}            -> 201 IpamResponse
  *   DELETE /v1/ipam/{ip}                          -> 200
  *   PUT    /v1/endpoint/{container-id}  EndpointChangeRequest -> 201 EndpointModel, only when its policy is in force
  *   DELETE /v1/endpoint/{container-id}            -> 200
  *   GET    /v1/endpoint                           -> EndpointModel[]
  *   GET    /v1/policy                             -> PolicyModel
+ *   GET    /v1/policy/selectors                   -> SelectorReport[] of peers
+ *   GET    /v1/policy/subject-selectors           -> SelectorReport[] of whom policies are about
  *   GET    /v1/identity                           -> IdentityModel[]
  *   GET    /v1/ip                                 -> {cidr, identity, tunnel}[]
  *   GET    /v1/service                            -> ServiceFrontend[]
@@ -22,6 +24,7 @@ import type { AggregationName } from "./trace-level.ts";
  *   GET    /v1/bpf/ct                             -> ConnectionRow[]
  *   DELETE /v1/bpf/ct                             -> {flushed}
  *   GET    /v1/bpf/endpoint                       -> EndpointConfig[] in the kernel
+ *   GET    /v1/bpf/metrics                        -> MetricsRow[]
  *   GET    /v1/bpf/lb                             -> ServiceFrontend[] in the kernel
  *   GET    /v1/monitor                            -> stream of MonitorFrame, each u32 little-endian length + bytes
  */

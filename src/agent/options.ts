@@ -4,6 +4,8 @@ import type { KubeClient } from "./kube.ts";
 import type { OpenInformer } from "./kube-inputs.ts";
 import type { AgentNode, FlowSink, OpenHealthLink, PolicyEngine, ProxyChannel } from "./ports.ts";
 
+import type { HubbleObserver } from "./status-model.ts";
+
 /** Everything that an agent is given; it finds nothing by itself. */
 export interface AgentOptions {
   readonly node: AgentNode;
@@ -17,8 +19,10 @@ export interface AgentOptions {
   readonly openFlows: (context: FlowContext) => FlowSink;
   /** Makes the node's health endpoint; absent = there is none. */
   readonly openHealthLink?: OpenHealthLink;
-  /** More fields for `GET /v1/healthz`, e.g. how full the flow ring is. */
-  readonly health?: () => Readonly<Record<string, unknown>>;
+  /** `GET /version` of the API server; rejects while it does not answer. */
+  readonly kubernetesVersion: () => Promise<unknown>;
+  /** How full the flow ring is. */
+  readonly observer?: () => HubbleObserver;
   /** Files of endpoints and addresses that outlive the agent. */
   readonly stateDirectory: string;
   /** Path of `cilium.sock`. */

@@ -7,6 +7,7 @@ import { PolicyCache } from "../policy/policy-cache.ts";
 import { Repository, requiredFqdns } from "../policy/repository.ts";
 import type { FieldError, PolicyKey } from "../policy/rule.ts";
 import { SelectorCache } from "../policy/selector-cache.ts";
+import { peerSelectors, subjectSelectors } from "../policy/selector-report.ts";
 import type { Subject } from "../policy/stance.ts";
 import type { NamedPort } from "./cilium-endpoint.ts";
 import { unenforceable } from "./enforceable.ts";
@@ -122,5 +123,6 @@ export function createPolicyEngine(options: {
     resolve: (endpointId, subject) => cache.policyOf(subjects.of(endpointId, subject)),
     release: (endpointId) => subjects.release(endpointId),
     rules: () => repository.toApi(),
+    selectors: (of) => (of === "peers" ? peerSelectors(repository) : subjectSelectors(repository)),
   };
 }

@@ -4,11 +4,15 @@ import type { DnsObservation } from "../model/dns-observation.ts";
 import type { Labels } from "../model/label.ts";
 import type { FqdnSelector } from "../model/selector.ts";
 import type { EndpointPolicy } from "../policy/policy-map.ts";
+import type { SelectorReport } from "../policy/selector-report.ts";
 import type { ServiceFacts } from "../policy/service-peers.ts";
 import type { IpamResponse } from "./api.ts";
 import type { NamedPort } from "./cilium-endpoint.ts";
 import type { KubeObject } from "./kube.ts";
 import type { PolicyDiscovery } from "./redirects.ts";
+
+/** Selectors of peers, or of whom policies are about. */
+export type SelectorSide = "peers" | "subjects";
 
 /** Whom a policy is computed for. */
 export interface PolicySubject {
@@ -52,6 +56,8 @@ export interface PolicyEngine {
   resolve(endpointId: number, subject: PolicySubject): EndpointPolicy;
   /** The endpoint is gone: its policy is followed no longer. */
   release(endpointId: number): void;
+  /** Selectors of the policies in force, with whom they select now. */
+  selectors(of: SelectorSide): readonly SelectorReport[];
   /** The rules in Cilium's API form. */
   rules(): readonly unknown[];
 }

@@ -67,11 +67,13 @@ test("there is no port before the acknowledgement, and nothing is sent twice", a
   const first = redirects.publish(1, "10.0.0.1", NARROW, () => acknowledged++);
   const second = redirects.publish(1, "10.0.0.1", NARROW, () => acknowledged++);
   expect(redirects.portsFor(1, NARROW).size).toBe(0);
+  expect(redirects.active()).toEqual([]);
   sent[0]!.ack(10_000);
   await Promise.all([first, second]);
   expect(sent).toHaveLength(1);
   expect(acknowledged).toBe(1);
   expect(redirects.portsFor(1, NARROW).get(KEY)).toBe(10_000);
+  expect(redirects.active()).toEqual([{ name: "1:ingress:TCP:80:", proxy: "http", "proxy-port": 10_000 }]);
 });
 
 test("a wider rule on its way keeps the port away from the narrow one, also when the narrow one was acknowledged before", async () => {

@@ -1,7 +1,9 @@
+import { protocolName } from "../model/protocol.ts";
 import type { EndpointPolicy, L7Redirect } from "../policy/policy-map.ts";
 import type { NetworkPolicy } from "../proxy/xds.ts";
 import { type HeaderSecrets, secretNames } from "./header-secrets.ts";
 import { type IsKnown, isNoWider } from "./redirect-width.ts";
+import type { ProxyRedirect } from "./status-model.ts";
 
 /** The agent's side of the proxy's configuration channel. */
 export interface PolicyDiscovery {
@@ -125,6 +127,18 @@ export class Redirects {
       },
     );
     return publication.acknowledged;
+  }
+
+  /** Every redirect that the proxy listens for, named as Cilium names them. */
+  active(): readonly ProxyRedirect[] {
+    return [...this.endpoints].flatMap(([endpointId, { ports, latest }]) =>
+      [...latest.redirects.values()].flatMap(({ key, direction, protocol, port, parser, listener }) => {
+        const proxyPort = ports.get(key);
+        if (proxyPort === undefined) return [];
+        const name = [endpointId, direction, protocolName(protocol), port, listener ?? ""].join(":");
+        return [{ name, proxy: parser, "proxy-port": proxyPort }];
+      }),
+    );
   }
 
   /** The proxy listens on other ports than it acknowledged. */

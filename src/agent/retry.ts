@@ -2,9 +2,16 @@
 const FIRST_WAIT = 50;
 const LONGEST_WAIT = 5000;
 
+/** What has become of a task so far; times in milliseconds since the epoch, 0 = never. */
 export interface TaskStatus {
+  readonly successes: number;
   readonly failures: number;
+  /** Since it last succeeded. */
+  readonly consecutiveFailures: number;
+  /** Of the last failure, empty when the last run succeeded. */
   readonly lastError: string;
+  readonly failedAt: number;
+  readonly succeededAt: number;
 }
 
 type Task = () => Promise<void>;
@@ -17,24 +24,35 @@ interface State {
   status: TaskStatus;
 }
 
+const FRESH: TaskStatus = {
+  ...{ successes: 0, failures: 0, consecutiveFailures: 0, lastError: "" },
+  ...{ failedAt: 0, succeededAt: 0 },
+};
+
+export interface RetryOptions {
+  readonly log: (message: string) => void;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
+  /** Tasks that are remembered after they succeeded, until they are cancelled: what is always to be so. */
+  readonly isStanding: (name: string) => boolean;
+}
+
 /**
  * Runs named tasks until they succeed, each with its own back-off. A task asked for while it waits starts again at once;
  * while it runs, what was asked last runs once afterwards.
  */
 export class Retry {
   private readonly tasks = new Map<string, State>();
-  private readonly log: (message: string) => void;
+  private readonly options: RetryOptions;
   private stopped = false;
 
-  constructor(log: (message: string) => void) {
-    this.log = log;
+  constructor(options: RetryOptions) {
+    this.options = options;
   }
 
-  /** Names of tasks that failed last time, with how often and why. */
-  failing(): Readonly<Record<string, TaskStatus>> {
-    return Object.fromEntries(
-      [...this.tasks].filter(([, task]) => task.status.failures > 0).map(([name, task]) => [name, task.status]),
-    );
+  /** Standing tasks, and those that run or wait. */
+  status(): ReadonlyMap<string, TaskStatus> {
+    return new Map([...this.tasks].map(([name, { status }]) => [name, status]));
   }
 
   run(name: string, task: Task): void {
@@ -66,30 +84,38 @@ export class Retry {
   private stateOf(name: string): State {
     const known = this.tasks.get(name);
     if (known !== undefined) return known;
-    const made: State = {
-      running: false,
-      next: undefined,
-      timer: undefined,
-      status: { failures: 0, lastError: "" },
-    };
+    const made: State = { running: false, next: undefined, timer: undefined, status: FRESH };
     this.tasks.set(name, made);
     return made;
   }
 
   private succeeded(name: string, state: State): void {
     if (this.tasks.get(name) !== state) return;
-    this.tasks.delete(name);
-    if (state.next !== undefined) this.run(name, state.next);
+    const { next, status } = state;
+    const succeededAt = this.options.now();
+    state.running = false;
+    state.next = undefined;
+    state.status = { ...status, successes: status.successes + 1, consecutiveFailures: 0, lastError: "", succeededAt };
+    if (!this.options.isStanding(name)) this.tasks.delete(name);
+    if (next !== undefined) this.run(name, next);
   }
 
   private failed(name: string, state: State, task: Task, error: Error): void {
     if (this.tasks.get(name) !== state) return;
-    if (state.status.lastError !== error.message) this.log(`${name}: ${error.message}`);
-    const failures = state.status.failures + 1;
+    const { status } = state;
+    if (status.lastError !== error.message) this.options.log(`${name}: ${error.message}`);
+    const consecutiveFailures = status.consecutiveFailures + 1;
     state.running = false;
-    state.status = { failures, lastError: error.message };
+    state.status = {
+      ...status,
+      failures: status.failures + 1,
+      consecutiveFailures,
+      lastError: error.message,
+      failedAt: this.options.now(),
+    };
     const again = state.next ?? task;
     state.next = undefined;
-    state.timer = setTimeout(() => this.run(name, again), Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** (failures - 1)));
+    const wait = Math.min(LONGEST_WAIT, FIRST_WAIT * 2 ** (consecutiveFailures - 1));
+    state.timer = setTimeout(() => this.run(name, again), wait);
   }
 }

@@ -195,9 +195,15 @@ const agent = await startAgent({
   proxy: await openProxyChannel(join(sockets, "xds.sock")),
   openFlows: (context) => createFlowPipeline({ context, ring }),
   openHealthLink: openHealthEndpoint,
-  health: () => ({
-    flows: { current: ring.next - ring.oldest, max: ring.capacity },
-    ...(Date.now() - failedAt < RETRY_TIME ? { kubernetes: "disconnected", status: "degraded" } : {}),
+  kubernetesVersion: () => {
+    if (Date.now() - failedAt < RETRY_TIME) return Promise.reject(new Error("the API server does not answer"));
+    return client.raw("GET", "/version");
+  },
+  observer: () => ({
+    "current-flows": ring.next - ring.oldest,
+    "max-flows": ring.capacity,
+    "seen-flows": ring.next,
+    uptime: `${process.uptime().toFixed(3)}s`,
   }),
   stateDirectory: join(run, "state"),
   socketPath: join(run, "cilium.sock"),

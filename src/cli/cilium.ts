@@ -1,21 +1,30 @@
 import { createInterface } from "node:readline";
 import type { EndpointModel, EndpointOptions, IdentityModel, PolicyModel } from "../agent/api.ts";
-import type { ConnectionRow, EndpointConfig, PolicyRow, ServiceFrontend } from "../datapath/port.ts";
+import type { ConnectionRow, EndpointConfig, MetricsRow, PolicyRow, ServiceFrontend } from "../datapath/port.ts";
+import type { SelectorReport } from "../policy/selector-report.ts";
 import { getJson, sendJson } from "./cilium/agent-client.ts";
 import { endpointJson, endpointTable, findEndpoint } from "./cilium/endpoint.ts";
 import { cleanFqdnCache, FQDN_CLEAN_FLAGS, FQDN_LIST_FLAGS, fqdnCache, fqdnCacheText } from "./cilium/fqdn.ts";
-import { connectionsText, kernelEndpointsText, loadBalancerText, policyMapText } from "./cilium/maps.ts";
+import {
+  connectionsText,
+  endpointPolicyText,
+  kernelEndpointsText,
+  loadBalancerText,
+  metricsJson,
+  metricsText,
+  policyMapText,
+} from "./cilium/maps.ts";
 import { MONITOR_FLAGS, monitor } from "./cilium/monitor.ts";
 import { optionsText, parseOption } from "./cilium/options.ts";
+import { STATUS_FLAGS, status } from "./cilium/status.ts";
 import {
-  type HealthModel,
   type IpModel,
   identityTable,
   ipcacheTable,
   ipTable,
   policyText,
+  selectorsText,
   serviceTable,
-  statusText,
 } from "./cilium/tables.ts";
 import { type Call, type Command, json, OUTPUT, runProgram, wantsJson } from "./cobra/commands.ts";
 import { isSet, UsageError } from "./cobra/flags.ts";
@@ -59,7 +68,25 @@ async function identityGet({ flags, words, signal }: Call): Promise<void> {
   await write(asJson ? json(found) : identityTable(found));
 }
 
-async function bpfPolicyGet({ flags, words, signal }: Call): Promise<void> {
+/** The policy map of each endpoint, and of the node where a policy is about it. */
+async function everyPolicy({ flags, signal }: Call): Promise<void> {
+  const asJson = wantsJson(flags);
+  const endpoints = await getJson<readonly EndpointModel[]>("/v1/endpoint", signal);
+  const ids = endpoints.map(({ id }) => id).sort((a, b) => a - b);
+  const maps = await Promise.all(
+    ids.map(async (id) => [id, await getJson<readonly PolicyRow[]>(`/v1/endpoint/${id}/policy`, signal)] as const),
+  );
+  const there = maps.filter(([, rows]) => rows.length > 0);
+  if (asJson) return write(json(there.map(([id, rows]) => ({ EndpointID: String(id), Content: rows }))));
+  const isNumeric = isSet(flags, "numeric");
+  const identities = isNumeric ? undefined : await getJson<readonly IdentityModel[]>("/v1/identity", signal);
+  for (const [id, rows] of there) await write(endpointPolicyText(id, rows, identities));
+}
+
+async function bpfPolicyGet(call: Call): Promise<void> {
+  const { flags, words, signal } = call;
+  if (isSet(flags, "all")) return everyPolicy(call);
+  if (words[0] === undefined) throw new UsageError("cilium bpf policy get: name an endpoint id, or give --all");
   const asJson = wantsJson(flags);
   const rows = await getJson<readonly PolicyRow[]>(`/v1/endpoint/${encodeURIComponent(words[0] ?? "")}/policy`, signal);
   if (asJson) return write(json(rows));
@@ -107,6 +134,20 @@ async function ask(question: string): Promise<string> {
   return "";
 }
 
+/** A command named like its path in the API. */
+function selectors(path: string, help: string): Command {
+  return {
+    path,
+    help,
+    flags: [OUTPUT, { name: "verbose", short: "v", kind: "bool", help: "Show the full labels" }],
+    async run({ flags, signal }) {
+      const asJson = wantsJson(flags);
+      const reports = await getJson<readonly SelectorReport[]>(`/v1/${path.replace(" ", "/")}`, signal);
+      await write(asJson ? json(reports) : selectorsText(reports, isSet(flags, "verbose")));
+    },
+  };
+}
+
 const COMMANDS: readonly Command[] = [
   show<readonly EndpointModel[]>("endpoint list", "List all endpoints", "/v1/endpoint", endpointTable, (all) =>
     all.map(endpointJson),
@@ -135,6 +176,8 @@ const COMMANDS: readonly Command[] = [
     run: ({ words, signal }) => configure(AGENT_CONFIG, "Daemon", words[0], signal),
   },
   show<PolicyModel>("policy get", "Display policy node information", "/v1/policy", policyText),
+  selectors("policy selectors", "Display cached information about selectors"),
+  selectors("policy subject-selectors", "Display cached information about subject selectors"),
   show<readonly IdentityModel[]>("identity list", "List identities", "/v1/identity", identityTable),
   {
     path: "identity get",
@@ -152,9 +195,14 @@ const COMMANDS: readonly Command[] = [
   ),
   {
     path: "bpf policy get",
-    argument: "<endpoint id>",
+    argument: "[<endpoint id>]",
+    count: { least: 0, most: 1 },
     help: "List contents of a policy BPF map",
-    flags: [OUTPUT, { name: "numeric", short: "n", kind: "bool", help: "Do not resolve IDs" }],
+    flags: [
+      OUTPUT,
+      { name: "all", kind: "bool", help: "Dump all policy maps" },
+      { name: "numeric", short: "n", kind: "bool", help: "Do not resolve IDs" },
+    ],
     run: bpfPolicyGet,
   },
   {
@@ -179,6 +227,13 @@ const COMMANDS: readonly Command[] = [
     "/v1/bpf/endpoint",
     kernelEndpointsText,
   ),
+  show<readonly MetricsRow[]>(
+    "bpf metrics list",
+    "List BPF datapath traffic metrics",
+    "/v1/bpf/metrics",
+    metricsText,
+    metricsJson,
+  ),
   show<readonly ServiceFrontend[]>("bpf lb list", "List load-balancing configuration", "/v1/bpf/lb", loadBalancerText),
   show<readonly ServiceFrontend[]>("service list", "List services & associated backends", "/v1/service", serviceTable),
   {
@@ -197,7 +252,7 @@ const COMMANDS: readonly Command[] = [
     flags: FQDN_CLEAN_FLAGS,
     run: async ({ flags, signal }) => write(await cleanFqdnCache(flags, signal, ask)),
   },
-  show<HealthModel>("status", "Display status of daemon", "/v1/healthz", statusText),
+  { path: "status", help: "Display status of daemon", flags: STATUS_FLAGS, run: status },
   {
     path: "monitor",
     help: "Display BPF program events",

@@ -16,6 +16,10 @@ export type AggregationLevel = (typeof Aggregation)[keyof typeof Aggregation];
 
 export type RoutingMode = "tunnel" | "native";
 
+/** Memory of the ring that events come through, for all CPUs, in pages. */
+export const PAGE_BYTES = 4096;
+export const EVENT_RING_PAGES = 512;
+
 const FABRIC_MTU = 1500;
 /** Outer Ethernet, IPv4, UDP and VXLAN headers. */
 const VXLAN_OVERHEAD = 50;
@@ -127,6 +131,18 @@ export interface ConnectionRow {
   readonly translated: string;
 }
 
+/** Packets that ended alike at one place. */
+export interface MetricsRow {
+  /** 0 = forwarded, else Cilium's number of the drop reason. */
+  readonly reason: number;
+  /** As the node's endpoints see it; empty = neither. */
+  readonly direction: Direction | "";
+  /** Where in the datapath's source they were dropped; 0 = they were not. */
+  readonly line: number;
+  readonly packets: number;
+  readonly bytes: number;
+}
+
 /** Event header and packet bytes, see bpf/abi.h; valid only during the call. */
 export type EventBatch = (event: Uint8Array) => void;
 
@@ -166,6 +182,8 @@ export interface Datapath {
   /** Starts delivering events; returns a stop function. Lost events are counted by `lostEvents`. */
   onEvents(receive: EventBatch): () => void;
   lostEvents(): number;
+  /** What has become of packets since the node's maps were made. */
+  metrics(): readonly MetricsRow[];
   /**
    * The policy of the node itself, under the endpoint id that it has; in force when it returns. Undefined, or a policy that
    * enforces nothing = the node's packets are not judged. Stays over a restart.

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { closeSync } from "node:fs";
+import { closeSync, existsSync, writeFileSync } from "node:fs";
 import type { IpamResponse } from "../agent/api.ts";
-import { newNetns, openListener } from "../runtime/netns-socket.ts";
+import { newNetns, openListener, withNetns } from "../runtime/netns-socket.ts";
 import { addPodLink, indexOf, macFrom, removePodLink } from "../runtime/pod-link.ts";
 import { HEALTH_PORT } from "./probes.ts";
 import { serveHello } from "./responder.ts";
@@ -9,6 +9,7 @@ import { serveHello } from "./responder.ts";
 /** Cilium's name for the host side. */
 const INTERFACE = "lxc_health";
 const POD_INTERFACE = "cilium";
+const NO_IPV6 = "/proc/sys/net/ipv6/conf/default/disable_ipv6";
 
 /** The health endpoint's link; its namespace lives until `close`, or until the process ends. */
 export interface OpenedHealthEndpoint {
@@ -36,6 +37,10 @@ export async function openHealthEndpoint(addressing: IpamResponse): Promise<Open
   const releases = [() => closeSync(netns)];
   const close = releaseAll(releases);
   const netnsPath = `/proc/${process.pid}/fd/${netns}`;
+  // Devices begin without IPv6, as in pods: what they would say by themselves has no business here.
+  withNetns(netnsPath, () => {
+    if (existsSync(NO_IPV6)) writeFileSync(NO_IPV6, "1");
+  });
   const addresses = [addressing.address, ...(addressing.ipv6 === undefined ? [] : [addressing.ipv6.address])];
   try {
     await removePodLink(undefined, INTERFACE);

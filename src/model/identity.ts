@@ -76,8 +76,9 @@ export function reservedIdentities(isDualStack = false): ReadonlyMap<number, Lab
   return new Map([...RESERVED].filter(([id]) => isThere(id)));
 }
 
-const FIRST_IDENTITY = 256;
-const LAST_IDENTITY = 65_535;
+/** Identities of pods: those of the cluster with the id 0. */
+export const FIRST_IDENTITY = 256;
+export const LAST_IDENTITY = 65_535;
 const IDENTITIES = LAST_IDENTITY - FIRST_IDENTITY + 1;
 
 /** 32 well-mixed bits of a text. */

@@ -15,6 +15,9 @@ export const PROXY_MARK_MASK = 0xf00;
 /** Routing table whose only route delivers everything to the local stack. */
 export const PROXY_ROUTE_TABLE = 2004;
 
+/** Listening ports of redirects are taken from here; below Linux's ephemeral range, so that no connection has one by chance. */
+export const PROXY_PORTS = { first: 10_000, last: 19_999 } as const;
+
 /** Levels and names for setsockopt on Linux x86-64. */
 export const SocketOption = {
   /** `[SOL_SOCKET, SO_MARK]`, value: one of the marks. */

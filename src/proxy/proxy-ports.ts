@@ -1,6 +1,4 @@
-/** Listening ports are taken from here; below Linux's ephemeral range, so that no connection has one by chance. */
-const PROXY_PORT_FIRST = 10_000;
-const PROXY_PORT_LAST = 19_999;
+import { PROXY_PORTS } from "../model/proxy-mark.ts";
 
 interface ReportedListener {
   readonly endpointId: number;
@@ -15,7 +13,7 @@ interface ReportedListener {
 export class ProxyPorts {
   private readonly byRedirect = new Map<string, number>();
   private readonly taken = new Set<number>();
-  private next = PROXY_PORT_FIRST;
+  private next: number = PROXY_PORTS.first;
 
   /** Takes over what a proxy listens on, unless that redirect or port is already given. */
   adopt(listeners: readonly ReportedListener[]): void {
@@ -53,13 +51,13 @@ export class ProxyPorts {
   }
 
   private free(): number {
-    const count = PROXY_PORT_LAST - PROXY_PORT_FIRST + 1;
+    const count = PROXY_PORTS.last - PROXY_PORTS.first + 1;
     for (let tries = 0; tries < count; tries++) {
       const port = this.next;
-      this.next = port === PROXY_PORT_LAST ? PROXY_PORT_FIRST : port + 1;
+      this.next = port === PROXY_PORTS.last ? PROXY_PORTS.first : port + 1;
       if (!this.taken.has(port)) return port;
     }
-    throw new Error(`every proxy port from ${PROXY_PORT_FIRST} to ${PROXY_PORT_LAST} is taken`);
+    throw new Error(`every proxy port from ${PROXY_PORTS.first} to ${PROXY_PORTS.last} is taken`);
   }
 }
 

@@ -137,6 +137,40 @@ describe("what the kernel tells of its policy", () => {
     expect(rows()).toEqual([[0, 48, 2, 2 * length]]);
   });
 
+  it("forgets what an entry has counted when it goes: one that comes back begins at zero", () => {
+    const first = entry({ direction: "egress", protocol: 17, port: 90, portPrefix: 16, precedence: 1 });
+    const second = entry({ direction: "egress", protocol: 17, port: 91, portPrefix: 16, precedence: 1 });
+    setPolicy([first, second]);
+    for (const port of [90, 91]) send(udp(2100, port));
+    setPolicy([second]);
+    setPolicy([first, second]);
+    expect(rows().sort()).toEqual([
+      [0, 90, 0, 0],
+      [0, 91, 1, length],
+    ]);
+  });
+
+  it("counts packets by what became of them, direction and the place of a drop", () => {
+    const counted = () => new Map(datapath.metrics().map((row) => [`${row.reason} ${row.direction} ${row.line}`, row]));
+    const before = counted();
+    setPolicy(ALLOW_ALL);
+    expect([send(udp(2201, 53)), send(udp(2201, 53), { from: "172.20.1.11" })]).toEqual([OK, SHOT]);
+    setPolicy([]);
+    expect(send(udp(2202, 53))).toBe(SHOT);
+    const grown = [...counted().values()].flatMap((row) => {
+      const { packets = 0, bytes = 0 } = before.get(`${row.reason} ${row.direction} ${row.line}`) ?? {};
+      const more = { packets: row.packets - packets, bytes: row.bytes - bytes };
+      return more.packets === 0 ? [] : [{ ...row, ...more }];
+    });
+    const once = { direction: "egress", packets: 1, bytes: length };
+    expect(grown.sort((a, b) => a.reason - b.reason)).toEqual([
+      { ...once, reason: 0, line: 0 },
+      { ...once, reason: 132, line: expect.any(Number) },
+      { ...once, reason: 133, line: expect.any(Number) },
+    ]);
+    expect(grown.map(({ line }) => line > 0)).toEqual([false, true, true]);
+  });
+
   it("in audit mode lets pass what policy denies, and says so, once a connection", async () => {
     datapath.upsertIpcache(`${PEER}/32`, { identity: 500 });
     setPolicy([entry({ direction: "egress", identity: 500, deny: true })]);

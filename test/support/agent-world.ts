@@ -165,6 +165,7 @@ export class AgentWorld {
       interfaces: () => this.interfaces,
       ...(this.openHealthLink && { openHealthLink: this.openHealthLink }),
       interfaceName: () => "",
+      kubernetesVersion: async () => ({ major: "1", minor: "34", gitVersion: "v1.34.4", platform: "linux/amd64" }),
       now: () => this.nowMs,
       log: (message) => this.log.push(message),
     });

@@ -6,6 +6,7 @@ import {
   type EndpointConfig,
   type EventBatch,
   type IpcacheEntry,
+  type MetricsRow,
   type NodeConfig,
   type PolicyRow,
   type RealizedPolicy,
@@ -152,6 +153,10 @@ export class MemoryDatapath implements Datapath {
 
   collectConnections(): number {
     return this.sim.collectConnections();
+  }
+
+  metrics(): readonly MetricsRow[] {
+    return this.sim.metrics();
   }
 
   connections(): readonly ConnectionRow[] {

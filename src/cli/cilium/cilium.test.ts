@@ -1,17 +1,6 @@
-import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { createServer, type Server, type ServerResponse } from "node:http";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { craftEvent } from "../../../test/support/craft-event.ts";
-import type { L7Notification } from "../../model/access-record.ts";
-
-const MAIN = fileURLToPath(new URL("../cilium.ts", import.meta.url));
-const directory = mkdtempSync(join(tmpdir(), "sgt-e-"));
-const socket = join(directory, "cilium.sock");
-const watching: ServerResponse[] = [];
+import { CiliumCommand } from "../../../test/support/cilium-command.ts";
 
 const endpoints = [
   {
@@ -77,6 +66,22 @@ const ANSWERS: Readonly<Record<string, unknown>> = {
   "/v1/endpoint/871/policy": [
     { deny: true, direction: "ingress", identity: 0, protocol: 0, port: 0, portPrefix: 0, proxyPort: 0, authType: 0 },
   ],
+  "/v1/endpoint/3845/policy": [],
+  "/v1/endpoint/1/policy": [],
+  "/v1/policy/selectors": [
+    {
+      selector: "cidr:10.0.0.0/8",
+      identities: [16777217, 16777218],
+      users: 2,
+      labels: [
+        [
+          { source: "k8s", key: "io.cilium.k8s.policy.name", value: "rule1" },
+          { source: "k8s", key: "io.cilium.k8s.policy.namespace", value: "default" },
+        ],
+      ],
+    },
+    { selector: "MatchName: a, MatchPattern: ", identities: [], users: 1, labels: [] },
+  ],
   "/v1/bpf/ct": [],
   "/v1/bpf/endpoint": [],
   "/v1/endpoint/871/config": { PolicyAuditMode: true },
@@ -84,58 +89,14 @@ const ANSWERS: Readonly<Record<string, unknown>> = {
   "PATCH /v1/config": { PolicyAuditMode: false, MonitorAggregationLevel: "Low" },
   "PATCH /v1/endpoint/871/config": { PolicyAuditMode: true },
   "DELETE /v1/bpf/ct": { flushed: 4 },
-  "/v1/healthz": {
-    status: "ok",
-    version: "v0.1.0",
-    nodeName: "k8s-w1",
-    kubernetes: "connected",
-    endpoints: 2,
-    controllers: { "ciliumendpoint a/p1": { lastError: "connect ECONNREFUSED", failures: 2 } },
-    flows: { current: 1, max: 4 },
-  },
 };
 
-const bodies: string[] = [];
-let server: Server;
-beforeAll(async () => {
-  server = createServer((request, response) => {
-    if (request.url === "/v1/monitor") {
-      response.writeHead(200);
-      response.flushHeaders();
-      watching.push(response);
-      return;
-    }
-    const path = request.url ?? "";
-    const answer = ANSWERS[request.method === "GET" ? path : `${request.method} ${path}`];
-    request.on("data", (chunk) => bodies.push(String(chunk)));
-    response.writeHead(answer === undefined ? 404 : 200);
-    response.end(JSON.stringify(answer ?? { error: "no such endpoint" }));
-  });
-  await new Promise<void>((resolve) => server.listen(socket, resolve));
-});
-afterAll(() => {
-  server.closeAllConnections();
-  server.close();
-  rmSync(directory, { recursive: true });
-});
+const command = new CiliumCommand(ANSWERS);
+const { bodies } = command;
+beforeAll(() => command.listen());
+afterAll(() => command.close());
 
-function start(args: readonly string[], path = socket): ChildProcess {
-  return spawn(process.execPath, [MAIN, ...args], { env: { ...process.env, CILIUM_SOCK: path } });
-}
-
-function result(child: ChildProcess): Promise<{ code: number | null; out: string; err: string }> {
-  let out = "";
-  let err = "";
-  child.stdout?.on("data", (chunk) => {
-    out += chunk;
-  });
-  child.stderr?.on("data", (chunk) => {
-    err += chunk;
-  });
-  return new Promise((resolve) => child.on("close", (code) => resolve({ code, out, err })));
-}
-
-const cilium = (...args: string[]) => result(start(args));
+const cilium = (...args: string[]) => command.run(args);
 
 it("endpoint list: the columns of the real command, labels one a line", async () => {
   const { out, code } = await cilium("endpoint", "list");
@@ -167,9 +128,18 @@ it("endpoint get: by id or pod, or an error that says where to look", async () =
   expect(missing).toMatchObject({ code: 1, out: "", err: expect.stringContaining("Cannot get endpoint 9") });
 });
 
-it("bpf maps: what stands in the kernel", async () => {
+it("bpf maps: policies as they stand in the kernel", async () => {
   expect((await cilium("bpf", "policy", "get", "871")).out).toContain("Deny     Ingress     ANY ");
   expect((await cilium("bpf", "policy", "get", "871", "-n")).out).toContain("Deny     Ingress     0  ");
+  const every = (await cilium("bpf", "policy", "get", "--all")).out;
+  expect(every).toMatch(/^Endpoint ID: 871\nPath: sg_policy, key 871\n\nPOLICY [\s\S]*\n\n\n$/);
+  expect(JSON.parse((await cilium("bpf", "policy", "get", "--all", "-o", "json")).out)).toMatchObject([
+    { EndpointID: "871", Content: [{ deny: true }] },
+  ]);
+  expect((await cilium("bpf", "policy", "get")).err).toContain("name an endpoint id, or give --all");
+});
+
+it("bpf maps: connections and endpoints", async () => {
   expect((await cilium("bpf", "ct", "list", "global")).out).toBe("");
   expect((await cilium("bpf", "ct", "flush")).out).toBe("Flushed 4 entries\n");
   expect(await cilium("bpf", "ct", "list", "cluster")).toMatchObject({
@@ -211,6 +181,19 @@ it("config: shows audit mode and changes it, and nothing else", async () => {
     });
 });
 
+it("policy selectors: whom each selects, one identity a row, and which policies ask for it", async () => {
+  expect((await cilium("policy", "selectors")).out.split("\n").map((line) => line.trimEnd())).toEqual([
+    "SELECTOR                       LABELS          USERS   IDENTITIES",
+    "MatchName: a, MatchPattern:                    1",
+    "cidr:10.0.0.0/8                default/rule1   2       16777217",
+    "                                                       16777218",
+    "",
+  ]);
+  expect((await cilium("policy", "selectors", "-v")).out).toContain(
+    "[k8s:io.cilium.k8s.policy.name=rule1 k8s:io.cilium.k8s.policy.namespace=default]   2 ",
+  );
+});
+
 it("policy get: the rules, then the revision", async () => {
   const { out } = await cilium("policy", "get");
   expect(out).toMatch(/^\[\n {2}\{\n {4}"endpointSelector": \{[\s\S]*\}\n\]\nRevision: 3\n$/);
@@ -235,11 +218,6 @@ it("identities, addresses, services, maps, status", async () => {
     code: 1,
     err: expect.stringContaining("no such endpoint"),
   });
-  const status = (await cilium("status")).out;
-  expect(status).toContain("Kubernetes:             connected\n");
-  expect(status).toContain("Hubble:                 Ok   Current/Max Flows: 1/4 (25.00%)\n");
-  expect(status).toContain("Failing ciliumendpoint a/p1: connect ECONNREFUSED\n");
-  expect(status).not.toContain("Envoy");
 });
 
 it("refuses what it does not know as cobra does", async () => {
@@ -263,102 +241,6 @@ it("refuses what it does not know as cobra does", async () => {
     code: 1,
     err: expect.stringContaining("emits no debug events"),
   });
-  const away = await result(start(["endpoint", "list"], join(directory, "none.sock")));
+  const away = await command.run(["endpoint", "list"], join(command.directory, "none.sock"));
   expect(away).toMatchObject({ code: 1, err: expect.stringContaining("Is the agent running?") });
-});
-
-function frame(kind: number, body: Uint8Array): Buffer {
-  const head = Buffer.alloc(5);
-  head.writeUInt32LE(body.length + 1);
-  head[4] = kind;
-  return Buffer.concat([head, body]);
-}
-
-const notification: L7Notification = {
-  record: {
-    type: "request",
-    verdict: "denied",
-    timeMs: 0,
-    direction: "ingress",
-    endpointId: 871,
-    sourceIdentity: 19274,
-    destinationIdentity: 318,
-    sourceAddress: "172.20.2.11",
-    sourcePort: 59020,
-    destinationAddress: "172.20.1.20",
-    destinationPort: 80,
-    protocol: "HTTP/1.1",
-    method: "PUT",
-    url: "http://deathstar/v1/exhaust-port",
-    status: 0,
-    latencyMs: 0,
-    headers: [],
-    reason: "no rule matched",
-  },
-  source: { id: 3845, identity: 19274, labels: ["k8s:org=empire"] },
-  destination: { id: 871, identity: 318, labels: ["k8s:org=empire"] },
-};
-
-const STREAM = Buffer.concat([
-  frame(
-    1,
-    craftEvent({
-      type: 1,
-      subtype: 133,
-      endpoint: 871,
-      destinationEndpoint: 871,
-      sourceIdentity: 10135,
-      destinationIdentity: 318,
-    }),
-  ),
-  frame(2, Buffer.from(JSON.stringify(notification))),
-  frame(3, Buffer.from('{"lost": 7}')),
-  frame(4, Buffer.from('{"type": "Policy updated", "message": {"revision": 3}}')),
-]);
-
-/** Runs a monitor, feeds it the stream in two awkward pieces, and interrupts it. */
-async function watch(...args: string[]) {
-  const child = start(["monitor", ...args]);
-  const done = result(child);
-  while (watching.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
-  const response = watching.pop();
-  response?.write(STREAM.subarray(0, 11));
-  await new Promise((resolve) => setTimeout(resolve, 30));
-  response?.write(STREAM.subarray(11));
-  await new Promise((resolve) => setTimeout(resolve, 100));
-  child.kill("SIGINT");
-  return done;
-}
-
-it("monitor: a line an event until Ctrl-C", async () => {
-  const { code, out, err } = await watch();
-  expect(code).toBe(0);
-  expect(out.split("\n")).toEqual([
-    expect.stringMatching(/^xx drop \(Policy denied\) flow 0xb6b3b6b3 to endpoint 871, .*172.20.1.20:80 tcp SYN$/),
-    "<- Request http from 3845 ([k8s:org=empire]) to 871 ([k8s:org=empire]), identity 19274->318, verdict Denied PUT http://deathstar/v1/exhaust-port => 0",
-    "Lost 7 events",
-    '>> Policy updated: {"revision":3}',
-    "",
-  ]);
-  expect(err).toMatch(
-    /^Listening for events on \d+ CPUs\nPress Ctrl-C to quit\n\nReceived an interrupt, disconnecting from monitor...\n/,
-  );
-});
-
-it("monitor: types, endpoints, verbosity, JSON", async () => {
-  const l7 = await watch("-v", "--type", "l7");
-  expect(l7.out.split("\n")).toEqual([expect.stringMatching(/^<- Request http/), "Lost 7 events", ""]);
-  const verbose = await watch("-v", "-v", "--type", "drop");
-  expect(verbose.out).toContain("FROM 871 DROP: 54 bytes, reason Policy denied");
-  expect(verbose.out).toContain("TCP\t{SrcPort=43966 DstPort=80 ");
-  expect((await watch("-vv", "-x", "-t", "drop")).out).toContain("00000000  02 00 00 00 00 02");
-  expect((await watch("--from", "3845")).out).toMatch(/^<- Request http[^\n]*\nLost 7 events\n$/);
-  expect((await watch("--related-to", "5")).out).toBe("Lost 7 events\n");
-  const lines = (await watch("-j")).out.trim().split("\n");
-  expect(lines.map((line) => (JSON.parse(line) as { type: string }).type)).toEqual([
-    "drop",
-    "logRecord",
-    "lost",
-    "agent",
-  ]);
 });

@@ -1,6 +1,13 @@
 import { expect, it } from "vitest";
-import type { PolicyRow } from "../../datapath/port.ts";
-import { connectionsText, kernelEndpointsText, loadBalancerText, policyMapText } from "./maps.ts";
+import type { MetricsRow, PolicyRow } from "../../datapath/port.ts";
+import {
+  connectionsText,
+  kernelEndpointsText,
+  loadBalancerText,
+  metricsJson,
+  metricsText,
+  policyMapText,
+} from "./maps.ts";
 
 const ENTRY: PolicyRow = {
   deny: false,
@@ -46,6 +53,22 @@ it("shows peers by their labels or numbers, ranges, and what each entry has deci
   ]);
   expect(policyMapText(ROWS)).toContain("Allow    Ingress     318        8000-8063/TCP");
   expect(policyMapText([])).toContain("Policy stats empty.");
+});
+
+it("shows what became of packets, by reason and place", () => {
+  const rows: readonly MetricsRow[] = [
+    { reason: 133, direction: "ingress", line: 57, packets: 2, bytes: 148 },
+    { reason: 0, direction: "egress", line: 0, packets: 30, bytes: 4000 },
+  ];
+  expect(metricsText(rows).split("\n")).toEqual([
+    "REASON          DIRECTION   PACKETS   BYTES   LINE   FILE",
+    "Policy denied   INGRESS     2         148     57     bpf",
+    "Success         EGRESS      30        4000    0      bpf",
+    "",
+  ]);
+  expect(metricsJson(rows)[0]).toEqual({
+    ...{ reason: "Policy denied", direction: "ingress", packets: 2, bytes: 148, line: 57, file: "bpf" },
+  });
 });
 
 it("shows connections one a line", () => {

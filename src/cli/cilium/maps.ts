@@ -1,7 +1,10 @@
 import type { IdentityModel } from "../../agent/api.ts";
-import type { ConnectionRow, EndpointConfig, PolicyRow, ServiceFrontend } from "../../datapath/port.ts";
+import type { ConnectionRow, EndpointConfig, MetricsRow, PolicyRow, ServiceFrontend } from "../../datapath/port.ts";
+import { dropReasonText } from "../../flow/drop-reason.ts";
 import { addressPort } from "../../model/cidr.ts";
+import { compareText } from "../../model/label.ts";
 import { AuthType } from "../../policy/column.ts";
+import { alignTabs } from "../cobra/tabs.ts";
 import { table } from "./endpoint.ts";
 
 const PROTOCOLS: Readonly<Record<number, string>> = {
@@ -130,4 +133,36 @@ export function loadBalancerText(services: readonly ServiceFrontend[]): string {
     ];
   });
   return table([["SERVICE ADDRESS", "BACKEND ADDRESS (REVNAT_ID) (SLOT)"], ...rows]);
+}
+
+const METRICS_TITLE = ["REASON", "DIRECTION", "PACKETS", "BYTES", "LINE", "FILE"];
+/** All programs are of one object; the line tells the place, as in `cilium monitor`. */
+const METRICS_FILE = "bpf";
+
+/** The form of `cilium bpf metrics list -o json`. */
+export function metricsJson(rows: readonly MetricsRow[]): object[] {
+  return rows.map(({ reason, direction, packets, bytes, line }) => ({
+    ...{ reason: dropReasonText(reason), direction: direction || "unknown" },
+    ...{ packets, bytes, line, file: METRICS_FILE },
+  }));
+}
+
+/** `cilium bpf metrics list`: by reason, direction and place. */
+export function metricsText(rows: readonly MetricsRow[]): string {
+  const cells = rows.map(({ reason, direction, packets, bytes, line }) => {
+    const counts = [packets, bytes, line].map(String);
+    return [dropReasonText(reason), direction.toUpperCase() || "UNKNOWN", ...counts, METRICS_FILE];
+  });
+  const sorted = cells.sort((a, b) => compareText(a.join("\0"), b.join("\0")));
+  const lines = [METRICS_TITLE, ...sorted].map((row) => `${row.join("\t")}\n`);
+  return alignTabs(lines.join(""), { minWidth: 5, padding: 3 });
+}
+
+/** One endpoint's part of `cilium bpf policy get --all`. */
+export function endpointPolicyText(
+  id: number,
+  rows: readonly PolicyRow[],
+  identities?: readonly IdentityModel[],
+): string {
+  return `Endpoint ID: ${id}\nPath: sg_policy, key ${id}\n\n${policyMapText(rows, identities)}\n\n`;
 }

@@ -2,6 +2,9 @@ import type { IdentityModel, PolicyModel } from "../../agent/api.ts";
 import type { ServiceFrontend } from "../../datapath/port.ts";
 import { RESERVED_NAMES } from "../../flow/print/index.ts";
 import { addressPort } from "../../model/cidr.ts";
+import { compareText } from "../../model/label.ts";
+import type { SelectorReport } from "../../policy/selector-report.ts";
+import { alignTabs } from "../cobra/tabs.ts";
 import { table } from "./endpoint.ts";
 
 const PROTOCOLS: Readonly<Record<number, string>> = { 6: "TCP", 17: "UDP", 132: "SCTP" };
@@ -64,50 +67,37 @@ export function serviceTable(services: readonly ServiceFrontend[]): string {
   return table([["ID", "Frontend", "Service Type", "Backend"], ...rows]);
 }
 
+const POLICY_NAME = "io.cilium.k8s.policy.name";
+const POLICY_NAMESPACE = "io.cilium.k8s.policy.namespace";
+
+/** `namespace/name` of the policies that labels are of; clusterwide ones have no namespace and are not named. */
+function policyNames(labels: SelectorReport["labels"]): string {
+  const labelOf = (rule: SelectorReport["labels"][number], wanted: string) =>
+    rule.find(({ key, source }) => source === "k8s" && key === wanted)?.value ?? "";
+  const namespaced = labels.filter((rule) => labelOf(rule, POLICY_NAMESPACE) !== "");
+  return namespaced.map((rule) => `${labelOf(rule, POLICY_NAMESPACE)}/${labelOf(rule, POLICY_NAME)}`).join(",");
+}
+
+function allLabels(labels: SelectorReport["labels"]): string {
+  const texts = labels.map((rule) =>
+    rule.map(({ source, key, value }) => `${source}:${key}${value === "" ? "" : `=${value}`}`).join(" "),
+  );
+  return texts.length === 0 ? "" : `[${texts.sort().join(", ")}]`;
+}
+
+/** `cilium policy selectors` and `subject-selectors`: one identity a row. */
+export function selectorsText(reports: readonly SelectorReport[], isVerbose: boolean): string {
+  const sorted = [...reports].sort((a, b) => compareText(a.selector, b.selector));
+  const rows = sorted.map(({ selector, labels, users, identities }) => {
+    const [first, ...others] = identities;
+    const named = isVerbose ? allLabels(labels) : policyNames(labels);
+    const head = `${selector}\t${named}\t${users}\t${first === undefined ? "" : `${first}\t`}\n`;
+    return head + others.map((identity) => `\t\t\t${identity}\t\n`).join("");
+  });
+  return alignTabs(`SELECTOR\tLABELS\tUSERS\tIDENTITIES\n${rows.join("")}`, { minWidth: 5, padding: 3 });
+}
+
 /** `cilium policy get` */
 export function policyText(policy: PolicyModel): string {
   return `${JSON.stringify(policy.rules, undefined, 2)}\nRevision: ${policy.revision}\n`;
-}
-
-/** What the agent says of itself; every field may be missing. */
-export interface HealthModel {
-  readonly status?: string;
-  readonly nodeName?: string;
-  readonly version?: string;
-  readonly kubernetes?: string;
-  readonly proxy?: string;
-  readonly endpoints?: number;
-  readonly identities?: number;
-  readonly policyRevision?: number;
-  /** What the agent retries, and why. */
-  readonly controllers?: Readonly<Record<string, { readonly lastError: string }>>;
-  readonly flows?: { readonly current: number; readonly max: number };
-}
-
-/** `cilium status`: only what the agent told. */
-export function statusText(health: HealthModel): string {
-  const flows = health.flows;
-  const rows: (readonly [string, string | number | undefined])[] = [
-    [
-      "Cilium",
-      health.status &&
-        `${health.status === "ok" ? "Ok" : health.status}${health.version ? `   ${health.version}` : ""}`,
-    ],
-    ["Node", health.nodeName],
-    ["Kubernetes", health.kubernetes],
-    ["Envoy", health.proxy],
-    ["Endpoints", health.endpoints],
-    ["Identities", health.identities],
-    ["Policy revision", health.policyRevision],
-    [
-      "Hubble",
-      flows &&
-        `Ok   Current/Max Flows: ${flows.current}/${flows.max} (${((flows.current / flows.max) * 100).toFixed(2)}%)`,
-    ],
-  ];
-  const failing = Object.entries(health.controllers ?? {}).map(
-    ([name, { lastError }]) => [`Failing ${name}`, lastError] as const,
-  );
-  const known = [...rows, ...failing].filter(([, value]) => value !== undefined && value !== "");
-  return known.map(([key, value]) => `${`${key}:`.padEnd(23)} ${value}\n`).join("");
 }

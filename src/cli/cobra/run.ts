@@ -22,15 +22,15 @@ function endQuietlyOnClosedPipe(): void {
 }
 
 /**
- * Runs a command with a signal that Ctrl-C aborts, and exits when its output is out: 0, or 1 after an error, which is
- * printed as cobra does.
+ * Runs a command with a signal that Ctrl-C aborts, and exits when its output is out: 0 or what the command left in
+ * `process.exitCode`, or 1 after an error, which is printed as cobra does.
  */
 export async function runMain(name: string, command: (signal: AbortSignal) => Promise<void>): Promise<void> {
   endQuietlyOnClosedPipe();
   const interrupt = new AbortController();
   process.once("SIGINT", () => interrupt.abort());
   process.once("SIGTERM", () => interrupt.abort());
-  let code = 0;
+  let code: number | undefined;
   try {
     await command(interrupt.signal);
   } catch (error) {
@@ -40,7 +40,7 @@ export async function runMain(name: string, command: (signal: AbortSignal) => Pr
     const hint = error instanceof UsageError ? `Run '${name} --help' for usage.\n` : "";
     process.stderr.write(`Error: ${text}\n${hint}`);
   }
-  process.stdout.write("", () => process.exit(code));
+  process.stdout.write("", () => process.exit(code ?? process.exitCode ?? 0));
 }
 
 /** The error of a command that does not exist. */

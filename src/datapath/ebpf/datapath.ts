@@ -1,16 +1,20 @@
 /** The datapath in the kernel, for the network namespace that the caller runs in. */
+import type { PolicyMapEntry } from "../../policy/policy-map.ts";
 import {
   Aggregation,
   type AggregationLevel,
   type Datapath,
   type EndpointConfig,
+  EVENT_RING_PAGES,
   type EventBatch,
   type NodeConfig,
+  PAGE_BYTES,
   type RealizedPolicy,
 } from "../port.ts";
 import { prefixOf } from "./address.ts";
 import { removeHooks } from "./attach.ts";
 import { collectConnections, flushConnections, listConnections, purgeAddress } from "./connections.ts";
+import { forgetCounters, lostEvents, metricsRows } from "./counters.ts";
 import { type Devices, interfaceIndex, prepareDevices, replaceNodeRoutes } from "./devices.ts";
 import {
   addressesOf,
@@ -27,7 +31,6 @@ import {
   writePolicyFacts,
 } from "./endpoints.ts";
 import { deletePrefix, listPrefixes, setPrefix } from "./ipcache.ts";
-import { LAYOUT } from "./layout.ts";
 import { libcCalls } from "./libbpf.ts";
 import { attachEndpoint, attachNode, encodeNode } from "./node.ts";
 import { type LoadedObject, loadObject, type MapName } from "./object.ts";
@@ -43,9 +46,6 @@ export interface EbpfOptions {
   readonly objectPath: string;
 }
 
-const RING_BYTES = 1 << 21;
-const LOST = Buffer.from([255, 0, 0, 0]);
-
 function interfaceName(ifindex: number): string {
   const name = Buffer.alloc(16);
   return libcCalls.ifIndexToName(ifindex, name) ?? "";
@@ -56,6 +56,8 @@ class EbpfDatapath implements Datapath {
   #object: LoadedObject | undefined;
   #node: { readonly node: NodeConfig; readonly devices: Devices } | undefined;
   #stops: (() => void)[] = [];
+  /** The policies that this process has set: what they counted goes with their entries. */
+  readonly #entries = new Map<number, readonly PolicyMapEntry[]>();
 
   constructor(options: EbpfOptions) {
     this.#options = options;
@@ -119,6 +121,7 @@ class EbpfDatapath implements Datapath {
   async removeEndpoint(id: number): Promise<void> {
     for (const value of entriesOf(this.#map("sg_endpoint_by_ifindex"), id)) this.#forget(value);
     await deletePolicy(this.#map("sg_policy"), ifindexKey(id));
+    this.#forgetCounters(id, []);
   }
 
   setAggregation(level: AggregationLevel): void {
@@ -149,12 +152,19 @@ class EbpfDatapath implements Datapath {
     const failures = swapPolicies(this.#map("sg_policy"), new Map([...there].map(([id, { policy }]) => [id, policy])));
     for (const [id, { policy, entries: own }] of there) {
       if (failures.has(id)) continue;
+      this.#forgetCounters(id, policy.policy.entries);
       for (const value of own) {
         writePolicyFacts(value, policy);
         this.#write(value);
       }
     }
     return new Map([...missing, ...failures]);
+  }
+
+  #forgetCounters(id: number, entries: readonly PolicyMapEntry[]): void {
+    forgetCounters(this.#map("sg_policy_stats"), id, this.#entries.get(id) ?? [], entries);
+    if (entries.length > 0) this.#entries.set(id, entries);
+    else this.#entries.delete(id);
   }
 
   /** The entries stand before the node is told to go by them, and go after it was told not to. */
@@ -227,17 +237,17 @@ class EbpfDatapath implements Datapath {
   }
 
   onEvents(receive: EventBatch): () => void {
-    const stop = readRing(this.#map("sg_events").fd, RING_BYTES, receive);
+    const stop = readRing(this.#map("sg_events").fd, EVENT_RING_PAGES * PAGE_BYTES, receive);
     this.#stops.push(stop);
     return stop;
   }
 
   lostEvents(): number {
-    const values = this.#map("sg_metrics").get(LOST);
-    if (!values) return 0;
-    let packets = 0n;
-    for (let at = 0; at < values.length; at += LAYOUT.sg_metrics.size) packets += values.readBigUInt64LE(at);
-    return Number(packets);
+    return lostEvents(this.#map("sg_metrics"));
+  }
+
+  metrics() {
+    return metricsRows(this.#map("sg_metrics"));
   }
 
   dumpPolicy(id: number) {

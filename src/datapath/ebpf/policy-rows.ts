@@ -1,13 +1,12 @@
 /** What the kernel enforces for an endpoint, read back, with what each entry has decided so far. */
 import type { PolicyRow } from "../port.ts";
+import { statsOf } from "./counters.ts";
 import { LAYOUT } from "./layout.ts";
 import { bpf, check, libcCalls } from "./libbpf.ts";
 import type { KernelMap } from "./map.ts";
 
 const KEY = LAYOUT.sg_policy_key;
 const ENTRY = LAYOUT.sg_policy_entry;
-const STATS = LAYOUT.sg_policy_stats_key;
-const METRICS = LAYOUT.sg_metrics;
 const INGRESS = 1;
 /** Bits of the key before those of the port. */
 const FIXED_BITS = 48;
@@ -21,20 +20,6 @@ function* innerEntries(fd: number): Iterable<{ key: Buffer; value: Buffer }> {
     if (bpf.lookup(fd, next, value) === 0) yield { key: next, value };
     key = next;
   }
-}
-
-/** Sums of all CPUs. */
-function statsOf(stats: KernelMap, id: number, entry: Buffer): { packets: number; bytes: number } {
-  const key = Buffer.alloc(STATS.size);
-  key.writeUInt32LE(id, STATS.fields.endpoint);
-  entry.copy(key, STATS.fields.entry);
-  const values = stats.get(key) ?? Buffer.alloc(0);
-  let [packets, bytes] = [0n, 0n];
-  for (let at = 0; at < values.length; at += METRICS.size) {
-    packets += values.readBigUInt64LE(at + METRICS.fields.packets);
-    bytes += values.readBigUInt64LE(at + METRICS.fields.bytes);
-  }
-  return { packets: Number(packets), bytes: Number(bytes) };
 }
 
 function rowOf(key: Buffer, value: Buffer, counts: { packets: number; bytes: number }): PolicyRow {

@@ -20,7 +20,8 @@ function keyBits(entry: PolicyMapEntry): number {
   return 48 + entry.portPrefix;
 }
 
-function writeKey(buffer: Buffer, offset: number, entry: PolicyMapEntry): void {
+/** The key of the entry, struct sg_policy_key. */
+export function writeKey(buffer: Buffer, offset: number, entry: PolicyMapEntry): void {
   const mask = (0xffff << (16 - entry.portPrefix)) & 0xffff;
   buffer.writeUInt32LE(keyBits(entry), offset + KEY.fields.prefixlen);
   buffer.writeUInt32LE(entry.identity, offset + KEY.fields.identity);

@@ -1,9 +1,8 @@
 /** Reads the ring buffer of events by mapping it. Asleep until the kernel rings; then it drains, rests a moment, and
  * drains again until it is empty, so that a flood costs few wake-ups and silence costs none. */
-import type { EventBatch } from "../port.ts";
+import { type EventBatch, PAGE_BYTES as PAGE } from "../port.ts";
 import { check, failure, libcCalls, type Pointer } from "./libbpf.ts";
 
-const PAGE = 4096;
 const PROT_READ = 1;
 const PROT_WRITE = 2;
 const MAP_SHARED = 1;

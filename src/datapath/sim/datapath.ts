@@ -6,6 +6,7 @@ import type {
   EndpointConfig,
   EventBatch,
   IpcacheEntry,
+  MetricsRow,
   NodeConfig,
   PolicyRow,
   RealizedPolicy,
@@ -115,6 +116,10 @@ class SimulatedDatapath implements SimDatapath {
 
   lostEvents(): number {
     return 0;
+  }
+
+  metrics(): readonly MetricsRow[] {
+    return [];
   }
 
   setHostPolicy(id: number, policy: RealizedPolicy | undefined): void {

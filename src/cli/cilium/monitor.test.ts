@@ -1,0 +1,104 @@
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { CiliumCommand } from "../../../test/support/cilium-command.ts";
+import { craftEvent } from "../../../test/support/craft-event.ts";
+import type { L7Notification } from "../../model/access-record.ts";
+
+const command = new CiliumCommand({});
+beforeAll(() => command.listen());
+afterAll(() => command.close());
+
+function frame(kind: number, body: Uint8Array): Buffer {
+  const head = Buffer.alloc(5);
+  head.writeUInt32LE(body.length + 1);
+  head[4] = kind;
+  return Buffer.concat([head, body]);
+}
+
+const notification: L7Notification = {
+  record: {
+    type: "request",
+    verdict: "denied",
+    timeMs: 0,
+    direction: "ingress",
+    endpointId: 871,
+    sourceIdentity: 19274,
+    destinationIdentity: 318,
+    sourceAddress: "172.20.2.11",
+    sourcePort: 59020,
+    destinationAddress: "172.20.1.20",
+    destinationPort: 80,
+    protocol: "HTTP/1.1",
+    method: "PUT",
+    url: "http://deathstar/v1/exhaust-port",
+    status: 0,
+    latencyMs: 0,
+    headers: [],
+    reason: "no rule matched",
+  },
+  source: { id: 3845, identity: 19274, labels: ["k8s:org=empire"] },
+  destination: { id: 871, identity: 318, labels: ["k8s:org=empire"] },
+};
+
+const STREAM = Buffer.concat([
+  frame(
+    1,
+    craftEvent({
+      type: 1,
+      subtype: 133,
+      endpoint: 871,
+      destinationEndpoint: 871,
+      sourceIdentity: 10135,
+      destinationIdentity: 318,
+    }),
+  ),
+  frame(2, Buffer.from(JSON.stringify(notification))),
+  frame(3, Buffer.from('{"lost": 7}')),
+  frame(4, Buffer.from('{"type": "Policy updated", "message": {"revision": 3}}')),
+]);
+
+/** Runs a monitor, feeds it the stream in two awkward pieces, and interrupts it. */
+async function watch(...args: string[]) {
+  const { child, done } = command.start(["monitor", ...args]);
+  const { watching } = command;
+  while (watching.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  const response = watching.pop();
+  response?.write(STREAM.subarray(0, 11));
+  await new Promise((resolve) => setTimeout(resolve, 30));
+  response?.write(STREAM.subarray(11));
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  child.kill("SIGINT");
+  return done;
+}
+
+it("monitor: a line an event until Ctrl-C", async () => {
+  const { code, out, err } = await watch();
+  expect(code).toBe(0);
+  expect(out.split("\n")).toEqual([
+    expect.stringMatching(/^xx drop \(Policy denied\) flow 0xb6b3b6b3 to endpoint 871, .*172.20.1.20:80 tcp SYN$/),
+    "<- Request http from 3845 ([k8s:org=empire]) to 871 ([k8s:org=empire]), identity 19274->318, verdict Denied PUT http://deathstar/v1/exhaust-port => 0",
+    "Lost 7 events",
+    '>> Policy updated: {"revision":3}',
+    "",
+  ]);
+  expect(err).toMatch(
+    /^Listening for events on \d+ CPUs\nPress Ctrl-C to quit\n\nReceived an interrupt, disconnecting from monitor...\n/,
+  );
+});
+
+it("monitor: types, endpoints, verbosity, JSON", async () => {
+  const l7 = await watch("-v", "--type", "l7");
+  expect(l7.out.split("\n")).toEqual([expect.stringMatching(/^<- Request http/), "Lost 7 events", ""]);
+  const verbose = await watch("-v", "-v", "--type", "drop");
+  expect(verbose.out).toContain("FROM 871 DROP: 54 bytes, reason Policy denied");
+  expect(verbose.out).toContain("TCP\t{SrcPort=43966 DstPort=80 ");
+  expect((await watch("-vv", "-x", "-t", "drop")).out).toContain("00000000  02 00 00 00 00 02");
+  expect((await watch("--from", "3845")).out).toMatch(/^<- Request http[^\n]*\nLost 7 events\n$/);
+  expect((await watch("--related-to", "5")).out).toBe("Lost 7 events\n");
+  const lines = (await watch("-j")).out.trim().split("\n");
+  expect(lines.map((line) => (JSON.parse(line) as { type: string }).type)).toEqual([
+    "drop",
+    "logRecord",
+    "lost",
+    "agent",
+  ]);
+});
