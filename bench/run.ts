@@ -1,6 +1,6 @@
 /**
- * `npm run bench`: measures the policy engine beside Cilium's, the datapath beside plain routing, then a lab of its own beside
- * plain routing; prints the ratios and keeps them. `npm run bench -- policy`, `-- datapath` and `-- lab` measure one of these
+ * `npm run bench`: measures the policy engine beside Cilium's, the datapath beside plain routing, the L7 proxy beside HAProxy,
+ * nginx and Envoy, then a lab of its own beside plain routing; prints the ratios and keeps them. `npm run bench -- policy`, `-- datapath`, `-- l7` and `-- lab` measure one of these
  * alone; `-- datapath --quick` only shows, in a minute, that the datapath's rows can be measured, and keeps nothing.
  */
 import { join } from "node:path";
@@ -10,6 +10,7 @@ import { FULL, measureDatapath, QUICK } from "./datapath.ts";
 import { measurePackets } from "./datapath-packets.ts";
 import { measureEnforcement } from "./enforcement.ts";
 import { measureHttp, mustHaveWrk } from "./http.ts";
+import { measureL7 } from "./l7.ts";
 import { buildTraffic, PlainRouting } from "./namespaces.ts";
 import { measureNetwork } from "./network.ts";
 import { measurePolicyEngine } from "./policy.ts";
@@ -22,8 +23,8 @@ const only = PARTS.find((part) => process.argv.includes(part));
 const quick = process.argv.includes("--quick");
 const rows: Row[] = [];
 // What is missing is told before anything is measured: what was measured until then would be lost.
-if (only === undefined || only === "lab") mustHaveWrk();
-const traffic = only === "policy" ? "" : buildTraffic(ROOT);
+if (only === undefined || only === "lab" || only === "l7") mustHaveWrk();
+const traffic = only === "policy" || only === "l7" ? "" : buildTraffic(ROOT);
 
 async function section(name: string, measure: () => Promise<Row[]>): Promise<void> {
   console.error(`bench: ${name} …`);
@@ -57,6 +58,7 @@ async function measureDatapathAlone(): Promise<void> {
 
 if (only === undefined || only === "policy") await section("policy engine", async () => measurePolicyEngine(ROOT));
 if (only === undefined || only === "datapath") await measureDatapathAlone();
+if (only === undefined || only === "l7") await section("L7 proxies side by side", measureL7);
 if (only === undefined || only === "lab") await measureLab();
 const machine = describeMachine(ROOT);
 console.log(

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import packageJson from "../../package.json" with { type: "json" };
 import { openProxyOrigins } from "../datapath/ebpf/proxy-origins.ts";
-import type { ProxyOrigins } from "../model/proxy-origin.ts";
+import type { ProxyOrigin, ProxyOrigins } from "../model/proxy-origin.ts";
 import { transparentDatagrams } from "../proxy/datagrams.ts";
 import { startProxy } from "../proxy/proxy.ts";
 import { transparentSockets } from "../proxy/sockets.ts";
@@ -17,15 +17,24 @@ function log(line: string): void {
 /** The proxy may start before the agent has made the map: it is opened when the first connection comes. */
 function pinnedOrigins(pinDirectory: string): ProxyOrigins {
   let opened: ProxyOrigins | undefined;
+  const ask = (question: (origins: ProxyOrigins) => ProxyOrigin | undefined) => {
+    try {
+      opened ??= openProxyOrigins({ pinDirectory });
+      return question(opened);
+    } catch (error) {
+      log(`connection refused, its origin cannot be looked up: ${(error as Error).message}`);
+      return undefined;
+    }
+  };
   return {
-    lookup(...tuple) {
-      try {
-        opened ??= openProxyOrigins({ pinDirectory });
-        return opened.lookup(...tuple);
-      } catch (error) {
-        log(`connection refused, its origin cannot be looked up: ${(error as Error).message}`);
-        return undefined;
-      }
+    lookup: (...tuple) => ask((origins) => origins.lookup(...tuple)),
+    follow(...tuple) {
+      let followed: ReturnType<ProxyOrigins["follow"]> | undefined;
+      const question = (origins: ProxyOrigins) => {
+        followed ??= origins.follow(...tuple);
+        return followed();
+      };
+      return () => ask(question);
     },
   };
 }

@@ -17,4 +17,6 @@ export interface ProxyOrigins {
     serverPort: number,
     protocol?: number,
   ): ProxyOrigin | undefined;
+  /** The same of one TCP connection, for who asks again and again: what it returns asks anew at each call. */
+  follow(client: string, clientPort: number, server: string, serverPort: number): () => ProxyOrigin | undefined;
 }

@@ -1,10 +1,13 @@
-import { setImmediate as nextTurn } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
 import { type AccessRecords, AccessRecordsSchema } from "../../proto/gen/proxy_pb.js";
 import type { AccessRecord } from "../model/access-record.ts";
+import { encodeRecords } from "./access-batch.ts";
 
 /** Most records that wait for the agent; beyond, the newest are given up and counted. */
 const MAX_WAITING = 8192;
+/** From one batch to the next: a message costs as much as dozens of records. */
+const PAUSE_MS = 4;
 
 /** Records on their way to the agent. Proxying never waits for them. */
 export class AccessLog {
@@ -22,7 +25,7 @@ export class AccessLog {
     this.wake?.();
   };
 
-  /** Batches for one stream, each holding what came during one turn of the event loop; ends with the signal. */
+  /** Batches for one stream, each holding what came during one turn of the event loop, or since the last; ends with the signal. */
   async *batches(signal: AbortSignal): AsyncGenerator<AccessRecords> {
     const onAbort = () => this.wake?.();
     signal.addEventListener("abort", onAbort);
@@ -34,7 +37,8 @@ export class AccessLog {
       const lost = this.lost;
       this.waiting = [];
       this.lost = 0;
-      yield create(AccessRecordsSchema, { recordsJson: Buffer.from(JSON.stringify(records)), lost });
+      yield create(AccessRecordsSchema, { recordsJson: Buffer.from(encodeRecords(records)), lost });
+      await sleep(PAUSE_MS);
     }
     signal.removeEventListener("abort", onAbort);
   }

@@ -92,7 +92,8 @@ export class ConnectionLog {
     const timeMs = this.now();
     const outcome = { type: "request", verdict, timeMs, status: 0, latencyMs: 0, headers, reason } as const;
     const record = accessRecord(this.connection, request, outcome);
-    this.write(notes === undefined ? record : { ...record, ...notesOf(notes) });
+    const isNoted = notes !== undefined && notes.missing.length + notes.rejected.length > 0;
+    this.write(isNoted ? { ...record, ...notesOf(notes) } : record);
   }
 
   /** A question, before its answer is known. */

@@ -52,7 +52,7 @@ test("the admin socket tells the truth before and after the agent came", async (
   const adminPath = join(directory, "sockets/admin.sock");
   const xdsPath = join(directory, "sockets/xds.sock");
   const bootstrap = bootstrapConfig({ adminPath, xdsPath });
-  const origins = { lookup: () => undefined };
+  const origins = { lookup: () => undefined, follow: () => () => undefined };
   proxy = await startProxy({
     bootstrap,
     version: "v0",

@@ -2,8 +2,9 @@ import type { Socket } from "node:net";
 import type { AccessRecord } from "../model/access-record.ts";
 import type { ProxyOrigin } from "../model/proxy-origin.ts";
 import type { ConnectionFacts } from "./access.ts";
+import type { ByteStream } from "./byte-stream.ts";
 import type { RequestPolicy } from "./request-policy.ts";
-import type { UpstreamConnect } from "./upstream-link.ts";
+import type { StreamConnect, UpstreamConnect } from "./upstream-link.ts";
 
 /** What a listener made of one accepted socket; it lives until that socket closes. */
 export interface ClientConnection {
@@ -27,15 +28,16 @@ export interface ClientLimits {
 
 export const CLIENT_LIMITS: ClientLimits = { headMs: 60_000, idleMs: 300_000, lingerMs: 1000 };
 
-export interface ClientConnectionOptions {
+export interface ClientConnectionOptions<Client extends ByteStream = Socket> {
   /** Half-open sockets are allowed; nothing of it has been read. */
-  readonly client: Socket;
+  readonly client: Client;
   readonly facts: ConnectionFacts;
   /** Who the kernel takes the two ends for at this moment; undefined = it does not know the connection any more. */
   readonly origin: () => ProxyOrigin | undefined;
   /** The policy in force at this moment; undefined = the redirect is gone. */
   readonly policy: () => RequestPolicy | undefined;
   readonly connectUpstream: UpstreamConnect;
+  readonly connectStream: StreamConnect;
   readonly record: (record: AccessRecord) => void;
   /** Milliseconds since the epoch. */
   readonly now: () => number;

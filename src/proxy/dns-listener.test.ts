@@ -94,7 +94,7 @@ async function start(protocol: 6 | 17, rules: DnsPolicy, addresses: readonly str
   world.listener = new DnsListener(7, rules, 10_000, {
     sockets,
     datagrams,
-    origins: { lookup: () => world.origin },
+    origins: { lookup: () => world.origin, follow: () => () => world.origin },
     observe: (observation) => {
       observed.push(observation);
       return world.inForce;

@@ -1,8 +1,9 @@
-import type { Socket } from "node:net";
-import { type HeadProgress, HeadReader, type HttpFault, isFault } from "../wire/http-head.ts";
+import { HeadReader, type HttpFault } from "../wire/http-head.ts";
+import { HeadMemo } from "../wire/http-memo.ts";
 import { type HttpRequest, readRequest } from "../wire/http-request.ts";
 import type { HttpResponse } from "../wire/http-response.ts";
 import { ConnectionLog } from "./access.ts";
+import type { ByteStream } from "./byte-stream.ts";
 import type { ClientConnection, ClientConnectionOptions } from "./client-connection.ts";
 import { Exchange, factsOf, forwardedHead, isRepeatable, isWebSocket } from "./exchange.ts";
 import { editHeaders } from "./header-edits.ts";
@@ -12,6 +13,8 @@ import { RequestJudge } from "./request-judge.ts";
 import { type Judgement, refused } from "./request-policy.ts";
 import { type ResponseEvents, ResponseReader } from "./response-reader.ts";
 import { errorCode, type UpstreamFailure, UpstreamLink } from "./upstream-link.ts";
+
+const requests = new HeadMemo(readRequest);
 
 /** A body that nobody will read is taken in up to this many bytes; beyond, the connection ends. */
 const MAX_DISCARDED_BYTES = 1024 * 1024;
@@ -26,8 +29,8 @@ type Phase = "head" | "body" | "tunnel" | "closing";
  * moment. No byte reaches the server that is not part of an allowed request.
  */
 export class HttpConnection implements ClientConnection {
-  private readonly options: ClientConnectionOptions;
-  private readonly client: Socket;
+  private readonly options: ClientConnectionOptions<ByteStream>;
+  private readonly client: ByteStream;
   private readonly judging: RequestJudge;
   private readonly log: ConnectionLog;
   private readonly own: OwnAnswers;
@@ -51,7 +54,7 @@ export class HttpConnection implements ClientConnection {
   /** Runs while a head is there in part. */
   private headTimer: NodeJS.Timeout | undefined;
 
-  constructor(options: ClientConnectionOptions) {
+  constructor(options: ClientConnectionOptions<ByteStream>) {
     this.options = options;
     this.client = options.client;
     this.judging = new RequestJudge(options);
@@ -123,7 +126,7 @@ export class HttpConnection implements ClientConnection {
         return;
       }
       if (this.phase === "head" && this.exchange !== undefined) {
-        this.waiting = chunk.subarray(at);
+        this.waiting = new Uint8Array(chunk.subarray(at)); // the chunk is ours for the moment only
         this.client.pause();
         return;
       }
@@ -133,7 +136,7 @@ export class HttpConnection implements ClientConnection {
   }
 
   private takeHead(chunk: Uint8Array, at: number): number {
-    const progress = this.heads.push(chunk, at, chunk.length);
+    const progress = requests.take(this.heads, chunk, at);
     if (progress.state === "more") {
       // One that comes drop by drop would hold its memory for as long as it likes.
       this.headTimer ??= setTimeout(() => this.refuse(LATE), this.options.limits.headMs);
@@ -145,16 +148,11 @@ export class HttpConnection implements ClientConnection {
       this.refuse(progress.fault);
       return 0;
     }
-    this.begin(progress);
+    this.begin(progress.message, progress.bytes);
     return progress.consumed;
   }
 
-  private begin(progress: Extract<HeadProgress, { state: "head" }>): void {
-    const request = readRequest(progress.head);
-    if (isFault(request)) {
-      this.refuse(request);
-      return;
-    }
+  private begin(request: HttpRequest, bytes: Uint8Array): void {
     if (this.options.policy() === undefined) {
       this.close();
       return;
@@ -164,7 +162,7 @@ export class HttpConnection implements ClientConnection {
       return;
     }
     const judgement = this.judge(request);
-    if (judgement.allowed) this.forward(request, judgement, progress.bytes);
+    if (judgement.allowed) this.forward(request, judgement, bytes);
     else this.answer(request, "denied", judgement.reason, 403, ACCESS_DENIED);
   }
 
@@ -261,7 +259,7 @@ export class HttpConnection implements ClientConnection {
 
   private openUpstream(exchange: Exchange): boolean {
     try {
-      const socket = this.options.connectUpstream(this.options.facts);
+      const socket = this.options.connectStream(this.options.facts);
       this.upstream = new UpstreamLink(socket, this.options.connectTimeoutMs, {
         data: (chunk) => this.consumeAnswer(chunk),
         drain: () => this.resumeClient(),

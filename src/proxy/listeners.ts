@@ -5,6 +5,7 @@ import type { ProxyOrigin, ProxyOrigins } from "../model/proxy-origin.ts";
 import type { Direction } from "../model/verdict.ts";
 import type { L7Redirect } from "../policy/policy-map.ts";
 import { type ConnectionFacts, ConnectionLog, NO_REQUEST } from "./access.ts";
+import type { ByteStream } from "./byte-stream.ts";
 import {
   CLIENT_LIMITS,
   type ClientConnection,
@@ -17,7 +18,7 @@ import { DnsPolicy } from "./dns-policy.ts";
 import { HttpConnection } from "./http-connection.ts";
 import { RequestPolicy } from "./request-policy.ts";
 import { TlsConnection } from "./tls-connection.ts";
-import type { UpstreamConnect } from "./upstream-link.ts";
+import type { StreamConnect, UpstreamConnect } from "./upstream-link.ts";
 import type { NetworkPolicy } from "./xds.ts";
 
 /** What listens, in all families. */
@@ -31,6 +32,9 @@ export interface ProxySockets {
   /** Listens on exactly `port`, half-open sockets allowed; rejects with the errno's name as `code`. */
   listen(port: number, direction: Direction, accept: (client: Socket) => void): Promise<Listening>;
   readonly connect: UpstreamConnect;
+  /** The same with streams in place of node's sockets, for who takes and gives bytes only: clients and servers of one kind. */
+  listenStreams(port: number, direction: Direction, accept: (client: ByteStream) => void): Promise<Listening>;
+  readonly connectStream: StreamConnect;
 }
 
 export interface ListenerTableOptions {
@@ -64,10 +68,21 @@ export class PolicyRefused extends Error {
   }
 }
 
-/** How the connections of a redirect are served; throws when nothing here speaks its protocol. */
-function serverOf({ key, parser }: L7Redirect): (options: ClientConnectionOptions) => ClientConnection {
-  if (parser === "http") return (options) => new HttpConnection(options);
-  if (parser === "tls") return (options) => new TlsConnection(options);
+type Serve = (options: Omit<ClientConnectionOptions, "client">) => ClientConnection;
+type Listen = (port: number, accept: (client: ByteStream, serve: Serve) => void) => Promise<Listening>;
+
+/** How the connections of a redirect are accepted and served; throws when nothing here speaks its protocol. */
+function serverOf({ key, parser, direction }: L7Redirect, sockets: ProxySockets): Listen {
+  if (parser === "http")
+    return (port, accept) =>
+      sockets.listenStreams(port, direction, (client) =>
+        accept(client, (options) => new HttpConnection({ ...options, client })),
+      );
+  if (parser === "tls")
+    return (port, accept) =>
+      sockets.listen(port, direction, (client) =>
+        accept(client, (options) => new TlsConnection({ ...options, client })),
+      );
   throw new PolicyRefused(`redirect ${key}: parser "${parser}" is not served`);
 }
 
@@ -90,7 +105,7 @@ class Listener implements RedirectListener {
   readonly redirect: L7Redirect;
   readonly port: number;
   readonly connections = new Set<ClientConnection>();
-  private readonly serve: (options: ClientConnectionOptions) => ClientConnection;
+  private readonly listen: Listen;
   /** Undefined once the redirect is gone. */
   policy: RequestPolicy | undefined;
   private server: Listening | undefined;
@@ -99,15 +114,14 @@ class Listener implements RedirectListener {
   constructor(endpointId: number, policy: RequestPolicy, port: number, options: ListenerTableOptions) {
     this.endpointId = endpointId;
     this.redirect = policy.redirect;
-    this.serve = serverOf(policy.redirect);
+    this.listen = serverOf(policy.redirect, options.sockets);
     this.policy = policy;
     this.port = port;
     this.options = options;
   }
 
   async open(): Promise<void> {
-    const { sockets } = this.options;
-    this.server = await sockets.listen(this.port, this.redirect.direction, (client) => this.accept(client));
+    this.server = await this.listen(this.port, (client, serve) => this.accept(client, serve));
   }
 
   replace(policy: RedirectPolicy): void {
@@ -121,19 +135,20 @@ class Listener implements RedirectListener {
     for (const connection of this.connections) connection.drain();
   }
 
-  private accept(client: Socket): void {
+  private accept(client: ByteStream, serve: Serve): void {
     const facts = this.factsOf(client);
     if (facts === undefined || this.policy === undefined) {
       client.on("error", () => undefined);
       client.resetAndDestroy();
       return;
     }
-    const connection = this.serve({
-      client,
+    const judged = this.judgedBy(facts);
+    const connection = serve({
       facts,
-      origin: () => this.originOf(facts),
+      origin: () => this.ours(judged()),
       policy: () => this.policy,
       connectUpstream: this.options.sockets.connect,
+      connectStream: this.options.sockets.connectStream,
       record: this.options.record,
       now: this.options.now,
       connectTimeoutMs: this.options.connectTimeoutMs[this.redirect.direction],
@@ -143,18 +158,17 @@ class Listener implements RedirectListener {
     client.once("close", () => this.connections.delete(connection));
   }
 
-  private isOurs(origin: ProxyOrigin): boolean {
-    return origin.endpoint === this.endpointId && origin.direction === this.redirect.direction;
+  /** The kernel's judgement; undefined when it is not about this redirect. */
+  private ours(origin: ProxyOrigin | undefined): ProxyOrigin | undefined {
+    return origin?.endpoint === this.endpointId && origin.direction === this.redirect.direction ? origin : undefined;
   }
 
-  /** The kernel's present judgement of a connection; undefined when it is not about this redirect. */
-  private originOf({ clientAddress, clientPort, serverAddress, serverPort }: ConnectionFacts): ProxyOrigin | undefined {
-    const origin = this.options.origins.lookup(clientAddress, clientPort, serverAddress, serverPort);
-    return origin !== undefined && this.isOurs(origin) ? origin : undefined;
+  private judgedBy({ clientAddress, clientPort, serverAddress, serverPort }: ConnectionFacts) {
+    return this.options.origins.follow(clientAddress, clientPort, serverAddress, serverPort);
   }
 
   /** Undefined when the kernel knows of no such redirected connection: nobody may reach a pod by calling the port. */
-  private factsOf(client: Socket): ConnectionFacts | undefined {
+  private factsOf(client: ByteStream): ConnectionFacts | undefined {
     const { remoteAddress, remotePort, localAddress, localPort } = client;
     if (remoteAddress === undefined || remotePort === undefined) return undefined;
     if (localAddress === undefined || localPort === undefined) return undefined;
@@ -165,7 +179,7 @@ class Listener implements RedirectListener {
       serverPort: localPort,
     };
     const origin = this.options.origins.lookup(remoteAddress, remotePort, localAddress, localPort);
-    if (origin !== undefined && this.isOurs(origin)) return { ...facts, origin };
+    if (origin !== undefined && this.ours(origin) !== undefined) return { ...facts, origin };
     const nobody = {
       sourceIdentity: 0,
       destinationIdentity: 0,

@@ -1,6 +1,6 @@
-import type { Socket } from "node:net";
 import type { HttpFault } from "../wire/http-head.ts";
 import { type ConnectionLog, NO_REQUEST } from "./access.ts";
+import type { ByteStream } from "./byte-stream.ts";
 import type { Exchange } from "./exchange.ts";
 import { localReply } from "./local-reply.ts";
 
@@ -13,10 +13,10 @@ interface Answer {
 
 /** The answers that the proxy gives itself on one connection, and their records. */
 export class OwnAnswers {
-  private readonly client: Socket;
+  private readonly client: ByteStream;
   private readonly log: ConnectionLog;
 
-  constructor(client: Socket, log: ConnectionLog) {
+  constructor(client: ByteStream, log: ConnectionLog) {
     this.client = client;
     this.log = log;
   }

@@ -27,25 +27,44 @@ export interface NodeProxy {
 
 /** Counts what the admin interface shows under /stats. */
 class Counters {
-  readonly values: Record<string, number> = {
-    "http.requests": 0,
-    "http.requests_denied": 0,
-    "http.requests_error": 0,
-    "http.responses": 0,
-    "http.responses_error": 0,
-    "dns.requests": 0,
-    "dns.requests_denied": 0,
-    "dns.requests_error": 0,
-    "dns.responses": 0,
-    "dns.responses_error": 0,
-  };
+  private readonly counts = [new Counts(), new Counts(), new Counts(), new Counts()] as const;
 
-  count(record: AccessRecord): void {
-    const name = `${record.dns === undefined ? "http" : "dns"}.${record.type}s`;
-    this.values[name] = (this.values[name] ?? 0) + 1;
-    if (record.verdict === "forwarded") return;
-    const refused = `${name}_${record.verdict}`;
-    this.values[refused] = (this.values[refused] ?? 0) + 1;
+  count({ type, verdict, dns }: AccessRecord): void {
+    const [httpRequests, httpResponses, dnsRequests, dnsResponses] = this.counts;
+    const [requests, responses] = dns === undefined ? [httpRequests, httpResponses] : [dnsRequests, dnsResponses];
+    (type === "request" ? requests : responses).count(verdict);
+  }
+
+  get values(): Record<string, number> {
+    const [httpRequests, httpResponses, dnsRequests, dnsResponses] = this.counts;
+    return {
+      ...httpRequests.requests("http"),
+      ...httpResponses.responses("http"),
+      ...dnsRequests.requests("dns"),
+      ...dnsResponses.responses("dns"),
+    };
+  }
+}
+
+/** Fields, not keys made up of strings: they are counted up for every request. */
+class Counts {
+  private all = 0;
+  private denied = 0;
+  private error = 0;
+
+  count(verdict: AccessRecord["verdict"]): void {
+    this.all++;
+    if (verdict === "denied") this.denied++;
+    else if (verdict === "error") this.error++;
+  }
+
+  requests(protocol: string): Record<string, number> {
+    const name = `${protocol}.requests`;
+    return { [name]: this.all, [`${name}_denied`]: this.denied, [`${name}_error`]: this.error };
+  }
+
+  responses(protocol: string): Record<string, number> {
+    return { [`${protocol}.responses`]: this.all, [`${protocol}.responses_error`]: this.error };
   }
 }
 

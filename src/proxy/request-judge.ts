@@ -1,13 +1,14 @@
 import type { AccessRecord } from "../model/access-record.ts";
 import type { HttpRequestFacts } from "../policy/http-rule.ts";
 import { peerIdentity } from "./access.ts";
+import type { ByteStream } from "./byte-stream.ts";
 import type { ClientConnectionOptions } from "./client-connection.ts";
 import { shownFields } from "./header-edits.ts";
 import { type Judgement, refused } from "./request-policy.ts";
 
 /** Judges the requests of one connection, each by the policy and the identities of its moment. */
 export class RequestJudge {
-  private readonly options: Pick<ClientConnectionOptions, "policy" | "origin" | "facts">;
+  private readonly options: Pick<ClientConnectionOptions<ByteStream>, "policy" | "origin" | "facts">;
 
   constructor(options: RequestJudge["options"]) {
     this.options = options;

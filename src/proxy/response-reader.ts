@@ -1,6 +1,11 @@
 import { BodyReader } from "../wire/http-body.ts";
-import { HeadReader, isFault } from "../wire/http-head.ts";
+import { HeadReader } from "../wire/http-head.ts";
+import { HeadMemo } from "../wire/http-memo.ts";
 import { type HttpResponse, readResponse } from "../wire/http-response.ts";
+
+/** Of a request, its method alone says how its answer is read, and only whether it is HEAD. */
+const answersToHead = new HeadMemo((head) => readResponse(head, "HEAD"));
+const answers = new HeadMemo((head) => readResponse(head, "GET"));
 
 /** What a server's bytes mean to the connection that waits for them. */
 export interface ResponseEvents {
@@ -65,12 +70,11 @@ export class ResponseReader {
   }
 
   private takeHead(chunk: Uint8Array, at: number): number {
-    const progress = this.heads.push(chunk, at, chunk.length);
+    const memo = this.request.method === "HEAD" ? answersToHead : answers;
+    const progress = memo.take(this.heads, chunk, at);
     if (progress.state === "more") return chunk.length - at;
     if (progress.state === "fault") return this.fail(progress.fault.fault);
-    const response = readResponse(progress.head, this.request.method);
-    if (isFault(response)) return this.fail(response.fault);
-    this.takeResponse(response, progress.bytes);
+    this.takeResponse(progress.message, progress.bytes);
     return progress.consumed;
   }
 

@@ -30,12 +30,22 @@ export interface SocketKind {
   readonly subject: string;
 }
 
+/** A non-blocking TCP descriptor of the family of `host`. Throws with the errno's name as `code`. */
+export function openPlainSocket(host: string): number {
+  return descriptor(host, SocketType.Stream, 0, host);
+}
+
+function descriptor(host: string, type: number, protocol: number, subject: string): number {
+  const domain = isIPv6(host) ? AF_INET6 : AF_INET;
+  const fd: number = socket(domain, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
+  if (fd < 0) throw failure("socket", subject);
+  return fd;
+}
+
 /** A marked, non-blocking descriptor; it is closed again when `prepare` throws. Throws with the errno's name as `code`. */
 export function openSocket(kind: SocketKind, prepare: (fd: number) => void): number {
   const { host, direction, subject } = kind;
-  const domain = isIPv6(host) ? AF_INET6 : AF_INET;
-  const fd: number = socket(domain, kind.type | SOCK_NONBLOCK | SOCK_CLOEXEC, kind.protocol ?? 0);
-  if (fd < 0) throw failure("socket", subject);
+  const fd = descriptor(host, kind.type, kind.protocol ?? 0, subject);
   try {
     setOption(fd, SocketOption.Mark, direction === "ingress" ? PROXY_MARK_INGRESS : PROXY_MARK_EGRESS, subject);
     prepare(fd);

@@ -2,6 +2,8 @@ import { createServer, isIPv6, type Server, Socket } from "node:net";
 import { SocketOption } from "../model/proxy-mark.ts";
 import type { Direction } from "../model/verdict.ts";
 import type { ConnectionFacts } from "./access.ts";
+import { EpollListener } from "./epoll/listener.ts";
+import { EpollSocket } from "./epoll/socket.ts";
 import type { Listening, ProxySockets } from "./listeners.ts";
 import {
   bindTo,
@@ -23,24 +25,26 @@ const listen = libc.func("int listen(int fd, int backlog)");
 /** Sockets as the datapath wants them: transparent and marked. Needs CAP_NET_ADMIN in the node's network namespace. */
 export function transparentSockets(): ProxySockets {
   return {
-    listen: (port, direction, accept) => listenInAllFamilies(port, direction, accept),
+    listen: (port, direction, accept) => listenInAllFamilies(port, direction, (fd) => listenOn(fd, accept)),
     connect: (facts) =>
       new Socket({ fd: openTransparentConnection(facts), readable: true, writable: true, allowHalfOpen: true }),
+    listenStreams: (port, direction, accept) =>
+      listenInAllFamilies(port, direction, async (fd) => new EpollListener(fd, accept)),
+    connectStream: (facts) => new EpollSocket(openTransparentConnection(facts), { connecting: true }),
   };
 }
 
 async function listenInAllFamilies(
   port: number,
   direction: Direction,
-  accept: (client: Socket) => void,
+  open: (fd: number) => Promise<Listening>,
 ): Promise<Listening> {
-  const servers: Server[] = [];
+  const servers: Listening[] = [];
   const close = () => {
     for (const server of servers) server.close();
   };
   try {
-    for (const wildcard of wildcards())
-      servers.push(await listenOn(openTransparentListener(port, direction, wildcard), accept));
+    for (const wildcard of wildcards()) servers.push(await open(openTransparentListener(port, direction, wildcard)));
     return { close };
   } catch (error) {
     close();

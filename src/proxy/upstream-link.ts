@@ -1,8 +1,11 @@
 import type { Socket } from "node:net";
 import type { ConnectionFacts } from "./access.ts";
+import type { ByteStream } from "./byte-stream.ts";
 
 /** Makes the connection to the server that the client meant; it may still be connecting. Throws when it cannot begin. */
 export type UpstreamConnect = (facts: ConnectionFacts) => Socket;
+/** The same, for who needs no socket of node's. */
+export type StreamConnect = (facts: ConnectionFacts) => ByteStream;
 
 /** Why there will be no answer, in Envoy's words, which users and dashboards know. */
 export type UpstreamFailure =
@@ -23,11 +26,11 @@ export interface UpstreamEvents {
 
 /** The server's side of one client connection. After `destroy` nothing is heard of it. */
 export class UpstreamLink {
-  private readonly socket: Socket;
+  private readonly socket: ByteStream;
   private connectTimer: NodeJS.Timeout | undefined;
   private destroyed = false;
 
-  constructor(socket: Socket, connectTimeoutMs: number, events: UpstreamEvents) {
+  constructor(socket: ByteStream, connectTimeoutMs: number, events: UpstreamEvents) {
     this.socket = socket;
     const lost = (detail: string) => {
       if (this.destroyed) return;

@@ -12,6 +12,7 @@ import {
 } from "../../proto/gen/proxy_pb.js";
 import type { AccessRecord } from "../model/access-record.ts";
 import type { DnsObservation } from "../model/dns-observation.ts";
+import { decodeRecords } from "./access-batch.ts";
 import { PolicyVersions } from "./policy-versions.ts";
 import type { NetworkPolicy } from "./xds.ts";
 
@@ -120,7 +121,7 @@ function discoveryRoutes(router: ConnectRouter, versions: PolicyVersions, option
 
 function takeRecords(batch: AccessRecords, options: PolicyDiscoveryOptions): void {
   if (batch.lost > 0) options.onLostRecords?.(batch.lost);
-  const records = JSON.parse(Buffer.from(batch.recordsJson).toString()) as AccessRecord[];
+  const records = decodeRecords(Buffer.from(batch.recordsJson).toString());
   for (const record of records) options.onAccessRecord(record);
 }
 

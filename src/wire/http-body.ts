@@ -1,5 +1,6 @@
 import type { Framing } from "./http-framing.ts";
 
+const NO_LINE: number[] = [];
 const CR = 13;
 const LF = 10;
 const SEMICOLON = 59;
@@ -21,7 +22,7 @@ export class BodyReader {
   private digits = 0;
   private lineBytes = 0;
   private trailerBytes = 0;
-  private readonly trailerLine: number[] = [];
+  private trailerLine = NO_LINE;
   private lastChunk = false;
   private finished: boolean;
   private problem: string | undefined;
@@ -132,7 +133,10 @@ export class BodyReader {
     if (++this.trailerBytes > MAX_TRAILER) this.problem = "trailer that is too long";
     else if (byte === CR) this.state = "trailer-lf";
     else if ((byte < 32 && byte !== 9) || byte === 127) this.problem = "control character in a trailer";
-    else this.trailerLine.push(byte);
+    else {
+      if (this.trailerLine === NO_LINE) this.trailerLine = [];
+      this.trailerLine.push(byte);
+    }
   }
 
   private trailerEnd(byte: number): void {
@@ -147,7 +151,7 @@ export class BodyReader {
     const line = String.fromCharCode(...this.trailerLine);
     if (!/^[!#$%&'*+.^_`|~0-9A-Za-z-]+:/.test(line)) this.problem = "trailer that is not a field";
     else if (FRAMING_FIELD.test(line)) this.problem = "trailer that would frame a message";
-    this.trailerLine.length = 0;
+    this.trailerLine = NO_LINE;
     this.state = "trailer";
   }
 }

@@ -9,6 +9,8 @@ export const objectPath = `${root}bpf/build/shieldgate.o`;
 export interface LabNode {
   readonly config: NodeConfig;
   readonly netns: string;
+  /** Directory of its pinned maps. */
+  readonly pins: string;
   call<T>(method: string, ...args: unknown[]): Promise<T>;
   /** Kills the datapath's process without a word, as a crash would. */
   kill(): Promise<void>;
@@ -20,7 +22,7 @@ export interface LabNode {
 export class NodeProcess implements LabNode {
   readonly config: NodeConfig;
   readonly netns: string;
-  readonly #pins: string;
+  readonly pins: string;
   #child: ChildProcess | undefined;
   #waiting = new Map<number, { resolve: (value: never) => void; reject: (error: Error) => void }>();
   #next = 0;
@@ -28,7 +30,7 @@ export class NodeProcess implements LabNode {
   constructor(config: NodeConfig, netns: string, pins: string) {
     this.config = config;
     this.netns = netns;
-    this.#pins = pins;
+    this.pins = pins;
   }
 
   async start(): Promise<number> {
@@ -38,7 +40,7 @@ export class NodeProcess implements LabNode {
         `--net=/run/netns/${this.netns}`,
         process.execPath,
         `${root}test/kernel/datapath-node.ts`,
-        this.#pins,
+        this.pins,
         objectPath,
       ],
       { stdio: ["pipe", "pipe", "inherit"] },

@@ -79,19 +79,21 @@ export async function runHttp(
     serverPort: 80,
     origin: FROM_EMPIRE,
   };
+  const connect = () => {
+    const [ours, theirs] = memoryConnection();
+    serve(theirs, (bytes) => {
+      run.passed += bytes;
+      moves++;
+    });
+    return ours;
+  };
   const connection = new HttpConnection({
     client: accepted,
     facts,
     origin: () => FROM_EMPIRE,
     policy: () => policy,
-    connectUpstream: () => {
-      const [ours, theirs] = memoryConnection();
-      serve(theirs, (bytes) => {
-        run.passed += bytes;
-        moves++;
-      });
-      return ours;
-    },
+    connectUpstream: connect,
+    connectStream: connect,
     record: (record) => run.records.push(record),
     now: () => 0,
     connectTimeoutMs: 60_000,

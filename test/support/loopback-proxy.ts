@@ -7,6 +7,7 @@ import { CLIENT_LIMITS, type ClientLimits } from "../../src/proxy/client-connect
 import { ListenerTable, type ProxySockets } from "../../src/proxy/listeners.ts";
 import type { NetworkPolicy } from "../../src/proxy/xds.ts";
 import { loopbackDatagrams } from "./loopback-datagrams.ts";
+import { loopbackStreams } from "./loopback-streams.ts";
 
 export const ENDPOINT = 871;
 const EMPIRE = 19274;
@@ -23,6 +24,7 @@ export function loopbackSockets(upstreamPort: () => number): ProxySockets & { po
       return server;
     },
     connect: () => dial({ port: upstreamPort(), host: "127.0.0.1", allowHalfOpen: true, noDelay: true }),
+    ...loopbackStreams(upstreamPort, (asked, port) => ports.set(asked, port)),
     port: (asked) => ports.get(asked)!,
   };
 }
@@ -107,9 +109,15 @@ export const FROM_EMPIRE: ProxyOrigin = {
 
 interface LoopbackSettings {
   readonly limits?: Partial<ClientLimits>;
+  /** Then node's sockets are on both sides. */
   readonly connect?: () => Socket;
   /** Of a server of the test's own, in place of the recording one. */
   readonly upstreamPort?: number;
+}
+
+/** Node's own sockets for streams too: theirs can be followed, and never opened. */
+function nodeSockets(listen: ProxySockets["listen"], connect: () => Socket): ProxySockets {
+  return { listen, connect, listenStreams: listen, connectStream: connect };
 }
 
 /** A proxy with one endpoint and one listener in front of a server, all on loopback. */
@@ -129,9 +137,9 @@ export async function startLoopbackProxy(
     table: new ListenerTable({
       datagrams: loopbackDatagrams(() => 0),
       observe: () => Promise.resolve(),
-      sockets: { ...sockets, connect: settings.connect ?? sockets.connect },
+      sockets: settings.connect === undefined ? sockets : nodeSockets(sockets.listen, settings.connect),
       limits: { ...CLIENT_LIMITS, ...settings.limits },
-      origins: { lookup: () => proxy.origin },
+      origins: { lookup: () => proxy.origin, follow: () => () => proxy.origin },
       record: (record) => records.push(record),
       now: Date.now,
       connectTimeoutMs: { ingress: 200, egress: 200 },

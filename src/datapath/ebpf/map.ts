@@ -8,6 +8,8 @@ export interface KernelMap {
   readonly fd: number;
   set(key: Buffer, value: Buffer): void;
   get(key: Buffer): Buffer | undefined;
+  /** Writes the value over `value`; false when there is none. */
+  read(key: Buffer, value: Buffer): boolean;
   /** True when the key was there. */
   delete(key: Buffer): boolean;
   keys(): Iterable<Buffer>;
@@ -31,10 +33,13 @@ export function kernelMap(name: string, fd: number, keySize: number, valueSize: 
     set: (key, value) => void check(`write ${name}`, bpf.update(fd, key, value, 0n)),
     get(key) {
       const value = Buffer.alloc(valueSize);
+      return this.read(key, value) ? value : undefined;
+    },
+    read(key, value) {
       const result = bpf.lookup(fd, key, value);
-      if (result === -ENOENT) return undefined;
+      if (result === -ENOENT) return false;
       check(`read ${name}`, result);
-      return value;
+      return true;
     },
     delete(key) {
       const result = bpf.remove(fd, key);

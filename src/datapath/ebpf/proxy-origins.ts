@@ -24,16 +24,33 @@ function decode(value: Buffer): ProxyOrigin {
 export function openProxyOrigins(options: { readonly pinDirectory: string }): ProxyOrigins {
   const path = pinPath(options.pinDirectory, "sg_proxy_origin");
   const map = kernelMap("sg_proxy_origin", check(`open ${path}`, bpf.objGet(path)), KEY.size, ORIGIN.size);
+  const latest = Buffer.alloc(ORIGIN.size);
   return {
     lookup(client, clientPort, server, serverPort, protocol = TCP) {
-      const key = Buffer.alloc(KEY.size);
-      writeAddress(key, KEY.fields.client, client);
-      writeAddress(key, KEY.fields.server, server);
-      key.writeUInt16BE(clientPort, KEY.fields.client_port);
-      key.writeUInt16BE(serverPort, KEY.fields.server_port);
-      key.writeUInt8(protocol, KEY.fields.protocol);
-      const value = map.get(key);
+      const value = map.get(keyOf(client, clientPort, server, serverPort, protocol));
       return value && decode(value);
     },
+    follow(client, clientPort, server, serverPort) {
+      const key = keyOf(client, clientPort, server, serverPort, TCP);
+      const known = Buffer.alloc(ORIGIN.size);
+      let origin: ProxyOrigin | undefined;
+      return () => {
+        if (!map.read(key, latest)) return undefined;
+        if (origin !== undefined && known.equals(latest)) return origin;
+        latest.copy(known);
+        origin = decode(latest);
+        return origin;
+      };
+    },
   };
+}
+
+function keyOf(client: string, clientPort: number, server: string, serverPort: number, protocol: number): Buffer {
+  const key = Buffer.alloc(KEY.size);
+  writeAddress(key, KEY.fields.client, client);
+  writeAddress(key, KEY.fields.server, server);
+  key.writeUInt16BE(clientPort, KEY.fields.client_port);
+  key.writeUInt16BE(serverPort, KEY.fields.server_port);
+  key.writeUInt8(protocol, KEY.fields.protocol);
+  return key;
 }

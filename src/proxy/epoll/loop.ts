@@ -1,0 +1,133 @@
+import { calls } from "./calls.ts";
+
+/** What waits for events of one descriptor. */
+export interface Source {
+  /** `events`: bits of `Ready`. */
+  ready(events: number): void;
+}
+
+/** What has something to do when all events of a turn have been served. */
+export interface TurnEnd {
+  turnEnds(): void;
+}
+
+/** What epoll tells of a descriptor and may be asked for. */
+export const Ready = { in: 0x1, out: 0x4, error: 0x8, hangUp: 0x10 } as const;
+
+const ADD = 1;
+const REMOVE = 2;
+const MODIFY = 3;
+const CLOSE_ON_EXEC = 0o2000000;
+/** Events that are taken at a time; between two times node has its turn. */
+const BATCH = 128;
+/** struct epoll_event is packed on x86-64. */
+const EVENT_BYTES = 12;
+/** How long the thread waits for the sockets alone, at most: what else node has to do waits as long. */
+const WAIT_MS = 1;
+/** How long a pool thread waits; at its end it asks whether the process still wants it. */
+const PARKED_MS = 250;
+const POLL_IN = 1;
+
+/**
+ * An epoll set of its own beside node's, because a socket of node costs several times the processor time of its system
+ * calls. While there is traffic the thread waits in this set, a millisecond at a time, and node has its turns between;
+ * without traffic a thread of node's pool waits and says when there is some.
+ */
+class Loop {
+  private readonly fd: number = calls.epollCreate(CLOSE_ON_EXEC);
+  private readonly events = Buffer.alloc(BATCH * EVENT_BYTES);
+  private readonly words = new Uint32Array(this.events.buffer, this.events.byteOffset, (BATCH * EVENT_BYTES) / 4);
+  private readonly event = Buffer.alloc(EVENT_BYTES);
+  private readonly poll = Buffer.alloc(8);
+  private readonly sources: (Source | undefined)[] = [];
+  /** How often each descriptor was added: events of an earlier owner in the same batch are not the next one's. */
+  private readonly generations: number[] = [];
+  private size = 0;
+  private running = false;
+  private serving = false;
+  private ends: TurnEnd[] = [];
+  /** Milliseconds of some clock, as of the batch under way. */
+  nowMs = performance.now();
+
+  constructor() {
+    this.poll.writeInt32LE(this.fd, 0);
+    this.poll.writeInt16LE(POLL_IN, 4);
+  }
+
+  add(fd: number, interest: number, source: Source): void {
+    this.sources[fd] = source;
+    this.generations[fd] = ((this.generations[fd] ?? 0) + 1) >>> 0;
+    this.control(ADD, fd, interest);
+    this.size++;
+    if (this.running) return;
+    this.running = true;
+    setImmediate(this.turn);
+  }
+
+  modify(fd: number, interest: number): void {
+    this.control(MODIFY, fd, interest);
+  }
+
+  remove(fd: number): void {
+    if (this.sources[fd] === undefined) return;
+    this.sources[fd] = undefined;
+    this.size--;
+    this.control(REMOVE, fd, 0);
+  }
+
+  /** Calls `turnEnds` when the turn under way is over; false when none is. */
+  atTurnEnd(one: TurnEnd): boolean {
+    if (this.serving) this.ends.push(one);
+    return this.serving;
+  }
+
+  private control(operation: number, fd: number, interest: number): void {
+    this.event.writeUInt32LE(interest, 0);
+    this.event.writeUInt32LE(fd, 4);
+    this.event.writeUInt32LE(this.generations[fd] ?? 0, 8);
+    calls.epollControl(this.fd, operation, fd, this.event);
+  }
+
+  private readonly turn = (): void => {
+    if (this.size === 0) {
+      this.running = false;
+      return;
+    }
+    const count = calls.epollWait(this.fd, this.events, BATCH, WAIT_MS) as number;
+    if (count <= 0) {
+      this.park();
+      return;
+    }
+    // before anything else: what throws must not stop the others
+    setImmediate(this.turn);
+    this.nowMs = performance.now();
+    this.serving = true;
+    try {
+      this.serve(count);
+    } finally {
+      this.serving = false;
+      const { ends } = this;
+      this.ends = [];
+      for (const one of ends) one.turnEnds();
+    }
+  };
+
+  private serve(count: number): void {
+    const { words, sources, generations } = this;
+    for (let index = 0; index < count; index++) {
+      const at = index * 3;
+      const fd = words[at + 1]!;
+      if (generations[fd] === words[at + 2]) sources[fd]?.ready(words[at]!);
+    }
+  }
+
+  private park(): void {
+    calls.poll.async(this.poll, 1, PARKED_MS, (_: unknown, count: number) => {
+      if (count > 0) this.turn();
+      else if (this.size > 0) this.park();
+      else this.running = false;
+    });
+  }
+}
+
+export const loop = new Loop();
