@@ -1,13 +1,11 @@
 import { Secrets } from "../kube/resources.ts";
-import { isFieldValue } from "../policy/header-match-fault.ts";
+import { secretValue } from "../policy/header-match-fault.ts";
 import type { L7Redirect } from "../policy/policy-map.ts";
 import type { Informer, KubeObject } from "./kube.ts";
 import type { OpenInformer } from "./kube-inputs.ts";
 
 /** How long a secret's first word is waited for before it counts as missing, in ms. */
 const PATIENCE = 1000;
-/** The item that holds the value where a secret has several. */
-const GENERIC = "generic";
 
 interface Followed {
   readonly informer: Informer;
@@ -101,13 +99,12 @@ export class HeaderSecrets {
 
   private valueOf(key: string, object: KubeObject): string | undefined {
     const data = (object as { readonly data?: Readonly<Record<string, string>> }).data ?? {};
-    const items = Object.values(data);
-    const item = data[GENERIC] || (items.length === 1 ? items[0] : undefined);
-    const value = item === undefined ? undefined : Buffer.from(item, "base64").toString("latin1");
-    if (value !== undefined && isFieldValue(value)) return value;
-    const why =
-      value === undefined ? "must have exactly one item" : "has a control character, such as a line feed at its end";
-    this.log(`secret ${key} ${why}: rules that compare headers with it do not match`);
+    const items = Object.entries(data).map(([name, item]) => [name, Buffer.from(item, "base64").toString("latin1")]);
+    const value = secretValue(Object.fromEntries(items));
+    if (value !== undefined) return value;
+    this.log(
+      `secret ${key}: wanted is one item, or one called generic, without control characters such as a line feed at its end; rules that compare headers with it do not match`,
+    );
     return undefined;
   }
 }

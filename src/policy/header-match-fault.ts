@@ -14,8 +14,21 @@ const FRAMING =
 const REWRITING = new Set(["ADD", "DELETE", "REPLACE"]);
 
 /** True for what may stand as the value of a field: a control character could end the field and begin another. */
-export function isFieldValue(text: string): boolean {
+function isFieldValue(text: string): boolean {
   return !CONTROL.test(text);
+}
+
+/** The item that holds the value where a secret has several. */
+const GENERIC = "generic";
+
+/**
+ * The value of a secret that headers are compared with: its only item, or `generic`. Undefined = it has none that can stand in a
+ * header, and counts as missing.
+ */
+export function secretValue(items: Readonly<Record<string, string>>): string | undefined {
+  const values = Object.values(items);
+  const value = items[GENERIC] || (values.length === 1 ? values[0] : undefined);
+  return value !== undefined && isFieldValue(value) ? value : undefined;
 }
 
 /**

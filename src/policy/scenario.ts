@@ -7,6 +7,7 @@ import { AuthType } from "./column.ts";
 import type { ComputedPolicy } from "./computed-policy.ts";
 import { type Candidate, explain, originName } from "./explain.ts";
 import { formatFieldError } from "./field.ts";
+import { secretValue } from "./header-match-fault.ts";
 import type { Secrets } from "./http-rule.ts";
 import { judgeL7, type L7Facts } from "./judge-l7.ts";
 import { type LookupQuery, lookup } from "./lookup.ts";
@@ -65,11 +66,10 @@ class Evaluation {
     for (const service of scenario.services ?? []) this.repository.setService(service.namespace, service.name, service);
     this.world = new ScenarioWorld(scenario, this.repository);
     this.secrets = new Map(
-      Object.entries(scenario.secrets ?? {}).flatMap(([name, keys]) =>
-        Object.values(keys)
-          .slice(0, 1)
-          .map((value): [string, string] => [name, value]),
-      ),
+      Object.entries(scenario.secrets ?? {}).flatMap(([name, items]): [string, string][] => {
+        const value = secretValue(items);
+        return value === undefined ? [] : [[name, value]];
+      }),
     );
   }
 
