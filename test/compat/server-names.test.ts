@@ -9,6 +9,7 @@ import { certificateFor } from "../support/tls-server.ts";
 const lab = new TestLab(`s${process.pid}`);
 const RESET = 35;
 let server = "";
+let server6 = "";
 
 const { cert, key } = certificateFor(["one.example"]);
 const FILE = "/tmp/server.pem";
@@ -27,17 +28,22 @@ function pod(name: string, app: string, nodeName: string, command: readonly stri
   };
 }
 
-function policy(serverNames: readonly string[]): object {
-  const toPorts = [{ ports: [{ port: "443", protocol: "TCP" }], serverNames }];
+function allow(name: string, to: object, toPorts: readonly object[]): object {
   return {
     apiVersion: "cilium.io/v2",
     kind: "CiliumNetworkPolicy",
-    metadata: { name: "names" },
+    metadata: { name },
     spec: {
       endpointSelector: { matchLabels: { app: "client" } },
-      egress: [{ toEndpoints: [{ matchLabels: { app: "server" } }], toPorts }],
+      egress: [{ toEndpoints: [to], toPorts }],
     },
   };
+}
+
+function policy(serverNames: readonly string[]): object {
+  return allow("names", { matchLabels: { app: "server" } }, [
+    { ports: [{ port: "443", protocol: "TCP" }], serverNames },
+  ]);
 }
 
 async function apply(...items: readonly object[]): Promise<string> {
@@ -47,14 +53,14 @@ async function apply(...items: readonly object[]): Promise<string> {
 }
 
 /** Curl's exit code and the status of the answer. */
-async function ask(from: string, name: string): Promise<[code: number, status: string]> {
-  const options = `-s -k -m 5 -o /dev/null -w '%{http_code}' --resolve ${name}:443:${server}`;
+async function ask(from: string, name: string, address = server): Promise<[code: number, status: string]> {
+  const options = `-s -k -m 5 -o /dev/null -w '%{http_code}' --resolve ${name}:443:${address}`;
   const { code, stdout } = await lab.sh(`kubectl exec ${from} -- curl ${options} https://${name}/`);
   return [code, stdout];
 }
 
 beforeAll(async () => {
-  await lab.up();
+  await lab.up("--ip-family", "dual");
   await apply(
     pod("server", "server", "k8s-w1", ["sh", "-c", SERVE]),
     pod("near", "client", "k8s-w1", ["sleep", "infinity"]),
@@ -62,6 +68,7 @@ beforeAll(async () => {
   );
   await lab.ok("kubectl wait --for=condition=Ready pod --all --timeout=30s");
   server = await lab.ok("kubectl get pod server -o jsonpath='{.status.podIP}'");
+  server6 = await lab.ok("kubectl get pod server -o jsonpath='{.status.podIPs[1].ip}'");
   await lab.eventually(`kubectl exec far -- curl -s -k -o /dev/null -w '%{http_code}' https://${server}/`, /^200$/);
 });
 afterAll(() => lab.down().then(() => {}));
@@ -78,7 +85,9 @@ test.each(["near", "far"])(
   async (from) => {
     expect(await ask(from, "one.example")).toEqual([0, "200"]);
     expect(await ask(from, "a.wild.example")).toEqual([0, "200"]);
+    expect(await ask(from, "one.example", server6)).toEqual([0, "200"]);
     expect(await ask(from, "evil.example")).toEqual([RESET, "000"]);
+    expect(await ask(from, "evil.example", server6)).toEqual([RESET, "000"]);
     expect(await ask(from, "a.b.wild.example")).toEqual([RESET, "000"]);
   },
 );
@@ -90,13 +99,31 @@ test("nobody gets in without a name, or with something else than TLS", async () 
   expect(clear.code).toBe(56);
 });
 
+test("over UDP nobody can show a name, so nothing passes", async () => {
+  const dns = (more: object) =>
+    allow("dns", { matchLabels: { "k8s:io.kubernetes.pod.namespace": "kube-system", "k8s-app": "kube-dns" } }, [
+      { ports: [{ port: "53", protocol: "UDP" }], ...more },
+    ]);
+  const look = () => lab.sh("kubectl exec far -- nslookup -timeout=1 kubernetes.default.svc.cluster.local");
+  await apply(dns({}));
+  expect((await look()).stdout).toContain("10.96.0.1");
+  await apply(dns({ serverNames: ["*"] }));
+  expect((await look()).stdout).not.toContain("10.96.0.1");
+  await lab.ok("kubectl delete cnp dns");
+});
+
 test("the server saw the names of the policy and no other", async () => {
   const log = await lab.ok("kubectl logs server");
   const names = new Set([...log.matchAll(/Hostname in TLS extension: "(.*)"/g)].map(([, name]) => name));
   expect([...names].sort()).toEqual(["a.wild.example", "one.example"]);
 });
 
-test("hubble shows the names", async () => {
+test("hubble and the monitor show the names", async () => {
+  const monitor = lab.watch("c2 monitor -t l7");
+  for (let tries = 0; tries < 20 && !monitor.text.includes("evil.example"); tries++) await ask("far", "evil.example");
+  await monitor.until(
+    /-> Request tls from \d+ \(.*app=client.*\) to 0 \(.*\), identity \d+->\d+, verdict Denied alpn:h2,http\/1.1 reason:no rule matched sni:evil.example/,
+  );
   const seen = await lab.ok("hubble observe --type l7 --last 100 --to-pod default/server");
   expect(seen).toMatch(
     /default\/far:\d+ \(ID:\d+\) -> default\/server:443 \(ID:\d+\) l7-request FORWARDED \(tls Fields: map\[alpn:h2,http\/1.1 sni:one.example\]\)/,
