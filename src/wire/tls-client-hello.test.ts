@@ -179,6 +179,7 @@ describe("what is no hello with one meaning", () => {
     ["no cipher", inRecords(helloMessage({ ciphers: Buffer.alloc(0) })), "malformed client hello"],
     ["half a cipher", inRecords(helloMessage({ ciphers: Buffer.alloc(3) })), "malformed client hello"],
     ["no compression", inRecords(helloMessage({ compressions: [] })), "malformed client hello"],
+    ["SSL 3.0", inRecords(helloMessage({ version: 0x0300 })), "malformed client hello"],
     ["version 2", inRecords(helloMessage({ version: 0x0200 })), "malformed client hello"],
     [
       "bytes behind the extensions",

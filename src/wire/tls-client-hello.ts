@@ -7,6 +7,7 @@ export const MAX_CLIENT_HELLO_BYTES = 16 * 1024;
 const HANDSHAKE_RECORD = 22;
 const CLIENT_HELLO = 1;
 const MAJOR_VERSION = 3;
+const TLS_1_0 = 0x0301;
 const RECORD_HEADER_BYTES = 5;
 const MESSAGE_HEADER_BYTES = 4;
 const RANDOM_BYTES = 32;
@@ -167,7 +168,8 @@ function readHello(body: Cursor): ClientHello | string {
   const session = body.vector(1);
   const ciphers = body.vector(2);
   const compressions = body.vector(1);
-  if (body.isBroken || version >> 8 !== MAJOR_VERSION || session.left > MAX_SESSION_ID_BYTES) return MALFORMED;
+  const isKnown = version >> 8 === MAJOR_VERSION && version >= TLS_1_0;
+  if (body.isBroken || !isKnown || session.left > MAX_SESSION_ID_BYTES) return MALFORMED;
   if (ciphers.left === 0 || ciphers.left % 2 === 1 || compressions.left === 0) return MALFORMED;
   // TLS 1.2 may leave the extensions out altogether (RFC 5246 section 7.4.1.2).
   if (body.left === 0) return { serverName: undefined, protocols: [] };

@@ -44,7 +44,7 @@ export class SecondHelloGuard {
     return this.over;
   }
 
-  /** The client's next bytes, which stay as they are until forwarded. Returns why the connection must end, if it must. */
+  /** The client's next bytes, which stay as they are until forwarded. Returns why the connection must end now, if it must. */
   fromClient(chunk: Uint8Array): string | undefined {
     let at = 0;
     while (at < chunk.length && this.reader === undefined && !this.over) {

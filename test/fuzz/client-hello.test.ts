@@ -113,9 +113,9 @@ describe("the readers", () => {
       const bytes = hostile(random, 2);
       const passed: Uint8Array[] = [];
       const guard = new SecondHelloGuard(ALLOWED, (part) => passed.push(part));
-      const faults = cutsOf(random, bytes).map((piece) => guard.fromClient(piece));
+      const isRefused = cutsOf(random, bytes).some((piece) => guard.fromClient(piece) !== undefined);
       const out = Buffer.concat(passed);
-      seen[faults.some((fault) => fault !== undefined) ? "refused" : "passed"]++;
+      seen[isRefused ? "refused" : "passed"]++;
       const what = bytes.toString("hex");
       expect(bytes.subarray(0, out.length).equals(out), what).toBe(true);
       const next = read([out]);
