@@ -8,7 +8,7 @@ import { createSecureContext, createServer } from "node:tls";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type ClientHelloProgress, ClientHelloReader } from "../../src/wire/tls-client-hello.ts";
 import { SecondHelloGuard } from "../../src/wire/tls-second-hello.ts";
-import { helloFor, inRecords, nodeHello, opensslHello, record } from "../support/client-hello.ts";
+import { hostileHello, someHellos } from "../support/hostile-hello.ts";
 import { allowNames, type LoopbackProxy, namesPolicyOf, startLoopbackProxy } from "../support/loopback-proxy.ts";
 import { Random } from "../support/policy-scenarios-random.ts";
 import { certificateFor } from "../support/tls-server.ts";
@@ -20,60 +20,10 @@ const FORBIDDEN = "two.example";
 
 let hellos: readonly Buffer[];
 beforeAll(async () => {
-  hellos = [
-    ...(await Promise.all(
-      [ALLOWED, FORBIDDEN].flatMap((servername) => [
-        nodeHello({ servername, ALPNProtocols: ["h2"] }),
-        nodeHello({ servername, maxVersion: "TLSv1.2" }),
-        opensslHello("-servername", servername),
-      ]),
-    )),
-    helloFor(ALLOWED, FORBIDDEN),
-    helloFor(ALLOWED),
-  ];
+  hellos = await someHellos(ALLOWED, FORBIDDEN);
 });
 
-const byte = (random: Random) => random.below(256);
-
-type Mutation = (bytes: Buffer, at: number, random: Random) => Buffer;
-const MUTATIONS: readonly Mutation[] = [
-  (bytes, at, random) => {
-    bytes[at] = byte(random);
-    return bytes;
-  },
-  (bytes, at) => {
-    bytes[at]! ^= 1 << (at & 7);
-    return bytes;
-  },
-  // A length one more or less.
-  (bytes, at, random) => {
-    bytes[at] = (bytes[at]! + (random.percent(50) ? 1 : 255)) & 255;
-    return bytes;
-  },
-  (bytes, at, random) => Buffer.concat([bytes.subarray(0, at), Buffer.from([byte(random)]), bytes.subarray(at)]),
-  (bytes, at, random) => Buffer.concat([bytes.subarray(0, at), bytes.subarray(at + 1 + random.below(9))]),
-  (bytes, at) => bytes.subarray(0, at),
-  // A piece of itself again, or of another hello.
-  (bytes, at, random) => {
-    const other = random.percent(50) ? bytes : random.pick(hellos);
-    const from = random.below(other.length);
-    const piece = other.subarray(from, from + 1 + random.below(80));
-    return Buffer.concat([bytes.subarray(0, at), piece, bytes.subarray(at)]);
-  },
-  (bytes, at) => (bytes.length < 6 ? bytes : inRecords(bytes.subarray(5), [at - 5, at, at + 1])),
-  (bytes, _, random) => Buffer.concat([bytes, random.pick(hellos)]),
-  (bytes, _, random) => Buffer.concat([record(random.pick([20, 21, 22, 23]), [1].slice(random.below(2))), bytes]),
-  (bytes) => Buffer.from(bytes.toString("latin1").replaceAll(FORBIDDEN, ALLOWED), "latin1"),
-  (bytes) => Buffer.from(bytes.toString("latin1").replace(ALLOWED, FORBIDDEN), "latin1"),
-];
-
-function hostile(random: Random, most: number): Buffer {
-  let bytes = Buffer.from(random.pick(hellos));
-  for (let round = random.below(most + 1); round > 0 && bytes.length > 0; round--) {
-    bytes = Buffer.from(random.pick(MUTATIONS)(bytes, random.below(bytes.length), random));
-  }
-  return bytes;
-}
+const hostile = (random: Random, most: number) => hostileHello(random, hellos, most);
 
 function cutsOf(random: Random, bytes: Buffer): Buffer[] {
   const ends = random.list(0, 4, () => random.below(bytes.length + 1)).sort((a, b) => a - b);

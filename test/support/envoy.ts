@@ -12,11 +12,33 @@ export interface Envoy {
 }
 
 /** Starts the binary in front of a server on loopback; resolves when it accepts. Rules allow, everything else is refused. */
-export async function startEnvoy(binary: string, rules: readonly HttpRule[], upstreamPort: number): Promise<Envoy> {
+export function startEnvoy(binary: string, rules: readonly HttpRule[], upstreamPort: number): Promise<Envoy> {
+  const filter = { name: "envoy.filters.network.http_connection_manager", typed_config: httpSettings(rules) };
+  return run(binary, { filter_chains: [{ filters: [filter] }] }, upstreamPort);
+}
+
+/** The same for TLS: a client that asks for exactly one of the names is tunnelled. */
+export function startEnvoyForNames(binary: string, names: readonly string[], upstreamPort: number): Promise<Envoy> {
+  const inspector = { "@type": `${TYPE}.extensions.filters.listener.tls_inspector.v3.TlsInspector` };
+  const tunnel = {
+    "@type": `${TYPE}.extensions.filters.network.tcp_proxy.v3.TcpProxy`,
+    stat_prefix: "proxy",
+    cluster: "server",
+  };
+  const filters = [{ name: "tunnel", typed_config: tunnel }];
+  const listener = {
+    listener_filters: [{ name: "inspector", typed_config: inspector }],
+    listener_filters_timeout: "0.2s",
+    filter_chains: [{ filter_chain_match: { server_names: names }, filters }],
+  };
+  return run(binary, listener, upstreamPort);
+}
+
+async function run(binary: string, listener: object, upstreamPort: number): Promise<Envoy> {
   const directory = mkdtempSync(join(tmpdir(), "sgt-envoy-"));
   const port = await freePort();
   const file = join(directory, "envoy.json");
-  writeFileSync(file, JSON.stringify(configuration(rules, port, upstreamPort)));
+  writeFileSync(file, JSON.stringify(configuration(listener, port, upstreamPort)));
   const options = ["-c", file, "--concurrency", "1", "--use-dynamic-base-id", "-l", "error"];
   const child = spawn(binary, options, { stdio: ["ignore", "ignore", "pipe"] });
   let complaints = "";
@@ -42,15 +64,14 @@ function address(port: number): object {
   return { socket_address: { address: "127.0.0.1", port_value: port } };
 }
 
-function configuration(rules: readonly HttpRule[], port: number, upstreamPort: number): object {
+function configuration(listener: object, port: number, upstreamPort: number): object {
   const loadAssignment = {
     cluster_name: "server",
     endpoints: [{ lb_endpoints: [{ endpoint: { address: address(upstreamPort) } }] }],
   };
-  const filter = { name: "envoy.filters.network.http_connection_manager", typed_config: httpSettings(rules) };
   return {
     static_resources: {
-      listeners: [{ name: "l", address: address(port), filter_chains: [{ filters: [filter] }] }],
+      listeners: [{ name: "l", address: address(port), ...listener }],
       clusters: [{ name: "server", type: "STATIC", connect_timeout: "2s", load_assignment: loadAssignment }],
     },
   };
