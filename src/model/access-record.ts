@@ -25,7 +25,7 @@ export interface AccessRecord {
   readonly destinationPort: number;
   /** A TLS connection that was judged by its client hello: method, url and status say nothing. */
   readonly tls?: TlsHelloFacts;
-  readonly protocol: "HTTP/1.0" | "HTTP/1.1" | "";
+  readonly protocol: "HTTP/1.0" | "HTTP/1.1" | "HTTP/2" | "";
   readonly method: string;
   /** Absolute: `http://<host><target>`. */
   readonly url: string;
@@ -38,7 +38,7 @@ export interface AccessRecord {
   readonly missingHeaders?: AccessRecord["headers"];
   /** Headers that rules took away from a request; absent = none. */
   readonly rejectedHeaders?: AccessRecord["headers"];
-  /** Envoy's flags for what went wrong: `UF` no connection to the server, `UC` it ended, `UPE` the server's answer is none,
+  /** Envoy's flags for what went wrong: `UF` no connection to the server, `UC` it ended, `UR` it reset the stream, `UPE` the server's answer is none,
    * `DPE` the client's request is none, `DC` the client is gone, `SI` nothing moved for too long; absent = nothing did. */
   readonly responseFlags?: string;
   /** Why a request was refused, empty when it was not: `no rule matched`, `two lengths`, ... */

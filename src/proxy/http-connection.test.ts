@@ -163,7 +163,7 @@ describe("what reaches the server", () => {
     ["two lengths", `POST /v1/request-landing ${HEAD}Content-Length: 1\r\nContent-Length: 2\r\n\r\n`, 400],
     ["bare LF", "POST /v1/request-landing HTTP/1.1\nHost: deathstar\n\n", 400],
     ["chunked by another name", `POST /v1/request-landing ${HEAD}Transfer-Encoding: xchunked\r\n\r\n`, 501],
-    ["HTTP/2 by prior knowledge", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505],
+    ["a preface that is not HTTP/2's", "PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n", 505],
     ["head too large", `GET / ${HEAD}X: ${"a".repeat(70_000)}`, 431],
   ])("nothing of %s", async (_, sent, status) => {
     await start();

@@ -54,7 +54,8 @@ export class HttpConnection implements ClientConnection {
   /** Runs while a head is there in part. */
   private headTimer: NodeJS.Timeout | undefined;
 
-  constructor(options: ClientConnectionOptions<ByteStream>) {
+  /** `first`: bytes of the client that were read already. */
+  constructor(options: ClientConnectionOptions<ByteStream>, first?: Uint8Array) {
     this.options = options;
     this.client = options.client;
     this.judging = new RequestJudge(options);
@@ -70,6 +71,7 @@ export class HttpConnection implements ClientConnection {
     });
     this.client.on("error", () => this.clientGone());
     this.client.on("close", () => this.clientGone());
+    if (first !== undefined) this.consume(first);
   }
 
   /** Ends the connection once the exchange under way, if any, is complete. */

@@ -15,7 +15,7 @@ import {
 import type { DatagramSockets } from "./datagrams.ts";
 import { DnsListener } from "./dns-listener.ts";
 import { DnsPolicy } from "./dns-policy.ts";
-import { HttpConnection } from "./http-connection.ts";
+import { HttpDetection } from "./http-detection.ts";
 import { RequestPolicy } from "./request-policy.ts";
 import { TlsConnection } from "./tls-connection.ts";
 import type { StreamConnect, UpstreamConnect } from "./upstream-link.ts";
@@ -76,7 +76,7 @@ function serverOf({ key, parser, direction }: L7Redirect, sockets: ProxySockets)
   if (parser === "http")
     return (port, accept) =>
       sockets.listenStreams(port, direction, (client) =>
-        accept(client, (options) => new HttpConnection({ ...options, client })),
+        accept(client, (options) => new HttpDetection({ ...options, client })),
       );
   if (parser === "tls")
     return (port, accept) =>

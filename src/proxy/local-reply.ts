@@ -57,7 +57,8 @@ export interface FailureReply {
 export function failureReply(failure: UpstreamFailure): FailureReply {
   const body = `upstream connect error or disconnect/reset before headers. reset reason: ${failure}`;
   if (failure === "protocol error") return { status: 502, body, flag: "UPE" };
-  return { status: 503, body, flag: failure === "connection termination" ? "UC" : "UF" };
+  const isReset = failure === "remote reset" || failure === "remote refused stream reset";
+  return { status: 503, body, flag: failure === "connection termination" ? "UC" : isReset ? "UR" : "UF" };
 }
 
 /** What a record says of a failure; `detail` may be empty. */

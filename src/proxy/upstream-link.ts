@@ -13,6 +13,8 @@ export type UpstreamFailure =
   | "remote connection failure"
   | "connection timeout"
   | "connection termination"
+  | "remote reset"
+  | "remote refused stream reset"
   | "protocol error";
 
 export interface UpstreamEvents {

@@ -1,0 +1,84 @@
+import type { Socket } from "node:net";
+import { CLIENT_PREFACE } from "../wire/http2-frame.ts";
+import type { ByteStream } from "./byte-stream.ts";
+import type { ClientConnection, ClientConnectionOptions } from "./client-connection.ts";
+import { EpollSocket } from "./epoll/socket.ts";
+import { HttpConnection } from "./http-connection.ts";
+import { Http2Connection } from "./http2-connection.ts";
+import { HTTP2_LIMITS, type Http2Limits } from "./http2-limits.ts";
+
+const PREFACE = Buffer.from(CLIENT_PREFACE);
+
+/** A connection whose first bytes decide: HTTP/2 by its preface, HTTP/1 by everything else. */
+export class HttpDetection implements ClientConnection {
+  private readonly options: ClientConnectionOptions<ByteStream>;
+  private readonly limits: Http2Limits;
+  /** The part of a preface that has come. */
+  private held: Uint8Array = new Uint8Array();
+  private chosen: ClientConnection | undefined;
+  private isChosen = false;
+
+  constructor(options: ClientConnectionOptions<ByteStream>, limits = HTTP2_LIMITS) {
+    this.options = options;
+    this.limits = limits;
+    const { client } = options;
+    client.setTimeout(options.limits.idleMs);
+    client.on("data", (chunk) => this.take(chunk));
+    for (const event of ["end", "timeout", "close"] as const) client.on(event, () => this.giveUp());
+    client.on("error", () => this.giveUp());
+  }
+
+  drain(): void {
+    this.giveUp();
+    this.chosen?.drain();
+  }
+
+  policyChanged(): void {
+    this.chosen?.policyChanged();
+  }
+
+  destroy(): void {
+    this.giveUp();
+    this.chosen?.destroy();
+  }
+
+  private take(chunk: Uint8Array): void {
+    if (this.isChosen) return;
+    const bytes = this.held.length === 0 ? chunk : Buffer.concat([this.held, chunk]);
+    const compared = Math.min(bytes.length, PREFACE.length);
+    const isPreface = PREFACE.compare(bytes, 0, compared, 0, compared) === 0;
+    if (!isPreface || compared === PREFACE.length) {
+      this.choose(isPreface, bytes);
+      return;
+    }
+    if (this.held.length === 0) this.options.client.setTimeout(this.options.limits.headMs);
+    this.held = Uint8Array.from(bytes); // the chunk is ours for the moment only
+  }
+
+  private choose(isHttp2: boolean, first: Uint8Array): void {
+    const { client } = this.options;
+    this.isChosen = true;
+    client.setTimeout(0);
+    if (!isHttp2) {
+      this.chosen = new HttpConnection(this.options, first);
+      return;
+    }
+    const socket = nodeSocket(client, first);
+    this.chosen = new Http2Connection({ ...this.options, client: socket }, this.limits);
+    socket.resume();
+  }
+
+  /** No whole request has come, nor can one come any more. */
+  private giveUp(): void {
+    if (!this.isChosen) this.options.client.destroy();
+  }
+}
+
+/** The client as a socket of node's, with bytes that are still to be read. */
+function nodeSocket(client: ByteStream, unread: Uint8Array): Socket {
+  if (client instanceof EpollSocket) return client.toNodeSocket(unread);
+  const socket = client as Socket;
+  socket.pause();
+  socket.unshift(Buffer.from(unread));
+  return socket;
+}

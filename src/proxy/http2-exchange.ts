@@ -1,0 +1,307 @@
+import type { HeaderSection } from "../wire/hpack-decoder.ts";
+import { isFault } from "../wire/http-head.ts";
+import { trailerFault } from "../wire/http2-fields.ts";
+import { ErrorCode } from "../wire/http2-frame.ts";
+import { type Http2Request, readHttp2Request, requestSection } from "../wire/http2-request.ts";
+import { readHttp2Response } from "../wire/http2-response.ts";
+import type { Http2Stream } from "../wire/http2-stream.ts";
+import { latin1Bytes } from "../wire/latin1.ts";
+import { type ConnectionLog, NO_REQUEST, type RequestFacts } from "./access.ts";
+import { editHeaders } from "./header-edits.ts";
+import type { Http2Limits } from "./http2-limits.ts";
+import { http2Reply } from "./http2-reply.ts";
+import { badAnswer, type Http2Upstream, type Loss, resetLoss, type StreamRequest } from "./http2-upstream.ts";
+import { ACCESS_DENIED, failureNote, failureReply } from "./local-reply.ts";
+import type { RequestJudge } from "./request-judge.ts";
+import type { Judgement } from "./request-policy.ts";
+import { errorCode } from "./upstream-link.ts";
+
+const UNREAD = { method: "", isGrpc: false };
+
+/** What one stream needs of its connection. */
+export interface StreamSurroundings {
+  readonly log: ConnectionLog;
+  readonly limits: Http2Limits;
+  /** How long nothing may move, in ms. */
+  readonly idleMs: number;
+  readonly judging: RequestJudge;
+  /** The connection to the server, made when there is none. Throws when it cannot begin. */
+  upstream(): Http2Upstream;
+  /** Neither side of the exchange has anything more to say. */
+  over(exchange: Http2Exchange): void;
+}
+
+/** One stream of a client and, when its request is allowed, the stream to the server that answers it. */
+export class Http2Exchange implements StreamRequest {
+  private readonly client: Http2Stream;
+  private readonly surroundings: StreamSurroundings;
+  private readonly startedMs: number;
+  private facts: RequestFacts = NO_REQUEST;
+  private request: Http2Request | undefined;
+  /** The request's header section as the server gets it. */
+  private section: readonly string[] = [];
+  private sensitive: readonly string[] = [];
+  private upstream: Http2Upstream | undefined;
+  private server: Http2Stream | undefined;
+  /** The final header section is on its way to the client. */
+  private answered = false;
+  /** What came of the request's body before there was a stream to the server; the client's window bounds it. */
+  private early: { bytes: Uint8Array; ended: boolean }[] = [];
+  private earlyTrailers: HeaderSection | undefined;
+  private interim = 0;
+  /** Bytes and header sections that came or left, on either side. */
+  private moved = 0;
+  private movedBefore = 0;
+  private quietMs = 0;
+
+  constructor(client: Http2Stream, surroundings: StreamSurroundings) {
+    this.client = client;
+    this.surroundings = surroundings;
+    this.startedMs = surroundings.log.now();
+    client.events = {
+      headers: (head) => this.takeTrailers(head),
+      data: (bytes, ended) => this.takeBody(bytes, ended),
+      sent: (bytes) => {
+        this.moved += bytes;
+        this.server?.consume(bytes);
+      },
+      closed: (code) => this.clientClosed(code),
+    };
+  }
+
+  /** Reads, judges and answers or forwards the request of this header section; `ended`: it has no body. */
+  begin(head: HeaderSection, ended: boolean): void {
+    const request = head.tooLarge
+      ? ({ fault: "header section that is too large", status: 431 } as const)
+      : readHttp2Request(head.section, ended);
+    if (isFault(request)) {
+      this.surroundings.log.request(this.facts, "error", request.fault, []);
+      this.reply(request.status, "Bad request\r\n", { flag: "DPE", reason: request.fault });
+      return;
+    }
+    this.request = request;
+    this.sensitive = head.sensitive;
+    this.client.announced = request.length;
+    this.facts = { protocol: "HTTP/2", method: request.method, url: `http://${request.host}${request.path}` };
+    if (request.redirect) {
+      this.record(request, "error", "escaped slash in a path");
+      this.reply(request.isGrpc ? 400 : 307, "", undefined, request.path);
+      return;
+    }
+    const judgement = this.judge(request);
+    if (judgement.allowed) this.forward(request, judgement);
+    else {
+      this.record(request, "denied", judgement.reason);
+      this.reply(403, ACCESS_DENIED);
+    }
+  }
+
+  /** Another policy is in force: a stream that it would not open ends. */
+  policyChanged(): void {
+    if (this.request === undefined || this.upstream === undefined || this.client.closed) return;
+    const { allowed, reason } = this.judge(this.request);
+    if (allowed) return;
+    if (this.answered) this.reset(ErrorCode.Cancel);
+    else this.reply(403, ACCESS_DENIED, { flag: "", reason: `policy changed: ${reason}` });
+  }
+
+  /** Told every `sinceMs` milliseconds; ends the exchange when it has not moved for too long. */
+  sweep(sinceMs: number): void {
+    this.quietMs = this.moved === this.movedBefore ? this.quietMs + sinceMs : 0;
+    this.movedBefore = this.moved;
+    const { limits, idleMs } = this.surroundings;
+    const isStalled = this.client.unsent > 0 || (this.server?.unsent ?? 0) > 0;
+    if (this.quietMs < (isStalled ? limits.stallMs : idleMs)) return;
+    if (this.answered) this.reset(ErrorCode.Cancel);
+    else {
+      const status = this.client.remoteEnded ? 504 : 408;
+      this.reply(status, "stream timeout", { flag: "SI", reason: "nothing moved for too long" });
+    }
+  }
+
+  /** The client is gone. */
+  abandon(): void {
+    this.recordGone();
+    this.dropServer(ErrorCode.Cancel);
+  }
+
+  /** The client sends no more: a request that is not whole by now never will be. */
+  clientEnded(): void {
+    if (!this.client.remoteEnded) this.reset(ErrorCode.Cancel);
+  }
+
+  granted(): void {
+    const { upstream } = this;
+    if (upstream === undefined) return;
+    const hasBody = !this.client.remoteEnded || this.early.length > 0 || this.earlyTrailers !== undefined;
+    const server = upstream.open(
+      this.section,
+      this.sensitive,
+      !hasBody,
+      {
+        headers: (head, ended) => this.takeAnswer(head, ended),
+        data: (bytes, ended) => this.takeAnswerBody(bytes, ended),
+        sent: (bytes) => {
+          this.moved += bytes;
+          this.client.consume(bytes);
+        },
+        closed: (code) => this.serverClosed(code),
+      },
+      (loss) => this.lose(loss),
+    );
+    this.server = server;
+    for (const { bytes, ended } of this.early) server.sendData(bytes, ended);
+    this.early = [];
+    if (this.earlyTrailers !== undefined) server.sendTrailers(this.earlyTrailers.section, this.earlyTrailers.sensitive);
+  }
+
+  failed({ failure, detail }: Loss): void {
+    const { status, body } = failureReply(failure);
+    this.reply(status, body, failureNote(failure, detail));
+  }
+
+  private judge({ method, path, host, fields }: Http2Request): Judgement {
+    return this.surroundings.judging.judge({ method, path, host, headers: fields });
+  }
+
+  private record(request: Http2Request, verdict: "denied" | "error", reason: string): void {
+    const { log, judging } = this.surroundings;
+    log.request(this.facts, verdict, reason, judging.shown(request.fields));
+  }
+
+  private forward(request: Http2Request, { actions }: Judgement): void {
+    const { log, judging } = this.surroundings;
+    const { method, path, host, fields } = request;
+    const edits = editHeaders({ method, path, host, headers: fields }, actions);
+    log.request(this.facts, "forwarded", "", judging.shown(edits.fields), edits);
+    this.section = requestSection(request, edits.fields);
+    try {
+      this.upstream = this.surroundings.upstream();
+    } catch (error) {
+      this.failed({ failure: "local connection failure", detail: errorCode(error) });
+      return;
+    }
+    this.upstream.ask(this);
+  }
+
+  /** Answers in place of the server, `failure` saying why it does not. What still comes of the request is given up. */
+  private reply(status: number, text: string, failure?: { flag: string; reason: string }, location?: string): void {
+    const { client } = this;
+    if (this.answered || client.closed) return;
+    this.answered = true;
+    this.dropServer(ErrorCode.Cancel);
+    const answer = http2Reply(this.request ?? UNREAD, status, text, location);
+    this.surroundings.log.response(this.facts, answer.status, this.startedMs, fieldsOf(answer.section), failure);
+    client.sendHeaders(answer.section, [], answer.body === "");
+    if (answer.body !== "") client.sendData(latin1Bytes(answer.body), true);
+    client.refuseRest();
+  }
+
+  private reset(code: number): void {
+    this.dropServer(code);
+    this.client.reset(code);
+    this.surroundings.over(this);
+  }
+
+  private dropServer(code: number): void {
+    const { server, upstream } = this;
+    this.server = undefined;
+    this.early = [];
+    if (server === undefined) upstream?.withdraw(this);
+    else {
+      server.reset(code);
+      upstream?.release(server);
+    }
+  }
+
+  private takeBody(bytes: Uint8Array, ended: boolean): void {
+    this.moved++;
+    if (this.server !== undefined) this.server.sendData(bytes, ended);
+    else if (!this.answered) this.early.push({ bytes, ended });
+  }
+
+  private takeTrailers(head: HeaderSection): void {
+    const fault = head.tooLarge ? "trailers that are too large" : trailerFault(head.section, true);
+    if (fault !== undefined) {
+      this.surroundings.log.request(this.facts, "error", fault, []);
+      this.reset(ErrorCode.Protocol);
+    } else if (this.server !== undefined) this.server.sendTrailers(head.section, head.sensitive);
+    else this.earlyTrailers = head;
+  }
+
+  private takeAnswer(head: HeaderSection, ended: boolean): void {
+    this.moved++;
+    if (this.answered) {
+      this.takeAnswerTrailers(head, ended);
+      return;
+    }
+    const answer = head.tooLarge ? undefined : readHttp2Response(head.section, this.request?.method ?? "");
+    if (answer === undefined || isFault(answer)) {
+      this.failed(badAnswer(answer?.fault ?? "header section that is too large"));
+      return;
+    }
+    if (answer.status < 200) {
+      if (ended || ++this.interim > this.surroundings.limits.interimAnswers)
+        this.failed(badAnswer("too many interim answers"));
+      else this.client.sendHeaders(head.section, head.sensitive, false);
+      return;
+    }
+    this.answered = true;
+    if (this.server !== undefined) this.server.announced = answer.length;
+    this.surroundings.log.response(this.facts, answer.status, this.startedMs, answer.fields);
+    this.client.sendHeaders(head.section, head.sensitive, ended);
+  }
+
+  private takeAnswerTrailers(head: HeaderSection, ended: boolean): void {
+    if (!ended || head.tooLarge || trailerFault(head.section, false) !== undefined) this.reset(ErrorCode.Protocol);
+    else this.client.sendTrailers(head.section, head.sensitive);
+  }
+
+  private takeAnswerBody(bytes: Uint8Array, ended: boolean): void {
+    this.moved++;
+    if (this.answered) this.client.sendData(bytes, ended);
+    else this.failed(badAnswer("body before the answer"));
+  }
+
+  private clientClosed(code: number): void {
+    // the answer is complete, but the server may still want the rest of the request
+    if (code === ErrorCode.None && this.server !== undefined && !this.server.closed) return;
+    this.recordGone();
+    this.dropServer(code === ErrorCode.None ? ErrorCode.Cancel : code);
+    this.surroundings.over(this);
+  }
+
+  /** Somebody asked, and will not hear the answer. */
+  private recordGone(): void {
+    if (this.answered) return;
+    this.answered = true;
+    this.surroundings.log.response(this.facts, 0, this.startedMs, [], { flag: "DC", reason: "client gone" });
+  }
+
+  private serverClosed(code: number): void {
+    const { client, server, upstream } = this;
+    if (server === undefined) return;
+    this.server = undefined;
+    if (!this.answered) this.failed(resetLoss(code));
+    else if (!server.remoteEnded) client.reset(code || ErrorCode.Internal);
+    else client.refuseRest();
+    upstream?.release(server);
+    if (client.closed) this.surroundings.over(this);
+  }
+
+  /** The connection to the server broke. */
+  private lose(loss: Loss): void {
+    this.server = undefined;
+    if (!this.answered) this.failed(loss);
+    else this.reset(ErrorCode.Internal);
+  }
+}
+
+function fieldsOf(section: readonly string[]): { name: string; value: string }[] {
+  const fields: { name: string; value: string }[] = [];
+  for (let at = 0; at < section.length; at += 2) {
+    const name = section[at]!;
+    if (!name.startsWith(":")) fields.push({ name, value: section[at + 1]! });
+  }
+  return fields;
+}

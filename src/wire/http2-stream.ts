@@ -1,0 +1,209 @@
+import type { HeaderSection } from "./hpack-decoder.ts";
+import { ErrorCode } from "./http2-frame.ts";
+
+/** What a stream's owner is told. */
+export interface Http2StreamEvents {
+  /** A header section after the one that opened the stream: an answer's, or trailers. */
+  headers(head: HeaderSection, ended: boolean): void;
+  /** Bytes of the body. They count against the stream's window until `consume` is told of them. */
+  data(bytes: Uint8Array, ended: boolean): void;
+  /** So many bytes of what was given to `sendData` have left. */
+  sent(bytes: number): void;
+  /**
+   * Nothing more comes or goes: both sides have ended (NO_ERROR), or the stream was reset by the peer or for a fault of its
+   * own. Not told to an owner who resets the stream himself.
+   */
+  closed(code: number): void;
+}
+
+/** What a stream asks of its connection. */
+export interface StreamCarrier {
+  writeHeaders(stream: Http2Stream, section: readonly string[], sensitive: readonly string[], ended: boolean): void;
+  writeReset(stream: Http2Stream, code: number): void;
+  writeWindow(stream: Http2Stream, increment: number): void;
+  /** The stream has something to send. */
+  wake(stream: Http2Stream): void;
+  forget(stream: Http2Stream): void;
+  /** Calls back when all that the peer has sent by now is read: the end of a request may have come with its beginning. */
+  afterChunk(callback: () => void): void;
+}
+
+/** Pieces of a body that wait are joined up to so many bytes. */
+const SMALL = 4096;
+const SILENT: Http2StreamEvents = { headers() {}, data() {}, sent() {}, closed() {} };
+
+/** One stream of an HTTP/2 connection (RFC 9113, 5.1), which keeps its queue and its windows. */
+export class Http2Stream {
+  readonly id: number;
+  events = SILENT;
+  /** Bytes that the peer's window lets go. Below zero after the peer has made its windows smaller. */
+  sendWindow: number;
+  /** Bytes that the peer may still send. */
+  receiveWindow: number;
+  /** All of the peer's side has come. */
+  remoteEnded = false;
+  /** All of this side has left. */
+  localEnded = false;
+  closed = false;
+  /** Bytes of the body that a length announced, -1 = not announced. */
+  announced = -1;
+  private readonly carrier: StreamCarrier;
+  private readonly window: number;
+  private queue: Uint8Array[] = [];
+  private queued = 0;
+  private endQueued = false;
+  private trailers: { section: readonly string[]; sensitive: readonly string[] } | undefined;
+  private refusesRest = false;
+  private consumed = 0;
+  private received = 0;
+
+  constructor(id: number, sendWindow: number, receiveWindow: number, carrier: StreamCarrier) {
+    this.id = id;
+    this.sendWindow = sendWindow;
+    this.receiveWindow = receiveWindow;
+    this.window = receiveWindow;
+    this.carrier = carrier;
+  }
+
+  /** Bytes that wait for the peer's windows. */
+  get unsent(): number {
+    return this.queued;
+  }
+
+  /** Sends a header section (names and values in turn); with `ended` nothing comes after it. */
+  sendHeaders(section: readonly string[], sensitive: readonly string[], ended: boolean): void {
+    if (this.closed || this.localEnded) return;
+    this.carrier.writeHeaders(this, section, sensitive, ended);
+    if (ended) this.endLocal();
+  }
+
+  /** Sends bytes as the peer's windows allow; with `ended` nothing comes after them. The bytes must not change any more. */
+  sendData(bytes: Uint8Array, ended: boolean): void {
+    if (this.closed || this.endQueued) return;
+    if (bytes.length > 0) this.queue.push(bytes);
+    this.queued += bytes.length;
+    this.endQueued = ended;
+    this.carrier.wake(this);
+    if (this.queue.at(-1) === bytes) this.keepSmall(bytes);
+  }
+
+  /** Ends this side with trailers. */
+  sendTrailers(section: readonly string[], sensitive: readonly string[]): void {
+    if (this.closed || this.endQueued) return;
+    this.trailers = { section, sensitive };
+    this.endQueued = true;
+    this.carrier.wake(this);
+  }
+
+  /** Ends the stream at once; what was not sent yet is given up. */
+  reset(code: number): void {
+    if (this.closed) return;
+    this.carrier.writeReset(this, code);
+    this.shut();
+  }
+
+  /** Nobody reads the rest of what the peer sends: it is told so as soon as this side has ended (RFC 9113, 8.1). */
+  refuseRest(): void {
+    this.refusesRest = true;
+    if (this.localEnded && !this.remoteEnded) this.cutRest();
+  }
+
+  /** Bytes of the body are done with: the peer may send as many more. */
+  consume(bytes: number): void {
+    if (this.closed || this.remoteEnded) return;
+    this.consumed += bytes;
+    if (this.consumed * 2 < this.window) return;
+    this.receiveWindow += this.consumed;
+    this.carrier.writeWindow(this, this.consumed);
+    this.consumed = 0;
+  }
+
+  /** Whether trailers or the end can be sent, or bytes by the stream's own window. */
+  get sendable(): boolean {
+    return !this.closed && (this.queued > 0 ? this.sendWindow > 0 : this.endQueued && !this.localEnded);
+  }
+
+  /** The next bytes to send, at most `limit` and what the window lets go; `ended`: END_STREAM goes with them. */
+  take(limit: number): { bytes: Uint8Array; ended: boolean } {
+    const first = this.queue[0] ?? new Uint8Array();
+    const length = Math.min(first.length, limit, Math.max(this.sendWindow, 0));
+    if (length === first.length) this.queue.shift();
+    else this.queue[0] = first.subarray(length);
+    this.queued -= length;
+    this.sendWindow -= length;
+    return {
+      bytes: first.subarray(0, length),
+      ended: this.queued === 0 && this.endQueued && this.trailers === undefined,
+    };
+  }
+
+  /** Trailers whose turn it is. */
+  takeTrailers(): { section: readonly string[]; sensitive: readonly string[] } | undefined {
+    return this.queued === 0 ? this.trailers : undefined;
+  }
+
+  /** END_STREAM is on its way. */
+  endLocal(): void {
+    this.localEnded = true;
+    if (this.remoteEnded) this.close(ErrorCode.None);
+    else if (this.refusesRest) this.cutRest();
+  }
+
+  /** Takes bytes of the peer's body; false when they are not as long as announced. */
+  receive(bytes: Uint8Array, ended: boolean): boolean {
+    this.received += bytes.length;
+    if (this.announced >= 0 && (this.received > this.announced || (ended && this.received < this.announced)))
+      return false;
+    if (ended) this.remoteEnded = true;
+    this.events.data(bytes, ended);
+    if (ended) this.closeIfEnded();
+    return true;
+  }
+
+  /** Takes a header section; false when the body before it was not as long as announced. */
+  receiveHeaders(head: HeaderSection, ended: boolean): boolean {
+    if (ended && this.announced >= 0 && this.received < this.announced) return false;
+    if (ended) this.remoteEnded = true;
+    this.events.headers(head, ended);
+    if (ended) this.closeIfEnded();
+    return true;
+  }
+
+  /** It is over, for a reason that the owner does not know yet. */
+  close(code: number): void {
+    if (this.closed) return;
+    this.shut();
+    this.events.closed(code);
+  }
+
+  /** Bytes that have to wait must not cost a multiple of themselves: neither the chunk they came in nor an object each. */
+  private keepSmall(bytes: Uint8Array): void {
+    const before = this.queue.at(-2);
+    if (before !== undefined && before.length + bytes.length <= SMALL) {
+      this.queue.length -= 2;
+      const joined = new Uint8Array(before.length + bytes.length);
+      joined.set(before);
+      joined.set(bytes, before.length);
+      this.queue.push(joined);
+    } else if (bytes.length * 4 < bytes.buffer.byteLength) this.queue[this.queue.length - 1] = bytes.slice();
+  }
+
+  private cutRest(): void {
+    this.carrier.afterChunk(() => {
+      if (this.closed || this.remoteEnded) return;
+      this.carrier.writeReset(this, ErrorCode.None);
+      this.close(ErrorCode.None);
+    });
+  }
+
+  private closeIfEnded(): void {
+    if (this.localEnded) this.close(ErrorCode.None);
+  }
+
+  private shut(): void {
+    this.closed = true;
+    this.queue = [];
+    this.queued = 0;
+    this.carrier.forget(this);
+  }
+}
