@@ -10,6 +10,13 @@ class MemorySocket extends Duplex {
     super({ allowHalfOpen: true, highWaterMark: 16 * 1024 });
   }
 
+  /** As with the proxy's own streams, bytes are the reader's for the moment only: who keeps them finds others. */
+  override emit(event: string | symbol, ...values: unknown[]): boolean {
+    const heard = super.emit(event, ...values);
+    if (event === "data") (values[0] as Buffer).fill("?");
+    return heard;
+  }
+
   override _write(chunk: Uint8Array, _encoding: string, done: () => void): void {
     if (this.peer.destroyed || this.peer.push(Buffer.from(chunk))) done();
     else this.peer.taken = done;
