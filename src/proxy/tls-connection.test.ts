@@ -223,6 +223,23 @@ describe("who is refused gets a reset, and nothing reaches the server", () => {
     expect(await reset).toMatchObject({ code: "ECONNRESET" });
   });
 
+  it("silence, unless a rule without names lets the peer do what it wants: its server may speak first", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    await start(ONE, ANYTHING);
+    const client = proxy.dial();
+    await once(client, "connect");
+    while (proxy.table.list()[0]!.connections === 0) await new Promise(setImmediate);
+    vi.advanceTimersByTime(15_000);
+    while (proxy.server.connections.length === 0) await new Promise(setImmediate);
+    proxy.server.connections[0]!.socket.write("220 ready");
+    expect(latin1((await once(client, "data"))[0])).toBe("220 ready");
+    vi.advanceTimersByTime(1000);
+    client.write("HELO");
+    while (proxy.server.received === "") await new Promise(setImmediate);
+    expect(proxy.server.received).toBe("HELO");
+    expect(words()).toEqual([["forwarded", "", undefined]]);
+  });
+
   it("nothing at all: no record either", async () => {
     await start(ONE);
     const client = proxy.dial();
