@@ -36,7 +36,9 @@ function watch(
   for (const part of parts) {
     if ("server" in part) guard.fromServer(part.server);
     else {
-      const fault = guard.fromClient(part);
+      const chunk = Uint8Array.from(part);
+      const fault = guard.fromClient(chunk);
+      chunk.fill(0xff);
       if (fault !== undefined) return [passed.toString("hex"), fault, guard.isOver];
     }
   }

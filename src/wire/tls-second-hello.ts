@@ -44,7 +44,7 @@ export class SecondHelloGuard {
     return this.over;
   }
 
-  /** The client's next bytes, which stay as they are until forwarded. Returns why the connection must end now, if it must. */
+  /** The client's next bytes; what is held of them is copied. Returns why the connection must end now, if it must. */
   fromClient(chunk: Uint8Array): string | undefined {
     let at = 0;
     while (at < chunk.length && this.reader === undefined && !this.over) {
@@ -75,7 +75,7 @@ export class SecondHelloGuard {
   }
 
   private readHello(reader: ClientHelloReader, chunk: Uint8Array): string | undefined {
-    this.held.push(chunk);
+    this.held.push(Uint8Array.from(chunk)); // the chunk is ours for the moment only
     const progress = reader.push(chunk, 0, chunk.length);
     if (progress.state === "fault" && progress.fault !== NOT_A_CLIENT_HELLO) return progress.fault;
     if (progress.state === "hello" && progress.hello.serverName !== this.serverName)
