@@ -27,6 +27,14 @@ test("after a restart held addresses stay held and those of nobody are freed", (
   expect(ipam.allocate("b").address).toBe("172.20.1.10");
 });
 
+test("an owner of one address keeps it, whoever else is forgotten", () => {
+  const ipam = new Ipam("172.20.1.0/24", { "172.20.1.9": "health", "172.20.1.7": "default/lost" }, () => undefined);
+  expect(ipam.allocateOnce("health").address).toBe("172.20.1.9");
+  ipam.keepOnly(new Set(), "health");
+  expect(ipam.allocations).toEqual({ "172.20.1.9": "health" });
+  expect(ipam.allocateOnce("health").address).toBe("172.20.1.9");
+});
+
 test("in a cluster of both families the IPv6 address has the place of the IPv4 one", () => {
   const ipam = new Ipam("172.20.1.0/24", {}, () => undefined, "fd00:172:20:1::/64");
   const range = { gateway: "fd00:172:20:1::1", podCidr: "fd00:172:20:1::/64" };

@@ -92,12 +92,16 @@ test("an address that is gone is forgotten, and asked no more", async () => {
   dead.add("172.20.2.2");
   prober.nodesChanged();
   await vi.advanceTimersByTimeAsync(0);
-  nodes.pop();
+  const gone = nodes.pop()!;
   prober.nodesChanged();
   asked = [];
   await vi.advanceTimersByTimeAsync(300_000);
   expect(asked.filter((line) => !/101|172\.20\.1\.2/.test(line))).toEqual([]);
   expect(prober.report().nodes).toHaveLength(1);
+  nodes.push(gone);
+  prober.nodesChanged();
+  expect(prober.report().nodes[1]?.endpoint).toEqual({ ip: "172.20.2.2" });
+  expect(asked.slice(-2)).toEqual(["icmp fd00:2::2", "http fd00:2::2"]);
 });
 
 test("durations are written as Go writes them", () => {
