@@ -125,6 +125,22 @@ describe("verdicts", () => {
     expect(headers).not.toHaveProperty("host");
   });
 
+  test("rules add, replace and delete headers of what they let pass, and records say so", async () => {
+    let headers = {};
+    const serve = (stream: ServerHttp2Stream, given: object) => {
+      headers = given;
+      land(stream);
+    };
+    const headerMatches = [
+      { name: "X-Side", value: "empire", mismatch: "REPLACE" as const },
+      { name: "X-Added", value: "yes", mismatch: "ADD" as const },
+    ];
+    await start({ rules: [allow([{ headerMatches }])], serve });
+    expect((await ask(proxy.connect(), { ...LAND, "x-side": "rebels" })).status).toBe(200);
+    expect(headers).toMatchObject({ "x-side": "empire", "x-added": "yes" });
+    expect(proxy.records[0]?.rejectedHeaders).toEqual([{ name: "x-side", value: "rebels" }]);
+  });
+
   test("an escaped slash sends the client to the plain path, a gRPC client nowhere", async () => {
     await start();
     const path = { ":path": "/v1%2frequest-landing" };
@@ -242,14 +258,17 @@ describe("messages", () => {
     expect(server.received.some(({ stream, flags }) => stream === 1 && (flags & END_STREAM) !== 0)).toBe(false);
   });
 
-  test("a body that is not as long as announced is no whole one", async () => {
+  test.each([
+    ["", frame(FrameType.Data, END_STREAM, 1, Buffer.from("half"))],
+    [", trailers or not", Buffer.concat([frame(FrameType.Data, 0, 1, new Uint8Array(2)), headers(1, ["x-a", "1"])])],
+  ])("a body that is not as long as announced is no whole one%s", async (_, rest) => {
     const servers = await startFrameServer();
     const client = new FrameConnection(proxy.dial());
     client.send(PREFACE, settings(), headers(1, [...asking("POST", "/"), "content-length", "9"], 0));
     await waitFor(() => (servers[0]?.of(FrameType.Headers).length ?? 0) > 0);
-    client.send(frame(FrameType.Data, END_STREAM, 1, Buffer.from("half")));
+    client.send(rest);
     expect([await waitFor(() => client.reset(1)), await waitFor(() => servers[0]!.reset(1))]).toEqual([1, 1]);
-    expect(servers[0]!.of(FrameType.Data)).toEqual([]);
+    expect(servers[0]!.received.some(({ stream, flags }) => stream === 1 && (flags & END_STREAM) !== 0)).toBe(false);
   });
 
   test("100-continue reaches the client before it sends its body", async () => {
