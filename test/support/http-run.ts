@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import type { AccessRecord } from "../../src/model/access-record.ts";
 import type { HttpRule } from "../../src/policy/l7-rule.ts";
 import { CLIENT_LIMITS } from "../../src/proxy/client-connection.ts";
-import { HttpConnection } from "../../src/proxy/http-connection.ts";
+import { HttpDetection } from "../../src/proxy/http-detection.ts";
 import { RequestPolicy } from "../../src/proxy/request-policy.ts";
 import { BodyReader } from "../../src/wire/http-body.ts";
 import { HeadReader, isFault } from "../../src/wire/http-head.ts";
@@ -87,7 +87,7 @@ export async function runHttp(
     });
     return ours;
   };
-  const connection = new HttpConnection({
+  const connection = new HttpDetection({
     client: accepted,
     facts,
     origin: () => FROM_EMPIRE,
