@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { httpVerdict } from "../../src/policy/judge-l7.ts";
 import type { HttpRule } from "../../src/policy/l7-rule.ts";
 import { oracle } from "../oracle/cache.ts";
-import { startEnvoy } from "../support/envoy.ts";
+import { type Envoy, startEnvoy } from "../support/envoy.ts";
 import { runHttp, statusesOf } from "../support/http-run.ts";
 import { Random } from "../support/policy-scenarios-random.ts";
 import { CLIENT, on, policyOf, query, server } from "../support/server-policy.ts";
@@ -117,7 +117,9 @@ const backend = createServer((request, response) => {
   response.end("ok");
 });
 beforeAll(() => new Promise<void>((resolve) => backend.listen(0, "127.0.0.1", resolve)));
+let running: Envoy | undefined;
 afterAll(() => {
+  running?.stop();
   backend.close();
   backend.closeAllConnections();
 });
@@ -133,6 +135,7 @@ describe(`rules by chance${"missing" in envoy ? `, without Envoy: ${envoy.missin
       const policy = policyOf([{ ...server, ingress: [on(80, { http: rules })] }]);
       const real =
         "path" in envoy ? await startEnvoy(envoy.path, rules, (backend.address() as AddressInfo).port) : undefined;
+      running = real;
       for (let index = 0; index < REQUESTS; index++) {
         const asked = requestOf(random);
         const facts = {
@@ -151,7 +154,8 @@ describe(`rules by chance${"missing" in envoy ? `, without Envoy: ${envoy.missin
           expect(await ask(real.port, bytesOf(asked)), `Envoy, ${what}`).toBe(isAllowed ? 200 : 403);
         count[isAllowed ? "allowed" : "denied"]++;
       }
-      real?.stop();
+      running?.stop();
+      running = undefined;
     }
     console.log(JSON.stringify(count));
     expect(Math.min(count.allowed, count.denied)).toBeGreaterThan((POLICIES * REQUESTS) / 10);
