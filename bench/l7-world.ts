@@ -108,6 +108,11 @@ export function cpuMicroseconds(pid: number): number {
   return spent.reduce((sum, each) => sum + each, 0) / 1000;
 }
 
+/** Memory of a process, each shared page by its share, in bytes. */
+export function memoryBytes(pid: number): number {
+  return 1024 * Number(/^Pss: +(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1]);
+}
+
 class World implements L7World {
   readonly client: Place;
   readonly address: string;

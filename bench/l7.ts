@@ -1,119 +1,186 @@
-import { cpuMicroseconds, type L7World, lastPath, openL7World, type Way } from "./l7-world.ts";
-import { client } from "./namespaces.ts";
+import { ask, type Figure, idleBytes, idleConnections, type Load, missingH2load, pacedLatency } from "./l7-load.ts";
+import { type L7World, openL7World, type Way } from "./l7-world.ts";
 import type { Row } from "./report.ts";
 import { median, percentile } from "./rounds.ts";
 
-/** One round of one way. */
-interface Figure {
-  /** Requests a second. */
-  readonly rate: number;
-  /** Of the proxy, for each request, in microseconds; NaN = direct. */
-  readonly cpu: number;
-}
+const ROUNDS = 3;
+const SECONDS = 1;
+/** A proxy in JavaScript is compiled while it works; the others lose nothing by it. */
+const WARM_UP_SECONDS = 1;
 
-/** What wrk is told. */
-interface Load {
-  readonly what: string;
-  readonly connections: number;
-  readonly path: string;
-  readonly arguments?: readonly string[];
-  readonly seconds: number;
-}
-
-const KEPT: Load = { what: "64 connections, small answers", connections: 64, path: "request-landing", seconds: 1 };
+const KEPT: Load = {
+  what: "64 connections, small answers",
+  path: "request-landing",
+  rules: 1,
+  arguments: ["-c64"],
+};
 const NEW: Load = {
   ...KEPT,
   what: "a new connection for each request",
-  arguments: ["-H", "Connection: close"],
+  arguments: ["-c64", "-H", "Connection: close"],
 };
-const BIG: Load = { what: "bodies of 1 MB", connections: 16, path: "big", seconds: 1 };
+const BIG: Load = { ...KEPT, what: "bodies of 1 MB", path: "big", arguments: ["-c16"] };
+const STREAMS: Load = { ...KEPT, what: "HTTP/2, 100 streams", http2: true, arguments: ["-c1", "-m100"] };
+const LOADS = [KEPT, NEW, BIG, { ...KEPT, rules: 10 }, { ...KEPT, rules: 100 }];
 
-async function wrk(world: L7World, way: Way, load: Load, rules: number): Promise<Figure> {
-  const before = way.pid === undefined ? 0 : cpuMicroseconds(way.pid);
-  const url = `http://${world.address}:${way.port}${lastPath(rules)}/${load.path}`;
-  const options = ["-t1", `-c${load.connections}`, `-d${load.seconds}s`, ...(load.arguments ?? [])];
-  const out = await client(world.client, "wrk", ...options, url);
-  const spent = way.pid === undefined ? Number.NaN : cpuMicroseconds(way.pid) - before;
-  const requests = Number(/(\d+) requests in/.exec(out)?.[1]);
-  if (/Non-2xx|Socket errors/.test(out) || !(requests > 0)) throw new Error(`${way.name}: ${out}`);
-  return { rate: Number(/Requests\/sec: +([\d.]+)/.exec(out)?.[1]), cpu: spent / requests };
-}
+const nameOf = ({ what, rules }: Load) => `${what}, ${rules} rule${rules === 1 ? "" : "s"}`;
+type Figures = ReadonlyMap<string, readonly Figure[]>;
 
 /** Figures of every way, round by round; the order of the ways turns so that a slow minute meets them all. */
-async function rounds(ways: readonly Way[], count: number, once: (way: Way) => Promise<Figure>) {
+async function measure(world: L7World, ways: readonly Way[], load: Load): Promise<Figures> {
+  console.error(`bench: L7, ${nameOf(load)}`);
+  for (const way of ways) await ask(world, way, load, WARM_UP_SECONDS);
   const figures = new Map<string, Figure[]>(ways.map(({ name }) => [name, []]));
-  for (let round = -1; round < count; round++) {
+  for (let round = 0; round < ROUNDS; round++) {
     for (let turn = 0; turn < ways.length; turn++) {
-      const way = ways[(turn + round + ways.length) % ways.length]!;
-      const figure = await once(way);
-      if (round >= 0) figures.get(way.name)!.push(figure); // the first one warms up
+      const way = ways[(turn + round) % ways.length]!;
+      figures.get(way.name)!.push(await ask(world, way, load, SECONDS));
     }
   }
   return figures;
 }
 
+interface Target {
+  readonly text: string;
+  readonly reached: (ratio: number) => boolean;
+}
+
+const NONE: Target = { text: "", reached: () => true };
+const AT_LEAST: Target = { text: ">= 1", reached: (ratio) => ratio >= 1 };
+const AT_MOST: Target = { text: "<= 1", reached: (ratio) => ratio <= 1 };
+const A_THIRD: Target = { text: "<= 0.33", reached: (ratio) => ratio <= 1 / 3 };
+
+const digits = (value: number) => (value < 100 ? value.toFixed(1) : value.toFixed(0));
+
 /** Ours against one other: the medians, and of the rounds' ratios their median and middle half. */
 function compare(
   what: string,
   unit: string,
-  figures: ReadonlyMap<string, readonly Figure[]>,
+  target: Target,
   other: string,
-  pick: (figure: Figure) => number,
-  target: { readonly text: string; reached(ratio: number): boolean },
+  pairs: readonly (readonly number[])[],
 ): Row {
-  const ours = figures.get("ours")!.map(pick);
-  const theirs = figures.get(other)!.map(pick);
-  const ratios = ours.map((value, round) => value / theirs[round]!);
-  const digits = (value: number) => (value < 100 ? value.toFixed(1) : value.toFixed(0));
+  const ratios = pairs.map(([ours, theirs]) => ours! / theirs!);
   return {
     what,
-    ours: `${digits(median(ours))}${unit}`,
-    against: `${other} ${digits(median(theirs))}${unit}`,
+    ours: `${digits(median(pairs.map(([ours]) => ours!)))}${unit}`,
+    against: `${other} ${digits(median(pairs.map(([, theirs]) => theirs!)))}${unit}`,
     ratio: median(ratios),
     spread: [percentile(ratios, 0.25), percentile(ratios, 0.75)],
     target: target.text,
     reached: target.reached(median(ratios)),
-    raw: { ours, theirs },
+    raw: { ours: pairs.map(([ours]) => ours), theirs: pairs.map(([, theirs]) => theirs) },
   };
 }
 
-const NONE = { text: "", reached: () => true };
-const AT_LEAST = { text: ">= 1", reached: (ratio: number) => ratio >= 1 };
-const AT_MOST = { text: "<= 1", reached: (ratio: number) => ratio <= 1 };
-const A_THIRD = { text: "<= 0.33", reached: (ratio: number) => ratio <= 1 / 3 };
-
-function rowsOf(what: string, figures: ReadonlyMap<string, readonly Figure[]>): Row[] {
-  const others = [...figures.keys()].filter((name) => name !== "ours");
-  return others.flatMap((other) => {
-    const isHaproxy = other === "HAProxy";
-    const rate = compare(what, "/s", figures, other, ({ rate }) => rate, isHaproxy ? AT_LEAST : NONE);
-    if (other === "direct") return [rate];
-    const target = isHaproxy ? AT_MOST : other === "Envoy" ? A_THIRD : NONE;
-    return [rate, compare(`${what}: CPU a request`, " us", figures, other, ({ cpu }) => cpu, target)];
+function rowsOf(load: Load, figures: Figures): Row[] {
+  const ours = figures.get("ours")!;
+  const what = nameOf(load);
+  return [...figures].flatMap(([name, theirs]) => {
+    if (name === "ours") return [];
+    const pairs = (pick: (figure: Figure) => number) => ours.map((one, round) => [pick(one), pick(theirs[round]!)]);
+    const rate = compare(
+      what,
+      "/s",
+      name === "HAProxy" ? AT_LEAST : NONE,
+      name,
+      pairs(({ rate }) => rate),
+    );
+    if (name === "direct") return [rate];
+    const target = { HAProxy: AT_MOST, Envoy: A_THIRD }[name] ?? NONE;
+    return [
+      rate,
+      compare(
+        `${what}: CPU a request`,
+        " us",
+        target,
+        name,
+        pairs(({ cpu }) => cpu),
+      ),
+    ];
   });
+}
+
+function skipped(what: string, reason: string): Row {
+  return { what, ours: `skipped: ${reason}`, target: "", reached: true, raw: null };
+}
+
+/** Each at half of what it can: what a request waits for where there is room. */
+async function latencyRows(world: L7World, ways: readonly Way[], kept: Figures): Promise<Row[]> {
+  const missing = missingH2load();
+  if (missing !== undefined) return [skipped("latency at half load", missing)];
+  const rows: Row[] = [];
+  for (const way of ways) {
+    const rate = median(kept.get(way.name)!.map((figure) => figure.rate)) / 2;
+    const { p50, p99 } = await pacedLatency(world, way, KEPT, rate, 2);
+    rows.push({
+      what: `latency at half load, ${way.name}`,
+      ours: `p50 ${p50.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms`,
+      against: `at ${rate.toFixed(0)}/s`,
+      target: "",
+      reached: true,
+      raw: { rate, p50, p99 },
+    });
+  }
+  return rows;
+}
+
+async function idleRows(world: L7World, ways: readonly Way[]): Promise<Row[]> {
+  const count = idleConnections();
+  const rows: Row[] = [];
+  for (const way of ways) {
+    if (way.pid === undefined) continue;
+    console.error(`bench: L7, idle connections, ${way.name}`);
+    const what = `memory of an idle connection, ${way.name}, ${count} of them`;
+    const bytes = await idleBytes(world, way, KEPT.rules, count).catch((error: Error) => error);
+    if (typeof bytes !== "number") {
+      rows.push(skipped(what, bytes.message));
+      continue;
+    }
+    rows.push({
+      what,
+      ours: `${(bytes / 1024).toFixed(1)} KiB`,
+      target: "",
+      reached: true,
+      raw: bytes,
+    });
+  }
+  return rows;
+}
+
+async function http2Rows(world: L7World): Promise<Row[]> {
+  const missing = missingH2load();
+  if (missing !== undefined) return [skipped(STREAMS.what, missing)];
+  const speaking: Way[] = [];
+  const rows: Row[] = [];
+  for (const way of await world.begin({ rules: STREAMS.rules, http2: true })) {
+    const failure = await ask(world, way, STREAMS, SECONDS).then(
+      () => undefined,
+      () => `${way.name} does not pass HTTP/2 on to a server that speaks it`,
+    );
+    if (failure === undefined) speaking.push(way);
+    else rows.push(skipped(`${STREAMS.what}, ${way.name}`, failure));
+  }
+  if (!speaking.some(({ name }) => name === "ours")) return rows;
+  return [...rows, ...rowsOf(STREAMS, await measure(world, speaking, STREAMS))];
 }
 
 /** Our proxy and others in the same place, from pod to pod through the real redirect. */
 export async function measureL7(): Promise<Row[]> {
   const world = await openL7World();
   try {
-    const rows: Row[] = [...world.skipped].map(([name, reason]) => ({
-      what: name,
-      ours: `skipped: ${reason}`,
-      target: "",
-      reached: true,
-      raw: null,
-    }));
-    for (const rules of [1, 10, 100]) {
-      const ways = await world.begin({ rules, http2: false });
-      const loads = rules === 1 ? [KEPT, NEW, BIG] : [KEPT];
-      for (const load of loads) {
-        console.error(`bench: L7, ${load.what}, ${rules} rules`);
-        const figures = await rounds(ways, 5, (way) => wrk(world, way, load, rules));
-        rows.push(...rowsOf(`${load.what}, ${rules} rule${rules === 1 ? "" : "s"}`, figures));
-      }
+    const rows: Row[] = [...world.skipped].map(([name, reason]) => skipped(name, reason));
+    let ways: readonly Way[] = [];
+    let rules = 0;
+    for (const load of LOADS) {
+      if (load.rules !== rules) ways = await world.begin({ rules: load.rules, http2: false });
+      rules = load.rules;
+      const figures = await measure(world, ways, load);
+      rows.push(...rowsOf(load, figures));
+      if (load === KEPT) rows.push(...(await latencyRows(world, ways, figures)));
+      if (load === BIG) rows.push(...(await idleRows(world, ways)));
     }
-    return rows;
+    return [...rows, ...(await http2Rows(world))];
   } finally {
     await world.close();
   }
