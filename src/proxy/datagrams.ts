@@ -1,10 +1,9 @@
-import { createSocket } from "node:dgram";
-import { closeSync } from "node:fs";
 import { isIPv6 } from "node:net";
 import { SocketOption } from "../model/proxy-mark.ts";
 import type { Direction } from "../model/verdict.ts";
 import { udpPacket } from "../wire/udp-packet.ts";
-import { type Datagram, DatagramReader } from "./datagram-reader.ts";
+import { DatagramLink } from "./datagram-link.ts";
+import { type Datagram, DatagramListener } from "./datagram-listener.ts";
 import type { Listening } from "./listeners.ts";
 import {
   addressBytes,
@@ -22,21 +21,14 @@ const IPPROTO_RAW = 255;
 const MESSAGE_DONTWAIT = 0x40;
 const RECEIVE_BUFFER = { level: 1, name: 8 };
 const RECEIVE_BYTES = 1 << 20;
+const MOST_PEERS = 1024;
 
 const sendto = libc.func(
   "int64_t sendto(int fd, const uint8_t *data, size_t length, int flags, const uint8_t *address, uint32_t size)",
 );
-const send = libc.func("int64_t send(int fd, const uint8_t *data, size_t length, int flags)");
 
 /** A client and the server that it speaks to. */
 export type DatagramPath = Pick<Datagram, "clientAddress" | "clientPort" | "serverAddress" | "serverPort">;
-
-/** The proxy's own way to a server, in a client's name. */
-export interface DatagramLink {
-  /** False when the bytes could not be sent. */
-  send(bytes: Uint8Array): boolean;
-  close(): void;
-}
 
 /** Where redirected datagrams come from, and go to. */
 export interface DatagramSockets {
@@ -49,13 +41,28 @@ export interface DatagramSockets {
     path: DatagramPath,
     direction: Direction,
     hear: { readonly message: (bytes: Uint8Array) => void; readonly failed: (reason: string) => void },
-  ): DatagramLink;
+  ): Pick<DatagramLink, "send" | "close">;
+}
+
+/** Addresses as packets and calls have them, made once: the same few come with every datagram. */
+class Peers {
+  private readonly known = new Map<string, { readonly bytes: Uint8Array; readonly name: Uint8Array }>();
+
+  at(address: string) {
+    const known = this.known.get(address);
+    if (known !== undefined) return known;
+    if (this.known.size >= MOST_PEERS) this.known.clear();
+    const name = addressBytes(address, 0);
+    const peer = { bytes: isIPv6(address) ? name.subarray(8, 24) : name.subarray(4, 8), name };
+    this.known.set(address, peer);
+    return peer;
+  }
 }
 
 /** Transparent, marked UDP sockets. Needs CAP_NET_ADMIN and CAP_NET_RAW in the node's network namespace. */
 export function transparentDatagrams(): DatagramSockets {
-  const reader = new DatagramReader();
   const raw = new Map<string, number>();
+  const peers = new Peers();
   const rawSocket = (host: string, direction: Direction): number => {
     const key = `${isIPv6(host) ? 6 : 4} ${direction}`;
     const known = raw.get(key);
@@ -66,44 +73,25 @@ export function transparentDatagrams(): DatagramSockets {
     return fd;
   };
   return {
-    listen: (port, direction, take) => listenInAllFamilies(reader, port, direction, take),
+    listen: (port, direction, take) => listenInAllFamilies(port, direction, take),
     answer: ({ clientAddress, clientPort, serverAddress, serverPort }, direction, bytes) => {
-      const packet = udpPacket(
-        {
-          sourceAddress: serverAddress,
-          sourcePort: serverPort,
-          destinationAddress: clientAddress,
-          destinationPort: clientPort,
-        },
-        bytes,
-      );
-      const address = addressBytes(clientAddress, 0);
+      const client = peers.at(clientAddress);
+      const path = { source: peers.at(serverAddress).bytes, destination: client.bytes };
+      const packet = udpPacket({ ...path, sourcePort: serverPort, destinationPort: clientPort }, bytes);
       const fd = rawSocket(clientAddress, direction);
-      return sendto(fd, packet, packet.length, MESSAGE_DONTWAIT, address, address.length) === packet.length;
+      return sendto(fd, packet, packet.length, MESSAGE_DONTWAIT, client.name, client.name.length) === packet.length;
     },
     connect: connectFromClient,
   };
 }
 
-function listenInAllFamilies(
-  reader: DatagramReader,
-  port: number,
-  direction: Direction,
-  take: (datagram: Datagram) => void,
-): Listening {
-  const open: number[] = [];
+function listenInAllFamilies(port: number, direction: Direction, take: (datagram: Datagram) => void): Listening {
+  const listeners: DatagramListener[] = [];
   const close = () => {
-    for (const fd of open.splice(0)) {
-      reader.remove(fd);
-      closeSync(fd);
-    }
+    for (const listener of listeners.splice(0)) listener.close();
   };
   try {
-    for (const host of wildcards()) {
-      const fd = openListener(host, port, direction);
-      open.push(fd);
-      reader.add(fd, take);
-    }
+    for (const host of wildcards()) listeners.push(new DatagramListener(openListener(host, port, direction), take));
     return { close };
   } catch (error) {
     close();
@@ -131,13 +119,5 @@ const connectFromClient: DatagramSockets["connect"] = (path, direction, hear) =>
     bindTo(opened, clientAddress, 0, subject);
     connectTo(opened, serverAddress, serverPort, subject);
   });
-  // The kernel lets only the connected server's datagrams in, so that node need not look who sent them.
-  const socket = createSocket(isIPv6(serverAddress) ? "udp6" : "udp4");
-  socket.on("message", (bytes) => hear.message(bytes));
-  socket.on("error", (error) => hear.failed((error as NodeJS.ErrnoException).code ?? error.message));
-  socket.bind({ fd });
-  return {
-    send: (bytes) => send(fd, bytes, bytes.length, MESSAGE_DONTWAIT) === bytes.length,
-    close: () => socket.close(),
-  };
+  return new DatagramLink(fd, hear);
 };

@@ -1,5 +1,5 @@
 import type { Direction } from "../model/verdict.ts";
-import type { DatagramLink, DatagramPath, DatagramSockets } from "./datagrams.ts";
+import type { DatagramPath, DatagramSockets } from "./datagrams.ts";
 import type { DnsOutcome } from "./dns-exchange.ts";
 import { DnsQuestions } from "./dns-questions.ts";
 import { errorCode } from "./upstream-link.ts";
@@ -10,7 +10,7 @@ const SWEEP_MS = 1000;
 
 interface Link {
   readonly questions: DnsQuestions;
-  readonly datagrams: DatagramLink;
+  readonly datagrams: ReturnType<DatagramSockets["connect"]>;
   usedMs: number;
 }
 

@@ -6,7 +6,7 @@ import type { ProxyOrigin, ProxyOrigins } from "../model/proxy-origin.ts";
 import { truncatedDns } from "../wire/dns-truncate.ts";
 import type { ConnectionFacts } from "./access.ts";
 import type { ClientConnection } from "./client-connection.ts";
-import type { Datagram } from "./datagram-reader.ts";
+import type { Datagram } from "./datagram-listener.ts";
 import type { DatagramSockets } from "./datagrams.ts";
 import { DnsConnection } from "./dns-connection.ts";
 import { DnsExchange } from "./dns-exchange.ts";

@@ -16,6 +16,9 @@ import { decodeRecords } from "./access-batch.ts";
 import { PolicyVersions } from "./policy-versions.ts";
 import type { NetworkPolicy } from "./xds.ts";
 
+/** Of records that wait while this side is busy; with node's 10 MiB the proxy's stream would be cut in a flood. */
+const SESSION_MIB = 64;
+
 export interface PolicyDiscoveryOptions {
   /** Normally `/var/run/cilium/envoy/sockets/xds.sock`; a stale socket there is replaced. */
   readonly socketPath: string;
@@ -50,7 +53,7 @@ export async function createPolicyDiscovery(options: PolicyDiscoveryOptions): Pr
   const versions = new PolicyVersions(options.onPortsChanged ?? (() => undefined));
   const sessions = new Set<ServerHttp2Session>();
   const routes = (router: ConnectRouter) => discoveryRoutes(router, versions, options);
-  const server = createServer(connectNodeAdapter({ routes }));
+  const server = createServer({ maxSessionMemory: SESSION_MIB }, connectNodeAdapter({ routes }));
   server.on("session", (session) => {
     sessions.add(session);
     session.once("close", () => sessions.delete(session));

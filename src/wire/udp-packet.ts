@@ -1,27 +1,24 @@
-import { parseAddress } from "../model/cidr.ts";
-
 const UDP = 17;
 const UDP_HEADER = 8;
 const V4_HEADER = 20;
 const V6_HEADER = 40;
 const TTL = 64;
 
-/** Who sends a datagram to whom. Addresses of one family, ports in host order. */
+/** Who sends a datagram to whom. Addresses are 4 or 16 bytes, both of one family; ports in host order. */
 export interface UdpPath {
-  readonly sourceAddress: string;
+  readonly source: Uint8Array;
   readonly sourcePort: number;
-  readonly destinationAddress: string;
+  readonly destination: Uint8Array;
   readonly destinationPort: number;
 }
 
 /**
  * The whole IP packet of a datagram: IPv4 without options (RFC 791) or IPv6 without extension headers (RFC 8200), UDP with
  * its checksum (RFC 768). The IPv4 header's own checksum and identification are zero: Linux fills them in for raw sockets.
- * Throws when an address is none, or the datagram is too long for a packet.
+ * Throws when the datagram is too long for a packet.
  */
 export function udpPacket(path: UdpPath, payload: Uint8Array): Uint8Array {
-  const source = bytesOf(path.sourceAddress);
-  const destination = bytesOf(path.destinationAddress);
+  const { source, destination } = path;
   const length = UDP_HEADER + payload.length;
   if (length > 0xffff - V4_HEADER) throw new Error(`a datagram of ${payload.length} bytes does not fit a packet`);
   const header = source.length === 4 ? V4_HEADER : V6_HEADER;
@@ -49,12 +46,6 @@ export function udpPacket(path: UdpPath, payload: Uint8Array): Uint8Array {
   const sum = onesComplementSum(packet, header - 2 * source.length) + UDP + length;
   view.setUint16(header + 6, folded(sum) ^ 0xffff || 0xffff);
   return packet;
-}
-
-function bytesOf(address: string): Uint8Array {
-  const bytes = parseAddress(address);
-  if (bytes === undefined) throw new Error(`"${address}" is no IP address`);
-  return address.includes(":") ? bytes : bytes.subarray(12);
 }
 
 function onesComplementSum(bytes: Uint8Array, from: number): number {
