@@ -175,7 +175,11 @@ export async function measureL7(): Promise<Row[]> {
     for (const load of LOADS) {
       if (load.rules !== rules) ways = await world.begin({ rules: load.rules, http2: false });
       rules = load.rules;
-      const figures = await measure(world, ways, load);
+      const figures = await measure(world, ways, load).catch((error: Error) => error);
+      if (figures instanceof Error) {
+        rows.push(skipped(nameOf(load), figures.message)); // the others are not lost by it
+        continue;
+      }
       rows.push(...rowsOf(load, figures));
       if (load === KEPT) rows.push(...(await latencyRows(world, ways, figures)));
       if (load === BIG) rows.push(...(await idleRows(world, ways)));
