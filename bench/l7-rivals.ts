@@ -48,7 +48,7 @@ defaults
   timeout http-keep-alive 1h
 frontend pods
   bind 0.0.0.0:${listenPort} transparent${http2 ? " proto h2" : ""}
-  acl allowed_path path_reg ${paths.map((path) => `^${path}$`).join(" ")}
+${paths.map((path) => `  acl allowed_path path_reg ^${path}$`).join("\n")}
   http-request deny unless METH_GET allowed_path
   default_backend server
 backend server
