@@ -95,7 +95,9 @@ export class ComputedPolicy implements EndpointPolicy {
   get entries(): readonly PolicyMapEntry[] {
     if (this.cachedEntries !== undefined) return this.cachedEntries;
     const entries: PolicyMapEntry[] = [];
-    this.forEachEntry((direction, id, entry) => entries.push(this.entry(direction, id, entry)));
+    this.forEachEntry((direction, id, entry) =>
+      entries.push(entryFor(direction, id, entry, this.table.indexOf(entry.origins))),
+    );
     this.cachedEntries = entries.sort(byKey);
     return entries;
   }
@@ -145,7 +147,7 @@ export class ComputedPolicy implements EndpointPolicy {
     const origin = this.table.indexOf(entry.origins);
     const known = listed.find((each) => each.origin === origin && isSameEntry(each.entry, entry));
     if (known !== undefined) return known.entries;
-    const entries = ids.map((id) => this.entry(direction, id, entry));
+    const entries = ids.map((id) => entryFor(direction, id, entry, origin));
     listed.push({ entry, origin, entries });
     return entries;
   }
@@ -157,33 +159,33 @@ export class ComputedPolicy implements EndpointPolicy {
       // An identity without entries of its own may still stand in the proxy's lists.
       this.cachedEntries = undefined;
       this.cachedRedirects = undefined;
-      return column.entries.map((entry) => this.entry(direction, id, entry));
+      return column.entries.map((entry) => entryFor(direction, id, entry, this.table.indexOf(entry.origins)));
     });
   }
 
   private defaultOrigin({ defaultOrigins }: DirectionPolicy): number {
     return defaultOrigins === undefined ? -1 : this.table.indexOf(defaultOrigins);
   }
+}
 
-  private entry(direction: Direction, identity: number, entry: ColumnEntry): PolicyMapEntry {
-    const { protocol, port, prefix, precedence, authType, hasOwnAuth, redirect, origins } = entry;
-    const deny = isDenyPrecedence(precedence);
-    const origin = this.table.indexOf(origins);
-    // Written out: there are thousands of entries, and spreading one object into another makes two of each.
-    return redirect === undefined
-      ? { direction, identity, protocol, port, portPrefix: prefix, deny, precedence, authType, hasOwnAuth, origin }
-      : {
-          direction,
-          identity,
-          protocol,
-          port,
-          portPrefix: prefix,
-          deny,
-          precedence,
-          authType,
-          hasOwnAuth,
-          redirect,
-          origin,
-        };
-  }
+/** The entry as a datapath stores it; `origin` is the number of its origins. */
+function entryFor(direction: Direction, identity: number, entry: ColumnEntry, origin: number): PolicyMapEntry {
+  const { protocol, port, prefix, precedence, authType, hasOwnAuth, redirect } = entry;
+  const deny = isDenyPrecedence(precedence);
+  // Written out: there are thousands of entries, and spreading one object into another makes two of each.
+  return redirect === undefined
+    ? { direction, identity, protocol, port, portPrefix: prefix, deny, precedence, authType, hasOwnAuth, origin }
+    : {
+        direction,
+        identity,
+        protocol,
+        port,
+        portPrefix: prefix,
+        deny,
+        precedence,
+        authType,
+        hasOwnAuth,
+        redirect,
+        origin,
+      };
 }

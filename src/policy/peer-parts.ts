@@ -76,14 +76,8 @@ export class PeerParts {
     this.entries = earlier.entries;
     const moving: ClauseGroup[] = [];
     const lists: (readonly number[])[] = [];
-    for (const groups of [earlier.groups, fresh]) {
-      for (let place = 0; place < groups.length; place++) {
-        const rows = changed.among(groups[place]!.rows);
-        if (rows.length === 0) continue;
-        moving.push(groups[place]!);
-        lists.push(rows);
-      }
-    }
+    changed.findGroups(earlier.groups, moving, lists);
+    changed.findGroups(fresh, moving, lists);
     return changed.parted(lists).map((part) => {
       const [before, after]: [ClauseGroup[], ClauseGroup[]] = [[], []];
       for (const { place } of part.groups) {

@@ -104,8 +104,8 @@ export class PolicyCache {
     const gone = affected.length === 0 ? [] : repository.compiledRulesOf(key);
     if (rules === undefined) repository.remove(key);
     else repository.upsert(key, rules);
-    const subjects = [...this.shared.values()].map(({ subject }) => subject);
-    if (this.checkGeneration()) return this.computeAll([...subjects, ...this.failed.values()]);
+    const all = [...this.shared.values()];
+    if (this.checkGeneration()) return this.computeAll([...all.map(({ subject }) => subject), ...this.failed.values()]);
     const failed = [...this.failed.values()].filter((subject) => aboutWhich(key, changed, subject) !== undefined);
     const change = new RuleChange(gone, affected.length === 0 ? [] : repository.compiledRulesOf(key), repository);
     return [...affected.map(({ shared, which }) => this.renew(shared, change.of(which))), ...this.computeAll(failed)];
@@ -189,9 +189,12 @@ export class PolicyCache {
   /** Enters the policy under selections that it depends on. */
   private follow(shared: Shared, selections: readonly Selection[]): void {
     for (const selection of selections) {
-      const users = this.users.get(selection);
-      if (users === undefined) this.users.set(selection, new Map([[shared, 1]]));
-      else users.set(shared, (users.get(shared) ?? 0) + 1);
+      let users = this.users.get(selection);
+      if (users === undefined) {
+        users = new Map();
+        this.users.set(selection, users);
+      }
+      users.set(shared, (users.get(shared) ?? 0) + 1);
     }
   }
 

@@ -14,7 +14,6 @@ export interface SharedPart extends Part<Place> {
 }
 
 const SHORT = 32;
-const NOBODY: readonly number[] = [];
 /** For each row the last marking that it was in. */
 let markOf = new Int32Array(0);
 let lastMark = 0;
@@ -34,23 +33,33 @@ export class RowSet {
     this.idOf = idOf;
   }
 
-  /** Those of the rows that are in the set: for the same list the same answer. */
-  among(rows: readonly number[]): readonly number[] {
-    // Most lists are short and have nobody: to see that is quicker than to remember it.
-    if (rows.length <= SHORT && !this.hasAny(rows)) return NOBODY;
-    let found = this.found.get(rows);
-    if (found === undefined) {
-      this.markAll();
-      found = rows.filter((row) => markOf[row] === this.mark);
-      this.found.set(rows, found);
+  /** Adds those of the groups that have rows of the set to `found`, and these rows, as `among` gives them, to `lists`. */
+  findGroups<G extends Group>(groups: readonly G[], found: G[], lists: (readonly number[])[]): void {
+    this.markAll();
+    for (let place = 0; place < groups.length; place++) {
+      const { rows } = groups[place]!;
+      // Most lists are short and have nobody: to see that is quicker than to remember it.
+      if (rows.length <= SHORT) {
+        let index = 0;
+        while (index < rows.length && markOf[rows[index]!] !== this.mark) index++;
+        if (index === rows.length) continue;
+      }
+      const some = this.among(rows);
+      if (some.length === 0) continue;
+      found.push(groups[place]!);
+      lists.push(some);
     }
-    return found;
   }
 
-  private hasAny(rows: readonly number[]): boolean {
+  /** Those of the rows that are in the set: for the same list the same answer. */
+  among(rows: readonly number[]): readonly number[] {
+    const known = this.found.get(rows);
+    if (known !== undefined) return known;
     this.markAll();
-    for (let index = 0; index < rows.length; index++) if (markOf[rows[index]!] === this.mark) return true;
-    return false;
+    const found: number[] = [];
+    for (let index = 0; index < rows.length; index++) if (markOf[rows[index]!] === this.mark) found.push(rows[index]!);
+    this.found.set(rows, found);
+    return found;
   }
 
   /** Parts rows of the set by lists that `among` gave: a part's groups are places in `rowLists`. */
