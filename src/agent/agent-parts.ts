@@ -179,6 +179,7 @@ function basis(options: AgentOptions) {
   const names = new FqdnNames({
     files: state.names,
     endpointAt: (address) => table.atAddress(address)?.id,
+    isEndpoint: (id) => table.get(id) !== undefined,
     now: options.now,
     log: options.log,
   });

@@ -134,6 +134,7 @@ describe("after a restart", () => {
 /** A datapath with these connections, and names over it. */
 function namesWith(connections: readonly Partial<ConnectionRow>[]) {
   const kept = new Map<string, string>();
+  const log: string[] = [];
   const time = { nowMs: 1_000_000 };
   const names = new FqdnNames({
     files: {
@@ -142,16 +143,17 @@ function namesWith(connections: readonly Partial<ConnectionRow>[]) {
       add: () => undefined,
       replace: (text) => void kept.set("whole", text),
     },
+    isEndpoint: (id) => id === 7,
     endpointAt: (address) => (address === "172.20.1.5" ? 7 : undefined),
     now: () => time.nowMs,
-    log: () => undefined,
+    log: (line) => log.push(line),
   });
   const relabeled: string[] = [];
   names.onRelabeled((addresses) => relabeled.push(...addresses));
   names.setSelectors([{ kind: "fqdn", matchName: "a.example", text: "a" }]);
   const datapath = { collectConnections: () => 0, connections: () => connections as readonly ConnectionRow[] };
   const round = () => connectionRound({ datapath, names, now: () => time.nowMs, log: () => undefined });
-  return { names, relabeled, time, round };
+  return { names, relabeled, time, round, log };
 }
 
 describe("an address whose time is over", () => {
@@ -172,6 +174,24 @@ describe("an address whose time is over", () => {
     }
     expect(names.labelsOf(ADDRESS)).toHaveLength(count);
     expect(names.namesOf(7, ADDRESS)).toEqual(count === 1 ? ["a.example"] : []);
+  });
+  it("is not learned for an endpoint that is gone", () => {
+    const { names, time } = namesWith([]);
+    names.learn([{ endpointId: 8, name: "a.example.", addresses: [ADDRESS], ttlSeconds: 60, timeMs: time.nowMs }]);
+    expect(names.labelsOf(ADDRESS)).toEqual([]);
+    expect(names.list({ pattern: "*" })).toEqual([]);
+  });
+  it("is told when an endpoint can learn nothing more, once", () => {
+    const { names, time, log } = namesWith([]);
+    const observed = (first: number) => ({
+      endpointId: 7,
+      name: `n${first}.example.`,
+      addresses: Array.from({ length: 1000 }, (_, index) => `10.${first}.${index >> 8}.${index & 255}`),
+      ttlSeconds: 60,
+      timeMs: time.nowMs,
+    });
+    for (let first = 0; first < 52; first++) names.learn([observed(first)]);
+    expect(log).toEqual([expect.stringContaining("endpoint 7 knows as many addresses as it may")]);
   });
   it("goes with its endpoint", () => {
     const { names, relabeled, time } = namesWith([]);

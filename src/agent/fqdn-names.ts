@@ -14,6 +14,7 @@ export interface FqdnNamesParts {
   readonly files: NameFiles;
   /** The endpoint of this node that has the address. */
   readonly endpointAt: (address: string) => number | undefined;
+  readonly isEndpoint: (id: number) => boolean;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   readonly log: (message: string) => void;
@@ -27,6 +28,8 @@ export class FqdnNames {
   private readonly parts: FqdnNamesParts;
   private readonly cache = new FqdnCache();
   private readonly labels = new FqdnLabels();
+  /** Endpoints of which it was told that they can learn nothing more. */
+  private readonly toldFull = new Set<number>();
   private added = 0;
   private isStale = false;
   private relabeled: (addresses: readonly string[]) => void = () => undefined;
@@ -46,6 +49,8 @@ export class FqdnNames {
   learn(observations: readonly DnsObservation[]): void {
     const changed: string[] = [];
     for (const observation of observations) {
+      // The proxy may still tell of one that is gone: nobody would take away what it learned.
+      if (!this.parts.isEndpoint(observation.endpointId)) continue;
       const names = this.record(observation);
       changed.push(...names);
       // What only lasts longer is in the next whole; after a crash it is a zombie and lives as long as its connections.
@@ -122,7 +127,16 @@ export class FqdnNames {
   }
 
   private record({ endpointId, name, addresses, ttlSeconds, timeMs }: DnsObservation): readonly string[] {
-    return this.cache.record(endpointId, { name, addresses, ttl: ttlSeconds }, timeMs);
+    const changed = this.cache.record(endpointId, { name, addresses, ttl: ttlSeconds }, timeMs);
+    const isFull = this.cache.isFull(endpointId);
+    if (!isFull) this.toldFull.delete(endpointId);
+    else if (!this.toldFull.has(endpointId)) {
+      this.toldFull.add(endpointId);
+      this.parts.log(
+        `endpoint ${endpointId} knows as many addresses as it may: new ones are in force when older ones ran out`,
+      );
+    }
+    return changed;
   }
 
   private follow(names: Iterable<string>): void {
