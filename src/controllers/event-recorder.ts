@@ -1,4 +1,5 @@
 import { Events, type KubeClient, KubeError, type KubeObject } from "../kube/client/index.ts";
+import { eventName } from "../kube/event-name.ts";
 import { timestamp } from "../kube/object.ts";
 
 export interface EventNote {
@@ -16,15 +17,6 @@ interface Known {
 }
 
 const REMEMBERED = 4096;
-
-let latestNs = 0n;
-
-/** As in Kubernetes, the time in hexadecimal: events of one second stay in their order. */
-function eventName(object: KubeObject, nowMs: number): string {
-  const nowNs = BigInt(Math.floor(nowMs)) * 1_000_000n;
-  latestNs = latestNs < nowNs ? nowNs : latestNs + 1n;
-  return `${object.metadata.name}.${latestNs.toString(16)}`;
-}
 
 /**
  * Writes core/v1 events, as `kubectl describe` and `kubectl get events` show them. The same words about the same object
@@ -62,7 +54,7 @@ export class EventRecorder {
     try {
       const known = this.#known.get(key);
       if (known && (await this.#repeat(known, namespace, at))) return;
-      const name = eventName(object, this.#now());
+      const name = eventName(object.metadata.name, this.#now());
       await this.#client.create(Events, newEvent(object, note, name, namespace, at));
       this.#remember(key, { name, count: 1 });
     } catch (error) {

@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { Events, type KubeClient } from "../kube/client/index.ts";
+import { eventName } from "../kube/event-name.ts";
 import { timestamp } from "../kube/object.ts";
 import type { Pod } from "./pod.ts";
 
@@ -23,7 +24,6 @@ export function createEventRecorder(
   log: (line: string) => void,
 ): EventRecorder {
   const known = new Map<string, Known>();
-  let latestNs = 0n;
   let queue: Promise<unknown> = Promise.resolve();
 
   async function write(
@@ -47,15 +47,11 @@ export function createEventRecorder(
       );
       return;
     }
-    // as in Kubernetes, the time in hexadecimal: events of one second stay in their order
-    latestNs = latestNs < BigInt(now()) * 1_000_000n ? BigInt(now()) * 1_000_000n : latestNs + 1n;
-    const eventName = `${name}.${latestNs.toString(16)}`;
-    known.set(key, { name: eventName, count: 1 });
-    if (known.size > REMEMBERED) known.delete(known.keys().next().value!);
+    const ownName = eventName(name, now());
     await client.create(Events, {
       apiVersion: "v1",
       kind: "Event",
-      metadata: { name: eventName, namespace },
+      metadata: { name: ownName, namespace },
       involvedObject: {
         apiVersion: "v1",
         kind: "Pod",
@@ -69,6 +65,8 @@ export function createEventRecorder(
       source: { component: "kubelet", host },
       ...{ reportingComponent: "kubelet", reportingInstance: host },
     });
+    known.set(key, { name: ownName, count: 1 });
+    if (known.size > REMEMBERED) known.delete(known.keys().next().value!);
   }
 
   return {

@@ -206,10 +206,8 @@ test("what the sandbox cannot honour is refused by field and mend, and nothing r
   const text = seen.containerStatuses![0]!.state.waiting!.message!;
   for (const field of ["spec.hostNetwork", "spec.containers[0].securityContext.privileged", "spec.volumes[0].hostPath"])
     expect(text).toContain(`${field} is not supported: `);
-  await vi.waitFor(
-    async () => expect(await events("privileged")).toContain("spec.hostNetwork is not supported"),
-    15_000,
-  );
+  const told = async () => expect(await events("privileged")).toContain("spec.hostNetwork is not supported");
+  await vi.waitFor(told, 15_000);
   expect(
     existsSync(join(lab.directory, "pods", (await lab.client.get(Pods, "privileged", "default")).metadata.uid!)),
   ).toBe(false);
