@@ -28,7 +28,8 @@ export function openNameFiles(directory: string): NameFiles {
   return {
     whole: () => read(whole),
     added: () => (read(added) ?? "").split("\n").filter((line) => line !== ""),
-    add: (line) => appendFileSync(added, `${line}\n`),
+    // A half line that a full disk left must not spoil the next one.
+    add: (line) => appendFileSync(added, `\n${line}`),
     replace: (text) => {
       writeFileSync(`${whole}.new`, text);
       renameSync(`${whole}.new`, whole);

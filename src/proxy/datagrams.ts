@@ -73,11 +73,16 @@ export function transparentDatagrams(): DatagramSockets {
     return fd;
   };
   return {
-    listen: (port, direction, take) => listenInAllFamilies(port, direction, take),
+    listen: (port, direction, take) => {
+      // Opened before they are needed: no answer may fail for want of descriptors.
+      for (const host of wildcards()) rawSocket(host, direction);
+      return listenInAllFamilies(port, direction, take);
+    },
     answer: ({ clientAddress, clientPort, serverAddress, serverPort }, direction, bytes) => {
       const client = peers.at(clientAddress);
       const path = { source: peers.at(serverAddress).bytes, destination: client.bytes };
       const packet = udpPacket({ ...path, sourcePort: serverPort, destinationPort: clientPort }, bytes);
+      if (packet === undefined) return false;
       const fd = rawSocket(clientAddress, direction);
       return sendto(fd, packet, packet.length, MESSAGE_DONTWAIT, client.name, client.name.length) === packet.length;
     },

@@ -7,6 +7,10 @@ import { errorCode } from "./upstream-link.ts";
 /** A way to a server that nobody used for this long is closed; in ms. */
 const IDLE_MS = 10_000;
 const SWEEP_MS = 1000;
+/** Most ways of one redirect, and of all: each is a descriptor. */
+const MAX_LINKS = 256;
+const MAX_LINKS_IN_ALL = 4096;
+let linksInAll = 0;
 
 interface Link {
   readonly questions: DnsQuestions;
@@ -44,14 +48,36 @@ export class DnsLinks {
 
   close(): void {
     clearInterval(this.timer);
-    for (const { datagrams } of this.links.values()) datagrams.close();
-    this.links.clear();
+    for (const key of [...this.links.keys()]) this.drop(key);
+  }
+
+  private isFull(): boolean {
+    return this.links.size >= MAX_LINKS || linksInAll >= MAX_LINKS_IN_ALL;
+  }
+
+  /** The oldest way on which nobody waits for an answer gives its place up. */
+  private closeIdle(): boolean {
+    for (const [key, { questions }] of this.links) {
+      if (questions.size > 0) continue;
+      this.drop(key);
+      return true;
+    }
+    return false;
+  }
+
+  private drop(key: string): void {
+    const link = this.links.get(key);
+    if (link === undefined) return;
+    this.links.delete(key);
+    linksInAll--;
+    link.datagrams.close();
   }
 
   private linkTo(path: DatagramPath): Link | { readonly failed: string } {
     const key = `${path.clientAddress} ${path.serverAddress} ${path.serverPort}`;
     const known = this.links.get(key);
     if (known !== undefined) return known;
+    if (this.isFull() && !this.closeIdle()) return { failed: "too many servers at once" };
     const questions = new DnsQuestions(() => performance.now());
     try {
       const datagrams = this.sockets.connect(path, this.direction, {
@@ -60,6 +86,7 @@ export class DnsLinks {
       });
       const link = { questions, datagrams, usedMs: performance.now() };
       this.links.set(key, link);
+      linksInAll++;
       this.timer ??= setInterval(() => this.sweep(), SWEEP_MS).unref();
       return link;
     } catch (error) {
@@ -69,11 +96,9 @@ export class DnsLinks {
 
   private sweep(): void {
     const until = performance.now() - IDLE_MS;
-    for (const [key, { questions, datagrams, usedMs }] of this.links) {
+    for (const [key, { questions, usedMs }] of this.links) {
       questions.forgetOld();
-      if (questions.size > 0 || usedMs > until) continue;
-      this.links.delete(key);
-      datagrams.close();
+      if (questions.size === 0 && usedMs <= until) this.drop(key);
     }
     if (this.links.size > 0) return;
     clearInterval(this.timer);

@@ -63,6 +63,29 @@ describe("DnsObserver", () => {
     observer.acknowledge((await agent.next()).batch);
     expect(await isSettled(second)).toBe(true);
   });
+  it("remembers and holds so many addresses and no more", async () => {
+    const many = (first: number) =>
+      Array.from({ length: 4000 }, (_, index) => `10.${first}.${index >> 8}.${index & 255}`);
+    const observer = new DnsObserver();
+    const agent = agentOf(observer);
+    const sizes = observer as unknown as { toldAddresses: number; openAddresses: number };
+    for (let first = 0; first < 40; first++) {
+      void observer.observe({ ...FIRST, addresses: many(first), ttlSeconds: 0x7fff_ffff, timeMs: 1000 + first });
+      observer.acknowledge((await agent.next()).batch);
+      expect(sizes.toldAddresses).toBeLessThanOrEqual(65_536);
+      expect(sizes.openAddresses).toBe(0);
+    }
+    // An agent that takes no more, and breaks its stream.
+    for (let first = 0; first < 40; first++) void observer.observe({ ...FIRST, addresses: many(first + 100) });
+    await agent.next();
+    for (let first = 0; first < 40; first++) void observer.observe({ ...FIRST, addresses: many(first + 150) });
+    expect(sizes.openAddresses).toBe(64_000);
+    over.abort();
+    const { batch, observations } = await agentOf(observer).next();
+    expect(observations).toHaveLength(16);
+    observer.acknowledge(batch);
+    expect(sizes.openAddresses).toBe(0);
+  });
   it("holds no client for ever, and tells a new agent what the old one did not take", async () => {
     const observer = new DnsObserver();
     const first = agentOf(observer);

@@ -7,9 +7,12 @@ import type { DnsObservation } from "../model/dns-observation.ts";
 const MAX_DELAY_MS = 100;
 /** An observation that differs from the last one in its time alone is told again after so long. */
 const REFRESH_MS = 1000;
-/** Most names that are remembered as told, and observations that wait while the agent is away. */
-const MAX_TOLD = 16_384;
-const MAX_WAITING = 4096;
+/** Most addresses that are remembered as told, over all names. */
+const MAX_TOLD = 65_536;
+/** Most addresses that the agent has not acknowledged; what comes beyond is learned when it is asked for again. */
+const MAX_OPEN = 65_536;
+/** A TTL may be decades; what is remembered as told is told again after so long at the latest. */
+const MOST_TTL_SECONDS = 3600;
 
 interface Batch {
   readonly observations: DnsObservation[];
@@ -33,6 +36,8 @@ export class DnsObserver {
   private nextBatch = 1n;
   /** By endpoint and name: the addresses that the agent has, until when, and when it was told. */
   private told = new Map<string, { readonly until: Map<string, number>; atMs: number }>();
+  private toldAddresses = 0;
+  private openAddresses = 0;
   private wake: (() => void) | undefined;
 
   /** Resolves when the addresses are in force, or after `MAX_DELAY_MS`. */
@@ -41,7 +46,8 @@ export class DnsObserver {
     const known = this.told.get(`${endpointId} ${name}`);
     const isKnown = known !== undefined && addresses.every((address) => (known.until.get(address) ?? 0) > timeMs);
     const isFresh = isKnown && Math.abs(timeMs - known.atMs) < REFRESH_MS && ttlSeconds * 1000 > REFRESH_MS;
-    if (isFresh || this.waiting.observations.length >= MAX_WAITING) return Promise.resolve();
+    if (isFresh || this.openAddresses + addresses.length > MAX_OPEN) return Promise.resolve();
+    this.openAddresses += addresses.length;
     const { inForce } = this.waiting;
     this.waiting.observations.push(observation);
     this.wake?.();
@@ -51,7 +57,7 @@ export class DnsObserver {
   /** The batches of one stream, each of one turn of the event loop; ends with the signal. */
   async *batches(signal: AbortSignal): AsyncGenerator<DnsObservations> {
     // Another agent may know less.
-    this.told.clear();
+    this.forget();
     const onAbort = () => this.wake?.();
     signal.addEventListener("abort", onAbort);
     this.takeBack();
@@ -71,13 +77,15 @@ export class DnsObserver {
     signal.removeEventListener("abort", onAbort);
   }
 
-  /** What an earlier stream did not acknowledge is sent again. */
+  /** What an earlier stream did not acknowledge is sent again, before what came since. */
   private takeBack(): void {
-    for (const { observations, resolve } of this.sent.values()) {
-      this.waiting.observations.unshift(...observations);
+    const earlier = [...this.sent.values(), this.waiting];
+    this.sent.clear();
+    this.waiting = newBatch();
+    for (const { observations, resolve } of earlier) {
+      for (const observation of observations) this.waiting.observations.push(observation);
       void this.waiting.inForce.then(resolve);
     }
-    this.sent.clear();
   }
 
   /** The agent has the batch in force. */
@@ -90,12 +98,25 @@ export class DnsObserver {
   }
 
   private remember({ endpointId, name, addresses, ttlSeconds, timeMs }: DnsObservation): void {
-    if (this.told.size >= MAX_TOLD) this.told.clear();
+    this.openAddresses -= addresses.length;
+    if (this.toldAddresses + addresses.length > MAX_TOLD) this.forget();
     const key = `${endpointId} ${name}`;
-    const until = this.told.get(key)?.until ?? new Map<string, number>();
-    for (const [address, end] of until) if (end <= timeMs) until.delete(address);
-    for (const address of addresses) until.set(address, timeMs + ttlSeconds * 1000);
+    const known = this.told.get(key);
+    const until = known?.until ?? new Map<string, number>();
+    const before = until.size;
+    if (known !== undefined && Math.abs(timeMs - known.atMs) >= REFRESH_MS) {
+      for (const [address, end] of until) if (end <= timeMs) until.delete(address);
+    }
+    const endMs = timeMs + Math.min(ttlSeconds, MOST_TTL_SECONDS) * 1000;
+    for (const address of addresses) until.set(address, endMs);
     this.told.set(key, { until, atMs: timeMs });
+    this.toldAddresses += until.size - before;
+  }
+
+  /** The next answers wait for the agent as the first ones did. */
+  private forget(): void {
+    this.told.clear();
+    this.toldAddresses = 0;
   }
 
   private async arrival(): Promise<void> {

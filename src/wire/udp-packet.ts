@@ -3,6 +3,7 @@ const UDP_HEADER = 8;
 const V4_HEADER = 20;
 const V6_HEADER = 40;
 const TTL = 64;
+const MOST_BYTES = 0xffff;
 
 /** Who sends a datagram to whom. Addresses are 4 or 16 bytes, both of one family; ports in host order. */
 export interface UdpPath {
@@ -15,13 +16,14 @@ export interface UdpPath {
 /**
  * The whole IP packet of a datagram: IPv4 without options (RFC 791) or IPv6 without extension headers (RFC 8200), UDP with
  * its checksum (RFC 768). The IPv4 header's own checksum and identification are zero: Linux fills them in for raw sockets.
- * Throws when the datagram is too long for a packet.
+ * Undefined when the datagram is too long for a packet.
  */
-export function udpPacket(path: UdpPath, payload: Uint8Array): Uint8Array {
+export function udpPacket(path: UdpPath, payload: Uint8Array): Uint8Array | undefined {
   const { source, destination } = path;
   const length = UDP_HEADER + payload.length;
-  if (length > 0xffff - V4_HEADER) throw new Error(`a datagram of ${payload.length} bytes does not fit a packet`);
   const header = source.length === 4 ? V4_HEADER : V6_HEADER;
+  // The length field of IPv4 counts its header, that of IPv6 does not.
+  if (length > (header === V4_HEADER ? MOST_BYTES - V4_HEADER : MOST_BYTES)) return undefined;
   const packet = new Uint8Array(header + length);
   const view = new DataView(packet.buffer);
   if (source.length === 4) {
