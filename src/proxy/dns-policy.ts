@@ -1,6 +1,6 @@
 import { compileDnsRules } from "../policy/dns-rule.ts";
-import type { L7Redirect } from "../policy/policy-map.ts";
-import { PeerRules } from "./peer-rules.ts";
+import type { L7PeerRules, L7Redirect } from "../policy/policy-map.ts";
+import { PeerRules, Refusal } from "./peer-rules.ts";
 
 interface Word {
   readonly deny: boolean;
@@ -12,16 +12,17 @@ const everyName = () => true;
 /** The DNS rules of one redirect, ready to judge questions. Immutable: a new policy makes a new one. */
 export class DnsPolicy {
   readonly redirect: L7Redirect;
-  private readonly rules: PeerRules<Word>;
+  private readonly rules: PeerRules<Word, readonly Word[]>;
 
   /** Throws when the redirect is not about DNS. */
   constructor(redirect: L7Redirect) {
     if (redirect.parser !== "dns") throw new Error(`redirect ${redirect.key}: parser "${redirect.parser}" is not dns`);
     this.redirect = redirect;
-    this.rules = new PeerRules(redirect.rules, ({ deny, dns }) => ({
+    const wordOf = ({ deny, dns }: L7PeerRules) => ({
       deny,
       covers: dns === undefined ? everyName : compileDnsRules(dns),
-    }));
+    });
+    this.rules = new PeerRules(redirect.rules, wordOf, (words) => words);
   }
 
   /**
@@ -29,9 +30,9 @@ export class DnsPolicy {
    * server and has a word on the name decides.
    */
   refusal(serverIdentity: number, name: string): string | undefined {
-    for (const { deny, covers } of this.rules.wordsFor(serverIdentity)) {
-      if (covers(name)) return deny ? "denied by a rule" : undefined;
+    for (const { deny, covers } of this.rules.wayOf(serverIdentity)) {
+      if (covers(name)) return deny ? Refusal.denied : undefined;
     }
-    return "no rule matched";
+    return Refusal.noRule;
   }
 }

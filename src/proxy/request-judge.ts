@@ -4,9 +4,9 @@ import { peerIdentity } from "./access.ts";
 import type { ByteStream } from "./byte-stream.ts";
 import type { ClientConnectionOptions } from "./client-connection.ts";
 import { shownFields } from "./header-edits.ts";
-import { type Judgement, refused } from "./request-policy.ts";
+import { type Judgement, type RequestPolicy, refused } from "./request-policy.ts";
 
-/** Judges the requests of one connection, each by the policy and the identities of its moment. */
+/** Judges what one connection asks for, each by the policy and the identities of its moment. */
 export class RequestJudge {
   private readonly options: Pick<ClientConnectionOptions<ByteStream>, "policy" | "origin" | "facts">;
 
@@ -15,12 +15,21 @@ export class RequestJudge {
   }
 
   judge(request: HttpRequestFacts): Judgement {
+    return this.now((policy, peer) => policy.judge(peer, request));
+  }
+
+  /** The same for a TLS client that asks for this name. */
+  judgeServerName(serverName: string | undefined): Judgement {
+    return this.now((policy, peer) => policy.judgeServerName(peer, serverName));
+  }
+
+  private now(judge: (policy: RequestPolicy, peerIdentity: number) => Judgement): Judgement {
     const policy = this.options.policy();
     if (policy === undefined) return refused("redirect is gone");
     const origin = this.options.origin();
     if (origin === undefined) return refused("connection of unknown origin");
     this.options.facts.origin = origin;
-    return policy.judge(peerIdentity(origin), request);
+    return judge(policy, peerIdentity(origin));
   }
 
   /** A request's fields as a record may have them. */

@@ -12,6 +12,7 @@ import type { HttpRule } from "../policy/l7-rule.ts";
 import type { L7PeerRules, L7Redirect } from "../policy/policy-map.ts";
 import { compileServerNames } from "../policy/server-name.ts";
 import { utf8Latin1 } from "../wire/latin1.ts";
+import { PeerRules, Refusal } from "./peer-rules.ts";
 
 export interface Judgement {
   readonly allowed: boolean;
@@ -29,11 +30,10 @@ export function refused(reason: string): Judgement {
   return { allowed: false, reason, actions: NO_ACTIONS };
 }
 
-const NO_RULE = refused("no rule matched");
-const DENY_RULE = refused("denied by a rule");
+const NO_RULE = refused(Refusal.noRule);
+const DENY_RULE = refused(Refusal.denied);
 
-interface CompiledPeerRules {
-  readonly identities: ReadonlySet<number> | undefined;
+interface CompiledRules {
   /** Undefined: every request. */
   readonly http: CompiledHttpRules | undefined;
   /** Undefined: the client need not ask for a name. */
@@ -42,18 +42,16 @@ interface CompiledPeerRules {
   readonly acts: boolean;
   readonly deny: boolean;
   readonly precedence: number;
-  /** Index of the rule set with which a pass goes on. */
-  readonly passTo: number | undefined;
 }
 
 /** The rule sets that one peer is judged by, in order. */
 interface Way {
   /** For requests in the clear, which come without a server's name. */
-  readonly rules: readonly CompiledPeerRules[];
+  readonly rules: readonly CompiledRules[];
   /** One of them may want something done to the headers. */
   readonly act: boolean;
   /** For TLS clients, whose requests nobody can read. */
-  readonly tls: readonly CompiledPeerRules[];
+  readonly tls: readonly CompiledRules[];
 }
 
 /** The rules of one redirect, ready to judge requests and TLS clients. Immutable: a new policy makes a new one. */
@@ -61,9 +59,8 @@ export class RequestPolicy {
   readonly redirect: L7Redirect;
   /** Names, in lower case, of the fields that are compared with secrets: no record may show their values. */
   readonly secretNames: ReadonlySet<string>;
-  private readonly rules: readonly CompiledPeerRules[];
+  private readonly rules: PeerRules<CompiledRules, Way>;
   private readonly secrets: Secrets;
-  private readonly byPeer = new Map<number, Way>();
 
   /**
    * Throws when a rule's expression does not compile or a header match cannot be carried out. `secrets`: values of those
@@ -72,7 +69,7 @@ export class RequestPolicy {
   constructor(redirect: L7Redirect, secrets = NO_SECRETS) {
     this.redirect = redirect;
     this.secrets = secrets;
-    this.rules = redirect.rules.map((rule, index) => compilePeerRules(rule, index));
+    this.rules = new PeerRules(redirect.rules, compileRules, wayOf);
     const matches = redirect.rules.flatMap(({ http = [] }) => http.flatMap(({ headerMatches = [] }) => headerMatches));
     this.secretNames = new Set(matches.flatMap(({ name, secret }) => (secret === undefined ? [] : name.toLowerCase())));
   }
@@ -82,7 +79,7 @@ export class RequestPolicy {
    * header values are bytes, one character each.
    */
   judge(peerIdentity: number, request: HttpRequestFacts): Judgement {
-    const { rules, act } = this.wayOf(peerIdentity);
+    const { rules, act } = this.rules.wayOf(peerIdentity);
     if (act) return this.judgeAndAct(rules, request);
     for (const { http, deny } of rules) {
       if (http === undefined || http(request, this.secrets)) return deny ? DENY_RULE : ALLOWED;
@@ -92,14 +89,14 @@ export class RequestPolicy {
 
   /** The same for a TLS client that asks for this name; undefined = for none, or nobody can say for which. */
   judgeServerName(peerIdentity: number, serverName: string | undefined): Judgement {
-    for (const { serverNames, deny } of this.wayOf(peerIdentity).tls) {
+    for (const { serverNames, deny } of this.rules.wayOf(peerIdentity).tls) {
       if (serverNames === undefined || serverNames(serverName)) return deny ? DENY_RULE : ALLOWED;
     }
     return NO_RULE;
   }
 
   /** As Cilium does where rules act on headers: all sets of the deciding rank are tried, each on what the ones before left. */
-  private judgeAndAct(rules: readonly CompiledPeerRules[], request: HttpRequestFacts): Judgement {
+  private judgeAndAct(rules: readonly CompiledRules[], request: HttpRequestFacts): Judgement {
     const actions: HeaderAction[] = [];
     let facts = request;
     let decided: number | undefined;
@@ -114,39 +111,22 @@ export class RequestPolicy {
     }
     return decided === undefined ? NO_RULE : { ...ALLOWED, actions };
   }
-
-  /** A pass speaks of all requests of its peers, so that the way of a peer is always the same. */
-  private wayOf(peerIdentity: number): Way {
-    const known = this.byPeer.get(peerIdentity);
-    if (known !== undefined) return known;
-    const all: CompiledPeerRules[] = [];
-    for (let index = 0; index < this.rules.length; index++) {
-      const rule = this.rules[index]!;
-      if (rule.identities?.has(peerIdentity) === false) continue;
-      if (rule.passTo !== undefined) index = rule.passTo - 1;
-      else all.push(rule);
-    }
-    const rules = all.filter(({ serverNames }) => serverNames === undefined);
-    const tls = all.filter(({ http }) => http === undefined);
-    const way = { rules, act: rules.some(({ acts }) => acts), tls };
-    this.byPeer.set(peerIdentity, way);
-    return way;
-  }
 }
 
-/** Throws on a pass that leads nowhere further and on a deny with names: nobody could say what they mean. */
-function compilePeerRules(rule: L7PeerRules, index: number): CompiledPeerRules {
-  if (rule.passTo !== undefined && rule.passTo <= index)
-    throw new Error(`rule ${index}: a pass must lead further down, not to ${rule.passTo}`);
+function wayOf(all: readonly CompiledRules[]): Way {
+  const rules = all.filter(({ serverNames }) => serverNames === undefined);
+  return { rules, act: rules.some(({ acts }) => acts), tls: all.filter(({ http }) => http === undefined) };
+}
+
+/** Throws on a deny with names: nobody could say what it means. */
+function compileRules(rule: L7PeerRules, index: number): CompiledRules {
   if (rule.deny && rule.serverNames !== undefined) throw new Error(`rule ${index}: a deny cannot have server names`);
   return {
-    identities: rule.identities === undefined ? undefined : new Set(rule.identities),
     http: rule.http === undefined ? undefined : compileHttpRules(rule.http.map(asBytes)),
     serverNames: rule.serverNames === undefined ? undefined : compileServerNames(rule.serverNames),
     acts: rule.http?.some(hasAction) ?? false,
     deny: rule.deny,
     precedence: rule.precedence,
-    passTo: rule.passTo,
   };
 }
 

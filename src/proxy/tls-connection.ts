@@ -1,10 +1,10 @@
 import type { Socket } from "node:net";
 import { type ClientHello, ClientHelloReader } from "../wire/tls-client-hello.ts";
 import { SecondHelloGuard } from "../wire/tls-second-hello.ts";
-import { ConnectionLog, peerIdentity, type RequestFacts } from "./access.ts";
+import { ConnectionLog, type RequestFacts } from "./access.ts";
 import type { ClientConnection, ClientConnectionOptions } from "./client-connection.ts";
 import { failureNote } from "./local-reply.ts";
-import { type Judgement, refused } from "./request-policy.ts";
+import { RequestJudge } from "./request-judge.ts";
 import { errorCode, type UpstreamFailure, UpstreamLink } from "./upstream-link.ts";
 
 /** How long a client may take over its hello: as long as Envoy's listener filters wait. */
@@ -22,6 +22,7 @@ const NO_HELLO: ClientHello = { serverName: undefined, protocols: [] };
 export class TlsConnection implements ClientConnection {
   private readonly options: ClientConnectionOptions;
   private readonly client: Socket;
+  private readonly judging: RequestJudge;
   private readonly log: ConnectionLog;
   private readonly reader = new ClientHelloReader();
   private phase: "hello" | "tunnel" | "closed" = "hello";
@@ -41,6 +42,7 @@ export class TlsConnection implements ClientConnection {
   constructor(options: ClientConnectionOptions) {
     this.options = options;
     this.client = options.client;
+    this.judging = new RequestJudge(options);
     this.log = new ConnectionLog(options.facts, options.record, options.now);
     this.helloTimer = setTimeout(() => this.decide("no client hello in time"), HELLO_TIMEOUT_MS);
     this.client.setNoDelay(true);
@@ -62,7 +64,7 @@ export class TlsConnection implements ClientConnection {
 
   policyChanged(): void {
     if (this.phase !== "tunnel") return;
-    const judgement = this.judge();
+    const judgement = this.judging.judgeServerName(this.hello.serverName);
     if (!judgement.allowed) this.refuse(judgement.reason);
   }
 
@@ -100,18 +102,9 @@ export class TlsConnection implements ClientConnection {
   /** `fault` says why the hello could not be read; empty = it could. */
   private decide(fault: string): void {
     clearTimeout(this.helloTimer);
-    const judgement = this.judge();
+    const judgement = this.judging.judgeServerName(this.hello.serverName);
     if (judgement.allowed) this.open();
     else this.refuse(fault === "" ? judgement.reason : fault);
-  }
-
-  private judge(): Judgement {
-    const policy = this.options.policy();
-    if (policy === undefined) return refused("redirect is gone");
-    const origin = this.options.origin();
-    if (origin === undefined) return refused("connection of unknown origin");
-    this.options.facts.origin = origin;
-    return policy.judgeServerName(peerIdentity(origin), this.hello.serverName);
   }
 
   private get facts(): RequestFacts {
