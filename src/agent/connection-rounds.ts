@@ -18,7 +18,8 @@ export function connectionRound({ datapath, names, now, log }: ConnectionRoundsP
   try {
     const startMs = now();
     datapath.collectConnections();
-    names.connectionsSeen(datapath.connections(), startMs, startMs + ROUND_MS);
+    // Reading them all is the dear part, and most nodes have no names.
+    if (!names.isEmpty) names.connectionsSeen(datapath.connections(), startMs, startMs + ROUND_MS);
   } catch (error) {
     log(`connections were not looked through, they are in ${ROUND_MS / 1000} s: ${(error as Error).message}`);
   }

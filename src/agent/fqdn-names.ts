@@ -79,6 +79,11 @@ export class FqdnNames {
     return this.cache.namesOf(endpointId, address).map((name) => name.slice(0, -1));
   }
 
+  /** Nobody has learned anything: it does not matter what is in use. */
+  get isEmpty(): boolean {
+    return this.cache.isEmpty;
+  }
+
   /** A round over the connections began at `startMs`, and the next is expected at `nextMs`: what is in use is not given up. */
   connectionsSeen(connections: readonly ConnectionRow[], startMs: number, nextMs: number): void {
     const inUse = connections.flatMap(({ scope, source, destination }): (readonly [number, string])[] => {
@@ -101,6 +106,7 @@ export class FqdnNames {
 
   removeEndpoint(id: number): void {
     this.follow(this.cache.removeEndpoint(id));
+    this.toldFull.delete(id);
     this.isStale = true;
   }
 

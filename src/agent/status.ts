@@ -19,7 +19,6 @@ import type {
 export interface StatusFacts {
   readonly node: AgentNode;
   readonly version: string;
-  /** Its interfaces' addresses on the fabric. */
   readonly ipam: Ipam;
   readonly tasks: ReadonlyMap<string, TaskStatus>;
   /** Everything that the API tells is followed. */

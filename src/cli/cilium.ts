@@ -68,6 +68,14 @@ async function identityGet({ flags, words, signal }: Call): Promise<void> {
   await write(asJson ? json(found) : identityTable(found));
 }
 
+/** Whom numbers stand for; undefined with `-n`. */
+async function shownIdentities(
+  flags: Call["flags"],
+  signal: AbortSignal,
+): Promise<readonly IdentityModel[] | undefined> {
+  return isSet(flags, "numeric") ? undefined : getJson<readonly IdentityModel[]>("/v1/identity", signal);
+}
+
 /** The policy map of each endpoint, and of the node where a policy is about it. */
 async function everyPolicy({ flags, signal }: Call): Promise<void> {
   const asJson = wantsJson(flags);
@@ -78,20 +86,19 @@ async function everyPolicy({ flags, signal }: Call): Promise<void> {
   );
   const there = maps.filter(([, rows]) => rows.length > 0);
   if (asJson) return write(json(there.map(([id, rows]) => ({ EndpointID: String(id), Content: rows }))));
-  const isNumeric = isSet(flags, "numeric");
-  const identities = isNumeric ? undefined : await getJson<readonly IdentityModel[]>("/v1/identity", signal);
+  const identities = await shownIdentities(flags, signal);
   for (const [id, rows] of there) await write(endpointPolicyText(id, rows, identities));
 }
 
 async function bpfPolicyGet(call: Call): Promise<void> {
   const { flags, words, signal } = call;
   if (isSet(flags, "all")) return everyPolicy(call);
-  if (words[0] === undefined) throw new UsageError("cilium bpf policy get: name an endpoint id, or give --all");
+  const [id] = words;
+  if (id === undefined) throw new UsageError("cilium bpf policy get: name an endpoint id, or give --all");
   const asJson = wantsJson(flags);
-  const rows = await getJson<readonly PolicyRow[]>(`/v1/endpoint/${encodeURIComponent(words[0] ?? "")}/policy`, signal);
+  const rows = await getJson<readonly PolicyRow[]>(`/v1/endpoint/${encodeURIComponent(id)}/policy`, signal);
   if (asJson) return write(json(rows));
-  const isNumeric = isSet(flags, "numeric");
-  const identities = isNumeric ? undefined : await getJson<readonly IdentityModel[]>("/v1/identity", signal);
+  const identities = await shownIdentities(flags, signal);
   await write(policyMapText(rows, identities));
 }
 

@@ -1,5 +1,6 @@
 import type { AccessRecord, DnsFacts, TlsHelloFacts } from "../model/access-record.ts";
 import type { ProxyOrigin } from "../model/proxy-origin.ts";
+import type { ByteStream } from "./byte-stream.ts";
 
 /** One redirected connection: who, to where, and what the kernel judged about it. */
 export interface ConnectionFacts {
@@ -9,6 +10,19 @@ export interface ConnectionFacts {
   readonly serverPort: number;
   /** As the kernel judged the latest packet: an identity may change while the connection is held. */
   origin: ProxyOrigin;
+}
+
+/** Client and server of an accepted connection; undefined when it has ended already. */
+export function endsOf(client: ByteStream): Omit<ConnectionFacts, "origin"> | undefined {
+  const { remoteAddress, remotePort, localAddress, localPort } = client;
+  if (remoteAddress === undefined || remotePort === undefined) return undefined;
+  if (localAddress === undefined || localPort === undefined) return undefined;
+  return {
+    clientAddress: remoteAddress,
+    clientPort: remotePort,
+    serverAddress: localAddress,
+    serverPort: localPort,
+  };
 }
 
 /** The part of a record that a request settles; its response repeats it. */

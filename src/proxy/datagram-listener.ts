@@ -25,15 +25,14 @@ const MESSAGE = 64;
 const VECTOR = 16;
 const CONTROL_HEADER = 16;
 const AF_INET6 = 10;
-/** Datagrams wait here while the proxy does something else. */
-const RECEIVE_BUFFER = BATCH * (MESSAGE + VECTOR + NAME + CONTROL + DATAGRAM);
+const MEMORY = BATCH * (MESSAGE + VECTOR + NAME + CONTROL + DATAGRAM);
 
 const recvmmsg = libc.func("int recvmmsg(int fd, void *messages, uint32_t count, int flags, void *timeout)");
 
 /** Memory for one `recvmmsg`: headers, vectors, names, control data and contents, each an array of `BATCH`. */
 class Batch {
-  private readonly memory = koffi.alloc("uint8_t", RECEIVE_BUFFER);
-  private readonly bytes = Buffer.from(koffi.view(this.memory, RECEIVE_BUFFER));
+  private readonly memory = koffi.alloc("uint8_t", MEMORY);
+  private readonly bytes = Buffer.from(koffi.view(this.memory, MEMORY));
   private readonly vectors = BATCH * MESSAGE;
   private readonly names = this.vectors + BATCH * VECTOR;
   private readonly controls = this.names + BATCH * NAME;

@@ -1,27 +1,17 @@
 import type { Socket } from "node:net";
-import type { AccessRecord } from "../model/access-record.ts";
-import type { DnsObservation } from "../model/dns-observation.ts";
 import { Protocol } from "../model/protocol.ts";
-import type { ProxyOrigin, ProxyOrigins } from "../model/proxy-origin.ts";
+import type { ProxyOrigin } from "../model/proxy-origin.ts";
 import { truncatedDns } from "../wire/dns-truncate.ts";
-import type { ConnectionFacts } from "./access.ts";
+import { type ConnectionFacts, endsOf } from "./access.ts";
 import type { ClientConnection } from "./client-connection.ts";
 import type { Datagram } from "./datagram-listener.ts";
-import type { DatagramSockets } from "./datagrams.ts";
 import { DnsConnection } from "./dns-connection.ts";
 import { DnsExchange } from "./dns-exchange.ts";
 import { DnsLinks } from "./dns-links.ts";
 import type { DnsPolicy } from "./dns-policy.ts";
-import type { Listening, ProxySockets } from "./listeners.ts";
+import type { ListenerTableOptions, Listening } from "./listeners.ts";
 
-export interface DnsListenerOptions {
-  readonly sockets: ProxySockets;
-  readonly datagrams: DatagramSockets;
-  readonly origins: ProxyOrigins;
-  readonly observe: (observation: DnsObservation) => Promise<void>;
-  readonly record: (record: AccessRecord) => void;
-  /** Milliseconds since the epoch. */
-  readonly now: () => number;
+export interface DnsListenerOptions extends Omit<ListenerTableOptions, "connectTimeoutMs" | "limits"> {
   readonly connectTimeoutMs: number;
 }
 
@@ -97,16 +87,9 @@ export class DnsListener {
   }
 
   private accept(client: Socket): void {
-    const { remoteAddress, remotePort, localAddress, localPort } = client;
-    const isWhole = remoteAddress !== undefined && remotePort !== undefined && localAddress !== undefined;
-    const facts = isWhole && {
-      clientAddress: remoteAddress,
-      clientPort: remotePort,
-      serverAddress: localAddress,
-      serverPort: localPort ?? 0,
-    };
-    const origin = facts ? this.originOf(facts, Protocol.Tcp) : undefined;
-    if (!facts || origin === undefined || this.policy === undefined) {
+    const ends = endsOf(client);
+    const origin = ends && this.originOf(ends, Protocol.Tcp);
+    if (ends === undefined || origin === undefined || this.policy === undefined) {
       client.on("error", () => undefined);
       client.resetAndDestroy();
       return;
@@ -115,7 +98,7 @@ export class DnsListener {
     const { connectTimeoutMs, sockets } = this.options;
     const connection = new DnsConnection({
       client,
-      facts: { ...facts, origin },
+      facts: { ...ends, origin },
       exchange,
       connectUpstream: sockets.connect,
       connectTimeoutMs,

@@ -4,7 +4,7 @@ import type { DnsObservation } from "../model/dns-observation.ts";
 import type { ProxyOrigin, ProxyOrigins } from "../model/proxy-origin.ts";
 import type { Direction } from "../model/verdict.ts";
 import type { L7Redirect } from "../policy/policy-map.ts";
-import { type ConnectionFacts, ConnectionLog, NO_REQUEST } from "./access.ts";
+import { type ConnectionFacts, ConnectionLog, endsOf, NO_REQUEST } from "./access.ts";
 import type { ByteStream } from "./byte-stream.ts";
 import {
   CLIENT_LIMITS,
@@ -169,24 +169,18 @@ class Listener implements RedirectListener {
 
   /** Undefined when the kernel knows of no such redirected connection: nobody may reach a pod by calling the port. */
   private factsOf(client: ByteStream): ConnectionFacts | undefined {
-    const { remoteAddress, remotePort, localAddress, localPort } = client;
-    if (remoteAddress === undefined || remotePort === undefined) return undefined;
-    if (localAddress === undefined || localPort === undefined) return undefined;
-    const facts = {
-      clientAddress: remoteAddress,
-      clientPort: remotePort,
-      serverAddress: localAddress,
-      serverPort: localPort,
-    };
-    const origin = this.options.origins.lookup(remoteAddress, remotePort, localAddress, localPort);
-    if (origin !== undefined && this.ours(origin) !== undefined) return { ...facts, origin };
+    const ends = endsOf(client);
+    if (ends === undefined) return undefined;
+    const { clientAddress, clientPort, serverAddress, serverPort } = ends;
+    const origin = this.options.origins.lookup(clientAddress, clientPort, serverAddress, serverPort);
+    if (origin !== undefined && this.ours(origin) !== undefined) return { ...ends, origin };
     const nobody = {
       sourceIdentity: 0,
       destinationIdentity: 0,
       endpoint: this.endpointId,
       direction: this.redirect.direction,
     };
-    const log = new ConnectionLog({ ...facts, origin: origin ?? nobody }, this.options.record, this.options.now);
+    const log = new ConnectionLog({ ...ends, origin: origin ?? nobody }, this.options.record, this.options.now);
     log.request(
       NO_REQUEST,
       "error",

@@ -4,6 +4,7 @@ import koffi from "koffi";
 import { parseAddress } from "../model/cidr.ts";
 import { PROXY_MARK_EGRESS, PROXY_MARK_INGRESS, SocketOption } from "../model/proxy-mark.ts";
 import type { Direction } from "../model/verdict.ts";
+import { callError } from "./epoll/calls.ts";
 
 const AF_INET = 2;
 const AF_INET6 = 10;
@@ -89,9 +90,7 @@ export function addressBytes(host: string, port: number): Uint8Array {
 
 /** The error of the call that failed last, with the errno's name as `code`. */
 export function failure(call: string, subject: string): Error {
-  const number = koffi.errno();
-  const name = Object.entries(koffi.os.errno).find(([, value]) => value === number)?.[0] ?? `errno ${number}`;
-  return Object.assign(new Error(`${call} ${subject}: ${name}`), { code: name, errno: number });
+  return callError(`${call} ${subject}`, koffi.errno());
 }
 
 /** The wildcard addresses of the families that this network namespace has. */

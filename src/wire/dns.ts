@@ -1,4 +1,5 @@
 import { type DnsName, readName } from "./dns-name.ts";
+import { rawRecord, wordAt } from "./dns-records.ts";
 import { latin1 } from "./latin1.ts";
 
 export const DnsType = {
@@ -124,7 +125,7 @@ class Reader {
   }
 
   word(at: number): number {
-    return (this.bytes[at]! << 8) | this.bytes[at + 1]!;
+    return wordAt(this.bytes, at);
   }
 
   many<T>(count: number, read: () => T | undefined): T[] {
@@ -145,15 +146,13 @@ class Reader {
   }
 
   record(): DnsRecord | undefined {
+    const frame = rawRecord(this.bytes, this.at);
     const name = this.name();
-    const at = this.at;
-    if (name === undefined || at + 10 > this.bytes.length) return undefined;
-    const start = at + 10;
-    const end = start + this.word(at + 8);
-    if (end > this.bytes.length) return undefined;
+    if (frame === undefined || name === undefined) return undefined;
+    const { type, start, end, ttl } = frame;
     this.at = end;
-    const data = this.data(this.word(at), start, end);
-    return data && { name, class: this.word(at + 2), ttl: this.long(at + 4), data };
+    const data = this.data(type, start, end);
+    return data && { name, class: frame.class, ttl, data };
   }
 
   private name(): DnsName | undefined {

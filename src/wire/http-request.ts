@@ -33,10 +33,10 @@ export interface HttpRequest {
 }
 
 /** A host, IPv4 or bracketed IPv6, with an optional port. */
-const AUTHORITY = /^(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$/;
+export const AUTHORITY = /^(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$/;
 const ABSOLUTE = /^http:\/\/([^/?#]*)(.*)$/i;
 /** Printable ASCII without space and `#`: a fragment never belongs in a request. */
-const TARGET = /^[\x21\x22\x24-\x7e]+$/;
+export const TARGET = /^[\x21\x22\x24-\x7e]+$/;
 
 /** Reads a request head strictly: what two servers could understand differently is a fault. */
 export function readRequest(head: RawHead): HttpRequest | HttpFault {

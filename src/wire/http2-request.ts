@@ -1,5 +1,6 @@
 import { fault, fieldValues, type HttpFault, type HttpField, isFault, isToken, listMembers } from "./http-head.ts";
 import { normalizePath } from "./http-path.ts";
+import { AUTHORITY, TARGET } from "./http-request.ts";
 import { announcedLength, splitSection } from "./http2-fields.ts";
 
 /** A request that has one meaning, from the header section of an HTTP/2 stream. */
@@ -21,12 +22,8 @@ export interface Http2Request {
 }
 
 const PSEUDO_NAMES: ReadonlySet<string> = new Set([":method", ":scheme", ":authority", ":path"]);
-/** A host, IPv4 or bracketed IPv6, with an optional port. */
-const AUTHORITY = /^(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?$/;
 /** Rules may put such a value into a field; HTTP/2 forbids it (RFC 9113, 8.2.1). */
 const AROUND = /^[ \t]+|[ \t]+$/g;
-/** Printable ASCII without space and `#`: a fragment never belongs in a request. */
-const TARGET = /^[\x21\x22\x24-\x7e]+$/;
 
 /**
  * Reads the header section of a request (RFC 9113, 8.3.1) strictly: what two servers could understand differently is a

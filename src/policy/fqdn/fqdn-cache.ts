@@ -138,6 +138,11 @@ export class FqdnCache {
     return this.changedNames();
   }
 
+  /** No endpoint has learned anything. */
+  get isEmpty(): boolean {
+    return this.endpoints.size === 0;
+  }
+
   /** The endpoint holds all that it may, and learns nothing new before something ran out. */
   isFull(endpointId: number): boolean {
     return this.endpoints.get(endpointId)?.lookups.isFull ?? false;
