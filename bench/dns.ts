@@ -1,13 +1,12 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { type ChildProcess, execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { bootstrapConfig } from "../src/proxy/bootstrap.ts";
 import { createPolicyDiscovery, type PolicyDiscovery } from "../src/proxy/xds-server.ts";
 import { ALLOW_ALL, entry, type Lab, openLab, type Pod, policy } from "../test/kernel/datapath-lab.ts";
 import { ROOT } from "../test/support/lab.ts";
-import { cpuMicroseconds } from "./l7-world.ts";
-import { CLIENT_CPU, SERVER_CPU } from "./namespaces.ts";
+import { CLIENT_CPU, client } from "./namespaces.ts";
+import { cpuMicroseconds, ended, startPinned, startProxy } from "./proxy-process.ts";
 import type { Row } from "./report.ts";
 import { median } from "./rounds.ts";
 
@@ -50,20 +49,12 @@ class DnsWorld {
 
   async open(): Promise<void> {
     execFileSync("clang", ["-O2", "-o", this.program, join(ROOT, "bench/native/dns.c")]);
-    for (const port of [DIRECT, JUDGED]) this.children.push(this.onClientCpu(this.answering, "serve", port));
+    for (const port of [DIRECT, JUDGED])
+      this.children.push(startPinned(this.answering.netns, this.words("serve", port), CLIENT_CPU));
     const xdsPath = join(this.directory, "xds.sock");
     this.discovery = await createPolicyDiscovery({ socketPath: xdsPath, onAccessRecord: () => undefined });
-    const bootstrap = join(this.directory, "bootstrap.json");
-    writeFileSync(
-      bootstrap,
-      JSON.stringify(bootstrapConfig({ xdsPath, adminPath: join(this.directory, "admin.sock") })),
-    );
     const { node, id, address } = this.asking;
-    const main = [process.execPath, "--disable-warning=ExperimentalWarning", join(ROOT, "dist/proxy.mjs")];
-    const words = ["taskset", "-c", String(SERVER_CPU), ...main, "--bootstrap", bootstrap, "--pins", node.pins];
-    this.proxy = spawn("nsenter", [`--net=/run/netns/${node.netns}`, ...words], {
-      stdio: ["ignore", "ignore", "inherit"],
-    });
+    this.proxy = startProxy({ node, directory: this.directory, xdsPath });
     this.children.push(this.proxy);
     const rules = [{ dns: [{ matchPattern: "*.example.com" }], deny: false, precedence: 1, origin: 0 }];
     const redirect = { key: KEY, direction: "egress", protocol: UDP, port: 53, parser: "dns", rules } as const;
@@ -81,34 +72,25 @@ class DnsWorld {
   }
 
   /** Client and server share a processor, before all other work there; the proxy has the other one for itself. */
-  private onClientCpu({ netns }: Pod, ...words: readonly string[]): ChildProcess {
-    const first = ["taskset", "-c", String(CLIENT_CPU), "nice", "-n", "-20", this.program];
-    return spawn("nsenter", [`--net=/run/netns/${netns}`, ...first, ...words], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
+  private words(...words: readonly string[]): string[] {
+    return ["nice", "-n", "-20", this.program, ...words];
   }
 
   async measure(mode: "load" | "pace", port: string, much: string, names: string): Promise<Figure> {
     const before = cpuMicroseconds(this.proxy!.pid!);
-    const asking = this.onClientCpu(this.asking, mode, this.answering.address, port, SECONDS, much, names);
-    const out = await textOf(asking);
+    const words = this.words(mode, this.answering.address, port, SECONDS, much, names);
+    const out = await client(`/run/netns/${this.asking.netns}`, ...words);
     const spent = cpuMicroseconds(this.proxy!.pid!) - before;
     const [rate = 0, p50 = 0, p99 = 0, lost = 0] = out.split(" ").map(Number);
     return { rate, p50, p99, lost, cpu: spent / (rate * Number(SECONDS)) };
   }
 
   async close(): Promise<void> {
-    for (const child of this.children) child.kill("SIGKILL");
+    await Promise.all(this.children.map(ended));
     await this.discovery?.close();
     await this.lab.close();
     rmSync(this.directory, { recursive: true, force: true });
   }
-}
-
-async function textOf(child: ChildProcess): Promise<string> {
-  let text = "";
-  for await (const chunk of child.stdout!) text += String(chunk);
-  return text;
 }
 
 const middle = (figures: readonly Figure[], pick: (figure: Figure) => number) => median(figures.map(pick));

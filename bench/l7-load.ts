@@ -3,8 +3,9 @@ import { spawn, spawnSync } from "node:child_process";
 import { readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { cpuMicroseconds, type L7World, lastPath, memoryBytes, type Way } from "./l7-world.ts";
+import { type L7World, lastPath, type Way } from "./l7-world.ts";
 import { CLIENT_CPU, client } from "./namespaces.ts";
+import { cpuMicroseconds, memoryBytes } from "./proxy-process.ts";
 import { percentile } from "./rounds.ts";
 
 /** One round of one way. */

@@ -1,15 +1,15 @@
 /** Where proxies are measured: two pods of one node of the real datapath, and on each service port another proxy behind the redirect. */
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type ChildProcess, execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { constants, setPriority, tmpdir } from "node:os";
 import { join } from "node:path";
 import { PROXY_MARK_INGRESS } from "../src/model/proxy-mark.ts";
-import { bootstrapConfig } from "../src/proxy/bootstrap.ts";
 import { createPolicyDiscovery, type PolicyDiscovery } from "../src/proxy/xds-server.ts";
 import { ALLOW_ALL, entry, type Lab, openLab, type Pod, policy, sleep } from "../test/kernel/datapath-lab.ts";
 import { ROOT } from "../test/support/lab.ts";
 import { buildMarker, RIVALS, type Rival } from "./l7-rivals.ts";
-import { CLIENT_CPU, type Place, SERVER_CPU } from "./namespaces.ts";
+import { CLIENT_CPU, type Place } from "./namespaces.ts";
+import { ended, startPinned, startProxy } from "./proxy-process.ts";
 
 const TCP = 6;
 const CLIENT_IDENTITY = 1001;
@@ -21,8 +21,6 @@ const RIVAL_LISTEN_PORT = 15_100;
 const SMALL_ANSWER = "Ship landed";
 const BIG_BYTES = 1024 * 1024;
 const MOST_FILES = 65_536;
-/** As the lab starts its proxies. */
-const NODE_FLAGS = ["--heap-growing-percent=60", "--max-semi-space-size=1", "--disable-warning=ExperimentalWarning"];
 
 /** One way to the server: directly or through a proxy. */
 export interface Way {
@@ -73,44 +71,12 @@ http {
 `;
 }
 
-/** Starts a program pinned to the server's processor, in a namespace. */
-function start(netns: string, words: readonly string[]): ChildProcess {
-  const limit = ["sh", "-c", 'ulimit -Sn $(ulimit -Hn) && exec "$@"', "sh"];
-  const pinned = ["taskset", "-c", String(SERVER_CPU), ...limit, ...words];
-  return spawn("nsenter", [`--net=/run/netns/${netns}`, ...pinned], { stdio: ["ignore", "ignore", "inherit"] });
-}
-
-async function ended(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const over = new Promise((resolve) => child.once("exit", resolve));
-  child.kill("SIGKILL");
-  await over;
-}
-
 /** The promise's value; rejects when the process ends before it is there. */
 function orEnd<T>(child: ChildProcess, value: Promise<T>): Promise<T> {
   const end = new Promise<never>((_, reject) =>
     child.once("exit", (code) => reject(new Error(`${child.spawnargs.join(" ")}: exit ${code}`))),
   );
   return Promise.race([value, end]);
-}
-
-/** Processor time that a process and its threads have taken so far, in microseconds. */
-export function cpuMicroseconds(pid: number): number {
-  const tasks = `/proc/${pid}/task`;
-  const spent = readdirSync(tasks).map((task) => {
-    try {
-      return Number(readFileSync(`${tasks}/${task}/schedstat`, "utf8").split(" ", 1)[0]);
-    } catch {
-      return 0; // a thread that has just ended
-    }
-  });
-  return spent.reduce((sum, each) => sum + each, 0) / 1000;
-}
-
-/** Memory of a process, each shared page by its share, in bytes. */
-export function memoryBytes(pid: number): number {
-  return 1024 * Number(/^Pss: +(\d+)/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, "utf8"))?.[1]);
 }
 
 class World implements L7World {
@@ -146,7 +112,7 @@ class World implements L7World {
     writeFileSync(join(this.directory, "big"), Buffer.alloc(BIG_BYTES, "x"));
     const config = join(this.directory, "server.conf");
     writeFileSync(config, serverConfig(this.directory));
-    this.children.push(start(this.server.netns, ["nginx", "-c", config]));
+    this.children.push(startPinned(this.server.netns, ["nginx", "-c", config]));
     const xdsPath = join(this.directory, "xds.sock");
     this.discovery = await createPolicyDiscovery({
       socketPath: xdsPath,
@@ -155,15 +121,8 @@ class World implements L7World {
         this.records.lost += count;
       },
     });
-    const bootstrap = join(this.directory, "bootstrap.json");
-    writeFileSync(
-      bootstrap,
-      JSON.stringify(bootstrapConfig({ xdsPath, adminPath: join(this.directory, "admin.sock") })),
-    );
-    const { node } = this.server;
-    const profile = (process.env["SHIELDGATE_BENCH_NODE_FLAGS"] ?? "").split(" ").filter((flag) => flag !== "");
-    const main = [process.execPath, ...NODE_FLAGS, ...profile, join(ROOT, "dist/proxy.mjs")];
-    this.proxy = start(node.netns, [...main, "--bootstrap", bootstrap, "--pins", node.pins]);
+    const flags = (process.env["SHIELDGATE_BENCH_NODE_FLAGS"] ?? "").split(" ").filter((flag) => flag !== "");
+    this.proxy = startProxy({ node: this.server.node, directory: this.directory, xdsPath, flags });
     this.children.push(this.proxy);
     await this.setPolicy(await orEnd(this.proxy, this.publish(1)));
   }
@@ -229,7 +188,7 @@ class World implements L7World {
     };
     writeFileSync(path, rival.config(task, directory));
     const env = ["env", `LD_PRELOAD=${this.marker}`, `SOCKET_MARK=${PROXY_MARK_INGRESS}`];
-    return start(this.server.node.netns, [...env, ...rival.command(path)]);
+    return startPinned(this.server.node.netns, [...env, ...rival.command(path)]);
   }
 
   async close(): Promise<void> {

@@ -1,10 +1,11 @@
 import { createSocket } from "node:dgram";
 import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { dnsQuestion } from "../../test/support/dns-message.ts";
 import { formatAddress } from "../model/cidr.ts";
 import { type DnsMessage, type DnsRecord, DnsType, decodeDns } from "../wire/dns.ts";
 import { encodeDns } from "../wire/dns-encode.ts";
-import { nameOf, nameText } from "../wire/dns-name.ts";
+import { nameText } from "../wire/dns-name.ts";
 import { type DnsServer, startDnsServer } from "./server.ts";
 
 const service = (name: string, namespace: string, spec: object) => ({ metadata: { name, namespace }, spec });
@@ -74,21 +75,7 @@ beforeAll(async () => {
 afterAll(() => server.close());
 
 function query(name: string, type: number, extra: Partial<DnsMessage> = {}): Uint8Array {
-  return encodeDns({
-    id: 7,
-    response: false,
-    opcode: 0,
-    authoritative: false,
-    truncated: false,
-    recursionDesired: true,
-    recursionAvailable: false,
-    code: 0,
-    questions: [{ name: nameOf(name), type, class: 1 }],
-    answers: [],
-    authority: [],
-    additional: [],
-    ...extra,
-  });
+  return encodeDns(dnsQuestion(name, type, extra));
 }
 
 function askBytes(bytes: Uint8Array): Promise<DnsMessage> {

@@ -8,6 +8,7 @@ import {
   TrafficDirection,
   Verdict,
 } from "../../proto/gen/flow_pb.js";
+import { FORBIDDEN_PUT } from "../../test/support/access-record.ts";
 import { type CraftedEvent, craftEvent, ipv4Packet, tcpPacket } from "../../test/support/craft-event.ts";
 import { starWarsContext } from "../../test/support/flow-context.ts";
 import type { AccessRecord, DnsFacts } from "../model/access-record.ts";
@@ -146,24 +147,8 @@ describe("toFlow", () => {
 });
 
 const REQUEST: AccessRecord = {
-  type: "request",
-  verdict: "denied",
-  timeMs: 1_790_294_401_234,
-  direction: "ingress",
-  endpointId: 871,
-  sourceIdentity: 19274,
-  destinationIdentity: 318,
-  sourceAddress: "172.20.2.11",
-  sourcePort: 59020,
-  destinationAddress: "172.20.1.20",
-  destinationPort: 80,
-  protocol: "HTTP/1.1",
-  method: "PUT",
-  url: "http://deathstar.default.svc.cluster.local/v1/exhaust-port",
-  status: 0,
-  latencyMs: 0,
+  ...FORBIDDEN_PUT,
   headers: [{ name: "traceparent", value: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01" }],
-  reason: "no rule matched",
 };
 
 describe("accessRecordToFlow", () => {

@@ -1,6 +1,7 @@
 import { createSocket } from "node:dgram";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
+import { dnsQuestion } from "../../test/support/dns-message.ts";
 import { loopbackDatagrams, SERVER } from "../../test/support/loopback-datagrams.ts";
 import { loopbackSockets } from "../../test/support/loopback-proxy.ts";
 import type { AccessRecord } from "../model/access-record.ts";
@@ -9,7 +10,7 @@ import type { ProxyOrigin } from "../model/proxy-origin.ts";
 import type { L7PeerRules } from "../policy/policy-map.ts";
 import { DnsClass, DnsCode, type DnsMessage, DnsType, decodeDns } from "../wire/dns.ts";
 import { encodeDns } from "../wire/dns-encode.ts";
-import { nameOf, nameText } from "../wire/dns-name.ts";
+import { nameText } from "../wire/dns-name.ts";
 import { DnsStreamReader, dnsFrame } from "../wire/dns-stream.ts";
 import { DnsListener } from "./dns-listener.ts";
 import { DnsPolicy } from "./dns-policy.ts";
@@ -23,28 +24,13 @@ afterEach(() => {
 });
 
 function query(name: string, id = 4711, type: number = DnsType.A): Uint8Array {
-  return encodeDns({ ...EMPTY, id, questions: [{ name: nameOf(name), type, class: DnsClass.IN }] });
+  return encodeDns(dnsQuestion(name, type, { id }));
 }
-
-const EMPTY: DnsMessage = {
-  id: 0,
-  response: false,
-  opcode: 0,
-  authoritative: false,
-  truncated: false,
-  recursionDesired: true,
-  recursionAvailable: false,
-  code: 0,
-  questions: [],
-  answers: [],
-  authority: [],
-  additional: [],
-};
 
 /** A server that knows every name, and keeps what it was asked. */
 function answerTo(bytes: Uint8Array, asked: string[], addresses: readonly string[]): Uint8Array {
-  const { id, questions } = decodeDns(bytes)!;
-  const { name } = questions[0]!;
+  const question = decodeDns(bytes)!;
+  const { name } = question.questions[0]!;
   asked.push(nameText(name));
   const answers = addresses.map((address) => ({
     name,
@@ -52,7 +38,7 @@ function answerTo(bytes: Uint8Array, asked: string[], addresses: readonly string
     ttl: 30,
     data: { type: "A" as const, address },
   }));
-  return encodeDns({ ...EMPTY, id, response: true, questions, answers });
+  return encodeDns({ ...question, response: true, answers });
 }
 
 function policy(protocol: number, ...rules: readonly Partial<L7PeerRules>[]): DnsPolicy {

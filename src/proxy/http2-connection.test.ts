@@ -41,6 +41,20 @@ async function startFrameServer(): Promise<FrameConnection[]> {
   return connections;
 }
 
+/** A client that has sent half a body, and the server that has it. */
+async function halfOfABody() {
+  const servers = await startFrameServer();
+  const client = new FrameConnection(proxy.dial());
+  client.send(
+    PREFACE,
+    settings(),
+    headers(1, asking("POST", "/"), 0),
+    frame(FrameType.Data, 0, 1, Buffer.from("half")),
+  );
+  const server = await waitFor(() => (servers[0]?.of(FrameType.Data).length ?? 0) > 0 && servers[0]);
+  return { client, server };
+}
+
 const land = (stream: ServerHttp2Stream) => {
   stream.respond({ ":status": 200, "x-ship": ["tie", "wing"] });
   stream.end("Ship landed\n");
@@ -244,15 +258,7 @@ describe("messages", () => {
   });
 
   test("a trailer that would direct a message ends the stream on both sides", async () => {
-    const servers = await startFrameServer();
-    const client = new FrameConnection(proxy.dial());
-    client.send(
-      PREFACE,
-      settings(),
-      headers(1, asking("POST", "/"), 0),
-      frame(FrameType.Data, 0, 1, Buffer.from("half")),
-    );
-    const server = await waitFor(() => (servers[0]?.of(FrameType.Data).length ?? 0) > 0 && servers[0]);
+    const { client, server } = await halfOfABody();
     client.send(headers(1, ["authorization", "x"]));
     expect([await waitFor(() => client.reset(1)), await waitFor(() => server.reset(1))]).toEqual([1, 1]);
     expect(server.received.some(({ stream, flags }) => stream === 1 && (flags & END_STREAM) !== 0)).toBe(false);
@@ -345,15 +351,7 @@ describe("resets", () => {
   });
 
   test("of the client's connection end the server's; half a body is never passed off as a whole one", async () => {
-    const servers = await startFrameServer();
-    const client = new FrameConnection(proxy.dial());
-    client.send(
-      PREFACE,
-      settings(),
-      headers(1, asking("POST", "/"), 0),
-      frame(FrameType.Data, 0, 1, Buffer.from("half")),
-    );
-    const server = await waitFor(() => (servers[0]?.of(FrameType.Data).length ?? 0) > 0 && servers[0]);
+    const { client, server } = await halfOfABody();
     client.socket.destroy();
     await waitFor(() => server.ended);
     expect(server.received.some(({ stream, flags }) => stream === 1 && (flags & END_STREAM) !== 0)).toBe(false);

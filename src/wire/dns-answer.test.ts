@@ -1,24 +1,12 @@
 import { describe, expect, test } from "vitest";
+import { dnsQuestion } from "../../test/support/dns-message.ts";
 import { type DnsData, type DnsMessage, type DnsRecord, DnsType, decodeDns } from "./dns.ts";
 import { type DnsAnswer, NO_TTL, readDnsAnswer } from "./dns-answer.ts";
 import { encodeDns } from "./dns-encode.ts";
 import { nameOf } from "./dns-name.ts";
 import { type DnsQuery, isDnsFault, readDnsQuery } from "./dns-query.ts";
 
-const QUERY: DnsMessage = {
-  id: 7,
-  response: false,
-  opcode: 0,
-  authoritative: false,
-  truncated: false,
-  recursionDesired: true,
-  recursionAvailable: false,
-  code: 0,
-  questions: [{ name: nameOf("api.example.com"), type: DnsType.A, class: 1 }],
-  answers: [],
-  authority: [],
-  additional: [],
-};
+const QUERY = dnsQuestion("api.example.com");
 const query = readDnsQuery(encodeDns(QUERY)) as DnsQuery;
 
 function record(name: string, data: DnsData, ttl = 60): DnsRecord {

@@ -1,22 +1,16 @@
 import { describe, expect, it } from "vitest";
-import { DnsClass, DnsType, decodeDns } from "./dns.ts";
+import { dnsQuestion } from "../../test/support/dns-message.ts";
+import { DnsClass, decodeDns } from "./dns.ts";
 import { encodeDns } from "./dns-encode.ts";
 import { truncatedDns } from "./dns-truncate.ts";
 
-const question = { name: ["a", "example"], type: DnsType.A, class: DnsClass.IN };
+const query = dnsQuestion("a.example");
+const question = query.questions[0]!;
 const answer = encodeDns({
-  id: 7,
+  ...query,
   response: true,
-  opcode: 0,
-  authoritative: false,
-  truncated: false,
-  recursionDesired: true,
   recursionAvailable: true,
-  code: 0,
-  questions: [question],
-  answers: [{ name: ["a", "example"], class: DnsClass.IN, ttl: 5, data: { type: "A", address: "192.0.2.1" } }],
-  authority: [],
-  additional: [],
+  answers: [{ name: question.name, class: DnsClass.IN, ttl: 5, data: { type: "A", address: "192.0.2.1" } }],
   edns: { udpSize: 1232, version: 0 },
 });
 

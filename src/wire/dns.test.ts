@@ -1,23 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { type DnsData, type DnsMessage, DnsType, decodeDns } from "./dns.ts";
+import { dnsQuestion } from "../../test/support/dns-message.ts";
+import { type DnsData, DnsType, decodeDns } from "./dns.ts";
 import { encodeDns } from "./dns-encode.ts";
 import { nameOf } from "./dns-name.ts";
 
-const QUERY: DnsMessage = {
-  id: 0x1234,
-  response: false,
-  opcode: 0,
-  authoritative: false,
-  truncated: false,
-  recursionDesired: true,
-  recursionAvailable: false,
-  code: 0,
-  questions: [{ name: nameOf("deathstar.default.svc.cluster.local"), type: DnsType.A, class: 1 }],
-  answers: [],
-  authority: [],
-  additional: [],
-};
+const QUERY = dnsQuestion("deathstar.default.svc.cluster.local", DnsType.A, { id: 0x1234 });
 
 function hex(text: string): Uint8Array {
   return Uint8Array.from(Buffer.from(text.replace(/\s/g, ""), "hex"));

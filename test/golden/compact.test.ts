@@ -7,6 +7,8 @@ import { accessRecordToFlow, decodeEvent, toFlow } from "../../src/flow/index.ts
 import { COLORED, PLAIN } from "../../src/flow/print/color.ts";
 import { compactPrinter } from "../../src/flow/print/compact.ts";
 import type { PrintOptions } from "../../src/flow/print/printer.ts";
+import type { AccessRecord } from "../../src/model/access-record.ts";
+import { FORBIDDEN_PUT } from "../support/access-record.ts";
 import { type CraftedEvent, craftEvent, tcpPacket } from "../support/craft-event.ts";
 import { starWarsContext } from "../support/flow-context.ts";
 
@@ -36,22 +38,9 @@ function flowOf(crafted: CraftedEvent): Flow {
 }
 
 const ends = { sourceIdentity: 10135, destinationIdentity: 318, endpoint: 871, destinationEndpoint: 871 };
-const http = {
-  timeMs: 1_790_294_401_234,
-  direction: "ingress",
-  endpointId: 871,
-  sourceIdentity: 19274,
-  destinationIdentity: 318,
-  sourceAddress: "172.20.2.11",
-  sourcePort: 59020,
-  destinationAddress: "172.20.1.20",
-  destinationPort: 80,
-  protocol: "HTTP/1.1",
-  headers: [],
-  reason: "",
-} as const;
 const landing = "http://deathstar.default.svc.cluster.local/v1/request-landing";
 const port = "http://deathstar.default.svc.cluster.local/v1/exhaust-port";
+const http: AccessRecord = { ...FORBIDDEN_PUT, reason: "" };
 
 describe("the lines of the Star Wars lab", () => {
   it("drop", () => {
@@ -90,7 +79,7 @@ describe("the lines of the Star Wars lab", () => {
   });
 
   it("HTTP requests and responses", () => {
-    const request = { ...http, type: "request", method: "POST", url: landing, status: 0, latencyMs: 0 } as const;
+    const request = { ...http, method: "POST", url: landing };
     expect(line(accessRecordToFlow({ ...request, verdict: "forwarded" }, starWarsContext))).toBe(
       `Sep 25 00:00:01.234: default/tiefighter:59020 (ID:19274) -> default/deathstar-8c4c77fb7-9klws:80 (ID:318) http-request FORWARDED (HTTP/1.1 POST ${landing})`,
     );

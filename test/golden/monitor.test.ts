@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { decodeEvent } from "../../src/flow/index.ts";
 import { l7Json, l7Line, monitorJson, monitorLine, verboseLines } from "../../src/flow/monitor/index.ts";
 import type { L7Notification } from "../../src/model/access-record.ts";
+import { FORBIDDEN_PUT } from "../support/access-record.ts";
 import { type CraftedEvent, craftEvent, ipv4Packet, tcpPacket } from "../support/craft-event.ts";
 
 const options = {
@@ -61,26 +62,7 @@ describe("one line an event", () => {
 });
 
 const notification: L7Notification = {
-  record: {
-    type: "request",
-    verdict: "denied",
-    timeMs: 0,
-    direction: "ingress",
-    endpointId: 871,
-    sourceIdentity: 19274,
-    destinationIdentity: 318,
-    sourceAddress: "172.20.2.11",
-    sourcePort: 59020,
-    destinationAddress: "172.20.1.20",
-    destinationPort: 80,
-    protocol: "HTTP/1.1",
-    method: "PUT",
-    url: "http://deathstar.default.svc.cluster.local/v1/exhaust-port",
-    status: 0,
-    latencyMs: 0,
-    headers: [],
-    reason: "no rule matched",
-  },
+  record: { ...FORBIDDEN_PUT, timeMs: 0 },
   source: { id: 3845, identity: 19274, labels: ["k8s:class=tiefighter", "k8s:org=empire"] },
   destination: { id: 871, identity: 318, labels: ["k8s:class=deathstar", "k8s:org=empire"] },
 };

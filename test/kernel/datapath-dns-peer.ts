@@ -6,35 +6,22 @@
 import { createSocket } from "node:dgram";
 import { connect, createServer, isIPv6 } from "node:net";
 import { parseAddress } from "../../src/model/cidr.ts";
-import { DnsClass, type DnsData, type DnsMessage, DnsType, decodeDns } from "../../src/wire/dns.ts";
+import { DnsClass, type DnsData, DnsType, decodeDns } from "../../src/wire/dns.ts";
 import { encodeDns } from "../../src/wire/dns-encode.ts";
-import { nameOf, nameText } from "../../src/wire/dns-name.ts";
+import { nameText } from "../../src/wire/dns-name.ts";
 import { DnsStreamReader, dnsFrame } from "../../src/wire/dns-stream.ts";
+import { dnsQuestion } from "../support/dns-message.ts";
 
 const PATIENCE_MS = 1000;
-const MESSAGE: DnsMessage = {
-  id: 0,
-  response: false,
-  opcode: 0,
-  authoritative: false,
-  truncated: false,
-  recursionDesired: true,
-  recursionAvailable: false,
-  code: 0,
-  questions: [],
-  answers: [],
-  authority: [],
-  additional: [],
-};
 
 function answerTo(bytes: Uint8Array, client: string): Uint8Array {
-  const { id, questions } = decodeDns(bytes)!;
-  const { name } = questions[0]!;
+  const question = decodeDns(bytes)!;
+  const { name } = question.questions[0]!;
   const address = client.replace("::ffff:", "");
   const data: DnsData = isIPv6(address) ? { type: "AAAA", address: parseAddress(address)! } : { type: "A", address };
   const record = { name, class: DnsClass.IN, ttl: 30, data };
   const answers = new Array(name[0] === "big" ? 200 : 1).fill(record);
-  return encodeDns({ ...MESSAGE, id, response: true, questions, answers });
+  return encodeDns({ ...question, response: true, answers });
 }
 
 function serve(): void {
@@ -60,9 +47,7 @@ function summary(bytes: Uint8Array): object {
 async function ask(transport: string, server: string, names: readonly string[]): Promise<void> {
   const [host = "", port = "53"] = server.split("#");
   const type = host.includes(":") ? DnsType.AAAA : DnsType.A;
-  const queries = names.map((name, id) =>
-    encodeDns({ ...MESSAGE, id, questions: [{ name: nameOf(name), type, class: DnsClass.IN }] }),
-  );
+  const queries = names.map((name, id) => encodeDns(dnsQuestion(name, type, { id })));
   const answers: object[] = [];
   await new Promise<void>((resolve) => {
     const timer = setTimeout(resolve, PATIENCE_MS);

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { FORBIDDEN_PUT } from "../../../test/support/access-record.ts";
 import { CiliumCommand } from "../../../test/support/cilium-command.ts";
 import { craftEvent } from "../../../test/support/craft-event.ts";
 import type { L7Notification } from "../../model/access-record.ts";
@@ -15,26 +16,7 @@ function frame(kind: number, body: Uint8Array): Buffer {
 }
 
 const notification: L7Notification = {
-  record: {
-    type: "request",
-    verdict: "denied",
-    timeMs: 0,
-    direction: "ingress",
-    endpointId: 871,
-    sourceIdentity: 19274,
-    destinationIdentity: 318,
-    sourceAddress: "172.20.2.11",
-    sourcePort: 59020,
-    destinationAddress: "172.20.1.20",
-    destinationPort: 80,
-    protocol: "HTTP/1.1",
-    method: "PUT",
-    url: "http://deathstar/v1/exhaust-port",
-    status: 0,
-    latencyMs: 0,
-    headers: [],
-    reason: "no rule matched",
-  },
+  record: { ...FORBIDDEN_PUT, timeMs: 0, url: "http://deathstar/v1/exhaust-port" },
   source: { id: 3845, identity: 19274, labels: ["k8s:org=empire"] },
   destination: { id: 871, identity: 318, labels: ["k8s:org=empire"] },
 };
