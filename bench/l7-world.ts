@@ -121,8 +121,7 @@ class World implements L7World {
         this.records.lost += count;
       },
     });
-    const flags = (process.env["SHIELDGATE_BENCH_NODE_FLAGS"] ?? "").split(" ").filter((flag) => flag !== "");
-    this.proxy = startProxy({ node: this.server.node, directory: this.directory, xdsPath, flags });
+    this.proxy = startProxy({ node: this.server.node, directory: this.directory, xdsPath });
     this.children.push(this.proxy);
     await this.setPolicy(await orEnd(this.proxy, this.publish(1)));
   }

@@ -13,8 +13,6 @@ export interface ProxyPlace {
   readonly directory: string;
   /** Of the discovery that is its agent. */
   readonly xdsPath: string;
-  /** For Node, besides those of the lab. */
-  readonly flags?: readonly string[];
 }
 
 /** Starts a program pinned to a processor, in a namespace, with as many open files as may be. */
@@ -24,11 +22,12 @@ export function startPinned(netns: string, words: readonly string[], cpu = SERVE
   return spawn("nsenter", [`--net=/run/netns/${netns}`, ...pinned], { stdio: ["ignore", "ignore", "inherit"] });
 }
 
-/** Starts the real proxy of a node of the datapath's lab, as `shieldgate up` starts it. */
-export function startProxy({ node, directory, xdsPath, flags = [] }: ProxyPlace): ChildProcess {
+/** Starts the real proxy of a node of the datapath's lab, as `shieldgate up` starts it; `SHIELDGATE_BENCH_NODE_FLAGS` adds flags for Node. */
+export function startProxy({ node, directory, xdsPath }: ProxyPlace): ChildProcess {
   const bootstrap = join(directory, "bootstrap.json");
   writeFileSync(bootstrap, JSON.stringify(bootstrapConfig({ xdsPath, adminPath: join(directory, "admin.sock") })));
-  const main = [process.execPath, ...NODE_FLAGS, ...flags, join(ROOT, "dist/proxy.mjs")];
+  const profile = (process.env["SHIELDGATE_BENCH_NODE_FLAGS"] ?? "").split(" ").filter((flag) => flag !== "");
+  const main = [process.execPath, ...NODE_FLAGS, ...profile, join(ROOT, "dist/proxy.mjs")];
   return startPinned(node.netns, [...main, "--bootstrap", bootstrap, "--pins", node.pins]);
 }
 
