@@ -30,13 +30,15 @@ export function openProxyOrigins(options: { readonly pinDirectory: string }): Pr
   const page = mapPages("sg_origin_epoch", open("sg_origin_epoch"), PAGE_BYTES, { writable: false, offset: 0 });
   const epoch = new Uint32Array(libcCalls.view(page, PAGE_BYTES), 0, 1);
   const latest = Buffer.alloc(ORIGIN.size);
+  const asked = Buffer.alloc(KEY.size);
   return {
     lookup(client, clientPort, server, serverPort, protocol = TCP) {
-      const value = map.get(keyOf(client, clientPort, server, serverPort, protocol));
-      return value && decode(value);
+      writeKey(asked, client, clientPort, server, serverPort, protocol);
+      return map.read(asked, latest) ? decode(latest) : undefined;
     },
     follow(client, clientPort, server, serverPort) {
-      const key = keyOf(client, clientPort, server, serverPort, TCP);
+      const key = Buffer.alloc(KEY.size);
+      writeKey(key, client, clientPort, server, serverPort, TCP);
       const known = Buffer.alloc(ORIGIN.size);
       let origin: ProxyOrigin | undefined;
       let asOf: number | undefined;
@@ -56,12 +58,17 @@ export function openProxyOrigins(options: { readonly pinDirectory: string }): Pr
   };
 }
 
-function keyOf(client: string, clientPort: number, server: string, serverPort: number, protocol: number): Buffer {
-  const key = Buffer.alloc(KEY.size);
+function writeKey(
+  key: Buffer,
+  client: string,
+  clientPort: number,
+  server: string,
+  serverPort: number,
+  protocol: number,
+): void {
   writeAddress(key, KEY.fields.client, client);
   writeAddress(key, KEY.fields.server, server);
   key.writeUInt16BE(clientPort, KEY.fields.client_port);
   key.writeUInt16BE(serverPort, KEY.fields.server_port);
   key.writeUInt8(protocol, KEY.fields.protocol);
-  return key;
 }
