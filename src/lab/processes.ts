@@ -29,7 +29,11 @@ export interface LabPorts {
 }
 
 /** The heap may grow by 60 % of what lives before it is collected; left alone, V8 lets it grow fourfold, and keeps it after a flood of events. */
-const NODE_FLAGS = ["--heap-growing-percent=60", "--max-semi-space-size=1", "--disable-warning=ExperimentalWarning"];
+export const NODE_FLAGS = [
+  "--heap-growing-percent=60",
+  "--max-semi-space-size=1",
+  "--disable-warning=ExperimentalWarning",
+];
 
 /**
  * A proxy collects by itself, since helping threads would take the processor from it while packets wait, and four times
