@@ -1,7 +1,9 @@
 /** `bin/shieldgate policy`: the policy engine at the command line. Needs neither root nor a lab. */
 import { Command } from "commander";
 import { evaluate } from "./policy/eval.ts";
+import type { ExplainOptions } from "./policy/explain.ts";
 import { openText } from "./policy/input.ts";
+import { collect, manifestOptions } from "./policy/manifest-options.ts";
 import { validate } from "./policy/validate.ts";
 
 const program = new Command("shieldgate policy")
@@ -51,6 +53,45 @@ The exit code is 1 when there are errors; warnings alone leave it 0.`,
   .action(async (files: string[]) => {
     process.exitCode = (await validate(files, process.stdout, complain)) ? 0 : 1;
   });
+
+manifestOptions(program.command("explain"))
+  .description("say whether one may reach another under the policies of plain manifests, and by which rule and line")
+  .requiredOption("--from <WHO>", "who asks")
+  .requiredOption("--to <WHO>", "who is asked, with :PORT or :PORT/udp behind it")
+  .option("--port <PORT>", "number or name of the port, where --to does not say it")
+  .option("--proto <NAME>", "TCP (default), UDP or SCTP")
+  .option("--icmp <TYPE>", "an ICMP message instead of a port: a type or its name, EchoRequest")
+  .option("--icmpv6 <TYPE>", "the same for ICMPv6")
+  .option("--http <REQUEST>", "the request: 'GET /path' or 'GET http://host/path'")
+  .option("--header <LINE>", "a header of the request: 'Name: value'; may be given again", collect)
+  .option("--dns <NAME>", "the name that is asked for (--to a DNS server)")
+  .option("--sni <NAME>", "the server name in the client's TLS hello")
+  .option("--address <NAME=IP>", "an address of a name outside; may be given again", collect)
+  .option("-o, --output <FORMAT>", "text or json", "text")
+  .addHelpText(
+    "after",
+    `
+WHO is a workload or service (NAME, NAMESPACE/NAME, KIND/NAME, NAMESPACE/KIND/NAME: shop/deploy/cart, svc/cart:80), labels
+(k8s:app=cart,k8s:tier=back), an address or prefix (10.1.2.3:443, 10.0.0.0/8:443), a name outside (fqdn:api.github.com:443) or
+an entity (entity:world, host, remote-node, kube-apiserver, ingress, health, init, unmanaged). A service leads to its pods, at its target port.
+  shieldgate policy explain --from tiefighter --to deathstar:80 --http 'POST /v1/request-landing' -f manifests/
+  helm template ./chart | shieldgate policy explain --from web --to db:5432 -f -
+  kubectl get -A -o yaml deploy,sts,ds,pod,svc,ns,cnp,ccnp,netpol | shieldgate policy explain --from a/web --to b/db:5432 -f -
+Exit code: 0 allowed, 1 denied, 2 unknown (the missing fact is named) or an error.`,
+  )
+  .action((paths: string[], options: ExplainOptions) =>
+    prove(async () => (await import("./policy/explain.ts")).explainCommand(paths, options, process.stdout, complain)),
+  );
+
+/** Of commands whose exit code is an answer: 2 says that there is none. */
+async function prove(run: () => Promise<number>): Promise<void> {
+  try {
+    process.exitCode = await run();
+  } catch (error) {
+    complain((error as Error).message);
+    process.exitCode = 2;
+  }
+}
 
 try {
   await program.parseAsync();

@@ -1,0 +1,109 @@
+import type { Writable } from "node:stream";
+import type { L7Facts } from "../../policy/judge-l7.ts";
+import { type Answer, answerQuestion, type Question } from "../../prove/answer.ts";
+import { answerText } from "../../prove/explain-text.ts";
+import { readInventory, tellProblems } from "./inventory.ts";
+import type { ManifestOptions } from "./manifest-options.ts";
+
+export interface ExplainOptions extends ManifestOptions {
+  readonly from: string;
+  readonly to: string;
+  readonly port?: string;
+  readonly proto?: string;
+  readonly icmp?: string;
+  readonly icmpv6?: string;
+  readonly http?: string;
+  readonly header?: readonly string[];
+  readonly dns?: string;
+  readonly sni?: string;
+  readonly address?: readonly string[];
+  readonly output?: string;
+}
+
+const EXIT = { allowed: 0, denied: 1, unknown: 2 } as const;
+
+/** Answers one question. The exit code: 0 allowed, 1 denied, 2 unknown, or the input cannot be trusted. */
+export async function explainCommand(
+  paths: readonly string[],
+  options: ExplainOptions,
+  out: Writable,
+  complain: (text: string) => void,
+): Promise<number> {
+  const { output = "text" } = options;
+  if (!["text", "json"].includes(output)) throw new Error(`-o ${output}: one of text, json`);
+  const inventory = await readInventory(paths, options);
+  const isSound = tellProblems(inventory, complain);
+  const answer: Answer = isSound
+    ? answerQuestion(inventory, questionOf(options))
+    : { verdict: "unknown", missing: "files that can be read: see the errors", cases: [] };
+  out.write(output === "json" ? `${JSON.stringify(answer, undefined, 2)}\n` : isSound ? answerText(answer) : "");
+  return EXIT[answer.verdict];
+}
+
+function questionOf(options: ExplainOptions): Question {
+  const { from, to, port, proto, icmp, icmpv6 } = options;
+  const base = { from, to, facts: factsOf(options), names: namesOf(options.address ?? []) };
+  if (icmp !== undefined) return { ...base, protocol: "ICMP", port: icmpType(icmp, ICMP_TYPES) };
+  if (icmpv6 !== undefined) return { ...base, protocol: "ICMPv6", port: icmpType(icmpv6, ICMPV6_TYPES) };
+  return {
+    ...base,
+    ...(port === undefined ? {} : { port: /^\d+$/.test(port) ? Number(port) : port.toLowerCase() }),
+    ...(proto === undefined ? {} : { protocol: proto }),
+  };
+}
+
+/** Types that people ask about by name. */
+const ICMP_TYPES: Readonly<Record<string, number>> = {
+  echoreply: 0,
+  destinationunreachable: 3,
+  echorequest: 8,
+  echo: 8,
+  timeexceeded: 11,
+};
+const ICMPV6_TYPES: Readonly<Record<string, number>> = {
+  destinationunreachable: 1,
+  packettoobig: 2,
+  timeexceeded: 3,
+  echorequest: 128,
+  echoreply: 129,
+};
+
+function icmpType(text: string, names: Readonly<Record<string, number>>): number {
+  const type = /^\d{1,3}$/.test(text) ? Number(text) : names[text.toLowerCase()];
+  if (type === undefined || type > 255)
+    throw new Error(`${text}: not an ICMP type: a number, or one of ${Object.keys(names).join(", ")}`);
+  return type;
+}
+
+function factsOf({ http, header = [], dns, sni }: ExplainOptions): L7Facts {
+  if (header.length > 0 && http === undefined) throw new Error("--header needs --http 'METHOD /path'");
+  return {
+    ...(http === undefined ? {} : { http: requestOf(http, header) }),
+    ...(dns === undefined ? {} : { dns }),
+    ...(sni === undefined ? {} : { sni }),
+  };
+}
+
+/** `GET /path` or `GET http://host/path`. */
+function requestOf(text: string, header: readonly string[]): NonNullable<L7Facts["http"]> {
+  const [, method, url] = /^([A-Za-z]+) (\S+)$/.exec(text.trim()) ?? [];
+  const [, host = "", path] = /^(?:https?:\/\/([^/]+))?(\/\S*)?$/.exec(url ?? "?") ?? [];
+  if (method === undefined || (path === undefined && host === ""))
+    throw new Error(`--http '${text}': write 'GET /path' or 'GET http://host/path'`);
+  const headers = header.map((line) => {
+    const colon = line.indexOf(":");
+    if (colon < 1) throw new Error(`--header '${line}': write 'Name: value'`);
+    return { name: line.slice(0, colon).trim(), value: line.slice(colon + 1).trim() };
+  });
+  return { method, path: path ?? "/", host, headers };
+}
+
+function namesOf(pairs: readonly string[]): Record<string, string[]> {
+  const names: Record<string, string[]> = {};
+  for (const pair of pairs) {
+    const [name, address] = pair.split("=");
+    if (!name || !address) throw new Error(`--address ${pair}: write NAME=ADDRESS`);
+    names[name.toLowerCase()] = [...(names[name.toLowerCase()] ?? []), address];
+  }
+  return names;
+}
