@@ -41,8 +41,11 @@ export function answerQuestion(inventory: Inventory, question: Question): Answer
   const isSettled = ways !== undefined && answers.every(({ verdict }) => verdict === first!.verdict);
   if (isSettled) return first!;
   const other = answers.find(({ verdict }) => verdict !== first!.verdict);
+  const verdicts = answers.map(({ verdict }) => verdict);
+  const missing =
+    ways === undefined ? missingLabels(inventory, namespaces) : missingLabels(inventory, namespaces, ways, verdicts);
   const cases = [...first!.cases, ...(other?.cases ?? [])];
-  return { verdict: "unknown", missing: missingLabels(inventory, namespaces), cases };
+  return { verdict: "unknown", missing, cases };
 }
 
 interface Ends {

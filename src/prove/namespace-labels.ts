@@ -62,10 +62,34 @@ export function waysToLabel(inventory: Inventory, namespaces: Iterable<string>):
   return ways;
 }
 
-/** The fact that is missing where verdicts differ with the labels of these namespaces. */
-export function missingLabels(inventory: Inventory, namespaces: Iterable<string>): string {
-  const unknowns = unknownsOf(inventory, namespaces);
+/**
+ * The fact that is missing where `verdicts`, one for each way, differ: the labels without which they would not. Without
+ * verdicts all labels are named that policies look at.
+ */
+export function missingLabels(
+  inventory: Inventory,
+  namespaces: Iterable<string>,
+  ways: readonly SupposedLabels[] = [],
+  verdicts: readonly string[] = [],
+): string {
+  const decides = ({ namespace, key }: Unknown) => {
+    const byRest = Map.groupBy(ways.keys(), (index) => {
+      const { [key]: _left, ...rest } = ways[index]![namespace] ?? {};
+      return JSON.stringify({ ...ways[index], [namespace]: rest }, sortedKeys);
+    });
+    return [...byRest.values()].some((indexes) => new Set(indexes.map((index) => verdicts[index])).size > 1);
+  };
+  const unknowns = unknownsOf(inventory, namespaces).filter((each) => verdicts.length === 0 || decides(each));
   const names = [...new Set(unknowns.map(({ namespace }) => namespace))].join(", ");
   const keys = [...new Set(unknowns.map(({ key }) => key))].join(", ");
   return `the labels of namespace ${names}: policies look at ${keys}, and no Namespace object says it`;
+}
+
+/** For JSON that does not hang on the order in which keys came, nor on empty parts. */
+function sortedKeys(_key: string, value: unknown): unknown {
+  if (typeof value !== "object" || value === null) return value;
+  const entries = Object.entries(value).filter(
+    ([, part]) => typeof part !== "object" || Object.keys(part as object).length > 0,
+  );
+  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
