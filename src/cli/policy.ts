@@ -4,6 +4,7 @@ import { evaluate } from "./policy/eval.ts";
 import type { ExplainOptions } from "./policy/explain.ts";
 import { openText } from "./policy/input.ts";
 import { collect, manifestOptions } from "./policy/manifest-options.ts";
+import type { MatrixCommandOptions } from "./policy/matrix.ts";
 import { validate } from "./policy/validate.ts";
 
 const program = new Command("shieldgate policy")
@@ -82,6 +83,30 @@ Exit code: 0 allowed, 1 denied, 2 unknown (the missing fact is named) or an erro
   .action((paths: string[], options: ExplainOptions) =>
     prove(async () => (await import("./policy/explain.ts")).explainCommand(paths, options, process.stdout, complain)),
   );
+
+for (const [name, what, formats] of [
+  ["matrix", "a table of who can reach whom, with ports", "table, csv or json"],
+  ["graph", "the same as a picture", "dot, mermaid or svg"],
+] as const) {
+  manifestOptions(program.command(name))
+    .description(`${what}, under the policies of plain manifests`)
+    .option("--l7", "say what requests must be where a proxy judges them")
+    .option(
+      "--exposure",
+      "ask for pods too that nobody described: in each namespace one without labels, and those that rules speak of",
+    )
+    .option("-o, --output <FORMAT>", formats)
+    .addHelpText(
+      "after",
+      "\nWorkloads that policy cannot tell apart share a row. Exit code: 0, or 2 where the input cannot be trusted.",
+    )
+    .action((paths: string[], options: MatrixCommandOptions) =>
+      prove(async () => {
+        const { GRAPHS, matrixCommand, TABLES } = await import("./policy/matrix.ts");
+        return matrixCommand(paths, options, name === "graph" ? GRAPHS : TABLES, process.stdout, complain);
+      }),
+    );
+}
 
 /** Of commands whose exit code is an answer: 2 says that there is none. */
 async function prove(run: () => Promise<number>): Promise<void> {
