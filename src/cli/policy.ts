@@ -3,6 +3,7 @@ import { Command } from "commander";
 import { evaluate } from "./policy/eval.ts";
 import type { ExplainOptions } from "./policy/explain.ts";
 import { openText } from "./policy/input.ts";
+import type { LintCommandOptions } from "./policy/lint.ts";
 import { collect, manifestOptions } from "./policy/manifest-options.ts";
 import type { MatrixCommandOptions } from "./policy/matrix.ts";
 import { validate } from "./policy/validate.ts";
@@ -107,6 +108,23 @@ for (const [name, what, formats] of [
       }),
     );
 }
+
+manifestOptions(program.command("lint"))
+  .description("say what is wrong or strange with policies, seen together with the workloads that they are for")
+  .option("--strict", "warnings make the exit code 1 too")
+  .option("--fix", "not there yet")
+  .option("-o, --output <FORMAT>", "text, json, sarif or github", "text")
+  .addHelpText(
+    "after",
+    `
+docs/lint/ has a page on each code. To say that something is wanted so, with the reason:
+  # shieldgate:ignore SG010 partners come from everywhere        (on the line, or above it)
+  metadata: {annotations: {policy.shieldgate.io/ignore: "SG010: partners come from everywhere"}}
+Exit code: 0, 1 with an error, 2 where the input cannot be trusted.`,
+  )
+  .action((paths: string[], options: LintCommandOptions) =>
+    prove(async () => (await import("./policy/lint.ts")).lintCommand(paths, options, process.stdout)),
+  );
 
 /** Of commands whose exit code is an answer: 2 says that there is none. */
 async function prove(run: () => Promise<number>): Promise<void> {

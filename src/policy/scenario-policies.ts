@@ -74,7 +74,8 @@ export class ScenarioPolicies {
     return [];
   }
 
-  private resolve(subject: Somebody): ComputedPolicy | PolicyConflict {
+  /** The same computed anew, for a repository that has changed since. */
+  resolve(subject: Somebody): ComputedPolicy | PolicyConflict {
     const { policyMode = "default", allowLocalhost = "always", hostFirewall = false } = this.scenario.config ?? {};
     const options = { mode: policyMode, allowLocalhost: allowLocalhost !== "policy", hostFirewall };
     try {

@@ -89,6 +89,12 @@ function failuresOf(cluster: Cluster, element: PeerRule, question: SideQuestion)
   return [...peerFailures(cluster, element, question), ...portFailures(element, question)];
 }
 
+/** What is not near at all. */
+const TOO_MANY: Failure[] = [
+  { failed: "peer", why: "" },
+  { failed: "peer", why: "" },
+];
+
 /** One failure for each label that the nearest selector misses; two stand for too many. */
 function peerFailures({ engine }: Cluster, { peers }: PeerRule, { peer }: SideQuestion): Failure[] {
   const selectors = peers.flatMap((each) => engine.repository.selectorsOf(each));
@@ -99,13 +105,12 @@ function peerFailures({ engine }: Cluster, { peers }: PeerRule, { peer }: SideQu
     const failures = selectorFailures(selector, peer);
     if (nearest === undefined || failures.length < nearest.length) nearest = failures;
   }
-  return nearest ?? [{ failed: "peer", why: "it selects nobody" }];
+  return nearest ?? TOO_MANY;
 }
 
 function selectorFailures(selector: Selector, peer: Somebody): Failure[] {
   const isOutside = hasWorldLabel(peer.labels);
   const one = (why: string): Failure[] => [{ failed: "peer", why }];
-  const many: Failure[] = [...one(""), ...one("")];
   switch (selector.kind) {
     case "labels":
       return unmetBy(selector.requirements, peer.labels).map((each) => of("peer", `the peer must have ${each}`, peer));
@@ -114,11 +119,11 @@ function selectorFailures(selector: Selector, peer: Somebody): Failure[] {
         ? one(
             `${peer.name} is not in ${formatCidr(selector.cidr)}${selector.except.map((each) => ` without ${formatCidr(each)}`).join("")}`,
           )
-        : many;
+        : TOO_MANY;
     case "cidrGroup":
-      return isOutside ? one(`${peer.name} is not in the group`) : many;
+      return isOutside ? one(`${peer.name} is not in the group`) : TOO_MANY;
     case "fqdn":
-      return isOutside ? one(`${peer.name} is no address of ${selector.matchName ?? selector.matchPattern}`) : many;
+      return isOutside ? one(`${peer.name} is no address of ${selector.matchName ?? selector.matchPattern}`) : TOO_MANY;
   }
 }
 
