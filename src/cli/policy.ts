@@ -58,8 +58,10 @@ The exit code is 1 when there are errors; warnings alone leave it 0.`,
 
 manifestOptions(program.command("explain"))
   .description("say whether one may reach another under the policies of plain manifests, and by which rule and line")
-  .requiredOption("--from <WHO>", "who asks")
-  .requiredOption("--to <WHO>", "who is asked, with :PORT or :PORT/udp behind it")
+  .option("--from <WHO>", "who asks")
+  .option("--to <WHO>", "who is asked, with :PORT or :PORT/udp behind it")
+  .option("--to-any", "list everybody whom --from can reach, instead of --to")
+  .option("--from-any", "list everybody who can reach --to, instead of --from")
   .option("--port <PORT>", "number or name of the port, where --to does not say it")
   .option("--proto <NAME>", "TCP (default), UDP or SCTP")
   .option("--icmp <TYPE>", "an ICMP message instead of a port: a type or its name, EchoRequest")

@@ -113,6 +113,8 @@ function readObject(
     return wrong("warning", "", `a ${kind} without metadata is no object of a cluster; left alone`);
   if (!isObject(metadata)) return wrong("error", "metadata", `the ${kind} has no metadata: name it`);
   const name = metadata["name"] ?? metadata["generateName"];
+  if (typeof name === "boolean" || typeof name === "number")
+    return wrong("error", "metadata.name", `the name of the ${kind} must be a string: put it in quotes`);
   if (typeof name !== "string" || name === "")
     return wrong("error", "metadata.name", `the ${kind} has no name: write metadata.name`);
   const namespace = metadata["namespace"] ?? "";

@@ -10,22 +10,29 @@ export interface FormatOptions {
 const MOST_COLUMNS = 30;
 
 /** A table of marks, and below it a line for each connection. */
-export function matrixText({ groups, connections }: Matrix, options: FormatOptions): string {
-  const lines = groups.length <= MOST_COLUMNS ? [...tableLines(groups, connections), ""] : [];
-  for (const connection of connections)
-    lines.push(`${connection.from.title} -> ${connection.to.title}: ${reachText(connection, options)}`);
-  const alike = groups.filter(({ workloads }) => workloads.length > 1);
-  for (const { title, workloads } of alike)
-    lines.push(`${title} stands for ${workloads.length}: ${workloads.join(", ")}`);
-  if (connections.length === 0) lines.push("nobody can reach anybody");
-  return lines.map((line) => `${line}\n`).join("");
+export function matrixText(matrix: Matrix, options: FormatOptions): string {
+  const { groups, connections } = matrix;
+  const table = groups.length <= MOST_COLUMNS ? [...tableLines(groups, connections), ""] : [];
+  return table.map((line) => `${line}\n`).join("") + connectionLines(matrix, options);
+}
+
+/** `shop/deployment/cart -> shop/deployment/cart-store: TCP 6379`, and who stands for several. */
+export function connectionLines({ groups, connections }: Matrix, options: FormatOptions): string {
+  const lines = connections.map((each) => `${each.from.title} -> ${each.to.title}: ${reachText(each, options)}`);
+  const used = new Set(connections.flatMap(({ from, to }) => [from, to]));
+  const alike = groups.filter((group) => used.has(group) && group.workloads.length > 1);
+  const several = alike.map(
+    ({ title, workloads }) => `${title} stands for ${workloads.length}: ${workloads.join(", ")}`,
+  );
+  const none = connections.length === 0 ? ["nobody can reach anybody"] : [];
+  return [...lines, ...several, ...none].map((line) => `${line}\n`).join("");
 }
 
 const LEGEND =
   "A all ports   P some ports   7 requests are judged by a proxy   ? hangs on something unknown   . nothing";
 
 function tableLines(groups: readonly Group[], connections: readonly Connection[]): string[] {
-  const targets = groups.filter(({ isSupposed }) => !isSupposed);
+  const targets = groups.filter(({ only }) => only !== "source");
   const marks = new Map(
     connections.map((each) => [`${groups.indexOf(each.from)} ${groups.indexOf(each.to)}`, markOf(each)]),
   );
@@ -33,6 +40,7 @@ function tableLines(groups: readonly Group[], connections: readonly Connection[]
   const cell = (text: string) => text.padStart(3);
   const numbers = targets.map((_, index) => cell(String(index + 1))).join("");
   const rows = groups.map((from, row) => {
+    if (from.only === "destination") return `${String(targets.indexOf(from) + 1).padStart(3)} ${from.title}`;
     const number = targets.indexOf(from) === -1 ? "" : String(targets.indexOf(from) + 1);
     const cells = targets.map((to) => cell(marks.get(`${row} ${groups.indexOf(to)}`) ?? (from === to ? "-" : ".")));
     return `${number.padStart(3)} ${from.title.padEnd(width)} ${cells.join("")}`;
@@ -62,11 +70,11 @@ export function matrixCsv({ connections }: Matrix, { l7 }: FormatOptions): strin
   const rows = connections.flatMap(({ from, to, reach, missing }): (string | number)[][] => {
     if (missing !== undefined || reach === "conflict")
       return [[from.title, to.title, "unknown", "", "", "", missing ?? ""]];
-    return reach.map(({ protocol, first, last, requests }) => [
+    return reach.map(({ protocol, except = [], first, last, requests }) => [
       from.title,
       to.title,
       requests === undefined ? "allowed" : "by request",
-      protocol,
+      [protocol, ...except].join(" but not "),
       first,
       last,
       l7 ? (requests ?? []).join("; ") : "",
@@ -85,7 +93,7 @@ function csvValue(value: string | number): string {
 /** The matrix for programs; pairs that are not there have nothing. */
 export function matrixJson({ groups, connections }: Matrix): string {
   const value = {
-    groups: groups.map(({ title, namespace, workloads, isSupposed }) => ({ title, namespace, workloads, isSupposed })),
+    groups: groups.map(({ name: _name, ...group }) => group),
     connections: connections.map(({ from, to, reach, missing }) => ({
       from: from.title,
       to: to.title,

@@ -5,6 +5,7 @@ import { Cluster, endpointName, namespaceLabelsOf, titleOf } from "./cluster.ts"
 import { unmatchedPods } from "./exposure.ts";
 import type { Inventory } from "./inventory.ts";
 import { missingLabels, type SupposedLabels, waysToLabel } from "./namespace-labels.ts";
+import { type Outsider, outsiders } from "./outside.ts";
 import { type Reach, reachOf } from "./reach.ts";
 
 /** Workloads that policy cannot tell apart, or somebody outside. */
@@ -16,8 +17,8 @@ export interface Group {
   readonly workloads: readonly string[];
   /** Its name in the engine's world. */
   readonly name: string;
-  /** A pod that nobody described: it is only asked what it could reach. */
-  readonly isSupposed: boolean;
+  /** Where only one end makes sense: a pod that nobody described as a source, a name outside as a destination. */
+  readonly only?: "source" | "destination";
 }
 
 /** What one group may send to another; pairs with nothing are left out. */
@@ -35,6 +36,8 @@ export interface Matrix {
 }
 
 export interface MatrixOptions {
+  /** Pairs to leave out. */
+  readonly isAsked?: (from: Group, to: Group) => boolean;
   /** Whether pods that nobody described are asked about too. */
   readonly exposure?: boolean;
 }
@@ -43,13 +46,26 @@ export interface MatrixOptions {
 const MOST_WORLDS = 400;
 
 /** Who can reach whom, at which ports. A pair that hangs on something that the manifests do not say has `missing`. */
-export function matrixOf(inventory: Inventory, { exposure = false }: MatrixOptions = {}): Matrix {
+export function matrixOf(inventory: Inventory, { exposure = false, isAsked = () => true }: MatrixOptions = {}): Matrix {
   const supposed = exposure ? unmatchedPods(inventory) : [];
-  const worlds = new Worlds(inventory, supposed);
-  const groups = [...groupsOf(inventory, worlds.at({})!), ...supposed.map(supposedGroup), ...nodesAndWorld(inventory)];
+  const outside = outsiders(new Cluster(inventory));
+  const worlds = new Worlds(inventory, supposed, outside);
+  const groups = [
+    ...groupsOf(inventory, worlds.at({})!),
+    ...supposed.map(supposedGroup),
+    ...outside.map(outsideGroup),
+    ...nodesAndWorld(inventory),
+  ];
   const connections = groups.flatMap((from) =>
     groups.flatMap((to): Connection[] => {
-      if (to.isSupposed || (from.namespace === "" && to.namespace === "") || isAlone(from, to)) return [];
+      if (!isAsked(from, to)) return [];
+      if (
+        to.only === "source" ||
+        from.only === "destination" ||
+        (from.namespace === "" && to.namespace === "") ||
+        isAlone(from, to)
+      )
+        return [];
       const connection = connect(inventory, worlds, from, to);
       return connection.missing === undefined && connection.reach.length === 0 ? [] : [connection];
     }),
@@ -62,8 +78,8 @@ function isAlone(from: Group, to: Group): boolean {
   return from === to && from.workloads.length < 2;
 }
 
-const WORLD: Group = { title: "world", namespace: "", workloads: [], name: "reserved:world", isSupposed: false };
-const HOST: Group = { title: "node", namespace: "", workloads: [], name: "reserved:host", isSupposed: false };
+const WORLD: Group = { title: "world", namespace: "", workloads: [], name: "reserved:world" };
+const HOST: Group = { title: "node", namespace: "", workloads: [], name: "reserved:host" };
 
 /** The node stands for the workloads that share its network. */
 function nodesAndWorld({ workloads }: Inventory): Group[] {
@@ -82,25 +98,32 @@ function groupsOf({ workloads }: Inventory, { engine }: Cluster): Group[] {
     const title = titleOf(workload);
     const known = byIdentity.get(key);
     if (known !== undefined) known.workloads.push(title);
-    else
-      byIdentity.set(key, { first: { title, namespace, workloads: [], name, isSupposed: false }, workloads: [title] });
+    else byIdentity.set(key, { first: { title, namespace, workloads: [], name }, workloads: [title] });
   }
   return [...byIdentity.values()].map(({ first, workloads }) => ({ ...first, workloads }));
 }
 
 function supposedGroup({ name, namespace = "" }: ScenarioEndpoint): Group {
-  return { title: `${namespace}/${name}`, namespace, workloads: [], name: `${namespace}/${name}`, isSupposed: true };
+  return { title: `${namespace}/${name}`, namespace, workloads: [], name: `${namespace}/${name}`, only: "source" };
+}
+
+function outsideGroup({ title, address, fqdn }: Outsider): Group {
+  return { title, namespace: "", workloads: [], name: address, ...(fqdn === undefined ? {} : { only: "destination" }) };
 }
 
 /** The engine's worlds, one for each way in which namespaces may be labelled. */
 class Worlds {
   private readonly inventory: Inventory;
   private readonly supposed: readonly ScenarioEndpoint[];
+  private readonly fqdnCache: Readonly<Record<string, readonly string[]>>;
   private readonly known = new Map<string, Cluster>();
 
-  constructor(inventory: Inventory, supposed: readonly ScenarioEndpoint[]) {
+  constructor(inventory: Inventory, supposed: readonly ScenarioEndpoint[], outside: readonly Outsider[]) {
     this.inventory = inventory;
     this.supposed = supposed;
+    this.fqdnCache = Object.fromEntries(
+      outside.flatMap(({ fqdn, address }) => (fqdn === undefined ? [] : [[fqdn, [address]]])),
+    );
   }
 
   /** Undefined = there would be too many. */
@@ -112,7 +135,7 @@ class Worlds {
       ...endpoint,
       namespaceLabels: namespaceLabelsOf(this.inventory, endpoint.namespace ?? "default", namespaceLabels),
     }));
-    const cluster = new Cluster(this.inventory, { namespaceLabels, endpoints });
+    const cluster = new Cluster(this.inventory, { namespaceLabels, endpoints, fqdnCache: this.fqdnCache });
     this.known.set(key, cluster);
     return cluster;
   }

@@ -11,8 +11,10 @@ import type { Cluster } from "./cluster.ts";
 
 /** Ports by which one may reach another. */
 export interface PortReach {
-  /** `TCP`; `ANY` = every protocol that stands in no other element. */
+  /** `TCP`; `ANY` = every protocol but those in `except`. */
   readonly protocol: string;
+  /** Protocols that are not open as a whole; what of them is open stands in other elements. */
+  readonly except?: readonly string[];
   readonly first: number;
   readonly last: number;
   /** What requests must be, as the proxy judges them: a list for each side that has a say. Absent = anything. */
@@ -48,22 +50,37 @@ export function reachOf({ engine }: Cluster, from: Somebody, to: Somebody): Reac
       bounds.set(protocol, known);
     }
   }
-  const found = [...bounds].sort(([a], [b]) => a - b).flatMap(([protocol, starts]) => partsOf(protocol, starts, sides));
-  return isAll(found, bounds.size) ? [EVERYTHING] : found;
+  const byProtocol = [...bounds]
+    .sort(([a], [b]) => a - b)
+    .map(([protocol, starts]) => ({ protocol, parts: partsOf(protocol, starts, sides) }));
+  return joined(byProtocol);
 }
 
-const EVERYTHING: PortReach = { protocol: "ANY", first: 0, last: MAX_PORT };
+interface ProtocolReach {
+  readonly protocol: number;
+  readonly parts: readonly PortReach[];
+}
 
-function isAll(found: readonly PortReach[], protocols: number): boolean {
-  return (
-    found.length === protocols &&
-    found.every(({ first, last, requests }) => first === 0 && last === MAX_PORT && requests === undefined)
-  );
+/** Protocols that are open like those that nobody names are not named either. */
+function joined(byProtocol: readonly ProtocolReach[]): PortReach[] {
+  const [rest, ...named] = byProtocol;
+  if (!isOpen(rest!)) return byProtocol.flatMap(({ parts }) => parts);
+  const closed = named.filter((each) => !isOpen(each));
+  const except = closed.map(({ protocol }) => protocolName(protocol));
+  const [everything] = rest!.parts;
+  return [{ ...everything!, ...(except.length === 0 ? {} : { except }) }, ...closed.flatMap(({ parts }) => parts)];
+}
+
+function isOpen({ parts }: ProtocolReach): boolean {
+  const [part] = parts;
+  return parts.length === 1 && part!.first === 0 && part!.last === MAX_PORT && part!.requests === undefined;
 }
 
 /** True when every port of every protocol is open. */
 export function isEverything(reach: Reach): boolean {
-  return reach !== "conflict" && reach.length === 1 && isAll(reach, 1) && reach[0]!.protocol === "ANY";
+  if (reach === "conflict" || reach.length !== 1) return false;
+  const [{ protocol, except, requests }] = reach as [PortReach];
+  return protocol === "ANY" && except === undefined && requests === undefined;
 }
 
 function partsOf(protocol: number, starts: ReadonlySet<number>, sides: readonly Side[]): PortReach[] {
@@ -116,7 +133,8 @@ function requestText({ http, dns, serverNames, listener }: L7Settings): string {
 }
 
 /** `TCP 80`, `UDP 8000-9000`, `TCP`, `all ports`, `ICMP 8`. */
-export function portText({ protocol, first, last }: PortReach): string {
+export function portText({ protocol, except, first, last }: PortReach): string {
+  if (except !== undefined) return `every protocol but ${except.join(" and ")}`;
   if (first === 0 && last === MAX_PORT) return protocol === "ANY" ? "all ports" : protocol;
   return `${protocol} ${first === last ? first : `${first}-${last}`}`;
 }

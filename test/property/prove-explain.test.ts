@@ -54,7 +54,7 @@ test("explain says what the engine's scenarios say", { timeout: 120_000 }, () =>
       seen.set(verdict, (seen.get(verdict) ?? 0) + 1);
     }
   }
-  expect(Math.min(...["allowed", "denied", "unknown"].map((verdict) => seen.get(verdict) ?? 0))).toBeGreaterThan(20);
+  expect(Math.min(...["allowed", "denied", "unknown"].map((verdict) => seen.get(verdict) ?? 0))).toBeGreaterThan(10);
 });
 
 test("a name outside with a known address is what the scenarios' cache of names says", { timeout: 60_000 }, () => {

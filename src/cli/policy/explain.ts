@@ -1,13 +1,21 @@
 import type { Writable } from "node:stream";
 import type { L7Facts } from "../../policy/judge-l7.ts";
 import { type Answer, answerQuestion, type Question } from "../../prove/answer.ts";
+import { Cluster } from "../../prove/cluster.ts";
 import { answerText } from "../../prove/explain-text.ts";
+import type { Inventory } from "../../prove/inventory.ts";
+import { type Group, matrixOf } from "../../prove/matrix.ts";
+import { connectionLines, matrixJson } from "../../prove/matrix-formats.ts";
+import { findParties } from "../../prove/party.ts";
+import { parseTarget } from "../../prove/target.ts";
 import { readInventory, tellProblems } from "./inventory.ts";
 import type { ManifestOptions } from "./manifest-options.ts";
 
 export interface ExplainOptions extends ManifestOptions {
-  readonly from: string;
-  readonly to: string;
+  readonly from?: string;
+  readonly to?: string;
+  readonly fromAny?: boolean;
+  readonly toAny?: boolean;
   readonly port?: string;
   readonly proto?: string;
   readonly icmp?: string;
@@ -33,6 +41,8 @@ export async function explainCommand(
   if (!["text", "json"].includes(output)) throw new Error(`-o ${output}: one of text, json`);
   const inventory = await readInventory(paths, options);
   const isSound = tellProblems(inventory, complain);
+  if (options.toAny === true || options.fromAny === true)
+    return isSound ? explainAny(inventory, options, output, out) : EXIT.unknown;
   const answer: Answer = isSound
     ? answerQuestion(inventory, questionOf(options))
     : { verdict: "unknown", missing: "files that can be read: see the errors", cases: [] };
@@ -40,8 +50,29 @@ export async function explainCommand(
   return EXIT[answer.verdict];
 }
 
+/** One row or column of the matrix: everybody whom `--from` reaches, or who reaches `--to`. */
+function explainAny(
+  inventory: Inventory,
+  { from, to, toAny, fromAny }: ExplainOptions,
+  output: string,
+  out: Writable,
+): number {
+  const who = toAny === true ? from : to;
+  if (who === undefined || (toAny === true && fromAny === true) || (from !== undefined && to !== undefined))
+    throw new Error("write --from WHO --to-any, or --from-any --to WHO");
+  const { parties } = findParties(parseTarget(who), new Cluster(inventory));
+  const titles = new Set(parties.map(({ title }) => (title === "entity:world" ? "world" : title)));
+  const isMeant = ({ title, workloads }: Group) => titles.has(title) || workloads.some((each) => titles.has(each));
+  const matrix = matrixOf(inventory, { isAsked: (source, target) => isMeant(toAny === true ? source : target) });
+  if (!matrix.groups.some(isMeant)) throw new Error(`${who}: ask for one workload, or for entity:world`);
+  out.write(output === "json" ? matrixJson(matrix) : connectionLines(matrix, { l7: true }));
+  return matrix.connections.some(({ missing }) => missing !== undefined) ? EXIT.unknown : EXIT.allowed;
+}
+
 function questionOf(options: ExplainOptions): Question {
   const { from, to, port, proto, icmp, icmpv6 } = options;
+  if (from === undefined || to === undefined)
+    throw new Error("write --from WHO and --to WHO:PORT (or --to-any, --from-any)");
   const base = { from, to, facts: factsOf(options), names: namesOf(options.address ?? []) };
   if (icmp !== undefined) return { ...base, protocol: "ICMP", port: icmpType(icmp, ICMP_TYPES) };
   if (icmpv6 !== undefined) return { ...base, protocol: "ICMPv6", port: icmpType(icmpv6, ICMPV6_TYPES) };

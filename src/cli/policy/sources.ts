@@ -105,7 +105,8 @@ function readRevision(path: string, revision: string): ManifestText[] {
     .split("\0");
   const files = listed.flatMap((line) => {
     const [, type, id, file] = /^\d+ (\w+) (\w+)\t(.*)$/s.exec(line) ?? [];
-    return type === "blob" && MANIFEST.test(file!) ? [{ id: id!, file: `${revision}:${file}` }] : [];
+    const isOwn = !file?.split("/").some((part) => FOREIGN.has(part));
+    return type === "blob" && isOwn && MANIFEST.test(file!) ? [{ id: id!, file: `${revision}:${file}` }] : [];
   });
   if (files.length === 0) throw new Error(`holds no *.yaml, *.yml or *.json at ${revision}`);
   const content = git(["cat-file", "--batch"], files.map(({ id }) => `${id}\n`).join(""));
