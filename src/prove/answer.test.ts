@@ -212,6 +212,7 @@ describe("what the manifests do not say", () => {
     expect(to("fqdn:other.example.com:80")).toBe("unknown");
     expect(to("fqdn:other.example.com:80", { "other.example.com": ["10.2.3.4"] })).toBe("allowed");
     expect(to("fqdn:other.example.com:80", { "other.example.com": ["8.8.8.8"] })).toBe("denied");
+    expect(to("10.0.0.0/7:80")).toBe("unknown");
     expect([to("10.0.0.0/9:80"), to("8.0.0.0/6:80"), to("11.0.0.0/8:80")]).toEqual(["allowed", "unknown", "denied"]);
   });
 });

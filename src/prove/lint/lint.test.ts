@@ -163,11 +163,27 @@ describe("shadows", () => {
     expect(found!.message).toMatch(/shop\/deny spec.ingressDeny\[0\]/);
   });
 
+  it("do not fall on rules that overlap and each decide something", () => {
+    const range = (first: number, last: number) =>
+      `    toPorts: [{ports: [{port: "${first}", endPort: ${last}, protocol: TCP}]}]`;
+    const text =
+      policy(`${WEB}${FROM_DB}\n${range(8080, 8090)}`) +
+      policy(`${WEB}${FROM_DB}\n${range(8085, 8095)}`, { name: "q" });
+    expect(of("SG004", text)).toEqual([]);
+  });
+
   it("leave the policies as they were", () => {
     const text = policy(`${WEB}${FROM_DB}\n  - fromEndpoints: [{}]`);
     const inventory = takeInventory([{ file: "p.yaml", text: `${PODS}${text}` }]);
     expect(lint(inventory)).toEqual(lint(inventory));
   });
+});
+
+it("a rule is one-sided only where the other end refuses all of its ports", () => {
+  const ports = '    toPorts: [{ports: [{port: "8080", protocol: TCP}, {port: "9090", protocol: TCP}]}]';
+  const asks = (port: string) => policy(`${DB}egress:\n  - toEndpoints: [{}]\n${PORT(port)}`, { name: "q" });
+  expect(of("SG019", policy(`${WEB}${FROM_DB}\n${ports}`) + asks("8080"))).toEqual([]);
+  expect(of("SG019", policy(`${WEB}${FROM_DB}\n${ports}`) + asks("7070"))).toHaveLength(2);
 });
 
 describe("suppressions", () => {
