@@ -6,6 +6,7 @@ import { openText } from "./policy/input.ts";
 import type { LintCommandOptions } from "./policy/lint.ts";
 import { collect, manifestOptions } from "./policy/manifest-options.ts";
 import type { MatrixCommandOptions } from "./policy/matrix.ts";
+import type { TestCommandOptions } from "./policy/test.ts";
 import { validate } from "./policy/validate.ts";
 
 const program = new Command("shieldgate policy")
@@ -126,6 +127,30 @@ Exit code: 0, 1 with an error, 2 where the input cannot be trusted.`,
   )
   .action((paths: string[], options: LintCommandOptions) =>
     prove(async () => (await import("./policy/lint.ts")).lintCommand(paths, options, process.stdout)),
+  );
+
+manifestOptions(program.command("test"), "files of tests (*.policytest.yaml), or folders with them")
+  .description("check what policies must allow and deny, as files of tests say it")
+  .option("-o, --output <FORMAT>", "text, json, junit, tap or github", "text")
+  .addHelpText(
+    "after",
+    `
+A file of tests; its manifests are those of -f, else those it names, else those of its own folder:
+  manifests: [workloads.yaml, policies.yaml]
+  tests:
+    - {name: the cart uses its store, from: cart, to: "cart-store:6379", expect: allow}
+    - {from: edge/gateway, to: "svc/frontend:80", http: DELETE /cart, expect: deny-l7}
+    - {from: [ads, email], to: cart-store, ports: [6379, 53/udp], expect: deny}
+    - name: by and by
+      table:
+        - [frontend, "cart:7070", allow]
+        - ["entity:world", "cart:7070", deny]
+    - {name: nobody else, to: "cart-store:6379", only: [cart]}
+expect is allow, deny (by whatever), deny-l7 (the proxy refuses the request) or unknown; from and to are written as for explain.
+Exit code: 0 passed, 1 failed, 2 where a test cannot be asked or the input cannot be trusted.`,
+  )
+  .action((paths: string[], options: TestCommandOptions) =>
+    prove(async () => (await import("./policy/test.ts")).testCommand(paths, options, process.stdout, complain)),
   );
 
 /** Of commands whose exit code is an answer: 2 says that there is none. */

@@ -53,10 +53,16 @@ interface Ends {
   readonly to: Parties;
 }
 
-function partiesOf(cluster: Cluster, { from, to, names }: Question): Ends {
+function partiesOf(cluster: Cluster, { from, to, names, port, protocol }: Question): Ends {
+  const target = parseTarget(to);
+  const isPort = port !== undefined && target.asked === undefined && !/^icmp/i.test(protocol ?? "");
+  // A service is asked at its own port, however that is written.
+  const asked = isPort
+    ? { port, ...(protocol === undefined ? {} : { protocol: protocol.toUpperCase() }) }
+    : target.asked;
   return {
     from: findParties(parseTarget(from), cluster, names),
-    to: findParties(parseTarget(to), cluster, names),
+    to: findParties(asked === undefined ? target : { ...target, asked }, cluster, names),
   };
 }
 

@@ -1,5 +1,4 @@
 import type { Writable } from "node:stream";
-import type { L7Facts } from "../../policy/judge-l7.ts";
 import { type Answer, answerQuestion, type Question } from "../../prove/answer.ts";
 import { Cluster } from "../../prove/cluster.ts";
 import { answerText } from "../../prove/explain-text.ts";
@@ -7,6 +6,7 @@ import type { Inventory } from "../../prove/inventory.ts";
 import { type Group, matrixOf } from "../../prove/matrix.ts";
 import { connectionLines, matrixJson } from "../../prove/matrix-formats.ts";
 import { findParties } from "../../prove/party.ts";
+import { readRequest } from "../../prove/request-text.ts";
 import { parseTarget } from "../../prove/target.ts";
 import { readInventory, tellProblems } from "./inventory.ts";
 import type { ManifestOptions } from "./manifest-options.ts";
@@ -73,7 +73,12 @@ function questionOf(options: ExplainOptions): Question {
   const { from, to, port, proto, icmp, icmpv6 } = options;
   if (from === undefined || to === undefined)
     throw new Error("write --from WHO and --to WHO:PORT (or --to-any, --from-any)");
-  const base = { from, to, facts: factsOf(options), names: namesOf(options.address ?? []) };
+  const base = {
+    from,
+    to,
+    facts: readRequest({ ...options, headers: options.header }),
+    names: namesOf(options.address ?? []),
+  };
   if (icmp !== undefined) return { ...base, protocol: "ICMP", port: icmpType(icmp, ICMP_TYPES) };
   if (icmpv6 !== undefined) return { ...base, protocol: "ICMPv6", port: icmpType(icmpv6, ICMPV6_TYPES) };
   return {
@@ -104,29 +109,6 @@ function icmpType(text: string, names: Readonly<Record<string, number>>): number
   if (type === undefined || type > 255)
     throw new Error(`${text}: not an ICMP type: a number, or one of ${Object.keys(names).join(", ")}`);
   return type;
-}
-
-function factsOf({ http, header = [], dns, sni }: ExplainOptions): L7Facts {
-  if (header.length > 0 && http === undefined) throw new Error("--header needs --http 'METHOD /path'");
-  return {
-    ...(http === undefined ? {} : { http: requestOf(http, header) }),
-    ...(dns === undefined ? {} : { dns }),
-    ...(sni === undefined ? {} : { sni }),
-  };
-}
-
-/** `GET /path` or `GET http://host/path`. */
-function requestOf(text: string, header: readonly string[]): NonNullable<L7Facts["http"]> {
-  const [, method, url] = /^([A-Za-z]+) (\S+)$/.exec(text.trim()) ?? [];
-  const [, host = "", path] = /^(?:https?:\/\/([^/]+))?(\/\S*)?$/.exec(url ?? "?") ?? [];
-  if (method === undefined || (path === undefined && host === ""))
-    throw new Error(`--http '${text}': write 'GET /path' or 'GET http://host/path'`);
-  const headers = header.map((line) => {
-    const colon = line.indexOf(":");
-    if (colon < 1) throw new Error(`--header '${line}': write 'Name: value'`);
-    return { name: line.slice(0, colon).trim(), value: line.slice(colon + 1).trim() };
-  });
-  return { method, path: path ?? "/", host, headers };
 }
 
 function namesOf(pairs: readonly string[]): Record<string, string[]> {

@@ -16,9 +16,9 @@ export interface ManifestOptions {
 export const collect = (value: string, all: readonly string[] = []) => [...all, value];
 
 /** Adds the options that say which manifests are meant. */
-export function manifestOptions(command: Command): Command {
+export function manifestOptions(command: Command, paths = "the same as -f PATH"): Command {
   return command
-    .argument("[PATH...]", "the same as -f PATH")
+    .argument("[PATH...]", paths)
     .option("-f, --file <PATH>", "file, folder, glob or - (standard input); may be given again", collect)
     .option("--at <REVISION>", "read the files as they are at this revision of git")
     .option("--skip <GLOB>", "leave out files of this name or path; may be given again", collect)

@@ -9,6 +9,8 @@ export interface SourceOptions {
   readonly revision?: string;
   /** Files to pass over, as globs of their names or paths. */
   readonly skip?: readonly string[];
+  /** Whether files of tests in folders are read too. */
+  readonly tests?: boolean;
 }
 
 export interface ReadSources {
@@ -17,6 +19,8 @@ export interface ReadSources {
 }
 
 const MANIFEST = /\.(ya?ml|json)$/i;
+/** Files of tests, which are no manifests. */
+export const TEST_FILE = /\.policytest\.ya?ml$/;
 /** Folders that hold what is not the project's own. */
 const FOREIGN = new Set([".git", "node_modules"]);
 /** Bytes of one file, and of all files together. */
@@ -29,7 +33,7 @@ const MOST_BYTES = 512 << 20;
  */
 export async function readSources(
   paths: readonly string[],
-  { revision, skip = [] }: SourceOptions,
+  { revision, skip = [], tests = false }: SourceOptions,
 ): Promise<ReadSources> {
   const problems: Problem[] = [];
   const texts: ManifestText[] = [];
@@ -46,7 +50,9 @@ export async function readSources(
     if (bytes > MOST_BYTES) throw new Error(`the files together are longer than ${MOST_BYTES} bytes`);
     texts.push({ file, text });
   };
-  const isSkipped = (file: string) => skip.some((glob) => matchesGlob(file, glob) || matchesGlob(basename(file), glob));
+  const isSkipped = (file: string) =>
+    (!tests && TEST_FILE.test(file)) ||
+    skip.some((glob) => matchesGlob(file, glob) || matchesGlob(basename(file), glob));
   for (const path of new Set(paths)) {
     try {
       if (revision !== undefined && path !== "-") {
