@@ -15,7 +15,7 @@ const mains = readdirSync(join(root, "src/cli"), { withFileTypes: true })
   .filter((entry) => entry.isFile() && entry.name.endsWith(".ts") && !entry.name.endsWith(".test.ts"))
   .filter(({ name }) => !isPolicyOnly || name === "policy.ts")
   .map((entry) => join(root, "src/cli", entry.name));
-const inputs = isPolicyOnly ? ["src/policy", "src/model", "src/cli"] : ["src", "proto/gen"];
+const inputs = isPolicyOnly ? ["src/policy", "src/model", "src/prove", "src/cli"] : ["src", "proto/gen"];
 const policyStamp = join(root, "dist/policy/.built");
 const stamps = isPolicyOnly ? [policyStamp] : [policyStamp, join(root, "dist/.built")];
 

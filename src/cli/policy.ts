@@ -1,7 +1,12 @@
 /** `bin/shieldgate policy`: the policy engine at the command line. Needs neither root nor a lab. */
 import { Command } from "commander";
 import { evaluate } from "./policy/eval.ts";
+import type { ExplainOptions } from "./policy/explain.ts";
 import { openText } from "./policy/input.ts";
+import type { LintCommandOptions } from "./policy/lint.ts";
+import { collect, manifestOptions } from "./policy/manifest-options.ts";
+import type { MatrixCommandOptions } from "./policy/matrix.ts";
+import type { TestCommandOptions } from "./policy/test.ts";
 import { validate } from "./policy/validate.ts";
 
 const program = new Command("shieldgate policy")
@@ -51,6 +56,112 @@ The exit code is 1 when there are errors; warnings alone leave it 0.`,
   .action(async (files: string[]) => {
     process.exitCode = (await validate(files, process.stdout, complain)) ? 0 : 1;
   });
+
+manifestOptions(program.command("explain"))
+  .description("say whether one may reach another under the policies of plain manifests, and by which rule and line")
+  .option("--from <WHO>", "who asks")
+  .option("--to <WHO>", "who is asked, with :PORT or :PORT/udp behind it")
+  .option("--to-any", "list everybody whom --from can reach, instead of --to")
+  .option("--from-any", "list everybody who can reach --to, instead of --from")
+  .option("--port <PORT>", "number or name of the port, where --to does not say it")
+  .option("--proto <NAME>", "TCP (default), UDP or SCTP")
+  .option("--icmp <TYPE>", "an ICMP message instead of a port: a type or its name, EchoRequest")
+  .option("--icmpv6 <TYPE>", "the same for ICMPv6")
+  .option("--http <REQUEST>", "the request: 'GET /path' or 'GET http://host/path'")
+  .option("--header <LINE>", "a header of the request: 'Name: value'; may be given again", collect)
+  .option("--dns <NAME>", "the name that is asked for (--to a DNS server)")
+  .option("--sni <NAME>", "the server name in the client's TLS hello")
+  .option("--address <NAME=IP>", "an address of a name outside; may be given again", collect)
+  .option("-o, --output <FORMAT>", "text or json", "text")
+  .addHelpText(
+    "after",
+    `
+WHO is a workload or service (NAME, NAMESPACE/NAME, KIND/NAME, NAMESPACE/KIND/NAME: shop/deploy/cart, svc/cart:80), labels
+(k8s:app=cart,k8s:tier=back), an address or prefix (10.1.2.3:443, 10.0.0.0/8:443), a name outside (fqdn:api.github.com:443) or
+an entity (entity:world, host, remote-node, kube-apiserver, ingress, health, init, unmanaged). A service leads to its pods, at its target port.
+  shieldgate policy explain --from tiefighter --to deathstar:80 --http 'POST /v1/request-landing' -f manifests/
+  helm template ./chart | shieldgate policy explain --from web --to db:5432 -f -
+  kubectl get -A -o yaml deploy,sts,ds,pod,svc,ns,cnp,ccnp,netpol | shieldgate policy explain --from a/web --to b/db:5432 -f -
+Exit code: 0 allowed, 1 denied, 2 unknown (the missing fact is named) or an error.`,
+  )
+  .action((paths: string[], options: ExplainOptions) =>
+    prove(async () => (await import("./policy/explain.ts")).explainCommand(paths, options, process.stdout, complain)),
+  );
+
+for (const [name, what, formats] of [
+  ["matrix", "a table of who can reach whom, with ports", "table, csv or json"],
+  ["graph", "the same as a picture", "dot, mermaid or svg"],
+] as const) {
+  manifestOptions(program.command(name))
+    .description(`${what}, under the policies of plain manifests`)
+    .option("--l7", "say what requests must be where a proxy judges them")
+    .option(
+      "--exposure",
+      "ask for pods too that nobody described: in each namespace one without labels, and those that rules speak of",
+    )
+    .option("-o, --output <FORMAT>", formats)
+    .addHelpText(
+      "after",
+      "\nWorkloads that policy cannot tell apart share a row. Exit code: 0, or 2 where the input cannot be trusted.",
+    )
+    .action((paths: string[], options: MatrixCommandOptions) =>
+      prove(async () => {
+        const { GRAPHS, matrixCommand, TABLES } = await import("./policy/matrix.ts");
+        return matrixCommand(paths, options, name === "graph" ? GRAPHS : TABLES, process.stdout, complain);
+      }),
+    );
+}
+
+manifestOptions(program.command("lint"))
+  .description("say what is wrong or strange with policies, seen together with the workloads that they are for")
+  .option("--strict", "warnings make the exit code 1 too")
+  .option("--fix", "not there yet")
+  .option("-o, --output <FORMAT>", "text, json, sarif or github", "text")
+  .addHelpText(
+    "after",
+    `
+docs/lint/ has a page on each code. To say that something is wanted so, with the reason:
+  # shieldgate:ignore SG010 partners come from everywhere        (on the line, or above it)
+  metadata: {annotations: {policy.shieldgate.io/ignore: "SG010: partners come from everywhere"}}
+Exit code: 0, 1 with an error, 2 where the input cannot be trusted.`,
+  )
+  .action((paths: string[], options: LintCommandOptions) =>
+    prove(async () => (await import("./policy/lint.ts")).lintCommand(paths, options, process.stdout)),
+  );
+
+manifestOptions(program.command("test"), "files of tests (*.policytest.yaml), or folders with them")
+  .description("check what policies must allow and deny, as files of tests say it")
+  .option("-o, --output <FORMAT>", "text, json, junit, tap or github", "text")
+  .addHelpText(
+    "after",
+    `
+A file of tests; its manifests are those of -f, else those it names, else those of its own folder:
+  manifests: [workloads.yaml, policies.yaml]
+  tests:
+    - {name: the cart uses its store, from: cart, to: "cart-store:6379", expect: allow}
+    - {from: edge/gateway, to: "svc/frontend:80", http: DELETE /cart, expect: deny-l7}
+    - {from: [ads, email], to: cart-store, ports: [6379, 53/udp], expect: deny}
+    - name: by and by
+      table:
+        - [frontend, "cart:7070", allow]
+        - ["entity:world", "cart:7070", deny]
+    - {name: nobody else, to: "cart-store:6379", only: [cart]}
+expect is allow, deny (by whatever), deny-l7 (the proxy refuses the request) or unknown; from and to are written as for explain.
+Exit code: 0 passed, 1 failed, 2 where a test cannot be asked or the input cannot be trusted.`,
+  )
+  .action((paths: string[], options: TestCommandOptions) =>
+    prove(async () => (await import("./policy/test.ts")).testCommand(paths, options, process.stdout, complain)),
+  );
+
+/** Of commands whose exit code is an answer: 2 says that there is none. */
+async function prove(run: () => Promise<number>): Promise<void> {
+  try {
+    process.exitCode = await run();
+  } catch (error) {
+    complain((error as Error).message);
+    process.exitCode = 2;
+  }
+}
 
 try {
   await program.parseAsync();

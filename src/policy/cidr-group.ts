@@ -43,7 +43,8 @@ function readCidrs(spec: unknown, at: Field): readonly string[] {
       externalCIDRs: (content, list) => {
         for (const cidr of list.list(content, (each, item) => readCidr(each, item, false)) ?? [])
           found.add(formatCidr(cidr));
-        if (Array.isArray(content) && content.length === 0) list.warn("no prefixes: the group selects nothing");
+        if (Array.isArray(content) && content.length === 0)
+          list.warn("no prefixes: the group selects nothing", "matches-nothing");
       },
     },
     { required: ["externalCIDRs"] },

@@ -78,6 +78,24 @@ export function lookup(policy: ComputedPolicy, { direction, identity, protocol, 
   return results[low]!;
 }
 
+/**
+ * Where the verdict on a peer may change: for each protocol that entries name the first ports of the parts, in order. Every port
+ * of a part, and every protocol that is not there, is looked up alike (protocol 0 stands for those).
+ */
+export function verdictBounds(
+  policy: ComputedPolicy,
+  { direction, identity }: Pick<LookupQuery, "direction" | "identity">,
+): ReadonlyMap<number, readonly number[]> {
+  const side = direction === "ingress" ? policy.ingress : policy.egress;
+  const peers = peersOf(side);
+  const peer = peers.byIdentity.get(identity) ?? peers.rest;
+  peer.table ??= peerTable(side, peer.column);
+  const bounds = new Map<number, readonly number[]>();
+  for (const [protocol, ports] of peer.table.byProtocol.entries())
+    if (ports !== undefined) bounds.set(protocol, [...ports.starts]);
+  return bounds;
+}
+
 function peersOf(policy: DirectionPolicy): DirectionTable {
   const known = tables.get(policy);
   if (known !== undefined && known.version === policy.version) return known;

@@ -88,7 +88,8 @@ function checkExceptions(cidr: Cidr, except: readonly Cidr[], at: Field): void {
   for (const [index, excluded] of except.entries()) {
     const field = at.index(index);
     if (!cidrContains(cidr, excluded)) field.refuse("not inside `cidr`", "leave it out, it changes nothing");
-    else if (excluded.length === cidr.length) field.warn("excepts the whole of `cidr`: the element selects nothing");
+    else if (excluded.length === cidr.length)
+      field.warn("excepts the whole of `cidr`: the element selects nothing", "matches-nothing");
   }
 }
 

@@ -28,7 +28,7 @@ export function parseDnsRule(value: unknown, at: Field): DnsRule | undefined {
   });
   if (!isRead) return undefined;
   if (!["matchName", "matchPattern"].some((name) => (value[name] ?? "") !== ""))
-    at.warn("neither matchName nor matchPattern: no name matches");
+    at.warn("neither matchName nor matchPattern: no name matches", "matches-nothing");
   return found;
 }
 

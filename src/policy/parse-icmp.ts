@@ -13,7 +13,8 @@ export function parseIcmps(value: unknown, at: Field): PortRule[] | undefined {
         ports = list.countedList(content, 0, Limits.IcmpFieldsPerRule, parseIcmpField) ?? [];
       },
     });
-    if (isRead && !(element["fields"] as unknown[] | undefined)?.length) field.warn("no types: it matches nothing");
+    if (isRead && !(element["fields"] as unknown[] | undefined)?.length)
+      field.warn("no types: it matches nothing", "matches-nothing");
     return isRead ? { ports } : undefined;
   });
 }

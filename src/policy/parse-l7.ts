@@ -87,7 +87,7 @@ function regex(value: unknown, at: Field): string | undefined {
 /** Only where the beginning is plain text: what an expression may match otherwise is not for a warning to say. */
 function warnOfPath(expression: string, at: Field): void {
   if (/^\^?[A-Za-z0-9_~-](?![?*{])/.test(expression) && !expression.includes("|"))
-    at.warn("a request's path begins with '/', so this never matches");
+    at.warn("a request's path begins with '/', so this never matches", "matches-nothing");
 }
 
 function warnOfMethod(expression: string, at: Field): void {

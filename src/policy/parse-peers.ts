@@ -24,9 +24,12 @@ type ReadPeers = (value: unknown, at: Field) => readonly Peer[];
 /** Warns of a selector of pods that can select nothing, or that looks at labels which no identity has. */
 export function warnOfSelector({ requirements }: LabelSelector, at: Field): void {
   const reason = contradiction(requirements);
-  if (reason !== undefined) at.warn(`selects nothing: ${reason}`);
+  if (reason !== undefined) at.warn(`selects nothing: ${reason}`, "matches-nothing");
   for (const key of unseenKeys(requirements))
-    at.warn(`label ${key} is not part of any identity, so nothing ever has it; select by another label`);
+    at.warn(
+      `label ${key} is not part of any identity, so nothing ever has it; select by another label`,
+      "unseen-label",
+    );
 }
 
 /** Collects the peer fields of one element as they are read. */
@@ -84,10 +87,10 @@ export class PeerReader {
       const found = at.list(value, read);
       if (found === undefined || !Array.isArray(value)) return;
       if (value.length > 0) this.present.push(at.name);
-      else if (isAbsentWhenEmpty) at.warn("an empty list counts as absent");
+      else if (isAbsentWhenEmpty) at.warn("an empty list counts as absent", "empty-list");
       else {
         this.hasEmptyList = true;
-        at.warn("an empty list selects nobody; leave the field out to mean everybody on these ports");
+        at.warn("an empty list selects nobody; leave the field out to mean everybody on these ports", "empty-list");
       }
       for (const peer of found.flat()) this.peers.push(peer);
     };
@@ -120,7 +123,7 @@ export class PeerReader {
     if (name === undefined) return [];
     const selectors = entitySelectors(name, this.scope.entityCluster);
     if (selectors === undefined) at.refuse(`unsupported entity: ${name}`, `use one of: ${ENTITIES.join(", ")}`, name);
-    if (name === "none") at.warn("selects nobody");
+    if (name === "none") at.warn("selects nobody", "matches-nothing");
     return [...(selectors ?? [])];
   }
 }

@@ -66,7 +66,8 @@ function checkPortless(protocols: readonly number[], target: { port: number; nam
   const isPortless = protocols.some((protocol) => Object.values(WITHOUT_PORTS).includes(protocol));
   if (!isPortless) return;
   if (target.port !== 0) at.child("port").refuse("this protocol has no ports", 'write port: "0"', String(target.port));
-  else if (target.name !== undefined) at.child("port").warn("this protocol has no ports: it matches nothing");
+  else if (target.name !== undefined)
+    at.child("port").warn("this protocol has no ports: it matches nothing", "matches-nothing");
 }
 
 /** Cilium ignores an endPort that is not above the port, and any endPort of port 0. */

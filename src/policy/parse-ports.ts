@@ -23,12 +23,15 @@ type Writable<T> = { -readonly [K in keyof T]: T[K] };
 /** Reads `toPorts`. In a deny rule only `ports` is allowed. */
 export function parseToPorts(value: unknown, at: Field, place: PortsPlace): PortRule[] | undefined {
   if (Array.isArray(value) && value.length === 0)
-    at.warn("an empty list counts as absent: every port of the peers is meant, and nobody where there is no peer");
+    at.warn(
+      "an empty list counts as absent: every port of the peers is meant, and nobody where there is no peer",
+      "empty-list",
+    );
   return at.list(value, (element, field) => {
     const rule = place.isDeny ? parseDenyPorts(element, field) : parsePortRule(element, field, place);
     const written = (element as { ports?: unknown } | null)?.ports;
     if (rule !== undefined && !(Array.isArray(written) && written.length > 0))
-      field.warn("no ports: it matches nothing; write port 0 for every port");
+      field.warn("no ports: it matches nothing; write port 0 for every port", "matches-nothing");
     return rule;
   });
 }
@@ -74,7 +77,8 @@ function parsePortRule(value: unknown, at: Field, place: PortsPlace): PortRule |
     serverNames: (content, field) => {
       const names = field.list(content, parseServerName) ?? [];
       if (names.length > 0) rule.serverNames = names;
-      else if (Array.isArray(content) && content.length === 0) field.warn("an empty list counts as absent");
+      else if (Array.isArray(content) && content.length === 0)
+        field.warn("an empty list counts as absent", "empty-list");
     },
     listener: (content, field) => {
       const listener = parseListener(content, field, place.namespace);

@@ -138,7 +138,8 @@ function readSubject(rule: unknown, at: Field, { namespace }: PolicyKey): Subjec
   }
   if (isNode && (endpointSelector ?? null) !== null)
     field.refuse("cannot stand beside endpointSelector", "write one rule for each");
-  if (isNode && namespace !== "") field.refuse("selects nodes, which have no namespace", "use a clusterwide policy");
+  if (isNode && namespace !== "")
+    field.refuse("selects nodes, which have no namespace", "use a clusterwide policy", "matches-nothing");
   const selector = parseSelector(isNode ? nodeSelector : endpointSelector, field);
   if (selector === undefined) return undefined;
   if (!isNode) warnOfSubject(selector, field, namespace);

@@ -46,7 +46,7 @@ function readName(value: unknown, at: Field): Named | undefined {
     },
   });
   if (!isRead) return undefined;
-  if (found.name === "") at.child("serviceName").warn("empty: no service has this name");
+  if (found.name === "") at.child("serviceName").warn("empty: no service has this name", "matches-nothing");
   return found;
 }
 

@@ -7,6 +7,15 @@ function valuesOf(text: string): unknown[] {
   return read.documents.map(({ value }) => value);
 }
 
+it("a field that is missing has the line of what it is missing in", () => {
+  const read = readPolicyText('a:\n  b:\n    - c: 1\n    - "d.e/f[0]": 2\n---\nx: 1\ny: 2\n');
+  if (!read.ok) throw new Error(JSON.stringify(read.errors));
+  const [first, second] = read.documents;
+  const fields = ["a.b[0].c", 'a.b[1]["d.e/f[0]"]', "a.b[1].x.y", "a.b[7].x", "nothing", ""];
+  expect(fields.map((field) => first!.lineOf(field))).toEqual([3, 4, 4, 2, 1, 1]);
+  expect(["y", "nothing"].map((field) => second!.lineOf(field))).toEqual([7, 6]);
+});
+
 describe("what is read", () => {
   it.each<[string, string, unknown[]]>([
     ["several documents", "a: 1\n---\nb: [x, {c: null}]\n", [{ a: 1 }, { b: ["x", { c: null }] }]],

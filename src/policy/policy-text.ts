@@ -9,6 +9,7 @@ import {
   parseAllDocuments,
   type Scalar,
 } from "yaml";
+import { offsetOfField } from "./field-lines.ts";
 
 /** What a text of policies may be at most. */
 export interface TextLimits {
@@ -29,6 +30,11 @@ export interface TextDocument {
   readonly value: unknown;
   /** Line of the text on which it begins, from 1. */
   readonly line: number;
+  /**
+   * Line, from 1, of a field such as `spec.ingress[0].toPorts[1]` or `metadata.labels["a.b/c"]`; of one that is missing, the
+   * closest field above it that is there.
+   */
+  readonly lineOf: (field: string) => number;
 }
 
 export interface TextError {
@@ -117,7 +123,11 @@ function readDocuments(text: string, depth: number): PolicyText {
   const reader = new TreeReader(depth, lineAt);
   const found = documents
     .filter(({ contents }) => contents !== null)
-    .map(({ contents }) => ({ value: reader.read(contents, 0), line: lineAt(contents?.range?.[0]) }))
+    .map(({ contents }) => {
+      const start = contents?.range?.[0];
+      const lineOf = (field: string) => lineAt(offsetOfField(contents, field) ?? start);
+      return { value: reader.read(contents, 0), line: lineAt(start), lineOf };
+    })
     .filter(({ value }) => value !== null);
   return reader.errors.length > 0 ? { ok: false, errors: reader.errors } : { ok: true, documents: found };
 }

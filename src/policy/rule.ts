@@ -126,10 +126,16 @@ export interface FieldError {
   readonly badValue?: unknown;
 }
 
+/**
+ * What a warning is about, where somebody may want to tell it from others: default deny that is turned on and nothing else, what
+ * can match nothing, a list that is there and empty, a label that no identity has, rules that restrict nothing, names that
+ * nobody learns.
+ */
+export type WarningTopic = "default-deny" | "matches-nothing" | "empty-list" | "unseen-label" | "open" | "names";
+
 /** What is accepted and yet means nothing, or not what its writer is likely to want. */
 export interface FieldWarning {
   readonly field: string;
   readonly message: string;
-  /** What it is about, where somebody may want to leave it out. */
-  readonly topic?: "default-deny";
+  readonly topic?: WarningTopic;
 }

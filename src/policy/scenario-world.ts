@@ -44,7 +44,7 @@ export class ScenarioWorld {
   private nextNode = FIRST_REMOTE_NODE_IDENTITY;
 
   /** The repository must hold the policies already: they say which prefixes and names need identities. */
-  constructor(scenario: Scenario, repository: Repository) {
+  constructor(scenario: Omit<Scenario, "queries">, repository: Repository) {
     const { config = {} } = scenario;
     this.repository = repository;
     this.worldFamily = config.enableIPv4 === false ? 6 : 4;
@@ -149,7 +149,10 @@ export class ScenarioWorld {
   }
 
   /** What is known of prefixes outside beside the policies: addresses of names, and labels given. */
-  private *givenLabels({ cidrLabels = {}, fqdnCache = {} }: Scenario): Iterable<readonly [string, readonly Label[]]> {
+  private *givenLabels({
+    cidrLabels = {},
+    fqdnCache = {},
+  }: Omit<Scenario, "queries">): Iterable<readonly [string, readonly Label[]]> {
     for (const [text, labels] of Object.entries(cidrLabels)) yield [text, labels.map(parseLabel)];
     const names = new FqdnLabels();
     names.setSelectors(requiredFqdns(this.repository));

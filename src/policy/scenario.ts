@@ -6,20 +6,13 @@ import { PolicyConflict } from "./clause.ts";
 import { AuthType } from "./column.ts";
 import type { ComputedPolicy } from "./computed-policy.ts";
 import { type Candidate, explain, originName } from "./explain.ts";
-import { formatFieldError } from "./field.ts";
-import { secretValue } from "./header-match-fault.ts";
 import type { Secrets } from "./http-rule.ts";
 import { judgeL7, type L7Facts } from "./judge-l7.ts";
 import { type LookupQuery, lookup } from "./lookup.ts";
 import { portOf } from "./named-ports.ts";
-import { parseCidrGroup, parsePolicy } from "./parse.ts";
-import { readPolicyText } from "./policy-text.ts";
-import { Repository } from "./repository.ts";
-import { resolveEndpointPolicy } from "./resolve.ts";
-import type { FieldError } from "./rule.ts";
 import type { Answer, DirectionAnswer, EntryAnswer, Scenario, ScenarioHttp, ScenarioQuery } from "./scenario-format.ts";
-import { ScenarioWorld, type Somebody } from "./scenario-world.ts";
-import { SelectorCache } from "./selector-cache.ts";
+import { ScenarioPolicies } from "./scenario-policies.ts";
+import type { Somebody } from "./scenario-world.ts";
 
 export type { Answer, Scenario, ScenarioQuery } from "./scenario-format.ts";
 
@@ -33,10 +26,6 @@ function authName(authType: number): DirectionAnswer["authType"] {
   return AUTH_NAMES[authType as keyof typeof AUTH_NAMES];
 }
 
-function textOf(errors: readonly FieldError[]): string {
-  return errors.map((error) => formatFieldError(error, "policy")).join("; ");
-}
-
 /** Answers the queries of a scenario; a refused policy gives an answer of its own, and the others stand. */
 export function evaluateScenario(scenario: Scenario): Answer[] {
   return new Evaluation(scenario).answers();
@@ -44,85 +33,25 @@ export function evaluateScenario(scenario: Scenario): Answer[] {
 
 /** What a scenario's endpoints enforce, by name; those whose rules contradict each other are left out. */
 export function policiesOfScenario(scenario: Scenario): ReadonlyMap<string, ComputedPolicy> {
-  return new Evaluation(scenario).computed();
+  const policies = new ScenarioPolicies(scenario);
+  const names = scenario.endpoints.map(({ name, namespace = "default" }) => `${namespace}/${name}`);
+  const computed = names.map((name) => [name, policies.policyOf(policies.world.find(name)!)] as const);
+  return new Map(computed.filter((each): each is [string, ComputedPolicy] => !(each[1] instanceof PolicyConflict)));
 }
 
-/** One scenario, with what was computed for it. */
+/** One scenario, and the answers to its queries. */
 class Evaluation {
   private readonly scenario: Scenario;
-  private readonly repository: Repository;
-  private readonly world: ScenarioWorld;
-  private readonly refused: Answer[];
-  private readonly policies = new Map<string, ComputedPolicy | PolicyConflict>();
-  private readonly secrets: Secrets;
+  private readonly policies: ScenarioPolicies;
 
   constructor(scenario: Scenario) {
     this.scenario = scenario;
-    const { cidrMatchMode = [], enableIPv4 = true, enableIPv6 = false } = scenario.config ?? {};
-    const worldFamily = enableIPv4 && enableIPv6 ? 0 : enableIPv4 ? 4 : 6;
-    const cidrsMatchNodes = cidrMatchMode.includes("nodes");
-    this.repository = new Repository(new SelectorCache({ cidrsMatchNodes, worldFamily }));
-    this.refused = scenario.policies.flatMap((policy, index) => this.addPolicy(policy, index));
-    for (const service of scenario.services ?? []) this.repository.setService(service.namespace, service.name, service);
-    this.world = new ScenarioWorld(scenario, this.repository);
-    this.secrets = new Map(
-      Object.entries(scenario.secrets ?? {}).flatMap(([name, items]): [string, string][] => {
-        const value = secretValue(items);
-        return value === undefined ? [] : [[name, value]];
-      }),
-    );
+    this.policies = new ScenarioPolicies(scenario);
   }
 
   answers(): Answer[] {
-    const answers = [...this.refused, ...this.scenario.queries.map((query) => this.answer(query))];
+    const answers = [...this.policies.refused, ...this.scenario.queries.map((query) => this.answer(query))];
     return this.scenario.config?.dumpEntries === true ? [...answers, ...this.dumps()] : answers;
-  }
-
-  computed(): ReadonlyMap<string, ComputedPolicy> {
-    const names = this.scenario.endpoints.map(({ name, namespace = "default" }) => `${namespace}/${name}`);
-    const policies = names.map((name) => [name, this.policyOf(this.world.find(name)!)] as const);
-    return new Map(policies.filter((each): each is [string, ComputedPolicy] => !(each[1] instanceof PolicyConflict)));
-  }
-
-  private addPolicy(policy: unknown, index: number): Answer[] {
-    const base = { scenario: this.scenario.id, id: "!policy", policy: index } as const;
-    const invalid = (error: string): Answer => ({ ...base, verdict: "invalid", error });
-    if (typeof policy !== "string") return this.addObject(policy, invalid);
-    const read = readPolicyText(policy);
-    if (!read.ok) return [invalid(read.errors.map(({ message }) => message).join("; "))];
-    return read.documents.flatMap(({ value }) => this.addObject(value, invalid));
-  }
-
-  private addObject(object: unknown, invalid: (error: string) => Answer): Answer[] {
-    const { clusterName, nodeSelectorLabels = false } = this.scenario.config ?? {};
-    if ((object as { kind?: unknown } | null)?.kind === "CiliumCIDRGroup") {
-      const parsed = parseCidrGroup(object);
-      if (!parsed.ok) return [invalid(textOf(parsed.errors))];
-      this.repository.setCidrGroup(parsed.group.name, parsed.group);
-      return [];
-    }
-    const result = parsePolicy(object, { nodeSelectorLabels, ...(clusterName === undefined ? {} : { clusterName }) });
-    if (!result.ok) return [invalid(textOf(result.errors))];
-    this.repository.upsert(result.key, result.rules);
-    return [];
-  }
-
-  private policyOf(subject: Somebody): ComputedPolicy | PolicyConflict {
-    const key = `${subject.identity}/${subject.name}`;
-    const known = this.policies.get(key) ?? this.resolve(subject);
-    this.policies.set(key, known);
-    return known;
-  }
-
-  private resolve(subject: Somebody): ComputedPolicy | PolicyConflict {
-    const { policyMode = "default", allowLocalhost = "always", hostFirewall = false } = this.scenario.config ?? {};
-    const options = { mode: policyMode, allowLocalhost: allowLocalhost !== "policy", hostFirewall };
-    try {
-      return resolveEndpointPolicy(this.repository, subject, this.world.namedPortsOf, options);
-    } catch (error) {
-      if (error instanceof PolicyConflict) return error;
-      throw error;
-    }
   }
 
   private answer(query: ScenarioQuery): Answer {
@@ -146,20 +75,21 @@ class Evaluation {
 
   /** Who it is, or what fact is missing. A name outside stands for its first address. */
   private find(name: string): Somebody | string {
-    const known = this.world.find(name);
+    const known = this.policies.world.find(name);
     if (known !== undefined) return known;
     const addresses = this.scenario.fqdnCache?.[name];
-    if (addresses?.[0] !== undefined) return this.world.find(addresses[0]) ?? `${addresses[0]} is no address`;
+    if (addresses?.[0] !== undefined) return this.policies.world.find(addresses[0]) ?? `${addresses[0]} is no address`;
     return name.includes(".") ? `the addresses of ${name} are not known` : `nobody is called ${name}`;
   }
 
   private judge(subject: Somebody, query: LookupQuery, asked: ScenarioQuery): Judged {
-    const policy = this.policyOf(subject);
+    const policy = this.policies.policyOf(subject);
     if (policy instanceof PolicyConflict) return { answer: CONFLICT, outcome: undefined, error: policy.message };
     const result = lookup(policy, query);
     const { verdict, matchType, authType, entry } = result;
     const facts = factsOf(asked);
-    const l7 = verdict === "redirect" && facts !== undefined ? judgeL7(policy, query, facts, this.secrets) : undefined;
+    const l7 =
+      verdict === "redirect" && facts !== undefined ? judgeL7(policy, query, facts, this.policies.secrets) : undefined;
     const answer: DirectionAnswer = {
       verdict: verdict === "allow" ? "allowed" : verdict === "deny" ? "denied" : "redirect",
       enforced: query.direction === "ingress" ? policy.ingressEnforced : policy.egressEnforced,
@@ -168,7 +98,7 @@ class Evaluation {
       matchType,
       ...(entry === undefined ? {} : { precedence: entry.precedence }),
       rules: result.origins.map(originName),
-      ...(this.scenario.config?.explain === true ? explained(policy, query, facts, this.secrets) : {}),
+      ...(this.scenario.config?.explain === true ? explained(policy, query, facts, this.policies.secrets) : {}),
     };
     if (verdict !== "redirect") return { answer, outcome: verdict === "allow" ? "forwarded" : "dropped" };
     if (l7 === undefined) return { answer, outcome: undefined };
@@ -181,7 +111,7 @@ class Evaluation {
     const endpoints = this.scenario.endpoints.map(({ name, namespace = "default" }) => `${namespace}/${name}`);
     const subjects = this.scenario.config?.hostFirewall === true ? [...endpoints, "reserved:host"] : endpoints;
     return subjects.flatMap((endpoint): Answer[] => {
-      const policy = this.policyOf(this.world.find(endpoint)!);
+      const policy = this.policies.policyOf(this.policies.world.find(endpoint)!);
       if (policy instanceof PolicyConflict) return [];
       return [
         { scenario: this.scenario.id, id: "!entries", verdict: "entries", endpoint, entries: this.entriesOf(policy) },
@@ -193,7 +123,7 @@ class Evaluation {
     const peerOf = (identity: number) =>
       identity === ReservedIdentity.Unknown
         ? "any"
-        : formatLabels(this.repository.selectors.labelsOf(identity) ?? []).join(",");
+        : formatLabels(this.policies.repository.selectors.labelsOf(identity) ?? []).join(",");
     return policy.entries.map(
       ({ direction, identity, protocol, port, portPrefix, deny, precedence, authType, redirect }) => ({
         direction,

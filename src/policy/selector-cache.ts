@@ -40,7 +40,7 @@ function removeRow(rows: number[], row: number): void {
  * points to the rows that have it, and a selector is compared only with rows that share a label with it.
  */
 export class SelectorCache {
-  private readonly options: SelectOptions;
+  readonly options: SelectOptions;
   private index: LabelIndex;
   private rowOf = new Map<number, number>();
   private ids: number[] = [];

@@ -34,7 +34,7 @@ function warnOfOpenRules({ elements, defaultDeny }: Rule, root: Field): void {
     for (const [index, { http, dns }] of ports.entries()) {
       if (http === undefined && dns === undefined) continue;
       const at = root.child(path).child("toPorts").index(index).child("rules");
-      at.warn(`restrict nothing unless another policy turns default deny on for ${direction}`);
+      at.warn(`restrict nothing unless another policy turns default deny on for ${direction}`, "open");
     }
   }
 }
@@ -46,6 +46,9 @@ function warnOfNames(rules: readonly Rule[], root: Field): void {
   for (const { peers, path } of elements) {
     if (!peers.some(({ kind }) => kind === "fqdn")) continue;
     const at = root.child(path).child("toFQDNs");
-    at.warn("no rule of this policy has `rules.dns`, and only addresses from answers that the DNS proxy saw are known");
+    at.warn(
+      "no rule of this policy has `rules.dns`, and only addresses from answers that the DNS proxy saw are known",
+      "names",
+    );
   }
 }

@@ -12,6 +12,8 @@ describe("the rank gate", () => {
     ["parts of one rank that know each other", "src/kube/a.ts", 'import type { x } from "../datapath/b.ts";\n'],
     ["an engine that reads files", "src/policy/a.ts", 'import { readFileSync } from "node:fs";\n'],
     ["an engine that looks at the clock", "src/policy/a.ts", "export const now = () => Date.now();\n"],
+    ["a prover that reads files", "src/prove/a.ts", 'import { readFileSync } from "node:fs";\n'],
+    ["an engine that proves", "src/policy/a.ts", 'import { x } from "../prove/b.ts";\n'],
     ["a bare import", "src/flow/a.ts", 'import "../kube/b.ts";\n'],
     ["a dynamic import", "src/kube/a.ts", 'const x = await import("../agent/b.ts");\n'],
     ["a folder without a rank", "src/stuff/a.ts", "export const x = 1;\n"],

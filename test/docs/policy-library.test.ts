@@ -12,16 +12,22 @@ beforeAll(async () => {
   expect(await run(join(ROOT, "bin/shieldgate"), ["policy", "--help"])).toMatchObject({ code: 0 });
 });
 
-test("examples/02-policy-library: its expected.txt is what its commands print", async () => {
-  const directory = join(ROOT, "examples/02-policy-library");
-  const exchanges = parseTranscript(read("examples/02-policy-library/expected.txt"));
-  const commands = fencedBlocks(read("examples/02-policy-library/README.md"), "sh").join("").trim().split("\n");
-  expect(exchanges.map(({ command }) => command)).toEqual(commands);
-  for (const { command, output } of exchanges) {
-    const { stdout } = await run("sh", ["-c", `${command} 2>&1`], process.env, directory);
-    expect(stdout, command).toMatch(outputPattern(output));
-  }
-});
+test.each(["02-policy-library", "05-shop"])(
+  "examples/%s: its expected.txt is what its commands print",
+  async (folder) => {
+    const directory = join(ROOT, "examples", folder);
+    const exchanges = parseTranscript(read(`examples/${folder}/expected.txt`));
+    const commands = fencedBlocks(read(`examples/${folder}/README.md`), "sh")
+      .join("")
+      .trim()
+      .split("\n");
+    expect(exchanges.map(({ command }) => command)).toEqual(commands);
+    for (const { command, output } of exchanges) {
+      const { stdout } = await run("sh", ["-c", `${command} 2>&1`], process.env, directory);
+      expect(stdout, command).toMatch(outputPattern(output));
+    }
+  },
+);
 
 test("examples/02-policy-library: world.jsonl has the policies of policy.yaml", () => {
   const { policies } = JSON.parse(read("examples/02-policy-library/world.jsonl")) as { policies: string[] };

@@ -7,6 +7,7 @@ export const RANKS: Readonly<Record<string, number>> = {
   policy: 1,
   flow: 1,
   wire: 1,
+  prove: 2,
   kube: 2,
   datapath: 2,
   proxy: 2,
@@ -22,10 +23,12 @@ export const RANKS: Readonly<Record<string, number>> = {
   cli: 5, // the mains: they wire the lab too, so they stand above it
 };
 
+/** No machine below, no clock, no chance: these come in as values. */
+const PURE = new Set(["model", "policy", "flow", "wire", "prove"]);
+
 /** Files that hold nothing but the types of a protocol, which both of its ends may import. */
 const SHARED_CONTRACTS = new Set(["src/agent/api.ts"]);
 
-/** In ranks 0 and 1 time and randomness come in as values, and there is no machine below. */
 const IMPURE =
   /(?<![\w.$])(?:process\s*\.|console\s*\.|Date\s*\.\s*now|new Date\(\)|Math\s*\.\s*random|performance\s*\.|crypto\s*\.|setTimeout\(|setInterval\()/g;
 const IMPORT =
@@ -49,15 +52,15 @@ function checkSource(source: Source): Violation[] {
     const problem = isTest ? undefined : importProblem(source.path, folder, rank, target);
     if (problem !== undefined) complain(match.index, problem);
   }
-  if (rank <= 1 && !isTest) {
+  if (PURE.has(folder) && !isTest) {
     const code = source.text.replace(/\/\*[\s\S]*?\*\/|\/\/[^\n]*/g, (comment) => comment.replace(/[^\n]/g, " "));
-    for (const match of code.matchAll(IMPURE)) complain(match.index, `rank ${rank} is pure, but uses ${match[0]}`);
+    for (const match of code.matchAll(IMPURE)) complain(match.index, `src/${folder} is pure, but uses ${match[0]}`);
   }
   return found;
 }
 
 function importProblem(path: string, folder: string, rank: number, target: string): string | undefined {
-  if (target.startsWith("node:")) return rank <= 1 ? `rank ${rank} imports ${target}` : undefined;
+  if (target.startsWith("node:")) return PURE.has(folder) ? `src/${folder} is pure, but imports ${target}` : undefined;
   if (!target.startsWith(".")) return undefined;
   const resolved = normalize(join(dirname(path), target));
   if (resolved.startsWith("proto/gen/") || resolved === "package.json") return undefined;

@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { Writable } from "node:stream";
 import { afterAll, describe, expect, test } from "vitest";
 import { evaluate } from "./eval.ts";
-import { fieldLines } from "./field-lines.ts";
 import { linesOf, readAll } from "./input.ts";
 import { checkText, validate } from "./validate.ts";
 
@@ -237,13 +236,4 @@ describe("validate", () => {
     expect(group("192.0.2.0/24").findings).toEqual([]);
     expect(group("192.0.2.0/33").findings).toMatchObject([{ line: 2, kind: "error" }]);
   });
-});
-
-test("a field that is missing has the line of what it is missing in", () => {
-  const { lineOf } = fieldLines('a:\n  b:\n    - c: 1\n    - "d.e/f[0]": 2\n');
-  expect(lineOf(1, "a.b[0].c")).toBe(3);
-  expect(lineOf(1, 'a.b[1]["d.e/f[0]"]')).toBe(4);
-  expect(lineOf(1, "a.b[1].x.y")).toBe(4);
-  expect(lineOf(1, "a.b[7].x")).toBe(2);
-  expect(lineOf(1, "nothing")).toBe(1);
 });

@@ -3,7 +3,6 @@ import { formatFieldError } from "../../policy/field.ts";
 import { parseCidrGroup, parsePolicy } from "../../policy/parse.ts";
 import { readPolicyText, type TextDocument } from "../../policy/policy-text.ts";
 import type { FieldError, FieldWarning } from "../../policy/rule.ts";
-import { type FieldLines, fieldLines } from "./field-lines.ts";
 import { openText, readAll } from "./input.ts";
 
 /** Kinds that are policies or groups, and what looks like one of them, misspelt or of a kind that is not supported. */
@@ -81,17 +80,12 @@ export function checkText(text: string): Checked {
   }
   if (read.documents.length === 0)
     return { findings: [{ line: 1, kind: "error", text: "holds no object" }], objects: 0, others: [] };
-  let lines: FieldLines | undefined;
-  const lineOf = (document: TextDocument, field: string) => {
-    lines ??= fieldLines(text);
-    return lines.lineOf(document.line, field);
-  };
   const all = read.documents.flatMap((document) => partsOf(document));
   const parts = all.filter(({ value }) => otherKind(value) === undefined);
   const findings = parts.flatMap(({ document, value, prefix }) =>
     check(value).map(({ kind, ...said }): Finding => {
       const field = [prefix, said.field].filter((part) => part !== "").join(".");
-      return { line: lineOf(document, field), kind, text: formatFieldError({ ...said, field }) };
+      return { line: document.lineOf(field), kind, text: formatFieldError({ ...said, field }) };
     }),
   );
   const others = all.flatMap(({ value }) => otherKind(value) ?? []);

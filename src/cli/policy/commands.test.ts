@@ -1,0 +1,152 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Writable } from "node:stream";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type ExplainOptions, explainCommand } from "./explain.ts";
+import { type LintCommandOptions, lintCommand } from "./lint.ts";
+import { GRAPHS, matrixCommand, TABLES } from "./matrix.ts";
+import { testCommand } from "./test.ts";
+
+/** Exit codes, and that options arrive where they matter. */
+const root = join(import.meta.dirname, "../../..");
+const shop = join(root, "examples/05-shop");
+const scratch = mkdtempSync(join(tmpdir(), "policy-commands-"));
+const bad = join(scratch, "bad.yaml");
+const open = join(scratch, "open.yaml");
+
+beforeAll(() => {
+  writeFileSync(
+    bad,
+    "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: x}\nspec:\n  endpointSelecto: {}\n",
+  );
+  const labels = "metadata: {labels: {app: db}}";
+  writeFileSync(
+    open,
+    `apiVersion: apps/v1\nkind: StatefulSet\nmetadata: {name: db}\nspec: {template: {${labels}, spec: {containers: [{ports: [{containerPort: 5432}]}]}}}\n---\napiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: db}\nspec: {endpointSelector: {}, ingress: [{fromEntities: [world]}]}\n`,
+  );
+});
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+class Sink extends Writable {
+  text = "";
+  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
+    this.text += chunk;
+    done();
+  }
+}
+
+const complaints: string[] = [];
+const complain = (text: string) => complaints.push(text);
+async function run<T>(command: (out: Writable) => Promise<T>): Promise<[T, string]> {
+  const out = new Sink();
+  complaints.length = 0;
+  return [await command(out), out.text];
+}
+const explain = (options: ExplainOptions, path = shop) => run((out) => explainCommand([path], options, out, complain));
+
+describe("explain", () => {
+  test("exits with 0, 1 and 2: allowed, denied, unknown or not to be trusted", async () => {
+    expect((await explain({ from: "cart", to: "cart-store:6379" }))[0]).toBe(0);
+    expect((await explain({ from: "ads", to: "cart-store:6379" }))[0]).toBe(1);
+    expect((await explain({ from: "edge/gateway", to: "frontend:8080" }))[0]).toBe(2);
+    expect(await explain({ from: "cart", to: "cart-store:6379" }, bad)).toEqual([2, ""]);
+    expect(complaints).toEqual(
+      expect.arrayContaining([expect.stringMatching(/bad.yaml:5: error: .*endpointSelecto: unknown field/)]),
+    );
+  });
+
+  test("takes requests, headers, names, ICMP and addresses", async () => {
+    const gateway = { from: "edge/gateway", to: "svc/frontend", port: "80" };
+    expect((await explain({ ...gateway, http: "GET http://shop/x" }))[0]).toBe(0);
+    expect((await explain({ ...gateway, http: "PUT /cart", header: ["X-A: 1"] }))[0]).toBe(1);
+    expect((await explain({ from: "edge/gateway", to: "1.2.3.4", icmp: "EchoRequest" }))[0]).toBe(0);
+    expect((await explain({ from: "cart", to: "1.2.3.4", icmp: "8" }))[0]).toBe(1);
+    expect(
+      (
+        await explain({
+          from: "payment",
+          to: "fqdn:api.bank.example",
+          port: "443",
+          address: ["api.bank.example=9.9.9.9"],
+        })
+      )[0],
+    ).toBe(0);
+    const dns = "k8s:k8s-app=kube-dns,io.kubernetes.pod.namespace=kube-system:53/udp";
+    expect((await explain({ from: "cart", to: dns, dns: "a.example" }))[0]).toBe(0);
+    await expect(explain({ ...gateway, http: "GET" })).rejects.toThrow("write 'GET /path'");
+    await expect(explain({ from: "cart" })).rejects.toThrow("--to-any");
+    await expect(explain({ from: "cart", to: "ads:1", icmp: "Pong" })).rejects.toThrow("not an ICMP type");
+  });
+
+  test("gives JSON with the scenario format's words, also where the input cannot be trusted", async () => {
+    const [, text] = await explain({ from: "ads", to: "cart-store:6379", output: "json" });
+    expect(JSON.parse(text)).toMatchObject({
+      verdict: "denied",
+      cases: [{ egress: { verdict: "denied", rules: [{ file: expect.stringContaining("policies.yaml") }] } }],
+    });
+    expect(JSON.parse((await explain({ from: "a", to: "b:1", output: "json" }, bad))[1])).toMatchObject({
+      verdict: "unknown",
+      missing: expect.any(String),
+    });
+  });
+
+  test("lists everybody, in one direction", async () => {
+    expect(await explain({ from: "payment", toAny: true })).toEqual([
+      0,
+      "shop/deployment/payment -> fqdn:api.bank.example: TCP 443\n",
+    ]);
+    expect((await explain({ to: "cart-store", fromAny: true }))[1]).toBe(
+      "shop/deployment/cart -> shop/deployment/cart-store: TCP 6379\n",
+    );
+    await expect(explain({ from: "cart", to: "ads", toAny: true })).rejects.toThrow("--from-any");
+  });
+});
+
+describe("lint", () => {
+  const lint = (path: string, options: LintCommandOptions = {}) => run((out) => lintCommand([path], options, out));
+
+  test("exits with 0, 1 with an error or, when strict, a warning, and 2 where the input cannot be trusted", async () => {
+    expect((await lint(shop))[0]).toBe(0);
+    expect((await lint(shop, { strict: true }))[0]).toBe(1);
+    expect((await lint(open))[1]).toMatch(/error SG013: .*PostgreSQL/);
+    expect((await lint(open))[0]).toBe(1);
+    expect(await lint(bad)).toEqual([2, expect.stringMatching(/bad.yaml:5: error SG000/)]);
+    await expect(lint(shop, { fix: true })).rejects.toThrow("--fix is not there yet");
+  });
+});
+
+describe("matrix and graph", () => {
+  const matrix = (path: string, formats: typeof TABLES, options = {}) =>
+    run((out) => matrixCommand([path], options, formats, out, complain));
+
+  test("have their formats, and exit with 2 where the input cannot be trusted", async () => {
+    expect((await matrix(shop, TABLES))[1]).toContain("shop/deployment/cart -> shop/deployment/cart-store: TCP 6379");
+    expect((await matrix(shop, GRAPHS, { output: "svg" }))[1]).toMatch(/^<svg /);
+    expect((await matrix(bad, TABLES))[0]).toBe(2);
+    await expect(matrix(shop, TABLES, { output: "svg" })).rejects.toThrow("one of table, csv, json");
+  });
+});
+
+describe("test", () => {
+  const tests = (path: string, options = {}) => run((out) => testCommand([path], options, out, complain));
+
+  test("runs the recipes and the shop's tests", async () => {
+    const [code, text] = await tests(join(root, "test/recipes"));
+    expect(text).toMatch(/^20 of 20 rules .*\n56 passed, 0 failed, 0 errors\n$/);
+    expect(code).toBe(0);
+    expect(await tests(shop)).toEqual([0, expect.stringContaining("8 passed, 0 failed, 0 errors")]);
+  });
+
+  test("exits with 1 where one fails, and with 2 where one cannot be asked", async () => {
+    const file = join(scratch, "x.policytest.yaml");
+    const write = (row: string) => writeFileSync(file, `manifests: [open.yaml]\ntests:\n  - table:\n      - ${row}\n`);
+    write('["entity:world", "db:5432", deny]');
+    expect((await tests(file))[0]).toBe(1);
+    write('["nobody", "db:5432", deny]');
+    expect((await tests(file))[0]).toBe(2);
+    write('["entity:world", "db:5432", maybe]');
+    expect((await tests(file))[0]).toBe(2);
+    expect(complaints).toEqual([expect.stringMatching(/x.policytest.yaml:4: error/)]);
+  });
+});

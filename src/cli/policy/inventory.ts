@@ -1,0 +1,43 @@
+import { type Inventory, takeInventory } from "../../prove/inventory.ts";
+import type { Problem } from "../../prove/manifest.ts";
+import type { ManifestOptions } from "./manifest-options.ts";
+import { readSources } from "./sources.ts";
+
+/** Reads what the options name. Throws an Error when they name nothing. */
+export async function readInventory(paths: readonly string[], options: ManifestOptions): Promise<Inventory> {
+  const all = [...(options.file ?? []), ...paths];
+  if (all.length === 0) throw new Error("which files? Give -f FILE, -f FOLDER, or -f - for standard input");
+  const { policyMode, clusterName, ipv6, namespace } = options;
+  if (policyMode !== undefined && !["default", "always", "never"].includes(policyMode))
+    throw new Error(`--policy-mode ${policyMode}: one of default, always, never`);
+  const { texts, problems } = await readSources(all, {
+    ...(options.at === undefined ? {} : { revision: options.at }),
+    ...(options.skip === undefined ? {} : { skip: options.skip }),
+  });
+  const inventory = takeInventory(texts, {
+    ...(namespace === undefined ? {} : { namespace }),
+    config: {
+      ...(clusterName === undefined ? {} : { clusterName }),
+      ...(policyMode === undefined ? {} : { policyMode }),
+      ...(ipv6 === true ? { enableIPv6: true } : {}),
+    },
+  });
+  return { ...inventory, problems: [...problems, ...inventory.problems] };
+}
+
+/** Warnings that are written out; the rest is counted. */
+const MOST_WARNINGS = 5;
+
+/** Tells what is wrong with the input, and what was not looked at. True when there is no error. */
+export function tellProblems({ problems, leftAlone }: Inventory, complain: (text: string) => void): boolean {
+  const errors = problems.filter(({ severity }) => severity === "error");
+  const warnings = problems.filter(({ severity }) => severity === "warning");
+  const tell = ({ file, line, severity, message }: Problem) => complain(`${file}:${line}: ${severity}: ${message}`);
+  errors.forEach(tell);
+  warnings.slice(0, MOST_WARNINGS).forEach(tell);
+  if (warnings.length > MOST_WARNINGS)
+    complain(`${warnings.length - MOST_WARNINGS} more warnings (\`policy lint\` has them all)`);
+  const kinds = [...leftAlone].sort(([a], [b]) => (a < b ? -1 : 1)).map(([kind, count]) => `${count} ${kind}`);
+  if (kinds.length > 0) complain(`not looked at: ${kinds.join(", ")}`);
+  return errors.length === 0;
+}

@@ -1,0 +1,35 @@
+import type { Writable } from "node:stream";
+import { matrixDot, matrixMermaid, matrixSvg } from "../../prove/graph.ts";
+import { type Matrix, matrixOf } from "../../prove/matrix.ts";
+import { type FormatOptions, matrixCsv, matrixJson, matrixText } from "../../prove/matrix-formats.ts";
+import { readInventory, tellProblems } from "./inventory.ts";
+import type { ManifestOptions } from "./manifest-options.ts";
+
+export interface MatrixCommandOptions extends ManifestOptions {
+  readonly l7?: boolean;
+  readonly exposure?: boolean;
+  readonly output?: string;
+}
+
+type Print = (matrix: Matrix, options: FormatOptions) => string;
+
+export const TABLES: Readonly<Record<string, Print>> = { table: matrixText, csv: matrixCsv, json: matrixJson };
+export const GRAPHS: Readonly<Record<string, Print>> = { dot: matrixDot, mermaid: matrixMermaid, svg: matrixSvg };
+
+/** Prints who can reach whom. The exit code: 0, or 2 where the input cannot be trusted. */
+export async function matrixCommand(
+  paths: readonly string[],
+  options: MatrixCommandOptions,
+  formats: Readonly<Record<string, Print>>,
+  out: Writable,
+  complain: (text: string) => void,
+): Promise<number> {
+  const { l7 = false, exposure = false } = options;
+  const format = options.output ?? Object.keys(formats)[0]!;
+  if (!Object.hasOwn(formats, format)) throw new Error(`-o ${format}: one of ${Object.keys(formats).join(", ")}`);
+  const inventory = await readInventory(paths, options);
+  if (!tellProblems(inventory, complain)) return 2;
+  if (inventory.workloads.length === 0) throw new Error("these files describe no workload (Deployment, Pod, …)");
+  out.write(formats[format]!(matrixOf(inventory, { exposure }), { l7 }));
+  return 0;
+}

@@ -1,0 +1,106 @@
+import type { RuleOrigin } from "../policy/policy-map.ts";
+import type { Scenario, ScenarioEndpoint } from "../policy/scenario-format.ts";
+import { ScenarioPolicies } from "../policy/scenario-policies.ts";
+import type { Inventory } from "./inventory.ts";
+import type { ManifestObject, Place } from "./manifest.ts";
+import type { Workload } from "./workload.ts";
+
+/** What a question adds to what the manifests say. */
+export interface Suppositions {
+  /** Pods that nobody described. */
+  readonly endpoints?: readonly ScenarioEndpoint[];
+  /** Addresses of names outside. */
+  readonly fqdnCache?: Readonly<Record<string, readonly string[]>>;
+  /** Labels of namespaces that no object declares. */
+  readonly namespaceLabels?: Readonly<Record<string, Readonly<Record<string, string>>>>;
+}
+
+const NAME_LABEL = "kubernetes.io/metadata.name";
+
+/** Name of a workload among the endpoints of its namespace. */
+export function endpointName({ kind, name }: Pick<Workload, "kind" | "name">): string {
+  return `${kind.toLowerCase()}/${name}`;
+}
+
+/** What a workload is called everywhere: `shop/deployment/cart`. */
+export function titleOf(workload: Pick<Workload, "kind" | "namespace" | "name">): string {
+  return `${workload.namespace}/${endpointName(workload)}`;
+}
+
+/** The labels of a namespace; its own name is always one of them. */
+export function namespaceLabelsOf(
+  { namespaces }: Inventory,
+  namespace: string,
+  supposed: Suppositions["namespaceLabels"] = {},
+): Record<string, string> {
+  return { ...(namespaces.get(namespace)?.labels ?? supposed[namespace]), [NAME_LABEL]: namespace };
+}
+
+/** The world that the manifests describe, in the engine's own format; `policy eval` answers it too. */
+export function scenarioOf(inventory: Inventory, supposed: Suppositions = {}): Omit<Scenario, "queries"> {
+  const { workloads, services, backends, policies, groups, secrets, config } = inventory;
+  const endpoints = workloads
+    .filter(({ isHostNetwork }) => !isHostNetwork)
+    .map((workload): ScenarioEndpoint => {
+      const { namespace, labels, serviceAccount, ports, ips } = workload;
+      return {
+        name: endpointName(workload),
+        namespace,
+        labels,
+        namespaceLabels: namespaceLabelsOf(inventory, namespace, supposed.namespaceLabels),
+        serviceAccount,
+        namedPorts: ports.flatMap(({ name, port, protocol }) => (name === undefined ? [] : [{ name, port, protocol }])),
+        ips,
+      };
+    });
+  return {
+    id: "manifests",
+    config,
+    policies: [...groups.map(({ value }) => value), ...policies.map(({ value }) => value)],
+    endpoints: [...endpoints, ...(supposed.endpoints ?? [])],
+    services: services.map(({ name, namespace, labels, selector }) => ({
+      name,
+      namespace,
+      labels,
+      selector,
+      backends: backends.get(`${namespace}/${name}`) ?? [],
+    })),
+    fqdnCache: supposed.fqdnCache ?? {},
+    secrets,
+  };
+}
+
+/** A rule, and where it is written; without a place it is built in. */
+export interface LocatedRule extends Partial<Place> {
+  /** `CiliumNetworkPolicy shop/cart`; empty = built in. */
+  readonly policy: string;
+  /** `spec.ingress[0]`, or the name of what is built in. */
+  readonly path: string;
+}
+
+/** The manifests as the engine sees them, with the way back from a rule to its line. */
+export class Cluster {
+  readonly inventory: Inventory;
+  readonly supposed: Suppositions;
+  readonly engine: ScenarioPolicies;
+  private readonly objects = new Map<string, ManifestObject>();
+
+  constructor(inventory: Inventory, supposed: Suppositions = {}) {
+    this.inventory = inventory;
+    this.supposed = supposed;
+    this.engine = new ScenarioPolicies(scenarioOf(inventory, supposed));
+    for (const { key, object } of inventory.policies) this.objects.set(policyName(key), object);
+  }
+
+  locate(origin: Pick<RuleOrigin, "kind" | "namespace" | "name" | "path">): LocatedRule {
+    const { kind, path } = origin;
+    if (kind === "") return { policy: "", path };
+    const policy = policyName(origin);
+    return { policy, path, ...this.objects.get(policy)?.placeOf(path) };
+  }
+}
+
+/** `CiliumNetworkPolicy shop/cart`. */
+export function policyName({ kind, namespace, name }: Pick<RuleOrigin, "kind" | "namespace" | "name">): string {
+  return `${kind} ${namespace === "" ? name : `${namespace}/${name}`}`;
+}

@@ -1,0 +1,118 @@
+import { protocolName } from "../model/protocol.ts";
+import { type Answer, answerQuestion } from "./answer.ts";
+import { Cluster, policyName } from "./cluster.ts";
+import { answerText } from "./explain-text.ts";
+import type { Inventory } from "./inventory.ts";
+import { type Group, matrixOf } from "./matrix.ts";
+import { reachText } from "./matrix-formats.ts";
+import { findParties } from "./party.ts";
+import type { PortReach } from "./reach.ts";
+import { readRequest } from "./request-text.ts";
+import { parseTarget, protocolOf } from "./target.ts";
+import type { ConnectionTest, Expectation, OnlyTest, PolicyTest } from "./test-file.ts";
+
+export interface TestResult {
+  readonly test: PolicyTest;
+  /** `error` = the question cannot be asked: somebody or a port is not there. */
+  readonly outcome: "passed" | "failed" | "error";
+  /** What was found instead, several lines. */
+  readonly details: string;
+}
+
+/** A rule of the policies, and whether it decided a tested connection. */
+export interface RuleCoverage {
+  readonly rule: string;
+  readonly file: string;
+  readonly line: number;
+  readonly isCovered: boolean;
+}
+
+export interface TestRun {
+  readonly results: readonly TestResult[];
+  readonly coverage: readonly RuleCoverage[];
+}
+
+/** Runs the tests of a file against the manifests. */
+export function runTests(inventory: Inventory, tests: readonly PolicyTest[]): TestRun {
+  const decided = new Set<string>();
+  const results = tests.map((test): TestResult => {
+    try {
+      return test.kind === "only" ? runOnly(inventory, test) : runConnection(inventory, test, decided);
+    } catch (error) {
+      return { test, outcome: "error", details: (error as Error).message };
+    }
+  });
+  const coverage = inventory.policies.flatMap(({ key, rules, object }) =>
+    rules.flatMap(({ elements }) =>
+      elements.map(({ path }) => {
+        const rule = `${policyName(key)} ${path}`;
+        return { rule, ...object.placeOf(path), isCovered: decided.has(rule) };
+      }),
+    ),
+  );
+  return { results, coverage };
+}
+
+function runConnection(inventory: Inventory, test: ConnectionTest, decided: Set<string>): TestResult {
+  const { from, to, port, protocol, expect } = test;
+  const answer = answerQuestion(inventory, {
+    from,
+    to,
+    facts: readRequest(test),
+    ...(port === undefined ? {} : askedPort(port)),
+    ...(protocol === undefined ? {} : { protocol }),
+  });
+  for (const { egress, ingress } of answer.cases)
+    for (const side of [egress, ingress])
+      for (const { policy, path } of [...(side?.rules ?? []), ...(side?.requestRules ?? [])])
+        decided.add(`${policy} ${path}`);
+  const found = foundOf(answer);
+  const isExpected = found === expect || (expect === "deny" && found === "deny-l7");
+  return isExpected
+    ? { test, outcome: "passed", details: "" }
+    : { test, outcome: "failed", details: `expected ${expect}, found ${found}\n${answerText(answer)}`.trimEnd() };
+}
+
+/** `443`, `53/udp` or a name. */
+function askedPort(port: number | string): { port: number | string; protocol?: string } {
+  if (typeof port === "number") return { port };
+  const [number = "", protocol] = port.split("/");
+  const value = /^\d+$/.test(number) ? Number(number) : number.toLowerCase();
+  return { port: value, ...(protocol === undefined ? {} : { protocol }) };
+}
+
+function foundOf({ verdict, cases }: Answer): Expectation {
+  if (verdict === "allowed") return "allow";
+  if (verdict === "unknown") return "unknown";
+  const sides = cases.flatMap(({ egress, ingress }) => [egress, ingress]);
+  return sides.every((side) => side?.verdict !== "denied" || side.redirected) ? "deny-l7" : "deny";
+}
+
+function runOnly(inventory: Inventory, test: OnlyTest): TestResult {
+  const cluster = new Cluster(inventory);
+  const target = parseTarget(test.to);
+  const titlesOf = (text: string) => findParties(parseTarget(text), cluster).parties;
+  const targets = titlesOf(test.to);
+  const friends = new Set(test.only.flatMap(titlesOf).map(({ title }) => (title === "entity:world" ? "world" : title)));
+  const isTarget = ({ title, workloads }: Group) =>
+    targets.some((each) => each.title === title || workloads.includes(each.title));
+  const isFriend = ({ title, workloads }: Group) =>
+    friends.has(title) || (workloads.length > 0 && workloads.every((each) => friends.has(each)));
+  const { connections } = matrixOf(inventory, {
+    exposure: true,
+    isAsked: (from, to) => isTarget(to) && !isFriend(from),
+  });
+  const asked = targets[0]?.asked ?? target.asked;
+  const protocol = protocolName(protocolOf(asked?.protocol ?? "TCP"));
+  const isMeant = (part: PortReach) => {
+    if (asked === undefined || typeof asked.port !== "number") return true;
+    if (part.protocol === "ANY") return !part.except?.includes(protocol);
+    return part.protocol === protocol && part.first <= asked.port && asked.port <= part.last;
+  };
+  const others = connections.filter(
+    ({ reach, missing }) => missing !== undefined || reach === "conflict" || reach.some(isMeant),
+  );
+  if (others.length === 0) return { test, outcome: "passed", details: "" };
+  const lines = others.map((each) => `${each.from.title} may reach it: ${reachText(each, { l7: true })}`);
+  return { test, outcome: "failed", details: lines.join("\n") };
+}
