@@ -16,6 +16,7 @@ import { healthService } from "./health.ts";
 import { type Observer, responses } from "./observer.ts";
 import { type PeerNode, type PeerSource, staticPeers } from "./peer.ts";
 import type { RawResponse } from "./raw-flows.ts";
+import { routeReflection } from "./reflection.ts";
 import { relayFlows } from "./relay-flows.ts";
 import { createPeerPool, type PeerPool } from "./relay-peer.ts";
 import { type FlowQuery, parseFlowsRequest } from "./request.ts";
@@ -121,6 +122,7 @@ export function createRelay(options: RelayOptions): Relay {
       router.service(ObserverService, service);
       const anyPeer = async () => (await relayStatus(pool, version)).numConnectedNodes !== 0;
       router.service(Health, healthService(anyPeer));
+      routeReflection(router, [ObserverService, Health]);
     },
   });
   return {
