@@ -10,11 +10,12 @@ import { Peer } from "../../proto/gen/peer_pb.js";
 import type { FlowRing } from "../flow/index.ts";
 import { flowStreamHandler, type ResponseSource } from "./flow-stream.ts";
 import { healthService } from "./health.ts";
+import type { GrpcListener } from "./listener.ts";
 import { type PeerSource, peerService, staticPeers } from "./peer.ts";
 import { createRingReader, nextAppend, type ReaderOptions, type RingView } from "./reader.ts";
 import { routeReflection } from "./reflection.ts";
 import { type FlowQuery, parseFlowsRequest, parseRingQuery, type RingQuery } from "./request.ts";
-import { createGrpcServer, type GrpcListener, type Handlers } from "./server.ts";
+import { createGrpcServer, type Handlers } from "./server.ts";
 import { ringNamespaces, ringStatus } from "./status.ts";
 import { agentEventView, debugEventView, flowView } from "./views.ts";
 

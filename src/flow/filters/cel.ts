@@ -11,11 +11,17 @@ const MAX_NESTED_LOOPS = 3;
 const NEVER_RIGHT = /^unbound function|^unresolved|^unknown type|^type mismatch|overload|parsing regexp/;
 
 const FLOW = "_flow";
-const environment = celEnv({
-  namespace: "flow",
-  registry: createRegistry(file_flow),
-  variables: { [FLOW]: objectType(FlowSchema) },
-});
+
+function environmentOfFlows() {
+  return celEnv({
+    namespace: "flow",
+    registry: createRegistry(file_flow),
+    variables: { [FLOW]: objectType(FlowSchema) },
+  });
+}
+
+/** Made when somebody first asks by an expression: few do. */
+let environment: ReturnType<typeof environmentOfFlows> | undefined;
 
 type Expression = NonNullable<ReturnType<typeof parse>["expr"]>;
 
@@ -75,6 +81,7 @@ function compileExpression(text: string): FlowTest {
   if (text.length > MAX_LENGTH) throw refuse(`${text.slice(0, 40)}…`, `longer than ${MAX_LENGTH} characters`);
   const expression = parsed(text);
   inspect(text, expression.expr, 0);
+  environment ??= environmentOfFlows();
   const program = plan(environment, expression);
   const first = program({ [FLOW]: create(FlowSchema) });
   if (isCelError(first)) {
