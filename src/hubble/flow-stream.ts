@@ -91,8 +91,12 @@ async function readMessage(request: Http2ServerRequest): Promise<Uint8Array> {
 /** As trailers, or as headers alone when nothing was sent before. */
 function endStream(response: Http2ServerResponse, status: Readonly<Record<string, string>>): void {
   if (response.writableEnded || response.stream?.destroyed) return;
-  if (response.headersSent) response.addTrailers(status);
-  else response.writeHead(200, { "content-type": "application/grpc", ...status });
+  if (!response.headersSent) {
+    // with these headers the stream must end: an empty frame of data after them is an error to clients
+    response.stream.respond({ ":status": 200, "content-type": "application/grpc", ...status }, { endStream: true });
+    return;
+  }
+  response.addTrailers(status);
   response.end();
 }
 

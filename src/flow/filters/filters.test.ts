@@ -28,7 +28,7 @@ const flow = create(FlowSchema, {
     labels: ["k8s:app.kubernetes.io/name=deathstar"],
   },
   destinationService: { name: "deathstar", namespace: "default" },
-  destinationNames: ["API.example.com."],
+  destinationNames: ["api.example.com"],
   interface: { index: 12, name: "lxc12" },
   traceContext: { parent: { traceId: "abc" } },
   ipTraceId: { traceId: 5n },
