@@ -147,7 +147,7 @@ describe.skipIf("missing" in hubble || "missing" in grpcurl)("upstream's clients
     expect(await listed(...secure, at)).toEqual([...shared, alpha, "observer.Observer", "peer.Peer"]);
     expect(await listed("-plaintext", `127.0.0.1:${relay.port}`)).toEqual([...shared, alpha, "observer.Observer"]);
     expect((await curl(...secure, at, "describe", "flow.FlowFilter")).stdout).toContain("cel_expression");
-    const data = JSON.stringify({ whitelist: [{ verdict: ["DROPPED"] }], field_mask: "uuid,verdict" });
+    const data = JSON.stringify({ whitelist: [{ verdict: ["DROPPED"] }], field_mask: { paths: ["uuid", "verdict"] } });
     const { stdout } = await curl(...secure, "-v", "-d", data, at, "observer.Observer/GetFlows");
     expect(stdout).toContain("hubble-server-version: v1.20.2");
     expect(stdout).toMatch(/"uuid": "u1"/);
