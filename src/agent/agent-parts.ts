@@ -24,6 +24,7 @@ import { HostPolicy } from "./host-policy.ts";
 import { IdentityAllocator } from "./identity-allocator.ts";
 import { IdentityTable } from "./identity-table.ts";
 import { Ipam } from "./ipam.ts";
+import { ipcacheNotification } from "./ipcache-notification.ts";
 import { IpcacheSources } from "./ipcache-sources.ts";
 import { type KubeInputs, openKubeInputs } from "./kube-inputs.ts";
 import { Monitor } from "./monitor.ts";
@@ -116,9 +117,12 @@ class Announcer {
     if (isOfPod(endpoint.request))
       this.parts.retry.run(`ciliumendpoint ${podKey(endpoint)}`, () => this.announce(endpoint));
     const labels = formatLabels(endpoint.labels);
-    if (endpoint.error === "") this.parts.monitor.agentEvent("Endpoint regenerated", { id: endpoint.id, labels });
-    else
-      this.parts.monitor.agentEvent("Failed endpoint regeneration", { id: endpoint.id, labels, error: endpoint.error });
+    const { id, error } = endpoint;
+    this.parts.monitor.agentEvent(
+      error === ""
+        ? { type: "Endpoint regenerated", message: { id, labels } }
+        : { type: "Failed endpoint regeneration", message: { id, labels, error } },
+    );
   }
 
   withdraw(endpoint: Endpoint): void {
@@ -132,10 +136,11 @@ class Announcer {
     retry.run(`removal of ciliumendpoint ${key}`, () => writer.remove(key, podNamespace, podName, podUid));
   }
 
-  created(type: string, endpoint: Endpoint): void {
+  told(type: "Endpoint created" | "Endpoint deleted", endpoint: Endpoint): void {
     const { podName, podNamespace } = endpoint.request;
     const labels = formatLabels(endpoint.labels);
-    this.parts.monitor.agentEvent(type, { id: endpoint.id, labels, "pod-name": podName, namespace: podNamespace });
+    const pod = podName === "" ? {} : { "pod-name": podName, namespace: podNamespace };
+    this.parts.monitor.agentEvent({ type, message: { id: endpoint.id, labels, ...pod } });
   }
 }
 
@@ -153,7 +158,7 @@ function policySync(
       retry: parts.retry,
       now: () => `${new Date(options.now()).toISOString().slice(0, 19)}Z`,
       changed: () => parts.reconciler.regenerateAll(),
-      event: (type, message) => parts.monitor.agentEvent(type, message),
+      event: (notification) => parts.monitor.agentEvent(notification),
       refused: (what, reason) => options.log(`${what} is refused, an earlier version stays: ${reason}`),
     },
     ref,
@@ -254,13 +259,7 @@ function reconcilerOf(options: AgentOptions, parts: ReturnType<typeof basis>, re
     prepare: () => derived.update(),
     writeDerived: () => derived.write(),
     updateHost: () => parts.host.update(),
-    ipcacheChanged: (cidr, entry, old) =>
-      monitor.agentEvent(entry === undefined ? "IPCache entry deleted" : "IPCache entry upserted", {
-        cidr,
-        id: entry?.identity ?? old?.identity ?? 0,
-        "old-id": old?.identity ?? null,
-        "host-ip": entry?.tunnel ?? null,
-      }),
+    ipcacheChanged: (cidr, entry, old) => monitor.agentEvent(ipcacheNotification(cidr, { entry, old }, parts)),
     unfinished: () => retry.run("tables of the kernel", async () => reconciler.tryAgain()),
     failed: (endpoint, error) =>
       retry.run(`policy of endpoint ${endpoint.id}`, async () => {
@@ -304,7 +303,7 @@ export function buildParts(options: AgentOptions): Parts {
       parts.names.removeEndpoint(endpoint.id);
     },
     stands: (endpoint) => parts.audit.begin(endpoint.id),
-    event: (type, endpoint) => announcer.created(type, endpoint),
+    event: (type, endpoint) => announcer.told(type, endpoint),
   });
   const withReconciler = { ...parts, reconciler };
   return {

@@ -133,6 +133,7 @@ function streamEvents(options: AgentOptions, parts: Parts, context: FlowContext)
       destination: peer(record.destinationAddress, record.destinationIdentity),
     }));
   });
+  monitor.followAgent((notification) => flows.agent(notification, BigInt(options.now()) * 1_000_000n));
   proxy.onObservations((observations) => parts.names.learn(observations));
   proxy.onPortsChanged((endpointId, ports) => {
     const endpoint = parts.table.get(endpointId);
@@ -272,7 +273,10 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const stopRounds = startConnectionRounds({ datapath, names: parts.names, now: options.now, log });
   const server = await serveAgentApi(options.socketPath, calls(options, parts, connection), parts.monitor);
   watch(options, parts);
-  parts.monitor.agentEvent("Cilium agent started", { time: new Date(options.now()).toISOString() });
+  parts.monitor.agentEvent({
+    type: "Cilium agent started",
+    message: { time: new Date(options.now()).toISOString() },
+  });
   log(
     `${node.name}: ${parts.table.size} endpoints adopted, labels of the host ${formatLabels(parts.identities.labelsOf(1) ?? [])}`,
   );

@@ -42,7 +42,7 @@ export interface LifecycleParts {
   readonly withdraw: (endpoint: Endpoint) => void;
   /** The datapath has a new endpoint; it is closed until it gets its policy. */
   readonly stands: (endpoint: Endpoint) => void;
-  readonly event: (type: string, endpoint: Endpoint) => void;
+  readonly event: (type: "Endpoint created" | "Endpoint deleted", endpoint: Endpoint) => void;
 }
 
 /** How long a new endpoint may wait for the proxy before it is answered for: its redirects drop meanwhile. In ms. */

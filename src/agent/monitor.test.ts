@@ -8,6 +8,7 @@ import { Monitor } from "./monitor.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "sgt-h-monitor-"));
 const path = join(directory, "cilium.sock");
+const UPDATED = { type: "Policy updated", message: { labels: [], revision: 2, rule_count: 1 } } as const;
 /** Above the socket's own mark, so that the end of a jam is told by a drain. */
 const BUFFER = 256 * 1024;
 
@@ -60,13 +61,13 @@ test("every client sees events, L7 records, losses and agent events; bytes may b
   monitor.event(bytes);
   bytes.fill(0);
   monitor.lost(3);
-  monitor.agentEvent("Policy updated", { revision: 2 });
+  monitor.agentEvent(UPDATED);
   for (const client of clients) {
     const seen = await frames(client, (kinds) => kinds.length === 3);
     expect(seen.map(({ kind }) => kind)).toEqual([1, 3, 4]);
     expect([...seen[0]!.body]).toEqual([4, 5, 6]);
     expect(JSON.parse(seen[1]!.body.toString())).toEqual({ lost: 3 });
-    expect(JSON.parse(seen[2]!.body.toString())).toEqual({ type: "Policy updated", message: { revision: 2 } });
+    expect(JSON.parse(seen[2]!.body.toString())).toEqual(UPDATED);
   }
 });
 

@@ -1,5 +1,6 @@
 import type { ServerResponse } from "node:http";
 import type { L7Notification } from "../model/access-record.ts";
+import type { AgentNotification } from "../model/agent-notification.ts";
 import { MonitorFrame } from "./api.ts";
 
 /** Bytes that may wait for one client before its frames are dropped and counted. */
@@ -32,6 +33,7 @@ export class Monitor {
   private readonly clients = new Set<Client>();
   private readonly watched: (isWatched: boolean) => void;
   private readonly bufferBytes: number;
+  private follower: (notification: AgentNotification) => void = () => undefined;
 
   /** `watched` is told when the first client comes and when the last one has gone. */
   constructor(watched: (isWatched: boolean) => void = () => undefined, bufferBytes = CLIENT_BUFFER) {
@@ -57,8 +59,14 @@ export class Monitor {
     if (this.isWatched && count > 0) this.send(jsonFrame(MonitorFrame.Lost, { lost: count }));
   }
 
-  agentEvent(type: string, message: unknown): void {
-    if (this.isWatched) this.send(jsonFrame(MonitorFrame.Agent, { type, message }));
+  agentEvent(notification: AgentNotification): void {
+    this.follower(notification);
+    if (this.isWatched) this.send(jsonFrame(MonitorFrame.Agent, notification));
+  }
+
+  /** Hands every agent event to one more, watched or not. */
+  followAgent(follower: (notification: AgentNotification) => void): void {
+    this.follower = follower;
   }
 
   /** Adds a client until its connection ends. */

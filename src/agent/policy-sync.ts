@@ -1,5 +1,6 @@
 import { equalJson, fieldsOf, listOf } from "../kube/object.ts";
 import type { ResourceRef } from "../kube/resources.ts";
+import type { AgentNotification } from "../model/agent-notification.ts";
 import { type KubeClient, type KubeObject, objectKey } from "./kube.ts";
 import type { PolicyEngine } from "./ports.ts";
 import type { Retry } from "./retry.ts";
@@ -21,7 +22,7 @@ export interface PolicySyncParts {
   readonly now: () => string;
   /** The repository changed. */
   readonly changed: () => void;
-  readonly event: (type: string, message: unknown) => void;
+  readonly event: (notification: AgentNotification) => void;
   /** A version that is not taken, and why; the object's status says it too where its kind has one. */
   readonly refused: (what: string, reason: string) => void;
 }
@@ -112,12 +113,13 @@ export class PolicySync {
     if (status !== undefined) await this.parts.client.updateStatus(this.ref, { ...current, status });
   }
 
-  private announce(type: string, object: KubeObject): void {
+  private announce(type: "Policy updated" | "Policy deleted", object: KubeObject): void {
     this.parts.changed();
     const { name, namespace } = object.metadata;
     const labels = [`k8s:io.cilium.k8s.policy.name=${name}`];
     if (namespace !== undefined) labels.push(`k8s:io.cilium.k8s.policy.namespace=${namespace}`);
-    this.parts.event(type, { labels, revision: this.parts.engine.revision, rule_count: ruleCount(object) });
+    const message = { labels, revision: this.parts.engine.revision, rule_count: ruleCount(object) };
+    this.parts.event({ type, message });
   }
 
   private keyOf(object: KubeObject): string {

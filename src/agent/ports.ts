@@ -1,5 +1,6 @@
 import type { Datapath, NodeConfig } from "../datapath/port.ts";
 import type { AccessRecord } from "../model/access-record.ts";
+import type { AgentNotification } from "../model/agent-notification.ts";
 import type { DnsObservation } from "../model/dns-observation.ts";
 import type { Labels } from "../model/label.ts";
 import type { FqdnSelector } from "../model/selector.ts";
@@ -67,6 +68,7 @@ export interface FlowSink {
   event(bytes: Uint8Array): void;
   access(record: AccessRecord): void;
   lost(count: number, timeNs: bigint): void;
+  agent(notification: AgentNotification, timeNs: bigint): void;
 }
 
 /** The proxy's side, once its configuration channel is served. */

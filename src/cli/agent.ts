@@ -1,6 +1,7 @@
 /**
  * Main of a node's agent: `agent --node NAME --address IP --pod-cidr CIDR --kubeconfig FILE --run DIRECTORY
- * --pins DIRECTORY --bpf-object FILE [--address6 IP --pod-cidr6 CIDR] [--routing-mode native] [--api-server-node]`. Runs in the node's network namespace; SIGTERM ends it and
+ * --pins DIRECTORY --bpf-object FILE [--address6 IP --pod-cidr6 CIDR] [--routing-mode native] [--api-server-node]
+ * [--hubble-tls-cert-file FILE --hubble-tls-key-file FILE --hubble-tls-client-ca-files FILE]`. Runs in the node's network namespace; SIGTERM ends it and
  * leaves the datapath in force.
  */
 import { mkdirSync, readFileSync } from "node:fs";
@@ -14,7 +15,7 @@ import { libcCalls } from "../datapath/ebpf/libbpf.ts";
 import type { NodeConfig6, RoutingMode } from "../datapath/port.ts";
 import { createFlowPipeline, createFlowRing } from "../flow/index.ts";
 import { answerOnNode, openHealthEndpoint, startNodeHealth } from "../health/index.ts";
-import { createObserver } from "../hubble/index.ts";
+import { createObserver, observerServerName } from "../hubble/index.ts";
 import { connect, createInformer } from "../kube/client/index.ts";
 import type { AccessRecord } from "../model/access-record.ts";
 import {
@@ -26,6 +27,7 @@ import {
   SERVICE_CIDR6,
 } from "../model/addresses.ts";
 import { createPolicyDiscovery } from "../proxy/xds-server.ts";
+import { tlsFromFiles } from "./tls-files.ts";
 
 process.title = "cilium-agent";
 
@@ -54,6 +56,9 @@ const { values } = parseArgs({
     "service-cidr6": { type: "string", default: SERVICE_CIDR6 },
     "routing-mode": { type: "string", default: "tunnel" },
     "cluster-name": { type: "string", default: CLUSTER_NAME },
+    "hubble-tls-cert-file": { type: "string" },
+    "hubble-tls-key-file": { type: "string" },
+    "hubble-tls-client-ca-files": { type: "string" },
     "api-server-node": { type: "boolean", default: false },
   },
 });
@@ -215,6 +220,11 @@ const agent = await startAgent({
 });
 
 closing.push(() => agent.close());
+const tls = tlsFromFiles({
+  cert: values["hubble-tls-cert-file"],
+  key: values["hubble-tls-key-file"],
+  ca: values["hubble-tls-client-ca-files"],
+});
 const observer = createObserver({
   ring,
   nodeName: `${clusterName}/${node}`,
@@ -225,12 +235,14 @@ const observer = createObserver({
       agent.nodes.list().map(({ name, internal }) => ({
         name: `${clusterName}/${name}`,
         address: `${internal}:${HUBBLE_PORT}`,
+        ...(tls && { serverName: observerServerName(name, clusterName) }),
       })),
     onChange: (listener) => agent.nodes.onChange(listener),
   },
 });
-await observer.serve([{ path: join(run, "hubble.sock") }, { host: needed("address"), port: HUBBLE_PORT }]);
-
+await observer.serve([{ path: join(run, "hubble.sock") }]);
+if (tls) await observer.serve([{ host: needed("address"), port: HUBBLE_PORT, tls }]);
+else log(`without --hubble-tls-cert-file, -key-file and -client-ca-files nobody is answered on port ${HUBBLE_PORT}`);
 closing.push(() => observer.close());
 
 await agent.synced;

@@ -1,15 +1,17 @@
 /**
- * Main of the relay: `relay --listen HOST:PORT [--listen-netns PATH] --peers FILE`. Merges the observers of all nodes, which
- * the file lists as `[{"name", "address"}]`; it is followed as it is replaced.
+ * Main of the relay: `relay --listen HOST:PORT [--listen-netns PATH] --peers FILE [--tls-client-cert-file FILE
+ * --tls-client-key-file FILE --tls-hubble-server-ca-files FILE]`. Merges the observers of all nodes, which the file lists as
+ * `[{"name", "address"}]`; it is followed as it is replaced, and so is the certificate. Without one the nodes are asked in clear.
  */
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { parseArgs } from "node:util";
 import packageJson from "../../package.json" with { type: "json" };
-import { createRelay, type PeerNode, type PeerSource } from "../hubble/index.ts";
+import { createRelay, observerServerName, type PeerNode, type PeerSource } from "../hubble/index.ts";
 import { onReplaced } from "../lab/replaced-file.ts";
 import { CLUSTER_NAME } from "../model/addresses.ts";
 import { openListener } from "../runtime/netns-socket.ts";
+import { tlsFromFiles } from "./tls-files.ts";
 
 process.title = "hubble-relay";
 
@@ -18,6 +20,9 @@ const { values } = parseArgs({
     listen: { type: "string" },
     "listen-netns": { type: "string" },
     peers: { type: "string" },
+    "tls-client-cert-file": { type: "string" },
+    "tls-client-key-file": { type: "string" },
+    "tls-hubble-server-ca-files": { type: "string" },
     "cluster-name": { type: "string", default: CLUSTER_NAME },
   },
 });
@@ -38,6 +43,7 @@ function peersOf(file: string): PeerSource {
       (JSON.parse(readFileSync(file, "utf8")) as PeerNode[]).map(({ name, address }) => ({
         name: `${values["cluster-name"]}/${name}`,
         address,
+        ...(tls && { serverName: observerServerName(name, values["cluster-name"]) }),
       })),
     onChange: (listener) => {
       listeners.add(listener);
@@ -46,6 +52,11 @@ function peersOf(file: string): PeerSource {
   };
 }
 
+const tls = tlsFromFiles({
+  cert: values["tls-client-cert-file"],
+  key: values["tls-client-key-file"],
+  ca: values["tls-hubble-server-ca-files"],
+});
 const [host, port] = (values.listen ?? usage("--listen is missing")).split(":");
 if (!host || !Number.isInteger(Number(port))) usage(`--listen ${values.listen} is not like 127.0.0.1:4245`);
 const netnsPath = values["listen-netns"];
@@ -55,6 +66,7 @@ const relay = createRelay({
   version: packageJson.version,
   now: Date.now,
   nodeName: hostname(),
+  ...(tls && { tls }),
 });
 await relay.serve([{ fd }]);
 

@@ -1,7 +1,9 @@
 import { create } from "@bufbuild/protobuf";
 import { LostEventSchema, LostEventSource } from "../../proto/gen/flow_pb.js";
 import type { AccessRecord } from "../model/access-record.ts";
+import type { AgentNotification } from "../model/agent-notification.ts";
 import { accessRecordToFlow } from "./access.ts";
+import { toAgentEvent } from "./agent-event.ts";
 import type { FlowContext } from "./context.ts";
 import { decodeEvent } from "./decode/event.ts";
 import { timestampFromNs, toFlow } from "./flow.ts";
@@ -14,6 +16,8 @@ export interface FlowPipeline {
   access(record: AccessRecord): void;
   /** `count` events that the kernel could not deliver up to `atNs` (nanoseconds since the epoch). 0 does nothing. */
   lost(count: number, atNs: bigint): void;
+  /** What the agent did at `atNs` (nanoseconds since the epoch). */
+  agent(notification: AgentNotification, atNs: bigint): void;
   /** Events that were too short or of no known type. */
   readonly malformed: number;
 }
@@ -39,6 +43,9 @@ export function createFlowPipeline(options: { readonly context: FlowContext; rea
         last: timestampFromNs(atNs),
       });
       ring.append({ kind: "lost", lost });
+    },
+    agent(notification, atNs) {
+      ring.append({ kind: "agent", event: toAgentEvent(notification), time: timestampFromNs(atNs) });
     },
     get malformed() {
       return malformed;

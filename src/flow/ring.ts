@@ -1,9 +1,11 @@
-import type { Flow, LostEvent } from "../../proto/gen/flow_pb.js";
+import type { Timestamp } from "@bufbuild/protobuf/wkt";
+import type { AgentEvent, Flow, LostEvent } from "../../proto/gen/flow_pb.js";
 
-/** One slot: a flow, or word of events that never became flows. */
+/** One slot: a flow, word of events that never became flows, or something that the agent did. */
 export type RingEntry =
   | { readonly kind: "flow"; readonly flow: Flow }
-  | { readonly kind: "lost"; readonly lost: LostEvent };
+  | { readonly kind: "lost"; readonly lost: LostEvent }
+  | { readonly kind: "agent"; readonly event: AgentEvent; readonly time: Timestamp };
 
 /** Answer of `FlowRing.read` when the slot was overwritten: how many entries from the asked one on are gone. */
 export interface Overtaken {

@@ -11,14 +11,14 @@ const MAX_REQUEST_BYTES = 4 << 20;
 const CHUNK_BYTES = 32 << 10;
 
 /** Where a stream's responses come from. */
-export interface ResponseSource<R = GetFlowsResponse> {
+export interface ResponseSource<R extends object = GetFlowsResponse> {
   next(): ReadResult<R>;
   /** Resolves when `next` may have something new, or the signal aborts. */
   ready(signal: AbortSignal): Promise<void>;
 }
 
 /** Starts a query; the signal ends it. */
-export type OpenSource<R> = (query: FlowQuery, signal: AbortSignal) => ResponseSource<R>;
+export type OpenSource<R extends object> = (query: FlowQuery, signal: AbortSignal) => ResponseSource<R>;
 
 /** What a stream needs of its source: how to open it, and the bytes of a response. */
 export interface StreamSource<R extends object> {
@@ -91,8 +91,12 @@ async function readMessage(request: Http2ServerRequest): Promise<Uint8Array> {
 /** As trailers, or as headers alone when nothing was sent before. */
 function endStream(response: Http2ServerResponse, status: Readonly<Record<string, string>>): void {
   if (response.writableEnded || response.stream?.destroyed) return;
-  if (response.headersSent) response.addTrailers(status);
-  else response.writeHead(200, { "content-type": "application/grpc", ...status });
+  if (!response.headersSent) {
+    // with these headers the stream must end: an empty frame of data after them is an error to clients
+    response.stream.respond({ ":status": 200, "content-type": "application/grpc", ...status }, { endStream: true });
+    return;
+  }
+  response.addTrailers(status);
   response.end();
 }
 

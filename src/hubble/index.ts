@@ -1,4 +1,4 @@
 export { createObserver, type Observer, type ObserverOptions } from "./observer.ts";
 export type { PeerNode, PeerSource } from "./peer.ts";
 export { createRelay, type Relay, type RelayOptions } from "./relay.ts";
-export type { GrpcListener } from "./server.ts";
+export { observerDomain, observerServerName, type TlsIdentity, type TlsSource } from "./tls.ts";

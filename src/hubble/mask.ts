@@ -27,7 +27,7 @@ function addPath(tree: MaskTree, schema: DescMessage, path: string): void {
     if (!field)
       throw new ConnectError(
         `invalid field mask: no field ${JSON.stringify(path)} in ${schema.typeName}`,
-        Code.InvalidArgument,
+        Code.Unknown,
       );
     if (level.has(field) && level.get(field) === undefined) return;
     if (i === parts.length - 1) {
@@ -57,7 +57,7 @@ function applyTree(tree: MaskTree, schema: DescMessage, from: Message): Message 
   return made;
 }
 
-/** A function that copies only these fields of a flow. Throws InvalidArgument on a path that does not exist. */
+/** A function that copies only these fields of a flow. Throws ConnectError (Unknown, as upstream) on a path that does not exist. */
 export function compileMask(paths: readonly string[]): (flow: Flow) => Flow {
   const tree: MaskTree = new Map();
   const wanted = paths.includes("verdict") && paths.includes("event_type") ? [...paths, ...VERDICT_DETAILS] : paths;

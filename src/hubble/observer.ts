@@ -6,11 +6,14 @@ import type { FlowRing } from "../flow/index.ts";
 import { encodeFlowsResponse } from "./encode.ts";
 import { flowStreamHandler, type ResponseSource } from "./flow-stream.ts";
 import { healthService } from "./health.ts";
+import type { GrpcListener } from "./listener.ts";
 import { type PeerSource, peerService, staticPeers } from "./peer.ts";
-import { createFlowReader, nextAppend } from "./reader.ts";
-import { type FlowQuery, parseFlowsRequest } from "./request.ts";
-import { createGrpcServer, type GrpcListener, type Handlers } from "./server.ts";
+import { createRingReader, nextAppend, type ReaderOptions, type RingView } from "./reader.ts";
+import { routeReflection } from "./reflection.ts";
+import { type FlowQuery, parseFlowsRequest, parseRingQuery, type RingQuery } from "./request.ts";
+import { createGrpcServer, type Handlers } from "./server.ts";
 import { ringNamespaces, ringStatus } from "./status.ts";
+import { agentEventView, debugEventView, flowView } from "./views.ts";
 
 export interface ObserverOptions {
   readonly ring: FlowRing;
@@ -42,23 +45,23 @@ export async function* responses<R extends object>(source: ResponseSource<R>, si
   }
 }
 
+function ringSource<R extends object>(options: ReaderOptions<R>): ResponseSource<R> {
+  const reader = createRingReader(options);
+  return { next: reader.next, ready: (signal) => nextAppend(options.ring, signal) };
+}
+
 function observerService(
   options: ObserverOptions,
   open: (query: FlowQuery) => ResponseSource,
 ): Handlers<typeof ObserverService> {
   const startedMs = options.now();
-  const { ring, version, now } = options;
+  const { ring, nodeName, version, now } = options;
+  const read = <R extends object>(query: RingQuery, view: RingView<R>, signal: AbortSignal) =>
+    responses(ringSource({ ring, query, view, now }), signal);
   return {
     getFlows: (request, { signal }) => responses(open(parseFlowsRequest(request)), signal),
-    getAgentEvents: () => {
-      throw new ConnectError(
-        "GetAgentEvents is not built: `cilium monitor --type agent` in the agent shows them",
-        Code.Unimplemented,
-      );
-    },
-    getDebugEvents: () => {
-      throw new ConnectError("GetDebugEvents is not built: the datapath emits no debug events", Code.Unimplemented);
-    },
+    getAgentEvents: (request, { signal }) => read(parseRingQuery(request), agentEventView(nodeName), signal),
+    getDebugEvents: (request, { signal }) => read(parseRingQuery(request), debugEventView(), signal),
     getNodes: () => {
       throw new ConnectError("GetNodes not implemented", Code.Unimplemented);
     },
@@ -71,10 +74,7 @@ function observerService(
 export function createObserver(options: ObserverOptions): Observer {
   const { ring, nodeName, now } = options;
   const headers = { "hubble-server-version": options.version };
-  const open = (query: FlowQuery): ResponseSource => {
-    const reader = createFlowReader({ ring, query, nodeName, now });
-    return { next: reader.next, ready: (signal) => nextAppend(ring, signal) };
-  };
+  const open = (query: FlowQuery): ResponseSource => ringSource({ ring, query, view: flowView(query, nodeName), now });
   return createGrpcServer({
     headers,
     stream: flowStreamHandler({ open, encode: encodeFlowsResponse }, headers),
@@ -85,6 +85,7 @@ export function createObserver(options: ObserverOptions): Observer {
         Health,
         healthService(async () => true),
       );
+      routeReflection(router, [ObserverService, Peer, Health]);
     },
   });
 }

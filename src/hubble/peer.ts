@@ -1,4 +1,5 @@
-import { type ChangeNotification, ChangeNotificationType, type Peer } from "../../proto/gen/peer_pb.js";
+import type { MessageInitShape } from "@bufbuild/protobuf";
+import { type ChangeNotificationSchema, ChangeNotificationType, type Peer } from "../../proto/gen/peer_pb.js";
 import type { Handlers } from "./server.ts";
 
 /** A node with an observer. */
@@ -7,6 +8,8 @@ export interface PeerNode {
   readonly name: string;
   /** `host:port`, or `host` for port 4244. */
   readonly address: string;
+  /** Name in the certificate of an observer that speaks TLS; absent = it speaks cleartext. */
+  readonly serverName?: string;
 }
 
 /** The nodes that are known now, and word of changes. */
@@ -23,15 +26,18 @@ export function staticPeers(peers: readonly PeerNode[]): PeerSource {
 
 /** What changed from one list to the next: a new address is an update, an unchanged node is silent. */
 export function peerChanges(
-  before: ReadonlyMap<string, string>,
-  now: ReadonlyMap<string, string>,
-): { readonly name: string; readonly address: string; readonly type: ChangeNotificationType }[] {
+  before: ReadonlyMap<string, PeerNode>,
+  now: ReadonlyMap<string, PeerNode>,
+): MessageInitShape<typeof ChangeNotificationSchema>[] {
   const gone = [...before].filter(([name]) => !now.has(name));
   const fresh = [...now].filter(([name]) => !before.has(name));
-  const moved = [...now].filter(([name, address]) => before.has(name) && before.get(name) !== address);
+  const moved = [...now].filter(([name, { address }]) => before.has(name) && before.get(name)?.address !== address);
   const notify =
     (type: ChangeNotificationType) =>
-    ([name, address]: [string, string]) => ({ name, address, type });
+    ([name, { address, serverName }]: [string, PeerNode]) => ({
+      ...{ name, address, type },
+      ...(serverName === undefined ? {} : { tls: { serverName } }),
+    });
   return [
     ...gone.map(notify(ChangeNotificationType.PEER_DELETED)),
     ...fresh.map(notify(ChangeNotificationType.PEER_ADDED)),
@@ -42,11 +48,11 @@ export function peerChanges(
 /** Peer.Notify over a source. */
 export function peerService(source: PeerSource): Handlers<typeof Peer> {
   return {
-    async *notify(_request, { signal }): AsyncGenerator<Omit<ChangeNotification, "$typeName">> {
-      let known = new Map<string, string>();
+    async *notify(_request, { signal }) {
+      let known: ReadonlyMap<string, PeerNode> = new Map();
       while (!signal.aborted) {
         const changed = nextChange(source, signal);
-        const now = new Map(source.list().map(({ name, address }) => [name, address]));
+        const now = new Map(source.list().map((node) => [node.name, node]));
         yield* peerChanges(known, now);
         known = now;
         await changed;

@@ -1,39 +1,55 @@
 import { create } from "@bufbuild/protobuf";
-import { timestampFromMs } from "@bufbuild/protobuf/wkt";
-import { type Flow, LostEventSource } from "../../proto/gen/flow_pb.js";
-import { type GetFlowsResponse, GetFlowsResponseSchema } from "../../proto/gen/observer_pb.js";
+import { type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import type { LostEvent } from "../../proto/gen/flow_pb.js";
+import { LostEventSchema, LostEventSource } from "../../proto/gen/flow_pb.js";
 import type { FlowRing, RingEntry } from "../flow/index.ts";
-import { compareTimestamps, type FlowQuery } from "./request.ts";
+import { compareTimestamps, type RingQuery } from "./request.ts";
 
 /** How often at most a reader is told that the ring overtook it. */
 const LOST_INTERVAL_MS = 1000;
 
 /** What a reader gives: the next response, `wait` when there is none yet, `end` when there will be none. */
-export type ReadResult<R = GetFlowsResponse> = R | "wait" | "end";
+export type ReadResult<R> = R | "wait" | "end";
 
-export interface FlowReader {
-  next(): ReadResult;
+export interface RingReader<R> {
+  next(): ReadResult<R>;
 }
 
-export interface ReaderOptions {
+/** Entries of the ring that a reader is after, and what becomes of them. */
+export interface RingView<R> {
+  /** Undefined for entries that the reader is not after. */
+  readonly matches: (entry: RingEntry) => boolean;
+  readonly respond: (entry: RingEntry) => R;
+  /** Word of events that were lost; absent = these readers are not told, as upstream's are not. */
+  readonly tellLost?: (lost: LostEvent, time: Timestamp) => R;
+}
+
+export interface ReaderOptions<R extends object> {
   readonly ring: FlowRing;
-  readonly query: FlowQuery;
-  readonly nodeName: string;
+  readonly query: RingQuery;
+  readonly view: RingView<R>;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
 }
 
+/** Undefined for lost events: no bound of time holds for them. */
+function timeOf(entry: RingEntry): Timestamp | undefined {
+  if (entry.kind === "flow") return entry.flow.time;
+  return entry.kind === "agent" ? entry.time : undefined;
+}
+
 /** Walks back from the newest entry as far as the query reaches. */
-function startOf(ring: FlowRing, query: FlowQuery): number {
+function startOf(ring: FlowRing, query: RingQuery, matches: (entry: RingEntry) => boolean): number {
   if (query.first && !query.since) return ring.oldest;
   if (query.follow && query.number === 0 && !query.since) return ring.next;
   let start = ring.next;
   let found = 0;
   for (let sequence = ring.next - 1; sequence >= ring.oldest; sequence--) {
     const entry = ring.read(sequence);
-    if (entry?.kind === "flow") {
-      if (query.since && entry.flow.time && compareTimestamps(entry.flow.time, query.since) < 0) return start;
-      if (query.matches(entry.flow)) found++;
+    if (entry !== undefined && entry.kind !== "overtaken" && matches(entry)) {
+      const time = timeOf(entry);
+      if (query.since && time && compareTimestamps(time, query.since) < 0) return start;
+      found++;
     }
     start = sequence;
     if (!query.since && query.number > 0 && found === query.number) return start;
@@ -41,40 +57,63 @@ function startOf(ring: FlowRing, query: FlowQuery): number {
   return start;
 }
 
-/**
- * Reads a ring as GetFlows demands. What the ring overwrote before it was read is told as lost events, at most once a
- * second and at the end.
- */
-export function createFlowReader(options: ReaderOptions): FlowReader {
-  const { ring, query, nodeName, now } = options;
-  let sequence = startOf(ring, query);
-  let sent = 0;
-  let missed = 0;
-  let lastTold = Number.NEGATIVE_INFINITY;
+/** Counts what the ring overwrote before it was read, to be told at most once a second. */
+class Missed {
+  private readonly now: () => number;
+  private count = 0;
+  private firstMs = 0;
+  private lastMs = 0;
+  private toldMs = Number.NEGATIVE_INFINITY;
 
-  const tellMissed = (force: boolean): GetFlowsResponse | undefined => {
-    if (missed === 0 || (!force && now() - lastTold < LOST_INTERVAL_MS)) return undefined;
-    const time = timestampFromMs(now());
-    const value = { source: LostEventSource.HUBBLE_RING_BUFFER, numEventsLost: BigInt(missed) };
-    missed = 0;
-    lastTold = now();
-    return create(GetFlowsResponseSchema, { responseTypes: { case: "lostEvents", value }, nodeName, time });
+  constructor(now: () => number) {
+    this.now = now;
+  }
+
+  add(count: number): void {
+    this.lastMs = this.now();
+    if (this.count === 0) this.firstMs = this.lastMs;
+    this.count += count;
+  }
+
+  /** Undefined when there is nothing to tell, or not yet (unless `force`). */
+  take(force: boolean): LostEvent | undefined {
+    if (this.count === 0 || (!force && this.now() - this.toldMs < LOST_INTERVAL_MS)) return undefined;
+    const lost = create(LostEventSchema, {
+      source: LostEventSource.HUBBLE_RING_BUFFER,
+      numEventsLost: BigInt(this.count),
+      first: timestampFromMs(this.firstMs),
+      last: timestampFromMs(this.lastMs),
+    });
+    this.count = 0;
+    this.toldMs = this.now();
+    return lost;
+  }
+}
+
+/**
+ * Reads a ring as GetFlows and its siblings demand. What the ring overwrote before it was read is told as lost events, at
+ * most once a second and at the end.
+ */
+export function createRingReader<R extends object>(options: ReaderOptions<R>): RingReader<R> {
+  const { ring, query, view, now } = options;
+  const missed = new Missed(now);
+  let sequence = startOf(ring, query, view.matches);
+  let sent = 0;
+
+  const tellMissed = (force: boolean): R | undefined => {
+    if (view.tellLost === undefined) return undefined;
+    const lost = missed.take(force);
+    return lost && view.tellLost(lost, timestampFromMs(now()));
   };
 
-  const respond = (entry: RingEntry): ReadResult | undefined => {
-    if (entry.kind === "lost") {
-      const time = entry.lost.last ?? timestampFromMs(now());
-      return create(GetFlowsResponseSchema, {
-        responseTypes: { case: "lostEvents", value: entry.lost },
-        nodeName,
-        time,
-      });
-    }
-    const { flow } = entry;
-    if (query.until && flow.time && compareTimestamps(flow.time, query.until) > 0) return "end";
-    if (!query.matches(flow)) return undefined;
+  const respond = (entry: RingEntry): ReadResult<R> | undefined => {
+    if (entry.kind === "lost") return view.tellLost?.(entry.lost, entry.lost.last ?? timestampFromMs(now()));
+    const time = timeOf(entry);
+    if (query.until && time && compareTimestamps(time, query.until) > 0) return "end";
+    if (query.since && time && compareTimestamps(time, query.since) < 0) return undefined;
+    if (!view.matches(entry)) return undefined;
     sent++;
-    return toResponse(query.mask ? query.mask(flow) : flow);
+    return view.respond(entry);
   };
 
   return {
@@ -86,30 +125,17 @@ export function createFlowReader(options: ReaderOptions): FlowReader {
         const entry = ring.read(sequence);
         if (entry === undefined) return query.follow ? "wait" : (tellMissed(true) ?? "end");
         if (entry.kind === "overtaken") {
-          missed += entry.missed;
+          missed.add(entry.missed);
           sequence = ring.oldest;
           continue;
         }
         const result = respond(entry);
-        if (result === "end") {
-          return tellMissed(true) ?? "end";
-        }
+        if (result === "end") return tellMissed(true) ?? "end";
         sequence++;
         if (result !== undefined) return result;
       }
     },
   };
-}
-
-/** The envelope takes node and time from the flow as it is after masking. */
-function toResponse(flow: Flow): GetFlowsResponse {
-  const response: GetFlowsResponse = {
-    $typeName: "observer.GetFlowsResponse",
-    responseTypes: { case: "flow", value: flow },
-    nodeName: flow.nodeName,
-  };
-  if (flow.time) response.time = flow.time;
-  return response;
 }
 
 /** Resolves at the next append or abort. */

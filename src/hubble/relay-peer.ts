@@ -1,3 +1,4 @@
+import type { SecureClientSessionOptions } from "node:http2";
 import { type Client, createClient } from "@connectrpc/connect";
 import { createGrpcTransport, Http2SessionManager } from "@connectrpc/connect-node";
 import { type GetFlowsRequest, Observer, type ServerStatusResponse } from "../../proto/gen/observer_pb.js";
@@ -5,6 +6,7 @@ import { HUBBLE_PORT } from "../model/addresses.ts";
 import { addressPort } from "../model/cidr.ts";
 import type { PeerNode, PeerSource } from "./peer.ts";
 import { type RawResponse, rawFlows } from "./raw-flows.ts";
+import { MIN_TLS_VERSION, type TlsSource } from "./tls.ts";
 
 const PROBE_TIMEOUT_MS = 1000;
 
@@ -12,6 +14,8 @@ const PROBE_TIMEOUT_MS = 1000;
 export interface RelayPeer {
   readonly name: string;
   readonly address: string;
+  /** How it is reached, as GetNodes tells. */
+  readonly tls: { readonly enabled?: boolean; readonly serverName?: string };
   readonly client: Client<typeof Observer>;
   /** GetFlows with its responses as they come. Rejects with a ConnectError. */
   flows(request: GetFlowsRequest, signal: AbortSignal): AsyncIterable<RawResponse>;
@@ -25,13 +29,35 @@ function hostAndPort(address: string): string {
   return addressPort(address, HUBBLE_PORT);
 }
 
+/** Read anew for each connection, so that a renewed certificate is used from the next one on. */
+function clientOptions(tls: TlsSource, servername: string | undefined): SecureClientSessionOptions {
+  return {
+    ...(servername !== undefined && { servername }),
+    minVersion: MIN_TLS_VERSION,
+    get cert() {
+      return tls.current().cert;
+    },
+    get key() {
+      return tls.current().key;
+    },
+    get ca() {
+      return tls.current().ca;
+    },
+  };
+}
+
 /** Opens no connection yet: the first call does. */
-export function createRelayPeer(node: PeerNode): RelayPeer {
-  const baseUrl = `http://${hostAndPort(node.address)}`;
-  const sessions = new Http2SessionManager(baseUrl);
+function createRelayPeer(node: PeerNode, tls: TlsSource | undefined): RelayPeer {
+  const { serverName } = node;
+  if ((serverName === undefined) !== (tls === undefined)) {
+    throw new Error(`peer ${node.name}: a server name and our own certificate go together, and one is missing`);
+  }
+  const baseUrl = `${tls === undefined ? "http" : "https"}://${hostAndPort(node.address)}`;
+  const sessions = new Http2SessionManager(baseUrl, undefined, tls && clientOptions(tls, serverName));
   const client = createClient(Observer, createGrpcTransport({ baseUrl, sessionManager: sessions }));
   return {
     name: node.name,
+    tls: serverName === undefined ? {} : { enabled: true, serverName },
     address: hostAndPort(node.address),
     client,
     flows: (request, signal) => rawFlows(sessions, request, signal),
@@ -48,8 +74,8 @@ export interface PeerPool {
   close(): void;
 }
 
-/** Follows a source of peers. */
-export function createPeerPool(source: PeerSource): PeerPool {
+/** Follows a source of peers; `tls` is the relay's own identity where they speak TLS. */
+export function createPeerPool(source: PeerSource, tls?: TlsSource): PeerPool {
   const peers = new Map<string, { readonly node: PeerNode; readonly peer: RelayPeer }>();
   const listeners = new Set<() => void>();
   const update = () => {
@@ -60,7 +86,7 @@ export function createPeerPool(source: PeerSource): PeerPool {
       peers.delete(name);
     }
     for (const [name, node] of nodes) {
-      if (!peers.has(name)) peers.set(name, { node, peer: createRelayPeer(node) });
+      if (!peers.has(name)) peers.set(name, { node, peer: createRelayPeer(node, tls) });
     }
     for (const listener of listeners) listener();
   };

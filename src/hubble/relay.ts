@@ -16,11 +16,13 @@ import { healthService } from "./health.ts";
 import { type Observer, responses } from "./observer.ts";
 import { type PeerNode, type PeerSource, staticPeers } from "./peer.ts";
 import type { RawResponse } from "./raw-flows.ts";
+import { routeReflection } from "./reflection.ts";
 import { relayFlows } from "./relay-flows.ts";
 import { createPeerPool, type PeerPool } from "./relay-peer.ts";
 import { type FlowQuery, parseFlowsRequest } from "./request.ts";
 import { createGrpcServer, type Handlers } from "./server.ts";
 import { namespacesResponse } from "./status.ts";
+import type { TlsSource } from "./tls.ts";
 
 const MAX_UNAVAILABLE_NAMES = 10;
 
@@ -33,6 +35,8 @@ export interface RelayOptions {
   readonly now: () => number;
   /** Name that status events carry. */
   readonly nodeName: string;
+  /** The relay's own certificate and the authority of the nodes, where they speak TLS. */
+  readonly tls?: TlsSource;
 }
 
 /** The flow API of all nodes together. */
@@ -61,13 +65,13 @@ async function relayStatus(pool: PeerPool, version: string): Promise<ServerStatu
 async function relayNodes(pool: PeerPool): Promise<GetNodesResponse> {
   const nodes = pool.list().map(async (peer) => {
     const status = await peer.status();
-    const { name, address } = peer;
-    if (!status) return { name, address, tls: {}, state: NodeState.NODE_UNAVAILABLE };
+    const { name, address, tls } = peer;
+    if (!status) return { name, address, tls, state: NodeState.NODE_UNAVAILABLE };
     const { version, uptimeNs, numFlows, maxFlows, seenFlows } = status;
     return {
       name,
       address,
-      tls: {},
+      tls,
       state: NodeState.NODE_CONNECTED,
       version,
       uptimeNs,
@@ -102,7 +106,7 @@ async function* decoded(source: ResponseSource<RawResponse>, signal: AbortSignal
 /** Observer and health service over the observers of all nodes. */
 export function createRelay(options: RelayOptions): Relay {
   const { version, now, nodeName } = options;
-  const pool = createPeerPool("list" in options.peers ? options.peers : staticPeers(options.peers));
+  const pool = createPeerPool("list" in options.peers ? options.peers : staticPeers(options.peers), options.tls);
   const headers = { "hubble-relay-version": version };
   const open = ({ request }: FlowQuery, signal: AbortSignal): ResponseSource<RawResponse> =>
     relayFlows({ pool, request, nodeName, now, signal });
@@ -116,11 +120,13 @@ export function createRelay(options: RelayOptions): Relay {
   };
   const server = createGrpcServer({
     headers,
+    browsers: true,
     stream: flowStreamHandler({ open, encode: ({ bytes }) => bytes }, headers),
     routes: (router) => {
       router.service(ObserverService, service);
       const anyPeer = async () => (await relayStatus(pool, version)).numConnectedNodes !== 0;
       router.service(Health, healthService(anyPeer));
+      routeReflection(router, [ObserverService, Health]);
     },
   });
   return {

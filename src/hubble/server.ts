@@ -1,23 +1,12 @@
-import { rmSync } from "node:fs";
-import {
-  createServer,
-  type Http2Server,
-  type Http2ServerRequest,
-  type Http2ServerResponse,
-  type ServerHttp2Session,
-} from "node:http2";
+import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import type { DescService } from "@bufbuild/protobuf";
 import type * as connect from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
+import { forBrowsers } from "./browser.ts";
+import { type GrpcListener, type OpenListener, openListener } from "./listener.ts";
 
 /** What answers the methods of a service. */
 export type Handlers<S extends DescService> = connect.ServiceImpl<S>;
-
-/** Where a gRPC server listens: a unix socket, an address, or a descriptor that already listens. */
-export type GrpcListener =
-  | { readonly path: string }
-  | { readonly host: string; readonly port: number }
-  | { readonly fd: number };
 
 /** Takes a request over when it returns true. */
 export type StreamHandler = (request: Http2ServerRequest, response: Http2ServerResponse) => boolean;
@@ -28,9 +17,11 @@ export interface GrpcServerOptions {
   readonly headers: Readonly<Record<string, string>>;
   /** Asked first: the fast way for streams of flows. */
   readonly stream?: StreamHandler;
+  /** Whether listeners without TLS answer browsers of this machine too, by gRPC-web over HTTP/1.1. */
+  readonly browsers?: boolean;
 }
 
-/** gRPC over cleartext HTTP/2. */
+/** gRPC over HTTP/2. */
 export interface GrpcServer {
   /** Resolves when all listen; rejects with the failing listener's error. */
   serve(listeners: readonly GrpcListener[]): Promise<void>;
@@ -51,49 +42,22 @@ export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
       },
     ],
   });
-  const servers: Http2Server[] = [];
-  const sessions = new Set<ServerHttp2Session>();
+  const open: OpenListener[] = [];
+  const handlers = {
+    http2: (request: Http2ServerRequest, response: Http2ServerResponse) => {
+      if (!options.stream?.(request, response)) adapter(request, response);
+    },
+    ...(options.browsers && { http1: forBrowsers(adapter) }),
+  };
   return {
     async serve(listeners) {
-      for (const listener of listeners) {
-        const server = createServer((request, response) => {
-          if (!options.stream?.(request, response)) adapter(request, response);
-        });
-        trackSessions(server, sessions);
-        servers.push(server);
-        await listen(server, listener);
-      }
+      for (const listener of listeners) open.push(await openListener(listener, handlers));
     },
     get port() {
-      const bound = servers.map((server) => server.address()).find((address) => typeof address === "object" && address);
-      return typeof bound === "object" && bound ? bound.port : 0;
+      return open.find(({ port }) => port !== 0)?.port ?? 0;
     },
     async close() {
-      const closed = servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())));
-      for (const session of sessions) session.destroy();
-      await Promise.all(closed);
+      await Promise.all(open.map((listener) => listener.close()));
     },
   };
-}
-
-function trackSessions(server: Http2Server, sessions: Set<ServerHttp2Session>): void {
-  server.on("connection", (socket) => socket.setNoDelay(true));
-  server.on("session", (session) => {
-    sessions.add(session);
-    session.on("close", () => sessions.delete(session));
-    // a peer that went away mid-frame ends its own session only
-    session.on("error", () => session.destroy());
-  });
-}
-
-function listen(server: Http2Server, listener: GrpcListener): Promise<void> {
-  // a socket file left by a predecessor that was killed
-  if ("path" in listener) rmSync(listener.path, { force: true });
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(listener, () => {
-      server.off("error", reject);
-      resolve();
-    });
-  });
 }

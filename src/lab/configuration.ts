@@ -1,9 +1,10 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { observerDomain } from "../hubble/tls.ts";
 import { API_SERVER_NAMES, openAuthority } from "../kube/pki/authority.ts";
 import { kubeconfig } from "../kube/pki/kubeconfig.ts";
 import type { KubeletNode } from "../kubelet/index.ts";
-import { API_SERVER_PORT, CONTROL_PLANE, HUBBLE_PORT, type LabNode } from "../model/addresses.ts";
+import { API_SERVER_PORT, CLUSTER_NAME, CONTROL_PLANE, HUBBLE_PORT, type LabNode } from "../model/addresses.ts";
 import { bootstrapConfig } from "../proxy/bootstrap.ts";
 import { type LabPaths, netnsPath, nodeNetns, nodeRun } from "./paths.ts";
 import { recordPath } from "./process-record.ts";
@@ -59,10 +60,22 @@ export function writeConfiguration(paths: LabPaths, ports: LabPorts, settings: L
     });
     writePrivately(join(paths.state, user.file), text);
   }
+  writeHubbleCertificates(paths);
   mkdirSync(paths.world, { recursive: true });
   writeFileSync(join(paths.world, "index.html"), "Hello from the world\n");
   writeRelayPeers(paths, settings);
   writeNodeConfiguration(paths, settings);
+}
+
+/**
+ * An authority of its own, as Cilium has: whoever may ask the API server may not yet see flows. One certificate is all nodes', and one
+ * is the relay's and of who else asks nodes directly.
+ */
+function writeHubbleCertificates(paths: LabPaths): void {
+  const authority = openAuthority(paths.hubblePki, new Date(), "Cilium CA");
+  const names = `*.${observerDomain(CLUSTER_NAME)}`;
+  authority.server("server", names, [names]);
+  authority.client("client", "*.hubble-relay.cilium.io", []);
 }
 
 /** What speaks of the nodes. The last file says that their networks are made: the supervisor and the kubelet follow it. */

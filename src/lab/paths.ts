@@ -17,6 +17,8 @@ export interface LabPaths {
   readonly pods: string;
   readonly bin: string;
   readonly pki: string;
+  /** Authority and certificates of the flow API. */
+  readonly hubblePki: string;
   readonly kubeconfig: string;
   readonly database: string;
   /** Written once at each start from nothing. */
@@ -59,6 +61,7 @@ export function labPaths(lab: string): LabPaths {
     pods: join(run, "pods"),
     bin: join(state, "bin"),
     pki: join(state, "pki"),
+    hubblePki: join(state, "pki/hubble"),
     kubeconfig: join(state, "kubeconfig"),
     database: join(state, "objects.sqlite"),
     ports: join(state, "ports.json"),

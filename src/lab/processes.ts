@@ -79,6 +79,9 @@ export function processSpecs(
       ...option("listen", `127.0.0.1:${ports.relay}`),
       ...option("listen-netns", hostNetns),
       ...option("peers", paths.relayPeers),
+      ...option("tls-client-cert-file", join(paths.hubblePki, "client.crt")),
+      ...option("tls-client-key-file", join(paths.hubblePki, "client.key")),
+      ...option("tls-hubble-server-ca-files", join(paths.hubblePki, "ca.crt")),
     ]),
     plain("world", [
       ...["nsenter", `--net=${netnsPath(paths.fabricNetns)}`],
@@ -148,6 +151,9 @@ function agentOptions(paths: LabPaths, node: LabNode, { ipFamily, routingMode }:
     ...option("kubeconfig", join(paths.state, "kubeconfig-agent")),
     ...option("run", "/var/run/cilium"),
     ...option("pins", join(paths.bpf, node.name)),
+    ...option("hubble-tls-cert-file", join(paths.hubblePki, "server.crt")),
+    ...option("hubble-tls-key-file", join(paths.hubblePki, "server.key")),
+    ...option("hubble-tls-client-ca-files", join(paths.hubblePki, "ca.crt")),
     ...option("bpf-object", join(paths.root, "bpf/build/shieldgate.o")),
   ];
 }

@@ -1,5 +1,10 @@
-/** Nodes ask each other how they are: endpoints with the identity health, what their policies mean, a dead agent, a node less. */
-import { readdirSync, readlinkSync } from "node:fs";
+/**
+ * Nodes ask each other how they are: endpoints with the identity health, what their policies mean, a dead agent, a node less. And who
+ * may ask a node for its flows.
+ */
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { homedir } from "node:os";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { HealthReport } from "../../src/health/report.ts";
 import { TestLab } from "../support/lab.ts";
@@ -105,4 +110,29 @@ test("nodes that come are asked, and those that go are forgotten with all they h
   const after = await lab.eventually(inAgent("k8s-ctr", "cilium-health status"), /3\/3 reachable/);
   expect(after).not.toContain("w9");
   expect(await lab.ok("c0 bpf ipcache list")).not.toMatch(/172\.20\.3\./);
+});
+
+test("a node's flows are for who shows a certificate; the relay has one", async () => {
+  const state = join(process.env["SHIELDGATE_HOME"] ?? join(homedir(), ".shieldgate"), "labs", lab.name);
+  const { relay } = JSON.parse(readFileSync(join(state, "ports.json"), "utf8")) as { relay: number };
+  const call = "-sS -m 5 -H 'content-type: application/json' -d '{}'";
+  const { nodes } = JSON.parse(await lab.ok(`curl ${call} http://127.0.0.1:${relay}/observer.Observer/GetNodes`)) as {
+    nodes: { name: string; state: string; tls: { enabled: boolean; serverName: string } }[];
+  };
+  const name = "k8s-w1.default.hubble-grpc.cilium.io";
+  expect(nodes.find((node) => node.name === "default/k8s-w1")).toMatchObject({
+    state: "NODE_CONNECTED",
+    tls: { enabled: true, serverName: name },
+  });
+  const inNode = `nsenter --net=/run/netns/sg-${lab.name}-k8s-ctr curl ${call} --http2-prior-knowledge --resolve ${name}:4244:192.168.10.101`;
+  const tls = (of: string) => `--cacert ${state}/pki/hubble/ca.crt --cert ${of}.crt --key ${of}.key`;
+  const path = "observer.Observer/ServerStatus";
+  expect(
+    JSON.parse(await lab.ok(`${inNode} ${tls(`${state}/pki/hubble/client`)} https://${name}:4244/${path}`)),
+  ).toMatchObject({ maxFlows: "4095" });
+  // the cluster's authority is not that of its flows
+  const stranger = await lab.sh(`${inNode} ${tls(`${state}/pki/kubeconfig`)} https://${name}:4244/${path}`);
+  expect([stranger.stdout, stranger.code === 0]).toEqual(["", false]);
+  const clear = await lab.sh(`${inNode} http://${name}:4244/${path}`);
+  expect([clear.stdout, clear.code === 0]).toEqual(["", false]);
 });

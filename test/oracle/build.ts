@@ -43,6 +43,11 @@ function go(cwd: string, ...args: string[]): boolean {
   return result.status === 0;
 }
 
+/** The tool that the module names, which is another module's program, or its own. */
+function programOf(folder: string): string {
+  return /^tool (\S+)$/m.exec(readFileSync(join(folder, "go.mod"), "utf8"))?.[1] ?? ".";
+}
+
 function buildOne(name: string): boolean {
   const folder = join(here, name);
   const [binary, stamp, wanted] = [join(cache, name), join(cache, `${name}.stamp`), fingerprint(folder)];
@@ -52,7 +57,7 @@ function buildOne(name: string): boolean {
   try {
     cpSync(folder, work, { recursive: true });
     const version = `-X github.com/cilium/cilium/hubble/pkg.Version=${CILIUM_RELEASE}`;
-    if (!go(work, "mod", "tidy") || !go(work, "build", "-ldflags", `-s -w ${version}`, "-o", "built", "."))
+    if (!go(work, "mod", "tidy") || !go(work, "build", "-ldflags", `-s -w ${version}`, "-o", "built", programOf(work)))
       return false;
     mkdirSync(cache, { recursive: true });
     cpSync(join(work, "built"), `${binary}.new`);

@@ -8,6 +8,7 @@ import type { OpenHealthLink } from "../../src/agent/ports.ts";
 import type { KubeObject } from "../../src/kube/object.ts";
 import { CiliumNetworkPolicies, Namespaces, Pods } from "../../src/kube/resources.ts";
 import type { AccessRecord } from "../../src/model/access-record.ts";
+import type { AgentNotification } from "../../src/model/agent-notification.ts";
 import type { DnsObservation } from "../../src/model/dns-observation.ts";
 import type { NetworkPolicy } from "../../src/proxy/xds.ts";
 import { FakeKube } from "./fake-kube.ts";
@@ -115,6 +116,7 @@ export class AgentWorld {
   readonly interfaces = new Set<string>();
   readonly log: string[] = [];
   readonly flowEvents: Uint8Array[] = [];
+  readonly agentEvents: AgentNotification[] = [];
   /** Set to give the node a health endpoint. */
   openHealthLink: OpenHealthLink | undefined;
   readonly healthAddresses: string[] = [];
@@ -158,6 +160,7 @@ export class AgentWorld {
         event: (bytes) => this.flowEvents.push(bytes.slice()),
         access: () => undefined,
         lost: () => undefined,
+        agent: (notification) => this.agentEvents.push(notification),
       }),
       stateDirectory: join(this.directory, "state"),
       socketPath: this.socketPath,

@@ -28,7 +28,7 @@ const flow = create(FlowSchema, {
     labels: ["k8s:app.kubernetes.io/name=deathstar"],
   },
   destinationService: { name: "deathstar", namespace: "default" },
-  destinationNames: ["API.example.com."],
+  destinationNames: ["api.example.com"],
   interface: { index: 12, name: "lxc12" },
   traceContext: { parent: { traceId: "abc" } },
   ipTraceId: { traceId: 5n },
@@ -48,6 +48,9 @@ const flow = create(FlowSchema, {
 
 const matches = (filter: JsonValue, of = flow) => compileFilters([fromJson(FlowFilterSchema, filter)], [])(of);
 const error = (filter: JsonValue) => () => compileFilters([fromJson(FlowFilterSchema, filter)], []);
+
+/** Four loops within each other. */
+const LOOPS = "[1].all(a, [1].all(b, [1].all(c, [1].all(d, true))))";
 
 /** Field, values that match, values that do not. */
 const CASES: readonly [string, JsonValue[], JsonValue[]][] = [
@@ -118,19 +121,30 @@ const CASES: readonly [string, JsonValue[], JsonValue[]][] = [
   ["reply", [false], [true]],
   ["encrypted", [false], [true]],
   ["tcp_flags", [{ SYN: true }, { SYN: true, ACK: true }, {}], [{ FIN: true }, { SYN: true, FIN: true }]],
+  [
+    "experimental",
+    [
+      { cel_expression: ["_flow.verdict == Verdict.FORWARDED && _flow.l4.TCP.destination_port == 80u"] },
+      { cel_expression: ["false", "_flow.source.labels.exists(l, l.startsWith('k8s:class='))"] },
+      { cel_expression: ["_flow.source.labels[1] != '' && has(_flow.l7.http) && !has(_flow.l4.UDP)"] },
+    ],
+    [{ cel_expression: ["_flow.source.identity == 1u"] }, { cel_expression: ["_flow.source.labels[99] == 'x'"] }],
+  ],
   ["node_name", ["k8s-w1", "default/k8s-w1", "k8s-*", "default/", "/k8s-w1", "*/k8s-w1"], ["k8s-w2", "other/k8s-w1"]],
 ];
 
 describe("every field of FlowFilter", () => {
   it.each(CASES)("%s", (field, matching, other) => {
-    for (const value of matching) expect(matches({ [field]: [value] }), JSON.stringify(value)).toBe(true);
-    for (const value of other) expect(matches({ [field]: [value] }), JSON.stringify(value)).toBe(false);
+    const isList = FlowFilterSchema.fields.find(({ name }) => name === field)?.fieldKind === "list";
+    const says = (value: JsonValue) => matches({ [field]: isList ? [value] : value });
+    for (const value of matching) expect(says(value), JSON.stringify(value)).toBe(true);
+    for (const value of other) expect(says(value), JSON.stringify(value)).toBe(false);
   });
 
   it("is in the table above", () => {
     const named = new Set(CASES.map(([field]) => field));
     const missing = FlowFilterSchema.fields.map(({ name }) => name).filter((name) => !named.has(name));
-    expect(missing).toEqual(["experimental"]);
+    expect(missing).toEqual([]);
   });
 });
 
@@ -168,7 +182,15 @@ describe("what is refused", () => {
     [{ source_label: ["a=b,=c"] }, "source_label: invalid label selector"],
     [{ node_name: ["a/b/c"] }, "node_name: invalid pattern"],
     [{ source_pod: [""] }, "source_pod: empty name"],
-    [{ experimental: { cel_expression: ["true"] } }, "cel_expression is not supported"],
+    [{ experimental: { cel_expression: ["1 +"] } }, "found + but expecting end of input"],
+    [{ experimental: { cel_expression: ["true || _flow.verdikt == 1"] } }, 'flow.Flow has no field "verdikt"'],
+    [{ experimental: { cel_expression: ["_flow.source.pod == 'x'"] } }, 'flow.Endpoint has no field "pod"'],
+    [{ experimental: { cel_expression: ["_flow.uuid"] } }, "wanted a boolean result"],
+    [{ experimental: { cel_expression: ["verdict == 1"] } }, "unresolved attribute"],
+    [{ experimental: { cel_expression: ["_flow.uuid == lower(_flow.uuid)"] } }, "unbound function: lower"],
+    [{ experimental: { cel_expression: ["_flow.uuid.matches('(')"] } }, "missing closing )"],
+    [{ experimental: { cel_expression: [LOOPS] } }, "more than 3 loops within each other"],
+    [{ experimental: { cel_expression: [`true ${" ".repeat(16_384)}`] } }, "longer than 16384 characters"],
   ] as [JsonValue, string][])("%j", (filter, message) => {
     expect(error(filter)).toThrow(message);
   });

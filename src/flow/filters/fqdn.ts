@@ -2,16 +2,17 @@ import type { FlowFilter } from "../../../proto/gen/flow_pb.js";
 import { anyOf, FilterError, type FlowTest } from "./flow-test.ts";
 import { compileRegex } from "./regex.ts";
 
-const normal = (name: string) => name.toLowerCase().replace(/\.$/, "");
-
-/** Case does not count, nor does a trailing dot; `*` stands for any run of name characters. */
+/**
+ * In a pattern case does not count, nor does a trailing dot; `*` stands for any run of name characters. Names of flows are lower case
+ * without it already, and others match nothing, as with upstream.
+ */
 function fqdnTest(field: string, pattern: string): (name: string) => boolean {
-  const text = normal(pattern.trim());
+  const text = pattern.trim().replace(/\.$/, "").toLowerCase();
   if (text === "") throw new FilterError(`${field}: empty name`);
-  if (!/^[-a-z0-9_.*]+$/.test(text)) throw new FilterError(`${field}: invalid FQDN: ${JSON.stringify(pattern)}`);
+  if (!/^[-a-z0-9_.*]*[-a-z0-9_*]$/.test(text))
+    throw new FilterError(`${field}: invalid FQDN: ${JSON.stringify(pattern)}`);
   const source = text.replaceAll(".", "\\.").replaceAll("*", "[-.0-9a-z]*");
-  const regex = compileRegex(field, `^${source}$`);
-  return (name) => regex(normal(name));
+  return compileRegex(field, `^${source}$`);
 }
 
 /** source_fqdn, destination_fqdn against the learned names; dns_query as an unanchored expression. */

@@ -1,4 +1,5 @@
 import type { Flow, FlowFilter } from "../../../proto/gen/flow_pb.js";
+import { celTests } from "./cel.ts";
 import { endpointTests } from "./endpoint.ts";
 import { eventTypeTests } from "./event-type.ts";
 import { FilterError, type FlowTest } from "./flow-test.ts";
@@ -26,12 +27,10 @@ const GROUPS: readonly ((filter: FlowFilter) => FlowTest[])[] = [
   fqdnTests,
   nodeTests,
   traceTests,
+  celTests,
 ];
 
-function refuseUnsupported(filter: FlowFilter): void {
-  if ((filter.experimental?.celExpression.length ?? 0) > 0) {
-    throw new FilterError("experimental.cel_expression is not supported: use the other fields of FlowFilter");
-  }
+function refuseUnknown(filter: FlowFilter): void {
   const unknown = [...(filter.$unknown ?? []), ...(filter.experimental?.$unknown ?? [])];
   if (unknown.length > 0) {
     throw new FilterError(`FlowFilter field ${unknown.map(({ no }) => no).join(", ")} is not known to this server`);
@@ -40,7 +39,7 @@ function refuseUnsupported(filter: FlowFilter): void {
 
 /** All fields of one filter must match; a filter without fields matches every flow. */
 function compileFilter(filter: FlowFilter): FlowTest {
-  refuseUnsupported(filter);
+  refuseUnknown(filter);
   const tests = GROUPS.flatMap((group) => group(filter));
   return (flow) => tests.every((test) => test(flow));
 }

@@ -62,13 +62,13 @@ function stillGood(pair: KeyPair, ca: X509Certificate, request: CertificateReque
   return (request.subjectAltNames ?? []).every((name) => names.includes(name));
 }
 
-/** Opens the authority in a directory; makes it, or renews what is about to end, when needed. */
-export function openAuthority(directory: string, now: Date = new Date()): Authority {
+/** Opens the authority in a directory, called `name`; makes it, or renews what is about to end, when needed. */
+export function openAuthority(directory: string, now: Date = new Date(), name = AUTHORITY): Authority {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const self: CertificateRequest = { commonName: AUTHORITY, days: AUTHORITY_DAYS };
+  const self: CertificateRequest = { commonName: name, days: AUTHORITY_DAYS };
   const root = readPair(directory, "ca") ?? writePair(directory, "ca", issueCertificate(self, undefined, now));
   const ca = new X509Certificate(root.cert);
-  const signer = { commonName: AUTHORITY, key: createPrivateKey(root.key) };
+  const signer = { commonName: name, key: createPrivateKey(root.key) };
   const issue = (file: string, request: CertificateRequest): KeyPair => {
     const kept = readPair(directory, file);
     if (kept && stillGood(kept, ca, request, now)) return kept;
