@@ -31,7 +31,12 @@ function append(ring: FlowRing, uuid: string, atMs: number, init: MessageInitSha
   ring.append({ kind: "flow", flow });
 }
 
-async function observe(capacity = 15, peers: PeerNode[] = [], changed: (() => void)[] = []) {
+async function observe(
+  capacity = 15,
+  peers: PeerNode[] = [],
+  changed: (() => void)[] = [],
+  now = () => START_MS + 60_000,
+) {
   const ring = createFlowRing(capacity);
   const onChange = (listener: () => void) => {
     changed.push(listener);
@@ -42,7 +47,7 @@ async function observe(capacity = 15, peers: PeerNode[] = [], changed: (() => vo
     ring,
     nodeName: "default/k8s-w1",
     version: "v0.1.0",
-    now: () => START_MS + 60_000,
+    now,
     peers: source,
   });
   await observer.serve([{ host: "127.0.0.1", port: 0 }]);
@@ -110,7 +115,7 @@ it("follows: only new flows unless history is asked for, and past the number", a
 });
 
 it("says how much the ring overwrote", async () => {
-  const { ring, client } = await observe(15);
+  const { ring, client } = await observe(15, [], [], Date.now);
   const stop = new AbortController();
   const reading = client.getFlows({ follow: true }, { signal: stop.signal })[Symbol.asyncIterator]();
   const first = reading.next();
@@ -120,6 +125,11 @@ it("says how much the ring overwrote", async () => {
   while (got.at(-1) !== "f40") got.push(label((await reading.next()).value));
   expect(got[0]).toBe("lost 25");
   expect(got.slice(1)).toEqual(Array.from({ length: 15 }, (_, i) => `f${i + 26}`));
+  // At most once a second, but then also when nothing comes any more.
+  for (let i = 1; i <= 40; i++) append(ring, `g${i}`, i);
+  const rest: string[] = [];
+  while (rest.length < 16) rest.push(label((await reading.next()).value));
+  expect(rest).toEqual([...Array.from({ length: 15 }, (_, i) => `g${i + 26}`), "lost 25"]);
   stop.abort();
 });
 

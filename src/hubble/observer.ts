@@ -8,7 +8,7 @@ import { flowStreamHandler, type ResponseSource } from "./flow-stream.ts";
 import { healthService } from "./health.ts";
 import type { GrpcListener } from "./listener.ts";
 import { type PeerSource, peerService, staticPeers } from "./peer.ts";
-import { createRingReader, nextAppend, type ReaderOptions, type RingView } from "./reader.ts";
+import { createRingReader, type RingView } from "./reader.ts";
 import { routeReflection } from "./reflection.ts";
 import { type FlowQuery, parseFlowsRequest, parseRingQuery, type RingQuery } from "./request.ts";
 import { createGrpcServer, type Handlers } from "./server.ts";
@@ -45,11 +45,6 @@ export async function* responses<R extends object>(source: ResponseSource<R>, si
   }
 }
 
-function ringSource<R extends object>(options: ReaderOptions<R>): ResponseSource<R> {
-  const reader = createRingReader(options);
-  return { next: reader.next, ready: (signal) => nextAppend(options.ring, signal) };
-}
-
 function observerService(
   options: ObserverOptions,
   open: (query: FlowQuery) => ResponseSource,
@@ -57,7 +52,7 @@ function observerService(
   const startedMs = options.now();
   const { ring, nodeName, version, now } = options;
   const read = <R extends object>(query: RingQuery, view: RingView<R>, signal: AbortSignal) =>
-    responses(ringSource({ ring, query, view, now }), signal);
+    responses(createRingReader({ ring, query, view, now }), signal);
   return {
     getFlows: (request, { signal }) => responses(open(parseFlowsRequest(request)), signal),
     getAgentEvents: (request, { signal }) => read(parseRingQuery(request), agentEventView(nodeName), signal),
@@ -74,7 +69,8 @@ function observerService(
 export function createObserver(options: ObserverOptions): Observer {
   const { ring, nodeName, now } = options;
   const headers = { "hubble-server-version": options.version };
-  const open = (query: FlowQuery): ResponseSource => ringSource({ ring, query, view: flowView(query, nodeName), now });
+  const open = (query: FlowQuery): ResponseSource =>
+    createRingReader({ ring, query, view: flowView(query, nodeName), now });
   return createGrpcServer({
     headers,
     stream: flowStreamHandler({ open, encode: encodeFlowsResponse }, headers),

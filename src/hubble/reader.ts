@@ -13,6 +13,8 @@ export type ReadResult<R> = R | "wait" | "end";
 
 export interface RingReader<R> {
   next(): ReadResult<R>;
+  /** Resolves when `next` may have something new, or the signal aborts. */
+  ready(signal: AbortSignal): Promise<void>;
 }
 
 /** Entries of the ring that a reader is after, and what becomes of them. */
@@ -75,6 +77,11 @@ class Missed {
     this.count += count;
   }
 
+  /** When there is something to tell that must wait, in how many ms it may be told. */
+  get dueInMs(): number | undefined {
+    return this.count === 0 ? undefined : Math.max(0, this.toldMs + LOST_INTERVAL_MS - this.now());
+  }
+
   /** Undefined when there is nothing to tell, or not yet (unless `force`). */
   take(force: boolean): LostEvent | undefined {
     if (this.count === 0 || (!force && this.now() - this.toldMs < LOST_INTERVAL_MS)) return undefined;
@@ -117,6 +124,7 @@ export function createRingReader<R extends object>(options: ReaderOptions<R>): R
   };
 
   return {
+    ready: (signal) => nextAppend(ring, signal, view.tellLost && missed.dueInMs),
     next() {
       for (;;) {
         const told = tellMissed(false);
@@ -138,14 +146,16 @@ export function createRingReader<R extends object>(options: ReaderOptions<R>): R
   };
 }
 
-/** Resolves at the next append or abort. */
-export function nextAppend(ring: FlowRing, signal: AbortSignal): Promise<void> {
+/** Resolves at the next append or abort, or after so many ms. */
+function nextAppend(ring: FlowRing, signal: AbortSignal, patienceMs?: number): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {
       stop();
+      clearTimeout(timer);
       signal.removeEventListener("abort", done);
       resolve();
     };
+    const timer = patienceMs === undefined ? undefined : setTimeout(done, patienceMs);
     const stop = ring.onAppend(done);
     signal.addEventListener("abort", done);
     if (signal.aborted) done();
