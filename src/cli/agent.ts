@@ -26,6 +26,7 @@ import {
   SERVICE_CIDR,
   SERVICE_CIDR6,
 } from "../model/addresses.ts";
+import { nodeFullName } from "../model/node-name.ts";
 import { createPolicyDiscovery } from "../proxy/xds-server.ts";
 import { tlsFromFiles } from "./tls-files.ts";
 
@@ -227,13 +228,13 @@ const tls = tlsFromFiles({
 });
 const observer = createObserver({
   ring,
-  nodeName: `${clusterName}/${node}`,
+  nodeName: nodeFullName(node, clusterName),
   version: packageJson.version,
   now: Date.now,
   peers: {
     list: () =>
       agent.nodes.list().map(({ name, internal }) => ({
-        name: `${clusterName}/${name}`,
+        name: nodeFullName(name, clusterName),
         address: `${internal}:${HUBBLE_PORT}`,
         ...(tls && { serverName: observerServerName(name, clusterName) }),
       })),

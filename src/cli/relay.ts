@@ -10,6 +10,7 @@ import packageJson from "../../package.json" with { type: "json" };
 import { createRelay, observerServerName, type PeerNode, type PeerSource } from "../hubble/index.ts";
 import { onReplaced } from "../lab/replaced-file.ts";
 import { CLUSTER_NAME } from "../model/addresses.ts";
+import { nodeFullName } from "../model/node-name.ts";
 import { openListener } from "../runtime/netns-socket.ts";
 import { tlsFromFiles } from "./tls-files.ts";
 
@@ -41,7 +42,7 @@ function peersOf(file: string): PeerSource {
   return {
     list: () =>
       (JSON.parse(readFileSync(file, "utf8")) as PeerNode[]).map(({ name, address }) => ({
-        name: `${values["cluster-name"]}/${name}`,
+        name: nodeFullName(name, values["cluster-name"]),
         address,
         ...(tls && { serverName: observerServerName(name, values["cluster-name"]) }),
       })),
