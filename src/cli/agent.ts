@@ -221,11 +221,14 @@ const agent = await startAgent({
 });
 
 closing.push(() => agent.close());
-const tls = tlsFromFiles({
-  cert: values["hubble-tls-cert-file"],
-  key: values["hubble-tls-key-file"],
-  ca: values["hubble-tls-client-ca-files"],
-});
+const tls = tlsFromFiles(
+  {
+    cert: values["hubble-tls-cert-file"],
+    key: values["hubble-tls-key-file"],
+    ca: values["hubble-tls-client-ca-files"],
+  },
+  (error) => log(`the new certificate for flows is not used: ${error.message}`),
+);
 const observer = createObserver({
   ring,
   nodeName: nodeFullName(node, clusterName),

@@ -53,11 +53,14 @@ function peersOf(file: string): PeerSource {
   };
 }
 
-const tls = tlsFromFiles({
-  cert: values["tls-client-cert-file"],
-  key: values["tls-client-key-file"],
-  ca: values["tls-hubble-server-ca-files"],
-});
+const tls = tlsFromFiles(
+  {
+    cert: values["tls-client-cert-file"],
+    key: values["tls-client-key-file"],
+    ca: values["tls-hubble-server-ca-files"],
+  },
+  (error) => process.stderr.write(`relay: the new certificate is not used: ${error.message}\n`),
+);
 const [host, port] = (values.listen ?? usage("--listen is missing")).split(":");
 if (!host || !Number.isInteger(Number(port))) usage(`--listen ${values.listen} is not like 127.0.0.1:4245`);
 const netnsPath = values["listen-netns"];
