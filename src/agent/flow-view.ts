@@ -3,6 +3,7 @@ import type { EndpointFacts, FlowContext, ServiceName } from "../flow/context.ts
 import { controllerOf, fieldsOf } from "../kube/object.ts";
 import { ReservedIdentity } from "../model/addresses.ts";
 import { formatLabels, type Labels } from "../model/label.ts";
+import { nodeFullName } from "../model/node-name.ts";
 import { podAddressesOf } from "./cilium-endpoint.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { EndpointTable } from "./endpoint-table.ts";
@@ -131,7 +132,7 @@ export function createFlowView(parts: FlowViewParts): FlowContext {
     return { id, identity, namespace: "", podName: "", workloads: [] };
   };
   return {
-    nodeName: `${parts.clusterName}/${parts.nodeName}`,
+    nodeName: nodeFullName(parts.nodeName, parts.clusterName),
     clusterName: parts.clusterName,
     endpointByAddress: (address) => {
       const endpoint = parts.table.atAddress(address);

@@ -26,6 +26,7 @@ import {
   SERVICE_CIDR,
   SERVICE_CIDR6,
 } from "../model/addresses.ts";
+import { nodeFullName } from "../model/node-name.ts";
 import { createPolicyDiscovery } from "../proxy/xds-server.ts";
 import { tlsFromFiles } from "./tls-files.ts";
 
@@ -220,20 +221,23 @@ const agent = await startAgent({
 });
 
 closing.push(() => agent.close());
-const tls = tlsFromFiles({
-  cert: values["hubble-tls-cert-file"],
-  key: values["hubble-tls-key-file"],
-  ca: values["hubble-tls-client-ca-files"],
-});
+const tls = tlsFromFiles(
+  {
+    cert: values["hubble-tls-cert-file"],
+    key: values["hubble-tls-key-file"],
+    ca: values["hubble-tls-client-ca-files"],
+  },
+  (error) => log(`the new certificate for flows is not used: ${error.message}`),
+);
 const observer = createObserver({
   ring,
-  nodeName: `${clusterName}/${node}`,
+  nodeName: nodeFullName(node, clusterName),
   version: packageJson.version,
   now: Date.now,
   peers: {
     list: () =>
       agent.nodes.list().map(({ name, internal }) => ({
-        name: `${clusterName}/${name}`,
+        name: nodeFullName(name, clusterName),
         address: `${internal}:${HUBBLE_PORT}`,
         ...(tls && { serverName: observerServerName(name, clusterName) }),
       })),

@@ -10,6 +10,7 @@ import packageJson from "../../package.json" with { type: "json" };
 import { createRelay, observerServerName, type PeerNode, type PeerSource } from "../hubble/index.ts";
 import { onReplaced } from "../lab/replaced-file.ts";
 import { CLUSTER_NAME } from "../model/addresses.ts";
+import { nodeFullName } from "../model/node-name.ts";
 import { openListener } from "../runtime/netns-socket.ts";
 import { tlsFromFiles } from "./tls-files.ts";
 
@@ -41,7 +42,7 @@ function peersOf(file: string): PeerSource {
   return {
     list: () =>
       (JSON.parse(readFileSync(file, "utf8")) as PeerNode[]).map(({ name, address }) => ({
-        name: `${values["cluster-name"]}/${name}`,
+        name: nodeFullName(name, values["cluster-name"]),
         address,
         ...(tls && { serverName: observerServerName(name, values["cluster-name"]) }),
       })),
@@ -52,11 +53,14 @@ function peersOf(file: string): PeerSource {
   };
 }
 
-const tls = tlsFromFiles({
-  cert: values["tls-client-cert-file"],
-  key: values["tls-client-key-file"],
-  ca: values["tls-hubble-server-ca-files"],
-});
+const tls = tlsFromFiles(
+  {
+    cert: values["tls-client-cert-file"],
+    key: values["tls-client-key-file"],
+    ca: values["tls-hubble-server-ca-files"],
+  },
+  (error) => process.stderr.write(`relay: the new certificate is not used: ${error.message}\n`),
+);
 const [host, port] = (values.listen ?? usage("--listen is missing")).split(":");
 if (!host || !Number.isInteger(Number(port))) usage(`--listen ${values.listen} is not like 127.0.0.1:4245`);
 const netnsPath = values["listen-netns"];

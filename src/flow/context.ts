@@ -32,7 +32,7 @@ export interface PolicyOrigin {
  * event, and must not throw. Addresses are text as `inet_ntop` writes it.
  */
 export interface FlowContext {
-  /** `cluster/node`, e.g. `default/k8s-w1`. */
+  /** As `nodeFullName` gives it. */
   readonly nodeName: string;
   readonly clusterName: string;
   /** The pod or host that has the address, on this node or another one; undefined when it is neither. */

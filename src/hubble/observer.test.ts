@@ -176,15 +176,20 @@ it("tells status, namespaces, health and version", async () => {
   const { ring, client, transport } = await observe();
   append(ring, "f1", 30_000, { source: { namespace: "kube-system", clusterName: "default" } });
   append(ring, "f2", 40_000, { destination: { namespace: "default", clusterName: "default" } });
+  append(ring, "f3", 50_000, { destination: { namespace: "default", clusterName: "other" } });
   let version: string | null = "";
   const status = await client.serverStatus(
     {},
     { onHeader: (headers) => (version = headers.get("hubble-server-version")) },
   );
-  expect(status).toMatchObject({ numFlows: 2n, maxFlows: 15n, seenFlows: 2n, version: "v0.1.0", flowsRate: 2 / 60 });
+  expect(status).toMatchObject({ numFlows: 3n, maxFlows: 15n, seenFlows: 3n, version: "v0.1.0", flowsRate: 3 / 60 });
   expect(version).toBe("v0.1.0");
   const { namespaces } = await client.getNamespaces({});
-  expect(namespaces.map(({ namespace }) => namespace)).toEqual(["default", "kube-system"]);
+  expect(namespaces.map(({ cluster, namespace }) => [cluster, namespace])).toEqual([
+    ["", "default"],
+    ["", "kube-system"],
+    ["other", "default"],
+  ]);
   const health = createClient(Health, transport);
   expect((await health.check({ service: "hubble.server.Observer" })).status).toBe(
     HealthCheckResponse_ServingStatus.SERVING,

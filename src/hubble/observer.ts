@@ -17,7 +17,7 @@ import { agentEventView, debugEventView, flowView } from "./views.ts";
 
 export interface ObserverOptions {
   readonly ring: FlowRing;
-  /** `cluster/node` */
+  /** As `nodeFullName` gives it. */
   readonly nodeName: string;
   /** Semantic version, with or without `v`. */
   readonly version: string;

@@ -4,7 +4,7 @@ import type { Handlers } from "./server.ts";
 
 /** A node with an observer. */
 export interface PeerNode {
-  /** `cluster/node` */
+  /** As `nodeFullName` gives it. */
   readonly name: string;
   /** `host:port`, or `host` for port 4244. */
   readonly address: string;

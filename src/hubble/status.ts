@@ -7,6 +7,7 @@ import {
   ServerStatusResponseSchema,
 } from "../../proto/gen/observer_pb.js";
 import type { FlowRing } from "../flow/index.ts";
+import { CLUSTER_NAME } from "../model/addresses.ts";
 
 const RATE_WINDOW_S = 60;
 const NAMESPACE_WINDOW_S = 3600;
@@ -49,6 +50,11 @@ export function namespacesResponse(namespaces: Iterable<Namespace>): GetNamespac
   return create(GetNamespacesResponseSchema, { namespaces: keys.flatMap((key) => byKey.get(key) ?? []) });
 }
 
+/** A cluster with the default name is not named, as upstream does it. */
+function toldCluster(name: string): string {
+  return name === CLUSTER_NAME ? "" : name;
+}
+
 /** Namespaces of the flows of the last hour that the ring still holds. */
 export function ringNamespaces(ring: FlowRing, nowMs: number): GetNamespacesResponse {
   const since = nowMs / 1000 - NAMESPACE_WINDOW_S;
@@ -59,7 +65,11 @@ export function ringNamespaces(ring: FlowRing, nowMs: number): GetNamespacesResp
     if (Number(entry.flow.time?.seconds ?? 0n) < since) break;
     for (const end of [entry.flow.source, entry.flow.destination]) {
       if (end?.namespace)
-        found.push({ $typeName: "observer.Namespace", cluster: end.clusterName, namespace: end.namespace });
+        found.push({
+          $typeName: "observer.Namespace",
+          cluster: toldCluster(end.clusterName),
+          namespace: end.namespace,
+        });
     }
   }
   return namespacesResponse(found);

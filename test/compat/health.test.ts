@@ -120,7 +120,7 @@ test("a node's flows are for who shows a certificate; the relay has one", async 
     nodes: { name: string; state: string; tls: { enabled: boolean; serverName: string } }[];
   };
   const name = "k8s-w1.default.hubble-grpc.cilium.io";
-  expect(nodes.find((node) => node.name === "default/k8s-w1")).toMatchObject({
+  expect(nodes.find((node) => node.name === "k8s-w1")).toMatchObject({
     state: "NODE_CONNECTED",
     tls: { enabled: true, serverName: name },
   });

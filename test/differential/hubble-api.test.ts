@@ -1,8 +1,9 @@
 /** Upstream's clients and filters against our flow API: a node by TLS, a relay over it. */
-import { execFile, execFileSync } from "node:child_process";
+import { execFile, execFileSync, spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import { create, fromJson } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
@@ -50,6 +51,18 @@ async function ask(program: ReturnType<typeof oracle>, ...args: string[]): Promi
   return run(program.path, args, { env, timeout: 20_000 }).catch((error: Answer) => error);
 }
 
+/** The first line of a command that would go on for ever. */
+async function firstLine(program: ReturnType<typeof oracle>, ...args: string[]): Promise<string> {
+  if ("missing" in program) throw new Error(program.missing);
+  const child = spawn(program.path, args, { env: { HOME: directory }, stdio: ["ignore", "pipe", "pipe"] });
+  try {
+    for await (const line of createInterface({ input: child.stdout })) return line;
+    throw new Error(`${args.join(" ")} ended without a line`);
+  } finally {
+    child.kill();
+  }
+}
+
 describe.skipIf("missing" in hubble || "missing" in grpcurl)("upstream's clients", () => {
   let node: Observer;
   let relay: Observer;
@@ -61,8 +74,8 @@ describe.skipIf("missing" in hubble || "missing" in grpcurl)("upstream's clients
     const server = { ...authority.server("server", names, [names]), ca };
     const client = { ...authority.client("client", "*.hubble-relay.cilium.io", []), ca };
     const ring = createFlowRing(15);
-    const options = { version: "v1.20.2", now: Date.now, nodeName: "default/k8s-w1" };
-    const peer = { name: "default/k8s-w1", address: "192.0.2.1", serverName: SERVER_NAME };
+    const options = { version: "v1.20.2", now: Date.now, nodeName: "k8s-w1" };
+    const peer = { name: "k8s-w1", address: "192.0.2.1", serverName: SERVER_NAME };
     node = createObserver({ ...options, ring, peers: { list: () => [peer], onChange: () => () => undefined } });
     const forever = { onRenewed: () => undefined };
     await node.serve([{ host: "127.0.0.1", port: 0, tls: { ...forever, current: () => server } }]);
@@ -108,9 +121,10 @@ describe.skipIf("missing" in hubble || "missing" in grpcurl)("upstream's clients
     expect((await ask(hubble, "status", ...tls())).stdout).toMatch(/Healthcheck.*Ok\nCurrent\/Max Flows: 3\/15/);
     expect((await ask(hubble, "status", ...plain())).stdout).toContain("Connected Nodes: 1/1");
     const { stdout } = await ask(hubble, "list", "nodes", ...plain(), "-o", "wide");
-    expect(stdout).toMatch(/default\/k8s-w1 +Connected.*Enabled/);
-    const watch = ask(hubble, "watch", "peers", ...tls(), "--timeout", "2s", "--request-timeout", "2s");
-    expect((await Promise.race([watch, stopped()])).stdout).toBeDefined();
+    expect(stdout).toMatch(/k8s-w1 +Connected.*Enabled/);
+    expect(await firstLine(hubble, "watch", "peers", ...tls())).toMatch(
+      new RegExp(`PEER_ADDED +192\\.0\\.2\\.1 +k8s-w1 \\(TLS.ServerName: ${SERVER_NAME}\\)`),
+    );
   });
 
   it("hubble observes agent events of a node, and debug events of which there are none", async () => {
@@ -159,11 +173,6 @@ describe.skipIf("missing" in hubble || "missing" in grpcurl)("upstream's clients
   });
 });
 
-/** Ends the wait for a command that would go on for ever. */
-function stopped(): Promise<Answer> {
-  return new Promise((resolve) => setTimeout(() => resolve({ stdout: "", stderr: "" }), 3000));
-}
-
 describe.skipIf("missing" in hubble)("upstream's filters select the same", () => {
   const file = join(directory, "flows.json");
   const random = fc.sample(flows, { numRuns: 300, seed: 20 });
@@ -184,7 +193,7 @@ describe.skipIf("missing" in hubble)("upstream's filters select the same", () =>
 
   it.each(Object.entries(FIELDS))("%s", (name, { values }) => {
     if ("missing" in hubble) throw new Error(hubble.missing);
-    for (const value of values.slice(0, 4)) {
+    for (const value of values.slice(0, 3)) {
       const filter = { [name]: fieldJson(name, [value]) };
       const args = ["observe", "--input-file", file, "-o", "jsonpb", "--use-default-field-masks=false"];
       const text = execFileSync(hubble.path, [...args, "--allowlist", JSON.stringify(filter)], {
