@@ -209,6 +209,8 @@ describe("what the manifests do not say", () => {
     const to = (target: string, known = {}) => ask(pod("web") + names, "web", target, { names: known }).verdict;
     expect(to("fqdn:api.example.com:443")).toBe("allowed");
     expect(to("fqdn:api.example.com:81")).toBe("denied");
+    const { egress } = ask(pod("web") + names, "web", "8.8.8.8:80").cases[0]!;
+    expect(egress!.near.map(({ why }) => why)).toEqual(["8.8.8.8 is not in 10.0.0.0/8"]);
     expect(to("fqdn:other.example.com:80")).toBe("unknown");
     expect(to("fqdn:other.example.com:80", { "other.example.com": ["10.2.3.4"] })).toBe("allowed");
     expect(to("fqdn:other.example.com:80", { "other.example.com": ["8.8.8.8"] })).toBe("denied");

@@ -6,7 +6,7 @@ import { judgeL7, type L7Facts, type L7Verdict } from "../policy/judge-l7.ts";
 import { portOf } from "../policy/named-ports.ts";
 import type { Somebody } from "../policy/scenario-world.ts";
 import type { Cluster, LocatedRule } from "./cluster.ts";
-import { type NearMiss, nearMisses } from "./near-miss.ts";
+import { type NearMiss, nearMisses, type SideQuestion } from "./near-miss.ts";
 import type { Party } from "./party.ts";
 
 export type Verdict = "allowed" | "denied" | "unknown";
@@ -69,10 +69,10 @@ export function judgeConnection(cluster: Cluster, question: ConnectionQuestion):
   const [source, destination] = [somebody(cluster, from), somebody(cluster, to)];
   const { protocol } = question;
   const port = numberOf(question, destination);
-  const side = (direction: Direction, subject: Somebody, peer: Somebody, title: string) =>
-    subject.isEndpoint ? judgeSide(cluster, { direction, subject, peer, protocol, port, facts }, title) : undefined;
-  const egress = side("egress", source, destination, from.title);
-  const ingress = side("ingress", destination, source, to.title);
+  const side = (direction: Direction, subject: Somebody, peer: Somebody, titles: SideQuestion["titles"]) =>
+    subject.isEndpoint ? judgeSide(cluster, { direction, subject, peer, titles, protocol, port, facts }) : undefined;
+  const egress = side("egress", source, destination, { subject: from.title, peer: to.title });
+  const ingress = side("ingress", destination, source, { subject: to.title, peer: from.title });
   const sides = [egress, ingress].filter((each) => each !== undefined);
   const verdict = together(sides.map((each) => each.verdict));
   const missing = sides.find((each) => each.verdict === "unknown")?.missing;
@@ -113,17 +113,9 @@ function numberOf({ to, protocol, port }: ConnectionQuestion, { namedPorts }: So
   return found;
 }
 
-interface Asked {
-  readonly direction: Direction;
-  readonly subject: Somebody;
-  readonly peer: Somebody;
-  readonly protocol: number;
-  readonly port: number;
-  readonly facts: L7Facts;
-}
-
-function judgeSide(cluster: Cluster, asked: Asked, endpoint: string): SideResult {
-  const { direction, subject, peer, protocol, port, facts } = asked;
+function judgeSide(cluster: Cluster, asked: SideQuestion): SideResult {
+  const { direction, subject, peer, protocol, port, facts, titles } = asked;
+  const endpoint = titles.subject;
   const policy = cluster.engine.policyOf(subject);
   const located = (rules: readonly Parameters<Cluster["locate"]>[0][]) => rules.map((rule) => cluster.locate(rule));
   if (policy instanceof PolicyConflict) {

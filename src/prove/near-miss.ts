@@ -20,6 +20,8 @@ export interface SideQuestion {
   readonly direction: Direction;
   readonly subject: Somebody;
   readonly peer: Somebody;
+  /** What people call them. */
+  readonly titles: { readonly subject: string; readonly peer: string };
   readonly protocol: number;
   readonly port: number;
   readonly facts: L7Facts;
@@ -46,7 +48,7 @@ export function nearMisses(cluster: Cluster, question: SideQuestion): NearMiss[]
       for (const element of rule.elements) {
         if (element.direction !== question.direction || element.verdict !== "allow") continue;
         const failures = [
-          ...unmet.map((each) => of("subject", `its endpoint must have ${each}`, subject)),
+          ...unmet.map((each) => of("subject", `its endpoint must have ${each}`, question.titles.subject)),
           ...failuresOf(cluster, element, question),
         ];
         if (failures.length === 1) found.push({ ...cluster.locate({ ...key, path: element.path }), ...failures[0]! });
@@ -58,7 +60,7 @@ export function nearMisses(cluster: Cluster, question: SideQuestion): NearMiss[]
 
 type Failure = Pick<NearMiss, "failed" | "why">;
 
-function of(failed: NearMiss["failed"], why: string, { name }: Somebody): Failure {
+function of(failed: NearMiss["failed"], why: string, name: string): Failure {
   return { failed, why: `${why}; ${name} has not` };
 }
 
@@ -96,34 +98,34 @@ const TOO_MANY: Failure[] = [
 ];
 
 /** One failure for each label that the nearest selector misses; two stand for too many. */
-function peerFailures({ engine }: Cluster, { peers }: PeerRule, { peer }: SideQuestion): Failure[] {
+function peerFailures({ engine }: Cluster, { peers }: PeerRule, { peer, titles }: SideQuestion): Failure[] {
   const selectors = peers.flatMap((each) => engine.repository.selectorsOf(each));
   const { options } = engine.repository.selectors;
   if (selectors.some((selector) => selects(selector, peer.labels, options))) return [];
   let nearest: Failure[] | undefined;
   for (const selector of selectors) {
-    const failures = selectorFailures(selector, peer);
+    const failures = selectorFailures(selector, peer, titles.peer);
     if (nearest === undefined || failures.length < nearest.length) nearest = failures;
   }
   return nearest ?? TOO_MANY;
 }
 
-function selectorFailures(selector: Selector, peer: Somebody): Failure[] {
+function selectorFailures(selector: Selector, peer: Somebody, title: string): Failure[] {
   const isOutside = hasWorldLabel(peer.labels);
   const one = (why: string): Failure[] => [{ failed: "peer", why }];
   switch (selector.kind) {
     case "labels":
-      return unmetBy(selector.requirements, peer.labels).map((each) => of("peer", `the peer must have ${each}`, peer));
+      return unmetBy(selector.requirements, peer.labels).map((each) => of("peer", `the peer must have ${each}`, title));
     case "cidr":
       return isOutside
         ? one(
-            `${peer.name} is not in ${formatCidr(selector.cidr)}${selector.except.map((each) => ` without ${formatCidr(each)}`).join("")}`,
+            `${title} is not in ${formatCidr(selector.cidr)}${selector.except.map((each) => ` without ${formatCidr(each)}`).join("")}`,
           )
         : TOO_MANY;
     case "cidrGroup":
-      return isOutside ? one(`${peer.name} is not in the group`) : TOO_MANY;
+      return isOutside ? one(`${title} is not in the group`) : TOO_MANY;
     case "fqdn":
-      return isOutside ? one(`${peer.name} is no address of ${selector.matchName ?? selector.matchPattern}`) : TOO_MANY;
+      return isOutside ? one(`${title} is no address of ${selector.matchName ?? selector.matchPattern}`) : TOO_MANY;
   }
 }
 

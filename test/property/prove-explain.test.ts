@@ -3,7 +3,7 @@ import { evaluateScenario, type Scenario, type ScenarioQuery } from "../../src/p
 import { answerQuestion } from "../../src/prove/answer.ts";
 import { takeInventory } from "../../src/prove/inventory.ts";
 import { randomScenario } from "../support/policy-scenarios.ts";
-import { manifestsOf, withoutWhatManifestsCannotSay } from "../support/scenario-manifests.ts";
+import { manifestsOf, questionOf, withoutWhatManifestsCannotSay } from "../support/scenario-manifests.ts";
 
 /**
  * A random world, written as manifests and read again, gives the verdicts of the engine's own scenarios, which are compared with
@@ -11,25 +11,10 @@ import { manifestsOf, withoutWhatManifestsCannotSay } from "../support/scenario-
  */
 const SCENARIOS = 120;
 
-function target(name: string): string {
-  if (name.startsWith("reserved:")) return name.replace("reserved:", "entity:");
-  const [namespace, pod] = name.split("/");
-  return pod === undefined ? name : `${namespace}/pod/${pod}`;
-}
-
 function expected(scenario: Scenario, query: ScenarioQuery): string {
   const [answer] = evaluateScenario({ ...scenario, queries: [query] }).filter(({ id }) => id === query.id);
   if (answer?.final === undefined) return "unknown";
   return answer.final === "forwarded" ? "allowed" : "denied";
-}
-
-function facts({ http, dns, sni }: ScenarioQuery): object {
-  const headers = Object.entries(http?.headers ?? {}).map(([name, value]) => ({ name, value }));
-  return {
-    ...(http === undefined ? {} : { http: { method: "GET", path: "/", host: "", ...http, headers } }),
-    ...(dns === undefined ? {} : { dns }),
-    ...(sni === undefined ? {} : { sni }),
-  };
 }
 
 test("explain says what the engine's scenarios say", { timeout: 120_000 }, () => {
@@ -43,13 +28,7 @@ test("explain says what the engine's scenarios say", { timeout: 120_000 }, () =>
     for (const [index, asked] of scenario.queries.entries()) {
       const { http: _http, dns: _dns, sni: _sni, ...plain } = asked;
       const query = index % 3 === 0 ? plain : asked;
-      const { verdict } = answerQuestion(inventory, {
-        from: target(query.from),
-        to: target(query.to),
-        port: query.port!,
-        protocol: query.proto!,
-        facts: facts(query),
-      });
+      const { verdict } = answerQuestion(inventory, questionOf(query));
       expect(verdict, `seed ${seed} ${JSON.stringify(query)}`).toBe(expected(scenario, query));
       seen.set(verdict, (seen.get(verdict) ?? 0) + 1);
     }
@@ -69,7 +48,7 @@ test("a name outside with a known address is what the scenarios' cache of names 
     for (const [name, addresses] of Object.entries(fqdnCache ?? {})) {
       const names = { [name]: addresses.slice(0, 1) };
       const query = { id: "q", from: `${pod.namespace}/${pod.name}`, to: name, port: 443, proto: "TCP", sni: name };
-      const question = { from: target(query.from), to: `fqdn:${name}:443`, facts: { sni: name }, names };
+      const question = { ...questionOf(query), to: `fqdn:${name}:443`, names };
       expect(answerQuestion(inventory, question).verdict, `seed ${seed} ${name}`).toBe(
         expected({ ...scenario, fqdnCache: names }, query),
       );

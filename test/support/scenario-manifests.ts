@@ -1,4 +1,5 @@
-import type { Scenario } from "../../src/policy/scenario.ts";
+import type { Scenario, ScenarioQuery } from "../../src/policy/scenario.ts";
+import type { Question } from "../../src/prove/answer.ts";
 
 /** A scenario's world as the objects of a cluster. */
 
@@ -54,4 +55,26 @@ function podOf({ name, namespace, labels, serviceAccount, namedPorts = [], ips =
     spec: { serviceAccountName: serviceAccount, containers: [{ name: "main", ports }] },
     status: { phase: "Running", podIPs: ips.map((ip) => ({ ip })) },
   };
+}
+
+/** A scenario's query as it is asked of manifests. */
+export function questionOf({ from, to, port, proto, http, dns, sni }: ScenarioQuery): Question {
+  const headers = Object.entries(http?.headers ?? {}).map(([name, value]) => ({ name, value }));
+  return {
+    from: target(from),
+    to: target(to),
+    ...(port === undefined ? {} : { port }),
+    ...(proto === undefined ? {} : { protocol: proto }),
+    facts: {
+      ...(http === undefined ? {} : { http: { method: "GET", path: "/", host: "", ...http, headers } }),
+      ...(dns === undefined ? {} : { dns }),
+      ...(sni === undefined ? {} : { sni }),
+    },
+  };
+}
+
+function target(name: string): string {
+  if (name.startsWith("reserved:")) return name.replace("reserved:", "entity:");
+  const [namespace, pod] = name.split("/");
+  return pod === undefined ? name : `${namespace}/pod/${pod}`;
 }

@@ -112,6 +112,7 @@ describe("lint", () => {
     expect((await lint(open))[1]).toMatch(/error SG013: .*PostgreSQL/);
     expect((await lint(open))[0]).toBe(1);
     expect(await lint(bad)).toEqual([2, expect.stringMatching(/bad.yaml:5: error SG000/)]);
+    await expect(lint(shop, { skip: ["*.yaml"] })).rejects.toThrow("nothing was read");
     await expect(lint(shop, { fix: true })).rejects.toThrow("--fix is not there yet");
   });
 });

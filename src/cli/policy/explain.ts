@@ -65,7 +65,9 @@ function explainAny(
   const isMeant = ({ title, workloads }: Group) => titles.has(title) || workloads.some((each) => titles.has(each));
   const matrix = matrixOf(inventory, { isAsked: (source, target) => isMeant(toAny === true ? source : target) });
   if (!matrix.groups.some(isMeant)) throw new Error(`${who}: ask for one workload, or for entity:world`);
-  out.write(output === "json" ? matrixJson(matrix) : connectionLines(matrix, { l7: true }));
+  const used = new Set(matrix.connections.flatMap((each) => [each.from, each.to]));
+  const groups = matrix.groups.filter((group) => used.has(group));
+  out.write(output === "json" ? matrixJson({ ...matrix, groups }) : connectionLines(matrix, { l7: true }));
   return matrix.connections.some(({ missing }) => missing !== undefined) ? EXIT.unknown : EXIT.allowed;
 }
 

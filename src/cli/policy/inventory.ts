@@ -14,6 +14,7 @@ export async function readInventory(paths: readonly string[], options: ManifestO
     ...(options.at === undefined ? {} : { revision: options.at }),
     ...(options.skip === undefined ? {} : { skip: options.skip }),
   });
+  if (texts.length === 0 && problems.length === 0) throw new Error("nothing was read: every file is left out");
   const inventory = takeInventory(texts, {
     ...(namespace === undefined ? {} : { namespace }),
     config: {

@@ -59,7 +59,8 @@ export function lintText(report: Report): string {
     .map(({ file, line, message }) => `${file}:${line}: note: ${message}`);
   const { errors, warnings, suppressed } = countsOf(report);
   const count = (number: number, what: string) => `${number} ${what}${number === 1 ? "" : "s"}`;
-  const last = `${count(errors, "error")}, ${count(warnings, "warning")}, ${suppressed} suppressed`;
+  const whose = `${report.policies === 1 ? "1 policy" : `${report.policies} policies`}, ${count(report.workloads, "workload")}`;
+  const last = `${whose}: ${count(errors, "error")}, ${count(warnings, "warning")}, ${suppressed} suppressed`;
   return [...inputs, ...lines, ...report.notes, last].map((line) => `${line}\n`).join("");
 }
 
@@ -70,7 +71,7 @@ export function lintJson(report: Report): string {
     ...rest,
     page: `${PAGES}/${code}.md`,
   }));
-  return `${JSON.stringify({ findings, notes: report.notes, counts: countsOf(report) }, undefined, 2)}\n`;
+  return `${JSON.stringify({ policies: report.policies, workloads: report.workloads, findings, notes: report.notes, counts: countsOf(report) }, undefined, 2)}\n`;
 }
 
 /** Commands of a workflow, which show findings beside the changed lines. */

@@ -209,6 +209,8 @@ describe("formats", () => {
       ...of("SG010", policy(`${WEB}ingress:\n  - fromCIDR: [0.0.0.0/1]`)),
       ...of("SG013", policy(`${DB}ingress:\n  - fromEntities: [world]`)),
     ],
+    policies: 1,
+    workloads: 2,
     notes: [],
     problems: [{ severity: "error" as const, file: "x,y.yaml", line: 3, message: "50% of\nit" }],
     version: "1.2.3",
@@ -217,7 +219,7 @@ describe("formats", () => {
   it("count errors, the input's too, and warnings", () => {
     expect(countsOf(report)).toEqual({ errors: 2, warnings: 1, suppressed: 0 });
     expect(lintText(report)).toMatch(/^x,y.yaml:3: error SG000: 50% of/);
-    expect(lintText(report)).toMatch(/\n2 errors, 1 warning, 0 suppressed\n$/);
+    expect(lintText(report)).toMatch(/\n1 policy, 2 workloads: 2 errors, 1 warning, 0 suppressed\n$/);
     expect(JSON.parse(lintJson(report))).toMatchObject({
       findings: [{ code: "SG000" }, { code: "SG010", severity: "warning", line: 8 }, { code: "SG013" }],
     });

@@ -12,6 +12,8 @@ import { suppressed } from "./suppress.ts";
 export interface LintResult {
   /** By file and line; suppressed ones are among them. */
   readonly findings: readonly Finding[];
+  readonly policies: number;
+  readonly workloads: number;
   /** What was not looked at. */
   readonly notes: readonly string[];
 }
@@ -39,7 +41,12 @@ export function lint(inventory: Inventory): LintResult {
   const findings = suppressed([...CHECKS.flatMap((check) => check(context)), ...shadows.findings], inventory);
   const notes =
     shadows.left === 0 ? [] : [`${shadows.left} rules were not compared with the others: there are too many`];
-  return { findings: sorted(distinct(findings)), notes };
+  return {
+    findings: sorted(distinct(findings)),
+    policies: inventory.policies.length,
+    workloads: inventory.workloads.length,
+    notes,
+  };
 }
 
 /** Rules that are cut into several may be found wanting several times in the same words. */
