@@ -28,10 +28,13 @@ function nameOf(
   return end.names.length > 0 ? end.names.join(",") : end.address;
 }
 
+/** `host:port`, the host in brackets when it holds a colon, as Go's net.JoinHostPort. */
+export function joinHostPort(host: string, port: string): string {
+  return `${/[:%]/.test(host) ? `[${host}]` : host}:${port}`;
+}
+
 function join(host: string, port: string, palette: Palette): string {
-  if (port === "") return palette.host(host);
-  const bracketed = host.includes(":") ? `[${host}]` : host;
-  return palette.host(`${bracketed}:${palette.port(port)}`);
+  return palette.host(port === "" ? host : joinHostPort(host, palette.port(port)));
 }
 
 /** Both ends; addresses only when `numeric`. Without an IP layer the Ethernet addresses stand there. */
@@ -45,7 +48,7 @@ export function hostTexts(
     const service = end === "source" ? flow.sourceService : flow.destinationService;
     const names = end === "source" ? flow.sourceNames : flow.destinationNames;
     const identity = palette.identity(identityText(endpoint?.identity ?? 0));
-    if (!flow.IP) return { host: palette.host(flow.ethernet?.[end] ?? ""), identity };
+    if (!flow.IP) return { host: flow.ethernet ? palette.host(flow.ethernet[end]) : "", identity };
     const name = nameOf(
       { address: flow.IP[end], names, ...(endpoint && { endpoint }), ...(service && { service }) },
       numeric,
