@@ -4,7 +4,7 @@ import type { CommandNode, FlagSet, Tree } from "./tree.ts";
 const NAME_WIDTH = 11;
 
 function commandRows(command: CommandNode): string {
-  const all = command.commands ?? [];
+  const all = (command.commands ?? []).filter(({ raw }) => !raw);
   const width = Math.max(NAME_WIDTH, ...all.map(({ name }) => name.length));
   const listed = all.filter(({ hidden }) => !hidden).toSorted((a, b) => (a.name < b.name ? -1 : 1));
   return listed.map(({ name, short }) => `\n  ${name.padEnd(width)} ${short}`).join("");

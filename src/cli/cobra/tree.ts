@@ -56,7 +56,12 @@ const VERSION: FlagSpec = { name: "version", short: "v", kind: "bool", help: "" 
 /** Every flag that a command takes. */
 export function acceptedFlags(tree: Tree, command: CommandNode): FlagSpec[] {
   const own = command === tree.root ? [VERSION] : [];
-  const all = [...(command.flags ?? []), ...tree.global.flags, ...tree.persistent, HELP, ...own];
+  return [...namingFlags(tree, command), HELP, ...own];
+}
+
+/** The flags that are known while the command is looked for: cobra adds its own only then. */
+function namingFlags(tree: Tree, command: CommandNode): FlagSpec[] {
+  const all = [...(command.flags ?? []), ...tree.global.flags, ...tree.persistent];
   return all.filter(({ name }, i) => all.findIndex((one) => one.name === name) === i);
 }
 
@@ -91,7 +96,7 @@ export function findCommand(tree: Tree, args: readonly string[]): Found {
   let rest = args;
   for (;;) {
     const command = path.at(-1) ?? tree.root;
-    const at = firstWord(rest, acceptedFlags(tree, command));
+    const at = firstWord(rest, namingFlags(tree, command));
     const word = at < 0 ? undefined : rest[at];
     const next = command.commands?.find(({ name, aliases }) => name === word || aliases?.includes(word ?? ""));
     if (!next) return { path, rest };
@@ -144,7 +149,7 @@ export async function runTree(tree: Tree, args: readonly string[], signal: Abort
   const command = path.at(-1) ?? tree.root;
   if (command.raw) return command.run?.({ flags: [], words: rest, signal });
   const specs = acceptedFlags(tree, command);
-  const stray = firstWord(rest, specs);
+  const stray = firstWord(rest, namingFlags(tree, command));
   if (command === tree.root && stray >= 0) throw unknownCommand(rest[stray] ?? "", path);
   const { flags, positional } = parseArguments(rest, specs);
   if (isSet(flags, "help")) return write(helpText(tree, path));

@@ -5,16 +5,30 @@ import { type FlagSpec, parseBool } from "../cobra/flags.ts";
 import { CommandError } from "../cobra/run.ts";
 import { csvFields, durationText, parseDuration, parseUint } from "../cobra/values.ts";
 
-const options = { indent: 4, lineWidth: 0, singleQuote: true, sortMapEntries: true, version: "1.1" } as const;
-/** A text that would be read back as something else. */
-const QUOTED = /^(\s*(?:- |[^:'"]+: )?)'([\w.+:~-]*)'$/gm;
+const OPTIONS = { indent: 4, lineWidth: 0, version: "1.1" } as const;
+/** A text that is quoted only because it would be read back as something else. */
+const WORDLIKE = /^[\w.+:~-]*$/;
 
-/** A value as YAML in the form of Go's yaml package: four spaces, and double quotes where a plain text would be no text. */
+/** A text in the quotes that Go's yaml package gives it: none, double for what looks like no text, else single. */
+function yamlText(text: string): string {
+  if (stringify(text, OPTIONS).trimEnd() === text) return text;
+  if (WORDLIKE.test(text) || /\p{Cc}/u.test(text)) return JSON.stringify(text);
+  return `'${text.replaceAll("'", "''")}'`;
+}
+
+/** A value as YAML in the form of Go's yaml package: keys sorted, lists four spaces in. */
 export function goYaml(value: unknown): string {
-  if (Array.isArray(value) && value.length === 0) return "[]\n";
-  return stringify(value, options)
-    .replace(QUOTED, '$1"$2"')
-    .replace(/^( *)- /gm, "$1- ");
+  if (typeof value === "string") return `${yamlText(value)}\n`;
+  if (Array.isArray(value)) return value.length === 0 ? "[]\n" : value.map((one) => `- ${goYaml(one)}`).join("");
+  if (value === null || typeof value !== "object") return stringify(value, OPTIONS);
+  const rows = Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  if (rows.length === 0) return "{}\n";
+  return rows.map(([key, one]) => `${yamlText(key)}:${nested(goYaml(one), one)}`).join("");
+}
+
+function nested(yaml: string, value: unknown): string {
+  const block = value !== null && typeof value === "object" && Object.keys(value).length > 0;
+  return block ? `\n${yaml.replace(/^(?=.)/gm, "    ")}` : ` ${yaml}`;
 }
 
 /** The value to be written for a flag. Throws with the reason when the text is none of its type. */

@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createReadStream } from "node:fs";
 import { create, fromJsonString } from "@bufbuild/protobuf";
-import { type Flow, FlowSchema } from "../../../proto/gen/flow_pb.js";
+import { type Flow, type FlowFilter, FlowSchema } from "../../../proto/gen/flow_pb.js";
 import { type GetFlowsRequest, type GetFlowsResponse, GetFlowsResponseSchema } from "../../../proto/gen/observer_pb.js";
 import { compileFilters, FilterError } from "../../flow/filters/index.ts";
 import { CommandError } from "../cobra/run.ts";
@@ -14,7 +14,6 @@ const LONGEST_LINE = 65_536;
 const MOST_KEPT = 1_000_000n;
 const EVERYTHING = 2n ** 64n - 1n;
 const NEWLINE = 0x0a;
-const NO_FLOW = create(FlowSchema);
 
 /** Lines of a file without their ends. Throws CommandError on one that is too long. */
 async function* linesOf(input: AsyncIterable<Buffer>): AsyncGenerator<string> {
@@ -75,13 +74,27 @@ function withinTimes({ since, until }: GetFlowsRequest): (response: GetFlowsResp
   };
 }
 
-function filtersOf(request: GetFlowsRequest): (flow: Flow) => boolean {
+function compiled(whitelist: readonly FlowFilter[], blacklist: readonly FlowFilter[]): (flow: Flow) => boolean {
   try {
-    return compileFilters(request.whitelist, request.blacklist);
+    return compileFilters(whitelist, blacklist);
   } catch (error) {
     if (error instanceof FilterError) throw new CommandError(error.message);
     throw error;
   }
+}
+
+/** Whether a filter could select what is no flow: some of its fields do not even take a flow without any value. */
+const takesOthers = (filter: FlowFilter) =>
+  [filter.verdict, filter.ipVersion, filter.trafficDirection, filter.uuid, filter.dropReasonDesc].every(
+    (values) => values.length === 0,
+  );
+
+function filtersOf({ whitelist, blacklist }: GetFlowsRequest): (response: GetFlowsResponse) => boolean {
+  const matches = compiled(whitelist, blacklist);
+  const wanted = whitelist.filter(takesOthers);
+  const impossible = whitelist.length > 0 && wanted.length === 0;
+  const others = !impossible && compiled(wanted, blacklist.filter(takesOthers))(create(FlowSchema));
+  return ({ responseTypes: { case: kind, value } }) => (kind === "flow" ? matches(value) : others);
 }
 
 /** The file's bytes. Throws CommandError when it cannot be opened, later when it cannot be read. */
@@ -115,7 +128,7 @@ export async function readFlowFile(path: string, request: GetFlowsRequest): Prom
 }
 
 interface Selection {
-  matches(flow: Flow): boolean;
+  matches(response: GetFlowsResponse): boolean;
   inTime(response: GetFlowsResponse): boolean;
   /** How many; 0 is all. */
   readonly limit: bigint;
@@ -131,9 +144,7 @@ async function* select(
   let sent = 0n;
   for await (const line of lines) {
     const response = parser.parse(line);
-    if (!response || !inTime(response)) continue;
-    const { case: kind, value } = response.responseTypes;
-    if (!matches(kind === "flow" ? value : NO_FLOW)) continue;
+    if (!response || !inTime(response) || !matches(response)) continue;
     if (limit > 0n && !first) {
       last.push(response);
       if (BigInt(last.length) > limit * 2n) last = last.slice(-Number(limit));

@@ -14,6 +14,7 @@ const WORD = /(?:null|true|false)(?![-+._a-zA-Z0-9])/y;
 const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?(?![-+._a-zA-Z0-9])/y;
 const STRING = /"(?:[^"\\]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/y;
 const UNFINISHED = /"(?:[^"\\]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*(?:\\(?:u[0-9a-fA-F]{0,3})?)?$/y;
+const BEGUN = /"(?:[^"\\]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*(?=\\)/y;
 const MARKS: Readonly<Record<string, Kind>> = { "{": "open", "[": "open", "}": "close", "]": "close", ",": "comma" };
 
 /** Reads JSON piece by piece; its errors are worded and placed as those of Go's protojson. */
@@ -48,8 +49,16 @@ export class TokenReader {
     const string = this.take(STRING);
     if (string !== undefined) return this.string(string, at);
     if (this.take(UNFINISHED) !== undefined) throw new Error("proto: unexpected EOF");
+    const begun = this.take(BEGUN);
+    if (begun !== undefined) throw this.badEscape(at, begun.length);
     const [wrong = first] = /^(?:[-+._a-zA-Z0-9]{1,32}|.)/u.exec(this.text.slice(at)) ?? [];
     throw this.syntaxError(at, `invalid value ${wrong}`);
+  }
+
+  private badEscape(at: number, begun: number): Error {
+    const rest = this.text.slice(at + begun);
+    const code = rest.slice(0, rest[1] === "u" ? 6 : 2);
+    return this.syntaxError(at, `invalid escape code ${quoteGo(code)} in string`);
   }
 
   private string(text: string, at: number): Token {

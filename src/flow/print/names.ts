@@ -71,7 +71,8 @@ export function enumName(values: Readonly<Record<number, string>>, value: number
 }
 
 function layer7Type(flow: Flow): string {
-  const protocol = flow.l7?.record.case ?? "l7";
+  const record = flow.l7?.record.case;
+  const protocol = record === "http" || record === "dns" ? record : "l7";
   const type = enumName(L7FlowType, flow.l7?.type ?? 0).toLowerCase();
   const dns = flow.l7?.record.case === "dns" ? ` ${flow.l7.record.value.observationSource}` : "";
   return `${protocol}-${type}${dns}`;
