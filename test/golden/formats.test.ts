@@ -43,7 +43,7 @@ function printed(format: OutputFormat, responses: (typeof drop)[], options: Part
 }
 
 it("table", () => {
-  expect(printed("tab", [drop])).toBe(
+  expect(printed("table", [drop])).toBe(
     [
       "TIMESTAMP             SOURCE          DESTINATION    TYPE            VERDICT   SUMMARY",
       "Jan  1 00:20:34.567   1.1.1.1:31793   2.2.2.2:8080   Policy denied   DROPPED   TCP Flags: SYN",
@@ -58,7 +58,7 @@ it("table", () => {
       "",
     ].join("\n"),
   );
-  expect(printed("tab", [])).toBe("");
+  expect(printed("table", [])).toBe("");
 });
 
 it("dict", () => {
@@ -79,7 +79,7 @@ it("json", () => {
   expect(printed("json", [drop])).toBe(
     '{"flow":{"time":"1970-01-01T00:20:34.567800Z","verdict":"DROPPED","IP":{"source":"1.1.1.1","destination":"2.2.2.2"},"l4":{"TCP":{"source_port":31793,"destination_port":8080}},"source":{"identity":4},"destination":{"identity":12345},"Type":"L3_L4","node_name":"k8s1","event_type":{"type":1,"sub_type":133},"is_reply":false,"Summary":"TCP Flags: SYN"}}\n',
   );
-  expect(printed("jsonpb", [lost])).toBe(
+  expect(printed("json", [lost])).toBe(
     '{"lost_events":{"source":"HUBBLE_RING_BUFFER","num_events_lost":"1"},"node_name":"k8s1","time":"1970-01-01T00:20:34.567800Z"}\n',
   );
   const escaped = create(GetFlowsResponseSchema, { responseTypes: { case: "flow", value: { Summary: "a<b>&c" } } });

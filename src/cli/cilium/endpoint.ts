@@ -1,19 +1,14 @@
 import type { EndpointModel } from "../../agent/api.ts";
-import { alignColumns } from "../../flow/print/index.ts";
+import { alignTabs } from "../../flow/print/index.ts";
 import { ReservedIdentity } from "../../model/addresses.ts";
 import { CommandError } from "../cobra/run.ts";
 
 /** Cilium's tables: cells end in at least three spaces, the last one too. */
-const PADDING = 3;
-const MIN_WIDTH = 5;
+const TABLE = { minWidth: 5, padding: 3 };
 
 /** Rows aligned as in every table of the command. */
 export function table(rows: readonly (readonly string[])[]): string {
-  return alignColumns(
-    rows.map((row) => [...row, ""]),
-    PADDING,
-    MIN_WIDTH,
-  );
+  return alignTabs(rows.map((row) => `${row.join("\t")}\t\n`).join(""), TABLE);
 }
 
 /** What is audited is not enforced: the real command says so in these words. */

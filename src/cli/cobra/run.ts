@@ -23,9 +23,13 @@ function endQuietlyOnClosedPipe(): void {
 
 /**
  * Runs a command with a signal that Ctrl-C aborts, and exits when its output is out: 0 or what the command left in
- * `process.exitCode`, or 1 after an error, which is printed as cobra does.
+ * `process.exitCode`, or 1 after an error, which is printed as cobra does, or `bare` as hubble does.
  */
-export async function runMain(name: string, command: (signal: AbortSignal) => Promise<void>): Promise<void> {
+export async function runMain(
+  name: string,
+  command: (signal: AbortSignal) => Promise<void>,
+  style: "cobra" | "bare" = "cobra",
+): Promise<void> {
   endQuietlyOnClosedPipe();
   const interrupt = new AbortController();
   process.once("SIGINT", () => interrupt.abort());
@@ -38,7 +42,7 @@ export async function runMain(name: string, command: (signal: AbortSignal) => Pr
     const known = error instanceof UsageError || error instanceof CommandError;
     const text = known ? error.message : String(error instanceof Error ? (error.stack ?? error.message) : error);
     const hint = error instanceof UsageError ? `Run '${name} --help' for usage.\n` : "";
-    process.stderr.write(`Error: ${text}\n${hint}`);
+    process.stderr.write(style === "bare" ? `${text}\n` : `Error: ${text}\n${hint}`);
   }
   process.stdout.write("", () => process.exit(code ?? process.exitCode ?? 0));
 }

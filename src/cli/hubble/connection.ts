@@ -1,51 +1,105 @@
+import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import type { DescService } from "@bufbuild/protobuf";
-import { type Client, Code, ConnectError, createClient } from "@connectrpc/connect";
+import { type Client, createClient, type Interceptor } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
-import { type GivenFlag, lastValue } from "../cobra/flags.ts";
 import { CommandError } from "../cobra/run.ts";
-import { durationMs } from "./time.ts";
+import { parseDuration } from "../cobra/values.ts";
+import { openingError } from "./file-error.ts";
+import type { Settings } from "./settings.ts";
 
-const DEFAULT_SERVER = "127.0.0.1:4245";
+const TLS_PREFIX = "tls://";
 
-/** A server of flows, as the flags name it. */
+/** A server of flows, as the settings name it. */
 export interface Connection {
-  /** As given, for messages. */
+  /** Its address without a scheme for TLS, for messages. */
   readonly target: string;
   readonly requestTimeoutMs: number;
   client<S extends DescService>(service: S): Client<S>;
 }
 
-/** Nothing is sent yet. Throws CommandError when the address asks for what is not built. */
-export function openConnection(
-  flags: readonly GivenFlag[],
-  env: Readonly<Record<string, string | undefined>>,
-): Connection {
-  const target = lastValue(flags, "server") ?? (env["HUBBLE_SERVER"] || DEFAULT_SERVER);
-  if (target.startsWith("tls://"))
-    throw new CommandError(`${target}: TLS is not supported: the lab's relay speaks cleartext on ${DEFAULT_SERVER}`);
-  const timeoutMs = durationMs("timeout", lastValue(flags, "timeout") ?? "5s");
-  const path = target.startsWith("unix://") ? target.slice("unix://".length) : undefined;
-  const transport = createGrpcTransport({
-    baseUrl: path === undefined ? `http://${target}` : "http://localhost",
-    ...(path !== undefined && { nodeOptions: { createConnection: () => connect(path) } }),
-    ...(path === undefined && { nodeOptions: { timeout: timeoutMs } }),
+const usesTls = (settings: Settings) => settings.boolean("tls") || settings.string("server").startsWith(TLS_PREFIX);
+
+/** Throws CommandError when settings that only make sense together are not. */
+export function checkSettings(settings: Settings): void {
+  const has = (key: string) => settings.string(key) !== "";
+  const refuse = (reason: string) => new CommandError(`invalid flag(s): ${reason}`);
+  if (has("basic-auth-username") !== has("basic-auth-password"))
+    throw refuse("must specify both basic-auth-username and basic-auth-password");
+  if (has("tls-client-key-file") !== has("tls-client-cert-file"))
+    throw refuse("certificate and private key are both required, but only one was provided");
+  if (has("tls-client-key-file") && !usesTls(settings)) throw refuse("transport layer security required");
+}
+
+function readOr(path: string, failure: (reason: string) => string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw new CommandError(failure(openingError(path, error)));
+  }
+}
+
+/** Options for node:tls. Throws CommandError when a file is missing or is no PEM. */
+function tlsOptions(settings: Settings) {
+  const authorities = settings.list("tls-ca-cert-files").map((path) => {
+    const pem = readOr(path, (reason) => `cannot load cert '${path}': ${reason}`);
+    if (pem.includes("-----BEGIN CERTIFICATE-----")) return pem;
+    throw new CommandError(`cannot process cert '${path}': must be a PEM encoded certificate`);
   });
+  const [cert, key] = ["tls-client-cert-file", "tls-client-key-file"].map((name) => settings.string(name));
+  const name = settings.string("tls-server-name");
   return {
-    target,
-    requestTimeoutMs: durationMs("request-timeout", lastValue(flags, "request-timeout") ?? "12s"),
-    client: (service) => createClient(service, transport),
+    rejectUnauthorized: !settings.boolean("tls-allow-insecure"),
+    ...(authorities.length > 0 && { ca: authorities }),
+    ...(cert && key && { cert: readOr(cert, String), key: readOr(key, String) }),
+    ...(name !== "" && { servername: name }),
   };
 }
 
-/** An error of a call in words: who could not be reached and what to look at, or what the server said. */
-export function callError(error: unknown, target: string): Error {
-  if (!(error instanceof ConnectError)) return error instanceof Error ? error : new Error(String(error));
-  if (error.code === Code.Unavailable || error.code === Code.DeadlineExceeded) {
-    return new CommandError(
-      `failed to connect to '${target}': ${error.rawMessage}\nIs the lab up? \`shieldgate status\` tells; --server or HUBBLE_SERVER names another server.`,
+/** Adds the credentials to every call. */
+function basicAuth(settings: Settings): Interceptor[] {
+  const user = settings.string("basic-auth-username");
+  if (user === "") return [];
+  const credentials = Buffer.from(`${user}:${settings.string("basic-auth-password")}`).toString("base64");
+  return [
+    (next) => (request) => {
+      request.header.set("authorization", `Basic ${credentials}`);
+      return next(request);
+    },
+  ];
+}
+
+/** Nothing is sent yet. Throws CommandError when the settings cannot be met. */
+export function openConnection(settings: Settings): Connection {
+  if (settings.boolean("port-forward")) {
+    throw new CommandError(
+      "--port-forward is not supported: the lab's relay is no pod and listens on 127.0.0.1:4245 of this machine; leave the flag out",
     );
   }
-  if (error.code === Code.Unknown || error.code === Code.InvalidArgument) return new CommandError(error.rawMessage);
-  return new CommandError(`${Code[error.code]}: ${error.rawMessage}`);
+  const server = settings.string("server");
+  const target = server.startsWith(TLS_PREFIX) ? server.slice(TLS_PREFIX.length) : server;
+  const secure = usesTls(settings) ? tlsOptions(settings) : undefined;
+  const interceptors = basicAuth(settings);
+  if (interceptors.length > 0 && !secure) {
+    throw new CommandError(
+      `failed to create gRPC client to '${server}': grpc: the credentials require transport level security (use grpc.WithTransportCredentials() to set)`,
+    );
+  }
+  const path = /^unix:(?:\/\/)?(.+)$/.exec(target)?.[1];
+  const address = target.replace(/^(?:dns|passthrough):\/*/, "");
+  const transport = createGrpcTransport({
+    baseUrl: `${secure ? "https" : "http"}://${path === undefined ? address : "localhost"}`,
+    interceptors,
+    nodeOptions: {
+      ...secure,
+      ...(path === undefined
+        ? { timeout: parseDuration(settings.string("timeout")) / 1e6 }
+        : { createConnection: () => connect(path) }),
+    },
+  });
+  return {
+    target,
+    requestTimeoutMs: parseDuration(settings.string("request-timeout")) / 1e6,
+    client: (service) => createClient(service, transport),
+  };
 }

@@ -3,6 +3,8 @@ import {
   DropReason,
   type EventTypeFilter,
   EventTypeFilterSchema,
+  type HTTPHeader,
+  HTTPHeaderSchema,
   IPVersion,
   type TCPFlags,
   TCPFlagsSchema,
@@ -13,11 +15,12 @@ import {
 } from "../../../proto/gen/flow_pb.js";
 import { EventType } from "../../flow/decode/event.ts";
 import { TCP_FLAG_ORDER } from "../../flow/decode/packet.ts";
-import { RESERVED_NAMES, TRACE_POINT_NAMES } from "../../flow/print/index.ts";
+import { quoteGo, RESERVED_NAMES, TRACE_POINT_NAMES } from "../../flow/print/index.ts";
 import { UsageError } from "../cobra/flags.ts";
+import { parseUint } from "../cobra/values.ts";
 
 /** Event types by the names that `--type` takes. */
-export const EVENT_TYPE_NAMES: Readonly<Record<string, number>> = {
+const EVENT_TYPES: Readonly<Record<string, number>> = {
   drop: EventType.Drop,
   debug: EventType.Debug,
   capture: EventType.Capture,
@@ -28,75 +31,109 @@ export const EVENT_TYPE_NAMES: Readonly<Record<string, number>> = {
   agent: EventType.Agent,
 };
 
+/** Sub-types of agent events by the names that `--type agent:…` takes. */
+const AGENT_EVENTS: readonly string[] = [
+  "unspecified",
+  "message",
+  "agent-started",
+  "endpoint-regenerate-success",
+  "endpoint-regenerate-failure",
+  "policy-updated",
+  "policy-deleted",
+  "endpoint-created",
+  "endpoint-deleted",
+  "ipcache-upserted",
+  "ipcache-deleted",
+];
+
 function enumValue<T extends number>(values: object, flag: string, text: string): T {
   const value: unknown = /^\d+$/.test(text) ? undefined : (values as Record<string, unknown>)[text];
   if (typeof value === "number") return value as T;
-  const names = Object.keys(values).filter((name) => !/^\d+$/.test(name));
-  throw new UsageError(`invalid --${flag} value: ${text}${names.length > 20 ? "" : ` (one of ${names.join(", ")})`}`);
+  throw new UsageError(`invalid --${flag} value: ${text}`);
 }
 
 export const verdictValue = (text: string): Verdict => enumValue(Verdict, "verdict", text);
-export const dropReasonValue = (text: string): DropReason => enumValue(DropReason, "drop-reason-desc", text);
+
+export function dropReasonValue(text: string): DropReason {
+  if (text === "") throw new UsageError("empty --drop-reason-desc value");
+  return enumValue(DropReason, "drop-reason-desc", text);
+}
 
 export function directionValue(text: string): TrafficDirection {
-  if (text.toLowerCase() === "ingress") return TrafficDirection.INGRESS;
-  if (text.toLowerCase() === "egress") return TrafficDirection.EGRESS;
-  throw new UsageError(`${text}: invalid traffic direction, expected ingress or egress`);
+  const name = text.toLowerCase();
+  if (name === "ingress") return TrafficDirection.INGRESS;
+  if (name === "egress") return TrafficDirection.EGRESS;
+  throw new UsageError(`${name}: invalid traffic direction, expected ingress or egress`);
 }
 
+/** Any other word is a flow without an IP layer. */
 export function ipVersionValue(text: string): IPVersion {
-  const versions: Readonly<Record<string, IPVersion>> = {
-    none: IPVersion.IP_NOT_USED,
-    v4: IPVersion.IPv4,
-    v6: IPVersion.IPv6,
-  };
-  const version = versions[text.toLowerCase()];
-  if (version === undefined) throw new UsageError(`invalid --ip-version value: ${text} (one of none, v4, v6)`);
-  return version;
+  const match = /^(?:v|ip|ipv)?([46])$/.exec(text.toLowerCase());
+  if (!match) return IPVersion.IP_NOT_USED;
+  return match[1] === "4" ? IPVersion.IPv4 : IPVersion.IPv6;
 }
 
-function subTypeValue(type: number, text: string): number {
-  const named = type === EventType.Trace ? TRACE_POINT_NAMES.indexOf(text) : -1;
-  if (named >= 0) return named;
-  if (/^\d{1,3}$/.test(text)) return Number(text);
-  throw new UsageError(
-    `unable to parse event sub-type ${JSON.stringify(text)}: a number, or for trace one of ${TRACE_POINT_NAMES.join(", ")}`,
-  );
-}
-
-/** `drop`, `trace:to-overlay`, `4`, `1:133` */
-export function eventTypeValue(text: string): EventTypeFilter {
-  const colon = text.indexOf(":");
-  const name = colon < 0 ? text : text.slice(0, colon);
-  const type = EVENT_TYPE_NAMES[name] ?? (/^\d{1,3}$/.test(name) ? Number(name) : undefined);
-  if (type === undefined) {
+function numberOf(what: string, text: string): number {
+  try {
+    return Number(parseUint(text, 32, 10)) | 0;
+  } catch (error) {
+    const names = what === "type" ? "a known type name" : "a known sub-type name";
+    const label = what === "type" ? "type" : "event sub-type";
     throw new UsageError(
-      `unknown event type ${JSON.stringify(name)}: one of ${Object.keys(EVENT_TYPE_NAMES).join(", ")}, or a number`,
+      `unable to parse ${label} '${text}', not ${names} and unable to parse as numeric value: ${(error as Error).message}`,
     );
   }
-  const subType = colon < 0 ? undefined : subTypeValue(type, text.slice(colon + 1));
-  return create(EventTypeFilterSchema, { type, matchSubType: subType !== undefined, subType: subType ?? 0 });
+}
+
+function subTypeValue(type: number | undefined, text: string): number {
+  const names = type === EventType.Trace ? TRACE_POINT_NAMES : type === EventType.Agent ? AGENT_EVENTS : [];
+  const named = names.indexOf(text);
+  return named >= 0 ? named : numberOf("sub-type", text);
+}
+
+/** `drop`, `trace:to-overlay`, `4`, `1:133`; names of sub-types only after a name. */
+export function eventTypeValue(text: string): EventTypeFilter {
+  const [name = "", ...rest] = text.split(":");
+  const named = Object.hasOwn(EVENT_TYPES, name) ? EVENT_TYPES[name] : undefined;
+  const type = named ?? numberOf("type", name);
+  if (rest.length === 0) return create(EventTypeFilterSchema, { type });
+  return create(EventTypeFilterSchema, { type, matchSubType: true, subType: subTypeValue(named, rest.join(":")) });
 }
 
 /** `syn,ack`: all of them must be set. */
 export function tcpFlagsValue(text: string): TCPFlags {
   const flags = create(TCPFlagsSchema);
   for (const name of text.split(",")) {
-    const flag = TCP_FLAG_ORDER.find((one) => one === name.trim().toUpperCase());
+    const flag = TCP_FLAG_ORDER.find((one) => one === name.toUpperCase());
     if (!flag) throw new UsageError(`unknown tcp flag: ${name}`);
     flags[flag] = true;
   }
   return flags;
 }
 
+/** Names that `--identity` takes: every reserved identity but the unknown one. */
+export const IDENTITY_NAMES: readonly string[] = Object.entries(RESERVED_NAMES)
+  .filter(([identity]) => identity !== "0")
+  .map(([, name]) => name);
+
 /** A number or a reserved name. */
 export function identityValue(text: string): number {
-  if (/^\d{1,10}$/.test(text) && Number(text) <= 0xffffffff) return Number(text);
   const reserved = Object.entries(RESERVED_NAMES).find(([, name]) => name === text);
-  if (reserved) return Number(reserved[0]);
-  throw new UsageError(
-    `invalid identity ${JSON.stringify(text)}: a number or one of ${Object.values(RESERVED_NAMES).join(", ")}`,
-  );
+  if (reserved && reserved[0] !== "0") return Number(reserved[0]);
+  try {
+    return Number(parseUint(text, 32));
+  } catch {
+    throw new UsageError(`invalid security identity, expected one of [${IDENTITY_NAMES.join(" ")}] or a numeric value`);
+  }
+}
+
+export function ipTraceIdValue(text: string): bigint {
+  if (text === "0") throw new UsageError("invalid --ip-trace-id value; must be greater than 0");
+  try {
+    return parseUint(text, 64, 10);
+  } catch (error) {
+    throw new UsageError(`invalid --ip-trace-id value: ${(error as Error).message}`);
+  }
 }
 
 /** `name`, `Kind/name`, `Kind/` */
@@ -106,8 +143,8 @@ export function workloadValue(text: string): Workload {
   return create(WorkloadSchema, { kind: text.slice(0, slash), name: text.slice(slash + 1) });
 }
 
-export function httpHeaderValue(text: string): { key: string; value: string } {
+export function httpHeaderValue(text: string): HTTPHeader {
   const colon = text.indexOf(":");
-  if (colon <= 0) throw new UsageError(`invalid http-header ${JSON.stringify(text)}: want key:value`);
-  return { key: text.slice(0, colon), value: text.slice(colon + 1).trim() };
+  if (colon < 0) throw new UsageError(`invalid http-header value ${quoteGo(text)}, expected name:value`);
+  return create(HTTPHeaderSchema, { key: text.slice(0, colon), value: text.slice(colon + 1) });
 }

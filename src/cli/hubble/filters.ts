@@ -1,31 +1,33 @@
-import { create, fromJsonString } from "@bufbuild/protobuf";
+import { create, equals } from "@bufbuild/protobuf";
 import {
   type FlowFilter,
+  FlowFilter_ExperimentalSchema,
   FlowFilterSchema,
-  HTTPHeaderSchema,
   NetworkInterfaceSchema,
 } from "../../../proto/gen/flow_pb.js";
-import { allValues, type GivenFlag, UsageError } from "../cobra/flags.ts";
-import { CommandError } from "../cobra/run.ts";
+import { UsageError } from "../cobra/flags.ts";
 import {
   directionValue,
   dropReasonValue,
   eventTypeValue,
   httpHeaderValue,
   identityValue,
+  ipTraceIdValue,
   ipVersionValue,
   tcpFlagsValue,
   verdictValue,
   workloadValue,
 } from "./filter-values.ts";
-import { FILTER_FLAGS } from "./flags.ts";
-import { FilterSides } from "./sides.ts";
+import { checkNamespaces, type Namespaces, restrict } from "./namespaces.ts";
 
-type Write = (sides: FilterSides, value: string) => void;
+type Write = (list: FilterList, value: string) => void;
 
 /** A flag whose meaning does not depend on the end. */
 function plain(write: (filter: FlowFilter, value: string) => void): Write {
-  return (sides, value) => sides.both((filter) => write(filter, value));
+  return (list, value) => {
+    write(list.left, value);
+    write(list.right, value);
+  };
 }
 
 /** `--x`, `--from-x` and `--to-x` over a pair of fields. */
@@ -35,12 +37,10 @@ function ends<T>(
   source: (filter: FlowFilter) => T[],
   destination: (filter: FlowFilter) => T[],
 ): [string, Write][] {
-  const either: Write = (sides, text) => {
+  const either: Write = (list, text) => {
     const value = parse(text);
-    sides.eitherEnd(
-      (filter) => source(filter).push(value),
-      (filter) => destination(filter).push(value),
-    );
+    source(list.left).push(value);
+    destination(list.right).push(value);
   };
   return [
     [name, either],
@@ -64,8 +64,18 @@ const WRITERS: ReadonlyMap<string, Write> = new Map<string, Write>([
   ["http-method", plain((filter, value) => filter.httpMethod.push(value))],
   ["http-path", plain((filter, value) => filter.httpPath.push(value))],
   ["http-url", plain((filter, value) => filter.httpUrl.push(value))],
-  ["http-header", plain((filter, value) => filter.httpHeader.push(create(HTTPHeaderSchema, httpHeaderValue(value))))],
+  ["http-header", plain((filter, value) => filter.httpHeader.push(httpHeaderValue(value)))],
   ["trace-id", plain((filter, value) => filter.traceId.push(value))],
+  ["ip-trace-id", plain((filter, value) => filter.ipTraceId.push(ipTraceIdValue(value)))],
+  [
+    "cel-expression",
+    plain((filter, value) => {
+      filter.experimental ??= create(FlowFilter_ExperimentalSchema);
+      filter.experimental.celExpression.push(value);
+    }),
+  ],
+  ["reply", plain((filter) => filter.reply.push(true))],
+  ["not-reply", plain((filter) => filter.reply.push(false))],
   ["snat-ip", plain((filter, value) => filter.sourceIpXlated.push(value))],
   ["ipv4", plain((filter) => filter.ipVersion.push(ipVersionValue("v4")))],
   ["ipv6", plain((filter) => filter.ipVersion.push(ipVersionValue("v6")))],
@@ -128,100 +138,97 @@ const WRITERS: ReadonlyMap<string, Write> = new Map<string, Write>([
     (f) => f.sourceIdentity,
     (f) => f.destinationIdentity,
   ),
-  ["namespace", (sides, value) => sides.namespace("either", value)],
-  ["from-namespace", (sides, value) => sides.namespace("from", value)],
-  ["to-namespace", (sides, value) => sides.namespace("to", value)],
-  ["all-namespaces", (sides) => sides.namespace("either", "")],
-  ["from-all-namespaces", (sides) => sides.namespace("from", "")],
-  ["to-all-namespaces", (sides) => sides.namespace("to", "")],
+  ["namespace", (list, value) => list.namespaces.either.push(value)],
+  ["from-namespace", (list, value) => list.namespaces.from.push(value)],
+  ["to-namespace", (list, value) => list.namespaces.to.push(value)],
+  ["all-namespaces", (list) => list.namespaces.either.push("")],
+  ["from-all-namespaces", (list) => list.namespaces.from.push("")],
+  ["to-all-namespaces", (list) => list.namespaces.to.push("")],
 ]);
 
-/** Every pair of a group, without a filter and itself. */
-const pairs = (group: readonly string[]): [string, string][] =>
-  group.flatMap((a, i) => group.slice(i + 1).map((b): [string, string] => [a, b]));
-
-/** Filters that contradict each other within one list. */
-const EXCLUSIONS: readonly (readonly [string, string])[] = ["from-", "to-"].flatMap((side) => [
-  ...pairs(["fqdn", "ip", "namespace", "all-namespaces"].flatMap((name) => [name, `${side}${name}`])),
-  ...pairs(["fqdn", "ip", "pod"].flatMap((name) => [name, `${side}${name}`])),
-  ...["cluster", "label", "service", "port", "workload", "identity"].map((name): [string, string] => [
-    name,
-    `${side}${name}`,
+/** Filters of which only one may be in a list, in the order in which hubble looks for them. */
+const GROUPS: readonly (readonly string[])[] = [
+  ["from-fqdn", "from-ip", "ip", "fqdn", "from-namespace", "namespace", "from-all-namespaces", "all-namespaces"],
+  ["from-fqdn", "from-ip", "ip", "fqdn", "from-pod", "pod"],
+  ["to-fqdn", "to-ip", "ip", "fqdn", "to-namespace", "namespace", "to-all-namespaces", "all-namespaces"],
+  ["to-fqdn", "to-ip", "ip", "fqdn", "to-pod", "pod"],
+  ...["to-pod", "from-pod", "to-service", "from-service"].map((name) => [name, "namespace", "all-namespaces"]),
+  ...["label", "service"].flatMap((name) => [
+    [name, `from-${name}`],
+    [name, `to-${name}`],
   ]),
-  ...["pod", "service"].flatMap((name) =>
-    ["namespace", "all-namespaces"].map((namespace): [string, string] => [`${side}${name}`, namespace]),
-  ),
+  ...["port", "identity", "workload"].flatMap((name) => [
+    [name, `to-${name}`],
+    [name, `from-${name}`],
+  ]),
   ["encrypted", "unencrypted"],
-]);
+  ["reply", "not-reply"],
+];
 
 function checkExclusions(names: ReadonlySet<string>): void {
-  for (const [a, b] of EXCLUSIONS) {
-    if (names.has(a) && names.has(b)) throw new UsageError(`filters --${a} and --${b} cannot be combined`);
+  for (const group of GROUPS) {
+    const [first, second] = group.filter((name) => names.has(name));
+    if (first !== undefined && second !== undefined)
+      throw new UsageError(`filters --${first} and --${second} cannot be combined`);
   }
 }
 
-/** JSON objects, several perhaps one after the other in one value. */
-function rawFilters(flag: string, values: readonly string[]): FlowFilter[] {
-  return values.flatMap(splitObjects).map((json) => {
-    try {
-      return fromJsonString(FlowFilterSchema, json);
-    } catch (error) {
-      throw new CommandError(`failed to decode --${flag} ${json}: ${error instanceof Error ? error.message : error}`);
-    }
-  });
-}
+/**
+ * One list of filters while it is built: a flow passes by the left filter or by the right one. A flag that means either
+ * end writes the source's field of the left and the destination's of the right; every other flag writes both.
+ */
+class FilterList {
+  readonly left = create(FlowFilterSchema);
+  readonly right = create(FlowFilterSchema);
+  readonly namespaces: Namespaces = { either: [], from: [], to: [] };
+  private readonly names = new Set<string>();
 
-function splitObjects(value: string): string[] {
-  const objects: string[] = [];
-  let depth = 0;
-  let start = 0;
-  let quoted = false;
-  for (let i = 0; i < value.length; i++) {
-    const character = value[i];
-    if (quoted && character === "\\") i++;
-    else if (character === '"') quoted = !quoted;
-    else if (!quoted && character === "{") depth++;
-    else if (!quoted && character === "}" && --depth === 0) {
-      objects.push(value.slice(start, i + 1).trim());
-      start = i + 1;
-    }
+  add(name: string, value: string): void {
+    this.names.add(name);
+    checkExclusions(this.names);
+    WRITERS.get(name)?.(this, value);
+    checkNamespaces(this.left, this.namespaces);
+    checkNamespaces(this.right, this.namespaces);
   }
-  const rest = value.slice(start).trim();
-  return rest === "" ? objects : [...objects, rest];
+
+  /** No filter, one, or two when the ends differ. */
+  finish(): FlowFilter[] {
+    if (this.names.size === 0) return [];
+    const { either, from, to } = this.namespaces;
+    for (const filter of [this.left, this.right]) {
+      restrict(filter, "destination", to);
+      restrict(filter, "source", from);
+    }
+    restrict(this.left, "source", either);
+    restrict(this.right, "destination", either);
+    return equals(FlowFilterSchema, this.left, this.right) ? [this.left] : [this.left, this.right];
+  }
 }
 
-/** What the flags ask for. Throws UsageError on filters that contradict each other or do not parse. */
-export function buildFilters(
-  flags: readonly GivenFlag[],
-  env: Readonly<Record<string, string | undefined>>,
-): { readonly whitelist: FlowFilter[]; readonly blacklist: FlowFilter[] } {
-  const lists = { white: new FilterSides(), black: new FilterSides() };
-  const names = { white: new Set<string>(), black: new Set<string>() };
-  const known = new Set(FILTER_FLAGS.map(({ name }) => name));
-  let negated = false;
-  for (const { name, value } of flags) {
-    if (!known.has(name)) continue;
+/** The filters that flags ask for, taken one after the other: `--not` sends the next one to the blacklist. */
+export class FlowFilters {
+  private readonly white = new FilterList();
+  private readonly black = new FilterList();
+  private negated = false;
+
+  /** Throws UsageError on a value that is none, and on filters that contradict each other. */
+  add(name: string, value: string): void {
     if (name === "not") {
-      if (negated) throw new UsageError("consecutive --not flags are unsupported");
-      negated = true;
-      continue;
+      if (this.negated) throw new UsageError("consecutive --not statements");
+      this.negated = true;
+      return;
     }
-    const write = value === "false" ? undefined : WRITERS.get(name);
-    const list = negated ? "black" : "white";
-    if (write) {
-      names[list].add(name);
-      checkExclusions(names[list]);
-      write(lists[list], value);
-    }
-    negated = false;
+    const list = this.negated ? this.black : this.white;
+    this.negated = false;
+    list.add(name, value);
   }
-  if (negated) throw new UsageError("trailing --not found in the arguments");
-  const raw = (flag: string, fallback: string | undefined) => {
-    const given = allValues(flags, flag);
-    return rawFilters(flag, given.length > 0 || !fallback ? given : [fallback]);
-  };
-  return {
-    whitelist: [...lists.white.finish(), ...raw("allowlist", env["HUBBLE_ALLOWLIST"])],
-    blacklist: [...lists.black.finish(), ...raw("denylist", env["HUBBLE_DENYLIST"])],
-  };
+
+  /** Throws UsageError when a `--not` had nothing to turn around. */
+  checkComplete(): void {
+    if (this.negated) throw new UsageError("trailing --not found in the arguments");
+  }
+
+  finish(): { readonly whitelist: FlowFilter[]; readonly blacklist: FlowFilter[] } {
+    return { whitelist: this.white.finish(), blacklist: this.black.finish() };
+  }
 }

@@ -1,147 +1,101 @@
 import { create } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import {
+  GetAgentEventsRequestSchema,
+  GetDebugEventsRequestSchema,
   type GetFlowsRequest,
   GetFlowsRequestSchema,
   type GetFlowsResponse,
   Observer,
 } from "../../../proto/gen/observer_pb.js";
 import {
-  COLORED,
+  agentEventPrinter,
   createPrinter,
-  OUTPUT_FORMATS,
-  type OutputFormat,
-  PLAIN,
+  debugEventPrinter,
   type Printer,
-  TIME_FORMATS,
-  type TimeFormat,
+  protoText,
 } from "../../flow/print/index.ts";
-import { type GivenFlag, isSet, lastValue, UsageError } from "../cobra/flags.ts";
-import { write } from "../cobra/run.ts";
-import { callError, openConnection } from "./connection.ts";
-import { buildFilters } from "./filters.ts";
-import { parseTime } from "./time.ts";
+import { type GivenFlag, isSet, lastValue } from "../cobra/flags.ts";
+import { CommandError, write } from "../cobra/run.ts";
+import { streamError } from "./call-error.ts";
+import { openConnection } from "./connection.ts";
+import type { FlowFilters } from "./filters.ts";
+import { log } from "./log.ts";
+import { rawFiltersYaml } from "./raw-filters.ts";
+import { eventsRequest, flowsRequest, type ObserveEnvironment, printOptions, requestedFormat } from "./request.ts";
+import type { Settings } from "./settings.ts";
 
-const DEFAULT_LAST = 20n;
-const ALL = 2n ** 64n - 1n;
-
-/** What `observe` needs of the process. */
-export interface ObserveEnvironment {
-  readonly env: Readonly<Record<string, string | undefined>>;
-  readonly terminal: boolean;
-  readonly nowMs: number;
+/** What a run of `observe` works with. */
+export interface Observation {
+  readonly flags: readonly GivenFlag[];
+  readonly settings: Settings;
+  readonly environment: ObserveEnvironment;
+  readonly signal: AbortSignal;
 }
 
-function checkSelectors(flags: readonly GivenFlag[]): void {
-  const given = (name: string) =>
-    name === "all" || name === "follow" ? isSet(flags, name) : lastValue(flags, name) !== undefined;
-  for (const [a, b] of [
-    ["first", "last"],
-    ["first", "all"],
-    ["first", "follow"],
-    ["last", "all"],
-  ] as const) {
-    if (given(a) && given(b)) throw new UsageError(`cannot set both --${a} and --${b}`);
-  }
-}
-
-/** Without any selector the last 20 flows; with a time all of them from there. */
-function requestedNumber(flags: readonly GivenFlag[], fromFile: boolean): bigint {
-  const number = lastValue(flags, "first") ?? lastValue(flags, "last");
-  if (number !== undefined) return BigInt(number);
-  if (isSet(flags, "all")) return ALL;
-  const bounded = lastValue(flags, "since") !== undefined || lastValue(flags, "until") !== undefined;
-  if (isSet(flags, "follow") || fromFile) return 0n;
-  return bounded ? ALL : DEFAULT_LAST;
-}
-
-/** The request that the flags describe. Throws UsageError. */
-export function buildRequest(flags: readonly GivenFlag[], environment: ObserveEnvironment): GetFlowsRequest {
-  checkSelectors(flags);
-  const { whitelist, blacklist } = buildFilters(flags, environment.env);
-  const follow = isSet(flags, "follow");
-  const since = lastValue(flags, "since");
-  const until = follow ? undefined : lastValue(flags, "until");
-  const mask = lastValue(flags, "field-mask");
-  return create(GetFlowsRequestSchema, {
-    number: requestedNumber(flags, lastValue(flags, "input-file") !== undefined),
-    first: lastValue(flags, "first") !== undefined,
-    follow,
-    whitelist,
-    blacklist,
-    ...(since !== undefined && { since: parseTime(since, environment.nowMs) }),
-    ...(until !== undefined && { until: parseTime(until, environment.nowMs) }),
-    ...(mask !== undefined && { fieldMask: { paths: mask.split(",").map((path) => path.trim()) } }),
-  });
-}
-
-function outputFormat(flags: readonly GivenFlag[]): OutputFormat {
-  const given = (lastValue(flags, "output") ?? "compact").toLowerCase();
-  const format = OUTPUT_FORMATS.find((one) => one === given);
-  if (!format) throw new UsageError(`invalid output format: ${given}`);
-  const json = format === "json" || format === "jsonpb";
-  if ((format === "tab" || format === "table") && isSet(flags, "follow")) {
-    throw new UsageError("table output format is not compatible with follow mode");
-  }
-  if (!json && lastValue(flags, "field-mask") !== undefined) {
-    throw new UsageError(`${format} output format is not compatible with custom field mask`);
-  }
-  return format;
-}
-
-/** The printer that the flags describe. Throws UsageError on a format, layout or colour that does not exist. */
-export function buildPrinter(flags: readonly GivenFlag[], environment: ObserveEnvironment): Printer {
-  const color = lastValue(flags, "color") ?? "auto";
-  if (!["auto", "always", "never"].includes(color))
-    throw new UsageError(`invalid color: ${color} (one of auto, always, never)`);
-  const timeFormat = lastValue(flags, "time-format") ?? "StampMilli";
-  if (!Object.hasOwn(TIME_FORMATS, timeFormat)) {
-    throw new UsageError(`invalid time format: ${timeFormat} (one of ${Object.keys(TIME_FORMATS).join(", ")})`);
-  }
-  const colored = color === "always" || (color === "auto" && environment.terminal && !environment.env["NO_COLOR"]);
-  return createPrinter(outputFormat(flags), {
-    palette: colored ? COLORED : PLAIN,
-    timeFormat: timeFormat as TimeFormat,
-    nodeName: isSet(flags, "print-node-name"),
-    policyNames: isSet(flags, "print-policy-names"),
-    numeric: isSet(flags, "numeric") || lastValue(flags, "ip-translation") === "false",
-    debug: isSet(flags, "debug"),
-  });
-}
-
-async function printAll(responses: AsyncIterable<GetFlowsResponse>, printer: Printer, silent: boolean): Promise<void> {
-  for await (const response of responses) {
-    const { out, err } = printer.print(response);
-    if (err !== "" && !silent) process.stderr.write(err);
-    await write(out);
-  }
-}
-
-/** `hubble observe`: prints flows until the server or the user ends it. */
-export async function observe(
-  flags: readonly GivenFlag[],
-  environment: ObserveEnvironment,
-  signal: AbortSignal,
-): Promise<void> {
-  const request = buildRequest(flags, environment);
-  const printer = buildPrinter(flags, environment);
-  if (isSet(flags, "print-raw-filters")) {
-    const { rawFiltersYaml } = await import("./raw-filters.ts");
-    return write(rawFiltersYaml(request));
-  }
+async function printAll<R>(responses: AsyncIterable<R>, printer: Printer<R>, { flags, signal }: Observation) {
   const silent = isSet(flags, "silent-errors");
-  const inputFile = lastValue(flags, "input-file");
-  if (inputFile !== undefined) {
-    const { readFlowFile } = await import("./input-file.ts");
-    await printAll(readFlowFile(inputFile, request), printer, silent);
-    return write(printer.finish());
-  }
-  const connection = openConnection(flags, environment.env);
   try {
-    await printAll(connection.client(Observer).getFlows(request, { signal }), printer, silent);
+    for await (const response of responses) {
+      const { out, err } = printer.print(response);
+      if (err !== "" && !silent) process.stderr.write(err);
+      await write(out);
+    }
   } catch (error) {
     const ended = signal.aborted || (error instanceof ConnectError && error.code === Code.Canceled);
-    if (!ended) throw callError(error, connection.target);
+    if (!ended) {
+      await write(printer.finish());
+      throw streamError(error);
+    }
   }
   await write(printer.finish());
+}
+
+async function flowSource(
+  request: GetFlowsRequest,
+  { flags, settings, signal }: Observation,
+): Promise<AsyncIterable<GetFlowsResponse>> {
+  const file = lastValue(flags, "input-file") ?? "";
+  if (file === "") {
+    const connection = openConnection(settings);
+    if (settings.boolean("debug")) log("DEBUG", "connected to Hubble API", { server: "server" });
+    return connection.client(Observer).getFlows(request, { signal });
+  }
+  if (settings.boolean("port-forward"))
+    throw new CommandError("cannot use --input-file and --auto-port-forward together");
+  const { readFlowFile } = await import("./input-file.ts");
+  return readFlowFile(file, request);
+}
+
+/** `hubble observe`: prints flows until the server or the user ends it. Throws UsageError or CommandError. */
+export async function observeFlows(filters: FlowFilters, observation: Observation): Promise<void> {
+  const { flags, settings, environment } = observation;
+  const { request, format } = flowsRequest(flags, filters, settings, environment);
+  if (isSet(flags, "print-raw-filters")) return write(rawFiltersYaml(request));
+  const debug = settings.boolean("debug");
+  const source = await flowSource(request, observation);
+  if (debug) log("DEBUG", "Sending GetFlows request", { req: protoText(GetFlowsRequestSchema, request) });
+  await printAll(source, createPrinter(format, printOptions(flags, environment, debug)), observation);
+}
+
+/** `hubble observe agent-events` and `debug-events`. Throws UsageError or CommandError. */
+export async function observeEvents(kind: "agent" | "debug", observation: Observation): Promise<void> {
+  const { flags, settings, environment, signal } = observation;
+  const format = requestedFormat(flags, environment);
+  const debug = settings.boolean("debug");
+  const options = printOptions(flags, environment, debug);
+  const request = eventsRequest(flags, environment.nowMs);
+  const client = openConnection(settings).client(Observer);
+  const name = kind === "agent" ? "GetAgentEvents" : "GetDebugEvents";
+  if (debug) log("DEBUG", `Sending ${name} request`, { req: protoText(GetAgentEventsRequestSchema, request) });
+  if (kind === "agent")
+    return printAll(client.getAgentEvents(request, { signal }), agentEventPrinter(format, options), observation);
+  const { number, follow, since, until } = request;
+  const same = create(GetDebugEventsRequestSchema, {
+    number,
+    follow,
+    ...(since && { since }),
+    ...(until && { until }),
+  });
+  return printAll(client.getDebugEvents(same, { signal }), debugEventPrinter(format, options), observation);
 }

@@ -1,5 +1,6 @@
 import { type DescMessage, type JsonValue, type Message, toJson } from "@bufbuild/protobuf";
-import { GetFlowsResponseSchema } from "../../../proto/gen/observer_pb.js";
+import { FlowSchema, LostEventSchema } from "../../../proto/gen/flow_pb.js";
+import { type GetFlowsResponse, GetFlowsResponseSchema } from "../../../proto/gen/observer_pb.js";
 import { isToldStatus } from "./node-status.ts";
 import { NOTHING, type Printer, type PrintOptions } from "./printer.ts";
 
@@ -34,7 +35,7 @@ export function messageJson<D extends DescMessage>(schema: D, message: Message<D
 }
 
 /** One response a line; what the nodes' status is goes to standard error. */
-export function jsonPrinter(options: PrintOptions): Printer {
+export function jsonPrinter(options: PrintOptions): Printer<GetFlowsResponse> {
   return {
     print(response) {
       const { responseTypes } = response;
@@ -42,6 +43,18 @@ export function jsonPrinter(options: PrintOptions): Printer {
       const line = () => `${messageJson(GetFlowsResponseSchema, response)}\n`;
       if (responseTypes.case !== "nodeStatus") return { out: line(), err: "" };
       return { out: "", err: isToldStatus(responseTypes.value, options) ? line() : "" };
+    },
+    finish: () => "",
+  };
+}
+
+/** The flow or the lost events of a response alone, as hubble did before 0.11. */
+export function legacyJsonPrinter(): Printer<GetFlowsResponse> {
+  return {
+    print({ responseTypes }) {
+      if (responseTypes.case === "flow") return { out: `${messageJson(FlowSchema, responseTypes.value)}\n`, err: "" };
+      if (responseTypes.case !== "lostEvents") return NOTHING;
+      return { out: `${messageJson(LostEventSchema, responseTypes.value)}\n`, err: "" };
     },
     finish: () => "",
   };

@@ -71,7 +71,8 @@ export function enumName(values: Readonly<Record<number, string>>, value: number
 }
 
 function layer7Type(flow: Flow): string {
-  const protocol = flow.l7?.record.case ?? "l7";
+  const record = flow.l7?.record.case;
+  const protocol = record === "http" || record === "dns" ? record : "l7";
   const type = enumName(L7FlowType, flow.l7?.type ?? 0).toLowerCase();
   const dns = flow.l7?.record.case === "dns" ? ` ${flow.l7.record.value.observationSource}` : "";
   return `${protocol}-${type}${dns}`;
@@ -88,11 +89,12 @@ const SOCKET_POINTS: Readonly<Record<number, string>> = {
 export function flowTypeText(flow: Flow): string {
   if (flow.l7) return layer7Type(flow);
   const subType = flow.eventType?.subType ?? 0;
+  const code = subType & 0xff;
   switch (flow.eventType?.type) {
     case EventType.Trace:
-      return TRACE_POINT_NAMES[subType] ?? String(subType);
+      return TRACE_POINT_NAMES[code] ?? String(code);
     case EventType.Drop:
-      return dropReasonText(subType);
+      return dropReasonText(code);
     case EventType.PolicyVerdict:
       return `policy-verdict:${MATCH_TYPE_NAMES[flow.policyMatchType] ?? "unknown"} ${enumName(TrafficDirection, flow.trafficDirection)}`;
     case EventType.Capture:
@@ -104,8 +106,8 @@ export function flowTypeText(flow: Flow): string {
   }
 }
 
-/** The verdict column; policy verdicts say ALLOWED, DENIED or AUDITED. */
-export function verdictText(flow: Flow): string {
+/** The word of a verdict; policy verdicts say ALLOWED, DENIED or AUDITED. */
+function verdictWord(flow: Flow): string {
   if (flow.eventType?.type === EventType.PolicyVerdict) {
     if (flow.verdict === Verdict.FORWARDED || flow.verdict === Verdict.REDIRECTED) return "ALLOWED";
     if (flow.verdict === Verdict.DROPPED || flow.verdict === Verdict.ERROR) return "DENIED";
@@ -114,20 +116,27 @@ export function verdictText(flow: Flow): string {
   return enumName(Verdict, flow.verdict);
 }
 
-function decidingPolicies(flow: Flow): readonly Policy[] {
-  if (flow.eventType?.type !== EventType.PolicyVerdict) return [];
-  const verdict = verdictText(flow);
-  const denied = verdict === "DENIED" || verdict === "AUDITED";
-  if (!denied && verdict !== "ALLOWED") return [];
+function decidingPolicies(flow: Flow, word: string): readonly Policy[] {
+  const denied = word === "DENIED" || word === "AUDITED";
+  if (!denied && word !== "ALLOWED") return [];
   if (flow.trafficDirection === TrafficDirection.INGRESS) return denied ? flow.ingressDeniedBy : flow.ingressAllowedBy;
   if (flow.trafficDirection === TrafficDirection.EGRESS) return denied ? flow.egressDeniedBy : flow.egressAllowedBy;
   return [];
 }
 
 /** ` BY name (Kind), name2 (Kind2)`, or nothing when no policy object decided. */
-export function policyNamesText(flow: Flow): string {
-  const named = decidingPolicies(flow).filter((policy) => policy.name !== "" && policy.kind !== "");
+function policyNamesText(policies: readonly Policy[]): string {
+  const named = policies.filter((policy) => policy.name !== "" && policy.kind !== "");
   return named.length === 0 ? "" : ` BY ${named.map((policy) => `${policy.name} (${policy.kind})`).join(", ")}`;
+}
+
+/** The verdict column in its colour, perhaps with the policies that decided. */
+export function verdictText(
+  flow: Flow,
+  { palette, policyNames }: { readonly palette: Palette; readonly policyNames: boolean },
+): string {
+  const word = verdictWord(flow);
+  return palette.verdict(flow.verdict, policyNames ? word + policyNamesText(decidingPolicies(flow, word)) : word);
 }
 
 /** The text within the parentheses of a compact line. */

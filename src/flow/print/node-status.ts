@@ -1,20 +1,24 @@
 import type { GetFlowsResponse } from "../../../proto/gen/observer_pb.js";
-import { NodeState, type NodeStatusEvent } from "../../../proto/gen/relay_pb.js";
-import { escapeControls } from "./color.ts";
+import { NodeState, type NodeStatusEvent, NodeStatusEventSchema } from "../../../proto/gen/relay_pb.js";
+import { quoteGo } from "./go-quote.ts";
 import type { PrintOptions } from "./printer.ts";
+import { protoText } from "./proto-text.ts";
 import { formatTime } from "./time.ts";
 
 const LIST_WIDTH = 50;
 
-/** Names joined until about fifty characters, then how many more. */
-function shortList(names: readonly string[]): string {
-  let text = "";
-  for (const [i, name] of names.entries()) {
-    const grown = i === 0 ? name : `${text}, ${name}`;
-    if (i > 0 && grown.length > LIST_WIDTH) return `${text} (and ${names.length - i} more)`;
-    text = grown;
-  }
-  return text;
+const SEPARATOR = ", ";
+const bytes = (text: string) => new TextEncoder().encode(text).length;
+
+/** Names joined until about fifty bytes, then how many more. */
+export function shortList(names: readonly string[]): string {
+  let length = 0;
+  const cut = names.findIndex((name, i) => {
+    length += bytes(name) + SEPARATOR.length;
+    return length > LIST_WIDTH && i > 0;
+  });
+  if (cut < 0) return names.join(SEPARATOR);
+  return `${names.slice(0, cut).join(SEPARATOR)} (and ${names.length - cut} more)`;
 }
 
 function sentence(event: NodeStatusEvent): string {
@@ -28,9 +32,9 @@ function sentence(event: NodeStatusEvent): string {
     case NodeState.NODE_GONE:
       return `${count} nodes removed from cluster: ${nodes}`;
     case NodeState.NODE_ERROR:
-      return `Error ${JSON.stringify(event.message)} on ${count} nodes: ${nodes}`;
+      return `Error ${quoteGo(event.message)} on ${count} nodes: ${nodes}`;
     default:
-      return `unknown node status event: ${event.message}`;
+      return `unknown node status event: ${protoText(NodeStatusEventSchema, event)}`;
   }
 }
 
@@ -45,6 +49,7 @@ export function nodeStatusLine(response: GetFlowsResponse, options: PrintOptions
   if (response.responseTypes.case !== "nodeStatus") return "";
   const event = response.responseTypes.value;
   if (!isToldStatus(event, options)) return "";
-  const relay = response.nodeName === "" ? "" : ` [${response.nodeName}]`;
-  return `${escapeControls(`${formatTime(response.time, options.timeFormat)}${relay}: ${sentence(event)}`)}\n`;
+  return options.palette.escape(
+    `${formatTime(response.time, options.timeFormat)} [${response.nodeName}]: ${sentence(event)}\n`,
+  );
 }

@@ -1,4 +1,3 @@
-import type { GetFlowsResponse } from "../../../proto/gen/observer_pb.js";
 import type { Palette } from "./color.ts";
 import type { TimeFormat } from "./time.ts";
 
@@ -20,8 +19,8 @@ export interface Printed {
 }
 
 /** Turns responses into text, in order; `finish` gives what a format can only write at the end. */
-export interface Printer {
-  print(response: GetFlowsResponse): Printed;
+export interface Printer<Response> {
+  print(response: Response): Printed;
   finish(): string;
 }
 

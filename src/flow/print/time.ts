@@ -35,6 +35,11 @@ type Civil = ReturnType<typeof civil>;
 const dateText = (t: Civil) => `${String(t.year).padStart(4, "0")}-${two(t.month)}-${two(t.day)}`;
 const clockText = (t: Civil) => `${two(t.hour)}:${two(t.minute)}:${two(t.second)}`;
 const fraction = (nanos: number, digits: number) => String(nanos).padStart(9, "0").slice(0, digits);
+/** A fraction without the zeros at its end, as Go's layouts of nines write it. */
+const trimmed = (nanos: number, digits: number) => {
+  const kept = fraction(nanos, digits).replace(/0+$/, "");
+  return kept === "" ? "" : `.${kept}`;
+};
 const monthName = (t: Civil) => MONTHS[t.month - 1] ?? "";
 
 /** The time layouts of `--time-format`, by name; times are printed in UTC. */
@@ -45,17 +50,20 @@ export const TIME_FORMATS = {
   YearMonthDayHour: (t: Civil) => `${dateText(t)}T${two(t.hour)}Z`,
   YearMonthDayHourMinute: (t: Civil) => `${dateText(t)}T${two(t.hour)}:${two(t.minute)}Z`,
   RFC3339: (t: Civil) => `${dateText(t)}T${clockText(t)}Z`,
-  RFC3339Milli: (t: Civil, nanos: number) => `${dateText(t)}T${clockText(t)}.${fraction(nanos, 3)}Z`,
-  RFC3339Micro: (t: Civil, nanos: number) => `${dateText(t)}T${clockText(t)}.${fraction(nanos, 6)}Z`,
-  RFC3339Nano: (t: Civil, nanos: number) => {
-    const digits = fraction(nanos, 9).replace(/0+$/, "");
-    return `${dateText(t)}T${clockText(t)}${digits === "" ? "" : `.${digits}`}Z`;
-  },
+  RFC3339Milli: (t: Civil, nanos: number) => `${dateText(t)}T${clockText(t)}${trimmed(nanos, 3)}Z`,
+  RFC3339Micro: (t: Civil, nanos: number) => `${dateText(t)}T${clockText(t)}${trimmed(nanos, 6)}Z`,
+  RFC3339Nano: (t: Civil, nanos: number) => `${dateText(t)}T${clockText(t)}${trimmed(nanos, 9)}Z`,
   RFC1123Z: (t: Civil) =>
     `${WEEKDAYS[t.weekday]}, ${two(t.day)} ${monthName(t)} ${String(t.year).padStart(4, "0")} ${clockText(t)} +0000`,
 } as const;
 
 export type TimeFormat = keyof typeof TIME_FORMATS;
+
+/** The layout of a name in any case; StampMilli for a name that there is not, as hubble does. */
+export function timeFormatOf(name: string): TimeFormat {
+  const known = Object.keys(TIME_FORMATS).find((one) => one.toLowerCase() === name.toLowerCase());
+  return (known as TimeFormat | undefined) ?? "StampMilli";
+}
 
 /** `Jan  1 00:20:34.567` (or another layout) of a timestamp; `N/A` when absent or outside the years 1 to 9999. */
 export function formatTime(time: Timestamp | undefined, format: TimeFormat = "StampMilli"): string {

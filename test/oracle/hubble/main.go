@@ -1,7 +1,8 @@
-// Builds upstream's hubble command, the client that our Observer and Relay are tested with.
+// Builds upstream's hubble command, the client that our Observer and Relay are tested with and that ours is compared with.
 package main
 
 import (
+	"fmt"
 	"os"
 
 	"github.com/cilium/cilium/hubble/cmd"
@@ -9,6 +10,7 @@ import (
 
 func main() {
 	if err := cmd.Execute(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }

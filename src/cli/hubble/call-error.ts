@@ -1,0 +1,56 @@
+import { isIP } from "node:net";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { CommandError } from "../cobra/run.ts";
+import { kernelReason } from "./file-error.ts";
+
+/** Names of the codes as Go's gRPC prints them. */
+const CODE_NAMES: Readonly<Partial<Record<Code, string>>> = { [Code.Canceled]: "Canceled" };
+
+type NetError = NodeJS.ErrnoException & { address?: string; port?: number; errors?: NetError[] };
+
+const CERTIFICATE_REASONS: Readonly<Record<string, string>> = {
+  DEPTH_ZERO_SELF_SIGNED_CERT: "x509: certificate signed by unknown authority",
+  SELF_SIGNED_CERT_IN_CHAIN: "x509: certificate signed by unknown authority",
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: "x509: certificate signed by unknown authority",
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: "x509: certificate signed by unknown authority",
+  CERT_HAS_EXPIRED: "x509: certificate has expired or is not yet valid",
+};
+
+function* causes(error: unknown): Generator<NetError> {
+  for (let one = error as NetError | undefined; one instanceof Error; one = one.cause as NetError | undefined) {
+    yield one;
+    if (one.errors) yield* one.errors;
+  }
+}
+
+/** Why no connection came about, as Go's gRPC says it; undefined when the cause is another. */
+function connectionReason(error: unknown): string | undefined {
+  for (const { code = "", address, port, syscall } of causes(error)) {
+    if (code === "ENOTFOUND" || code === "EAI_AGAIN") return "name resolver error: produced zero addresses";
+    const certificate = CERTIFICATE_REASONS[code];
+    if (certificate !== undefined)
+      return `connection error: desc = "transport: authentication handshake failed: tls: failed to verify certificate: ${certificate}"`;
+    const reason = kernelReason({ code });
+    if (reason === undefined || syscall !== "connect" || address === undefined) continue;
+    const host = isIP(address) === 6 ? `[${address}]` : address;
+    const where = port === undefined ? `unix ${address}` : `tcp ${host}:${port}`;
+    return `connection error: desc = "transport: Error while dialing: dial ${where}: connect: ${reason}"`;
+  }
+  return undefined;
+}
+
+/** A failed call in the words of Go's gRPC. */
+export function callError(error: unknown): Error {
+  const reason = connectionReason(error);
+  if (reason !== undefined) return new CommandError(`rpc error: code = Unavailable desc = ${reason}`);
+  if (!(error instanceof ConnectError)) return error instanceof Error ? error : new Error(String(error));
+  const name = CODE_NAMES[error.code] ?? Code[error.code];
+  return new CommandError(`rpc error: code = ${name} desc = ${error.rawMessage}`);
+}
+
+/** As `callError`, but what the server said for itself stands alone. */
+export function streamError(error: unknown): Error {
+  if (error instanceof ConnectError && error.code === Code.Unknown && connectionReason(error) === undefined)
+    return new CommandError(error.rawMessage);
+  return callError(error);
+}
