@@ -8,10 +8,11 @@ import {
 } from "../../proto/gen/observer_pb.js";
 import { Peer } from "../../proto/gen/peer_pb.js";
 import type { FlowRing } from "../flow/index.ts";
+import type { FlowHistory } from "../history/index.ts";
 import { flowStreamHandler, type ResponseSource } from "./flow-stream.ts";
 import { healthService } from "./health.ts";
 import { type PeerSource, peerService, staticPeers } from "./peer.ts";
-import { createFlowReader, nextAppend } from "./reader.ts";
+import { createFlowReader } from "./reader.ts";
 import { type FlowQuery, parseFlowsRequest } from "./request.ts";
 import { createGrpcServer, type GrpcListener, type Handlers } from "./server.ts";
 import { ringNamespaces, ringStatus } from "./status.ts";
@@ -24,6 +25,8 @@ export interface ObserverOptions {
   readonly version: string;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
+  /** Flows that the ring has no more. */
+  readonly history?: FlowHistory;
   /** Nodes that Peer.Notify tells; none when absent. */
   readonly peers?: PeerSource;
 }
@@ -75,12 +78,8 @@ function observerService(
 
 /** Observer, peer and health service over a ring of flows. */
 export function createObserver(options: ObserverOptions): Observer {
-  const { ring, nodeName, now } = options;
   const headers = { "hubble-server-version": options.version };
-  const open = (query: FlowQuery): ResponseSource => {
-    const reader = createFlowReader({ ring, query, nodeName, now });
-    return { next: reader.next, ready: (signal) => nextAppend(ring, signal) };
-  };
+  const open = (query: FlowQuery): ResponseSource => createFlowReader({ ...options, query });
   return createGrpcServer({
     headers,
     stream: flowStreamHandler({ open, encode: encodeResponse }, headers),
