@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { type Endpoint, type Service, ServiceSchema, type Workload } from "../../proto/gen/flow_pb.js";
+import { CLUSTER_LABEL } from "../model/identity.ts";
 import type { EndpointFacts, FlowContext } from "./context.ts";
 import { newEndpoint } from "./messages.ts";
 
@@ -25,16 +26,29 @@ function workloadsOf(workloads: Workloads): Workload[] {
   return made;
 }
 
+const CLUSTER = `k8s:${CLUSTER_LABEL}=`;
+const clusters = new WeakMap<readonly string[], string>();
+
+/** A pod's labels name its cluster; nodes and the world belong to none. */
+function clusterOf(labels: readonly string[]): string {
+  const known = clusters.get(labels);
+  if (known !== undefined) return known;
+  const found = labels.find((label) => label.startsWith(CLUSTER))?.slice(CLUSTER.length) ?? "";
+  clusters.set(labels, found);
+  return found;
+}
+
 /** Names one end: identity and id from the event where it has them, the rest from the agent's knowledge of the address. */
 export function describeEndpoint(end: FlowEnd, context: FlowContext): Endpoint {
   const facts = end.address === "" ? undefined : context.endpointByAddress(end.address);
   const identity = end.identity || facts?.identity || (end.address === "" ? 0 : context.identityByAddress(end.address));
+  const labels = context.labelsOfIdentity(identity);
   return newEndpoint({
     ID: end.endpointId || facts?.id || 0,
     identity,
-    clusterName: facts ? context.clusterName : "",
+    clusterName: clusterOf(labels),
     namespace: facts?.namespace ?? "",
-    labels: context.labelsOfIdentity(identity) as string[],
+    labels: labels as string[],
     podName: facts?.podName ?? "",
     workloads: facts ? workloadsOf(facts.workloads) : NO_WORKLOADS,
   });

@@ -193,7 +193,7 @@ describe("accessRecordToFlow", () => {
     [
       "response",
       { code: 2, ttl: 0xffff_ffff },
-      "DNS Answer RCode: Server Failure  TTL: 4294967295 (Proxy deathstar.example. A)",
+      "DNS Answer RCode: Server Failure TTL: 4294967295 (Proxy deathstar.example. A)",
     ],
   ] as const)("makes a DNS %s's flow", (type, change, summary) => {
     const dns: DnsFacts = {

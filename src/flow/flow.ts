@@ -1,18 +1,22 @@
 import { create } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import {
+  type Emitter,
   EmitterSchema,
   type Endpoint,
   FileInfoSchema,
   type Flow,
   FlowType,
+  IGMPSchema,
   IPVersion,
   type Layer4,
+  SCTPChunkType,
   SCTPSchema,
   TraceObservationPoint,
   TraceReason,
   TrafficDirection,
   Verdict,
+  VRRPSchema,
 } from "../../proto/gen/flow_pb.js";
 import { MatchType } from "../model/verdict.ts";
 import type { FlowContext } from "./context.ts";
@@ -38,7 +42,13 @@ import { packetSummary } from "./summary.ts";
 
 const NS_PER_SECOND = 1_000_000_000n;
 /** The program that clients see as the maker of flows. */
-export const EMITTER = create(EmitterSchema, { name: "Hubble" });
+let emitter = create(EmitterSchema, { name: "Hubble" });
+
+/** The same message for every flow of a version. */
+export function emitterOf(version: string): Emitter {
+  if (emitter.version !== version) emitter = create(EmitterSchema, { name: "Hubble", version });
+  return emitter;
+}
 
 /** A protobuf timestamp of nanoseconds since the epoch. */
 export function timestampFromNs(ns: bigint): Timestamp {
@@ -59,7 +69,8 @@ export function toFlow(event: DatapathEvent, context: FlowContext): Flow {
     time: timestampFromNs(event.monotonicNs + context.clockOffsetNs()),
     uuid: context.newUuid(),
     nodeName: context.nodeName,
-    emitter: EMITTER,
+    nodeLabels: context.nodeLabels() as string[],
+    emitter: emitterOf(context.version),
     Type: FlowType.L3_L4,
     verdict: verdictOf(event),
     eventType: {
@@ -128,7 +139,23 @@ function directionOf(event: DatapathEvent, source: Endpoint): TrafficDirection {
   if (event.type === EventType.Drop) return localIsSource ? TrafficDirection.EGRESS : TrafficDirection.INGRESS;
   const reply = replyOf(event);
   if (reply === undefined) return TrafficDirection.TRAFFIC_DIRECTION_UNKNOWN;
-  return localIsSource !== reply ? TrafficDirection.EGRESS : TrafficDirection.INGRESS;
+  // a translated source is one that went out
+  const isOutgoing = localIsSource !== reply || event.originalAddress !== "";
+  return isOutgoing ? TrafficDirection.EGRESS : TrafficDirection.INGRESS;
+}
+
+/** SCTP's numbers of the chunks that begin and end an association. */
+const CHUNK_TYPES = new Map([
+  [1, SCTPChunkType.INIT],
+  [2, SCTPChunkType.INIT_ACK],
+  [6, SCTPChunkType.ABORT],
+  [7, SCTPChunkType.SHUTDOWN],
+  [8, SCTPChunkType.SHUTDOWN_ACK],
+  [14, SCTPChunkType.SHUTDOWN_COMPLETE],
+]);
+
+function chunkTypeOf(first: number | undefined): SCTPChunkType {
+  return CHUNK_TYPES.get(first ?? 0) ?? SCTPChunkType.UNSUPPORTED;
 }
 
 function layer4Of(packet: Packet): Layer4["protocol"] | undefined {
@@ -142,8 +169,11 @@ function layer4Of(packet: Packet): Layer4["protocol"] | undefined {
   }
   if (packet.sctp) {
     const { sourcePort, destinationPort } = packet.sctp;
-    return { case: "SCTP", value: create(SCTPSchema, { sourcePort, destinationPort }) };
+    const chunkType = chunkTypeOf(packet.payload[0]);
+    return { case: "SCTP", value: create(SCTPSchema, { sourcePort, destinationPort, chunkType }) };
   }
+  if (packet.vrrp) return { case: "VRRP", value: create(VRRPSchema, packet.vrrp) };
+  if (packet.igmp) return { case: "IGMP", value: create(IGMPSchema, packet.igmp) };
   if (packet.icmpv4)
     return { case: "ICMPv4", value: newIcmpv4({ type: packet.icmpv4.type, code: packet.icmpv4.code }) };
   if (packet.icmpv6)
@@ -190,6 +220,7 @@ function writeDecision(flow: Flow, event: DatapathEvent, context: FlowContext): 
   if (event.type === EventType.Trace) {
     flow.traceObservationPoint = observationPoint(event.subtype);
     flow.traceReason = traceReason(event.ctStatus);
+    if (event.subtype === TracePoint.ToProxy) flow.proxyPort = Math.max(0, event.verdict);
     return;
   }
   const reason = event.type === EventType.Drop ? event.subtype : Math.max(0, -event.verdict);

@@ -88,7 +88,8 @@ export class Recorder {
   }
 
   private encode(): void {
-    const { ring, now } = this.options;
+    const { ring, segments, now } = this.options;
+    if (segments.limits.maxBytes === 0) this.sequence = ring.next;
     while (this.sequence < ring.next) {
       const entry = ring.read(this.sequence);
       if (entry === undefined) return;

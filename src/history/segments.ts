@@ -4,6 +4,7 @@ import { blocksOf } from "./segment-reader.ts";
 
 /** Bounds of what is kept. The oldest goes first. */
 export interface HistoryLimits {
+  /** 0 = nothing is kept. */
   readonly maxBytes: number;
   readonly maxAgeMs: number;
 }

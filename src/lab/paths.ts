@@ -19,6 +19,8 @@ export interface LabPaths {
   readonly pki: string;
   readonly kubeconfig: string;
   readonly database: string;
+  /** Flows that the nodes keep: a folder for each. `stop` keeps them. */
+  readonly flows: string;
   /** Written once at each start from nothing. */
   readonly ports: string;
   /** What was chosen when the lab was made. */
@@ -59,6 +61,7 @@ export function labPaths(lab: string): LabPaths {
     pki: join(state, "pki"),
     kubeconfig: join(state, "kubeconfig"),
     database: join(state, "objects.sqlite"),
+    flows: join(state, "flows"),
     ports: join(state, "ports.json"),
     settings: join(state, "settings.json"),
     kubeletConfiguration: join(run, "kubelet-config.json"),

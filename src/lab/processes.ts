@@ -138,6 +138,7 @@ function agentOptions(paths: LabPaths, node: LabNode, { ipFamily, routingMode }:
     ...option("run", "/var/run/cilium"),
     ...option("pins", join(paths.bpf, node.name)),
     ...option("bpf-object", join(paths.root, "bpf/build/shieldgate.o")),
+    ...option("flow-history", join(paths.flows, node.name)),
   ];
 }
 
