@@ -41,7 +41,7 @@ const PART = 16;
 const MAX_SEGMENT_BYTES = 8 << 20;
 
 export const openSegmentFile: OpenSegmentFile = async (path) => {
-  const handle = await open(path, "wx");
+  const handle = await open(path, "wx", 0o600);
   return {
     write: async (bytes, position) => {
       for (let done = 0; done < bytes.length; ) {
