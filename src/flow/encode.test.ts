@@ -2,7 +2,7 @@ import { create, fromBinary, fromJson, type Message, toBinary, toJson } from "@b
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { FlowSchema, LostEventSchema } from "../../proto/gen/flow_pb.js";
-import { craftEvent } from "../../test/support/craft-event.ts";
+import { craftEvent, tcpPacket } from "../../test/support/craft-event.ts";
 import { starWarsContext } from "../../test/support/flow-context.ts";
 import { decodeEvent } from "./decode/event.ts";
 import { EncodedBytes, encodeFlow, encodeMessage } from "./encode.ts";
@@ -120,6 +120,23 @@ it("writes flows of the datapath, whose lists are shared, again and again", () =
     )!;
     const flow = toFlow(event, starWarsContext);
     expect(fromBinary(FlowSchema, throughUs(flow))).toEqual(fromBinary(FlowSchema, toBinary(FlowSchema, flow)));
+  }
+});
+
+it("writes an end that many flows share, whichever end it is, and anew when it has changed", () => {
+  const [pod, ship] = ["172.20.1.20", "172.20.2.11"];
+  for (let i = 0; i < 9; i++) {
+    const [source, destination] = i % 2 === 0 ? [pod, ship] : [ship, pod];
+    const packet = tcpPacket({ source, destination });
+    const sourceIdentity = i < 6 ? 318 : 10135;
+    const flow = toFlow(decodeEvent(craftEvent({ type: 4, sourceIdentity, packet }))!, starWarsContext);
+    const read = fromBinary(FlowSchema, throughUs(flow));
+    expect([read.IP?.source, read.IP?.destination]).toEqual([source, destination]);
+    expect([read.source?.identity, read.source?.labels]).toEqual([
+      sourceIdentity,
+      starWarsContext.labelsOfIdentity(sourceIdentity),
+    ]);
+    expect(read.source?.podName).toBe(starWarsContext.endpointByAddress(source!)?.podName);
   }
 });
 

@@ -1,6 +1,7 @@
 import { type DescField, type DescMessage, type Message, ScalarType } from "@bufbuild/protobuf";
 import { FeatureSet_FieldPresence } from "@bufbuild/protobuf/wkt";
 import { FlowSchema } from "../../proto/gen/flow_pb.js";
+import { ENCODED } from "./messages.ts";
 
 const VARINT = 0;
 const LENGTH_DELIMITED = 2;
@@ -9,7 +10,7 @@ const utf8 = new TextEncoder();
 
 /** Bytes that grow; `at` is where the next one goes. */
 export class EncodedBytes {
-  bytes = new Uint8Array(FIRST_BYTES);
+  bytes: Uint8Array = new Uint8Array(FIRST_BYTES);
   at = 0;
 
   ensure(more: number): void {
@@ -17,6 +18,14 @@ export class EncodedBytes {
     const grown = new Uint8Array(Math.max(this.bytes.length * 2, this.at + more));
     grown.set(this.bytes.subarray(0, this.at));
     this.bytes = grown;
+  }
+
+  /** What was written, and empty from now on: the bytes are the caller's. `next` is taken in their place. */
+  take(next: Uint8Array = new Uint8Array(FIRST_BYTES)): Uint8Array {
+    const taken = this.bytes.subarray(0, this.at);
+    this.bytes = next;
+    this.at = 0;
+    return taken;
   }
 
   varint(value: number): void {
@@ -137,11 +146,19 @@ function valueWriter(field: DescField): Write<never> {
           out.varint(1);
         }) as Write<never>)
       : messageWriter(message);
-    return (out, value) => {
+    return (out, value: { [ENCODED]?: Uint8Array | null }) => {
+      const known = value[ENCODED];
+      const first = out.at;
       out.varint(tag);
+      if (known) {
+        out.raw(known);
+        return;
+      }
+      const tagBytes = out.at - first;
       const start = out.begin();
-      write(out, value);
+      write(out, value as never);
       out.end(start);
+      if (known === null) value[ENCODED] = out.bytes.slice(first + tagBytes, out.at);
     };
   }
   const { wire, write } =

@@ -1,13 +1,17 @@
 import { create } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import {
+  type CiliumEventType,
+  CiliumEventTypeSchema,
   type Emitter,
   EmitterSchema,
   type Endpoint,
+  type Ethernet,
   FileInfoSchema,
   type Flow,
   FlowType,
   IGMPSchema,
+  type IP,
   IPVersion,
   type Layer4,
   SCTPChunkType,
@@ -21,7 +25,7 @@ import {
 import { MatchType } from "../model/verdict.ts";
 import type { FlowContext } from "./context.ts";
 import { CtStatus, type DatapathEvent, EventDirection, EventType, TracePoint } from "./decode/event.ts";
-import { decodePacket, type Packet } from "./decode/packet.ts";
+import { decodePacket, type IpLayer, type Packet } from "./decode/packet.ts";
 import { POLICY_DENIED, POLICY_DENY } from "./drop-reason.ts";
 import { describeEndpoint, describeService, type FlowEnd, namesKnownBy } from "./endpoint.ts";
 import {
@@ -35,6 +39,7 @@ import {
   newTcp,
   newTimestamp,
   newUdp,
+  SharedMessages,
   tcpFlagsOf,
 } from "./messages.ts";
 import { attributePolicies } from "./policies.ts";
@@ -73,11 +78,7 @@ export function toFlow(event: DatapathEvent, context: FlowContext): Flow {
     emitter: emitterOf(context.version),
     Type: FlowType.L3_L4,
     verdict: verdictOf(event),
-    eventType: {
-      $typeName: "flow.CiliumEventType",
-      type: event.type,
-      subType: event.type === EventType.PolicyVerdict ? 0 : event.subtype,
-    },
+    eventType: eventTypeOf(event.type, event.type === EventType.PolicyVerdict ? 0 : event.subtype),
     source,
     destination,
     sourceNames: namesKnownBy(destination, ends.source.address, context),
@@ -90,6 +91,20 @@ export function toFlow(event: DatapathEvent, context: FlowContext): Flow {
   writeLayers(flow, event, packet, ends, context);
   writeDecision(flow, event, context);
   return flow;
+}
+
+const eventTypes = new SharedMessages<CiliumEventType>();
+const EVENT_TYPE_KEYS = Array.from({ length: 256 }, (_, subType) => String(subType));
+const etherHeaders = new SharedMessages<Ethernet>();
+const ipHeaders = new SharedMessages<IP>();
+
+function eventTypeOf(type: number, subType: number): CiliumEventType {
+  const make = () => create(CiliumEventTypeSchema, { type, subType });
+  return eventTypes.of(
+    EVENT_TYPE_KEYS[subType & 0xff]!,
+    (known) => known.type === type && known.subType === subType,
+    make,
+  );
 }
 
 function packetEnds(event: DatapathEvent, packet: Packet): { source: FlowEnd; destination: FlowEnd } {
@@ -190,20 +205,35 @@ function writeLayers(
 ): void {
   const { ethernet, ip } = packet;
   const protocol = layer4Of(packet);
-  if (ethernet) flow.ethernet = newEthernet({ source: ethernet.source, destination: ethernet.destination });
+  if (ethernet) {
+    const { source, destination } = ethernet;
+    const isSame = (known: Ethernet) => known.source === source && known.destination === destination;
+    flow.ethernet = etherHeaders.of(source, isSame, () => newEthernet({ source, destination }));
+  }
   if (protocol) flow.l4 = newLayer4({ protocol });
   if (event.ifindex !== 0) flow.interface = interfaceOf(event.ifindex, context.interfaceName(event.ifindex));
   if (!ip) return;
-  flow.IP = newIp({
-    source: ends.source.address,
-    destination: ip.destination,
-    ipVersion: ip.version === 4 ? IPVersion.IPv4 : IPVersion.IPv6,
-    sourceXlated: event.originalAddress === "" || event.originalAddress === ip.source ? "" : ip.source,
-  });
+  flow.IP = ipHeader(event, ip, ends.source.address);
   const sourceService = describeService(ends.source, ip.protocol, context);
   const destinationService = describeService(ends.destination, ip.protocol, context);
   if (sourceService) flow.sourceService = sourceService;
   if (destinationService) flow.destinationService = destinationService;
+}
+
+function ipHeader(
+  { originalAddress }: DatapathEvent,
+  { source: sent, destination, version }: IpLayer,
+  source: string,
+): IP {
+  const sourceXlated = originalAddress === "" || originalAddress === sent ? "" : sent;
+  return ipHeaders.of(
+    source,
+    (known) => known.source === source && known.destination === destination && known.sourceXlated === sourceXlated,
+    () => {
+      const ipVersion = version === 4 ? IPVersion.IPv4 : IPVersion.IPv6;
+      return newIp({ source, destination, ipVersion, sourceXlated });
+    },
+  );
 }
 
 /** Sub-type 0 means to-endpoint, which the enum numbers 101; the others agree. */

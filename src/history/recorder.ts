@@ -11,6 +11,7 @@ const BLOCK_BYTES = 256 << 10;
 const PAUSE_MS = 500;
 /** What may wait for the disk. */
 const MAX_WAITING_BYTES = 16 << 20;
+const MOST_SPARE = 2;
 /** How long a disk that failed is left alone. */
 const RETRY_MS = 30_000;
 /** How often files are closed and deleted of which time alone says so. */
@@ -40,6 +41,8 @@ export class Recorder {
   failure: string | undefined;
   private readonly options: RecorderOptions;
   private readonly out = new EncodedBytes();
+  /** Memory of blocks that are written, to be used again. */
+  private readonly spare: Uint8Array[] = [];
   private unwritten: Unwritten | undefined;
   private sequence: number;
   private waiting: RawBlock[] = [];
@@ -116,8 +119,7 @@ export class Recorder {
   private cut(): void {
     const { unwritten } = this;
     if (unwritten === undefined) return;
-    const raw = this.out.bytes.slice(0, this.out.at);
-    this.out.at = 0;
+    const raw = this.out.take(this.spare.pop());
     this.unwritten = undefined;
     if (raw.length > MAX_BLOCK_BYTES || this.waitingBytes + raw.length > MAX_WAITING_BYTES) {
       this.lost += unwritten.count;
@@ -132,6 +134,7 @@ export class Recorder {
     for (let block = this.waiting.shift(); block !== undefined; block = this.waiting.shift()) {
       await this.write(block);
       this.waitingBytes -= block.raw.length;
+      if (this.spare.length < MOST_SPARE) this.spare.push(new Uint8Array(block.raw.buffer));
     }
     await this.options.segments.tidy(0).catch(() => undefined);
     this.writing = this.waiting.length === 0 ? undefined : this.drain();
