@@ -216,7 +216,10 @@ const agent = await startAgent({
   proxy: await openProxyChannel(join(sockets, "xds.sock")),
   openFlows: (context) => createFlowPipeline({ context, ring }),
   redaction: () => settings.current.redaction,
-  historyFailure: () => history?.status().failure,
+  historyFailure: () => {
+    const { failure, lost = 0 } = history?.status() ?? {};
+    return failure === undefined ? undefined : `${failure}; ${lost} flows were not kept`;
+  },
   openHealthLink: openHealthEndpoint,
   kubernetesVersion: () => {
     if (Date.now() - failedAt < RETRY_TIME) return Promise.reject(new Error("the API server does not answer"));

@@ -153,6 +153,18 @@ it("takes smaller limits at once that it is given", async () => {
   expect(await stored(made.history)).toEqual(["f5", "last"]);
 });
 
+it("keeps nothing, and nothing of before, when it may keep no bytes", async () => {
+  const path = directory();
+  const made = world(path);
+  await made.add("a");
+  made.history.setLimits({ maxBytes: 0, maxAgeMs: HOUR });
+  await made.add("b");
+  expect(files(path)).toEqual([]);
+  made.history.setLimits({ maxBytes: 1 << 20, maxAgeMs: HOUR });
+  await made.add("c");
+  expect(await stored(made.history)).toEqual(["c"]);
+});
+
 /** The bytes of a directory with one open segment of three blocks, and where its blocks end. */
 async function crashed(): Promise<{ readonly path: string; readonly name: string; readonly ends: readonly number[] }> {
   const path = directory();

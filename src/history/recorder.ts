@@ -6,7 +6,7 @@ import type { Segments } from "./segments.ts";
 
 /** Entries that are encoded at once, at most: a ring must not overtake us, nor the loop wait. */
 const BATCH = 256;
-const BLOCK_BYTES = 256 << 10;
+const BLOCK_BYTES = 1 << 20;
 /** A crash may take what came since the last write. */
 const PAUSE_MS = 500;
 /** What may wait for the disk. */
