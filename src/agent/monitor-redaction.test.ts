@@ -4,7 +4,7 @@ import { FORBIDDEN_PUT } from "../../test/support/access-record.ts";
 import { AgentWorld } from "../../test/support/agent-world.ts";
 
 let world: AgentWorld | undefined;
-afterEach(() => world?.stop());
+afterEach(() => world?.end());
 
 test("who monitors sees no secret of a request", async () => {
   world = new AgentWorld();

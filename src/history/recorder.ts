@@ -80,7 +80,8 @@ export class Recorder {
   }
 
   private appended(): void {
-    if (this.options.ring.next - this.sequence >= BATCH) this.encode();
+    const { next, capacity } = this.options.ring;
+    if (next - this.sequence >= Math.min(BATCH, capacity / 2)) this.encode();
     else if (this.timer === undefined) this.timer = setTimeout(() => this.pause(), PAUSE_MS).unref();
   }
 

@@ -118,6 +118,38 @@ it("remembers what the agent before it saw", async () => {
   expect(await after.ask({ since: at(15) })).toEqual(range(15, 24));
 });
 
+it("waits for what is on its way to the disk", async () => {
+  const made = await observe(directory(), 1n);
+  closing.push(made.close);
+  for (let i = 1; i <= 30; i++)
+    made.ring.append({ kind: "flow", flow: create(FlowSchema, { uuid: `f${i}`, time: at(i) }) });
+  expect(await made.ask({ since: at(0) })).toEqual(range(1, 30));
+});
+
+it("passes over files of other times, and gives each flow once", async () => {
+  const made = await observe(directory(), 1n);
+  closing.push(made.close);
+  // an hour and more lies between them: a file for each
+  const hours = Array.from({ length: 12 }, (_, i) => (i + 1) * 6000);
+  for (const second of hours) await made.append(`f${second / 6000}`, second);
+  for (const [since, until] of [
+    [1, 3],
+    [2, 8],
+    [5, 9],
+    [1, 12],
+    [8, 11],
+  ] as const)
+    expect(await made.ask({ since: at(since * 6000), until: at(until * 6000) })).toEqual(range(since, until));
+});
+
+it("finds what is within the times after the clock went back", async () => {
+  const made = await observe(directory(), 1n);
+  closing.push(made.close);
+  for (const second of [10, 5, 6]) await made.append(`f${second}`, second);
+  await made.history.flush();
+  expect(await made.ask({ since: at(1), until: at(7), number: 2n })).toEqual(["f5", "f6"]);
+});
+
 it("says what neither the history nor the ring has", async () => {
   let hears = true;
   const deafLater = (history: FlowHistory): FlowHistory => ({
