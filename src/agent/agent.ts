@@ -1,5 +1,6 @@
 import { podMtu } from "../datapath/port.ts";
 import type { FlowContext } from "../flow/context.ts";
+import { DEFAULT_REDACTION, redactRecord } from "../flow/redaction.ts";
 import type { AccessRecord, NotificationPeer } from "../model/access-record.ts";
 import { addressPrefix } from "../model/cidr.ts";
 import { reservedIdentityOf } from "../model/identity.ts";
@@ -46,6 +47,9 @@ function flowView(options: AgentOptions, parts: Parts): FlowContext {
   return createFlowView({
     nodeName: options.node.name,
     clusterName: options.node.clusterName,
+    version: options.version,
+    redaction: options.redaction ?? (() => DEFAULT_REDACTION),
+    node: () => parts.inputs.nodes.get(options.node.name),
     hostEndpointId: parts.hostEndpointId,
     table,
     remote,
@@ -73,6 +77,7 @@ function statusFacts(options: AgentOptions, parts: Parts, connection: ProxyConne
     redirects: parts.redirects.active(),
     lostEvents: datapath.lostEvents(),
     observer: options.observer?.(),
+    historyFailure: options.historyFailure?.(),
   });
 }
 
@@ -128,7 +133,7 @@ function streamEvents(options: AgentOptions, parts: Parts, context: FlowContext)
   proxy.onAccess((record: AccessRecord) => {
     flows.access(record);
     monitor.l7(() => ({
-      record,
+      record: redactRecord(record, context.redaction()),
       source: peer(record.sourceAddress, record.sourceIdentity),
       destination: peer(record.destinationAddress, record.destinationIdentity),
     }));

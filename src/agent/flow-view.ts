@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { EndpointFacts, FlowContext, ServiceName } from "../flow/context.ts";
+import type { Redaction } from "../flow/redaction.ts";
 import { controllerOf, fieldsOf } from "../kube/object.ts";
 import { ReservedIdentity } from "../model/addresses.ts";
 import { formatLabels, type Labels } from "../model/label.ts";
@@ -29,6 +30,11 @@ function remembered<K extends object, V>(make: (key: K) => V): (key: K) => V {
 
 const labelTexts = remembered<Labels, readonly string[]>(formatLabels);
 const NO_LABELS: readonly string[] = [];
+const nodeLabels = remembered<KubeObject, readonly string[]>(({ metadata }) =>
+  Object.entries(metadata.labels ?? {})
+    .map(([key, value]) => `${key}=${value}`)
+    .sort(),
+);
 
 /** The owner that a person would name: a ReplicaSet made by a Deployment shows as the Deployment. */
 const workloadsOf = remembered<KubeObject, Workloads>((pod) => {
@@ -70,6 +76,10 @@ export class RemoteEndpoints {
 export interface FlowViewParts {
   readonly nodeName: string;
   readonly clusterName: string;
+  readonly version: string;
+  readonly redaction: () => Redaction;
+  /** This node's object. */
+  readonly node: () => KubeObject | undefined;
   readonly hostEndpointId: number;
   readonly table: EndpointTable;
   readonly remote: RemoteEndpoints;
@@ -133,7 +143,12 @@ export function createFlowView(parts: FlowViewParts): FlowContext {
   };
   return {
     nodeName: nodeFullName(parts.nodeName, parts.clusterName),
-    clusterName: parts.clusterName,
+    version: parts.version,
+    nodeLabels: () => {
+      const node = parts.node();
+      return node === undefined ? NO_LABELS : nodeLabels(node);
+    },
+    redaction: parts.redaction,
     endpointByAddress: (address) => {
       const endpoint = parts.table.atAddress(address);
       if (endpoint !== undefined) return localFacts(endpoint, parts.podOf(endpoint));

@@ -1,5 +1,6 @@
 import type { Datapath } from "../datapath/port.ts";
 import type { FlowContext } from "../flow/context.ts";
+import type { Redaction } from "../flow/redaction.ts";
 import type { KubeClient } from "./kube.ts";
 import type { OpenInformer } from "./kube-inputs.ts";
 import type { AgentNode, FlowSink, OpenHealthLink, PolicyEngine, ProxyChannel } from "./ports.ts";
@@ -23,6 +24,10 @@ export interface AgentOptions {
   readonly kubernetesVersion: () => Promise<unknown>;
   /** How full the flow ring is. */
   readonly observer?: () => HubbleObserver;
+  /** What flows and monitors must not tell, as of now; absent = no secret. */
+  readonly redaction?: () => Redaction;
+  /** Why the flows' history on disk stands still; undefined = it does not. */
+  readonly historyFailure?: () => string | undefined;
   /** Files of endpoints and addresses that outlive the agent. */
   readonly stateDirectory: string;
   /** Path of `cilium.sock`. */

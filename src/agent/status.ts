@@ -29,6 +29,7 @@ export interface StatusFacts {
   readonly redirects: readonly ProxyRedirect[];
   readonly lostEvents: number;
   readonly observer: HubbleObserver | undefined;
+  readonly historyFailure?: string | undefined;
 }
 
 /** What the agent follows, as Cilium names it. */
@@ -187,7 +188,12 @@ export async function statusOf(facts: StatusFacts): Promise<StatusResponse> {
       },
     }),
     "identity-range": { "min-identity": FIRST_IDENTITY, "max-identity": LAST_IDENTITY },
-    hubble: { state: "Ok", ...(facts.observer && { observer: facts.observer }) },
+    hubble: {
+      ...(facts.historyFailure === undefined
+        ? { state: "Ok" }
+        : { state: "Warning", msg: `flow history stands still: ${facts.historyFailure}` }),
+      ...(facts.observer && { observer: facts.observer }),
+    },
     encryption: { mode: "Disabled" },
   };
 }

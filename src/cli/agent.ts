@@ -1,20 +1,25 @@
 /**
  * Main of a node's agent: `agent --node NAME --address IP --pod-cidr CIDR --kubeconfig FILE --run DIRECTORY
- * --pins DIRECTORY --bpf-object FILE [--address6 IP --pod-cidr6 CIDR] [--routing-mode native] [--api-server-node]
- * [--hubble-tls-cert-file FILE --hubble-tls-key-file FILE --hubble-tls-client-ca-files FILE]`. Runs in the node's network namespace; SIGTERM ends it and
+ * --pins DIRECTORY --bpf-object FILE [--flow-history DIRECTORY] [--hubble-event-buffer-capacity N] [--address6 IP --pod-cidr6 CIDR]
+ * [--routing-mode native] [--api-server-node] [--hubble-tls-cert-file FILE --hubble-tls-key-file FILE
+ * --hubble-tls-client-ca-files FILE]`. Runs in the node's network namespace; SIGTERM ends it and
  * leaves the datapath in force.
  */
+import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import packageJson from "../../package.json" with { type: "json" };
+import { DEFAULT_SETTINGS, followHubbleSettings } from "../agent/hubble-settings.ts";
 import { createPolicyEngine, type ProxyChannel, startAgent } from "../agent/index.ts";
 import { routerOf } from "../agent/ipam.ts";
+import type { OpenInformer } from "../agent/kube-inputs.ts";
 import { createEbpfDatapath } from "../datapath/ebpf/datapath.ts";
 import { libcCalls } from "../datapath/ebpf/libbpf.ts";
 import type { NodeConfig6, RoutingMode } from "../datapath/port.ts";
 import { createFlowPipeline, createFlowRing } from "../flow/index.ts";
 import { answerOnNode, openHealthEndpoint, startNodeHealth } from "../health/index.ts";
+import { type FlowHistory, openFlowHistory } from "../history/index.ts";
 import { createObserver, observerServerName } from "../hubble/index.ts";
 import { connect, createInformer } from "../kube/client/index.ts";
 import type { AccessRecord } from "../model/access-record.ts";
@@ -32,8 +37,6 @@ import { tlsFromFiles } from "./tls-files.ts";
 
 process.title = "cilium-agent";
 
-/** Flows that a node keeps. */
-const FLOW_RING = 4095;
 /** How long the name of an interface is believed, in ms. */
 const NAME_AGE = 1000;
 /** A watch that fails is tried again at least this often, in ms: without a failure since then the API answers. */
@@ -61,6 +64,9 @@ const { values } = parseArgs({
     "hubble-tls-key-file": { type: "string" },
     "hubble-tls-client-ca-files": { type: "string" },
     "api-server-node": { type: "boolean", default: false },
+    // where flows are kept that the ring has no more; absent = nowhere
+    "flow-history": { type: "string" },
+    "hubble-event-buffer-capacity": { type: "string", default: "4095" },
   },
 });
 
@@ -150,7 +156,8 @@ const run = needed("run");
 const sockets = join(run, "envoy", "sockets");
 mkdirSync(sockets, { recursive: true });
 const client = connect({ kubeconfig: needed("kubeconfig") });
-const ring = createFlowRing(FLOW_RING);
+const RING_CAPACITY = Number(values["hubble-event-buffer-capacity"]);
+const ring = createFlowRing(RING_CAPACITY);
 const node = needed("node");
 const clusterName = values["cluster-name"];
 
@@ -173,6 +180,21 @@ function routingMode(): RoutingMode {
   process.exit(2);
 }
 
+function openHistory(directory: string): FlowHistory {
+  const run = randomBytes(8).readBigUInt64LE();
+  return openFlowHistory({ directory, ring, limits: DEFAULT_SETTINGS.history, run, now: Date.now, log });
+}
+
+const openInformer: OpenInformer = (ref, selection) => createInformer(client, ref, { ...selection, onError });
+const history = values["flow-history"] === undefined ? undefined : openHistory(values["flow-history"]);
+const settings = followHubbleSettings(
+  openInformer,
+  ({ eventBufferCapacity = RING_CAPACITY, history: limits }) => {
+    if (eventBufferCapacity !== ring.capacity) ring.resize(eventBufferCapacity);
+    history?.setLimits(limits);
+  },
+  log,
+);
 const node6 = ipv6();
 const isAddress = (address: string | undefined) => address !== undefined;
 // Somebody else may have the port: then this node is seen to be ill, and its policies are still enforced.
@@ -195,11 +217,16 @@ const agent = await startAgent({
   },
   version: packageJson.version,
   client,
-  openInformer: (ref, selection) => createInformer(client, ref, { ...selection, onError }),
+  openInformer,
   datapath: createEbpfDatapath({ pinDirectory: needed("pins"), objectPath: needed("bpf-object") }),
   engine: createPolicyEngine({ clusterName, isDualStack: node6 !== undefined }),
   proxy: await openProxyChannel(join(sockets, "xds.sock")),
   openFlows: (context) => createFlowPipeline({ context, ring }),
+  redaction: () => settings.current.redaction,
+  historyFailure: () => {
+    const { failure, lost = 0 } = history?.status() ?? {};
+    return failure === undefined ? undefined : `${failure}; ${lost} flows were not kept`;
+  },
   openHealthLink: openHealthEndpoint,
   kubernetesVersion: () => {
     if (Date.now() - failedAt < RETRY_TIME) return Promise.reject(new Error("the API server does not answer"));
@@ -220,7 +247,11 @@ const agent = await startAgent({
   log,
 });
 
-closing.push(() => agent.close());
+closing.push(async () => {
+  settings.stop();
+  await agent.close();
+  await history?.close();
+});
 const tls = tlsFromFiles(
   {
     cert: values["hubble-tls-cert-file"],
@@ -234,6 +265,7 @@ const observer = createObserver({
   nodeName: nodeFullName(node, clusterName),
   version: packageJson.version,
   now: Date.now,
+  ...(history && { history }),
   peers: {
     list: () =>
       agent.nodes.list().map(({ name, internal }) => ({

@@ -14,27 +14,34 @@ import { EventType } from "./decode/event.ts";
 import { Protocol } from "./decode/packet.ts";
 import { dnsOfFlow, dnsSummary } from "./dns.ts";
 import { describeEndpoint, describeService, type FlowEnd, namesKnownBy } from "./endpoint.ts";
-import { timestampFromNs } from "./flow.ts";
+import { emitterOf, timestampFromNs } from "./flow.ts";
+import { redactRecord } from "./redaction.ts";
 import { httpSummary, tlsSummary } from "./summary.ts";
+import { TraceContexts } from "./trace-context.ts";
 
 const VERDICTS = { forwarded: Verdict.FORWARDED, denied: Verdict.DROPPED, error: Verdict.ERROR } as const;
 const NS_PER_MS = 1_000_000;
 
-/** Turns what the proxy judged into an L7 flow; in a response's flow the server is the source. */
-export function accessRecordToFlow(record: AccessRecord, context: FlowContext): Flow {
+/**
+ * Turns what the proxy judged into an L7 flow; in a response's flow the server is the source. Secrets are hidden as the context says;
+ * `traces` knows the requests that responses belong to.
+ */
+export function accessRecordToFlow(told: AccessRecord, context: FlowContext, traces = new TraceContexts()): Flow {
+  const traceId = traces.idOf(told);
+  const record = redactRecord(told, context.redaction());
   const response = record.type === "response";
   const ends = recordEnds(record);
   const from = response ? ends.server : ends.client;
   const to = response ? ends.client : ends.server;
   const source = describeEndpoint(from, context);
   const destination = describeEndpoint(to, context);
-  const traceId = traceIdOf(record);
   const transport = record.dns?.transport === "udp" ? Protocol.UDP : Protocol.TCP;
   return create(FlowSchema, {
     time: timestampFromNs(nanosecondsOf(record.timeMs)),
     uuid: context.newUuid(),
     nodeName: context.nodeName,
-    emitter: { name: "Hubble" },
+    nodeLabels: context.nodeLabels() as string[],
+    emitter: emitterOf(context.version),
     Type: FlowType.L7,
     verdict: VERDICTS[record.verdict],
     eventType: { type: EventType.L7 },
@@ -112,14 +119,23 @@ function layer7Of(record: AccessRecord) {
         method: record.method,
         url: record.url,
         protocol: record.protocol,
-        headers: record.headers.map(({ name, value }) => ({ key: name, value })),
+        headers: headersOf(record),
       },
     },
   };
 }
 
-/** The trace id of a W3C `traceparent` header, empty when there is none. */
-function traceIdOf(record: AccessRecord): string {
-  const header = record.headers.find(({ name }) => name.toLowerCase() === "traceparent");
-  return /^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/.exec(header?.value ?? "")?.[1] ?? "";
+/** Of a header's name; others stay as they are. */
+const TOKEN = /^[!#$%&'*+.^_`|~0-9a-zA-Z-]+$/;
+
+/** `content-type` as `Content-Type`. */
+function canonicalName(name: string): string {
+  if (!TOKEN.test(name)) return name;
+  return name.toLowerCase().replace(/(^|-)[a-z]/g, (letter) => letter.toUpperCase());
+}
+
+/** By name, and those of one name in their order; names are written as Hubble's clients ask for them. */
+function headersOf({ headers }: AccessRecord): { key: string; value: string }[] {
+  const named = headers.map(({ name, value }) => ({ key: canonicalName(name), value }));
+  return named.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
 }

@@ -1,3 +1,5 @@
+import type { Redaction } from "./redaction.ts";
+
 /** A pod or a host as the flow's reader wants to see it. */
 export interface EndpointFacts {
   /** Endpoint id on this node, 0 = the endpoint lives elsewhere. */
@@ -34,7 +36,12 @@ export interface PolicyOrigin {
 export interface FlowContext {
   /** As `nodeFullName` gives it. */
   readonly nodeName: string;
-  readonly clusterName: string;
+  /** Of the program that makes the flows. */
+  readonly version: string;
+  /** Labels of this node's object, `key=value`, sorted. The list never changes. */
+  nodeLabels(): readonly string[];
+  /** What flows must not tell, as of now. */
+  redaction(): Redaction;
   /** The pod or host that has the address, on this node or another one; undefined when it is neither. */
   endpointByAddress(address: string): EndpointFacts | undefined;
   /** Numeric identity from the ipcache, 0 = not in it. Asked when an event names none. */

@@ -20,15 +20,20 @@ const TYPES = new Map([
   [16, "TXT"],
   [28, "AAAA"],
   [33, "SRV"],
+  [35, "NAPTR"],
   [41, "OPT"],
+  [46, "RRSIG"],
+  [48, "DNSKEY"],
+  [64, "SVCB"],
+  [65, "HTTPS"],
   [256, "URI"],
 ]);
 
-/** Names of response codes, with the spaces that Hubble's have. */
+/** Names of response codes in Hubble's words. */
 const CODES = new Map([
   [0, "No Error"],
   [1, "Format Error"],
-  [2, "Server Failure "],
+  [2, "Server Failure"],
   [3, "Non-Existent Domain"],
   [4, "Not Implemented"],
   [5, "Query Refused"],
@@ -38,6 +43,13 @@ const CODES = new Map([
   [9, "Server Not Authoritative for zone"],
   [10, "Name not contained in zone"],
   [16, "Bad OPT Version"],
+  [17, "Key not recognized"],
+  [18, "Signature out of time window"],
+  [19, "Bad TKEY Mode"],
+  [20, "Duplicate key name"],
+  [21, "Algorithm not supported"],
+  [22, "Bad Truncation"],
+  [23, "Bad Cookie"],
 ]);
 
 export function dnsTypeName(type: number): string {

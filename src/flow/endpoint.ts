@@ -1,7 +1,8 @@
 import { create } from "@bufbuild/protobuf";
 import { type Endpoint, type Service, ServiceSchema, type Workload } from "../../proto/gen/flow_pb.js";
+import { CLUSTER_LABEL } from "../model/identity.ts";
 import type { EndpointFacts, FlowContext } from "./context.ts";
-import { newEndpoint } from "./messages.ts";
+import { newEndpoint, SharedMessages } from "./messages.ts";
 
 /** One end of a flow before it is named. */
 export interface FlowEnd {
@@ -25,19 +26,39 @@ function workloadsOf(workloads: Workloads): Workload[] {
   return made;
 }
 
+const CLUSTER = `k8s:${CLUSTER_LABEL}=`;
+const clusters = new WeakMap<readonly string[], string>();
+
+/** A pod's labels name its cluster; nodes and the world belong to none. */
+function clusterOf(labels: readonly string[]): string {
+  const known = clusters.get(labels);
+  if (known !== undefined) return known;
+  const found = labels.find((label) => label.startsWith(CLUSTER))?.slice(CLUSTER.length) ?? "";
+  clusters.set(labels, found);
+  return found;
+}
+
+const endpoints = new SharedMessages<Endpoint>();
+
 /** Names one end: identity and id from the event where it has them, the rest from the agent's knowledge of the address. */
 export function describeEndpoint(end: FlowEnd, context: FlowContext): Endpoint {
   const facts = end.address === "" ? undefined : context.endpointByAddress(end.address);
   const identity = end.identity || facts?.identity || (end.address === "" ? 0 : context.identityByAddress(end.address));
-  return newEndpoint({
-    ID: end.endpointId || facts?.id || 0,
-    identity,
-    clusterName: facts ? context.clusterName : "",
-    namespace: facts?.namespace ?? "",
-    labels: context.labelsOfIdentity(identity) as string[],
-    podName: facts?.podName ?? "",
-    workloads: facts ? workloadsOf(facts.workloads) : NO_WORKLOADS,
-  });
+  const labels = context.labelsOfIdentity(identity) as string[];
+  const ID = end.endpointId || facts?.id || 0;
+  const { namespace = "", podName = "" } = facts ?? {};
+  const workloads = facts ? workloadsOf(facts.workloads) : NO_WORKLOADS;
+  return endpoints.of(
+    end.address,
+    (known) =>
+      known.ID === ID &&
+      known.identity === identity &&
+      known.labels === labels &&
+      known.podName === podName &&
+      known.namespace === namespace &&
+      known.workloads === workloads,
+    () => newEndpoint({ ID, identity, clusterName: clusterOf(labels), namespace, labels, podName, workloads }),
+  );
 }
 
 /** The service behind an address and port, if it is a frontend. */

@@ -87,6 +87,19 @@ describe("toFlow", () => {
     expect([verdict(2).policyLog, verdict(0).policyLog]).toEqual([["landing"], []]);
   });
 
+  it("shares what flows have in common, and not what has changed", () => {
+    const of = (destination: string, labels?: readonly string[]) => {
+      const context = labels === undefined ? starWarsContext : { ...starWarsContext, labelsOfIdentity: () => labels };
+      const packet = tcpPacket({ source: "172.20.2.10", destination });
+      return toFlow(decodeEvent(craftEvent({ type: 4, packet, sourceIdentity: 10135 }))!, context);
+    };
+    const [first, same, other] = [of("172.20.1.20"), of("172.20.1.20"), of("172.20.2.11")];
+    expect([same.source, same.IP, same.ethernet]).toEqual([first.source, first.IP, first.ethernet]);
+    expect(same.IP).toBe(first.IP);
+    expect([other.IP?.destination, other.destination?.podName]).toEqual(["172.20.2.11", "tiefighter"]);
+    expect(of("172.20.1.20", ["k8s:new=label"]).source?.labels).toEqual(["k8s:new=label"]);
+  });
+
   it("gives the judged endpoint its id", () => {
     expect(flowOf({ type: 5, direction: 1, endpoint: 99 }).destination?.ID).toBe(99);
     expect(flowOf({ type: 5, direction: 2, endpoint: 99 }).source?.ID).toBe(99);
@@ -193,7 +206,7 @@ describe("accessRecordToFlow", () => {
     [
       "response",
       { code: 2, ttl: 0xffff_ffff },
-      "DNS Answer RCode: Server Failure  TTL: 4294967295 (Proxy deathstar.example. A)",
+      "DNS Answer RCode: Server Failure TTL: 4294967295 (Proxy deathstar.example. A)",
     ],
   ] as const)("makes a DNS %s's flow", (type, change, summary) => {
     const dns: DnsFacts = {

@@ -1,23 +1,31 @@
 import { create } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import {
+  type CiliumEventType,
+  CiliumEventTypeSchema,
+  type Emitter,
   EmitterSchema,
   type Endpoint,
+  type Ethernet,
   FileInfoSchema,
   type Flow,
   FlowType,
+  IGMPSchema,
+  type IP,
   IPVersion,
   type Layer4,
+  SCTPChunkType,
   SCTPSchema,
   TraceObservationPoint,
   TraceReason,
   TrafficDirection,
   Verdict,
+  VRRPSchema,
 } from "../../proto/gen/flow_pb.js";
 import { MatchType } from "../model/verdict.ts";
 import type { FlowContext } from "./context.ts";
 import { CtStatus, type DatapathEvent, EventDirection, EventType, TracePoint } from "./decode/event.ts";
-import { decodePacket, type Packet } from "./decode/packet.ts";
+import { decodePacket, type IpLayer, type Packet } from "./decode/packet.ts";
 import { POLICY_DENIED, POLICY_DENY } from "./drop-reason.ts";
 import { describeEndpoint, describeService, type FlowEnd, namesKnownBy } from "./endpoint.ts";
 import {
@@ -31,6 +39,7 @@ import {
   newTcp,
   newTimestamp,
   newUdp,
+  SharedMessages,
   tcpFlagsOf,
 } from "./messages.ts";
 import { attributePolicies } from "./policies.ts";
@@ -38,7 +47,13 @@ import { packetSummary } from "./summary.ts";
 
 const NS_PER_SECOND = 1_000_000_000n;
 /** The program that clients see as the maker of flows. */
-export const EMITTER = create(EmitterSchema, { name: "Hubble" });
+let emitter = create(EmitterSchema, { name: "Hubble" });
+
+/** The same message for every flow of a version. */
+export function emitterOf(version: string): Emitter {
+  if (emitter.version !== version) emitter = create(EmitterSchema, { name: "Hubble", version });
+  return emitter;
+}
 
 /** A protobuf timestamp of nanoseconds since the epoch. */
 export function timestampFromNs(ns: bigint): Timestamp {
@@ -59,14 +74,11 @@ export function toFlow(event: DatapathEvent, context: FlowContext): Flow {
     time: timestampFromNs(event.monotonicNs + context.clockOffsetNs()),
     uuid: context.newUuid(),
     nodeName: context.nodeName,
-    emitter: EMITTER,
+    nodeLabels: context.nodeLabels() as string[],
+    emitter: emitterOf(context.version),
     Type: FlowType.L3_L4,
     verdict: verdictOf(event),
-    eventType: {
-      $typeName: "flow.CiliumEventType",
-      type: event.type,
-      subType: event.type === EventType.PolicyVerdict ? 0 : event.subtype,
-    },
+    eventType: eventTypeOf(event.type, event.type === EventType.PolicyVerdict ? 0 : event.subtype),
     source,
     destination,
     sourceNames: namesKnownBy(destination, ends.source.address, context),
@@ -79,6 +91,20 @@ export function toFlow(event: DatapathEvent, context: FlowContext): Flow {
   writeLayers(flow, event, packet, ends, context);
   writeDecision(flow, event, context);
   return flow;
+}
+
+const eventTypes = new SharedMessages<CiliumEventType>();
+const EVENT_TYPE_KEYS = Array.from({ length: 256 }, (_, subType) => String(subType));
+const etherHeaders = new SharedMessages<Ethernet>();
+const ipHeaders = new SharedMessages<IP>();
+
+function eventTypeOf(type: number, subType: number): CiliumEventType {
+  const make = () => create(CiliumEventTypeSchema, { type, subType });
+  return eventTypes.of(
+    EVENT_TYPE_KEYS[subType & 0xff]!,
+    (known) => known.type === type && known.subType === subType,
+    make,
+  );
 }
 
 function packetEnds(event: DatapathEvent, packet: Packet): { source: FlowEnd; destination: FlowEnd } {
@@ -128,7 +154,23 @@ function directionOf(event: DatapathEvent, source: Endpoint): TrafficDirection {
   if (event.type === EventType.Drop) return localIsSource ? TrafficDirection.EGRESS : TrafficDirection.INGRESS;
   const reply = replyOf(event);
   if (reply === undefined) return TrafficDirection.TRAFFIC_DIRECTION_UNKNOWN;
-  return localIsSource !== reply ? TrafficDirection.EGRESS : TrafficDirection.INGRESS;
+  // a translated source is one that went out
+  const isOutgoing = localIsSource !== reply || event.originalAddress !== "";
+  return isOutgoing ? TrafficDirection.EGRESS : TrafficDirection.INGRESS;
+}
+
+/** SCTP's numbers of the chunks that begin and end an association. */
+const CHUNK_TYPES = new Map([
+  [1, SCTPChunkType.INIT],
+  [2, SCTPChunkType.INIT_ACK],
+  [6, SCTPChunkType.ABORT],
+  [7, SCTPChunkType.SHUTDOWN],
+  [8, SCTPChunkType.SHUTDOWN_ACK],
+  [14, SCTPChunkType.SHUTDOWN_COMPLETE],
+]);
+
+function chunkTypeOf(first: number | undefined): SCTPChunkType {
+  return CHUNK_TYPES.get(first ?? 0) ?? SCTPChunkType.UNSUPPORTED;
 }
 
 function layer4Of(packet: Packet): Layer4["protocol"] | undefined {
@@ -142,8 +184,11 @@ function layer4Of(packet: Packet): Layer4["protocol"] | undefined {
   }
   if (packet.sctp) {
     const { sourcePort, destinationPort } = packet.sctp;
-    return { case: "SCTP", value: create(SCTPSchema, { sourcePort, destinationPort }) };
+    const chunkType = chunkTypeOf(packet.payload[0]);
+    return { case: "SCTP", value: create(SCTPSchema, { sourcePort, destinationPort, chunkType }) };
   }
+  if (packet.vrrp) return { case: "VRRP", value: create(VRRPSchema, packet.vrrp) };
+  if (packet.igmp) return { case: "IGMP", value: create(IGMPSchema, packet.igmp) };
   if (packet.icmpv4)
     return { case: "ICMPv4", value: newIcmpv4({ type: packet.icmpv4.type, code: packet.icmpv4.code }) };
   if (packet.icmpv6)
@@ -160,20 +205,35 @@ function writeLayers(
 ): void {
   const { ethernet, ip } = packet;
   const protocol = layer4Of(packet);
-  if (ethernet) flow.ethernet = newEthernet({ source: ethernet.source, destination: ethernet.destination });
+  if (ethernet) {
+    const { source, destination } = ethernet;
+    const isSame = (known: Ethernet) => known.source === source && known.destination === destination;
+    flow.ethernet = etherHeaders.of(source, isSame, () => newEthernet({ source, destination }));
+  }
   if (protocol) flow.l4 = newLayer4({ protocol });
   if (event.ifindex !== 0) flow.interface = interfaceOf(event.ifindex, context.interfaceName(event.ifindex));
   if (!ip) return;
-  flow.IP = newIp({
-    source: ends.source.address,
-    destination: ip.destination,
-    ipVersion: ip.version === 4 ? IPVersion.IPv4 : IPVersion.IPv6,
-    sourceXlated: event.originalAddress === "" || event.originalAddress === ip.source ? "" : ip.source,
-  });
+  flow.IP = ipHeader(event, ip, ends.source.address);
   const sourceService = describeService(ends.source, ip.protocol, context);
   const destinationService = describeService(ends.destination, ip.protocol, context);
   if (sourceService) flow.sourceService = sourceService;
   if (destinationService) flow.destinationService = destinationService;
+}
+
+function ipHeader(
+  { originalAddress }: DatapathEvent,
+  { source: sent, destination, version }: IpLayer,
+  source: string,
+): IP {
+  const sourceXlated = originalAddress === "" || originalAddress === sent ? "" : sent;
+  return ipHeaders.of(
+    source,
+    (known) => known.source === source && known.destination === destination && known.sourceXlated === sourceXlated,
+    () => {
+      const ipVersion = version === 4 ? IPVersion.IPv4 : IPVersion.IPv6;
+      return newIp({ source, destination, ipVersion, sourceXlated });
+    },
+  );
 }
 
 /** Sub-type 0 means to-endpoint, which the enum numbers 101; the others agree. */
@@ -190,6 +250,7 @@ function writeDecision(flow: Flow, event: DatapathEvent, context: FlowContext): 
   if (event.type === EventType.Trace) {
     flow.traceObservationPoint = observationPoint(event.subtype);
     flow.traceReason = traceReason(event.ctStatus);
+    if (event.subtype === TracePoint.ToProxy) flow.proxyPort = Math.max(0, event.verdict);
     return;
   }
   const reason = event.type === EventType.Drop ? event.subtype : Math.max(0, -event.verdict);

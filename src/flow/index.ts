@@ -3,4 +3,5 @@ export type { EndpointFacts, FlowContext, PolicyOrigin, ServiceName } from "./co
 export { type DatapathEvent, decodeEvent, EventType } from "./decode/event.ts";
 export { toFlow } from "./flow.ts";
 export { createFlowPipeline, type FlowPipeline } from "./pipeline.ts";
+export { DEFAULT_REDACTION, type Redaction } from "./redaction.ts";
 export { createFlowRing, type FlowRing, type Overtaken, type RingEntry } from "./ring.ts";

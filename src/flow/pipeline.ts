@@ -8,6 +8,7 @@ import type { FlowContext } from "./context.ts";
 import { decodeEvent } from "./decode/event.ts";
 import { timestampFromNs, toFlow } from "./flow.ts";
 import type { FlowRing } from "./ring.ts";
+import { TraceContexts } from "./trace-context.ts";
 
 /** Where the agent hands in what it receives; each call ends as an entry of the ring. */
 export interface FlowPipeline {
@@ -25,6 +26,7 @@ export interface FlowPipeline {
 /** A pipeline into `ring`; none of its methods throws on bad input. */
 export function createFlowPipeline(options: { readonly context: FlowContext; readonly ring: FlowRing }): FlowPipeline {
   const { context, ring } = options;
+  const traces = new TraceContexts();
   let malformed = 0;
   return {
     event(bytes) {
@@ -33,7 +35,7 @@ export function createFlowPipeline(options: { readonly context: FlowContext; rea
       else malformed++;
     },
     access(record) {
-      ring.append({ kind: "flow", flow: accessRecordToFlow(record, context) });
+      ring.append({ kind: "flow", flow: accessRecordToFlow(record, context, traces) });
     },
     lost(count, atNs) {
       if (count <= 0) return;

@@ -26,25 +26,37 @@ export interface FlowRing {
   /** Flows appended since the start. */
   readonly seenFlows: number;
   append(entry: RingEntry): void;
+  /** Keeps as many of the newest entries as fit. Throws RangeError as `createFlowRing` does. */
+  resize(capacity: number): void;
   /** Undefined: not written yet. */
   read(sequence: number): RingEntry | Overtaken | undefined;
   /** Calls back after each append until the returned function is called. */
   onAppend(listener: () => void): () => void;
 }
 
-/** A ring of `capacity` entries, which must be 2^n - 1 and at most 65535. Throws RangeError otherwise. */
-export function createFlowRing(capacity: number): FlowRing {
+function checkCapacity(capacity: number): void {
   if (!Number.isInteger(capacity) || capacity < 1 || capacity > 65535 || ((capacity + 1) & capacity) !== 0) {
     throw new RangeError(`flow ring capacity ${capacity}: must be one less than a power of two, from 1 to 65535`);
   }
-  const slots: (RingEntry | undefined)[] = new Array(capacity).fill(undefined);
+}
+
+/** A ring of `size` entries, which must be 2^n - 1 and at most 65535. Throws RangeError otherwise. */
+export function createFlowRing(size: number): FlowRing {
+  checkCapacity(size);
+  let capacity = size;
+  let slots: (RingEntry | undefined)[] = new Array(capacity).fill(undefined);
+  /** Nothing before it is held, whatever the capacity. */
+  let first = 0;
   const listeners = new Set<() => void>();
   let next = 0;
   let seenFlows = 0;
+  const oldestHeld = () => Math.max(first, next - capacity);
   return {
-    capacity,
+    get capacity() {
+      return capacity;
+    },
     get oldest() {
-      return Math.max(0, next - capacity);
+      return oldestHeld();
     },
     get next() {
       return next;
@@ -58,8 +70,16 @@ export function createFlowRing(capacity: number): FlowRing {
       if (entry.kind === "flow") seenFlows++;
       for (const listener of listeners) listener();
     },
+    resize(wanted) {
+      checkCapacity(wanted);
+      const held = slots;
+      first = Math.max(oldestHeld(), next - wanted);
+      slots = new Array(wanted).fill(undefined);
+      for (let sequence = first; sequence < next; sequence++) slots[sequence % wanted] = held[sequence % capacity];
+      capacity = wanted;
+    },
     read(sequence) {
-      const oldest = Math.max(0, next - capacity);
+      const oldest = oldestHeld();
       if (sequence < oldest) return { kind: "overtaken", missed: oldest - sequence };
       return sequence >= next ? undefined : slots[sequence % capacity];
     },

@@ -2,12 +2,27 @@ import type { TlsHelloFacts } from "../model/access-record.ts";
 import { icmpv4Name, icmpv6Name } from "./decode/icmp.ts";
 import type { Packet } from "./decode/packet.ts";
 
+const IGMP_TYPES = new Map([
+  [0x11, "IGMP Membership Query"],
+  [0x12, "IGMPv1 Membership Report"],
+  [0x16, "IGMPv2 Membership Report"],
+  [0x17, "Leave Group"],
+  [0x22, "IGMPv3 Membership Report"],
+]);
+
 /** What hubble prints in parentheses behind a packet's flow: TCP flags, an ICMP name, or the innermost layer. */
 export function packetSummary(packet: Packet): string {
   if (packet.tcp) return `TCP Flags: ${packet.tcp.flags.join(", ")}`;
   if (packet.icmpv4) return `ICMPv4 ${icmpv4Name(packet.icmpv4.type, packet.icmpv4.code)}`;
   if (packet.icmpv6) return `ICMPv6 ${icmpv6Name(packet.icmpv6.type, packet.icmpv6.code)}`;
-  return packet.lastLayer;
+  if (packet.vrrp) return `VRRP ${packet.vrrp.type === 1 ? "VRRPv2 Advertisement" : ""}`;
+  if (packet.igmp) return `IGMP ${igmpName(packet.igmp.type)}`;
+  // Hubble reads no further than Ethernet there
+  return packet.arp ? "Ethernet" : packet.lastLayer;
+}
+
+function igmpName(type: number): string {
+  return IGMP_TYPES.get(type) ?? "";
 }
 
 /**

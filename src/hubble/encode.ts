@@ -1,8 +1,8 @@
 import type { Flow } from "../../proto/gen/flow_pb.js";
 import { type GetFlowsResponse, GetFlowsResponseSchema } from "../../proto/gen/observer_pb.js";
-import { messageEncoder } from "../wire/message-encoder.ts";
+import { EncodedBytes, encodeMessage } from "../flow/encode.ts";
 
-const encode = messageEncoder(GetFlowsResponseSchema);
+const out = new EncodedBytes();
 /** What one reader was sent, for the others that follow: a flow of the ring is encoded once, whoever reads it. */
 const encoded = new WeakMap<Flow, Uint8Array>();
 
@@ -15,4 +15,10 @@ export function encodeFlowsResponse(response: GetFlowsResponse): Uint8Array {
   const bytes = encode(response);
   encoded.set(flow, bytes);
   return bytes;
+}
+
+function encode(response: GetFlowsResponse): Uint8Array {
+  out.at = 0;
+  encodeMessage(GetFlowsResponseSchema, response, out);
+  return out.bytes.slice(0, out.at);
 }

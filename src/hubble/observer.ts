@@ -3,9 +3,11 @@ import { Health } from "../../proto/gen/health_pb.js";
 import { Observer as ObserverService } from "../../proto/gen/observer_pb.js";
 import { Peer } from "../../proto/gen/peer_pb.js";
 import type { FlowRing } from "../flow/index.ts";
+import type { FlowHistory } from "../history/index.ts";
 import { encodeFlowsResponse } from "./encode.ts";
 import { flowStreamHandler, type ResponseSource } from "./flow-stream.ts";
 import { healthService } from "./health.ts";
+import { createFlowReader } from "./history-reader.ts";
 import type { GrpcListener } from "./listener.ts";
 import { type PeerSource, peerService, staticPeers } from "./peer.ts";
 import { createRingReader, type RingView } from "./reader.ts";
@@ -23,6 +25,8 @@ export interface ObserverOptions {
   readonly version: string;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
+  /** Flows that the ring has no more. */
+  readonly history?: FlowHistory;
   /** Nodes that Peer.Notify tells; none when absent. */
   readonly peers?: PeerSource;
 }
@@ -67,10 +71,10 @@ function observerService(
 
 /** Observer, peer and health service over a ring of flows. */
 export function createObserver(options: ObserverOptions): Observer {
-  const { ring, nodeName, now } = options;
+  const { ring, nodeName, now, history } = options;
   const headers = { "hubble-server-version": options.version };
   const open = (query: FlowQuery): ResponseSource =>
-    createRingReader({ ring, query, view: flowView(query, nodeName), now });
+    createFlowReader({ ring, query, view: flowView(query, nodeName), now }, history);
   return createGrpcServer({
     headers,
     stream: flowStreamHandler({ open, encode: encodeFlowsResponse }, headers),

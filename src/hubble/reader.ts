@@ -41,7 +41,7 @@ function timeOf(entry: RingEntry): Timestamp | undefined {
 }
 
 /** Walks back from the newest entry as far as the query reaches. */
-function startOf(ring: FlowRing, query: RingQuery, matches: (entry: RingEntry) => boolean): number {
+export function startOf<R extends object>({ ring, query, view: { matches } }: ReaderOptions<R>): number {
   if (query.first && !query.since) return ring.oldest;
   if (query.follow && query.number === 0 && !query.since) return ring.next;
   let start = ring.next;
@@ -57,6 +57,24 @@ function startOf(ring: FlowRing, query: RingQuery, matches: (entry: RingEntry) =
     if (!query.since && query.number > 0 && found === query.number) return start;
   }
   return start;
+}
+
+/** Where a reader of the ring begins, and how many answers the query has had before. */
+export interface Begin {
+  readonly sequence: number;
+  readonly sent: number;
+}
+
+/** What an entry is to the query: an answer, nothing, or the end. */
+export function answerTo<R extends object>(
+  entry: RingEntry,
+  { query, view, now }: ReaderOptions<R>,
+): ReadResult<R> | undefined {
+  if (entry.kind === "lost") return view.tellLost?.(entry.lost, entry.lost.last ?? timestampFromMs(now()));
+  const time = timeOf(entry);
+  if (query.until && time && compareTimestamps(time, query.until) > 0) return "end";
+  if (query.since && time && compareTimestamps(time, query.since) < 0) return undefined;
+  return view.matches(entry) ? view.respond(entry) : undefined;
 }
 
 /** Counts what the ring overwrote before it was read, to be told at most once a second. */
@@ -101,26 +119,18 @@ class Missed {
  * Reads a ring as GetFlows and its siblings demand. What the ring overwrote before it was read is told as lost events, at
  * most once a second and at the end.
  */
-export function createRingReader<R extends object>(options: ReaderOptions<R>): RingReader<R> {
+export function createRingReader<R extends object>(
+  options: ReaderOptions<R>,
+  begin: Begin = { sequence: startOf(options), sent: 0 },
+): RingReader<R> {
   const { ring, query, view, now } = options;
   const missed = new Missed(now);
-  let sequence = startOf(ring, query, view.matches);
-  let sent = 0;
+  let { sequence, sent } = begin;
 
   const tellMissed = (force: boolean): R | undefined => {
     if (view.tellLost === undefined) return undefined;
     const lost = missed.take(force);
     return lost && view.tellLost(lost, timestampFromMs(now()));
-  };
-
-  const respond = (entry: RingEntry): ReadResult<R> | undefined => {
-    if (entry.kind === "lost") return view.tellLost?.(entry.lost, entry.lost.last ?? timestampFromMs(now()));
-    const time = timeOf(entry);
-    if (query.until && time && compareTimestamps(time, query.until) > 0) return "end";
-    if (query.since && time && compareTimestamps(time, query.since) < 0) return undefined;
-    if (!view.matches(entry)) return undefined;
-    sent++;
-    return view.respond(entry);
   };
 
   return {
@@ -137,10 +147,12 @@ export function createRingReader<R extends object>(options: ReaderOptions<R>): R
           sequence = ring.oldest;
           continue;
         }
-        const result = respond(entry);
+        const result = answerTo(entry, options);
         if (result === "end") return tellMissed(true) ?? "end";
         sequence++;
-        if (result !== undefined) return result;
+        if (result === undefined) continue;
+        if (entry.kind !== "lost") sent++;
+        return result;
       }
     },
   };

@@ -1,3 +1,4 @@
+import { HARMLESS_HEADERS } from "../flow/redaction.ts";
 import { CLUSTER_DOMAIN, DNS_SERVICE_IP } from "../model/addresses.ts";
 
 /** A Kubernetes object in its JSON form. */
@@ -24,6 +25,7 @@ export function systemManifests(version: string, proxyBootstrap: string): Manife
       metadata: { name, namespace: NAMESPACE },
     })),
     envoyConfig(proxyBootstrap),
+    agentConfig(),
     dnsService(),
     dnsDeployment(version),
     agentDaemonSet(version),
@@ -108,6 +110,24 @@ function envoyConfig(proxyBootstrap: string): Manifest {
     kind: "ConfigMap",
     metadata: { name: "cilium-envoy-config", namespace: NAMESPACE },
     data: { "bootstrap-config.json": proxyBootstrap },
+  };
+}
+
+/** What agents follow, as it is when nobody says otherwise. */
+function agentConfig(): Manifest {
+  return {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { name: "cilium-config", namespace: NAMESPACE },
+    data: {
+      "hubble-event-buffer-capacity": "4095",
+      "hubble-history-max-age": "24h",
+      "hubble-history-max-bytes": "1Gi",
+      "hubble-redact-enabled": "true",
+      "hubble-redact-http-headers-allow": HARMLESS_HEADERS.join(","),
+      "hubble-redact-http-urlquery": "true",
+      "hubble-redact-http-userinfo": "true",
+    },
   };
 }
 

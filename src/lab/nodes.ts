@@ -106,6 +106,7 @@ export async function completeRemoval(paths: LabPaths, node: LabNode): Promise<v
   await deleteNodeNetwork(paths, node, settings.ipFamily);
   rmSync(join(paths.bpf, node.name), { recursive: true, force: true });
   rmSync(dirname(nodeRun(paths, node.name)), { recursive: true, force: true });
+  rmSync(join(paths.flows, node.name), { recursive: true, force: true });
   const leaving = (settings.leaving ?? []).filter(({ name }) => name !== node.name);
   writeSettings(paths, { ...settings, leaving });
 }

@@ -21,6 +21,8 @@ export interface LabPaths {
   readonly hubblePki: string;
   readonly kubeconfig: string;
   readonly database: string;
+  /** Flows that the nodes keep: a folder for each. `stop` keeps them. */
+  readonly flows: string;
   /** Written once at each start from nothing. */
   readonly ports: string;
   /** The same while the lab runs: what labs that start at the same moment look at. */
@@ -64,6 +66,7 @@ export function labPaths(lab: string): LabPaths {
     hubblePki: join(state, "pki/hubble"),
     kubeconfig: join(state, "kubeconfig"),
     database: join(state, "objects.sqlite"),
+    flows: join(state, "flows"),
     ports: join(state, "ports.json"),
     claimedPorts: join(run, "ports.json"),
     settings: join(state, "settings.json"),

@@ -155,6 +155,7 @@ function agentOptions(paths: LabPaths, node: LabNode, { ipFamily, routingMode }:
     ...option("hubble-tls-key-file", join(paths.hubblePki, "server.key")),
     ...option("hubble-tls-client-ca-files", join(paths.hubblePki, "ca.crt")),
     ...option("bpf-object", join(paths.root, "bpf/build/shieldgate.o")),
+    ...option("flow-history", join(paths.flows, node.name)),
   ];
 }
 

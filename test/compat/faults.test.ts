@@ -47,11 +47,22 @@ async function closedDuring(during: () => Promise<void>): Promise<void> {
   expect(opened).toBe(0);
 }
 
+/** The last flow of a refused packet of xwing's, and how to ask for it again when no ring has it any more. */
+async function refusedFlow(): Promise<{ readonly uuid: string; readonly again: string }> {
+  expect(await landed("xwing")).toBe(false);
+  const drops = "hubble observe --last 1 --from-pod default/xwing --verdict DROPPED --type drop -o json";
+  const uuid = /"uuid":"([^"]+)"/.exec(await lab.eventually(drops, /"uuid"/))![1]!;
+  // a crash may take the flows of the last second
+  await sleep(1000);
+  return { uuid, again: `hubble observe --since 1h --uuid ${uuid} -o json` };
+}
+
 test("kill -9 of every agent: verdicts stand, connections stand, nothing opens, they come back", async () => {
   const held = lab.watch(
     "kubectl exec tiefighter -- curl -sN --limit-rate 1 -XPOST deathstar.default.svc.cluster.local/v1/request-landing",
   );
   const before = await lab.status();
+  const { uuid, again } = await refusedFlow();
   await closedDuring(async () => {
     for (const node of before.nodes) process.kill(node.agent.pid, "SIGKILL");
     expect(await landed("tiefighter")).toBe(true);
@@ -62,6 +73,7 @@ test("kill -9 of every agent: verdicts stand, connections stand, nothing opens, 
     expect(await landed("tiefighter")).toBe(true);
   });
   await held.until(/Ship landed/, 20_000);
+  await lab.eventually(again, new RegExp(uuid));
   await lab.eventually("c1 endpoint list", /Enabled +Disabled +\d+ +k8s:app.kubernetes.io\/name=deathstar.*ready/);
 });
 
@@ -191,10 +203,12 @@ test("a tightened policy cuts an established connection at its next packet", asy
 });
 
 test("stop keeps the objects, start brings them back; down leaves nothing but logs", async () => {
+  const { uuid, again } = await refusedFlow();
   expect((await lab.shieldgate("stop")).code).toBe(0);
   const started = await lab.shieldgate("start");
   expect([started.code, started.stderr]).toEqual([0, ""]);
   await lab.ok("kubectl wait --for=condition=Ready pod --all --timeout=30s");
   await becomes(() => landed("tiefighter"));
   expect(await landed("xwing")).toBe(false);
+  await lab.eventually(again, new RegExp(uuid));
 });

@@ -112,8 +112,19 @@ test("a changed secret counts, and one that is gone matches nothing", async () =
 });
 
 test("nobody who looks at traffic sees a secret", async () => {
-  const flows = await lab.ok("hubble observe --type l7 --last 100 -o json");
-  expect(flows).toContain("[redacted]");
+  const observe = "hubble observe --type l7 --last 100 -o json";
+  const hidden = await lab.ok(observe);
+  expect(hidden).toContain('"X-Token","value":"HUBBLE_REDACTED"');
+  expect(hidden).not.toContain("s3cr3t");
+  // headers that rules compare with secrets are hidden even from who wants to see all headers
+  await lab.ok(
+    `kubectl -n kube-system patch cm cilium-config --type merge -p '{"data":{"hubble-redact-enabled":"false"}}'`,
+  );
+  const request = curl("/given?shown=1", "X-Token: forged", "X-Other: kept");
+  await lab.eventually(`${request} > /dev/null; ${observe}`, /"X-Other","value":"kept"/);
+  const flows = await lab.ok(observe);
+  expect(flows).toContain("/given?shown=1");
+  expect(flows).toContain('"X-Token","value":"[redacted]"');
   expect(flows).not.toContain("s3cr3t");
   const admin = "curl -s --unix-socket /var/run/cilium/envoy/sockets/admin.sock http://admin/config_dump";
   const agent = "$(kubectl get pod -n kube-system -l k8s-app=cilium --field-selector spec.nodeName=k8s-w1 -o name)";

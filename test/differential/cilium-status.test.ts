@@ -44,6 +44,10 @@ describe.skipIf("missing" in built)(`cilium status prints what upstream's comman
     "well, IPv4": [sampleStatus(now), well],
     "well, both families, native": [sampleStatus(now, {}, true), mixed],
     "redirects and lost events": [sampleStatus(now, { redirects, lostEvents: 7 }), mixed],
+    "a history of flows that stands still": [
+      sampleStatus(now, { historyFailure: "ENOSPC; 7 flows were not kept" }),
+      well,
+    ],
     "failing controllers": [sampleStatus(now, { tasks: failing }), crowd],
     "no API server, no proxy": [
       sampleStatus(now, {

@@ -1,4 +1,4 @@
-import type { EndpointFacts, FlowContext } from "../../src/flow/index.ts";
+import { DEFAULT_REDACTION, type EndpointFacts, type FlowContext } from "../../src/flow/index.ts";
 
 const pod = (id: number, identity: number, name: string, owner: string): EndpointFacts => ({
   id,
@@ -21,10 +21,14 @@ const LABELS: Readonly<Record<number, readonly string[]>> = {
   19274: ["k8s:class=tiefighter", "k8s:org=empire"],
 };
 
+const NODE_LABELS = ["kubernetes.io/hostname=k8s-w1", "kubernetes.io/os=linux"];
+
 /** The Star Wars lab as node k8s-w1 knows it. 2026-09-25T00:00:00Z is the moment the node booted. */
 export const starWarsContext: FlowContext = {
   nodeName: "default/k8s-w1",
-  clusterName: "default",
+  version: "0.1.0",
+  nodeLabels: () => NODE_LABELS,
+  redaction: () => DEFAULT_REDACTION,
   endpointByAddress: (address) => ENDPOINTS[address],
   identityByAddress: (address) => (address.startsWith("172.20.") ? 0 : 2),
   labelsOfIdentity: (identity) => LABELS[identity] ?? [],

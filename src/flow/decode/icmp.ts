@@ -66,7 +66,7 @@ const V6_CODES: Readonly<Record<number, readonly string[]>> = {
     "RejectRouteToDst",
   ],
   3: ["HopLimitExceeded", "FragmentReassemblyTimeExceeded"],
-  4: ["ErroneousHeader", "UnrecognizedNextHeader", "UnrecognizedIPv6Option"],
+  4: ["ErroneousHeaderField", "UnrecognizedNextHeader", "UnrecognizedIPv6Option"],
 };
 
 function typeCode(types: typeof V4_TYPES, codes: typeof V4_CODES, type: number, code: number): string {

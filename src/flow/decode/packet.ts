@@ -65,6 +65,17 @@ export interface IcmpLayer {
   readonly sequence: number;
 }
 
+export interface VrrpLayer {
+  readonly type: number;
+  readonly vrid: number;
+  readonly priority: number;
+}
+
+export interface IgmpLayer {
+  readonly type: number;
+  readonly groupAddress: string;
+}
+
 /** The layers of a captured packet, as many as could be read. */
 export interface Packet {
   readonly ethernet?: EthernetLayer;
@@ -75,7 +86,9 @@ export interface Packet {
   readonly sctp?: PortLayer;
   readonly icmpv4?: IcmpLayer;
   readonly icmpv6?: IcmpLayer;
-  /** Name of the innermost layer read: `Ethernet`, `ARP`, `IPv4`, `IPv6`, `TCP`, `UDP`, `SCTP`, `ICMPv4`, `ICMPv6`. */
+  readonly vrrp?: VrrpLayer;
+  readonly igmp?: IgmpLayer;
+  /** Name of the innermost layer read: `Ethernet`, `ARP`, `IPv4`, `IPv6`, `TCP`, `UDP`, `SCTP`, `ICMPv4`, `ICMPv6`, `VRRP`, `IGMP`. */
   readonly lastLayer: string;
   /** Bytes after the last layer, as far as they were captured. */
   readonly payload: Uint8Array;
@@ -216,6 +229,12 @@ function readTransport(packet: MutablePacket, bytes: Uint8Array, view: DataView,
   } else if (protocol === Protocol.ICMPv6 && left >= 4) {
     packet.icmpv6 = readIcmp(view, at);
     advance(packet, bytes, "ICMPv6", at + 4);
+  } else if (protocol === Protocol.VRRP && left >= 8) {
+    packet.vrrp = { type: view.getUint8(at) & 15, vrid: view.getUint8(at + 1), priority: view.getUint8(at + 2) };
+    advance(packet, bytes, "VRRP", at + 8);
+  } else if (protocol === Protocol.IGMP && left >= 8) {
+    packet.igmp = { type: view.getUint8(at), groupAddress: ipv4Text(bytes, at + 4) };
+    advance(packet, bytes, "IGMP", at + 8);
   }
 }
 

@@ -1,0 +1,83 @@
+import { expect, it } from "vitest";
+import { DEFAULT_REDACTION } from "../flow/index.ts";
+import { systemManifests } from "../lab/manifests.ts";
+import { DEFAULT_SETTINGS, followHubbleSettings, parseHubbleSettings } from "./hubble-settings.ts";
+import type { Informer, KubeObject } from "./kube.ts";
+
+const HEADERS_ALLOW = "hubble-redact-http-headers-allow";
+const HEADERS_DENY = "hubble-redact-http-headers-deny";
+
+it("hides secrets when nothing is said", () => {
+  expect(parseHubbleSettings({})).toEqual(DEFAULT_SETTINGS);
+  expect(DEFAULT_SETTINGS.redaction).toBe(DEFAULT_REDACTION);
+});
+
+it("reads what Cilium's keys mean", () => {
+  const of = (data: Record<string, string>) => parseHubbleSettings(data).redaction;
+  expect(of({ "hubble-redact-enabled": "false" }).enabled).toBe(false);
+  expect(of({ "hubble-redact-http-urlquery": "false", "hubble-redact-http-userinfo": "false" })).toMatchObject({
+    ...{ urlQuery: false, userInfo: false, enabled: true },
+  });
+  expect(of({ [HEADERS_ALLOW]: "Accept, X-Mine" }).headersAllow).toEqual(new Set(["accept", "x-mine"]));
+  expect(of({ [HEADERS_DENY]: "cookie authorization" })).toMatchObject({
+    headersAllow: new Set(),
+    headersDeny: new Set(["cookie", "authorization"]),
+  });
+  // both empty = all hidden
+  expect(of({ [HEADERS_ALLOW]: "" })).toMatchObject({ headersAllow: new Set(), headersDeny: new Set() });
+  expect(of({ [HEADERS_DENY]: "" }).headersAllow).toBe(DEFAULT_REDACTION.headersAllow);
+});
+
+it("reads the ring's size and the history's bounds", () => {
+  const settings = parseHubbleSettings({
+    "hubble-event-buffer-capacity": "16383",
+    "hubble-history-max-bytes": "256Mi",
+    "hubble-history-max-age": "1h30m",
+  });
+  expect(settings.eventBufferCapacity).toBe(16_383);
+  expect(settings.history).toEqual({ maxBytes: 256 << 20, maxAgeMs: 5_400_000 });
+  expect(parseHubbleSettings({ "hubble-history-max-bytes": "0" }).history.maxBytes).toBe(0);
+});
+
+it.each([
+  [{ "hubble-redact-enabled": "yes" }, /hubble-redact-enabled: "yes": write true or false/],
+  [{ [HEADERS_ALLOW]: "a", [HEADERS_DENY]: "b" }, /use one of the two/],
+  [{ "hubble-event-buffer-capacity": "4096" }, /one less than a power of two/],
+  [{ "hubble-history-max-bytes": "lots" }, /write it like 1Gi/],
+  [{ "hubble-history-max-age": "1d" }, /write it like 24h/],
+])("refuses %j", (data, message) => {
+  expect(() => parseHubbleSettings(data as unknown as Record<string, string>)).toThrow(message);
+});
+
+it("is what a lab's ConfigMap says at first", () => {
+  const map = systemManifests("0.1.0", "{}").find(({ metadata }) => metadata.name === "cilium-config");
+  expect(parseHubbleSettings(map?.["data"] as Record<string, string>)).toEqual({
+    ...DEFAULT_SETTINGS,
+    eventBufferCapacity: 4095,
+  });
+});
+
+type Handler = Parameters<Informer["on"]>[0];
+
+it("follows changes, keeps what was before an invalid one, and goes back to the defaults when it is gone", () => {
+  let handler: Handler | undefined;
+  const informer = { on: (given: Handler) => (handler = given), start: async () => undefined, stop: () => undefined };
+  const log: string[] = [];
+  let changes = 0;
+  const followed = followHubbleSettings(
+    () => informer as unknown as Informer,
+    () => changes++,
+    (message) => log.push(message),
+  );
+  const map = (data: Record<string, string>) =>
+    ({ apiVersion: "v1", kind: "ConfigMap", metadata: { name: "cilium-config" }, data }) as KubeObject;
+  expect(followed.current).toBe(DEFAULT_SETTINGS);
+  handler?.onAdd(map({ "hubble-redact-enabled": "false" }));
+  expect(followed.current.redaction.enabled).toBe(false);
+  handler?.onUpdate(map({}), map({ "hubble-redact-enabled": "maybe" }));
+  expect(followed.current.redaction.enabled).toBe(false);
+  expect(log[0]).toMatch(/cilium-config is not taken.*"maybe"/);
+  handler?.onDelete(map({}));
+  expect(followed.current).toEqual(DEFAULT_SETTINGS);
+  expect(changes).toBe(2);
+});

@@ -1,0 +1,128 @@
+import { DEFAULT_REDACTION, type Redaction } from "../flow/index.ts";
+import type { HistoryLimits } from "../history/index.ts";
+import { ConfigMaps } from "../kube/resources.ts";
+import type { Informer, KubeObject } from "./kube.ts";
+import type { OpenInformer } from "./kube-inputs.ts";
+
+const NAMESPACE = "kube-system";
+const NAME = "cilium-config";
+
+/** What the ConfigMap `cilium-config` says of flows; names and meanings are Cilium's, and `hubble-history-*` ours. */
+export interface HubbleSettings {
+  readonly redaction: Redaction;
+  /** Flows that the ring holds. Undefined = as the agent was started with. */
+  readonly eventBufferCapacity: number | undefined;
+  readonly history: HistoryLimits;
+}
+
+export const DEFAULT_SETTINGS: HubbleSettings = {
+  redaction: DEFAULT_REDACTION,
+  eventBufferCapacity: undefined,
+  history: { maxBytes: 1 << 30, maxAgeMs: 24 * 3_600_000 },
+};
+
+type Data = Readonly<Record<string, string>>;
+
+function flag(data: Data, key: string, otherwise: boolean): boolean {
+  const text = data[key]?.trim();
+  if (text === undefined || text === "") return otherwise;
+  if (text === "true" || text === "false") return text === "true";
+  throw new Error(`${key}: ${JSON.stringify(text)}: write true or false`);
+}
+
+/** Names with commas or white space between them; undefined when the key is not there. */
+function names(data: Data, key: string): ReadonlySet<string> | undefined {
+  const text = data[key];
+  if (text === undefined) return undefined;
+  const listed = text.split(/[\s,]+/).filter((name) => name !== "");
+  return new Set(listed.map((name) => name.toLowerCase()));
+}
+
+function redactionOf(data: Data): Redaction {
+  const allow = names(data, "hubble-redact-http-headers-allow");
+  const deny = names(data, "hubble-redact-http-headers-deny");
+  if ((allow?.size ?? 0) > 0 && (deny?.size ?? 0) > 0) {
+    throw new Error(
+      "hubble-redact-http-headers-allow and hubble-redact-http-headers-deny: use one of the two, not both",
+    );
+  }
+  const isOwn = allow !== undefined || (deny?.size ?? 0) > 0;
+  return {
+    enabled: flag(data, "hubble-redact-enabled", true),
+    urlQuery: flag(data, "hubble-redact-http-urlquery", true),
+    userInfo: flag(data, "hubble-redact-http-userinfo", true),
+    headersAllow: isOwn ? (allow ?? new Set()) : DEFAULT_REDACTION.headersAllow,
+    headersDeny: deny ?? new Set(),
+  };
+}
+
+function capacityOf(data: Data): number | undefined {
+  const key = "hubble-event-buffer-capacity";
+  const text = data[key]?.trim();
+  if (text === undefined || text === "") return undefined;
+  const capacity = Number(text);
+  if (/^\d+$/.test(text) && capacity >= 1 && capacity <= 65535 && ((capacity + 1) & capacity) === 0) return capacity;
+  throw new Error(`${key}: ${JSON.stringify(text)}: write one less than a power of two, from 1 to 65535`);
+}
+
+const SIZE = /^(\d+)(Ki|Mi|Gi|Ti)?$/;
+const UNITS: Readonly<Record<string, number>> = { Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40 };
+const AGE = /^(?=\d)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$/;
+
+function historyOf(data: Data): HistoryLimits {
+  const { history } = DEFAULT_SETTINGS;
+  const size = data["hubble-history-max-bytes"]?.trim() || String(history.maxBytes);
+  const [, number, unit = ""] = SIZE.exec(size) ?? [];
+  if (number === undefined)
+    throw new Error(`hubble-history-max-bytes: ${JSON.stringify(size)}: write it like 1Gi; 0 keeps nothing`);
+  const age = data["hubble-history-max-age"]?.trim() || `${history.maxAgeMs / 3_600_000}h`;
+  const parts = AGE.exec(age)?.slice(1);
+  if (parts === undefined) throw new Error(`hubble-history-max-age: ${JSON.stringify(age)}: write it like 24h or 90m`);
+  const [hours, minutes, seconds] = parts.map((part) => Number(part ?? 0));
+  return {
+    maxBytes: Number(number) * (UNITS[unit] ?? 1),
+    maxAgeMs: ((hours ?? 0) * 3600 + (minutes ?? 0) * 60 + (seconds ?? 0)) * 1000,
+  };
+}
+
+/** Reads the ConfigMap's data. Throws with the key and what to write instead. */
+export function parseHubbleSettings(data: Data): HubbleSettings {
+  return { redaction: redactionOf(data), eventBufferCapacity: capacityOf(data), history: historyOf(data) };
+}
+
+/** The settings as they are now. */
+export interface FollowedSettings {
+  readonly current: HubbleSettings;
+  stop(): void;
+}
+
+/**
+ * Follows `cilium-config`: a change holds from the next flow on, without a restart. Until it is known, and when it is gone, the
+ * defaults hold, which hide every secret; what is invalid changes nothing and is told.
+ */
+export function followHubbleSettings(
+  open: OpenInformer,
+  changed: (settings: HubbleSettings) => void,
+  log: (message: string) => void,
+): FollowedSettings {
+  const informer: Informer = open(ConfigMaps, { namespace: NAMESPACE, fieldSelector: `metadata.name=${NAME}` });
+  let current = DEFAULT_SETTINGS;
+  const take = (object: KubeObject | undefined) => {
+    if (object !== undefined && object.metadata.name !== NAME) return;
+    try {
+      current = parseHubbleSettings(((object as { readonly data?: Data } | undefined)?.data ?? {}) as Data);
+    } catch (error) {
+      log(`ConfigMap ${NAMESPACE}/${NAME} is not taken, what was before stays: ${(error as Error).message}`);
+      return;
+    }
+    changed(current);
+  };
+  informer.on({ onAdd: take, onUpdate: (_, object) => take(object), onDelete: () => take(undefined) });
+  void informer.start();
+  return {
+    get current() {
+      return current;
+    },
+    stop: () => informer.stop(),
+  };
+}

@@ -1,0 +1,38 @@
+import { create } from "@bufbuild/protobuf";
+import { expect, it } from "vitest";
+import { FlowSchema } from "../../proto/gen/flow_pb.js";
+import { createFlowRing, type FlowRing } from "./ring.ts";
+
+function append(ring: FlowRing, count: number): void {
+  for (let i = 0; i < count; i++) ring.append({ kind: "flow", flow: create(FlowSchema, { uuid: String(ring.next) }) });
+}
+
+function held(ring: FlowRing): (string | undefined)[] {
+  const found: (string | undefined)[] = [];
+  for (let sequence = ring.oldest; sequence < ring.next; sequence++) {
+    const entry = ring.read(sequence);
+    found.push(entry?.kind === "flow" ? entry.flow.uuid : entry?.kind);
+  }
+  return found;
+}
+
+it.each([
+  [7, 5, 3, ["2", "3", "4"]],
+  [7, 20, 3, ["17", "18", "19"]],
+  [3, 20, 15, ["17", "18", "19"]],
+  [3, 2, 7, ["0", "1"]],
+])("of %i with %i entries keeps what fits into %i", (before, count, after, kept) => {
+  const ring = createFlowRing(before);
+  append(ring, count);
+  ring.resize(after);
+  expect([ring.capacity, ring.next, held(ring)]).toEqual([after, count, kept]);
+  expect(ring.read(ring.oldest - 1)).toEqual({ kind: "overtaken", missed: 1 });
+  append(ring, 2 * after);
+  expect(held(ring)).toEqual(Array.from({ length: after }, (_, i) => String(count + after + i)));
+});
+
+it("refuses sizes that are not one less than a power of two", () => {
+  const ring = createFlowRing(7);
+  for (const capacity of [0, 4, 65_536, 131_071, 1.5]) expect(() => ring.resize(capacity)).toThrow(RangeError);
+  expect(ring.capacity).toBe(7);
+});

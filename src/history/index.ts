@@ -1,0 +1,2 @@
+export { type FlowHistory, type HistoryBlock, type HistoryCursor, openFlowHistory } from "./history.ts";
+export type { HistoryLimits } from "./segments.ts";
