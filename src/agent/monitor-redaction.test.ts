@@ -8,7 +8,8 @@ afterEach(() => world?.end());
 
 test("who monitors sees no secret of a request", async () => {
   world = new AgentWorld();
-  const { socketPath, proxy } = (await world.start(), world);
+  await world.start();
+  const { socketPath, proxy } = world;
   const headers = [
     { name: "authorization", value: "Bearer s3cr3t" },
     { name: "user-agent", value: "curl/8" },
