@@ -1,8 +1,10 @@
 import { defineConfig } from "vitest/config";
 
+const ALONE = ["test/compat/teardown.test.ts"];
+
 /**
  * `unit` runs anywhere and in parallel, and so does `oracle`, where upstream's programs are; `machine` needs root and the
- * kernel, one file at a time.
+ * kernel: two files at a time, for much of it is waiting; `alone` looks at the whole machine, where nobody else may be.
  */
 export default defineConfig({
   test: {
@@ -26,7 +28,19 @@ export default defineConfig({
         test: {
           name: "machine",
           include: ["test/{kernel,compat,docs}/**/*.test.ts"],
+          exclude: ALONE,
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: "alone",
+          include: ALONE,
           fileParallelism: false,
+          sequence: { groupOrder: 2 },
           testTimeout: 60_000,
           hookTimeout: 120_000,
         },

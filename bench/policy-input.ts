@@ -175,7 +175,7 @@ export function policyInput(pods: number, seed = 1): BenchInput {
     id: firstExtra + index,
     labels: podLabels(random, pods + index, "default", index % NAMESPACES),
   }));
-  const replacements = Array.from({ length: 300 }, () => {
+  const replacements = Array.from({ length: 1000 }, () => {
     const index = random(POLICIES);
     const old = policies[index] as { readonly metadata: object; readonly kind: string };
     const fresh = policy(random, index, old.kind === "CiliumClusterwideNetworkPolicy");

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { NODE_FLAGS } from "../src/lab/processes.ts";
+import { PROXY_FLAGS } from "../src/lab/processes.ts";
 import { bootstrapConfig } from "../src/proxy/bootstrap.ts";
 import type { LabNode } from "../test/kernel/datapath-lab.ts";
 import { ROOT } from "../test/support/lab.ts";
@@ -27,7 +27,7 @@ export function startProxy({ node, directory, xdsPath }: ProxyPlace): ChildProce
   const bootstrap = join(directory, "bootstrap.json");
   writeFileSync(bootstrap, JSON.stringify(bootstrapConfig({ xdsPath, adminPath: join(directory, "admin.sock") })));
   const profile = (process.env["SHIELDGATE_BENCH_NODE_FLAGS"] ?? "").split(" ").filter((flag) => flag !== "");
-  const main = [process.execPath, ...NODE_FLAGS, ...profile, join(ROOT, "dist/proxy.mjs")];
+  const main = [process.execPath, ...PROXY_FLAGS, ...profile, join(ROOT, "dist/proxy.mjs")];
   return startPinned(node.netns, [...main, "--bootstrap", bootstrap, "--pins", node.pins]);
 }
 

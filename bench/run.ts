@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: measures the policy engine beside Cilium's, the datapath beside plain routing, the L7 proxy beside HAProxy,
- * nginx and Envoy, then a lab of its own beside plain routing; prints the ratios and keeps them. `npm run bench -- policy`, `-- datapath`, `-- l7`, `-- dns` and `-- lab` measure one of these
+ * nginx and Envoy, then a lab of its own beside plain routing; prints the ratios and keeps them. `npm run bench -- policy`, `-- datapath`, `-- l7`, `-- dns`, `-- flows` and `-- lab` measure one of these
  * alone; `-- datapath --quick` only shows, in a minute, that the datapath's rows can be measured, and keeps nothing.
  */
 import { join } from "node:path";
@@ -10,6 +10,7 @@ import { FULL, measureDatapath, QUICK } from "./datapath.ts";
 import { measurePackets } from "./datapath-packets.ts";
 import { measureDns } from "./dns.ts";
 import { measureEnforcement } from "./enforcement.ts";
+import { measureFlows } from "./flows.ts";
 import { measureHttp, mustHaveWrk } from "./http.ts";
 import { measureL7 } from "./l7.ts";
 import { buildTraffic, PlainRouting } from "./namespaces.ts";
@@ -25,7 +26,7 @@ const quick = process.argv.includes("--quick");
 const rows: Row[] = [];
 // What is missing is told before anything is measured: what was measured until then would be lost.
 if (only === undefined || only === "lab" || only === "l7") mustHaveWrk();
-const traffic = only === "policy" || only === "l7" || only === "dns" ? "" : buildTraffic(ROOT);
+const traffic = only === undefined || only === "datapath" || only === "lab" ? buildTraffic(ROOT) : "";
 
 async function section(name: string, measure: () => Promise<Row[]>): Promise<void> {
   console.error(`bench: ${name} …`);
@@ -61,6 +62,7 @@ if (only === undefined || only === "policy") await section("policy engine", asyn
 if (only === undefined || only === "datapath") await measureDatapathAlone();
 if (only === undefined || only === "l7") await section("L7 proxies side by side", measureL7);
 if (only === undefined || only === "dns") await section("DNS through its proxy", measureDns);
+if (only === undefined || only === "flows") await section("flows to clients", () => measureFlows(ROOT));
 if (only === undefined || only === "lab") await measureLab();
 const machine = describeMachine(ROOT);
 console.log(

@@ -236,7 +236,9 @@ struct sg_node {
 #define SG_NODE_NATIVE 2 /* pods of other nodes are reached by the fabric's routes; the overlay carries what came to node ports */
 
 /* sg_proxy_origin: LRU hash, the redirected connection as its client sent it -> what was judged.
- * Written by the redirecting program, read by the proxy when it accepts. */
+ * Written by the redirecting program, read by the proxy when it accepts.
+ * sg_origin_epoch: array of one __u32 that counts the changes of sg_proxy_origin; the proxy maps it, and need not ask
+ * again who a connection is from while it stands still. */
 struct sg_proxy_key {
 	struct sg_addr client;
 	struct sg_addr server;

@@ -97,6 +97,11 @@ struct {
 } sg_proxy_origin SEC(".maps");
 
 struct {
+	PINNED(BPF_MAP_TYPE_ARRAY, 1, __u32, __u32);
+	__uint(map_flags, BPF_F_MMAPABLE);
+} sg_origin_epoch SEC(".maps");
+
+struct {
 	PINNED(BPF_MAP_TYPE_PERCPU_HASH, 1024, struct sg_metrics_key, struct sg_metrics);
 } sg_metrics SEC(".maps");
 

@@ -131,11 +131,13 @@ VERIFIED_ONCE int redirect_to_proxy(struct __sk_buff *skb, struct packet *p)
 	return proxied(skb, p, to_listener(skb, p));
 }
 
-/* Tells the proxy who was judged; it asks when it accepts and at each request, for identities change. */
+/* Tells the proxy who was judged; it asks when it accepts and at each request that follows a change, for identities change.
+ * The epoch is counted after the entry is written and before the packet reaches the proxy's socket. */
 VERIFIED_ONCE int record_origin(struct packet *p, struct sg_endpoint *endpoint, __u32 direction)
 {
 	struct sg_proxy_key key = {};
 	struct sg_proxy_origin origin = { .direction = direction }, *known;
+	__u32 zero = 0, *epoch;
 
 	if (!p || !endpoint)
 		return 0;
@@ -153,6 +155,9 @@ VERIFIED_ONCE int record_origin(struct packet *p, struct sg_endpoint *endpoint, 
 	origin.proxy_port = bpf_htons(p->proxy_port);
 	origin.endpoint = endpoint->id;
 	bpf_map_update_elem(&sg_proxy_origin, &key, &origin, BPF_ANY);
+	epoch = bpf_map_lookup_elem(&sg_origin_epoch, &zero);
+	if (epoch)
+		__sync_fetch_and_add(epoch, 1);
 	return 0;
 }
 

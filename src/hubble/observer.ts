@@ -1,14 +1,10 @@
-import { toBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { Health } from "../../proto/gen/health_pb.js";
-import {
-  type GetFlowsResponse,
-  GetFlowsResponseSchema,
-  Observer as ObserverService,
-} from "../../proto/gen/observer_pb.js";
+import { Observer as ObserverService } from "../../proto/gen/observer_pb.js";
 import { Peer } from "../../proto/gen/peer_pb.js";
 import type { FlowRing } from "../flow/index.ts";
 import type { FlowHistory } from "../history/index.ts";
+import { encodeFlowsResponse } from "./encode.ts";
 import { flowStreamHandler, type ResponseSource } from "./flow-stream.ts";
 import { healthService } from "./health.ts";
 import { type PeerSource, peerService, staticPeers } from "./peer.ts";
@@ -38,8 +34,6 @@ export interface Observer {
   readonly port: number;
   close(): Promise<void>;
 }
-
-const encodeResponse = (response: GetFlowsResponse): Uint8Array => toBinary(GetFlowsResponseSchema, response);
 
 /** Yields a source's responses until it ends or the signal aborts. */
 export async function* responses<R extends object>(source: ResponseSource<R>, signal: AbortSignal): AsyncGenerator<R> {
@@ -82,7 +76,7 @@ export function createObserver(options: ObserverOptions): Observer {
   const open = (query: FlowQuery): ResponseSource => createFlowReader({ ...options, query });
   return createGrpcServer({
     headers,
-    stream: flowStreamHandler({ open, encode: encodeResponse }, headers),
+    stream: flowStreamHandler({ open, encode: encodeFlowsResponse }, headers),
     routes: (router) => {
       router.service(ObserverService, observerService(options, open));
       router.service(Peer, peerService(options.peers ?? staticPeers([])));

@@ -12,7 +12,7 @@ import { systemManifests } from "./manifests.ts";
 import { fabricLines, fabricSysctls, linkLines, nodeLines } from "./network.ts";
 import { labPaths } from "./paths.ts";
 import { processSpecs } from "./processes.ts";
-import { progressOf } from "./readiness.ts";
+import { progressOf, unservedNodes } from "./readiness.ts";
 import {
   chooseSettings,
   DEFAULTS,
@@ -232,6 +232,16 @@ describe("readiness", () => {
 
   test("is there when nodes, agents, proxies and DNS are", () => {
     expect(progressOf(NODES, nodes, [...pods, dns], 0)).toEqual({ waitingFor: [], starting: [] });
+  });
+
+  test("wants to hear each node's kubelet after its last start", () => {
+    const lease = (name: string, renewTime: string) => ({ ...object(name, {}), spec: { renewTime } });
+    const at = "2026-11-27T10:00:00.500000Z";
+    const leases = NODES.map(({ name }) => lease(name, at));
+    expect(unservedNodes(NODES, leases, Date.parse(at))).toEqual([]);
+    expect(unservedNodes(NODES, leases, Date.parse(at) + 1)).toHaveLength(3);
+    expect(unservedNodes(NODES, leases.slice(1), 0)).toEqual(["node k8s-ctr to be served by its kubelet"]);
+    expect(unservedNodes(NODES, leases, undefined)).toHaveLength(3);
   });
 
   test("names each thing that is missing", () => {

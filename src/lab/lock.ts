@@ -6,10 +6,13 @@ import { startTicks } from "../runtime/process/process-table.ts";
 /** Directory for locks: beside the labs' run directories, which come and go. */
 const LOCKS = "/run/shieldgate";
 
+/** Of this process so far: each has a file of its own. */
+let waiters = 0;
+
 /** Runs `work` while no other `up`, `down`, `stop`, `start` or `node` of the same lab runs; waits for one that does. */
 export async function withLabLock<T>(lab: string, work: () => Promise<T>): Promise<T> {
   const path = join(LOCKS, `${lab}.lock`);
-  const own = `${path}.${process.pid}`;
+  const own = `${path}.${process.pid}.${waiters++}`;
   announce(own);
   removeLeftovers(lab);
   try {

@@ -23,6 +23,8 @@ export interface LabPaths {
   readonly flows: string;
   /** Written once at each start from nothing. */
   readonly ports: string;
+  /** The same while the lab runs: what labs that start at the same moment look at. */
+  readonly claimedPorts: string;
   /** What was chosen when the lab was made. */
   readonly settings: string;
   /** Names the nodes whose networks are made; the supervisor and the kubelet follow it. */
@@ -63,6 +65,7 @@ export function labPaths(lab: string): LabPaths {
     database: join(state, "objects.sqlite"),
     flows: join(state, "flows"),
     ports: join(state, "ports.json"),
+    claimedPorts: join(run, "ports.json"),
     settings: join(state, "settings.json"),
     kubeletConfiguration: join(run, "kubelet-config.json"),
     relayPeers: join(run, "relay-peers.json"),

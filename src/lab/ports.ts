@@ -1,6 +1,8 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
+import { basename, dirname, join } from "node:path";
 import { API_SERVER_PORT, RELAY_PORT } from "../model/addresses.ts";
+import { withLabLock } from "./lock.ts";
 import type { LabPaths } from "./paths.ts";
 import type { LabPorts } from "./processes.ts";
 
@@ -24,26 +26,55 @@ function anyFree(): Promise<number> {
   });
 }
 
-async function pick(wanted: readonly number[]): Promise<number> {
-  for (const port of wanted) if (await isFree(port)) return port;
-  return anyFree();
+/** No lab can be called so. */
+const CHOICE = "-ports";
+/** After this long a lab that runs holds its ports open itself; in ms. */
+const CLAIM_MS = 60_000;
+
+/** Ports that other labs have chosen just now, and may not listen on yet. */
+function claimed(paths: LabPaths): ReadonlySet<number> {
+  const labs = dirname(paths.run);
+  const ports = readdirSync(labs, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && entry.name !== paths.lab)
+    .map(({ name }) => join(labs, name, basename(paths.claimedPorts)))
+    .filter((path) => Date.now() - (statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0) < CLAIM_MS)
+    .flatMap((path) => Object.values(readJson(path) ?? {}));
+  return new Set(ports);
 }
 
-/** Host ports for a lab that starts: those of its last time when free, else the usual ones, else any. */
-export async function choosePorts(paths: LabPaths): Promise<LabPorts> {
-  const last = readPorts(paths);
-  const ports: LabPorts = {
-    apiServer: await pick([...(last ? [last.apiServer] : []), API_SERVER_PORT]),
-    relay: await pick([...(last ? [last.relay] : []), RELAY_PORT]),
-  };
-  writeFileSync(paths.ports, JSON.stringify(ports));
-  return ports;
+async function pick(wanted: readonly number[], taken: ReadonlySet<number>): Promise<number> {
+  for (const port of wanted) if (!taken.has(port) && (await isFree(port))) return port;
+  for (;;) {
+    const port = await anyFree();
+    if (!taken.has(port)) return port;
+  }
+}
+
+/**
+ * Host ports for a lab that starts: those of its last time when free, else the usual ones, else any. Labs choose one after
+ * the other, for a port that was chosen looks free until its lab listens.
+ */
+export function choosePorts(paths: LabPaths): Promise<LabPorts> {
+  return withLabLock(CHOICE, async () => {
+    const last = readPorts(paths);
+    const taken = claimed(paths);
+    const ports: LabPorts = {
+      apiServer: await pick([...(last ? [last.apiServer] : []), API_SERVER_PORT], taken),
+      relay: await pick([...(last ? [last.relay] : []), RELAY_PORT], taken),
+    };
+    for (const path of [paths.claimedPorts, paths.ports]) writeFileSync(path, JSON.stringify(ports));
+    return ports;
+  });
 }
 
 /** The ports of a lab that was started, or undefined. */
 export function readPorts(paths: LabPaths): LabPorts | undefined {
+  return readJson(paths.ports);
+}
+
+function readJson(path: string): LabPorts | undefined {
   try {
-    return JSON.parse(readFileSync(paths.ports, "utf8")) as LabPorts;
+    return JSON.parse(readFileSync(path, "utf8")) as LabPorts;
   } catch {
     return undefined;
   }

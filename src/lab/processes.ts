@@ -35,6 +35,17 @@ export const NODE_FLAGS = [
   "--disable-warning=ExperimentalWarning",
 ];
 
+/**
+ * A proxy collects by itself, since helping threads would take the processor from it while packets wait, and four times
+ * less often: what a request leaves behind is dead by then, and costs nothing.
+ */
+export const PROXY_FLAGS = [
+  ...NODE_FLAGS,
+  "--single-threaded-gc",
+  "--min-semi-space-size=4",
+  "--max-semi-space-size=4",
+];
+
 /** Every process of the lab. `hostNetns` is where the loopback listeners are made. */
 export function processSpecs(
   paths: LabPaths,
@@ -83,7 +94,7 @@ export function processSpecs(
         ...agentOptions(paths, node, settings),
       ]),
       isolated(paths, node.name, "proxy", [
-        ...main(paths, "proxy"),
+        ...main(paths, "proxy", PROXY_FLAGS),
         ...option("bootstrap", "/var/run/cilium/envoy/bootstrap-config.json"),
         ...option("pins", join(paths.bpf, node.name)),
       ]),
@@ -142,8 +153,8 @@ function agentOptions(paths: LabPaths, node: LabNode, { ipFamily, routingMode }:
   ];
 }
 
-function main(paths: LabPaths, name: string): string[] {
-  return [process.execPath, ...NODE_FLAGS, join(paths.root, "dist", `${name}.mjs`)];
+function main(paths: LabPaths, name: string, flags = NODE_FLAGS): string[] {
+  return [process.execPath, ...flags, join(paths.root, "dist", `${name}.mjs`)];
 }
 
 function option(name: string, value: string): string[] {

@@ -5,15 +5,18 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { KubeClient } from "../kube/client/client.ts";
 import { connect } from "../kube/client/connect.ts";
 import type { KubeObject } from "../kube/object.ts";
-import { Nodes, Pods } from "../kube/resources.ts";
+import { Leases, Nodes, Pods } from "../kube/resources.ts";
 import type { LabNode } from "../model/addresses.ts";
+import { isAlive } from "../runtime/process/process-table.ts";
 import { commandFor, type LabPaths, nodeRun } from "./paths.ts";
+import { readRecord } from "./process-record.ts";
 import { DEFAULTS, readSettings } from "./settings.ts";
 
 /** How long a lab or a node that starts is waited for before it is said what is missing. */
 const READY_TIMEOUT_MS = 60_000;
 /** How long the user's own pods are waited for beyond that. */
 const PODS_TIMEOUT_MS = 3000;
+const LEASE_NAMESPACE = "kube-node-lease";
 
 /** What a lab that starts still waits for; both empty = ready. */
 export interface Progress {
@@ -106,6 +109,21 @@ export function progressOf(
   };
 }
 
+/** Pure: the nodes whose kubelet has not spoken since it was started; `startedAtMs` undefined = it does not run. */
+export function unservedNodes(
+  wanted: readonly LabNode[],
+  leases: readonly KubeObject[],
+  startedAtMs: number | undefined,
+): string[] {
+  const spoke = (name: string): number => {
+    const lease = leases.find(({ metadata }) => metadata.name === name);
+    return Date.parse(((lease?.["spec"] ?? {}) as { renewTime?: string }).renewTime ?? "");
+  };
+  return wanted
+    .filter(({ name }) => startedAtMs === undefined || !(spoke(name) >= startedAtMs))
+    .map(({ name }) => `node ${name} to be served by its kubelet`);
+}
+
 /** Pure: what is missing of one node. */
 export function nodeProgressOf(wanted: LabNode, nodes: readonly KubeObject[], pods: readonly KubeObject[]): Progress {
   const apps = { cilium: 1, "cilium-envoy": 1 };
@@ -148,7 +166,14 @@ export async function readiness(paths: LabPaths, node?: LabNode): Promise<Progre
     }
     const startedAtMs = statSync(paths.ports, { throwIfNoEntry: false })?.mtimeMs ?? 0;
     const wanted = (readSettings(paths) ?? DEFAULTS).nodes;
-    return progressOf(wanted, nodes.items, pods.items, startedAtMs);
+    const progress = progressOf(wanted, nodes.items, pods.items, startedAtMs);
+    if (progress.waitingFor.length > 0) return progress;
+    const kubelet = readRecord(paths, "kubelet");
+    const leases = await client.list(Leases, { namespace: LEASE_NAMESPACE });
+    return {
+      ...progress,
+      waitingFor: unservedNodes(wanted, leases.items, isAlive(kubelet) ? kubelet?.startedAtMs : undefined),
+    };
   } catch (error) {
     return { waitingFor: [`the API server (${(error as Error).message})`], starting: [] };
   }

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { AccessRecord } from "../model/access-record.ts";
-import { decodeRecords, encodeRecords } from "./access-batch.ts";
+import { BatchWriter, decodeRecords } from "./access-batch.ts";
 
 const RECORD: AccessRecord = {
   type: "request",
@@ -23,30 +23,56 @@ const RECORD: AccessRecord = {
   reason: "no rule matched",
 };
 
+function encodeRecords(records: readonly AccessRecord[], writer = new BatchWriter()): Uint8Array {
+  for (const record of records) writer.append(record);
+  return writer.take();
+}
+
+const DNS = {
+  query: "a.",
+  type: 65,
+  transport: "tcp",
+  code: 3,
+  addresses: ["1.2.3.4", "fd00::2"],
+  cnames: ["b."],
+  ttl: 4_294_967_295,
+  types: [1, 28],
+} satisfies AccessRecord["dns"];
+
 test("records come out as they went in", () => {
-  const dns = {
-    query: "a.",
-    type: 1,
-    transport: "udp",
-    code: 0,
-    addresses: ["1.2.3.4"],
-    cnames: [],
-    ttl: 5,
-    types: [1],
-  };
   const records: AccessRecord[] = [
     RECORD,
     { ...RECORD, type: "response", status: 200, reason: "", headers: [] },
-    { ...RECORD, dns: dns as NonNullable<AccessRecord["dns"]> },
+    { ...RECORD, verdict: "error", direction: "ingress", url: `http://x/${"long".repeat(100_000)}` },
+    { ...RECORD, protocol: "", method: "", url: "", dns: DNS },
     { ...RECORD, tls: { serverName: "a", protocols: ["h2"] } },
-    { ...RECORD, responseFlags: "UF" },
+    { ...RECORD, dns: DNS, responseFlags: "UF" },
     { ...RECORD, missingHeaders: RECORD.headers, rejectedHeaders: [{ name: "C", value: "d" }] },
   ];
   expect(decodeRecords(encodeRecords(records))).toEqual(records);
   expect(decodeRecords(encodeRecords([]))).toEqual([]);
 });
 
-test("headers that are the same list are told once", () => {
-  const json = encodeRecords([RECORD, { ...RECORD, url: "http://x/b" }]);
-  expect(json.split('"name":"A"')).toHaveLength(2);
+test("a batch says everything that it refers to, whatever the one before said", () => {
+  const writer = new BatchWriter();
+  expect(decodeRecords(encodeRecords([RECORD], writer))).toEqual([RECORD]);
+  expect(writer.size).toBe(0);
+  expect(decodeRecords(encodeRecords([RECORD, RECORD], writer))).toEqual([RECORD, RECORD]);
+});
+
+test("headers that are the same list are told once, and so are words", () => {
+  const one = encodeRecords([RECORD]).length;
+  const both = encodeRecords([RECORD, { ...RECORD, timeMs: 1 }]).length;
+  const apart = encodeRecords([RECORD, { ...RECORD, headers: [...RECORD.headers] }]).length;
+  expect(both).toBeLessThan(2 * one - "172.20.1.10fd00::1no rule matched".length);
+  expect(apart).toBeGreaterThan(both);
+});
+
+test("bytes that are no batch are refused", () => {
+  const whole = encodeRecords([RECORD, { ...RECORD, dns: DNS }]);
+  for (let length = 1; length < whole.length; length++) {
+    if (length === encodeRecords([RECORD]).length) continue;
+    expect(() => decodeRecords(whole.subarray(0, length)), `${length} bytes`).toThrow();
+  }
+  expect(() => decodeRecords(Uint8Array.of(9, ...whole.subarray(1)))).toThrow("no such word: 9");
 });

@@ -46,9 +46,10 @@ interface HeaderNotes {
   readonly rejected: AccessRecord["headers"];
 }
 
+/** In one literal, for two of them are made for each request. */
 function accessRecord(connection: ConnectionFacts, request: RequestFacts, outcome: Outcome): AccessRecord {
   const { origin } = connection;
-  return {
+  const record = {
     type: outcome.type,
     verdict: outcome.verdict,
     timeMs: outcome.timeMs,
@@ -63,12 +64,12 @@ function accessRecord(connection: ConnectionFacts, request: RequestFacts, outcom
     protocol: request.protocol,
     method: request.method,
     url: request.url,
-    ...(request.tls === undefined ? {} : { tls: request.tls }),
     status: outcome.status,
     latencyMs: outcome.latencyMs,
     headers: outcome.headers,
     reason: outcome.reason,
   };
+  return request.tls === undefined ? record : { ...record, tls: request.tls };
 }
 
 function notesOf({ missing, rejected }: HeaderNotes): Pick<AccessRecord, "missingHeaders" | "rejectedHeaders"> {

@@ -49,7 +49,7 @@ test("calls pass with their answers and errors, and a stream of many messages wh
   const health = createClient(Health, transport());
   expect((await health.check({ service: "deathstar" })).status).toBe(Status.SERVING);
   await expect(health.check({ service: "lost" })).rejects.toMatchObject({ code: Code.NotFound });
-  const batch = create(AccessRecordsSchema, { recordsJson: new Uint8Array(500), lost: 1 });
+  const batch = create(AccessRecordsSchema, { records: new Uint8Array(500), lost: 1 });
   async function* batches() {
     for (let count = 0; count < 20_000; count++) yield batch;
   }

@@ -124,7 +124,7 @@ function discoveryRoutes(router: ConnectRouter, versions: PolicyVersions, option
 
 function takeRecords(batch: AccessRecords, options: PolicyDiscoveryOptions): void {
   if (batch.lost > 0) options.onLostRecords?.(batch.lost);
-  const records = decodeRecords(Buffer.from(batch.recordsJson).toString());
+  const records = decodeRecords(batch.records);
   for (const record of records) options.onAccessRecord(record);
 }
 

@@ -23,6 +23,8 @@ export interface DnsAnswer {
 /** The TTL of an answer without records that count, as Cilium reports it. */
 export const NO_TTL = 0xffff_ffff;
 
+/** The first two bytes of a name that is a pointer alone are at least this. */
+const FIRST_POINTER = 0xc000;
 /** A message of 64 KiB has no more records. */
 const MAX_RECORDS = 65535 / 11;
 
@@ -100,13 +102,14 @@ function readChain(
 ): Pick<DnsAnswer, "cnames" | "addresses" | "ttl"> | undefined {
   const aliases = new Map<string, Owned & { readonly target: string }>();
   const found: (Owned & { readonly address: string })[] = [];
-  const owners = new Map<number, string>();
+  let last: PointedOwner | undefined;
   for (const record of answers) {
     if (record.class !== DnsClass.IN) continue;
     const { type, start, end, ttl: sent } = record;
     if (type !== DnsType.A && type !== DnsType.AAAA && type !== DnsType.CNAME) continue;
-    const owner = ownerOf(bytes, record, owners);
-    if (owner === undefined) return undefined;
+    last = ownerOf(bytes, record, last);
+    if (last === undefined) return undefined;
+    const { owner } = last;
     // A TTL with its highest bit set is none (RFC 2181, 8).
     const ttl = sent > 0x7fff_ffff ? 0 : sent;
     if (type === DnsType.CNAME) {
@@ -122,14 +125,18 @@ function readChain(
   return along(name, aliases, found);
 }
 
-/** Most owners are a pointer alone, and to the same place: `known` has the names by what they point to. */
-function ownerOf(bytes: Uint8Array, { at }: RawRecord, known: Map<number, string>): string | undefined {
+/** A record's owner, and the pointer that it was written as; a name written out begins with less than any pointer. */
+interface PointedOwner {
+  readonly owner: string;
+  readonly pointer: number;
+}
+
+/** Most owners are a pointer alone, and to the place that the record before pointed to: valid there, it is valid here. */
+function ownerOf(bytes: Uint8Array, { at }: RawRecord, last: PointedOwner | undefined): PointedOwner | undefined {
   const pointer = wordAt(bytes, at);
-  if (pointer < 0xc000) return readAbsoluteName(bytes, at)?.text;
-  // A pointer that is valid here is valid for every later record, since it leads back from there too.
-  const owner = known.get(pointer) ?? readAbsoluteName(bytes, at)?.text;
-  if (owner !== undefined) known.set(pointer, owner);
-  return owner;
+  if (pointer >= FIRST_POINTER && pointer === last?.pointer) return last;
+  const owner = readAbsoluteName(bytes, at)?.text;
+  return owner === undefined ? undefined : { owner, pointer };
 }
 
 function addressOf(data: Uint8Array, type: number): string | undefined {

@@ -4,6 +4,9 @@ import { latin1 } from "./latin1.ts";
 const MAX_NAME_BYTES = 255;
 const MAX_LABEL_BYTES = 63;
 const POINTER = 0xc0;
+/** Where a name's text is put together: unlike strings that grow it leaves nothing behind. A byte has four characters at most. */
+const written = new Uint8Array(4 * MAX_NAME_BYTES);
+const DOT = 0x2e;
 /** Bytes of a message's header: no name lies in it. */
 const HEADER_BYTES = 12;
 /** A name has no more labels, so that more pointers only cost time. */
@@ -58,12 +61,20 @@ export function readName(bytes: Uint8Array, offset: number): ReadName | undefine
 
 /** Reads the name at `offset` as `absoluteName` writes it; undefined when it is none. */
 export function readAbsoluteName(bytes: Uint8Array, offset: number): { text: string; end: number } | undefined {
-  let text = "";
+  let length = 0;
   const end = walkName(bytes, offset, (start, stop) => {
-    for (let at = start; at < stop; at++) text += BYTE_TEXT[bytes[at]!];
-    text += ".";
+    for (let at = start; at < stop; at++) length = writeByte(bytes[at]!, length);
+    written[length++] = DOT;
   });
-  return end === undefined ? undefined : { text: text === "" ? "." : text, end };
+  if (end === undefined) return undefined;
+  return { text: length === 0 ? "." : latin1(written, 0, length), end };
+}
+
+/** Puts the text of a label's byte at `at` of `written`; returns where it ends. */
+function writeByte(byte: number, at: number): number {
+  const text = BYTE_TEXT[byte]!;
+  for (let index = 0; index < text.length; index++) written[at + index] = text.charCodeAt(index);
+  return at + text.length;
 }
 
 /** Labels of plain dotted text such as `kube-dns.kube-system.svc.cluster.local`; a final dot is allowed. */

@@ -54,6 +54,13 @@ function serve(client: Socket, mark: number, origins: ProxyOrigins, accepted: Re
   const { remoteAddress = "", remotePort = 0, localAddress = "", localPort = 0 } = client;
   const origin: ProxyOrigin | undefined = origins.lookup(remoteAddress, remotePort, localAddress, localPort);
   accepted.push({ client: remoteAddress, server: localAddress, port: localPort, origin: origin ?? null });
+  const follow = origins.follow(remoteAddress, remotePort, localAddress, localPort);
+  let known = origin?.sourceIdentity;
+  client.on("data", () => {
+    const now = follow()?.sourceIdentity;
+    if (now !== known) accepted.push({ client: remoteAddress, became: now ?? null });
+    known = now;
+  });
   const upstream = dial(mark, remoteAddress, localAddress, localPort);
   client.on("close", () => upstream.destroy()); // it may still be trying to connect
   for (const [a, b] of [

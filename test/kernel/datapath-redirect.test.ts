@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { PROXY_MARK_EGRESS, PROXY_MARK_INGRESS } from "../../src/model/proxy-mark.ts";
 import {
@@ -93,6 +94,26 @@ describe("an ingress redirect", () => {
     expect(inNetns(lab.fabric, `curl -s -m 2 http://${b.address}/`).stdout).toBe(`${b.id} 192.168.10.1`);
     expect(curl(c, `http://${b.address}/bulk | wc -c`).stdout.trim()).toBe(String(4 << 20));
     expect(await accepted(b)).toHaveLength(2);
+  });
+  it("tells the proxy who an open connection's client has become, once its next packet was judged", async () => {
+    const held = spawn("nsenter", [`--net=/run/netns/${lab.fabric}`, "bash", "-c", `cat >/dev/tcp/${b.address}/80`]);
+    const gateway = (identity: number) => b.node.call("upsertIpcache", "192.168.10.1/32", { identity });
+    const says = async (word: string) => {
+      held.stdin.write(word);
+      await sleep(100);
+      return accepted(b);
+    };
+    try {
+      expect(await says("GET / ")).toMatchObject([{ origin: { sourceIdentity: 2 } }]);
+      expect(await says("HTTP")).toEqual([]);
+      await gateway(16_777_217);
+      expect(await says("/1.1")).toEqual([{ client: "192.168.10.1", became: 16_777_217 }]);
+      await gateway(2);
+      expect(await says("\r\n")).toEqual([{ client: "192.168.10.1", became: 2 }]);
+    } finally {
+      held.kill();
+      await gateway(2);
+    }
   });
   it("does not bother the host's probes", async () => {
     expect(inNetns(b.node.netns, `curl -s -m 2 http://${b.address}/`).stdout).toBe(`${b.id} ${b.node.config.router}`);

@@ -55,6 +55,23 @@ export const libcCalls = {
   view: (pointer: Pointer, length: number): ArrayBuffer => koffi.view(pointer, length),
 };
 
+const PROT_READ = 1;
+const PROT_WRITE = 2;
+const MAP_SHARED = 1;
+
+/** Maps pages of a kernel map into the process, from `offset` bytes on; stays until it is unmapped. */
+export function mapPages(
+  what: string,
+  fd: number,
+  length: number,
+  { writable, offset }: { readonly writable: boolean; readonly offset: number },
+): Pointer {
+  const protection = writable ? PROT_READ | PROT_WRITE : PROT_READ;
+  const pointer = libcCalls.mmap(null, length, protection, MAP_SHARED, fd, BigInt(offset));
+  if (!pointer || pointer === -1n) throw failure(`map ${what}`, libcCalls.errno());
+  return pointer;
+}
+
 export const bpf = {
   openFile: libbpf.func("void *bpf_object__open_file(const char *path, void *opts)"),
   load: libbpf.func("int bpf_object__load(void *object)"),

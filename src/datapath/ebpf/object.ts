@@ -30,6 +30,7 @@ const MAPS = {
   sg_node: [4, LAYOUT.sg_node.size],
   sg_conntrack: [LAYOUT.sg_ct_key.size, LAYOUT.sg_ct_entry.size],
   sg_proxy_origin: [LAYOUT.sg_proxy_key.size, LAYOUT.sg_proxy_origin.size],
+  sg_origin_epoch: [4, 4],
   sg_metrics: [LAYOUT.sg_metrics_key.size, LAYOUT.sg_metrics.size],
   sg_policy_stats: [LAYOUT.sg_policy_stats_key.size, LAYOUT.sg_metrics.size],
   sg_events: [0, 0],

@@ -1,8 +1,8 @@
 /** What the kernel judged about a redirected connection, for the proxy: its own process, by the pinned map. */
-import type { ProxyOrigin, ProxyOrigins } from "../port.ts";
+import { PAGE_BYTES, type ProxyOrigin, type ProxyOrigins } from "../port.ts";
 import { writeAddress } from "./address.ts";
 import { LAYOUT } from "./layout.ts";
-import { bpf, check } from "./libbpf.ts";
+import { bpf, check, libcCalls, mapPages } from "./libbpf.ts";
 import { kernelMap } from "./map.ts";
 import { pinPath } from "./object.ts";
 
@@ -20,37 +20,55 @@ function decode(value: Buffer): ProxyOrigin {
   };
 }
 
-/** Opens the pinned map; throws when no datapath was prepared with this `pinDirectory`. */
+/** Opens the pinned maps; throws when no datapath was prepared with this `pinDirectory`. */
 export function openProxyOrigins(options: { readonly pinDirectory: string }): ProxyOrigins {
-  const path = pinPath(options.pinDirectory, "sg_proxy_origin");
-  const map = kernelMap("sg_proxy_origin", check(`open ${path}`, bpf.objGet(path)), KEY.size, ORIGIN.size);
+  const open = (name: string) => {
+    const path = pinPath(options.pinDirectory, name);
+    return check(`open ${path}`, bpf.objGet(path));
+  };
+  const map = kernelMap("sg_proxy_origin", open("sg_proxy_origin"), KEY.size, ORIGIN.size);
+  const page = mapPages("sg_origin_epoch", open("sg_origin_epoch"), PAGE_BYTES, { writable: false, offset: 0 });
+  const epoch = new Uint32Array(libcCalls.view(page, PAGE_BYTES), 0, 1);
   const latest = Buffer.alloc(ORIGIN.size);
+  const asked = Buffer.alloc(KEY.size);
   return {
     lookup(client, clientPort, server, serverPort, protocol = TCP) {
-      const value = map.get(keyOf(client, clientPort, server, serverPort, protocol));
-      return value && decode(value);
+      writeKey(asked, client, clientPort, server, serverPort, protocol);
+      return map.read(asked, latest) ? decode(latest) : undefined;
     },
     follow(client, clientPort, server, serverPort) {
-      const key = keyOf(client, clientPort, server, serverPort, TCP);
+      const key = Buffer.alloc(KEY.size);
+      writeKey(key, client, clientPort, server, serverPort, TCP);
       const known = Buffer.alloc(ORIGIN.size);
       let origin: ProxyOrigin | undefined;
+      let asOf: number | undefined;
       return () => {
-        if (!map.read(key, latest)) return undefined;
-        if (origin !== undefined && known.equals(latest)) return origin;
-        latest.copy(known);
-        origin = decode(latest);
+        // Read first: a change that comes meanwhile is asked for next time.
+        const now = Atomics.load(epoch, 0);
+        if (now === asOf) return origin;
+        if (!map.read(key, latest)) origin = undefined;
+        else if (origin === undefined || !known.equals(latest)) {
+          latest.copy(known);
+          origin = decode(latest);
+        }
+        asOf = now;
         return origin;
       };
     },
   };
 }
 
-function keyOf(client: string, clientPort: number, server: string, serverPort: number, protocol: number): Buffer {
-  const key = Buffer.alloc(KEY.size);
+function writeKey(
+  key: Buffer,
+  client: string,
+  clientPort: number,
+  server: string,
+  serverPort: number,
+  protocol: number,
+): void {
   writeAddress(key, KEY.fields.client, client);
   writeAddress(key, KEY.fields.server, server);
   key.writeUInt16BE(clientPort, KEY.fields.client_port);
   key.writeUInt16BE(serverPort, KEY.fields.server_port);
   key.writeUInt8(protocol, KEY.fields.protocol);
-  return key;
 }

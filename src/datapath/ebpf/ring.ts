@@ -1,11 +1,8 @@
 /** Reads the ring buffer of events by mapping it. Asleep until the kernel rings; then it drains, rests a moment, and
  * drains again until it is empty, so that a flood costs few wake-ups and silence costs none. */
 import { type EventBatch, PAGE_BYTES as PAGE } from "../port.ts";
-import { check, failure, libcCalls, type Pointer } from "./libbpf.ts";
+import { check, libcCalls, mapPages } from "./libbpf.ts";
 
-const PROT_READ = 1;
-const PROT_WRITE = 2;
-const MAP_SHARED = 1;
 const BUSY = 0x80000000;
 const DISCARDED = 0x40000000;
 const RECORD_HEADER = 8;
@@ -21,16 +18,10 @@ interface Mapping {
   unmap(): void;
 }
 
-function mapPages(fd: number, length: number, protection: number, offset: number): Pointer {
-  const pointer = libcCalls.mmap(null, length, protection, MAP_SHARED, fd, BigInt(offset));
-  if (!pointer || pointer === -1n) throw failure("map the event ring", libcCalls.errno());
-  return pointer;
-}
-
 /** The kernel shows: one page to write (consumer position), one to read (producer position), the data twice. */
 function mapRing(fd: number, size: number): Mapping {
-  const consumerPage = mapPages(fd, PAGE, PROT_READ | PROT_WRITE, 0);
-  const rest = mapPages(fd, PAGE + 2 * size, PROT_READ, PAGE);
+  const consumerPage = mapPages("the event ring", fd, PAGE, { writable: true, offset: 0 });
+  const rest = mapPages("the event ring", fd, PAGE + 2 * size, { writable: false, offset: PAGE });
   const restBytes = libcCalls.view(rest, PAGE + 2 * size);
   return {
     bytes: new Uint8Array(restBytes, PAGE),

@@ -1,0 +1,146 @@
+/**
+ * Both sides of the load on the flow API, each a process of its own. `serve SOCKET` is an observer that makes flows of
+ * packets' events as its parent asks (`RATE SECONDS` a line) and answers what that took; `follow SOCKET COUNT SLOW` follows
+ * with COUNT clients and one that does not read when SLOW is 1, and answers `stop` with what they got.
+ */
+import { connect } from "node:http2";
+import { connect as connectSocket } from "node:net";
+import { createInterface } from "node:readline";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { GetFlowsRequestSchema, GetFlowsResponseSchema } from "../proto/gen/observer_pb.js";
+import { createFlowPipeline, createFlowRing } from "../src/flow/index.ts";
+import { createObserver } from "../src/hubble/index.ts";
+import { FLOWS_PATH } from "../src/hubble/raw-flows.ts";
+import { craftEvent, tcpPacket } from "../test/support/craft-event.ts";
+import { starWarsContext } from "../test/support/flow-context.ts";
+
+/** The ring of a node in the lab. */
+const CAPACITY = 4095;
+const PREFIX_BYTES = 5;
+/** Bytes on their way to a client: gRPC's own clients grow it as far when the way is wide. */
+const WINDOW = 4 << 20;
+/** How often flows are made: as many at a time as the rate wants. */
+const TICK_MS = 1;
+
+export interface ServeReport {
+  readonly made: number;
+  /** Processor time of the process, in microseconds. */
+  readonly cpu: number;
+  /** Most resident memory so far, in bytes. */
+  readonly memory: number;
+}
+
+export interface FollowReport {
+  /** Of each client that reads. */
+  readonly clients: readonly { readonly flows: number; readonly lost: number }[];
+  /** Of the one that did not read until the end. */
+  readonly slow?: { readonly flows: number; readonly lost: number };
+}
+
+async function serve(path: string): Promise<void> {
+  const ring = createFlowRing(CAPACITY);
+  const pipeline = createFlowPipeline({ context: starWarsContext, ring });
+  const observer = createObserver({ ring, nodeName: "default/k8s-w1", version: "1.20.2", now: Date.now });
+  await observer.serve([{ path }]);
+  const packet = tcpPacket();
+  const ends = { sourceIdentity: 10135, destinationIdentity: 318, ifindex: 12, packet };
+  const event = craftEvent({ type: 4, subtype: 0, endpoint: 871, ...ends });
+  const load = async (rate: number, seconds: number): Promise<ServeReport> => {
+    const before = process.cpuUsage();
+    const begin = performance.now();
+    let made = 0;
+    for (let now = begin; now < begin + 1000 * seconds; now = performance.now()) {
+      const due = Math.min(((now - begin) * rate) / 1000, rate * seconds);
+      for (; made < due; made++) pipeline.event(event);
+      await new Promise((resolve) => setTimeout(resolve, TICK_MS));
+    }
+    const spent = process.cpuUsage(before);
+    return { made, cpu: spent.user + spent.system, memory: process.resourceUsage().maxRSS * 1024 };
+  };
+  console.log("ready");
+  for await (const line of createInterface({ input: process.stdin })) {
+    const [rate = 0, seconds = 0] = line.split(" ").map(Number);
+    console.log(JSON.stringify(await load(rate, seconds)));
+  }
+  await observer.close();
+}
+
+/** Counts flows and lost events of one stream; only what is not a flow is decoded. */
+class Follower {
+  flows = 0;
+  lost = 0;
+  private rest: Buffer = Buffer.alloc(0);
+  private readonly session;
+  private readonly stream;
+
+  constructor(path: string) {
+    const settings = { initialWindowSize: WINDOW };
+    this.session = connect("http://observer", { createConnection: () => connectSocket(path), settings });
+    this.session.once("connect", (session) => session.setLocalWindowSize(WINDOW));
+    const head = { ":method": "POST", ":path": FLOWS_PATH, "content-type": "application/grpc", te: "trailers" };
+    this.stream = this.session.request(head);
+    const request = toBinary(GetFlowsRequestSchema, create(GetFlowsRequestSchema, { follow: true }));
+    const prefix = Buffer.alloc(PREFIX_BYTES);
+    prefix.writeUInt32BE(request.length, 1);
+    this.stream.end(Buffer.concat([prefix, request]));
+  }
+
+  /** Resolves when the server has begun to answer. */
+  begun(): Promise<void> {
+    return new Promise((resolve) => this.stream.once("response", () => resolve()));
+  }
+
+  read(): void {
+    this.stream.on("data", (chunk: Buffer) => this.take(chunk));
+  }
+
+  close(): void {
+    this.session.destroy();
+  }
+
+  private take(chunk: Buffer): void {
+    const bytes = this.rest.length === 0 ? chunk : Buffer.concat([this.rest, chunk]);
+    let at = 0;
+    for (let end = nextEnd(bytes, at); end <= bytes.length; end = nextEnd(bytes, at)) {
+      // field 1 of GetFlowsResponse is the flow
+      if (bytes[at + PREFIX_BYTES] === 0x0a) this.flows++;
+      else this.lost += lostEvents(bytes.subarray(at + PREFIX_BYTES, end));
+      at = end;
+    }
+    this.rest = bytes.subarray(at);
+  }
+}
+
+function nextEnd(bytes: Buffer, at: number): number {
+  return bytes.length < at + PREFIX_BYTES ? Number.POSITIVE_INFINITY : at + PREFIX_BYTES + bytes.readUInt32BE(at + 1);
+}
+
+function lostEvents(message: Buffer): number {
+  const { responseTypes } = fromBinary(GetFlowsResponseSchema, message);
+  return responseTypes.case === "lostEvents" ? Number(responseTypes.value.numEventsLost) : 0;
+}
+
+async function follow(path: string, count: number, hasSlow: boolean): Promise<void> {
+  const followers = Array.from({ length: count }, () => new Follower(path));
+  const slow = hasSlow ? new Follower(path) : undefined;
+  await Promise.all([...followers, ...(slow === undefined ? [] : [slow])].map((one) => one.begun()));
+  for (const one of followers) one.read();
+  console.log("ready");
+  for await (const _ of createInterface({ input: process.stdin })) {
+    slow?.read();
+    await new Promise((resolve) => setTimeout(resolve, 1500)); // lost events are told once a second
+    const counts = ({ flows, lost }: Follower) => ({ flows, lost });
+    const report: FollowReport = {
+      clients: followers.map(counts),
+      ...(slow === undefined ? {} : { slow: counts(slow) }),
+    };
+    console.log(JSON.stringify(report));
+    break;
+  }
+  for (const one of followers) one.close();
+  slow?.close();
+}
+
+const [, , role, path = "", count = "1", slow = "0"] = process.argv;
+if (role === "serve") await serve(path);
+else if (role === "follow") await follow(path, Number(count), slow === "1");
