@@ -94,7 +94,7 @@ for (const [name, what, formats] of [
 ] as const) {
   manifestOptions(program.command(name))
     .description(`${what}, under the policies of plain manifests`)
-    .option("--l7", "say what requests must be where a proxy judges them")
+    .option("--l7", "say what requests must be where a proxy judges them (json always does)")
     .option(
       "--exposure",
       "ask for pods too that nobody described: in each namespace one without labels, and those that rules speak of",

@@ -123,6 +123,23 @@ describe("somebody", () => {
     expect(ask(text, "entity:host", "web:8080").verdict).toBe("allowed");
   });
 
+  it("may be a service that leads each protocol to a port of its own", () => {
+    const ports =
+      "ports: [{port: 53, protocol: UDP, targetPort: 5353}, {port: 53, protocol: TCP, targetPort: 8080, name: tcp}]";
+    const text = WORLD + service("names", `selector: {app: web}, ${ports}`);
+    const portOf = (more: Partial<Question>, to = "names:53") => {
+      const [{ protocol, port }] = [ask(text, "client", to, more).cases[0]!];
+      return `${protocol} ${port}`;
+    };
+    expect([portOf({}), portOf({ protocol: "TCP" }), portOf({ protocol: "udp" }), portOf({}, "names:53/tcp")]).toEqual([
+      "UDP 5353",
+      "TCP 8080",
+      "UDP 5353",
+      "TCP 8080",
+    ]);
+    expect(portOf({ port: 53, protocol: "TCP" }, "names")).toBe("TCP 8080");
+  });
+
   it("is the pod that has the address, else the world", () => {
     const text = WORLD + pod("third", { labels: "app: client, tier: front", status: "status: {podIP: 10.1.0.5}\n" });
     expect(ask(text, "10.1.0.5", "web:8080").verdict).toBe("allowed");

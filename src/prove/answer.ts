@@ -55,11 +55,15 @@ interface Ends {
 
 function partiesOf(cluster: Cluster, { from, to, names, port, protocol }: Question): Ends {
   const target = parseTarget(to);
-  const isPort = port !== undefined && target.asked === undefined && !/^icmp/i.test(protocol ?? "");
+  const isIcmp = /^icmp/i.test(protocol ?? "");
+  if (target.asked !== undefined && isIcmp) throw new Error(`${to}: an ICMP message has no port: leave it out`);
+  if (target.asked !== undefined && port !== undefined) throw new Error(`${to}: the port is given twice`);
+  const said = target.asked?.protocol;
+  if (said !== undefined && protocol !== undefined && said !== protocol.toUpperCase())
+    throw new Error(`${to}: the protocol is given twice, here and as ${protocol}`);
   // A service is asked at its own port, however that is written.
-  const asked = isPort
-    ? { port, ...(protocol === undefined ? {} : { protocol: protocol.toUpperCase() }) }
-    : target.asked;
+  const place = target.asked ?? (port === undefined || isIcmp ? undefined : { port });
+  const asked = place && (protocol === undefined ? place : { ...place, protocol: protocol.toUpperCase() });
   return {
     from: findParties(parseTarget(from), cluster, names),
     to: findParties(asked === undefined ? target : { ...target, asked }, cluster, names),

@@ -68,6 +68,23 @@ describe("reading", () => {
     expect(said(text)).toContainEqual(expect.stringMatching(complaint));
   });
 
+  it("knows the line of a field in every document, block texts and directives before it", () => {
+    const text = `%YAML 1.1\n---\n${pod("a")}`;
+    const block = `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata:\n  text: |\n    ---\n    a: [\n  other: "x\n    --- y"\n--- # comment\n${pod("b")}...\n---\n${pod("c")}`;
+    const read = readManifests([
+      { file: "d", text },
+      { file: "e", text: block },
+    ]);
+    expect(read.problems).toEqual([]);
+    expect(read.objects.map((each) => [each.name, each.place.line, each.placeOf("spec.containers").line])).toEqual([
+      ["a", 3, 6],
+      ["c", 1, 1],
+      ["b", 11, 14],
+      ["c", 17, 20],
+    ]);
+    expect(said(`${pod("a")}---\n${pod("b")}---\na: [\n`)).toEqual([expect.stringMatching(/f0.yaml:1[23] error/)]);
+  });
+
   it("reads the other files where one cannot be read", () => {
     expect(take("a: [", pod("p")).workloads.map(({ name }) => name)).toEqual(["p"]);
   });

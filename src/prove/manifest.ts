@@ -1,5 +1,5 @@
 import { isObject } from "../policy/field.ts";
-import { readPolicyText, type TextDocument, type TextLimits } from "../policy/policy-text.ts";
+import { type PolicyText, readPolicyText, type TextDocument, type TextLimits } from "../policy/policy-text.ts";
 
 /** A text that objects are read from, and what it is called. */
 export interface ManifestText {
@@ -39,8 +39,8 @@ export interface ReadManifests {
   readonly problems: readonly Problem[];
 }
 
-/** A file of an application may be long, and definitions of resources nest deeper than policies do. */
-const LIMITS: TextLimits = { length: 64 << 20, depth: 128, documents: 100_000 };
+/** A document is read as a whole, some hundred times its size; definitions of resources nest deeper than policies do. */
+const LIMITS: TextLimits = { length: 16 << 20, depth: 128, documents: 100_000 };
 /** Objects together: ten times the largest clusters. */
 const MOST_OBJECTS = 1_000_000;
 
@@ -52,17 +52,14 @@ export function readManifests(texts: readonly ManifestText[], limits: Partial<Te
   const objects: ManifestObject[] = [];
   const problems: Problem[] = [];
   for (const { file, text } of texts) {
-    const read = readPolicyText(text, { ...LIMITS, ...limits });
-    if (!read.ok) {
-      const isTemplate = /\{\{.*\}\}/.test(text);
-      const mend = isTemplate
-        ? " (a template of Helm: render it first, `helm template … | shieldgate policy … -f -`)"
-        : "";
-      for (const { line, message } of read.errors)
-        problems.push({ severity: "error", file, line, message: `${message}${mend}` });
-      continue;
-    }
-    for (const document of read.documents) readDocument({ file, text }, document, objects, problems);
+    const parts = partsOf(text).map((part) => ({ part, read: documentsOf(part, { ...LIMITS, ...limits }) }));
+    const faults = parts.flatMap(({ read }) => (read.ok ? [] : read.errors));
+    const mend = /\{\{.*\}\}/.test(text) ? TEMPLATE : "";
+    for (const { line, message } of faults.slice(0, MOST_FAULTS))
+      problems.push({ severity: "error", file, line, message: `${message}${mend}` });
+    if (faults.length > 0) continue;
+    for (const { read } of parts)
+      for (const document of read.ok ? read.documents : []) readDocument({ file, text }, document, objects, problems);
     if (objects.length > MOST_OBJECTS) {
       problems.push({ severity: "error", file, line: 1, message: `more than ${MOST_OBJECTS} objects` });
       break;
@@ -71,17 +68,73 @@ export function readManifests(texts: readonly ManifestText[], limits: Partial<Te
   return { objects, problems };
 }
 
+/** More errors of one text than these help nobody. */
+const MOST_FAULTS = 20;
+const TEMPLATE = " (a template of Helm: render it first, `helm template … | shieldgate policy … -f -`)";
+
+interface Part {
+  readonly text: string;
+  /** Lines before it. */
+  readonly offset: number;
+}
+
+/** Documents one by one: the tree of one is some hundred times its size. No text holds the mark but between documents. */
+function partsOf(text: string): Part[] {
+  // What a directive says is about the document behind the next mark.
+  if (/^%/m.test(text)) return [{ text, offset: 0 }];
+  const parts: Part[] = [];
+  let [start, offset] = [0, 0];
+  for (const { index } of text.matchAll(/^---(?=\s|$)/gm)) {
+    const part = text.slice(start, index);
+    parts.push({ text: part, offset });
+    offset += part.split("\n").length - 1;
+    start = index;
+  }
+  return [...parts, { text: text.slice(start), offset }];
+}
+
+/** What a part holds. Its tree is let go, and made again where a line is asked for. */
+function documentsOf({ text, offset }: Part, limits: TextLimits): PolicyText {
+  const read = readPolicyText(text, limits);
+  if (!read.ok) return { ok: false, errors: read.errors.map((error) => ({ ...error, line: error.line + offset })) };
+  const documents = read.documents.map((document, index): TextDocument => {
+    const { value, line } = document;
+    const itemLines = itemLinesOf(document);
+    let lines: TextDocument["lineOf"] | undefined;
+    const lineOf = (field: string) => {
+      const item = /^items\[(\d+)\]$/.exec(field)?.[1];
+      if (field === "" || item !== undefined)
+        return (item === undefined ? line : (itemLines[Number(item)] ?? line)) + offset;
+      if (lines === undefined) {
+        const again = readPolicyText(text, limits);
+        lines = again.ok ? again.documents[index]!.lineOf : () => line;
+      }
+      return lines(field) + offset;
+    };
+    return { value, line: line + offset, lineOf };
+  });
+  return { ok: true, documents };
+}
+
+/** Asked here, where nothing keeps the document: what `lineOf` below closes over would keep its tree. */
+function itemLinesOf({ value, lineOf }: TextDocument): number[] {
+  return listOf(value)?.map((_, item) => lineOf(`items[${item}]`)) ?? [];
+}
+
+/** The objects of what `kubectl get` prints; undefined = the value is one object. */
+function listOf(value: unknown): unknown[] | undefined {
+  const { kind, items } = (isObject(value) ? value : {}) as { kind?: unknown; items?: unknown };
+  return typeof kind === "string" && kind.endsWith("List") && Array.isArray(items) ? items : undefined;
+}
+
 function readDocument(
   text: ManifestText,
   document: TextDocument,
   objects: ManifestObject[],
   problems: Problem[],
 ): void {
-  const { value } = document;
-  const { kind, items } = (isObject(value) ? value : {}) as { kind?: unknown; items?: unknown };
-  const isList = typeof kind === "string" && kind.endsWith("List") && Array.isArray(items);
-  const parts = isList ? items.map((item, index) => [item, `items[${index}]`] as const) : [[value, ""] as const];
-  for (const [part, prefix] of parts) {
+  const items = listOf(document.value)?.map((item, index) => [item, `items[${index}]`] as const);
+  for (const [part, prefix] of items ?? [[document.value, ""] as const]) {
     const placeOf = (field: string): Place => {
       const path = [prefix, field].filter((step) => step !== "").join(".");
       return { file: text.file, line: document.lineOf(path) };

@@ -48,7 +48,7 @@ test("a name outside with a known address is what the scenarios' cache of names 
     for (const [name, addresses] of Object.entries(fqdnCache ?? {})) {
       const names = { [name]: addresses.slice(0, 1) };
       const query = { id: "q", from: `${pod.namespace}/${pod.name}`, to: name, port: 443, proto: "TCP", sni: name };
-      const question = { ...questionOf(query), to: `fqdn:${name}:443`, names };
+      const question = { ...questionOf(query), to: `fqdn:${name}`, names };
       expect(answerQuestion(inventory, question).verdict, `seed ${seed} ${name}`).toBe(
         expected({ ...scenario, fqdnCache: names }, query),
       );

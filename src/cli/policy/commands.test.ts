@@ -75,6 +75,9 @@ describe("explain", () => {
     const dns = "k8s:k8s-app=kube-dns,io.kubernetes.pod.namespace=kube-system:53/udp";
     expect((await explain({ from: "cart", to: dns, dns: "a.example" }))[0]).toBe(0);
     await expect(explain({ ...gateway, http: "GET" })).rejects.toThrow("write 'GET /path'");
+    await expect(explain({ from: "cart", to: "ads:80", icmp: "8" })).rejects.toThrow("an ICMP message has no port");
+    await expect(explain({ from: "cart", to: "ads:80", port: "81" })).rejects.toThrow("the port is given twice");
+    await expect(explain({ from: "cart", to: "ads:80/tcp", proto: "udp" })).rejects.toThrow("given twice");
     await expect(explain({ from: "cart" })).rejects.toThrow("--to-any");
     await expect(explain({ from: "cart", to: "ads:1", icmp: "Pong" })).rejects.toThrow("not an ICMP type");
   });
@@ -99,6 +102,10 @@ describe("explain", () => {
     expect((await explain({ to: "cart-store", fromAny: true }))[1]).toBe(
       "shop/deployment/cart -> shop/deployment/cart-store: TCP 6379\n",
     );
+    await expect(explain({ from: "cart", toAny: true, http: "GET /" })).rejects.toThrow(
+      "--http is about one connection",
+    );
+    await expect(explain({ to: "cart:80", fromAny: true })).rejects.toThrow("every port is listed");
     await expect(explain({ from: "cart", to: "ads", toAny: true })).rejects.toThrow("--from-any");
   });
 });

@@ -50,17 +50,20 @@ export async function explainCommand(
   return EXIT[answer.verdict];
 }
 
+const ONE_CONNECTION = ["port", "proto", "icmp", "icmpv6", "http", "header", "dns", "sni", "address"] as const;
+
 /** One row or column of the matrix: everybody whom `--from` reaches, or who reaches `--to`. */
-function explainAny(
-  inventory: Inventory,
-  { from, to, toAny, fromAny }: ExplainOptions,
-  output: string,
-  out: Writable,
-): number {
+function explainAny(inventory: Inventory, options: ExplainOptions, output: string, out: Writable): number {
+  const { from, to, toAny, fromAny } = options;
+  const given = ONE_CONNECTION.filter((name) => options[name] !== undefined);
+  if (given.length > 0)
+    throw new Error(`--${given[0]} is about one connection: leave it out beside --to-any and --from-any`);
   const who = toAny === true ? from : to;
   if (who === undefined || (toAny === true && fromAny === true) || (from !== undefined && to !== undefined))
     throw new Error("write --from WHO --to-any, or --from-any --to WHO");
-  const { parties } = findParties(parseTarget(who), new Cluster(inventory));
+  const target = parseTarget(who);
+  if (target.asked !== undefined) throw new Error(`${who}: every port is listed: leave it out`);
+  const { parties } = findParties(target, new Cluster(inventory));
   const titles = new Set(parties.map(({ title }) => (title === "entity:world" ? "world" : title)));
   const isMeant = ({ title, workloads }: Group) => titles.has(title) || workloads.some((each) => titles.has(each));
   const matrix = matrixOf(inventory, { isAsked: (source, target) => isMeant(toAny === true ? source : target) });

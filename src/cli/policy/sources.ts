@@ -25,7 +25,7 @@ export const TEST_FILE = /\.policytest\.ya?ml$/;
 const FOREIGN = new Set([".git", "node_modules"]);
 /** Bytes of one file, and of all files together. */
 const LONGEST_TEXT = 64 << 20;
-const MOST_BYTES = 512 << 20;
+const MOST_BYTES = 256 << 20;
 
 /**
  * Reads files, folders (`*.yaml`, `*.yml` and `*.json` in them and below), globs, and `-` for standard input, each file once.

@@ -1,3 +1,5 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { takeInventory } from "../inventory.ts";
 import { CODES, type Finding } from "./finding.ts";
@@ -135,6 +137,11 @@ describe("each code", () => {
     else
       expect(first).toMatchObject({ file: "p.yaml", line: expect.toSatisfy((at: number) => Math.abs(at - line) <= 1) });
     expect(of(code, good)).toEqual([]);
+  });
+
+  it.each(Object.entries(CODES))("%s has a page of its own", (code, [severity, what]) => {
+    const page = readFileSync(join(import.meta.dirname, "../../../docs/lint", `${code}.md`), "utf8");
+    expect(page).toContain(`# ${code}: ${what}\n\nSeverity: ${severity}.\n`);
   });
 
   it("has a case here", () => {
