@@ -1,4 +1,5 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -27,6 +28,21 @@ describe.skipIf("missing" in real)("beside the real hubble command, wrong use", 
     writeFileSync(file, `${line}\n{"flow":{"node_name":"next"}}\n`);
     const { ours, theirs } = await both(["observe", "--input-file", file, "-o", "json"]);
     expect(ours).toEqual(theirs);
+  });
+
+  it("says of a server that hangs up what upstream says", async () => {
+    const server = createServer((socket) => {
+      socket.on("error", () => {});
+      socket.once("data", () => socket.end());
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const env = { HUBBLE_SERVER: `127.0.0.1:${(server.address() as AddressInfo).port}` };
+    for (const args of [["observe"], ["status"], ["list", "nodes"]]) {
+      const { ours, theirs } = await both(args, env);
+      expect(theirs.code).toBe(1);
+      expect(ours).toEqual(theirs);
+    }
+    await new Promise((resolve) => server.close(resolve));
   });
 
   it("tells of a field that it does not know once, and drops such fields from then on", async () => {

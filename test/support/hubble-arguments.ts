@@ -122,3 +122,21 @@ export const SELECTIONS: readonly (readonly string[])[] = [
   ["--allowlist", '{"sourcePod":["a"]} {"source_identity":[318]}', "--allowlist", "{}"],
   ["--denylist", '{"event_type":[{"type":5}]}{"verdict":["FORWARDED"]}'],
 ];
+
+/** A few of each, whose outputs of the real command are kept for where it cannot be built. */
+export const KEPT: readonly (readonly string[])[] = [
+  ["-o", "compact", "--print-node-name", "--print-policy-names"],
+  ["-o", "compact", "--color", "always"],
+  ["-o", "dict", "-D", "--time-format", "RFC3339Micro"],
+  ["-o", "tab", "--numeric", "--print-node-name"],
+  ["-o", "jsonpb", "--last", "9"],
+  ["--pod", "deathstar", "--not", "--verdict", "DROPPED", "--print-raw-filters"],
+  ["-t", "trace:to-overlay", "-n", "kube-system", "--tcp-flags", "syn,ack", "-4", "--print-raw-filters"],
+  ["--verdict", "bogus"],
+  ["--identity", "nobody"],
+  ["--last", "1", "--all"],
+  ["--since", "yesterday"],
+  ["--namespace", "a", "--pod", "b/c"],
+  ["--allowlist", '{"no_such":1}'],
+  ["--bogus"],
+];

@@ -58,11 +58,15 @@ export function runHubble(program: string, args: readonly string[], env: Environ
   });
 }
 
-/** Without what two runs never share: times of log lines, and the space that Go's protobuf varies from build to build. */
+/**
+ * Without what two runs never share: times of log lines, and the spaces that Go's protobuf varies from build to build,
+ * in its errors and in requests as they are logged.
+ */
 export function comparable({ out, err, code }: Outcome): Outcome {
   const settled = err
     .replaceAll(/^time=\S+/gm, "time=T")
     .replaceAll("\\u00a0", " ")
-    .replaceAll("\u00a0", " ");
+    .replaceAll("\u00a0", " ")
+    .replaceAll(/ req=.*/g, " req=");
   return { out, err: settled, code };
 }

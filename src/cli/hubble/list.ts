@@ -1,6 +1,6 @@
 import { type Namespace, NamespaceSchema, type Node, NodeSchema, Observer } from "../../../proto/gen/observer_pb.js";
 import { NodeState } from "../../../proto/gen/relay_pb.js";
-import { alignTabs, messageJson, TABLE } from "../../flow/print/index.ts";
+import { alignTabs, escapeJson, messageJson, TABLE } from "../../flow/print/index.ts";
 import { CommandError, write } from "../cobra/run.ts";
 import { durationText } from "../cobra/values.ts";
 import { callError } from "./call-error.ts";
@@ -16,7 +16,7 @@ const SECOND_NS = 1_000_000_000n;
 const NOT_KNOWN = "N/A";
 
 function nodeRow(node: Node, wide: boolean): string[] {
-  const seconds = (node.uptimeNs + SECOND_NS / 2n) / SECOND_NS;
+  const seconds = (BigInt.asIntN(64, node.uptimeNs) + SECOND_NS / 2n) / SECOND_NS;
   const known = seconds > 0n;
   const fill = ((Number(node.numFlows) / Number(node.maxFlows)) * 100).toFixed(2).padStart(6);
   const tls = node.tls === undefined ? NOT_KNOWN : node.tls.enabled ? "Enabled" : "Disabled";
@@ -51,11 +51,8 @@ export function namespaceTable(namespaces: readonly Namespace[], wide: boolean):
 
 /** Messages as a list in the layout of Go's json.MarshalIndent. */
 export function listJson(texts: readonly string[]): string {
-  return `${JSON.stringify(
-    texts.map((text) => JSON.parse(text) as unknown),
-    undefined,
-    2,
-  )}\n`;
+  const values = texts.map((text) => JSON.parse(text) as unknown);
+  return `${escapeJson(JSON.stringify(values, undefined, 2))}\n`;
 }
 
 /** `hubble list nodes` and `hubble list namespaces`. Throws CommandError. */

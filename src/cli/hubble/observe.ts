@@ -17,7 +17,7 @@ import {
 } from "../../flow/print/index.ts";
 import { type GivenFlag, isSet, lastValue } from "../cobra/flags.ts";
 import { CommandError, write } from "../cobra/run.ts";
-import { streamError } from "./call-error.ts";
+import { streamError, wasClosed } from "./call-error.ts";
 import { openConnection } from "./connection.ts";
 import type { FlowFilters } from "./filters.ts";
 import { log } from "./log.ts";
@@ -35,17 +35,20 @@ export interface Observation {
 
 async function printAll<R>(responses: AsyncIterable<R>, printer: Printer<R>, { flags, signal }: Observation) {
   const silent = isSet(flags, "silent-errors");
+  let begun = false;
   try {
     for await (const response of responses) {
+      begun = true;
       const { out, err } = printer.print(response);
       if (err !== "" && !silent) process.stderr.write(err);
       await write(out);
     }
   } catch (error) {
-    const ended = signal.aborted || (error instanceof ConnectError && error.code === Code.Canceled);
+    const canceled = error instanceof ConnectError && error.code === Code.Canceled && !wasClosed(error);
+    const ended = signal.aborted || canceled;
     if (!ended) {
       await write(printer.finish());
-      throw streamError(error);
+      throw streamError(error, begun);
     }
   }
   await write(printer.finish());

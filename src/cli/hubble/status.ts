@@ -1,6 +1,6 @@
 import { Health, HealthCheckResponse_ServingStatus as Serving } from "../../../proto/gen/health_pb.js";
 import { Observer, type ServerStatusResponse, ServerStatusResponseSchema } from "../../../proto/gen/observer_pb.js";
-import { alignTabs, dictText, messageJson, outputFormatOf, TABLE } from "../../flow/print/index.ts";
+import { alignTabs, dictText, messageJson, outputFormatOf, PLAIN, TABLE } from "../../flow/print/index.ts";
 import { CommandError, write } from "../cobra/run.ts";
 import { durationText } from "../cobra/values.ts";
 import { callError } from "./call-error.ts";
@@ -28,13 +28,13 @@ function connectedLines(status: ServerStatusResponse): string[] {
 function compactText(status: ServerStatusResponse): string {
   const { numFlows, maxFlows, seenFlows, uptimeNs } = status;
   const fill = maxFlows === 0n ? "" : ` (${((Number(numFlows) / Number(maxFlows)) * 100).toFixed(2)}%)`;
-  const seen = uptimeNs > 0n ? (Number(seenFlows) / (Number(uptimeNs) / 1e9)).toFixed(2) : NOT_KNOWN;
+  const seen = BigInt.asIntN(64, uptimeNs) > 0n ? (Number(seenFlows) / (Number(uptimeNs) / 1e9)).toFixed(2) : NOT_KNOWN;
   const lines = [
     `Current/Max Flows: ${grouped(numFlows)}/${grouped(maxFlows)}${fill}`,
     `Flows/s: ${status.flowsRate > 0 ? rate(status) : seen}`,
     ...connectedLines(status),
   ];
-  return lines.map((line) => `${line}\n`).join("");
+  return PLAIN.escape(lines.map((line) => `${line}\n`).join(""));
 }
 
 /** A server's status in one of `hubble status`' formats; undefined when there is none of that name. */
@@ -47,24 +47,26 @@ export function statusText(status: ServerStatusResponse, output: string): string
     case "compact":
       return compactText(status);
     case "dict":
-      return dictText(
-        [
-          ["NUM FLOWS", flows],
-          ["MAX FLOWS", most],
-          ["SEEN FLOWS", seen],
-          ["FLOWS PER SECOND", rate(status)],
-          ["UPTIME", uptime(status.uptimeNs)],
-          ["NUM CONNECTED NODES", connected],
-          ["NUM UNAVAIL. NODES", unavailable],
-          ["VERSION", status.version],
-        ],
-        DICT_WIDTH,
+      return PLAIN.escape(
+        dictText(
+          [
+            ["NUM FLOWS", flows],
+            ["MAX FLOWS", most],
+            ["SEEN FLOWS", seen],
+            ["FLOWS PER SECOND", rate(status)],
+            ["UPTIME", uptime(status.uptimeNs)],
+            ["NUM CONNECTED NODES", connected],
+            ["NUM UNAVAIL. NODES", unavailable],
+            ["VERSION", status.version],
+          ],
+          DICT_WIDTH,
+        ),
       );
     case "table": {
       const header =
         "NUM FLOWS\tMAX FLOWS\tSEEN FLOWS\tFLOWS PER SECOND\tUPTIME\tNUM CONNECTED NODES\tNUM UNAVAILABLE NODES\tVERSION";
       const row = [...counts, rate(status), uptime(status.uptimeNs), connected, unavailable, status.version];
-      return alignTabs(`${header}\n${row.join("\t")}\n`, TABLE);
+      return alignTabs(PLAIN.escape(`${header}\n${row.join("\t")}\n`), TABLE);
     }
     case "json":
       return `${messageJson(ServerStatusResponseSchema, status)}\n`;

@@ -31,7 +31,12 @@ function inDeclaredOrder(schema: DescMessage, value: JsonValue): JsonValue {
 /** One line of JSON with the names of the .proto files, escaped as Go's encoder does. */
 export function messageJson<D extends DescMessage>(schema: D, message: Message<D["typeName"]>): string {
   const value = inDeclaredOrder(schema, toJson(schema as DescMessage, message, { useProtoFieldName: true }));
-  return JSON.stringify(value).replace(/[<>&\u2028\u2029]/g, (character) => ESCAPES[character] ?? character);
+  return escapeJson(JSON.stringify(value));
+}
+
+/** JSON with the characters escaped that Go's encoder escapes for the sake of HTML. */
+export function escapeJson(json: string): string {
+  return json.replace(/[<>&\u2028\u2029]/g, (character) => ESCAPES[character] ?? character);
 }
 
 /** One response a line; what the nodes' status is goes to standard error. */
