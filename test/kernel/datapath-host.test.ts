@@ -11,7 +11,7 @@ import {
   type Pod,
   policy,
   serveHttp,
-  sleep,
+  untilAnswered,
 } from "./datapath-lab.ts";
 
 const TCP = 6;
@@ -43,7 +43,8 @@ beforeAll(async () => {
     [3, other.netns],
   ] as const)
     serveHttp({ ...near, id, spawn: (command) => near.spawn(`nsenter --net=/run/netns/${netns} ${command}`) }, PORT);
-  await sleep(600);
+  for (const netns of [node.netns, lab.fabric, other.netns])
+    await untilAnswered(() => inNetns(netns, `curl -s -o /dev/null -m 1 http://127.0.0.1:${PORT}/`).status === 0);
 });
 afterAll(() => lab?.close());
 afterEach(async () => {

@@ -11,6 +11,7 @@ import {
   probe,
   serveHttp,
   sleep,
+  untilAnswered,
   untilServing,
 } from "./datapath-lab.ts";
 
@@ -135,7 +136,7 @@ describe("policy", () => {
       client.stdout?.on("data", (part) => {
         answers += part;
       });
-      await sleep(500);
+      await untilAnswered(() => answers !== "");
       await between();
       await new Promise((resolve) => client.once("exit", resolve));
       return answers;

@@ -327,10 +327,11 @@ export function serveHttp(pod: Pod, port: number): void {
 
 /** Waits until the servers of these pods answer inside their own pods, 10 s at most. */
 export async function untilServing(pods: readonly Pod[], port: number): Promise<void> {
-  for (const pod of pods) {
-    for (let round = 0; round < 100; round++) {
-      if (pod.run(`curl -s -o /dev/null -m 1 http://127.0.0.1:${port}/`).status === 0) break;
-      await sleep(100);
-    }
-  }
+  for (const pod of pods)
+    await untilAnswered(() => pod.run(`curl -s -o /dev/null -m 1 http://127.0.0.1:${port}/`).status === 0);
+}
+
+/** Asks every 100 ms until it is so, 10 s at most. */
+export async function untilAnswered(isSo: () => boolean): Promise<void> {
+  for (let round = 0; round < 100 && !isSo(); round++) await sleep(100);
 }

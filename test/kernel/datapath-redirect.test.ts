@@ -12,6 +12,7 @@ import {
   policy,
   serveHttp,
   sleep,
+  untilServing,
 } from "./datapath-lab.ts";
 
 const TCP = 6;
@@ -59,7 +60,7 @@ beforeAll(async () => {
     await node.call("setServices", [{ id: 1, address: VIP, port: 80, protocol: TCP, backends }]);
   }
   for (const pod of [a, b, c]) serveHttp(pod, 80);
-  await sleep(500);
+  await untilServing([a, b, c], 80);
 });
 afterAll(() => lab?.close());
 beforeEach(async () => {

@@ -13,6 +13,7 @@ import {
   probe,
   serveHttp,
   sleep,
+  untilServing,
 } from "./datapath-lab.ts";
 
 const DROP = 1;
@@ -52,7 +53,8 @@ beforeAll(async () => {
     serveHttp(pod, 80);
     pod.spawn(`${probe} udp-serve 53`);
   }
-  await sleep(500);
+  await untilServing([a, b, c], 80);
+  await sleep(200);
 });
 afterAll(() => lab?.close());
 beforeEach(async () => {
