@@ -70,10 +70,12 @@ it("monitor: a line an event until Ctrl-C", async () => {
 it("monitor: types, endpoints, verbosity, JSON", async () => {
   const l7 = await watch("-v", "--type", "l7");
   expect(l7.out.split("\n")).toEqual([expect.stringMatching(/^<- Request http/), "Lost 7 events", ""]);
-  const verbose = await watch("-v", "-v", "--type", "drop");
+  for (const flags of [["-v"], ["-vvv"]])
+    expect((await watch(...flags, "--type", "drop")).out).toMatch(/^xx drop \(Policy denied\)/m);
+  const verbose = await watch("-vv", "--type", "drop");
   expect(verbose.out).toContain("FROM 871 DROP: 54 bytes, reason Policy denied");
   expect(verbose.out).toContain("TCP\t{SrcPort=43966 DstPort=80 ");
-  expect((await watch("-vv", "-x", "-t", "drop")).out).toContain("00000000  02 00 00 00 00 02");
+  expect((await watch("-vv", "--hex", "-t", "drop")).out).toContain("00000000  02 00 00 00 00 02");
   expect((await watch("--from", "3845")).out).toMatch(/^<- Request http[^\n]*\nLost 7 events\n$/);
   expect((await watch("--related-to", "5")).out).toBe("Lost 7 events\n");
   const lines = (await watch("-j")).out.trim().split("\n");

@@ -18,10 +18,10 @@ export const MONITOR_FLAGS: readonly FlagSpec[] = [
   { name: "to", kind: "string", help: "Filter by destination endpoint id" },
   { name: "related-to", kind: "string", help: "Filter by either source or destination endpoint id" },
   { name: "type", short: "t", kind: "string", help: "Filter by event types: agent, drop, l7, policy-verdict, trace" },
-  { name: "hex", short: "x", kind: "bool", help: "Do not dissect, print payload in HEX (with -v)" },
+  { name: "hex", kind: "bool", help: "Do not dissect, print payload in HEX (with -v -v)" },
   { name: "json", short: "j", kind: "bool", help: "Enable json output" },
   { name: "numeric", short: "n", kind: "bool", help: "Display all security identities as numeric values" },
-  { name: "verbose", short: "v", kind: "count", help: "Enable verbose output (-v, -vv)" },
+  { name: "verbose", short: "v", kind: "count", help: "Enable verbose output (twice: packets layer by layer)" },
 ];
 
 interface Style {
@@ -81,7 +81,8 @@ export async function monitor(flags: readonly GivenFlag[], signal: AbortSignal):
   const filter = buildMonitorFilter(flags);
   const style: Style = {
     json: isSet(flags, "json"),
-    verbose: flags.some(({ name }) => name === "verbose"),
+    // as Cilium counts: one adds debug events, which this datapath has not; two dissect; any other number is none
+    verbose: flags.filter(({ name }) => name === "verbose").length === 2,
     hex: isSet(flags, "hex"),
     numeric: isSet(flags, "numeric"),
     interfaceName: createInterfaceNames(() => performance.now()),
