@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { DEFAULT_REDACTION } from "../flow/index.ts";
 import { systemManifests } from "../lab/manifests.ts";
-import { DEFAULT_SETTINGS, followHubbleSettings, parseHubbleSettings } from "./hubble-settings.ts";
+import { DEFAULT_SETTINGS, followHubbleSettings, keysWithoutEffect, parseHubbleSettings } from "./hubble-settings.ts";
 import type { Informer, KubeObject } from "./kube.ts";
 
 const HEADERS_ALLOW = "hubble-redact-http-headers-allow";
@@ -51,10 +51,9 @@ it.each([
 
 it("is what a lab's ConfigMap says at first", () => {
   const map = systemManifests("0.1.0", "{}").find(({ metadata }) => metadata.name === "cilium-config");
-  expect(parseHubbleSettings(map?.["data"] as Record<string, string>)).toEqual({
-    ...DEFAULT_SETTINGS,
-    eventBufferCapacity: 4095,
-  });
+  const data = map?.["data"] as Record<string, string>;
+  expect(parseHubbleSettings(data)).toEqual({ ...DEFAULT_SETTINGS, eventBufferCapacity: 4095 });
+  expect(keysWithoutEffect(data)).toEqual([]);
 });
 
 type Handler = Parameters<Informer["on"]>[0];
@@ -77,7 +76,12 @@ it("follows changes, keeps what was before an invalid one, and goes back to the 
   handler?.onUpdate(map({}), map({ "hubble-redact-enabled": "maybe" }));
   expect(followed.current.redaction.enabled).toBe(false);
   expect(log[0]).toMatch(/cilium-config is not taken.*"maybe"/);
+  const idle = map({ "hubble-redact-enabled": "false", "hubble-metrics": "drop", "enable-policy": "never" });
+  for (let times = 0; times < 2; times++) handler?.onUpdate(map({}), idle);
+  expect(log.slice(1)).toEqual([
+    "ConfigMap kube-system/cilium-config: without effect here: enable-policy, hubble-metrics",
+  ]);
   handler?.onDelete(map({}));
   expect(followed.current).toEqual(DEFAULT_SETTINGS);
-  expect(changes).toBe(2);
+  expect(changes).toBe(4);
 });

@@ -23,6 +23,24 @@ export const DEFAULT_SETTINGS: HubbleSettings = {
 
 type Data = Readonly<Record<string, string>>;
 
+const KEYS: ReadonlySet<string> = new Set([
+  "hubble-redact-enabled",
+  "hubble-redact-http-urlquery",
+  "hubble-redact-http-userinfo",
+  "hubble-redact-http-headers-allow",
+  "hubble-redact-http-headers-deny",
+  "hubble-event-buffer-capacity",
+  "hubble-history-max-bytes",
+  "hubble-history-max-age",
+]);
+
+/** Keys that nobody here reads, such as Cilium's others: whoever writes one must hear that it does nothing. */
+export function keysWithoutEffect(data: Data): string[] {
+  return Object.keys(data)
+    .filter((key) => !KEYS.has(key))
+    .sort();
+}
+
 function flag(data: Data, key: string, otherwise: boolean): boolean {
   const text = data[key]?.trim();
   if (text === undefined || text === "") return otherwise;
@@ -107,10 +125,15 @@ export function followHubbleSettings(
 ): FollowedSettings {
   const informer: Informer = open(ConfigMaps, { namespace: NAMESPACE, fieldSelector: `metadata.name=${NAME}` });
   let current = DEFAULT_SETTINGS;
+  let told = "";
   const take = (object: KubeObject | undefined) => {
     if (object !== undefined && object.metadata.name !== NAME) return;
+    const data = (object as { readonly data?: Data } | undefined)?.data ?? {};
+    const idle = keysWithoutEffect(data).join(", ");
+    if (idle !== "" && idle !== told) log(`ConfigMap ${NAMESPACE}/${NAME}: without effect here: ${idle}`);
+    told = idle;
     try {
-      current = parseHubbleSettings(((object as { readonly data?: Data } | undefined)?.data ?? {}) as Data);
+      current = parseHubbleSettings(data);
     } catch (error) {
       log(`ConfigMap ${NAMESPACE}/${NAME} is not taken, what was before stays: ${(error as Error).message}`);
       return;
