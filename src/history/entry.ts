@@ -39,7 +39,11 @@ export function* decodeEntries(raw: Uint8Array): Generator<RingEntry, undefined>
 
 /** When an entry was, in milliseconds since the epoch; undefined when it does not say. */
 export function timeOf(entry: RingEntry): number | undefined {
-  const time = timestampOf(entry);
+  return millisecondsOf(timestampOf(entry));
+}
+
+/** Milliseconds since the epoch, with what is below one. */
+export function millisecondsOf(time: Timestamp | undefined): number | undefined {
   return time === undefined ? undefined : Number(time.seconds) * 1000 + time.nanos / 1e6;
 }
 

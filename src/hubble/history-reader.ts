@@ -1,10 +1,9 @@
 import { create } from "@bufbuild/protobuf";
-import { type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { LostEventSchema, LostEventSource } from "../../proto/gen/flow_pb.js";
 import type { RingEntry } from "../flow/index.ts";
-import type { FlowHistory } from "../history/index.ts";
+import { type FlowHistory, millisecondsOf } from "../history/index.ts";
 import { answerTo, createRingReader, type ReaderOptions, type RingReader, startOf } from "./reader.ts";
-import { compareTimestamps } from "./request.ts";
 
 /**
  * Reads as GetFlows demands: the ring, and before it the history when the query has a `since` that lies before what the ring
@@ -36,13 +35,6 @@ function createHistoryReader<R extends object>(options: ReaderOptions<R>, histor
   let sequence: number | undefined;
   let missed = 0;
 
-  /** The times in a history need not go forward: what lies behind `until` is not the end. */
-  const isOf = (entry: RingEntry): boolean => {
-    if (entry.kind !== "flow" || !entry.flow.time) return true;
-    if (query.until && compareTimestamps(entry.flow.time, query.until) > 0) return false;
-    return query.since === undefined || compareTimestamps(entry.flow.time, query.since) >= 0;
-  };
-
   const tellMissed = (): R | undefined => {
     const value = { source: LostEventSource.HUBBLE_RING_BUFFER, numEventsLost: BigInt(missed) };
     missed = 0;
@@ -73,8 +65,9 @@ function createHistoryReader<R extends object>(options: ReaderOptions<R>, histor
         if (!query.follow && query.number > 0 && sent >= query.number) return "end";
         const taken = entries?.next();
         if (taken === undefined || taken.done) return "wait";
-        const result = isOf(taken.value) ? answerTo(taken.value, options) : undefined;
-        if (result === undefined) continue;
+        const result = answerTo(taken.value, options);
+        // the times in a history need not go forward: what lies behind `until` is not the end
+        if (result === undefined || result === "end") continue;
         if (taken.value.kind !== "lost") sent++;
         return result;
       }
@@ -91,8 +84,4 @@ function createHistoryReader<R extends object>(options: ReaderOptions<R>, histor
       if (!(await open())) rest = goOnInRing();
     },
   };
-}
-
-function millisecondsOf(time: Timestamp | undefined): number | undefined {
-  return time === undefined ? undefined : Number(time.seconds) * 1000 + time.nanos / 1e6;
 }

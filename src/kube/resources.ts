@@ -23,6 +23,8 @@ export const Deployments = ref("apps", "v1", "deployments", true);
 export const ReplicaSets = ref("apps", "v1", "replicasets", true);
 export const DaemonSets = ref("apps", "v1", "daemonsets", true);
 export const EndpointSlices = ref("discovery.k8s.io", "v1", "endpointslices", true);
+/** Where the leases of nodes stand. */
+export const NODE_LEASES = "kube-node-lease";
 export const Leases = ref("coordination.k8s.io", "v1", "leases", true);
 export const CustomResourceDefinitions = ref("apiextensions.k8s.io", "v1", "customresourcedefinitions", false);
 export const NetworkPolicies = ref("networking.k8s.io", "v1", "networkpolicies", true);

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { arch, cpus, totalmem } from "node:os";
-import { type KubeClient, KubeError, type KubeObject, Leases, Nodes } from "../kube/client/index.ts";
+import { type KubeClient, KubeError, type KubeObject, Leases, NODE_LEASES, Nodes } from "../kube/client/index.ts";
 import { timestamp } from "../kube/object.ts";
 import { KUBELET_PORT } from "../model/addresses.ts";
 import { addressesOf, type KubeletNode } from "./options.ts";
@@ -11,7 +11,6 @@ const LEASE_SECONDS = 40;
 const STATUS_INTERVAL_MS = 60_000;
 const RETRY_MS = 100;
 const MAX_PODS = 250;
-const LEASE_NAMESPACE = "kube-node-lease";
 const CONTROL_PLANE = "node-role.kubernetes.io/control-plane";
 
 interface NodeAddress {
@@ -129,7 +128,7 @@ async function postStatus(client: KubeClient, node: KubeletNode, version: string
 
 async function renewLease(client: KubeClient, node: KubeletNode): Promise<void> {
   const renewTime = new Date().toISOString().replace(/Z$/, "000Z");
-  const options = { namespace: LEASE_NAMESPACE, type: "merge" } as const;
+  const options = { namespace: NODE_LEASES, type: "merge" } as const;
   try {
     await client.patch(Leases, node.name, { spec: { renewTime } }, options);
   } catch (error) {
@@ -137,7 +136,7 @@ async function renewLease(client: KubeClient, node: KubeletNode): Promise<void> 
     await client.create(Leases, {
       apiVersion: "coordination.k8s.io/v1",
       kind: "Lease",
-      metadata: { name: node.name, namespace: LEASE_NAMESPACE },
+      metadata: { name: node.name, namespace: NODE_LEASES },
       spec: { holderIdentity: node.name, leaseDurationSeconds: LEASE_SECONDS, renewTime },
     });
   }

@@ -7,6 +7,7 @@ import {
   KubeError,
   type KubeObject,
   Leases,
+  NODE_LEASES,
   Nodes,
   Pods,
   type ResourceRef,
@@ -98,7 +99,7 @@ async function leftovers(client: Client, node: LabNode): Promise<[ResourceRef, K
   return [
     ...pods,
     ...(await all(CiliumNodes, isNamed)),
-    ...(await all(Leases, (lease) => isNamed(lease) && lease.metadata.namespace === "kube-node-lease")),
+    ...(await all(Leases, (lease) => isNamed(lease) && lease.metadata.namespace === NODE_LEASES)),
     ...(await all(CiliumEndpoints, isHere)),
   ];
 }

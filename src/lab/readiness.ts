@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { KubeClient } from "../kube/client/client.ts";
 import { connect } from "../kube/client/connect.ts";
 import type { KubeObject } from "../kube/object.ts";
-import { Leases, Nodes, Pods } from "../kube/resources.ts";
+import { Leases, NODE_LEASES, Nodes, Pods } from "../kube/resources.ts";
 import type { LabNode } from "../model/addresses.ts";
 import { isAlive } from "../runtime/process/process-table.ts";
 import { commandFor, type LabPaths, nodeRun } from "./paths.ts";
@@ -16,7 +16,6 @@ import { DEFAULTS, readSettings } from "./settings.ts";
 const READY_TIMEOUT_MS = 60_000;
 /** How long the user's own pods are waited for beyond that. */
 const PODS_TIMEOUT_MS = 3000;
-const LEASE_NAMESPACE = "kube-node-lease";
 
 /** What a lab that starts still waits for; both empty = ready. */
 export interface Progress {
@@ -169,7 +168,7 @@ export async function readiness(paths: LabPaths, node?: LabNode): Promise<Progre
     const progress = progressOf(wanted, nodes.items, pods.items, startedAtMs);
     if (progress.waitingFor.length > 0) return progress;
     const kubelet = readRecord(paths, "kubelet");
-    const leases = await client.list(Leases, { namespace: LEASE_NAMESPACE });
+    const leases = await client.list(Leases, { namespace: NODE_LEASES });
     return {
       ...progress,
       waitingFor: unservedNodes(wanted, leases.items, isAlive(kubelet) ? kubelet?.startedAtMs : undefined),

@@ -1,4 +1,5 @@
 import type { RuleCoverage, TestResult } from "./run-tests.ts";
+import { workflowCommand } from "./workflow-command.ts";
 
 /** Rules without a test that are written out. */
 const MOST_UNTESTED = 20;
@@ -88,13 +89,10 @@ export function testJunit({ results }: TestReport): string {
 
 /** Commands of a workflow. */
 export function testGithub(report: TestReport): string {
-  const data = (text: string) => text.replaceAll("%", "%25").replaceAll("\r", "%0D").replaceAll("\n", "%0A");
-  const property = (text: string) => data(text).replaceAll(":", "%3A").replaceAll(",", "%2C");
-  return report.results
+  const commands = report.results
     .filter(({ outcome }) => outcome !== "passed")
-    .map(
-      ({ test, details }) =>
-        `::error file=${property(test.file)},line=${test.line},title=${property(test.name)}::${data(details)}\n`,
-    )
-    .join("");
+    .map(({ test: { file, line, name }, details }) =>
+      workflowCommand({ severity: "error", file, line, title: name, message: details }),
+    );
+  return commands.join("");
 }

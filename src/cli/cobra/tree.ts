@@ -1,4 +1,5 @@
-import { bareValue, type FlagSpec, type GivenFlag, isSet, parseArguments, UsageError } from "./flags.ts";
+import type { Call } from "./commands.ts";
+import { bareValue, type FlagSpec, isSet, parseArguments, UsageError } from "./flags.ts";
 import { helpText, usageText } from "./help.ts";
 import { write } from "./run.ts";
 
@@ -6,13 +7,6 @@ import { write } from "./run.ts";
 export interface FlagSet {
   readonly title: string;
   readonly flags: readonly FlagSpec[];
-}
-
-export interface TreeCall {
-  readonly flags: readonly GivenFlag[];
-  /** Words after the command. */
-  readonly words: readonly string[];
-  readonly signal: AbortSignal;
 }
 
 /** A command that may have commands below it. */
@@ -37,7 +31,7 @@ export interface CommandNode {
   /** What its help shows; absent = nothing but the global flags. */
   readonly shown?: readonly FlagSet[];
   readonly commands?: readonly CommandNode[];
-  run?(call: TreeCall): Promise<void>;
+  run?(call: Call): Promise<void>;
 }
 
 /** A program: its root command and the flags that every command takes. */

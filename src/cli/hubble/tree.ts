@@ -1,7 +1,8 @@
 import { arch } from "node:process";
+import type { Call } from "../cobra/commands.ts";
 import type { FlagSpec } from "../cobra/flags.ts";
 import { CommandError, write } from "../cobra/run.ts";
-import { type CommandNode, type FlagSet, showHelp, type Tree, type TreeCall } from "../cobra/tree.ts";
+import { type CommandNode, type FlagSet, showHelp, type Tree } from "../cobra/tree.ts";
 import { completionCommand, printCompletions } from "./completion.ts";
 import { configCommand } from "./config.ts";
 import { FlowFilters } from "./filters.ts";
@@ -26,11 +27,11 @@ const SERVER: FlagSet = { title: "Server", flags: SERVER_FLAGS };
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Makes the settings of a call, and says what cannot be. */
-type Prepare = (call: TreeCall, more?: readonly FlagSpec[]) => Promise<Settings>;
+type Prepare = (call: Call, more?: readonly FlagSpec[]) => Promise<Settings>;
 
 const allFlags = (sets: readonly FlagSet[]) => sets.flatMap(({ flags }) => flags);
 
-function observation({ flags, signal }: TreeCall, settings: Settings, env: Environment) {
+function observation({ flags, signal }: Call, settings: Settings, env: Environment) {
   const environment = { env, terminal: process.stdout.isTTY === true, nowMs: Date.now() };
   return { flags, signal, settings, environment };
 }
@@ -72,7 +73,7 @@ function observeCommand(prepare: Prepare, env: Environment): CommandNode {
   const flows = {
     shown,
     flags: allFlags(shown),
-    async run(call: TreeCall) {
+    async run(call: Call) {
       const settings = await prepare(call, RAW_FILTER_FLAGS);
       const { observeFlows } = await import("./observe.ts");
       await observeFlows(filters, observation(call, settings, env));
@@ -117,7 +118,7 @@ const outputFlag = (help: string, ...words: readonly string[]): FlagSpec => ({
   help: `Specify the output format, one of:\n${help}`,
 });
 
-const outputOf = ({ flags }: TreeCall, otherwise: string) =>
+const outputOf = ({ flags }: Call, otherwise: string) =>
   flags.findLast(({ name }) => name === "output")?.value ?? otherwise;
 
 function listCommand(prepare: Prepare): CommandNode {
@@ -222,7 +223,7 @@ const reflectCommand: CommandNode = {
 export function hubbleTree(env: Environment): Tree {
   const global: FlagSet = { title: "Global", flags: globalFlags(defaultConfigFile(env)) };
   const specs = [...global.flags, ...SERVER_FLAGS];
-  const settingsOf = ({ flags }: Pick<TreeCall, "flags">, more: readonly FlagSpec[] = []) => {
+  const settingsOf = ({ flags }: Pick<Call, "flags">, more: readonly FlagSpec[] = []) => {
     const settings = new Settings(flags, env, [...specs, ...more]);
     if (settings.found && settings.boolean("debug"))
       log("DEBUG", "Using config file", { "config-file": settings.path });

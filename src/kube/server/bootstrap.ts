@@ -1,5 +1,6 @@
 import { API_SERVER_PORT, CONTROL_PLANE, KUBERNETES_SERVICE_IP } from "../../model/addresses.ts";
 import { equalJson, type Fields, type KubeObject } from "../object.ts";
+import { NODE_LEASES } from "../resources.ts";
 import { KubeError } from "../status.ts";
 import type { Api, WriteOptions } from "./context.ts";
 import type { ResourceKind } from "./kind.ts";
@@ -7,7 +8,7 @@ import { createObject } from "./verbs/create.ts";
 import { replaceObject } from "./verbs/replace.ts";
 
 const OPTIONS: WriteOptions = { dryRun: false, fieldManager: "kube-apiserver", fieldValidation: "Ignore" };
-const NAMESPACES = ["default", "kube-system", "kube-public", "kube-node-lease"];
+const NAMESPACES = ["default", "kube-system", "kube-public", NODE_LEASES];
 
 function kindOf(api: Api, group: string, version: string, resource: string): ResourceKind {
   const kind = api.registry.find(group, version, resource);

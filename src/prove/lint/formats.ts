@@ -1,4 +1,5 @@
 import type { Problem } from "../manifest.ts";
+import { workflowCommand } from "../workflow-command.ts";
 import { CODES, type Code, type Finding, severityOf } from "./finding.ts";
 import type { LintResult } from "./lint.ts";
 
@@ -76,15 +77,14 @@ export function lintJson(report: Report): string {
 
 /** Commands of a workflow, which show findings beside the changed lines. */
 export function lintGithub(report: Report): string {
-  const data = (text: string) => text.replaceAll("%", "%25").replaceAll("\r", "%0D").replaceAll("\n", "%0A");
-  const property = (text: string) => data(text).replaceAll(":", "%3A").replaceAll(",", "%2C");
-  return allOf(report)
+  const commands = allOf(report)
     .filter(isOpen)
-    .map(
-      (each) =>
-        `::${severityOf(each)} file=${property(each.file)},line=${each.line},title=${each.code} ${property(CODES[each.code][1])}::${data(sentence(each))}\n`,
-    )
-    .join("");
+    .map((each) => {
+      const title = `${each.code} ${CODES[each.code][1]}`;
+      const { file, line } = each;
+      return workflowCommand({ severity: severityOf(each), file, line, title, message: sentence(each) });
+    });
+  return commands.join("");
 }
 
 /** SARIF 2.1.0; suppressed findings stand in it with their reasons. */
