@@ -181,7 +181,7 @@ function targetOf(api: Api, request: IncomingMessage, url: URL) {
   const user = authenticate(request, api.tokens, api.store, api.now());
   if (!info) return { user, info, verb: (request.method ?? "GET").toLowerCase() };
   const verb = verbOf(request.method ?? "GET", info, url.searchParams);
-  authorizeResource(user, verb, info);
+  authorizeResource(api.store, user, verb, info);
   return { user, info, verb };
 }
 
@@ -203,7 +203,7 @@ async function dispatch(
   const url = urlOf(request);
   const { user, info, verb } = targetOf(api, request, url);
   if (!info) {
-    authorizePath(user, verb, url.pathname);
+    authorizePath(api.store, user, verb, url.pathname);
     return handlePath(api, documents, url.pathname, request, response);
   }
   const kind = kindOf(api, info);
