@@ -10,7 +10,8 @@ import { kubeconfig } from "../../src/kube/pki/kubeconfig.ts";
 import { type Kubelet, startKubelet } from "../../src/kubelet/index.ts";
 import { createProcessRuntime } from "../../src/runtime/process/runtime.ts";
 
-export const NODE = "sgt-g-node";
+/** Files run side by side, each in a process of its own. */
+export const NODE = `sgt-g-${process.pid}`;
 const ADDRESS = "192.168.77.10";
 const GATEWAY = "172.21.0.1";
 const RANGE6 = "fd00:172:21";
