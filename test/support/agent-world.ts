@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { EndpointChangeRequest, EndpointModel, IpamResponse } from "../../src/agent/api.ts";
+import type { EndpointChangeRequest, IpamResponse } from "../../src/agent/api.ts";
+import type { EndpointModel } from "../../src/agent/api-models.ts";
 import { type Agent, createPolicyEngine, startAgent } from "../../src/agent/index.ts";
 import type { OpenHealthLink } from "../../src/agent/ports.ts";
 import type { KubeObject } from "../../src/kube/object.ts";
@@ -11,6 +12,7 @@ import type { AccessRecord } from "../../src/model/access-record.ts";
 import type { AgentNotification } from "../../src/model/agent-notification.ts";
 import type { DnsObservation } from "../../src/model/dns-observation.ts";
 import type { NetworkPolicy } from "../../src/proxy/xds.ts";
+import { type EndpointSummary, endpointSummary } from "./endpoint-summary.ts";
 import { FakeKube } from "./fake-kube.ts";
 import { MemoryDatapath } from "./memory-datapath.ts";
 
@@ -253,8 +255,8 @@ export class AgentWorld {
     await this.call("DELETE", `/v1/ipam/${request.address}`);
   }
 
-  async endpoints(): Promise<readonly EndpointModel[]> {
-    return (await this.call("GET", "/v1/endpoint")).body as readonly EndpointModel[];
+  async endpoints(): Promise<readonly EndpointSummary[]> {
+    return ((await this.call("GET", "/v1/endpoint")).body as readonly EndpointModel[]).map(endpointSummary);
   }
 
   policy(name: string, spec: unknown): KubeObject {
