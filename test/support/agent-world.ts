@@ -195,7 +195,10 @@ export class AgentWorld {
 
   call(method: string, path: string, body?: unknown): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      const call = request({ socketPath: this.socketPath, method, path, agent: false }, (response) => {
+      const sent = body === undefined ? "" : JSON.stringify(body);
+      // without a length nothing of a GET's body would arrive
+      const headers = { "content-length": Buffer.byteLength(sent) };
+      const call = request({ socketPath: this.socketPath, method, path, headers, agent: false }, (response) => {
         let text = "";
         response.on("data", (chunk) => {
           text += chunk;
@@ -203,7 +206,7 @@ export class AgentWorld {
         response.on("end", () => resolve({ status: response.statusCode ?? 0, body: JSON.parse(text) }));
       });
       call.on("error", reject);
-      call.end(body === undefined ? undefined : JSON.stringify(body));
+      call.end(sent);
     });
   }
 
