@@ -23,21 +23,31 @@ import { identityEndpoints, identityModels } from "./rest/identity-model.ts";
 import type { KernelCalls } from "./rest/kernel-routes.ts";
 import type { PolicyCalls } from "./rest/policy-routes.ts";
 import type { AgentCalls } from "./rest/server.ts";
-import { nodeMonitorStatus, type StatusFacts, statusOf } from "./status.ts";
+import { controllerStatus, nodeMonitorStatus, type StatusFacts, statusOf } from "./status.ts";
+import type { ControllerStatus } from "./status-model.ts";
 
 function hostModel({ engine, datapath }: AgentOptions, { host, hostEndpointId: id }: Parts): EndpointModel {
-  const { subject: labels, ingressEnforced, egressEnforced } = host;
+  const { subject: labels, policy } = host;
   return hostEndpointModel({
     ...{ id, labels: labels.length > 0 ? labels : reservedIdentityLabels(ReservedIdentity.Host)! },
-    ...{ ingressEnforced, egressEnforced, revision: engine.revision, rows: datapath.dumpPolicy(id) },
+    ...{ policy, revision: engine.revision, rows: datapath.dumpPolicy(id) },
   });
 }
 
-function modelOf(endpoint: Endpoint, { datapath }: AgentOptions, { audit, pods }: Parts): EndpointModel {
+/** The tasks that are about an endpoint. */
+function controllersOf({ id, request }: Endpoint, { retry }: Parts): readonly ControllerStatus[] {
+  const own = [`ciliumendpoint ${request.podNamespace}/${request.podName}`, ` of endpoint ${id}`];
+  const tasks = [...retry.status()].filter(([name]) => own.some((ending) => name.endsWith(ending)));
+  return tasks.map(controllerStatus);
+}
+
+function modelOf(endpoint: Endpoint, { datapath }: AgentOptions, parts: Parts): EndpointModel {
+  const { audit, pods } = parts;
   return endpointModel(endpoint, {
     isAudited: audit.audited().has(endpoint.id),
     rows: datapath.dumpPolicy(endpoint.id),
     namedPorts: namedPortsOf(pods.podOf(endpoint.request)),
+    controllers: controllersOf(endpoint, parts),
   });
 }
 

@@ -50,7 +50,15 @@ export interface EndpointStatusChange {
   readonly timestamp: string;
 }
 
+/** What a port of an endpoint lets through or not, and the labels of the rules that say so. */
+export interface PolicyRuleModel {
+  /** JSON of the port: `{"port":80,"protocol":"TCP"}`, with `endPort` for a range and `l7` for what the proxy judges. */
+  readonly rule: string;
+  readonly "derived-from-rules": readonly LabelTexts[];
+}
+
 export interface EndpointPolicyModel {
+  readonly l4: { readonly egress: readonly PolicyRuleModel[]; readonly ingress: readonly PolicyRuleModel[] };
   readonly id: number;
   readonly build: number;
   readonly "policy-revision": number;
@@ -87,7 +95,6 @@ export interface EndpointModel {
     readonly policy: {
       readonly realized: EndpointPolicyModel;
       readonly spec: EndpointPolicyModel;
-      readonly "proxy-statistics": readonly never[];
     };
     readonly realized: EndpointConfigurationSpec;
     readonly state: string;

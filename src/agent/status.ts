@@ -68,7 +68,8 @@ function timestamp(ms: number): string | undefined {
   return ms === 0 ? undefined : new Date(ms).toISOString();
 }
 
-function controllerStatus([name, task]: readonly [string, TaskStatus]): ControllerStatus {
+/** A task as Cilium shows a controller. */
+export function controllerStatus([name, task]: readonly [string, TaskStatus]): ControllerStatus {
   const [failedAt, succeededAt] = [timestamp(task.failedAt), timestamp(task.succeededAt)];
   return {
     name,

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
+import type { EndpointModel } from "../../src/agent/api-models.ts";
 import { statedbRows } from "../../src/cli/cilium/agent-client.ts";
 import { jsonText } from "../../src/cli/cilium/output/json.ts";
 import { typed } from "../../src/cli/cilium/output/value.ts";
@@ -44,7 +45,12 @@ beforeAll(async () => {
   await world.runPod("deathstar", { org: "empire" });
   world.policy("rule1", {
     endpointSelector: { matchLabels: { org: "empire" } },
-    ingress: [{ fromEndpoints: [{ matchLabels: { org: "empire" } }] }],
+    ingress: [
+      {
+        fromEndpoints: [{ matchLabels: { org: "empire" } }],
+        toPorts: [{ ports: [{ port: "80", protocol: "TCP" }], rules: { http: [{ method: "GET" }] } }],
+      },
+    ],
     egress: [{ toFQDNs: [{ matchPattern: "**.example.com" }] }, { toCIDR: ["10.0.0.0/8"] }],
   });
   await world.settle();
@@ -141,10 +147,23 @@ it("finds endpoints by every name that Cilium has for them, and by labels", asyn
   expect(identities.body).toMatchObject([{ id: 1 }]);
 });
 
-it("an endpoint's log tells its way, newest first, and why the last step failed", async () => {
+it("an endpoint says which ports its rules are about, and what the agent does for it", async () => {
+  const { status } = (await world.call("GET", `/v1/endpoint/${id}`)).body as EndpointModel;
+  const { l4 } = status.policy.realized;
+  const rule1 = expect.arrayContaining([expect.stringContaining("policy.name=rule1")]);
+  expect(l4.ingress).toContainEqual({
+    rule: '{"port":80,"protocol":"TCP","l7":"http"}',
+    "derived-from-rules": expect.arrayContaining([rule1]),
+  });
+  expect(status.policy.realized["allowed-egress-identities"]).toEqual(expect.arrayContaining([expect.any(Number)]));
+  expect(status.controllers).toMatchObject([{ name: "ciliumendpoint default/deathstar" }]);
+});
+
+it("an endpoint's log tells its way, newest first", async () => {
   const log = async () => (await world.call("GET", `/v1/endpoint/${id}/log`)).body;
   expect(await log()).toMatchObject([
     { code: "ok", state: "ready", message: expect.stringMatching(/^Policy revision \d+ in force$/) },
+    { code: "ok", state: "regenerating", message: "Waiting for the proxy" },
     { code: "ok", state: "ready" },
     { code: "ok", state: "regenerating", message: expect.stringMatching(/^Identity \d+ allocated$/) },
     { code: "ok", state: "waiting-for-identity", message: "Endpoint creation" },
@@ -162,4 +181,5 @@ it("the module health of statedb is one row a task, and no other table is there"
   const health = (name: string) => ({ Level: "OK", ID: { Module: ["agent", "controlplane"], Component: [name] } });
   expect(rows).toMatchObject([health("ciliumendpoint default/deathstar"), health("ciliumnode")]);
   expect(await world.call("GET", "/statedb/query", { table: "devices" })).toMatchObject({ status: 404 });
+  expect(await world.call("GET", "/statedb/dump")).toMatchObject({ status: 200, body: { health: rows } });
 });

@@ -1,15 +1,19 @@
 import type { PolicyRow } from "../../datapath/port.ts";
 import { ReservedIdentity } from "../../model/addresses.ts";
 import { formatLabels, type Labels } from "../../model/label.ts";
+import type { Direction } from "../../model/verdict.ts";
+import type { EndpointPolicy, PolicyMapEntry } from "../../policy/policy-map.ts";
 import type {
   EndpointHealth,
   EndpointModel,
   EndpointNetworking,
   EndpointPolicyModel,
   EndpointStatusChange,
+  PolicyRuleModel,
 } from "../api-models.ts";
 import type { NamedPort } from "../cilium-endpoint.ts";
 import { type Endpoint, isOfPod, type StateChange } from "../endpoint.ts";
+import type { ControllerStatus } from "../status-model.ts";
 import { identityModel } from "./identity-model.ts";
 
 /** What an endpoint's model is made of besides itself. */
@@ -17,6 +21,7 @@ export interface EndpointFacts {
   readonly isAudited: boolean;
   readonly rows: readonly PolicyRow[];
   readonly namedPorts: readonly NamedPort[];
+  readonly controllers: readonly ControllerStatus[];
 }
 
 const POD_INTERFACE = "eth0";
@@ -49,13 +54,46 @@ function peersOf(
   return [...new Set(found.map(({ identity }) => identity))].sort((a, b) => a - b);
 }
 
+const PROTOCOLS: Readonly<Record<number, string>> = { 1: "ICMP", 6: "TCP", 17: "UDP", 58: "ICMPv6", 132: "SCTP" };
+const PORT_BITS = 16;
+
+function ruleText({ port, portPrefix, protocol, redirect }: PolicyMapEntry, policy: EndpointPolicy): string {
+  const endPort = port + 2 ** (PORT_BITS - portPrefix) - 1;
+  const parser = policy.redirects.find(({ key }) => key === redirect)?.parser;
+  return JSON.stringify({
+    port,
+    ...(portPrefix > 0 && endPort > port && { endPort }),
+    protocol: PROTOCOLS[protocol] ?? "ANY",
+    ...(parser !== undefined && { l7: parser }),
+  });
+}
+
+/** The ports that rules are about, with the rules behind each. Nothing where nothing is enforced. */
+function portRules(policy: EndpointPolicy | undefined, direction: Direction): readonly PolicyRuleModel[] {
+  const isEnforced = direction === "ingress" ? policy?.ingressEnforced : policy?.egressEnforced;
+  if (policy === undefined || !isEnforced) return [];
+  const found = new Map<string, Map<string, readonly string[]>>();
+  for (const entry of policy.entries.filter((each) => each.direction === direction)) {
+    const rule = ruleText(entry, policy);
+    const origins = found.get(rule) ?? new Map<string, readonly string[]>();
+    for (const { labels } of policy.origins[entry.origin] ?? []) origins.set(labels.join(","), labels);
+    found.set(rule, origins);
+  }
+  return [...found].map(([rule, origins]) => ({ rule, "derived-from-rules": [...origins.values()] }));
+}
+
 interface PolicyFacts {
+  /** Undefined while there is none. */
+  readonly policy: EndpointPolicy | undefined;
   readonly identity: number;
   readonly revision: number;
   readonly enabled: string;
 }
 
-function policyModel({ identity, revision, enabled }: PolicyFacts, rows: readonly PolicyRow[]): EndpointPolicyModel {
+function policyModel(
+  { identity, revision, enabled, policy }: PolicyFacts,
+  rows: readonly PolicyRow[],
+): EndpointPolicyModel {
   return {
     "allowed-egress-identities": peersOf(rows, "egress", false),
     "allowed-ingress-identities": peersOf(rows, "ingress", false),
@@ -63,6 +101,7 @@ function policyModel({ identity, revision, enabled }: PolicyFacts, rows: readonl
     "denied-egress-identities": peersOf(rows, "egress", true),
     "denied-ingress-identities": peersOf(rows, "ingress", true),
     id: identity,
+    l4: { egress: portRules(policy, "egress"), ingress: portRules(policy, "ingress") },
     "policy-enabled": enabled,
     "policy-revision": revision,
   };
@@ -89,6 +128,7 @@ interface Body {
   readonly external: Readonly<Record<string, string>>;
   readonly log: readonly EndpointStatusChange[];
   readonly namedPorts: readonly NamedPort[];
+  readonly controllers: readonly ControllerStatus[];
 }
 
 function model(body: Body): EndpointModel {
@@ -98,7 +138,7 @@ function model(body: Body): EndpointModel {
     id,
     spec,
     status: {
-      controllers: [],
+      controllers: body.controllers,
       "external-identifiers": body.external,
       health: HEALTH[body.state] ?? UNKNOWN,
       identity: identityModel(identity, labels),
@@ -106,7 +146,7 @@ function model(body: Body): EndpointModel {
       log: body.log,
       namedPorts: body.namedPorts,
       networking: body.networking,
-      policy: { "proxy-statistics": [], realized: policy, spec: policy },
+      policy: { realized: policy, spec: policy },
       realized: spec,
       state: body.state,
     },
@@ -114,15 +154,16 @@ function model(body: Body): EndpointModel {
 }
 
 /** The model of an endpoint: a pod's, or the node's health endpoint's, which has no pod. */
-export function endpointModel(endpoint: Endpoint, { isAudited, rows, namedPorts }: EndpointFacts): EndpointModel {
+export function endpointModel(endpoint: Endpoint, facts: EndpointFacts): EndpointModel {
+  const { isAudited, rows, namedPorts, controllers } = facts;
   const { id, identity, labels, state, revision, request, realized } = endpoint;
   const { containerId, podNamespace, podName, address, address6, interfaceName, ifindex, mac, hostMac } = request;
   const last = endpoint.log.at(-1);
   const enabled = policyEnabled(realized?.ingressEnforced ?? false, realized?.egressEnforced ?? false, isAudited);
   const pod = { "k8s-namespace": podNamespace, "k8s-pod-name": podName, "pod-name": `${podNamespace}/${podName}` };
   return model({
-    ...{ id, identity, labels, state, isAudited, namedPorts },
-    policy: policyModel({ identity, revision, enabled }, rows),
+    ...{ id, identity, labels, state, isAudited, namedPorts, controllers },
+    policy: policyModel({ identity, revision, enabled, policy: realized }, rows),
     external: {
       "cni-attachment-id": `${containerId}:${POD_INTERFACE}`,
       "container-id": containerId,
@@ -143,19 +184,20 @@ export function endpointModel(endpoint: Endpoint, { isAudited, rows, namedPorts 
 export interface HostFacts {
   readonly id: number;
   readonly labels: Labels;
-  readonly ingressEnforced: boolean;
-  readonly egressEnforced: boolean;
+  /** Undefined while none was set. */
+  readonly policy: EndpointPolicy | undefined;
   readonly revision: number;
   readonly rows: readonly PolicyRow[];
 }
 
 /** The node itself, which Cilium lists as an endpoint without addresses. */
-export function hostEndpointModel({ id, labels, revision, rows, ...enforced }: HostFacts): EndpointModel {
+export function hostEndpointModel({ id, labels, revision, rows, policy }: HostFacts): EndpointModel {
   const identity = ReservedIdentity.Host;
-  const enabled = policyEnabled(enforced.ingressEnforced, enforced.egressEnforced, false);
+  const enabled = policyEnabled(policy?.ingressEnforced ?? false, policy?.egressEnforced ?? false, false);
   return model({
-    ...{ id, identity, labels, state: "ready", isAudited: false, external: {}, log: [], namedPorts: [] },
-    policy: policyModel({ identity, revision, enabled }, rows),
+    ...{ id, identity, labels, state: "ready", isAudited: false, external: {}, log: [] },
+    ...{ namedPorts: [], controllers: [] },
+    policy: policyModel({ identity, revision, enabled, policy }, rows),
     networking: { addressing: [{}], "interface-name": "cilium_host" },
   });
 }

@@ -41,10 +41,9 @@ async function answer(calls: AgentCalls, request: IncomingMessage, response: Ser
   const [version, subject = "", ...rest] = words(pathname);
   const { method = "GET", headers } = request;
   const call: ApiCall = { method, rest, params, headers, body: () => readBody(request) };
-  if (version === "statedb" && subject === "query") {
+  if (version === "statedb") {
     const { controllers } = await calls.status(true);
-    const [status, rows] = await statedbRoutes(controllers, call);
-    return send(response, status, (rows as readonly object[]).map((row) => `${JSON.stringify(row)}\n`).join(""));
+    return send(response, 200, await statedbRoutes(controllers, { ...call, rest: [subject, ...rest] }));
   }
   if (version !== "v1") throw new ApiError(404, `no such path: ${pathname}`);
   const [status, body] = await route(calls, subject, call);

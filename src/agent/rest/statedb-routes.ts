@@ -1,5 +1,5 @@
 import type { ControllerStatus } from "../status-model.ts";
-import { type Answer, type ApiCall, ApiError, objectBody } from "./request.ts";
+import { type ApiCall, ApiError, objectBody } from "./request.ts";
 
 /** A row of Cilium's table `health`, in the JSON that its agent gives; times are RFC 3339. */
 interface ModuleHealth {
@@ -34,11 +34,14 @@ function healthOf({ name, status }: ControllerStatus): ModuleHealth {
 }
 
 /**
- * `/statedb/query`: Cilium's command asks there for the health of the agent's modules. Each task is one. Answers JSON lines;
- * throws ApiError 404 for another table, none of which is kept here.
+ * `/statedb/query` and `/statedb/dump`: Cilium's command asks there for the health of the agent's modules. Each task is one.
+ * Answers the text of the body; rejects with ApiError 404 for another table, none of which is kept here.
  */
-export async function statedbRoutes(controllers: readonly ControllerStatus[], call: ApiCall): Promise<Answer> {
+export async function statedbRoutes(controllers: readonly ControllerStatus[], call: ApiCall): Promise<string> {
+  if (call.rest[0] === "dump") return `${JSON.stringify({ health: controllers.map(healthOf) }, undefined, 2)}\n`;
+  if (call.rest[0] !== "query") throw new ApiError(404, `no such path: /statedb/${call.rest.join("/")}`);
   const { Table, table = Table } = await objectBody(call);
   if (table !== "health") throw new ApiError(404, `there is no table ${table} here: only health is`);
-  return [200, controllers.map((controller, index) => ({ rev: index + 1, obj: healthOf(controller) }))];
+  const rows = controllers.map((controller, index) => ({ rev: index + 1, obj: healthOf(controller) }));
+  return rows.map((row) => `${JSON.stringify(row)}\n`).join("");
 }
