@@ -153,6 +153,49 @@ endpoint list -o
 policy wait --sleep-time x 1
 service list --clustermesh-affinity`;
 
+/** Commands whose help is upstream's; those above them list what is not here as well. */
+const HELPED = `endpoint
+endpoint list
+endpoint get
+endpoint log
+endpoint health
+endpoint labels
+endpoint config
+endpoint disconnect
+identity
+identity list
+identity get
+ip
+ip list
+ip get
+node
+node list
+nodeid
+nodeid list
+service
+service list
+policy
+policy get
+policy selectors
+policy subject-selectors
+policy wait
+fqdn cache
+fqdn cache list
+fqdn cache clean
+fqdn names
+map
+map list
+map get
+config get
+status
+version
+lrp
+lrp list
+prefilter list
+cgroups
+cgroups list
+debuginfo`;
+
 /** Words of a line; single or double quotes around a word are taken away. */
 function words(line: string): readonly string[] {
   return [...line.matchAll(/'([^']*)'|"([^"]*\[[^"]*)"(?= |$)|(\S+)/g)].map(
@@ -163,6 +206,10 @@ function words(line: string): readonly string[] {
 const lines = [
   ...PRINTED.split("\n").flatMap((line) => [line, ...OUTPUTS.map((output) => `${line} -o ${output}`)]),
   ...LINES.split("\n"),
+  ...HELPED.split("\n").map((line) => `${line} --help`),
+  "help endpoint list",
+  "endpoint -h",
+  "fqdn",
 ];
 
 /** What the command is asked for, beside the answers of agent-answers.ts. */

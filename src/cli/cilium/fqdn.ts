@@ -65,10 +65,12 @@ async function names({ signal }: Call): Promise<void> {
 /** `fqdn …` */
 export const FQDN: CommandNode = {
   name: "fqdn",
+  showsHelp: true,
   short: "Manage fqdn proxy",
   commands: [
     {
       name: "cache",
+      showsHelp: true,
       short: "Manage fqdn proxy cache",
       commands: [
         {

@@ -30,7 +30,9 @@ function plainUsage(tree: Tree, path: readonly CommandNode[]): string {
   const flags = [...(command.flags ?? []), HELP_FLAG(command.name)].toSorted(byName);
   return [
     "Usage:",
-    command.run ? `\n  ${name}${command.argument === undefined ? "" : ` ${command.argument}`} [flags]` : "",
+    command.run || command.showsHelp
+      ? `\n  ${name}${command.argument === undefined ? "" : ` ${command.argument}`} [flags]`
+      : "",
     listed.length > 0 ? `\n  ${name} [command]` : "",
     command.aliases ? `\n\nAliases:\n  ${[command.name, ...command.aliases].join(", ")}` : "",
     command.example === undefined ? "" : `\n\nExamples:\n${command.example}`,

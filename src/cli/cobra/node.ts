@@ -24,6 +24,8 @@ export interface CommandNode {
   readonly raw?: boolean;
   /** Its help does not say that it takes flags. */
   readonly bareUsage?: boolean;
+  /** Called by itself it shows its help, which says that it can be. */
+  readonly showsHelp?: boolean;
   /** Flags of its own. */
   readonly flags?: readonly FlagSpec[];
   /** What its help shows; absent = nothing but the global flags. */
