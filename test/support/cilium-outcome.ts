@@ -68,13 +68,13 @@ export class AnsweringAgent {
     return { out, err, code, asked: this.asked };
   }
 
-  /** Runs our command within this process, whose standard output and error it takes meanwhile. */
-  async runOurs(args: readonly string[]): Promise<Outcome> {
+  /** Runs our command within this process, whose standard output and error it takes meanwhile; `socket` may be another's. */
+  async runOurs(args: readonly string[], socket = this.socket): Promise<Outcome> {
     let out = "";
     let err = "";
     this.asked = [];
-    vi.stubEnv("CILIUM_SOCK", this.socket);
-    vi.stubEnv("CILIUM_HEALTH_SOCK", this.socket);
+    vi.stubEnv("CILIUM_SOCK", socket);
+    vi.stubEnv("CILIUM_HEALTH_SOCK", socket);
     const spies = [
       vi.spyOn(process.stdout, "write").mockImplementation((text) => {
         out += text;

@@ -17,6 +17,7 @@ import {
   metricsText,
   policyMapText,
 } from "./maps.ts";
+import { MISSING_MAPS, readOnly } from "./missing.ts";
 import { OUTPUT, outputOf, printOrExit } from "./output/print.ts";
 
 /** A list of a map of the kernel, whose JSON has the form of the maps here. */
@@ -100,6 +101,7 @@ const policy: CommandNode = {
         { name: "numeric", short: "n", kind: "bool", help: "Do not resolve IDs" },
       ],
     },
+    ...readOnly("policy", "add", "delete", "list"),
   ],
 };
 
@@ -127,6 +129,7 @@ export const BPF: CommandNode = group(
     "endpoint",
     "Local endpoint map",
     list<EndpointConfig>("endpoint", "List local endpoint entries", kernelEndpointsText),
+    ...readOnly("endpoint", "delete"),
   ),
   group(
     "ipcache",
@@ -136,16 +139,20 @@ export const BPF: CommandNode = group(
       "List endpoint IPs (local and remote) and their corresponding security identities",
       ipcacheText,
     ),
+    ...readOnly("ipcache", "get", "match", "update", "delete"),
   ),
   group(
     "lb",
     "Load-balancing configuration",
     list<ServiceFrontend>("lb", "List load-balancing configuration", loadBalancerText),
+    ...readOnly("lb", "maglev"),
   ),
   group(
     "metrics",
     "BPF datapath traffic metrics",
     list<MetricsRow>("metrics", "List BPF datapath traffic metrics", metricsText, metricsJson),
+    ...readOnly("metrics", "flush"),
   ),
   policy,
+  ...MISSING_MAPS,
 );

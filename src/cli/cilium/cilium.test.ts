@@ -1,31 +1,30 @@
-import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { CiliumCommand } from "../../../test/support/cilium-command.ts";
+import { AnsweringAgent } from "../../../test/support/cilium-outcome.ts";
 
 const status = { state: "ready", policy: { realized: { "policy-revision": 3 } }, identity: { id: 318, labels: [] } };
 const ANSWERS: Readonly<Record<string, unknown>> = {
-  "/v1/endpoint": [
+  "GET /v1/endpoint": [
     { id: 3845, status },
     { id: 871, status },
     { id: 1, status },
   ],
-  "/v1/identity": [
+  "GET /v1/identity": [
     { id: 318, labels: ["k8s:class=deathstar", "k8s:org=empire"] },
     { id: 2, labels: ["reserved:world"] },
   ],
-  "/v1/endpoint/871/policy": [
+  "GET /v1/endpoint/871/policy": [
     { deny: true, direction: "ingress", identity: 0, protocol: 0, port: 0, portPrefix: 0, proxyPort: 0, authType: 0 },
   ],
-  "/v1/endpoint/3845/policy": [],
-  "/v1/endpoint/1/policy": [],
-  "/v1/bpf/ct": [],
-  "/v1/bpf/endpoint": [],
-  "/v1/bpf/ipcache": [
+  "GET /v1/endpoint/3845/policy": [],
+  "GET /v1/endpoint/1/policy": [],
+  "GET /v1/bpf/ct": [],
+  "GET /v1/bpf/endpoint": [],
+  "GET /v1/bpf/ipcache": [
     { cidr: "172.20.2.11/32", identity: 19274, tunnel: "192.168.10.102" },
     { cidr: "0.0.0.0/0", identity: 2, tunnel: "0.0.0.0" },
   ],
   "DELETE /v1/bpf/ct": { flushed: 4 },
-  "/v1/debuginfo": {
+  "GET /v1/debuginfo": {
     "cilium-version": "0.1.0 shieldgate undated node version v24 linux/amd64",
     "kernel-version": "6.1.0",
     "environment-variables": ["HOME"],
@@ -38,11 +37,12 @@ const ANSWERS: Readonly<Record<string, unknown>> = {
 };
 
 // what the command says of answers of Cilium's API is in test/golden/cilium-dbg.test.ts
-const command = new CiliumCommand(ANSWERS);
-beforeAll(() => command.listen());
-afterAll(() => command.close());
+const agent = new AnsweringAgent(ANSWERS);
+beforeAll(() => agent.listen());
+afterAll(() => agent.close());
 
-const cilium = (...args: string[]) => command.run(args);
+const cilium = (...args: string[]) => agent.runOurs(args);
+const AWAY = "/nonexistent/cilium.sock";
 
 it("bpf maps: policies as they stand in the kernel", async () => {
   expect((await cilium("bpf", "policy", "get", "871")).out).toContain("Deny     Ingress     ANY ");
@@ -58,7 +58,7 @@ it("bpf maps: policies as they stand in the kernel", async () => {
   });
   expect(await cilium("bpf", "policy", "get", "5")).toMatchObject({
     code: 1,
-    err: expect.stringContaining("no such endpoint"),
+    err: expect.stringContaining("no such path"),
   });
 });
 
@@ -86,7 +86,7 @@ it("version: both sides, and what the other side is when it is away", async () =
     Client: { Version: "1.20.2+shieldgate", GoRuntimeVersion: expect.stringMatching(/^v\d/) },
     Daemon: { Version: "0.1.0", Revision: "shieldgate", Arch: "linux/amd64" },
   });
-  const away = await command.run(["version"], join(command.directory, "none.sock"));
+  const away = await agent.runOurs(["version"], AWAY);
   expect(away).toMatchObject({ code: 0, out: expect.stringContaining("\nDaemon: Not responding\n") });
 });
 
@@ -103,9 +103,8 @@ it("debuginfo: says what it cannot do before it asks", async () => {
 });
 
 it("names the socket that does not answer, and refuses what it does not know as cobra does", async () => {
-  const socket = join(command.directory, "none.sock");
-  const away = await command.run(["endpoint", "list"], socket);
-  const reason = `dial unix ${socket}: connect: no such file or directory`;
+  const away = await agent.runOurs(["endpoint", "list"], AWAY);
+  const reason = `dial unix ${AWAY}: connect: no such file or directory`;
   expect(away).toMatchObject({
     code: 1,
     err: `Error: cannot get endpoint list: Get "http://localhost/v1/endpoint": ${reason}\n\n`,
@@ -114,6 +113,18 @@ it("names the socket that does not answer, and refuses what it does not know as 
     code: 1,
     out: 'unknown command "bogus" for "cilium-dbg"\n',
     err: 'Error: unknown command "bogus" for "cilium-dbg"\nRun \'cilium-dbg --help\' for usage.\n',
+  });
+  expect(await cilium("encrypt", "status", "-o", "json")).toMatchObject({
+    code: 1,
+    err: "Error: encrypt is not here: traffic between nodes is not encrypted in a lab\n",
+  });
+  expect(await cilium("bpf", "nat", "list")).toMatchObject({
+    code: 1,
+    err: expect.stringContaining("bpf nat is not here: the datapath has no such map"),
+  });
+  expect(await cilium("bpf", "policy", "add", "1", "ingress", "2")).toMatchObject({
+    code: 1,
+    err: expect.stringContaining("bpf policy add is not here: only the agent changes the kernel's maps"),
   });
   expect(await cilium("monitor", "--type", "debug")).toMatchObject({
     code: 1,

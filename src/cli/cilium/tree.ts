@@ -8,6 +8,7 @@ import { FQDN } from "./fqdn.ts";
 import { IDENTITY } from "./identity.ts";
 import { IP } from "./ip.ts";
 import { MAP } from "./map.ts";
+import { MISSING } from "./missing.ts";
 import { MONITOR_FLAGS, monitor } from "./monitor.ts";
 import { NODE, NODE_ID } from "./node.ts";
 import { POLICY } from "./policy.ts";
@@ -31,7 +32,7 @@ export const CILIUM_TREE: Tree = {
     long: "CLI for interacting with the local Cilium Agent",
     commands: [
       ...[BPF, CONFIG, DEBUGINFO, ENDPOINT, FQDN, IDENTITY, IP, MAP, MONITOR, NODE, NODE_ID, POLICY, SERVICE, STATUS],
-      ...[VERSION, ...ABSENT],
+      ...[VERSION, ...ABSENT, ...MISSING],
     ],
   },
   global: { title: "Global", flags: [] },
