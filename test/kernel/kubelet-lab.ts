@@ -75,7 +75,7 @@ export class AgentStandIn {
     if (method === "DELETE" && url.startsWith("/v1/ipam/")) return [this.addresses.delete(last) ? 200 : 200, {}];
     if (method === "DELETE") return [this.endpoints.delete(last) ? 200 : 200, {}];
     const endpoint = body as EndpointChangeRequest;
-    if (endpoint.ifindex === 0) return [400, { error: "no such interface" }];
+    if (endpoint.ifindex === 0) return [400, "no such interface"];
     this.endpoints.set(endpoint.containerId, endpoint);
     const { interfaceName, address } = endpoint;
     execFileSync("ip", ["-n", this.#netns, "route", "replace", `${address}/32`, "dev", interfaceName]);
