@@ -6,6 +6,7 @@ import { openText } from "./policy/input.ts";
 import type { LintCommandOptions } from "./policy/lint.ts";
 import { collect, manifestOptions } from "./policy/manifest-options.ts";
 import type { MatrixCommandOptions } from "./policy/matrix.ts";
+import { replayCommands } from "./policy/replay-options.ts";
 import type { TestCommandOptions } from "./policy/test.ts";
 import { validate } from "./policy/validate.ts";
 
@@ -152,6 +153,8 @@ Exit code: 0 passed, 1 failed, 2 where a test cannot be asked or the input canno
   .action((paths: string[], options: TestCommandOptions) =>
     prove(async () => (await import("./policy/test.ts")).testCommand(paths, options, process.stdout, complain)),
   );
+
+replayCommands(program, prove, complain);
 
 /** Of commands whose exit code is an answer: 2 says that there is none. */
 async function prove(run: () => Promise<number>): Promise<void> {
