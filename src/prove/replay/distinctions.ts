@@ -80,6 +80,10 @@ export class Distinctions {
     });
   }
 
+  get looksAtNames(): boolean {
+    return this.isExact || this.isNamed.length > 0;
+  }
+
   get looksAtHeaders(): boolean {
     return this.headers().size > 0;
   }

@@ -132,7 +132,7 @@ export class FlowJudge {
   private withNames(plain: Inventory, supposed: Suppositions, outside: readonly RecordedParty[]): Cluster | undefined {
     const selectors = requiredFqdns(this.cluster.engine.repository);
     if (selectors.length === 0) return undefined;
-    const nameless = outside.filter(({ names }) => names.length === 0).map(({ address }) => address);
+    const nameless = outside.filter(({ isNamed }) => !isNamed).map(({ address }) => address);
     const examples = selectors.map((each) => each.matchName ?? exampleOf(each.matchPattern ?? "*"));
     const fqdnCache = { ...supposed.fqdnCache };
     for (const name of examples) fqdnCache[name] = [...(fqdnCache[name] ?? []), ...nameless];
@@ -165,7 +165,7 @@ export class FlowJudge {
     const plain = this.ask(this.cluster, direction, question);
     if (plain.verdict === "unknown") return plain;
     const differs = (other: SideJudgement) => other.verdict !== plain.verdict;
-    if (peer.kind === "outside" && direction === "egress" && peer.names.length === 0 && this.ifNamed !== undefined)
+    if (peer.kind === "outside" && direction === "egress" && !peer.isNamed && this.ifNamed !== undefined)
       if (differs(this.ask(this.ifNamed, direction, question)))
         return { ...plain, verdict: "unknown", missing: `by which name ${peer.address} was asked for` };
     for (const name of this.portsOf(to) === undefined ? this.portNames : [])

@@ -22,6 +22,8 @@ export interface RecordedParty {
   readonly address: string;
   /** Of outsiders, those that `toFQDNs` select. */
   readonly names: readonly string[];
+  /** Whether any name of its address is known, selected or not. */
+  readonly isNamed: boolean;
 }
 
 const POD = `k8s:${NAMESPACE_LABEL}=`;
@@ -34,7 +36,7 @@ const POD_SUFFIX = /(-[a-z0-9]{6,10})?-[bcdfghjklmnpqrstvwxz2456789]{5}$|-\d+$/;
 export function partyOf(end: RecordedEnd, distinctions: Distinctions, more: Iterable<string> = []): RecordedParty {
   const { address, identity } = end;
   const labels = end.labels.length > 0 ? end.labels : formatLabels(reservedIdentityLabels(identity) ?? []);
-  const base = { labels, namespace: "", cluster: "", address, names: [], hasOwnTitle: true };
+  const base = { labels, namespace: "", cluster: "", address, names: [], isNamed: false, hasOwnTitle: true };
   const pod = labels.find((label) => label.startsWith(POD));
   if (pod !== undefined) return podOf(end, pod.slice(POD.length));
   const isLocal = identity >= FIRST_LOCAL_IDENTITY && identity < FIRST_REMOTE_NODE_IDENTITY;
@@ -65,7 +67,9 @@ function outsiderOf(
       : `fqdn:${known}`;
   const labels = base.labels.filter((label) => label.startsWith("reserved:"));
   // one prefix may stand for names that no policy selects: they are one to policy, and shown by the first
-  return { ...base, labels, names, title, key: `${isApiServer} ${cell} ${names.join()}`, kind: "outside" };
+  const isNamed = told.length > 0;
+  const named = distinctions.looksAtNames && isNamed ? `named ${names.join()}` : "";
+  return { ...base, labels, names, isNamed, title, key: `${isApiServer} ${cell} ${named}`, kind: "outside" };
 }
 
 function titleOfCell(cell: string): string {
@@ -81,5 +85,16 @@ function podOf({ labels, podName, workload, address }: RecordedEnd, namespace: s
   const cluster = labels.find((label) => label.startsWith(CLUSTER))?.slice(CLUSTER.length) ?? "";
   // the recorder of one end knows the workload of the other only by chance
   const key = labels.join();
-  return { key, title, hasOwnTitle: made !== undefined, kind: "pod", labels, namespace, cluster, address, names: [] };
+  return {
+    key,
+    title,
+    hasOwnTitle: made !== undefined,
+    kind: "pod",
+    labels,
+    namespace,
+    cluster,
+    address,
+    names: [],
+    isNamed: false,
+  };
 }

@@ -236,11 +236,11 @@ function replyOf(flow: Fields, event: number): boolean | "related" | undefined {
   return undefined;
 }
 
+/** Whether a trace is of the first packet of a connection. Behind the proxy every packet is traced as a new one: there flags tell. */
 function isNew(flow: Fields): boolean {
-  const reason = enumOf(flow, "trace_reason", REASONS);
-  if (reason !== "" && reason !== "TRACE_REASON_UNKNOWN") return reason === "NEW" || reason === "REOPENED";
   const flags = fieldOf(fieldOf(fieldOf(flow, "l4"), "TCP"), "flags");
-  return booleanOf(flags, "SYN") === true && booleanOf(flags, "ACK") !== true;
+  if (flags !== undefined) return booleanOf(flags, "SYN") === true && booleanOf(flags, "ACK") !== true;
+  return ["NEW", "REOPENED"].includes(enumOf(flow, "trace_reason", REASONS));
 }
 
 function sideOf(flow: Fields): Direction | undefined {
