@@ -80,12 +80,6 @@ export function flowsOf(scenario: Scenario, connection: Connection): object[] | 
   return flows;
 }
 
-/** What the proxy told of the request, which it would tell wherever it saw it. */
-export function requestFlow(connection: Connection, side: Direction, verdict: string): object {
-  const l7 = { type: "REQUEST", ...requestOf(connection.query) };
-  return flowOf(connection, side, { verdict, Type: "L7", event_type: { type: 129 }, is_reply: false, l7 });
-}
-
 function requestOf({ http, dns }: ScenarioQuery): object {
   if (dns !== undefined) return { dns: { query: `${dns}.`, qtypes: ["A"] } };
   const { method = "GET", path = "/", host = "", headers = {} } = http ?? {};

@@ -8,8 +8,8 @@ import { create } from "@bufbuild/protobuf";
 import { type GetFlowsResponse, GetFlowsResponseSchema } from "../../../proto/gen/observer_pb.js";
 import { messageJson } from "../../flow/print/index.ts";
 import { entriesOfFile, isHistoryFile } from "../../history/index.ts";
-import type { LineReader } from "../../prove/replay/line-reader.ts";
 import type { Recording } from "../../prove/replay/recording.ts";
+import type { FlowLineReader } from "./flow-line-reader.ts";
 
 const CHUNK_BYTES = 1 << 20;
 const LONGEST_LINE = 4 << 20;
@@ -19,7 +19,7 @@ const RECORDING = /\.(jsonl?|jsonpb|ndjson|log|json\.\d+)(\.(gz|zst))?$/i;
 /** Reads every recording that the paths name: files, `-`, folders of them or of the lab's history. Throws an Error where there is none. */
 export async function readRecordings(
   paths: readonly string[],
-  reader: LineReader,
+  reader: FlowLineReader,
   recording: Recording,
 ): Promise<void> {
   for (const path of paths) {
@@ -43,7 +43,7 @@ function filesOf(path: string): string[] {
   return found;
 }
 
-async function readHistory(file: string, reader: LineReader, recording: Recording): Promise<void> {
+async function readHistory(file: string, reader: FlowLineReader, recording: Recording): Promise<void> {
   let line = 0;
   for await (const entry of entriesOfFile(file)) {
     line++;
@@ -66,13 +66,13 @@ async function readHistory(file: string, reader: LineReader, recording: Recordin
 }
 
 /** Takes what a server of flows says. */
-export function readResponse(response: GetFlowsResponse, reader: LineReader, source: string, line: number): void {
-  const text = messageJson(GetFlowsResponseSchema, response);
-  reader.read(text, () => text, source, line);
+export function readResponse(response: GetFlowsResponse, reader: FlowLineReader, source: string, line: number): void {
+  const bytes = Buffer.from(messageJson(GetFlowsResponseSchema, response));
+  reader.read(bytes, 0, bytes.length, source, line);
 }
 
 /** Lines in the bytes of a file, packed or not. What is cut off is told, and what came before counts. */
-async function readLines(file: string, reader: LineReader, recording: Recording): Promise<void> {
+async function readLines(file: string, reader: FlowLineReader, recording: Recording): Promise<void> {
   const name = file === "-" ? "(standard input)" : file;
   const cutter = new LineCutter(name, reader, recording);
   try {
@@ -122,12 +122,12 @@ function through(stream: Readable, first: Buffer): AsyncIterable<unknown> {
 class LineCutter {
   line = 0;
   private readonly source: string;
-  private readonly reader: LineReader;
+  private readonly reader: FlowLineReader;
   private readonly recording: Recording;
   private rest: Buffer[] = [];
   private restBytes = 0;
 
-  constructor(source: string, reader: LineReader, recording: Recording) {
+  constructor(source: string, reader: FlowLineReader, recording: Recording) {
     this.source = source;
     this.reader = reader;
     this.recording = recording;
@@ -170,11 +170,6 @@ class LineCutter {
 
   private give(bytes: Buffer, start: number, end: number): void {
     this.line++;
-    this.reader.read(
-      bytes.toString("latin1", start, end),
-      () => bytes.toString("utf8", start, end),
-      this.source,
-      this.line,
-    );
+    this.reader.read(bytes, start, end, this.source, this.line);
   }
 }

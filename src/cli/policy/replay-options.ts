@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { collect, manifestOptions } from "./manifest-options.ts";
 import type { ReplayOptions } from "./replay.ts";
+import type { SuggestCommandOptions } from "./suggest.ts";
 
 type Prove = (run: () => Promise<number>) => Promise<void>;
 
@@ -26,6 +27,28 @@ Exit code: 0, 1 by --fail-on, 2 where the input cannot be trusted (what can be s
     )
     .action((paths: string[], options: ReplayOptions) =>
       prove(async () => (await import("./replay.ts")).replayCommand(paths, options, process.stdout, complain)),
+    );
+  flowOptions(manifestOptions(program.command("suggest"), FLOWS))
+    .description("write least-privilege policies for recorded flows, and prove them by replay; -f: what exists already")
+    .option(
+      "--for <WORKLOAD>",
+      "for whom: shop/deploy/cart, or labels (app=cart); may be given again (default: every pod)",
+      collect,
+    )
+    .option("--include-denied", "allow what was denied too")
+    .option("--standalone", "as if there were no policies yet: say all that is wanted")
+    .option("--no-l7", "addresses and ports alone, no requests")
+    .option("--max-paths <COUNT>", "paths of one method at one port; more are merged (default: 10)")
+    .option("--max-addresses <COUNT>", "addresses outside at one port; more become the world (default: 10)")
+    .option("-o, --output <FORMAT>", "yaml or json", "yaml")
+    .addHelpText(
+      "after",
+      `
+  shieldgate policy suggest flows.jsonl --for shop/deploy/cart -f policies/ > cart.yaml
+Above the policies stands what the replay of the flows under them showed. Exit code: 0 proven, 1 not, 2 where the input cannot be trusted.`,
+    )
+    .action((paths: string[], options: SuggestCommandOptions) =>
+      prove(async () => (await import("./suggest.ts")).suggestCommand(paths, options, process.stdout, complain)),
     );
 }
 

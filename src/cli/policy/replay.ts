@@ -2,10 +2,10 @@ import type { Writable } from "node:stream";
 import type { Inventory } from "../../prove/inventory.ts";
 import { coverageOf } from "../../prove/replay/coverage.ts";
 import { Distinctions } from "../../prove/replay/distinctions.ts";
-import { LineReader } from "../../prove/replay/line-reader.ts";
 import { Recording } from "../../prove/replay/recording.ts";
 import { type Change, replay } from "../../prove/replay/replay.ts";
 import { countsOf, type ReplayReport, replayJson, replayMarkdown, replayText } from "../../prove/replay/replay-text.ts";
+import { FlowLineReader } from "./flow-line-reader.ts";
 import { relayFlows } from "./flow-relay.ts";
 import { readRecordings, readResponse } from "./flow-source.ts";
 import { readInventory, tellProblems } from "./inventory.ts";
@@ -80,7 +80,7 @@ export async function readFlows(
   if (maxDistinct !== undefined && !/^[1-9]\d{0,8}$/.test(maxDistinct))
     throw new Error(`--max-distinct ${maxDistinct}: a number above 0`);
   const recording = new Recording(distinctions, maxDistinct === undefined ? {} : { distinct: Number(maxDistinct) });
-  const reader = new LineReader(recording, { keepsHeaders: distinctions.looksAtHeaders });
+  const reader = new FlowLineReader(recording, { keepsHeaders: distinctions.looksAtHeaders });
   await readRecordings(paths, reader, recording);
   if (server !== undefined) {
     let line = 0;

@@ -64,6 +64,8 @@ export interface RecordingLimits {
 const DEFAULT_LIMITS: RecordingLimits = { distinct: 200_000 };
 /** Templates of requests of one connection and method that are shown apart. */
 const MOST_TEMPLATES = 200;
+/** Stands for the rest of the paths of a connection. */
+export const OTHER_PATHS = "and other paths";
 const MOST_NAMES = 100_000;
 const MOST_PROBLEMS = 20;
 
@@ -226,13 +228,13 @@ export class Recording {
     }
     const cell = this.distinctions.requestCell(http);
     const group = `${connectionKey} ${http.method} ${cell}`;
-    const template = pathTemplate(http.path);
+    const template = pathTemplate(http.path.replace(/#.*$/s, ""));
     const count = this.templates.get(group) ?? 0;
     const id = `${http.method} ${template}\n${cell}\n${hidden.join()}`;
     const key = `${connectionKey}\n${id}`;
     const isShown = this.conversations.has(key) || count < MOST_TEMPLATES;
     if (isShown && !this.conversations.has(key)) this.templates.set(group, count + 1);
-    const title = `${http.method} ${isShown ? template : "and other paths"}`;
+    const title = `${http.method} ${isShown ? template : OTHER_PATHS}`;
     return { key: isShown ? id : `${title}\n${cell}\n${hidden.join()}`, request: { ...recorded, hidden, title } };
   }
 

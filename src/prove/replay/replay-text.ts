@@ -19,11 +19,21 @@ export function instantText(ms: number | undefined): string {
   return `${new Date(ms).toISOString().slice(0, 19)}Z`;
 }
 
+/** `:6379/tcp`, ` ICMP 8`. */
+export function flowPlace({ protocol, port }: Pick<ReplayedFlow["conversation"], "protocol" | "port">): string {
+  const name = protocolName(protocol);
+  return name.startsWith("ICMP") ? ` ${name} ${port}` : `:${port}/${name.toLowerCase()}`;
+}
+
 /** `shop/deployment/cart -> shop/deployment/store:6379/tcp GET /x`. */
 export function flowTitle({ from, to, protocol, port, request }: ReplayedFlow["conversation"]): string {
-  const name = protocolName(protocol);
-  const where = name.startsWith("ICMP") ? ` ${name} ${port}` : `:${port}/${name.toLowerCase()}`;
-  return `${from.title} -> ${to.title}${where}${request === undefined ? "" : `  ${request.title}`}`;
+  const asked = request === undefined ? "" : `  ${request.title}`;
+  return `${from.title} -> ${to.title}${flowPlace({ protocol, port })}${asked}`;
+}
+
+/** `once`, `3 times`. */
+export function timesText(count: number): string {
+  return count === 1 ? "once" : count === 0 ? "begin not seen" : `${count} times`;
 }
 
 /** How many distinct flows each change has. */
@@ -59,13 +69,12 @@ export function replayText(report: ReplayReport, { all = false }: ReplayTextOpti
 function flowLines(flow: ReplayedFlow): string[] {
   const { conversation, count, now, after, change, missing, notes, rules } = flow;
   const { firstMs, lastMs, evidence } = conversation;
-  const times = count === 1 ? "once" : count === 0 ? "begin not seen" : `${count} times`;
   const [first, last] = [instantText(firstMs), instantText(lastMs)];
   const span = first === "" ? "" : first === last ? `, ${first}` : `, ${first} to ${last}`;
   const verdicts = change === "unchanged" ? now : `now ${now}, then ${after}`;
   return [
     `  ${flowTitle(conversation)}`,
-    `    ${verdicts}; ${times}${span}; ${evidence.source}:${evidence.line}`,
+    `    ${verdicts}; ${timesText(count)}${span}; ${evidence.source}:${evidence.line}`,
     ...(missing === undefined ? [] : [`    missing is ${missing}`]),
     ...notes.map((note) => `    ${note}`),
     ...(change === "unchanged" ? [] : rules.filter(({ policy }) => policy !== "").map(ruleLine)),

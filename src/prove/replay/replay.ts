@@ -2,7 +2,7 @@ import type { Direction } from "../../model/verdict.ts";
 import { type LocatedRule, policyName } from "../cluster.ts";
 import type { Verdict } from "../explain.ts";
 import type { Inventory } from "../inventory.ts";
-import { FlowJudge, type Judgement } from "./judge.ts";
+import { FlowJudge, type Judgement, type SideJudgement } from "./judge.ts";
 import { type Conversation, countOf, type Recording, type SideRecord } from "./recording.ts";
 
 export const CHANGES = ["opened", "closed", "unknown", "unchanged"] as const;
@@ -83,7 +83,7 @@ function compare(a: string, b: string): number {
 }
 
 /** Verdicts of one set of policies. A connection whose requests are recorded is let in where they are judged one by one. */
-class Verdicts {
+export class Verdicts {
   readonly judge: FlowJudge;
   private readonly parsers = new Map<string, Set<string>>();
 
@@ -101,11 +101,21 @@ class Verdicts {
     const judgement = this.judge.judge(conversation);
     const { verdict, egress, ingress } = judgement;
     if (verdict !== "unknown" || conversation.request !== undefined) return judgement;
-    const parsers = this.parsers.get(conversation.connectionKey);
     const open = [egress, ingress].filter((side) => side?.verdict === "unknown");
-    const isSettled = open.every((side) => side?.awaits !== undefined && parsers?.has(side.awaits) === true);
-    if (!isSettled || open.length === 0) return judgement;
+    if (open.length === 0 || !open.every((side) => this.isSettled(conversation, side))) return judgement;
     return { verdict: "allowed", ...(egress && { egress }), ...(ingress && { ingress }) };
+  }
+
+  /** What one side of it says. */
+  sideOf(conversation: Conversation, direction: Direction): SideJudgement | undefined {
+    const side = this.judge.judge(conversation)[direction];
+    return this.isSettled(conversation, side) ? { ...side!, verdict: "allowed" } : side;
+  }
+
+  private isSettled({ request, connectionKey }: Conversation, side: SideJudgement | undefined): boolean {
+    return (
+      request === undefined && side?.awaits !== undefined && this.parsers.get(connectionKey)?.has(side.awaits) === true
+    );
   }
 }
 
@@ -121,7 +131,7 @@ interface Recorded {
 }
 
 /** What the flow met when it was recorded. */
-function recordedVerdict(conversation: Conversation, judge: FlowJudge, { conversations }: Recording): Recorded {
+export function recordedVerdict(conversation: Conversation, judge: FlowJudge, { conversations }: Recording): Recorded {
   const below = conversation.request && conversations.get(conversation.connectionKey);
   const both = below === undefined ? [conversation] : [conversation, below];
   const sides = both.flatMap((each) => Object.values(each.sides));
