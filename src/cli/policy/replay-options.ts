@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { collect, manifestOptions } from "./manifest-options.ts";
+import type { RehearseOptions } from "./rehearse.ts";
 import type { ReplayOptions } from "./replay.ts";
 import type { SuggestCommandOptions } from "./suggest.ts";
 
@@ -49,6 +50,25 @@ Above the policies stands what the replay of the flows under them showed. Exit c
     )
     .action((paths: string[], options: SuggestCommandOptions) =>
       prove(async () => (await import("./suggest.ts")).suggestCommand(paths, options, process.stdout, complain)),
+    );
+  flowOptions(manifestOptions(program.command("rehearse"), "the candidate: the same as -f PATH"))
+    .description(
+      "follow a cluster's flows, and tell what candidate policies would open and close, while nothing changes",
+    )
+    .option("--replace", "the candidate stands alone: what the cluster enforces goes")
+    .option("--kubeconfig <FILE>", "the cluster whose policies stand beside the candidate's (default: $KUBECONFIG)")
+    .option("--duration <TIME>", "end after this time (30s, 10m); else with Ctrl-C")
+    .option("--fail-on <WHAT>", "opened, closed, unknown or any (several by commas): exit code 1")
+    .option("-o, --output <FORMAT>", "text, or json: a line for each change, and one for the summary", "text")
+    .addHelpText(
+      "after",
+      `
+  shieldgate policy rehearse -f candidate.yaml
+A policy of the candidate takes the place of the cluster's of the same name. The flows are those of the relay (localhost:4245, or --server).
+Exit code: 0, 1 by --fail-on, 2 where nothing can be said.`,
+    )
+    .action((paths: string[], options: RehearseOptions) =>
+      prove(async () => (await import("./rehearse.ts")).rehearseCommand(paths, options, process.stdout, complain)),
     );
 }
 

@@ -46,7 +46,7 @@ export async function replayCommand(
 ): Promise<number> {
   const { output = "text", all = false, before, failOn } = options;
   if (!Object.hasOwn(FORMATS, output)) throw new Error(`-o ${output}: one of ${Object.keys(FORMATS).join(", ")}`);
-  const failures = failOn === undefined ? [] : failOn.split(",").flatMap(changesOf);
+  const failures = failuresOf(failOn);
   if (options.file === undefined) throw new Error("which policies? Give the candidate with -f FILE or -f FOLDER");
   const candidate = await readInventory([], options);
   const earlier = before && (await readInventory([], { ...options, file: before }));
@@ -62,6 +62,11 @@ export async function replayCommand(
   return failures.some((change) => counts[change] > 0) ? 1 : 0;
 }
 
+/** The changes that `--fail-on` names. Throws an Error for a word that is none. */
+export function failuresOf(words: string | undefined): readonly Change[] {
+  return words === undefined ? [] : words.split(",").flatMap(changesOf);
+}
+
 function changesOf(word: string): readonly Change[] {
   const found = FAILURES[word];
   if (found === undefined) throw new Error(`--fail-on ${word}: one of ${Object.keys(FAILURES).join(", ")}`);
@@ -71,15 +76,14 @@ function changesOf(word: string): readonly Change[] {
 /** Reads every flow that the paths and options name. Throws an Error when they name none. */
 export async function readFlows(
   paths: readonly string[],
-  { server, since, maxDistinct }: FlowOptions,
+  options: FlowOptions,
   distinctions: Distinctions,
 ): Promise<Recording> {
+  const { server, since } = options;
   if (paths.length === 0 && server === undefined)
     throw new Error("which flows? Give files of `hubble observe -o jsonpb`, - for standard input, or --server ADDRESS");
   if (paths.length > 0 && since !== undefined) throw new Error("--since is for --server: files are read as a whole");
-  if (maxDistinct !== undefined && !/^[1-9]\d{0,8}$/.test(maxDistinct))
-    throw new Error(`--max-distinct ${maxDistinct}: a number above 0`);
-  const recording = new Recording(distinctions, maxDistinct === undefined ? {} : { distinct: Number(maxDistinct) });
+  const recording = new Recording(distinctions, limitsOf(options));
   const reader = new FlowLineReader(recording, { keepsHeaders: distinctions.looksAtHeaders });
   await readRecordings(paths, reader, recording);
   if (server !== undefined) {
@@ -89,6 +93,13 @@ export async function readFlows(
   }
   recording.finish();
   return recording;
+}
+
+/** Throws an Error where `--max-distinct` is no number. */
+export function limitsOf({ maxDistinct }: FlowOptions): { distinct?: number } {
+  if (maxDistinct === undefined) return {};
+  if (!/^[1-9]\d{0,8}$/.test(maxDistinct)) throw new Error(`--max-distinct ${maxDistinct}: a number above 0`);
+  return { distinct: Number(maxDistinct) };
 }
 
 export function tellFlowProblems({ problems, problemCount }: Recording, complain: (text: string) => void): void {

@@ -66,6 +66,17 @@ export function replayText(report: ReplayReport, { all = false }: ReplayTextOpti
   return lines.map((line) => `${line}\n`).join("");
 }
 
+/** A flow of a rehearsal when it is first known what becomes of it. */
+export function newsText(flow: ReplayedFlow): string {
+  const [title = "", ...rest] = flowLines(flow);
+  return [`${flow.change.toUpperCase()} ${title.trim()}`, ...rest].map((line) => `${line}\n`).join("");
+}
+
+/** The same as a line of JSON. */
+export function newsJson(flow: ReplayedFlow): string {
+  return `${JSON.stringify(jsonOf(flow))}\n`;
+}
+
 function flowLines(flow: ReplayedFlow): string[] {
   const { conversation, count, now, after, change, missing, notes, rules } = flow;
   const { firstMs, lastMs, evidence } = conversation;
