@@ -1,6 +1,5 @@
 import { once } from "node:events";
-import { createReadStream, existsSync, readdirSync, statSync } from "node:fs";
-import { open } from "node:fs/promises";
+import { closeSync, createReadStream, existsSync, openSync, readdirSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { pipeline, type Readable } from "node:stream";
 import { createGunzip, createZstdDecompress } from "node:zlib";
@@ -76,7 +75,8 @@ async function readLines(file: string, reader: FlowLineReader, recording: Record
   const name = file === "-" ? "(standard input)" : file;
   const cutter = new LineCutter(name, reader, recording);
   try {
-    for await (const chunk of await unpacked(file)) cutter.take(chunk as Buffer);
+    if (file === "-") await takeStream(await unpackedStream(process.stdin), cutter);
+    else await takeFile(file, cutter);
   } catch (error) {
     cutter.end();
     recording.complain({ source: name, line: cutter.line }, `cannot be read any further: ${(error as Error).message}`);
@@ -85,13 +85,25 @@ async function readLines(file: string, reader: FlowLineReader, recording: Record
   cutter.end();
 }
 
-async function unpacked(file: string): Promise<AsyncIterable<unknown>> {
-  if (file === "-") return unpackedStream(process.stdin);
-  const handle = await open(file);
-  const { buffer, bytesRead } = await handle.read(Buffer.alloc(4), 0, 4, 0);
-  await handle.close();
-  const stream = createReadStream(file, { highWaterMark: CHUNK_BYTES });
-  return through(stream, buffer.subarray(0, bytesRead));
+async function takeStream(stream: AsyncIterable<unknown>, cutter: LineCutter): Promise<void> {
+  for await (const chunk of stream) cutter.take(chunk as Buffer);
+}
+
+/** A file that is not packed is read into the same bytes again and again: pieces of their own are what the collector spends its time on. */
+async function takeFile(file: string, cutter: LineCutter): Promise<void> {
+  const descriptor = openSync(file, "r");
+  try {
+    const piece = Buffer.allocUnsafe(CHUNK_BYTES);
+    let length = readSync(descriptor, piece);
+    const packing = packingOf(piece.subarray(0, length));
+    if (packing !== undefined) {
+      await takeStream(unpackedWith(createReadStream(file, { highWaterMark: CHUNK_BYTES }), packing), cutter);
+      return;
+    }
+    for (; length > 0; length = readSync(descriptor, piece)) cutter.take(piece.subarray(0, length));
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 /** Standard input tells what it is by its first bytes. */
@@ -99,7 +111,8 @@ async function unpackedStream(stream: Readable): Promise<AsyncIterable<unknown>>
   for (let first = stream.read() as Buffer | null; ; first = stream.read() as Buffer | null) {
     if (first !== null) {
       stream.unshift(first);
-      return through(stream, first);
+      const packing = packingOf(first);
+      return packing === undefined ? stream : unpackedWith(stream, packing);
     }
     if (stream.readableEnded || stream.destroyed) return stream;
     await Promise.race([once(stream, "readable"), once(stream, "end")]);
@@ -111,11 +124,13 @@ const PACKINGS = [
   { magic: Buffer.from([0x28, 0xb5, 0x2f, 0xfd]), unpack: createZstdDecompress },
 ];
 
-function through(stream: Readable, first: Buffer): AsyncIterable<unknown> {
-  const packing = PACKINGS.find(({ magic }) => first.subarray(0, magic.length).equals(magic));
-  if (packing === undefined) return stream;
+function packingOf(first: Buffer) {
+  return PACKINGS.find(({ magic }) => first.subarray(0, magic.length).equals(magic));
+}
+
+function unpackedWith(stream: Readable, { unpack }: (typeof PACKINGS)[number]): AsyncIterable<unknown> {
   // failures come out of the reading of what is unpacked
-  return pipeline(stream, packing.unpack({ chunkSize: CHUNK_BYTES }), () => undefined);
+  return pipeline(stream, unpack({ chunkSize: CHUNK_BYTES }), () => undefined);
 }
 
 /** Cuts bytes into lines. Holds one line and one chunk. */
@@ -152,7 +167,7 @@ class LineCutter {
   private keep(part: Buffer): void {
     this.restBytes += part.length;
     if (this.restBytes > LONGEST_LINE) this.rest = [];
-    else if (part.length > 0) this.rest.push(part);
+    else if (part.length > 0) this.rest.push(Buffer.from(part));
   }
 
   private flush(): void {

@@ -13,10 +13,15 @@ export interface Evidence {
 
 /** What one side did to a conversation, last of all. */
 export interface SideRecord {
-  readonly outcome: Outcome;
-  readonly timeMs: number;
+  outcome: Outcome;
+  timeMs: number;
   /** It did something else before. */
-  readonly hasChanged: boolean;
+  hasChanged: boolean;
+}
+
+/** How often something was seen. */
+export interface Counter {
+  count: number;
 }
 
 /** A request as it is shown and judged: an example of those that policies cannot tell apart. */
@@ -37,10 +42,11 @@ export interface Conversation {
   readonly request?: SampleRequest;
   readonly evidence: Evidence;
   /** How often each place saw it, `verdict egress` for one. */
-  readonly places: Map<string, number>;
+  readonly places: ReadonlyMap<string, Counter>;
   /** Packets of connections whose begin was not seen. */
   packets: number;
-  lastEvidence: Evidence;
+  lastSource: string;
+  lastLine: number;
   firstMs: number;
   lastMs: number;
   readonly sides: Partial<Record<Direction | "either", SideRecord>>;
@@ -50,11 +56,12 @@ export interface Conversation {
 
 /** Each connection or request is seen at most once at a place: the place that saw most of them counts. */
 export function countOf({ places, packets }: Conversation): number {
-  return places.size === 0 ? Math.min(packets, 1) : Math.max(...places.values());
+  if (places.size === 0) return Math.min(packets, 1);
+  return Math.max(...[...places.values()].map(({ count }) => count));
 }
 
 /** What a line came to, for lines that are the same but for their time. */
-export type Tally = (timeMs: number | undefined, at: Evidence) => void;
+export type Tally = (timeMs: number | undefined, source: string, line: number) => void;
 
 export interface RecordingLimits {
   /** Conversations that are kept. */
@@ -102,7 +109,7 @@ export class Recording {
   add(value: unknown, at: Evidence): Tally {
     const recorded = readRecorded(value);
     const tally = this.tallyOf(recorded, at);
-    tally("timeMs" in recorded ? recorded.timeMs : undefined, at);
+    tally("timeMs" in recorded ? recorded.timeMs : undefined, at.source, at.line);
     return tally;
   }
 
@@ -115,7 +122,7 @@ export class Recording {
   private tallyOf(recorded: ReturnType<typeof readRecorded>, at: Evidence): Tally {
     switch (recorded.kind) {
       case "unreadable":
-        return (_, where) => this.complain(where, recorded.why);
+        return (_, source, line) => this.complain({ source, line }, recorded.why);
       case "lost":
         return () => {
           this.lostEvents += recorded.events;
@@ -142,23 +149,28 @@ export class Recording {
     if (flow.node !== "") this.nodes.add(flow.node);
     const conversation = this.conversationOf(flow, at);
     const { place, isFirst, outcome } = flow;
-    const side = flow.side ?? "either";
-    return (timeMs, where) => {
+    if (conversation === undefined) {
+      return (timeMs) => {
+        this.sawAt(timeMs);
+        this.flowCount++;
+        this.beyondLimit++;
+      };
+    }
+    const counter = isFirst ? counterAt(conversation, place) : undefined;
+    const side = sideAt(conversation, flow.side ?? "either", outcome);
+    return (timeMs, source, line) => {
       this.sawAt(timeMs);
       this.flowCount++;
-      if (conversation === undefined) {
-        this.beyondLimit++;
-        return;
-      }
-      if (isFirst) conversation.places.set(place, (conversation.places.get(place) ?? 0) + 1);
-      else conversation.packets++;
+      if (counter === undefined) conversation.packets++;
+      else counter.count++;
       const ms = timeMs ?? conversation.lastMs;
       if (ms < conversation.firstMs) conversation.firstMs = ms;
       if (ms >= conversation.lastMs) {
         conversation.lastMs = ms;
-        conversation.lastEvidence = where;
+        conversation.lastSource = source;
+        conversation.lastLine = line;
       }
-      conversation.sides[side] = sideAfter(conversation.sides[side], outcome, ms);
+      saw(side, outcome, ms);
     };
   }
 
@@ -200,8 +212,17 @@ export class Recording {
     if (known !== undefined) return known;
     const times = { firstMs: Number.POSITIVE_INFINITY, lastMs: Number.NEGATIVE_INFINITY };
     const { protocol, port } = flow;
-    const seen = { places: new Map<string, number>(), packets: 0, sides: {}, ...times };
-    const made: Conversation = { key, ...who, protocol, port, evidence: at, lastEvidence: at, ...seen };
+    const seen = { places: new Map<string, Counter>(), packets: 0, sides: {}, ...times };
+    const made: Conversation = {
+      key,
+      ...who,
+      protocol,
+      port,
+      evidence: at,
+      lastSource: at.source,
+      lastLine: at.line,
+      ...seen,
+    };
     this.conversations.set(key, made);
     return made;
   }
@@ -255,12 +276,24 @@ export class Recording {
   }
 }
 
-function sideAfter(before: SideRecord | undefined, outcome: Outcome, timeMs: number): SideRecord {
-  if (before === undefined) return { outcome, timeMs, hasChanged: false };
-  const isOlder = timeMs < before.timeMs;
-  if (before.outcome === outcome && isOlder) return before;
-  const isSame = isLetIn(before.outcome) === isLetIn(outcome);
-  return { ...(isOlder ? before : { outcome, timeMs }), hasChanged: before.hasChanged || !isSame };
+function counterAt({ places }: Conversation, place: string): Counter {
+  const counter = places.get(place) ?? { count: 0 };
+  (places as Map<string, Counter>).set(place, counter);
+  return counter;
+}
+
+function sideAt({ sides }: Conversation, side: Direction | "either", outcome: Outcome): SideRecord {
+  sides[side] ??= { outcome, timeMs: Number.NEGATIVE_INFINITY, hasChanged: false };
+  return sides[side];
+}
+
+/** The last word counts. */
+function saw(side: SideRecord, outcome: Outcome, timeMs: number): void {
+  if (side.outcome !== outcome) {
+    side.hasChanged ||= isLetIn(side.outcome) !== isLetIn(outcome);
+    if (timeMs >= side.timeMs) side.outcome = outcome;
+  }
+  if (timeMs > side.timeMs) side.timeMs = timeMs;
 }
 
 function isLetIn(outcome: Outcome): boolean {

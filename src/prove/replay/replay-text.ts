@@ -171,7 +171,8 @@ export function replayJson(report: ReplayReport): string {
 }
 
 function jsonOf({ conversation, count, change, now, after, missing, notes, rules, rulesBefore }: ReplayedFlow): object {
-  const { from, to, protocol, port, request, evidence, lastEvidence, firstMs, lastMs, places, packets } = conversation;
+  const { from, to, protocol, port, request, evidence, lastSource, lastLine, firstMs, lastMs, places, packets } =
+    conversation;
   const end = ({ title, address, names, labels }: typeof from) => ({
     title,
     labels,
@@ -191,8 +192,11 @@ function jsonOf({ conversation, count, change, now, after, missing, notes, rules
     count,
     firstSeen: instantText(firstMs),
     lastSeen: instantText(lastMs),
-    evidence: [...new Set([evidence, lastEvidence].map(({ source, line }) => `${source}:${line}`))],
-    seen: { ...Object.fromEntries(places), ...(packets > 0 && { "packets of connections": packets }) },
+    evidence: [...new Set([`${evidence.source}:${evidence.line}`, `${lastSource}:${lastLine}`])],
+    seen: {
+      ...Object.fromEntries([...places].map(([place, seen]) => [place, seen.count])),
+      ...(packets > 0 && { "packets of connections": packets }),
+    },
     ...(notes.length > 0 && { notes }),
     rules,
     ...(rulesBefore.length > 0 && { rulesBefore }),
