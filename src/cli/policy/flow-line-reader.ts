@@ -3,6 +3,8 @@ import type { Recording, Tally } from "../../prove/replay/recording.ts";
 
 /** Bytes of lines that are remembered; then all are forgotten. */
 const MOST_REMEMBERED = 64 << 20;
+/** Lines of one hash: who sends requests may choose what they differ in. */
+const MOST_ALIKE = 16;
 /** Longer lines are not remembered. */
 const LONGEST_REMEMBERED = 16_384;
 
@@ -54,7 +56,8 @@ export class FlowLineReader {
     this.knownBytes += line.rest.length;
     const bucket = this.known.get(hash);
     if (bucket === undefined) this.known.set(hash, [line]);
-    else bucket.push(line);
+    else if (bucket.length < MOST_ALIKE) bucket.push(line);
+    else bucket[this.knownBytes % MOST_ALIKE] = line;
   }
 
   private parse(bytes: Buffer, start: number, end: number, source: string, line: number): Tally | undefined {
@@ -71,8 +74,9 @@ export class FlowLineReader {
   }
 }
 
-/** Ends of parts are looked at closely: addresses stand before the ports, flags and nodes before the last time. */
-const CLOSE = 120;
+/** Ends of parts are looked at closely: addresses stand before the ports, the other port behind the client's, flags and nodes before the last time. */
+const FIRST = 40;
+const LAST = 120;
 const STRIDE = 11;
 
 /** Of some bytes of what is between the cuts; those that differ in others only are told apart by the comparison. */
@@ -81,7 +85,9 @@ function hashOf(bytes: Buffer, start: number, end: number, cuts: LineCuts): numb
   let at = start;
   for (let i = 0; i <= cuts.length; i += 2) {
     const to = i < cuts.length ? cuts[i]! : end;
-    for (; at < to - CLOSE; at += STRIDE) hash = (Math.imul(hash, 31) + bytes[at]!) | 0;
+    const first = Math.min(at + FIRST, to);
+    for (; at < first; at++) hash = (Math.imul(hash, 31) + bytes[at]!) | 0;
+    for (; at < to - LAST; at += STRIDE) hash = (Math.imul(hash, 31) + bytes[at]!) | 0;
     for (; at < to; at++) hash = (Math.imul(hash, 31) + bytes[at]!) | 0;
     at = i < cuts.length ? cuts[i + 1]! : end;
   }

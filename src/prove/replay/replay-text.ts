@@ -51,7 +51,8 @@ export function replayText(report: ReplayReport, { all = false }: ReplayTextOpti
   for (const change of CHANGES) {
     if (counts[change] === 0 || (change === "unchanged" && !all)) continue;
     lines.push(`${change.toUpperCase()} ${counts[change]}`);
-    lines.push(...flows.filter((flow) => flow.change === change).flatMap((flow) => flowLines(flow)), "");
+    for (const flow of flows) if (flow.change === change) lines.push(...flowLines(flow));
+    lines.push("");
   }
   const unused = rules.filter(({ isUsed }) => !isUsed);
   if (unused.length > 0)
