@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { Scenario } from "../../src/policy/scenario.ts";
 import { takeInventory } from "../../src/prove/inventory.ts";
 import { Distinctions } from "../../src/prove/replay/distinctions.ts";
-import { Recording } from "../../src/prove/replay/recording.ts";
+import { type Conversation, Recording } from "../../src/prove/replay/recording.ts";
 import { suggest } from "../../src/prove/suggest/suggest.ts";
 import { randomScenario } from "../support/policy-scenarios.ts";
 import { answerTo, type Connection, connectionOf, flowsOf } from "../support/recorded-flows.ts";
@@ -13,6 +13,10 @@ import { withoutWhatManifestsCannotSay } from "../support/scenario-manifests.ts"
  * same connections under these policies alone.
  */
 const SCENARIOS = 80;
+
+/** The same in every recording. */
+const nameOf = ({ from, to, protocol, port, request }: Conversation) =>
+  [from.key, to.key, protocol, port, request?.title].join(" ");
 
 /** Somebody outside always has an address. */
 const addressed = (name: string) => (name === "reserved:world" ? "203.0.113.250" : name);
@@ -35,7 +39,7 @@ test("suggested policies let in what was let in, by the engine's own word", { ti
       for (const flow of flows) recording.add(flow, { source: "flows", line: 1 });
       const alone = new Recording(new Distinctions([takeInventory([])], { isExact: true }));
       for (const flow of flows) alone.add(flow, { source: "flows", line: 1 });
-      const keys = [...alone.conversations.keys()];
+      const keys = [...alone.conversations.values()].map(nameOf);
       recorded.push({ connection, keys, final: answerTo(scenario, connection.query).final! });
     }
     recording.finish();
@@ -48,7 +52,7 @@ test("suggested policies let in what was let in, by the engine's own word", { ti
       `seed ${seed}`,
     ).toEqual([]);
     const after: Scenario = { ...scenario, policies: suggestion.yaml === "" ? [] : [suggestion.yaml] };
-    const opened = new Set(suggestion.alsoOpened.map(({ conversation }) => conversation.key));
+    const opened = new Set(suggestion.alsoOpened.map(({ conversation }) => nameOf(conversation)));
     for (const { connection, keys, final } of recorded) {
       const verdict = answerTo(after, connection.query).final;
       if (final === "forwarded") {

@@ -184,6 +184,20 @@ describe("the command", () => {
     });
   });
 
+  it("takes no two flows for one, wherever their lines differ", async () => {
+    const value = "a".repeat(80);
+    const all = Array.from({ length: 80 }, (_, place) => {
+      const labels = [
+        "k8s:io.kubernetes.pod.namespace=shop",
+        `k8s:team=${value.slice(0, place)}b${value.slice(place + 1)}`,
+      ];
+      return { more: { source: { labels } } };
+    });
+    const { report } = await run([write("near.jsonl", lines([...all, ...all]))]);
+    expect(report.flows).toHaveLength(80);
+    expect(new Set(report.flows.map(({ count }: { count: number }) => count))).toEqual(new Set([2]));
+  });
+
   it("reads requests whose lines differ in ids alone", async () => {
     const requests = Array.from({ length: 50 }, (_, at) => ({
       at,

@@ -8,6 +8,7 @@ import { judgeL7, type L7Facts } from "../../policy/judge-l7.ts";
 import type { HttpRule } from "../../policy/l7-rule.ts";
 import { lookup } from "../../policy/lookup.ts";
 import type { NamedPort } from "../../policy/named-ports.ts";
+import type { Origins } from "../../policy/origin.ts";
 import { requiredFqdns } from "../../policy/repository.ts";
 import type { ScenarioEndpoint } from "../../policy/scenario-format.ts";
 import type { Somebody } from "../../policy/scenario-world.ts";
@@ -55,6 +56,7 @@ export class FlowJudge {
   private readonly ifNamed: Cluster | undefined;
   /** By the party's key. */
   private readonly names: ReadonlyMap<string, string>;
+  private readonly places = new WeakMap<Origins, readonly LocatedRule[]>();
   private readonly ports = new Map<string, readonly NamedPort[] | undefined>();
 
   /** `asked` is all that will be asked about. */
@@ -209,15 +211,22 @@ export class FlowJudge {
       return { verdict: "unknown", missing: `rules that can stand together: ${policy.message}`, rules: [] };
     const query = { direction, identity: peer.identity, protocol, port };
     const { verdict, origins } = lookup(policy, query);
-    const rules = origins.map((origin) => cluster.locate(origin));
+    const rules = this.located(origins);
     if (verdict !== "redirect") return { verdict: verdict === "allow" ? "allowed" : "denied", rules };
     const facts: L7Facts = request?.facts ?? {};
     const l7 = judgeL7(policy, query, facts, cluster.engine.secrets);
-    const all = distinct([...rules, ...l7.origins.map((origin) => cluster.locate(origin))]);
+    const all = l7.origins.length === 0 ? rules : distinct([...rules, ...this.located(l7.origins)]);
     if (l7.verdict !== "unknown") return { verdict: l7.verdict === "allow" ? "allowed" : "denied", rules: all };
     const { missing } = l7;
     const awaits = missing === "http" || missing === "dns" ? { awaits: missing } : {};
     return { verdict: "unknown", missing: MISSING[missing ?? "listener"], ...awaits, rules: all };
+  }
+
+  /** The same list every time: many flows are decided by the same rules. */
+  private located(origins: Origins): readonly LocatedRule[] {
+    const known = this.places.get(origins) ?? origins.map((origin) => this.cluster.locate(origin));
+    this.places.set(origins, known);
+    return known;
   }
 
   private somebody({ engine }: Cluster, party: RecordedParty, name = this.names.get(party.key)): Somebody {

@@ -97,6 +97,8 @@ export class Recording {
   private readonly limits: RecordingLimits;
   private readonly namesByAddress = new Map<string, Set<string>>();
   private readonly parties = new Map<string, RecordedParty>();
+  /** Of parties by their keys: keys of conversations are made of them, since they are many. */
+  private readonly numbers = new Map<string, number>();
   private readonly templates = new Map<string, number>();
   private readonly answered = new Map<string, "packet" | "request">();
 
@@ -195,21 +197,18 @@ export class Recording {
   }
 
   private identify(flow: RecordedFlow | RecordedAnswer) {
-    const party = (end: RecordedFlow["source"]) =>
-      partyOf(end, this.distinctions, this.namesByAddress.get(end.address) ?? []);
-    const [from, to] = [party(flow.source), party(flow.destination)];
-    const connectionKey = `${from.key}\n${to.key}\n${flow.protocol}/${flow.port}`;
+    const [from, to] = [this.partyAt(flow.source), this.partyAt(flow.destination)];
+    const connectionKey = `${this.numbers.get(from.key)} ${this.numbers.get(to.key)} ${flow.protocol}/${flow.port}`;
     const sample = flow.request && this.sampleOf(flow.request, connectionKey);
     const key = sample === undefined ? connectionKey : `${connectionKey}\n${sample.key}`;
     return { from, to, connectionKey, key, ...(sample && { request: sample.request }) };
   }
 
   private conversationOf(flow: RecordedFlow, at: Evidence): Conversation | undefined {
-    const { key, from, to, ...rest } = this.identify(flow);
+    const { key, ...who } = this.identify(flow);
     const known = this.conversations.get(key);
-    if (known === undefined && this.conversations.size >= this.limits.distinct) return undefined;
-    const who = { from: this.sameParty(from), to: this.sameParty(to), ...rest };
-    if (known !== undefined) return known;
+    if (known !== undefined || this.conversations.size >= this.limits.distinct) return known;
+    if (!this.numbers.has(who.from.key) || !this.numbers.has(who.to.key)) return undefined;
     const times = { firstMs: Number.POSITIVE_INFINITY, lastMs: Number.NEGATIVE_INFINITY };
     const { protocol, port } = flow;
     const seen = { places: new Map<string, Counter>(), packets: 0, sides: {}, ...times };
@@ -228,10 +227,13 @@ export class Recording {
   }
 
   /** The one object for a party, under the best title that was told. */
-  private sameParty(party: RecordedParty): RecordedParty {
+  private partyAt(end: RecordedFlow["source"]): RecordedParty {
+    const party = partyOf(end, this.distinctions, this.namesByAddress.get(end.address) ?? []);
     const known = this.parties.get(party.key);
-    if (known === undefined) this.parties.set(party.key, party);
-    else if (party.hasOwnTitle && !known.hasOwnTitle) {
+    if (known === undefined && this.parties.size < this.limits.distinct) {
+      this.numbers.set(party.key, this.parties.size);
+      this.parties.set(party.key, party);
+    } else if (known !== undefined && party.hasOwnTitle && !known.hasOwnTitle) {
       known.title = party.title;
       known.hasOwnTitle = true;
     }

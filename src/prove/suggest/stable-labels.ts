@@ -18,8 +18,16 @@ const TELLING = [
 
 export type MatchLabels = Readonly<Record<string, string>>;
 
+const lastingOf = new WeakMap<RecordedParty, ReadonlyMap<string, string>>();
+
 /** Labels of the pod's own that last, without those of its namespace. */
-function lastingLabels({ labels }: RecordedParty): Map<string, string> {
+function lastingLabels(party: RecordedParty): ReadonlyMap<string, string> {
+  const known = lastingOf.get(party) ?? readLasting(party);
+  lastingOf.set(party, known);
+  return known;
+}
+
+function readLasting({ labels }: RecordedParty): Map<string, string> {
   const found = new Map<string, string>();
   for (const label of labels) {
     const [, key, value] = /^k8s:([^=]+)=?(.*)$/s.exec(label) ?? [];
@@ -43,6 +51,16 @@ function selects(wanted: MatchLabels, labels: ReadonlyMap<string, string>): bool
  * else its service account. Empty = every pod of the namespace.
  */
 export function selectorOf(party: RecordedParty, others: readonly RecordedParty[]): MatchLabels {
+  const known = selectors.get(others)?.get(party) ?? findSelector(party, others);
+  if (!selectors.has(others)) selectors.set(others, new Map());
+  selectors.get(others)!.set(party, known);
+  return known;
+}
+
+/** For one list of others it is always the same. */
+const selectors = new WeakMap<readonly RecordedParty[], Map<RecordedParty, MatchLabels>>();
+
+function findSelector(party: RecordedParty, others: readonly RecordedParty[]): MatchLabels {
   const lasting = lastingLabels(party);
   const telling = Object.fromEntries(TELLING.flatMap((key) => (lasting.has(key) ? [[key, lasting.get(key)!]] : [])));
   const all = Object.fromEntries(lasting);

@@ -115,6 +115,21 @@ describe("suggest", () => {
   });
 });
 
+describe("ports", () => {
+  it("that follow one another are a range, and an element has no more than Cilium takes", () => {
+    const row = [8000, 8001, 8002, 9000].map((port) => ({ port }));
+    const range = [
+      { port: "8000", endPort: 8002, protocol: "TCP" },
+      { port: "9000", protocol: "TCP" },
+    ];
+    expect(suggested(row).spec("store")?.["ingress"]).toMatchObject([{ toPorts: [{ ports: range }] }]);
+    const odd = suggested(Array.from({ length: 90 }, (_, i) => ({ port: 1001 + i * 2 })));
+    const [rule] = (odd.spec("store")?.["ingress"] ?? []) as { toPorts: { ports: unknown[] }[] }[];
+    expect(rule?.toPorts.map(({ ports: each }) => each.length)).toEqual([40, 40, 10]);
+    expect(odd.unproven).toEqual([]);
+  });
+});
+
 describe("requests", () => {
   it("become methods and paths, ids their kind, and never more than the limit", () => {
     const paths = Array.from({ length: 300 }, (_, id) => `/orders/${id}`);
@@ -133,6 +148,7 @@ describe("requests", () => {
     );
     expect(unproven).toEqual([]);
     // the other side saw no requests
+    expect(JSON.stringify(spec("cart"))).not.toContain("http");
     expect(spec("cart")?.["egress"]).toMatchObject([{ toPorts: ports("80") }]);
     const words = Array.from({ length: 250 }, (_, id) => ({
       port: 80,

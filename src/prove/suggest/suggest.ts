@@ -67,8 +67,14 @@ export function suggest(recording: Recording, existing: Inventory, options: Sugg
     );
   const verdictOf = (conversation: Conversation) => recordedVerdict(conversation, before.judge, recording).verdict;
   const isWanted = (conversation: Conversation) => options.includeDenied || verdictOf(conversation) !== "denied";
+  const byEnd = {
+    egress: Map.groupBy(conversations, ({ from }) => from.key),
+    ingress: Map.groupBy(conversations, ({ to }) => to.key),
+  };
   const sides = subjects.flatMap((subject) =>
-    (["ingress", "egress"] as const).map((direction) => sideOf(subject, direction, conversations)),
+    (["ingress", "egress"] as const).map((direction) =>
+      sideOf(subject, direction, byEnd[direction].get(subject.key) ?? []),
+    ),
   );
   const wanted = sides.map((side) => ({ ...side, flows: side.flows.filter(isWanted) }));
   const leftDenied = [...new Set(sides.flatMap(({ flows }) => flows.filter((flow) => !isWanted(flow))))];
@@ -89,6 +95,7 @@ export function suggest(recording: Recording, existing: Inventory, options: Sugg
     }),
   );
   const opened = replay(recording, candidate).flows.filter(({ change }) => change === "opened");
+  const isOpened = new Set(opened.map(({ conversation }) => conversation));
   const known = new Set(wanted.flatMap(({ flows }) => flows));
   return {
     policies,
@@ -96,7 +103,7 @@ export function suggest(recording: Recording, existing: Inventory, options: Sugg
     wantedCount: known.size,
     alreadyAllowed:
       wanted.reduce((sum, { flows }) => sum + flows.length, 0) - open.reduce((sum, { flows }) => sum + flows.length, 0),
-    leftDenied: leftDenied.filter((flow) => !opened.some(({ conversation }) => conversation === flow)),
+    leftDenied: leftDenied.filter((flow) => !isOpened.has(flow)),
     unproven,
     alsoOpened: opened
       .filter(({ conversation }) => !known.has(conversation))
@@ -116,9 +123,8 @@ interface SubjectSide {
 /** The node reaches its own pods by itself: nobody writes a rule for that. */
 function sideOf(subject: RecordedParty, direction: Direction, conversations: readonly Conversation[]): SubjectSide {
   const flows = conversations.filter(({ from, to }) => {
-    const [own, peer] = direction === "egress" ? [from, to] : [to, from];
-    const isHost = direction === "ingress" && peer.labels.includes("reserved:host");
-    return own.key === subject.key && peer.kind !== "unknown" && !isHost;
+    const peer = direction === "egress" ? to : from;
+    return peer.kind !== "unknown" && !(direction === "ingress" && peer.labels.includes("reserved:host"));
   });
   return { subject, direction, flows };
 }

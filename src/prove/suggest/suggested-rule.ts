@@ -133,16 +133,44 @@ function portsOf(flows: readonly Conversation[], options: RuleOptions, wanted: W
   }
   const byPort = Map.groupBy(flows, ({ protocol, port }) => `${port}/${protocol}`);
   const widenings: string[] = [];
-  const plain: object[] = [];
+  const plain: PlainPort[] = [];
   const judged: object[] = [];
   for (const [, same] of [...byPort].sort(([a], [b]) => Number.parseInt(a, 10) - Number.parseInt(b, 10))) {
     const { port, protocol } = same[0]!;
     const written = { port: String(port), protocol: protocolName(protocol) };
     const rules = options.l7 ? requestRules(same, options, widenings, wanted) : undefined;
-    if (rules === undefined) plain.push(written);
+    if (rules === undefined) plain.push({ port, protocol: written.protocol });
     else judged.push({ ports: [written], rules });
   }
-  return { ports: { toPorts: [...(plain.length > 0 ? [{ ports: plain }] : []), ...judged] }, widenings };
+  return { ports: { toPorts: [...portElements(plain), ...judged] }, widenings };
+}
+
+interface PlainPort {
+  readonly port: number;
+  readonly protocol: string;
+}
+
+/** Ports of one element, as Cilium bounds them. */
+const MOST_PORTS = 40;
+
+/** Ports that follow one another are a range: it holds no others. */
+function portElements(ports: readonly PlainPort[]): object[] {
+  const ranges: { first: number; last: number; protocol: string }[] = [];
+  for (const { port, protocol } of ports.toSorted((a, b) =>
+    a.protocol < b.protocol ? -1 : a.protocol > b.protocol ? 1 : a.port - b.port,
+  )) {
+    const before = ranges.at(-1);
+    if (before !== undefined && before.protocol === protocol && before.last + 1 === port && port > 1)
+      before.last = port;
+    else ranges.push({ first: port, last: port, protocol });
+  }
+  const written = ranges.map(({ first, last, protocol }) => ({
+    port: String(first),
+    ...(last > first && { endPort: last }),
+    protocol,
+  }));
+  const count = Math.ceil(written.length / MOST_PORTS);
+  return Array.from({ length: count }, (_, i) => ({ ports: written.slice(i * MOST_PORTS, (i + 1) * MOST_PORTS) }));
 }
 
 function icmpField(protocol: number, type: number) {
