@@ -112,7 +112,7 @@ async function candidateOf(paths: readonly string[], options: RehearseOptions): 
   const own = await readInventory(paths, options);
   if (options.replace === true) return own;
   const kubeconfig = options.kubeconfig ?? process.env["KUBECONFIG"];
-  if (kubeconfig === undefined)
+  if (kubeconfig === undefined || kubeconfig === "")
     throw new Error(
       "which cluster? Give --kubeconfig, set KUBECONFIG, or say with --replace that the candidate stands alone",
     );

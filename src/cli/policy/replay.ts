@@ -4,7 +4,14 @@ import { coverageOf } from "../../prove/replay/coverage.ts";
 import { Distinctions } from "../../prove/replay/distinctions.ts";
 import { Recording } from "../../prove/replay/recording.ts";
 import { type Change, replay } from "../../prove/replay/replay.ts";
-import { countsOf, type ReplayReport, replayJson, replayMarkdown, replayText } from "../../prove/replay/replay-text.ts";
+import {
+  countsOf,
+  plainText,
+  type ReplayReport,
+  replayJson,
+  replayMarkdown,
+  replayText,
+} from "../../prove/replay/replay-text.ts";
 import { FlowLineReader } from "./flow-line-reader.ts";
 import { relayFlows } from "./flow-relay.ts";
 import { readRecordings, readResponse } from "./flow-source.ts";
@@ -103,7 +110,7 @@ export function limitsOf({ maxDistinct }: FlowOptions): { distinct?: number } {
 }
 
 export function tellFlowProblems({ problems, problemCount }: Recording, complain: (text: string) => void): void {
-  for (const { at, why } of problems) complain(`${at.source}:${at.line}: ${why}`);
+  for (const { at, why } of problems) complain(`${at.source}:${at.line}: ${plainText(why)}`);
   if (problemCount > problems.length) complain(`and ${problemCount - problems.length} more lines that cannot be read`);
 }
 

@@ -64,13 +64,18 @@ export function replayText(report: ReplayReport, { all = false }: ReplayTextOpti
   if (disagreements > 0)
     lines.push(`${disagreements} flows were not recorded as the set before judges them: it was not what was in force`);
   lines.push(...coverageLines(report.coverage), summaryLine(report));
-  return lines.map((line) => `${line}\n`).join("");
+  return lines.map((line) => `${plainText(line)}\n`).join("");
+}
+
+/** What was recorded comes from whoever sent it: nothing of it may steer a terminal. */
+export function plainText(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, "\ufffd");
 }
 
 /** A flow of a rehearsal when it is first known what becomes of it. */
 export function newsText(flow: ReplayedFlow): string {
   const [title = "", ...rest] = flowLines(flow);
-  return [`${flow.change.toUpperCase()} ${title.trim()}`, ...rest].map((line) => `${line}\n`).join("");
+  return [`${flow.change.toUpperCase()} ${title.trim()}`, ...rest].map((line) => `${plainText(line)}\n`).join("");
 }
 
 /** The same as a line of JSON. */
@@ -131,7 +136,7 @@ function summaryLine({ flows }: ReplayReport): string {
 /** The report for a pull request's comment. */
 export function replayMarkdown(report: ReplayReport): string {
   const counts = countsOf(report.flows);
-  const cell = (text: string) => text.replaceAll("|", "\\|");
+  const cell = (text: string) => plainText(text).replace(/[|<&`[\]*_@#]/g, (sign) => `&#${sign.charCodeAt(0)};`);
   const tables = CHANGES.filter((change) => change !== "unchanged" && counts[change] > 0).flatMap((change) => [
     `### ${change} (${counts[change]})`,
     "",
@@ -140,12 +145,13 @@ export function replayMarkdown(report: ReplayReport): string {
     ...report.flows
       .filter((flow) => flow.change === change)
       .map(({ conversation, now, after, count, missing, rules }) => {
-        const why = missing ?? rules.map(({ policy, path }) => (policy === "" ? path : `${policy} ${path}`)).join(", ");
+        const written = rules.filter(({ policy }) => policy !== "").map(({ policy, path }) => `${policy} ${path}`);
+        const why = missing ?? written.join(", ");
         return `| ${cell(flowTitle(conversation))} | ${now} | ${after} | ${count} | ${instantText(conversation.lastMs)} | ${cell(why)} |`;
       }),
     "",
   ]);
-  const said = coverageLines(report.coverage).map((line) => `- ${line.trim()}`);
+  const said = coverageLines(report.coverage).map((line) => `- ${cell(line.trim())}`);
   return [`## Recorded flows under the candidate policies`, "", summaryLine(report), "", ...tables, ...said, ""].join(
     "\n",
   );

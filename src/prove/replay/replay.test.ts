@@ -282,6 +282,15 @@ describe("the whole", () => {
     });
   });
 
+  it("shows nothing that would steer a terminal or a page", () => {
+    const recording = recordingOf([{ more: http("GET", "/\u001b[2J<img src=x>|`@all`\u202e") }], CLOSED);
+    const candidate = inventoryOf(CLOSED);
+    const result = replay(recording, candidate);
+    const report = { ...result, coverage: coverageOf(recording, result, candidate) };
+    expect(replayText(report)).toContain("GET /\ufffd[2J<img src=x>|`@all`\ufffd\n");
+    expect(replayMarkdown(report)).toContain("GET /\ufffd&#91;2J&#60;img src=x>&#124;&#96;&#64;all&#96;\ufffd |");
+  });
+
   it("keeps no more than the limit, and counts what came after", () => {
     const recording = new Recording(new Distinctions([inventoryOf(CLOSED)]), { distinct: 2 });
     for (const port of [1, 2, 3, 3, 1]) recording.add(flow({ port }), { source: "f", line: port });

@@ -1,5 +1,5 @@
 import { countOf } from "../replay/recording.ts";
-import { flowPlace, instantText, timesText } from "../replay/replay-text.ts";
+import { flowPlace, instantText, plainText, timesText } from "../replay/replay-text.ts";
 import type { SuggestedPolicy } from "./suggest.ts";
 import type { SuggestedRule } from "./suggested-rule.ts";
 
@@ -29,7 +29,7 @@ function policyLines({ name, subject, matchLabels, rules }: SuggestedPolicy): st
     `  name: ${scalar(name)}`,
     `  namespace: ${scalar(subject.namespace)}`,
     "spec:",
-    `  endpointSelector: # ${subject.title}`,
+    `  endpointSelector: # ${plainText(subject.title)}`,
     ...(Object.keys(matchLabels).length === 0 ? ["    {}"] : yamlOf({ matchLabels }, "    ")),
     ...directions,
   ];
@@ -58,7 +58,7 @@ function ruleLines({ element, flows, widenings }: SuggestedRule): string[] {
 
 /** What was recorded must not end the comment. */
 function comment(text: string): string {
-  return `    # ${text.replace(/[\p{Cc}\u2028\u2029]/gu, " ")}`;
+  return `    # ${plainText(text)}`;
 }
 
 /** Block style; short maps of plain values stand in one line. */

@@ -1,6 +1,6 @@
 import { protocolName } from "../../model/protocol.ts";
 import { countOf } from "../replay/recording.ts";
-import { flowTitle, timesText } from "../replay/replay-text.ts";
+import { flowTitle, plainText, timesText } from "../replay/replay-text.ts";
 import type { Exception, Suggestion } from "./suggest.ts";
 
 const MOST_LISTED = 20;
@@ -30,7 +30,7 @@ export function suggestionText(suggestion: Suggestion): string {
       leftDenied.map((flow) => `${flowTitle(flow)} (${timesText(countOf(flow))})`),
     ),
   ];
-  const head = lines.map((line) => `# ${line.replace(/[\p{Cc}\u2028\u2029]/gu, " ")}\n`).join("");
+  const head = lines.map((line) => `# ${plainText(line)}\n`).join("");
   return `${head}${policies.length === 0 ? "" : `---\n${yaml}`}`;
 }
 
