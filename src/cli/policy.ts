@@ -1,12 +1,13 @@
 /** `bin/shieldgate policy`: the policy engine at the command line. Needs neither root nor a lab. */
+import { extname } from "node:path";
 import { Command } from "commander";
 import { evaluate } from "./policy/eval.ts";
 import type { ExplainOptions } from "./policy/explain.ts";
+import { FLOW_COMMANDS } from "./policy/flow-commands.ts";
 import { openText } from "./policy/input.ts";
 import type { LintCommandOptions } from "./policy/lint.ts";
 import { collect, manifestOptions } from "./policy/manifest-options.ts";
 import type { MatrixCommandOptions } from "./policy/matrix.ts";
-import { replayCommands } from "./policy/replay-options.ts";
 import type { TestCommandOptions } from "./policy/test.ts";
 import { validate } from "./policy/validate.ts";
 
@@ -154,7 +155,16 @@ Exit code: 0 passed, 1 failed, 2 where a test cannot be asked or the input canno
     prove(async () => (await import("./policy/test.ts")).testCommand(paths, options, process.stdout, complain)),
   );
 
-replayCommands(program, prove, complain);
+for (const [name, what] of Object.entries(FLOW_COMMANDS)) {
+  const main = new URL(`./policy-flows${extname(import.meta.filename)}`, import.meta.url).href;
+  program
+    .command(name)
+    .description(what)
+    .argument("[WORD...]")
+    .helpOption(false)
+    .allowUnknownOption()
+    .action(() => import(main).then(() => undefined));
+}
 
 /** Of commands whose exit code is an answer: 2 says that there is none. */
 async function prove(run: () => Promise<number>): Promise<void> {

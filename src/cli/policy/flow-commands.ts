@@ -4,15 +4,28 @@ import type { RehearseOptions } from "./rehearse.ts";
 import type { ReplayOptions } from "./replay.ts";
 import type { SuggestCommandOptions } from "./suggest.ts";
 
-type Prove = (run: () => Promise<number>) => Promise<void>;
+/** The commands that look at flows, each with what it is for. */
+export const FLOW_COMMANDS = {
+  replay: "say what candidate policies would do to recorded flows: opened, closed, unknown, unchanged",
+  suggest: "write least-privilege policies for recorded flows, and prove them by replay; -f: what exists already",
+  rehearse: "follow a cluster's flows, and tell what candidate policies would open and close, while nothing changes",
+} as const;
 
 const FLOWS =
   "recordings: files of `hubble observe -o jsonpb` or of an exporter (also .gz, .zst), folders, a flow history, -";
 
-/** Adds the commands that look at recorded flows. */
-export function replayCommands(program: Command, prove: Prove, complain: (text: string) => void): void {
+/** Adds the commands with all their options. Their exit code is an answer: 2 says that there is none. */
+export function flowCommands(program: Command, complain: (text: string) => void): void {
+  const prove = async (run: () => Promise<number>) => {
+    try {
+      process.exitCode = await run();
+    } catch (error) {
+      complain((error as Error).message);
+      process.exitCode = 2;
+    }
+  };
   flowOptions(manifestOptions(program.command("replay"), FLOWS))
-    .description("say what candidate policies would do to recorded flows: opened, closed, unknown, unchanged")
+    .description(FLOW_COMMANDS.replay)
     .option("--before <PATH>", "policies to compare with, instead of what the flows met; may be given again", collect)
     .option("--all", "list flows that do not change too (json always does)")
     .option("--fail-on <WHAT>", "opened, closed, unknown or any (several by commas): exit code 1")
@@ -30,7 +43,7 @@ Exit code: 0, 1 by --fail-on, 2 where the input cannot be trusted (what can be s
       prove(async () => (await import("./replay.ts")).replayCommand(paths, options, process.stdout, complain)),
     );
   flowOptions(manifestOptions(program.command("suggest"), FLOWS))
-    .description("write least-privilege policies for recorded flows, and prove them by replay; -f: what exists already")
+    .description(FLOW_COMMANDS.suggest)
     .option(
       "--for <WORKLOAD>",
       "for whom: shop/deploy/cart, or labels (app=cart); may be given again (default: every pod)",
