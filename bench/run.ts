@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: measures the policy engine beside Cilium's, the datapath beside plain routing, the L7 proxy beside HAProxy,
- * nginx and Envoy, then a lab of its own beside plain routing; prints the ratios and keeps them. `npm run bench -- policy`, `-- datapath`, `-- l7`, `-- dns`, `-- flows` and `-- lab` measure one of these
+ * nginx and Envoy, then a lab of its own beside plain routing; prints the ratios and keeps them. `npm run bench -- policy`, `-- datapath`, `-- l7`, `-- dns`, `-- flows`, `-- replay` and `-- lab` measure one of these
  * alone; `-- datapath --quick` only shows, in a minute, that the datapath's rows can be measured, and keeps nothing.
  */
 import { join } from "node:path";
@@ -16,6 +16,7 @@ import { measureL7 } from "./l7.ts";
 import { buildTraffic, PlainRouting } from "./namespaces.ts";
 import { measureNetwork } from "./network.ts";
 import { measurePolicyEngine } from "./policy.ts";
+import { measureReplay } from "./replay.ts";
 import { describeMachine, PARTS, printTable, type Row, saveResults } from "./report.ts";
 import { measureMemory, measureStart } from "./start.ts";
 
@@ -63,6 +64,7 @@ if (only === undefined || only === "datapath") await measureDatapathAlone();
 if (only === undefined || only === "l7") await section("L7 proxies side by side", measureL7);
 if (only === undefined || only === "dns") await section("DNS through its proxy", measureDns);
 if (only === undefined || only === "flows") await section("flows to clients", () => measureFlows(ROOT));
+if (only === undefined || only === "replay") await section("recorded flows", () => measureReplay(ROOT));
 if (only === undefined || only === "lab") await measureLab();
 const machine = describeMachine(ROOT);
 console.log(

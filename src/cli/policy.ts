@@ -1,7 +1,9 @@
 /** `bin/shieldgate policy`: the policy engine at the command line. Needs neither root nor a lab. */
+import { extname } from "node:path";
 import { Command } from "commander";
 import { evaluate } from "./policy/eval.ts";
 import type { ExplainOptions } from "./policy/explain.ts";
+import { FLOW_COMMANDS } from "./policy/flow-commands.ts";
 import { openText } from "./policy/input.ts";
 import type { LintCommandOptions } from "./policy/lint.ts";
 import { collect, manifestOptions } from "./policy/manifest-options.ts";
@@ -152,6 +154,17 @@ Exit code: 0 passed, 1 failed, 2 where a test cannot be asked or the input canno
   .action((paths: string[], options: TestCommandOptions) =>
     prove(async () => (await import("./policy/test.ts")).testCommand(paths, options, process.stdout, complain)),
   );
+
+for (const [name, what] of Object.entries(FLOW_COMMANDS)) {
+  const main = new URL(`./policy-flows${extname(import.meta.filename)}`, import.meta.url).href;
+  program
+    .command(name)
+    .description(what)
+    .argument("[WORD...]")
+    .helpOption(false)
+    .allowUnknownOption()
+    .action(() => import(main).then(() => undefined));
+}
 
 /** Of commands whose exit code is an answer: 2 says that there is none. */
 async function prove(run: () => Promise<number>): Promise<void> {

@@ -36,6 +36,12 @@ export type OpenSegmentFile = (path: string) => Promise<SegmentFile>;
 
 const SEALED = /^(\d{10})-(\d+)-(\d+)\.flows$/;
 const OPEN = /^(\d{10})\.open$/;
+
+/** Whether a file is called as a history calls its own. */
+export function isSegmentName(name: string): boolean {
+  return SEALED.test(name) || OPEN.test(name);
+}
+
 /** A segment is closed at this part of the whole, so that little goes at once, or when it is as old. */
 const PART = 16;
 const MAX_SEGMENT_BYTES = 8 << 20;

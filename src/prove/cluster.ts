@@ -11,6 +11,8 @@ export interface Suppositions {
   readonly endpoints?: readonly ScenarioEndpoint[];
   /** Addresses of names outside. */
   readonly fqdnCache?: Readonly<Record<string, readonly string[]>>;
+  /** Labels that an address outside has beside those that policies give it. */
+  readonly cidrLabels?: Readonly<Record<string, readonly string[]>>;
   /** Labels of namespaces that no object declares. */
   readonly namespaceLabels?: Readonly<Record<string, Readonly<Record<string, string>>>>;
 }
@@ -66,6 +68,7 @@ export function scenarioOf(inventory: Inventory, supposed: Suppositions = {}): O
       backends: backends.get(`${namespace}/${name}`) ?? [],
     })),
     fqdnCache: supposed.fqdnCache ?? {},
+    cidrLabels: supposed.cidrLabels ?? {},
     secrets,
   };
 }

@@ -12,7 +12,7 @@ beforeAll(async () => {
   expect(await run(join(ROOT, "bin/shieldgate"), ["policy", "--help"])).toMatchObject({ code: 0 });
 });
 
-test.each(["02-policy-library", "05-shop"])(
+test.each(["02-policy-library", "05-shop", "07-recorded-flows"])(
   "examples/%s: its expected.txt is what its commands print",
   async (folder) => {
     const directory = join(ROOT, "examples", folder);

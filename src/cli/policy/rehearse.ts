@@ -1,0 +1,130 @@
+import type { Writable } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+import { policyName } from "../../prove/cluster.ts";
+import { type Inventory, takeInventory } from "../../prove/inventory.ts";
+import { coverageOf } from "../../prove/replay/coverage.ts";
+import { Distinctions } from "../../prove/replay/distinctions.ts";
+import { Recording } from "../../prove/replay/recording.ts";
+import { Rehearsal } from "../../prove/replay/rehearsal.ts";
+import { countsOf, newsJson, newsText, replayJson, replayText } from "../../prove/replay/replay-text.ts";
+import { parseDuration } from "../cobra/values.ts";
+import { readCluster } from "./cluster-source.ts";
+import { FlowLineReader } from "./flow-line-reader.ts";
+import { relayFlows } from "./flow-relay.ts";
+import { readResponse } from "./flow-source.ts";
+import { readInventory, tellProblems } from "./inventory.ts";
+import type { ManifestOptions } from "./manifest-options.ts";
+import { type FlowOptions, failuresOf, isTrustworthy, limitsOf, named, tellFlowProblems } from "./replay.ts";
+
+export interface RehearseOptions extends ManifestOptions, FlowOptions {
+  readonly replace?: boolean;
+  readonly kubeconfig?: string;
+  readonly duration?: string;
+  readonly failOn?: string;
+  readonly output?: string;
+}
+
+/** How long flows are gathered before they are judged together. */
+const TURN_MS = 200;
+/** The rest after judging, in times of what it took. */
+const REST = 5;
+
+/**
+ * Follows a cluster's flows and tells what a candidate would open and close, until the duration is over or it is interrupted. The exit code: 0, 1 by
+ * `--fail-on`, 2 where nothing can be said.
+ */
+export async function rehearseCommand(
+  paths: readonly string[],
+  options: RehearseOptions,
+  out: Writable,
+  complain: (text: string) => void,
+): Promise<number> {
+  const {
+    output = "text",
+    server = process.env["HUBBLE_SERVER"] ?? "localhost:4245",
+    since,
+    failOn,
+    duration,
+  } = options;
+  if (!["text", "json"].includes(output)) throw new Error(`-o ${output}: one of text, json`);
+  const failures = failuresOf(failOn);
+  const candidate = await candidateOf(paths, options);
+  if (!tellProblems(candidate, complain)) return 2;
+  const distinctions = new Distinctions([candidate]);
+  const recording = new Recording(distinctions, limitsOf(options));
+  const reader = new FlowLineReader(recording, { keepsHeaders: distinctions.looksAtHeaders });
+  const stop = new AbortController();
+  const interrupted = () => stop.abort();
+  process.once("SIGINT", interrupted);
+  process.once("SIGTERM", interrupted);
+  const timer = duration === undefined ? undefined : setTimeout(interrupted, parseDuration(duration) / 1e6);
+  complain(
+    `following ${server}; ${options.replace === true ? "the candidate alone" : "the candidate beside what is enforced"}; Ctrl-C ends it`,
+  );
+  let rehearsal: Rehearsal | undefined;
+  const tell = () => {
+    rehearsal ??=
+      recording.cluster() === undefined ? undefined : new Rehearsal(recording, named(candidate, recording, options));
+    for (const flow of rehearsal?.news() ?? []) out.write(output === "json" ? newsJson(flow) : newsText(flow));
+  };
+  const judging = judgeAgain(tell, stop.signal);
+  try {
+    let line = 0;
+    for await (const response of relayFlows({
+      server,
+      follow: true,
+      signal: stop.signal,
+      ...(since === undefined ? {} : { since }),
+    }))
+      readResponse(response, reader, server, ++line);
+  } finally {
+    stop.abort();
+    clearTimeout(timer);
+    process.off("SIGINT", interrupted);
+    process.off("SIGTERM", interrupted);
+    await judging;
+  }
+  tell();
+  tellFlowProblems(recording, complain);
+  const final = new Rehearsal(recording, named(candidate, recording, options)).now();
+  const report = { ...final, coverage: coverageOf(recording, final, candidate) };
+  out.write(
+    output === "json" ? `${JSON.stringify({ summary: JSON.parse(replayJson(report)) })}\n` : `\n${replayText(report)}`,
+  );
+  if (!isTrustworthy(recording)) return 2;
+  const counts = countsOf(final.flows);
+  return failures.some((change) => counts[change] > 0) ? 1 : 0;
+}
+
+async function judgeAgain(tell: () => void, signal: AbortSignal): Promise<void> {
+  let rest = TURN_MS;
+  while (!signal.aborted) {
+    await sleep(rest, undefined, { signal }).catch(() => undefined);
+    const began = performance.now();
+    tell();
+    // many distinct flows take longer to judge: most of the time is left for those that come
+    rest = Math.max(TURN_MS, REST * (performance.now() - began));
+  }
+}
+
+/** The candidate's objects, and with them what the cluster has, unless they replace it. Of two with one name the candidate's counts. */
+async function candidateOf(paths: readonly string[], options: RehearseOptions): Promise<Inventory> {
+  const own = await readInventory(paths, options);
+  if (options.replace === true) return own;
+  const kubeconfig = options.kubeconfig ?? process.env["KUBECONFIG"];
+  if (kubeconfig === undefined || kubeconfig === "")
+    throw new Error(
+      "which cluster? Give --kubeconfig, set KUBECONFIG, or say with --replace that the candidate stands alone",
+    );
+  const enforced = takeInventory(await readCluster(kubeconfig), { config: own.config });
+  const names = new Set(own.policies.map(({ key }) => policyName(key)));
+  return {
+    ...enforced,
+    config: own.config,
+    policies: [...enforced.policies.filter(({ key }) => !names.has(policyName(key))), ...own.policies],
+    groups: [...enforced.groups.filter(({ name }) => !own.groups.some((each) => each.name === name)), ...own.groups],
+    secrets: { ...enforced.secrets, ...own.secrets },
+    problems: [...own.problems, ...enforced.problems.filter(({ severity }) => severity === "error")],
+    leftAlone: own.leftAlone,
+  };
+}
