@@ -14,6 +14,7 @@ export const RANKS: Readonly<Record<string, number>> = {
   dns: 2,
   runtime: 2,
   history: 2,
+  metrics: 2,
   controllers: 3,
   kubelet: 3,
   agent: 3,
