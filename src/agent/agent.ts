@@ -14,7 +14,7 @@ import { startConnectionRounds } from "./connection-rounds.ts";
 import { podKey } from "./endpoint.ts";
 import { atMost } from "./endpoint-lifecycle.ts";
 import { createFlowView } from "./flow-view.ts";
-import { objectKey } from "./kube.ts";
+import { type KubeObject, objectKey } from "./kube.ts";
 import { areInputsConnected, handleInputs, startInputs, stopInputs } from "./kube-inputs.ts";
 import { longestMatch } from "./longest-prefix.ts";
 import { type NodeAddresses, nodeAddressesOf } from "./node-addresses.ts";
@@ -38,6 +38,8 @@ export interface Agent {
     list(): readonly ({ readonly name: string } & NodeAddresses)[];
     onChange(listener: () => void): () => void;
   };
+  /** Word of each pod, of any node, whose CiliumEndpoint is gone. */
+  onPodGone(listener: (namespace: string, name: string) => void): void;
   /** Stops; the datapath stays as it is. */
   close(): Promise<void>;
 }
@@ -289,6 +291,11 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     synced: follow(options, parts, halfChanged),
     flowContext: context,
     nodes: nodesOf(parts),
+    onPodGone: (listener) => {
+      const nothing = () => undefined;
+      const onDelete = ({ metadata }: KubeObject) => listener(metadata.namespace ?? "", metadata.name);
+      parts.inputs.endpoints.on({ onAdd: nothing, onUpdate: nothing, onDelete });
+    },
     close: async () => {
       stopInputs(parts.inputs);
       parts.secrets.stop();

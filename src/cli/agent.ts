@@ -20,7 +20,7 @@ import type { NodeConfig6, RoutingMode } from "../datapath/port.ts";
 import { createFlowPipeline, createFlowRing } from "../flow/index.ts";
 import { answerOnNode, openHealthEndpoint, startNodeHealth } from "../health/index.ts";
 import { type FlowHistory, openFlowHistory } from "../history/index.ts";
-import { createObserver, observerServerName } from "../hubble/index.ts";
+import { checkMetricsList, createObserver, FlowMetricsServer, observerServerName } from "../hubble/index.ts";
 import { connect, createInformer } from "../kube/client/index.ts";
 import type { AccessRecord } from "../model/access-record.ts";
 import {
@@ -187,11 +187,16 @@ function openHistory(directory: string): FlowHistory {
 
 const openInformer: OpenInformer = (ref, selection) => createInformer(client, ref, { ...selection, onError });
 const history = values["flow-history"] === undefined ? undefined : openHistory(values["flow-history"]);
+const flowMetrics = new FlowMetricsServer({ ring, now: Date.now, log });
 const settings = followHubbleSettings(
   openInformer,
-  ({ eventBufferCapacity = RING_CAPACITY, history: limits }) => {
-    if (eventBufferCapacity !== ring.capacity) ring.resize(eventBufferCapacity);
-    history?.setLimits(limits);
+  {
+    check: ({ metrics }) => void checkMetricsList(metrics.list),
+    changed: ({ eventBufferCapacity = RING_CAPACITY, history: limits, metrics }) => {
+      if (eventBufferCapacity !== ring.capacity) ring.resize(eventBufferCapacity);
+      history?.setLimits(limits);
+      void flowMetrics.configure(metrics);
+    },
   },
   log,
 );
@@ -249,9 +254,11 @@ const agent = await startAgent({
 
 closing.push(async () => {
   settings.stop();
+  flowMetrics.close();
   await agent.close();
   await history?.close();
 });
+agent.onPodGone((namespace, name) => flowMetrics.forgetPod(namespace, name));
 const tls = tlsFromFiles(
   {
     cert: values["hubble-tls-cert-file"],

@@ -1,3 +1,5 @@
+export { checkMetricsList } from "./metrics/flow-metrics.ts";
+export { FlowMetricsServer } from "./metrics/server.ts";
 export { createObserver, type Observer, type ObserverOptions } from "./observer.ts";
 export type { PeerNode, PeerSource } from "./peer.ts";
 export { createRelay, type Relay, type RelayOptions } from "./relay.ts";

@@ -113,6 +113,21 @@ function envoyConfig(proxyBootstrap: string): Manifest {
   };
 }
 
+/** The metrics of flows that Cilium's documentation turns on (observability/metrics.rst), with policy verdicts. */
+const USUAL_METRICS = [
+  "dns",
+  "drop",
+  "tcp",
+  "flow",
+  "port-distribution",
+  "icmp",
+  "policy",
+  `httpV2:exemplars=true;labelsContext=${[
+    ...["source_ip", "source_namespace", "source_workload"],
+    ...["destination_ip", "destination_namespace", "destination_workload", "traffic_direction"],
+  ].join(",")}`,
+].join(" ");
+
 /** What agents follow, as it is when nobody says otherwise. */
 function agentConfig(): Manifest {
   return {
@@ -120,13 +135,17 @@ function agentConfig(): Manifest {
     kind: "ConfigMap",
     metadata: { name: "cilium-config", namespace: NAMESPACE },
     data: {
+      "enable-hubble-open-metrics": "true",
       "hubble-event-buffer-capacity": "4095",
       "hubble-history-max-age": "24h",
       "hubble-history-max-bytes": "1Gi",
+      "hubble-metrics": USUAL_METRICS,
+      "hubble-metrics-server": ":9965",
       "hubble-redact-enabled": "true",
       "hubble-redact-http-headers-allow": HARMLESS_HEADERS.join(","),
       "hubble-redact-http-urlquery": "true",
       "hubble-redact-http-userinfo": "true",
+      "prometheus-serve-addr": ":9962",
     },
   };
 }

@@ -3,4 +3,4 @@ export type { Family } from "./family.ts";
 export { addProcessMetrics } from "./process.ts";
 export { type Metric, Registry } from "./registry.ts";
 export type { Counter, Exemplar, Gauge, Histogram } from "./series.ts";
-export { type MetricsServer, serveMetrics } from "./server.ts";
+export { type ListenAddress, MetricsServer, parseListenAddress } from "./server.ts";

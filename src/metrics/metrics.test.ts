@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { addProcessMetrics, exposition, Registry, serveMetrics } from "./index.ts";
+import { addProcessMetrics, exposition, MetricsServer, parseListenAddress, Registry } from "./index.ts";
 
 describe("a registry", () => {
   test("lists every line with labels and value, by name and labels", () => {
@@ -122,11 +122,17 @@ test("the server answers in the form that is asked for and allowed, and nothing 
   addProcessMetrics(registry, "cilium_");
   let allowed = false;
   const answered: number[] = [];
-  const server = await serveMetrics({
-    ...{ registry, host: "127.0.0.1", port: 0 },
+  const log: string[] = [];
+  const server = new MetricsServer({
+    registry,
     openMetrics: () => allowed,
     answered: (status) => answered.push(status),
+    log: (message) => log.push(message),
   });
+  await server.listen({ host: "127.0.0.1", port: 0 });
+  const other = new MetricsServer({ registry, log: (message) => log.push(message) });
+  await other.listen({ host: "127.0.0.1", port: server.port });
+  expect(log[0]).toContain(`no metrics on 127.0.0.1:${server.port}`);
   const get = (path: string) =>
     fetch(`http://127.0.0.1:${server.port}${path}`, { headers: { accept: "application/openmetrics-text" } });
   try {
@@ -141,7 +147,23 @@ test("the server answers in the form that is asked for and allowed, and nothing 
     expect(Math.abs(begun - (Date.now() / 1000 - process.uptime()))).toBeLessThan(10);
     expect((await get("/")).status).toBe(404);
     expect(answered).toEqual([200, 200, 404]);
+    const before = server.port;
+    await server.listen(undefined);
+    await expect(fetch(`http://127.0.0.1:${before}/metrics`)).rejects.toThrow();
   } finally {
-    await server.close();
+    server.close();
   }
+});
+
+test.each([
+  ["", undefined],
+  [":9965", { port: 9965 }],
+  ["127.0.0.1:1", { host: "127.0.0.1", port: 1 }],
+  ["[::1]:9965", { host: "::1", port: 9965 }],
+])("the address %j", (text, address) => {
+  expect(parseListenAddress(text)).toEqual(address);
+});
+
+test.each(["9965", ":", ":99999", "::1:80", "[::1]"])("no address: %j", (text) => {
+  expect(() => parseListenAddress(text)).toThrow("write it like :9965");
 });

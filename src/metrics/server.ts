@@ -1,25 +1,37 @@
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
 import { CONTENT_TYPES, exposition, type TextForm } from "./exposition.ts";
 import type { Registry } from "./registry.ts";
 
-export interface MetricsServer {
-  /** The port that it listens on. */
+/** Where to listen. Without a host: every address of this network namespace. */
+export interface ListenAddress {
+  readonly host?: string;
   readonly port: number;
-  close(): Promise<void>;
 }
 
 export interface MetricsServerOptions {
   readonly registry: Registry;
-  /** Absent = every address of this network namespace. */
-  readonly host?: string;
-  readonly port: number;
   /** Whether OpenMetrics is answered to those who ask for it. */
   readonly openMetrics?: () => boolean;
   /** Told of each answer: its status and how many seconds it took. */
   readonly answered?: (status: number, seconds: number) => void;
+  readonly log: (message: string) => void;
 }
 
-const CLOSE_TIMEOUT = 10_000;
+const REQUEST_TIMEOUT = 10_000;
+
+/** Reads `:9965`, `127.0.0.1:9965`, `[::1]:9965`; undefined for an empty text. Throws with what to write. */
+export function parseListenAddress(text: string): ListenAddress | undefined {
+  if (text === "") return undefined;
+  const [, host = "", digits = ""] = /^(\[[0-9a-f:.]+\]|[^:[\]]*):(\d{1,5})$/i.exec(text) ?? [];
+  const port = Number(digits);
+  if (digits === "" || port > 65_535) throw new Error(`${JSON.stringify(text)}: write it like :9965; empty for none`);
+  return host === "" ? { port } : { host: host.replace(/^\[|\]$/g, ""), port };
+}
+
+function textOf({ host = "", port }: ListenAddress): string {
+  return `${host.includes(":") ? `[${host}]` : host}:${port}`;
+}
 
 function answer({ registry, openMetrics }: MetricsServerOptions, request: IncomingMessage, response: ServerResponse) {
   if (request.url?.split("?")[0] !== "/metrics") {
@@ -31,23 +43,52 @@ function answer({ registry, openMetrics }: MetricsServerOptions, request: Incomi
   response.writeHead(200, { "content-type": CONTENT_TYPES[form] }).end(exposition(registry, form));
 }
 
-/** Serves the registry at `/metrics` until it is closed. Rejects when the port is taken. */
-export async function serveMetrics(options: MetricsServerOptions): Promise<MetricsServer> {
-  const server = createServer({ requestTimeout: CLOSE_TIMEOUT }, (request, response) => {
-    const start = performance.now();
-    answer(options, request, response);
-    options.answered?.(response.statusCode, (performance.now() - start) / 1000);
-  });
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject).listen(options.port, options.host, resolve);
-  });
-  const address = server.address();
-  return {
-    port: typeof address === "object" && address !== null ? address.port : options.port,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeAllConnections();
-      }),
-  };
+/** Serves a registry at `/metrics`, where it is told to and as long. */
+export class MetricsServer {
+  private readonly options: MetricsServerOptions;
+  private server: Server | undefined;
+  private address = "";
+
+  constructor(options: MetricsServerOptions) {
+    this.options = options;
+  }
+
+  /** The port that is listened on, 0 = none. */
+  get port(): number {
+    return (this.server?.address() as AddressInfo | null)?.port ?? 0;
+  }
+
+  /** Listens there and nowhere else; undefined = nowhere. Where it cannot, it says so in the log, and resolves too. */
+  async listen(address: ListenAddress | undefined): Promise<void> {
+    const text = address === undefined ? "" : textOf(address);
+    if (text === this.address) return;
+    this.address = text;
+    this.stop();
+    if (address === undefined) return;
+    const server = createServer({ requestTimeout: REQUEST_TIMEOUT }, (request, response) => {
+      const start = performance.now();
+      answer(this.options, request, response);
+      this.options.answered?.(response.statusCode, (performance.now() - start) / 1000);
+    });
+    this.server = server;
+    await new Promise<void>((resolve) => {
+      server.once("error", (error) => {
+        this.options.log(`no metrics on ${text}: ${error.message}`);
+        if (this.server === server) this.address = "";
+        resolve();
+      });
+      server.listen(address.port, address.host, resolve);
+    });
+  }
+
+  close(): void {
+    this.address = "";
+    this.stop();
+  }
+
+  private stop(): void {
+    this.server?.close();
+    this.server?.closeAllConnections();
+    this.server = undefined;
+  }
 }
