@@ -27,6 +27,7 @@ import { Ipam } from "./ipam.ts";
 import { ipcacheNotification } from "./ipcache-notification.ts";
 import { IpcacheSources } from "./ipcache-sources.ts";
 import { type KubeInputs, openKubeInputs } from "./kube-inputs.ts";
+import { AgentMetrics } from "./metrics/agent-metrics.ts";
 import { Monitor } from "./monitor.ts";
 import type { AgentOptions } from "./options.ts";
 import { PodKnowledge } from "./pod-knowledge.ts";
@@ -47,6 +48,7 @@ export interface Parts {
   readonly state: StateDirectory;
   readonly ipam: Ipam;
   readonly retry: Retry;
+  readonly metrics: AgentMetrics;
   readonly monitor: Monitor;
   readonly inputs: KubeInputs;
   readonly pods: PodKnowledge;
@@ -146,7 +148,7 @@ class Announcer {
 
 function policySync(
   options: AgentOptions,
-  parts: Pick<Parts, "retry" | "monitor" | "reconciler" | "state">,
+  parts: Pick<Parts, "retry" | "monitor" | "reconciler" | "state" | "metrics">,
   ref: ResourceRef,
   kind: { readonly hasStatus?: boolean } = {},
 ) {
@@ -159,6 +161,10 @@ function policySync(
       now: () => `${new Date(options.now()).toISOString().slice(0, 19)}Z`,
       changed: () => parts.reconciler.regenerateAll(),
       event: (notification) => parts.monitor.agentEvent(notification),
+      counted: (operation, outcome) => {
+        const source = ref.group === "cilium.io" ? "custom-resource" : "k8s";
+        parts.metrics.policyChanged(source, operation, outcome);
+      },
       refused: (what, reason) => options.log(`${what} is refused, an earlier version stays: ${reason}`),
     },
     ref,
@@ -177,6 +183,7 @@ function basis(options: AgentOptions) {
   const sources = ipcacheParts(options);
   const numbers = new CidrIdentities(options.datapath.listIpcache());
   const table = new EndpointTable();
+  const metrics = new AgentMetrics(options.metrics);
   const cookies = new RuleCookies();
   const traceLevel = new TraceLevel(options.datapath);
   const secrets = new HeaderSecrets(options.openInformer, options.log);
@@ -193,6 +200,7 @@ function basis(options: AgentOptions) {
     table,
     state,
     inputs,
+    metrics,
     identities,
     sources,
     ipam: new Ipam(
@@ -201,7 +209,12 @@ function basis(options: AgentOptions) {
       (allocations) => state.saveAllocations(allocations),
       options.node.ipv6?.podCidr,
     ),
-    retry: new Retry({ log: options.log, now: options.now, isStanding: (name) => STANDING.test(name) }),
+    retry: new Retry({
+      log: options.log,
+      now: options.now,
+      isStanding: (name) => STANDING.test(name),
+      ran: (isOk, seconds) => metrics.taskRan(isOk, seconds),
+    }),
     traceLevel,
     // Who monitors sees packet by packet; flows alone need no more than the first of a kind.
     monitor: new Monitor((isWatched) => traceLevel.watched(isWatched)),
@@ -244,6 +257,7 @@ function regenerationOf(options: AgentOptions, parts: ReturnType<typeof basis>, 
       options.engine.resolve(id, { identity, labels, namedPorts: namedPortsOf(parts.pods.podOf(request)) }),
     release: ({ id }) => options.engine.release(id),
     revision: () => options.engine.revision,
+    measured: (times) => parts.metrics.regenerated(times),
     changed: (endpoint) => announcer.changed(endpoint),
   });
 }
@@ -261,6 +275,7 @@ function reconcilerOf(options: AgentOptions, parts: ReturnType<typeof basis>, re
     updateHost: () => parts.host.update(),
     ipcacheChanged: (cidr, entry, old) => monitor.agentEvent(ipcacheNotification(cidr, { entry, old }, parts)),
     unfinished: () => retry.run("tables of the kernel", async () => reconciler.tryAgain()),
+    passed: () => parts.metrics.inForce(),
     failed: (endpoint, error) =>
       retry.run(`policy of endpoint ${endpoint.id}`, async () => {
         if (!endpoint.attached) return;

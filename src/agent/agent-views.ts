@@ -26,6 +26,16 @@ export function endpointModel(endpoint: Endpoint, audited: ReadonlySet<number>):
   };
 }
 
+/** The directions in which policies are enforced, in Cilium's word. */
+export function enforcementWord(
+  policy: { readonly ingressEnforced: boolean; readonly egressEnforced: boolean } | undefined,
+  isAudited: boolean,
+): string {
+  const { ingressEnforced = false, egressEnforced = false } = policy ?? {};
+  const word = ingressEnforced ? (egressEnforced ? "both" : "ingress") : egressEnforced ? "egress" : "none";
+  return isAudited && word !== "none" ? `audit-${word}` : word;
+}
+
 /** The node itself, listed like an endpoint. */
 export function hostEndpointModel(id: number, host: HostPolicy, address: string, revision: number): EndpointModel {
   return {

@@ -17,6 +17,8 @@ import { createFlowView } from "./flow-view.ts";
 import { type KubeObject, objectKey } from "./kube.ts";
 import { areInputsConnected, handleInputs, startInputs, stopInputs } from "./kube-inputs.ts";
 import { longestMatch } from "./longest-prefix.ts";
+import { watchExchanges } from "./metrics/http-exchanges.ts";
+import { addLookups } from "./metrics/lookups.ts";
 import { type NodeAddresses, nodeAddressesOf } from "./node-addresses.ts";
 import { registerNode } from "./node-registration.ts";
 import type { AgentOptions } from "./options.ts";
@@ -134,6 +136,7 @@ function streamEvents(options: AgentOptions, parts: Parts, context: FlowContext)
   });
   proxy.onAccess((record: AccessRecord) => {
     flows.access(record);
+    parts.metrics.accessRecord(record);
     monitor.l7(() => ({
       record: redactRecord(record, context.redaction()),
       source: peer(record.sourceAddress, record.sourceIdentity),
@@ -241,7 +244,7 @@ function watch(options: AgentOptions, parts: Parts): void {
     nodeChanged: register,
     refused: (what, error) => options.log(`${what} is refused, its earlier version stays: ${error.message}`),
   });
-  handleInputs(parts.inputs, handlers);
+  handleInputs(parts.inputs, handlers, parts.metrics);
   register();
 }
 
@@ -277,7 +280,9 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const stopEvents = streamEvents(options, parts, context);
   const connection = new ProxyConnection(options.adminSocketPath);
   connection.start();
-  const stopRounds = startConnectionRounds({ datapath, names: parts.names, now: options.now, log });
+  const stopRounds = startConnectionRounds({ ...parts, datapath, now: options.now, log });
+  addLookups(parts.metrics.registry, options, parts);
+  const stopExchanges = watchExchanges(parts.metrics, options.socketPath);
   const server = await serveAgentApi(options.socketPath, calls(options, parts, connection), parts.monitor);
   watch(options, parts);
   parts.monitor.agentEvent({
@@ -304,6 +309,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       connection.stop();
       stopEvents();
       stopRounds();
+      stopExchanges();
       parts.names.close();
       await server.close();
       await options.proxy.close();

@@ -22,6 +22,7 @@ import { answerOnNode, openHealthEndpoint, startNodeHealth } from "../health/ind
 import { type FlowHistory, openFlowHistory } from "../history/index.ts";
 import { checkMetricsList, createObserver, FlowMetricsServer, observerServerName } from "../hubble/index.ts";
 import { connect, createInformer } from "../kube/client/index.ts";
+import { addProcessMetrics, MetricsServer, Registry } from "../metrics/index.ts";
 import type { AccessRecord } from "../model/access-record.ts";
 import {
   CLUSTER_CIDR,
@@ -187,6 +188,9 @@ function openHistory(directory: string): FlowHistory {
 
 const openInformer: OpenInformer = (ref, selection) => createInformer(client, ref, { ...selection, onError });
 const history = values["flow-history"] === undefined ? undefined : openHistory(values["flow-history"]);
+const registry = new Registry();
+addProcessMetrics(registry, "cilium_");
+const metricsServer = new MetricsServer({ registry, log });
 const flowMetrics = new FlowMetricsServer({ ring, now: Date.now, log });
 const settings = followHubbleSettings(
   openInformer,
@@ -196,6 +200,7 @@ const settings = followHubbleSettings(
       if (eventBufferCapacity !== ring.capacity) ring.resize(eventBufferCapacity);
       history?.setLimits(limits);
       void flowMetrics.configure(metrics);
+      void metricsServer.listen(metrics.agentAddress);
     },
   },
   log,
@@ -237,6 +242,7 @@ const agent = await startAgent({
     if (Date.now() - failedAt < RETRY_TIME) return Promise.reject(new Error("the API server does not answer"));
     return client.raw("GET", "/version");
   },
+  metrics: registry,
   observer: () => ({
     "current-flows": ring.next - ring.oldest,
     "max-flows": ring.capacity,
@@ -255,6 +261,7 @@ const agent = await startAgent({
 closing.push(async () => {
   settings.stop();
   flowMetrics.close();
+  metricsServer.close();
   await agent.close();
   await history?.close();
 });
@@ -301,6 +308,7 @@ const nodeHealth = await startNodeHealth({
     onChange: (listener) => agent.nodes.onChange(listener),
   },
   socketPath: join(run, "health.sock"),
+  metrics: registry,
 });
 closing.push(async () => {
   nodeHealth.close();
