@@ -176,14 +176,13 @@ function policySync(
 const STANDING = /^(ciliumnode|cilium-health-ep|ciliumendpoint .*)$/;
 
 /** What has no circle: everything that the reconciler does not need to know. */
-function basis(options: AgentOptions) {
+function basis(options: AgentOptions, metrics: AgentMetrics) {
   const state = openStateDirectory(options.stateDirectory, options.log);
   const inputs = openKubeInputs(options.openInformer, options.node.name);
   const identities = identityTable(options);
   const sources = ipcacheParts(options);
   const numbers = new CidrIdentities(options.datapath.listIpcache());
   const table = new EndpointTable();
-  const metrics = new AgentMetrics(options.metrics);
   const cookies = new RuleCookies();
   const traceLevel = new TraceLevel(options.datapath);
   const secrets = new HeaderSecrets(options.openInformer, options.log);
@@ -200,7 +199,6 @@ function basis(options: AgentOptions) {
     table,
     state,
     inputs,
-    metrics,
     identities,
     sources,
     ipam: new Ipam(
@@ -248,7 +246,9 @@ function basis(options: AgentOptions) {
   };
 }
 
-function regenerationOf(options: AgentOptions, parts: ReturnType<typeof basis>, announcer: Announcer): Regeneration {
+type Basis = ReturnType<typeof basis> & Pick<Parts, "metrics">;
+
+function regenerationOf(options: AgentOptions, parts: Basis, announcer: Announcer): Regeneration {
   return new Regeneration({
     datapath: options.datapath,
     redirects: parts.redirects,
@@ -262,7 +262,7 @@ function regenerationOf(options: AgentOptions, parts: ReturnType<typeof basis>, 
   });
 }
 
-function reconcilerOf(options: AgentOptions, parts: ReturnType<typeof basis>, regeneration: Regeneration): Reconciler {
+function reconcilerOf(options: AgentOptions, parts: Basis, regeneration: Regeneration): Reconciler {
   const { monitor, retry, table, derived } = parts;
   const reconciler: Reconciler = new Reconciler({
     datapath: options.datapath,
@@ -288,7 +288,7 @@ function reconcilerOf(options: AgentOptions, parts: ReturnType<typeof basis>, re
 
 function healthEndpoint(
   { openHealthLink: open, interfaces, node }: AgentOptions,
-  { ipam, retry }: ReturnType<typeof basis>,
+  { ipam, retry }: Basis,
   lifecycle: EndpointLifecycle,
 ): HealthEndpoint | undefined {
   return open && new HealthEndpoint({ ipam, retry, lifecycle, interfaces, mtu: podMtu(node.routingMode), open });
@@ -296,7 +296,8 @@ function healthEndpoint(
 
 /** Makes and connects the parts. */
 export function buildParts(options: AgentOptions): Parts {
-  const parts = basis(options);
+  const metrics = new AgentMetrics(options.metrics);
+  const parts = { ...basis(options, metrics), metrics };
   const announcer = new Announcer(options, parts);
   const regeneration = regenerationOf(options, parts, announcer);
   const reconciler = reconcilerOf(options, parts, regeneration);
