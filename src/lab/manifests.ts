@@ -1,5 +1,5 @@
 import { HARMLESS_HEADERS } from "../flow/redaction.ts";
-import { CLUSTER_DOMAIN, DNS_SERVICE_IP } from "../model/addresses.ts";
+import { AGENT_METRICS_PORT, CLUSTER_DOMAIN, DNS_SERVICE_IP, FLOW_METRICS_PORT } from "../model/addresses.ts";
 
 /** A Kubernetes object in its JSON form. */
 export type Manifest = Record<string, unknown> & {
@@ -140,12 +140,12 @@ function agentConfig(): Manifest {
       "hubble-history-max-age": "24h",
       "hubble-history-max-bytes": "1Gi",
       "hubble-metrics": USUAL_METRICS,
-      "hubble-metrics-server": ":9965",
+      "hubble-metrics-server": `:${FLOW_METRICS_PORT}`,
       "hubble-redact-enabled": "true",
       "hubble-redact-http-headers-allow": HARMLESS_HEADERS.join(","),
       "hubble-redact-http-urlquery": "true",
       "hubble-redact-http-userinfo": "true",
-      "prometheus-serve-addr": ":9962",
+      "prometheus-serve-addr": `:${AGENT_METRICS_PORT}`,
     },
   };
 }
@@ -169,7 +169,12 @@ function volumeMounts(mounts: readonly HostMount[]): unknown[] {
   }));
 }
 
-function daemonSet(name: string, labels: Record<string, string>, spec: Record<string, unknown>): Manifest {
+function daemonSet(
+  name: string,
+  labels: Record<string, string>,
+  spec: Record<string, unknown>,
+  annotations: Record<string, string> = {},
+): Manifest {
   return {
     apiVersion: "apps/v1",
     kind: "DaemonSet",
@@ -177,7 +182,7 @@ function daemonSet(name: string, labels: Record<string, string>, spec: Record<st
     spec: {
       selector: { matchLabels: { "k8s-app": labels["k8s-app"] } },
       template: {
-        metadata: { labels },
+        metadata: { labels, annotations },
         spec: {
           hostNetwork: true,
           nodeSelector: LINUX,
@@ -204,6 +209,7 @@ function agentDaemonSet(version: string): Manifest {
       containers: [{ name: "cilium-agent", image: `shieldgate/agent:${version}`, volumeMounts: volumeMounts(mounts) }],
       volumes: hostPathVolumes(mounts),
     },
+    { "prometheus.io/scrape": "true", "prometheus.io/port": String(AGENT_METRICS_PORT) },
   );
 }
 
