@@ -90,8 +90,14 @@ function ipcacheParts(options: AgentOptions): IpcacheSources {
   return sources;
 }
 
-function identityTable(options: AgentOptions): IdentityTable {
-  const identities = new IdentityTable(options.engine);
+function identityTable({ engine, ...options }: AgentOptions, metrics: AgentMetrics): IdentityTable {
+  const identities = new IdentityTable({
+    upsertIdentity: (id, labels) => {
+      metrics.identityLearned(id);
+      engine.upsertIdentity(id, labels);
+    },
+    removeIdentity: (id) => engine.removeIdentity(id),
+  });
   for (const [id, labels] of reservedIdentities(options.node.ipv6 !== undefined)) identities.learn(id, labels);
   return identities;
 }
@@ -179,7 +185,7 @@ const STANDING = /^(ciliumnode|cilium-health-ep|ciliumendpoint .*)$/;
 function basis(options: AgentOptions, metrics: AgentMetrics) {
   const state = openStateDirectory(options.stateDirectory, options.log);
   const inputs = openKubeInputs(options.openInformer, options.node.name);
-  const identities = identityTable(options);
+  const identities = identityTable(options, metrics);
   const sources = ipcacheParts(options);
   const numbers = new CidrIdentities(options.datapath.listIpcache());
   const table = new EndpointTable();

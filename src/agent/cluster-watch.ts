@@ -10,7 +10,6 @@ import type { IdentityTable } from "./identity-table.ts";
 import type { IpcacheSources } from "./ipcache-sources.ts";
 import { type KubeObject, objectKey } from "./kube.ts";
 import type { InputHandler, KubeInputs } from "./kube-inputs.ts";
-import type { AgentMetrics } from "./metrics/agent-metrics.ts";
 import type { PodKnowledge } from "./pod-knowledge.ts";
 import type { PolicySync } from "./policy-sync.ts";
 import type { PolicyEngine } from "./ports.ts";
@@ -35,7 +34,6 @@ export interface WatchParts {
   readonly networkPolicies: PolicySync;
   readonly clusterNetworkPolicies: PolicySync;
   readonly retry: Retry;
-  readonly metrics: AgentMetrics;
   /** Things that `prepare` recomputes before the next regeneration. */
   readonly stale: { nodes: boolean; services: boolean; cidrs: boolean };
   readonly nodeChanged: () => void;
@@ -52,9 +50,7 @@ function identityHandler(parts: WatchParts): InputHandler {
         // Somebody took the number for other labels while it was gone: this endpoint needs another one.
         if (!sameLabels(endpoint.labels, labels)) parts.lifecycle.reallocate(endpoint, endpoint.labels);
       }
-      if (!parts.identities.learn(id, labels)) return;
-      parts.metrics.identityLearned();
-      parts.reconciler.regenerateAll();
+      if (parts.identities.learn(id, labels)) parts.reconciler.regenerateAll();
     },
     removed: (object) => {
       const id = Number(object.metadata.name);

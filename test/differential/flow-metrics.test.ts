@@ -1,12 +1,15 @@
 import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { create, toJson } from "@bufbuild/protobuf";
 import { describe, expect, test } from "vitest";
 import { type Flow, FlowSchema } from "../../proto/gen/flow_pb.js";
 import { createFlowMetrics } from "../../src/hubble/metrics/flow-metrics.ts";
 import { Registry } from "../../src/metrics/index.ts";
-import { oracle } from "../oracle/cache.ts";
+import { CILIUM_RELEASE, oracle } from "../oracle/cache.ts";
 import { Chance } from "../support/any-message.ts";
 import { meteredFlow } from "../support/metered-flow.ts";
+import { DASHBOARDS } from "../support/metrics-dashboards.ts";
 
 const hubble = oracle("flow-metrics");
 const reason = "missing" in hubble ? ` (skipped: ${hubble.missing})` : "";
@@ -151,6 +154,17 @@ describe.skipIf("missing" in hubble)(`flows are counted as Hubble's handlers cou
     }
   });
 
+  test("but for a label that their list of labels loses to another one", () => {
+    const metrics = `dns:labelsContext=${ALL_LABELS.slice(0, 5).join(",")}`;
+    const [expected] = theirs([{ metrics, flows }]);
+    const labels = ({ families }: Gathered) => {
+      const family = families.find(({ name }) => name === "hubble_dns_responses_total");
+      return Object.keys(family?.series[0]?.labels ?? {}).filter((name) => !name.startsWith("source_"));
+    };
+    expect(labels(expected!).sort()).toEqual(["ips_returned", "qtypes", "type"]);
+    expect(labels(ours({ metrics, flows })).sort()).toEqual(["ips_returned", "qtypes", "rcode"]);
+  });
+
   test("and what they refuse is refused", () => {
     const questions = REFUSED.map((metrics): Question => ({ metrics, flows: [create(FlowSchema)] }));
     for (const [at, expected] of theirs(questions).entries()) {
@@ -159,3 +173,26 @@ describe.skipIf("missing" in hubble)(`flows are counted as Hubble's handlers cou
     }
   });
 });
+
+const modules = spawnSync("go", ["env", "GOMODCACHE"], { encoding: "utf8" }).stdout?.trim() ?? "";
+/** The chart in the module from which the oracles are built. */
+const CHART = join(modules, `github.com/cilium/cilium@${CILIUM_RELEASE}/install/kubernetes/cilium/files`);
+const hasChart = modules !== "" && existsSync(CHART);
+
+test.skipIf(!hasChart)(
+  `the list of what dashboards ask for is theirs${hasChart ? "" : " (skipped: no chart of Cilium)"}`,
+  () => {
+    const directories = ["cilium-agent", "hubble"].map((of) => join(CHART, of, "dashboards"));
+    const asked = directories.flatMap((directory) =>
+      readdirSync(directory).map((file) => {
+        const queries = readFileSync(join(directory, file), "utf8").matchAll(/"(?:expr|query|definition)": "(.*)"/g);
+        const names = [...queries].flatMap(
+          ([, query = ""]) => query.match(/\b(?:cilium|hubble|kvstore)_[a-z0-9_]+/g) ?? [],
+        );
+        return [file, [...new Set(names)].filter((name) => !name.startsWith("cilium_operator")).sort()] as const;
+      }),
+    );
+    const ours = Object.entries(DASHBOARDS).filter(([name]) => name.endsWith(".json"));
+    expect(Object.fromEntries(ours)).toEqual(Object.fromEntries(asked));
+  },
+);

@@ -1,6 +1,8 @@
 import type { ConnectionCounts } from "../../datapath/port.ts";
 import { type Counter, type Family, type Histogram, Registry } from "../../metrics/index.ts";
 import type { AccessRecord } from "../../model/access-record.ts";
+import { FIRST_IDENTITY } from "../../model/identity.ts";
+import { scopeOfIdentity } from "../../model/identity-scope.ts";
 
 /** 10 µs to 100 s, each ten times the one before. */
 const DECADES = Array.from({ length: 8 }, (_, power) => 10 ** (power - 5));
@@ -99,8 +101,9 @@ export class AgentMetrics {
     if (outcome === "success") this.pend(this.policyDelay.of(source));
   }
 
-  identityLearned(): void {
-    this.pend(this.identityDelay.of("global"));
+  identityLearned(id: number): void {
+    const scope = scopeOfIdentity(id) === "global" ? "global" : "local";
+    if (id >= FIRST_IDENTITY) this.pend(this.identityDelay.of(scope));
   }
 
   /** The kernel follows every change that came before. */

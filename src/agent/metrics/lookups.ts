@@ -1,13 +1,12 @@
 import { MAP_CAPACITY } from "../../datapath/port.ts";
 import { dropReasonText } from "../../flow/drop-reason.ts";
 import type { Gauge, Registry } from "../../metrics/index.ts";
+import { FIRST_IDENTITY } from "../../model/identity.ts";
 import { scopeOfIdentity } from "../../model/identity-scope.ts";
 import type { Parts } from "../agent-parts.ts";
 import { enforcementWord } from "../agent-views.ts";
 import type { AgentOptions } from "../options.ts";
 
-/** Identities below are reserved. */
-const FIRST_CLUSTER_IDENTITY = 256;
 const IDENTITY_TYPES = { global: "cluster_local", local: "node_local", remoteNode: "remote_node" } as const;
 /** As Go names machines. */
 const MACHINES: Readonly<Record<string, string>> = { x64: "amd64", ia32: "386" };
@@ -32,7 +31,7 @@ function single(registry: Registry, name: string, help: string, look: () => numb
 }
 
 function identityType(id: number): string {
-  if (id < FIRST_CLUSTER_IDENTITY) return "reserved";
+  if (id < FIRST_IDENTITY) return "reserved";
   return IDENTITY_TYPES[scopeOfIdentity(id) ?? "global"];
 }
 
@@ -138,26 +137,13 @@ function addNode(registry: Registry, { options, parts }: Looked): void {
 }
 
 function addFlows(registry: Registry, { options: { observer, historyFailure } }: Looked): void {
-  if (observer !== undefined) {
-    single(
-      registry,
-      "shieldgate_flows_held",
-      "Entries that the flow ring holds",
-      () => observer()["current-flows"] ?? 0,
-    );
-    single(
-      registry,
-      "shieldgate_flows_capacity",
-      "Entries that the flow ring may hold",
-      () => observer()["max-flows"] ?? 0,
-    );
-    const seen = registry
-      .counter({ name: "shieldgate_flows_seen_total", help: "Entries that the flow ring took" })
-      .of();
-    registry.collect(() => {
-      seen.value = observer()["seen-flows"] ?? 0;
-    });
-  }
+  const ring = (of: "current-flows" | "max-flows" | "seen-flows") => observer?.()[of] ?? 0;
+  single(registry, "shieldgate_flows_held", "Entries that the flow ring holds", () => ring("current-flows"));
+  single(registry, "shieldgate_flows_capacity", "Entries that the flow ring may hold", () => ring("max-flows"));
+  const seen = registry.counter({ name: "shieldgate_flows_seen_total", help: "Entries that the flow ring took" }).of();
+  registry.collect(() => {
+    seen.value = ring("seen-flows");
+  });
   const failing = "1 = the flow history on disk stands still";
   single(registry, "shieldgate_flow_history_failing", failing, () => (historyFailure?.() === undefined ? 0 : 1));
 }
