@@ -8,6 +8,8 @@ import type { OpenInformer } from "./kube-inputs.ts";
 const NAMESPACE = "kube-system";
 const NAME = "cilium-config";
 
+type Data = Readonly<Record<string, string>>;
+
 /** What the ConfigMap `cilium-config` says of flows; names and meanings are Cilium's, and `hubble-history-*` ours. */
 export interface HubbleSettings {
   readonly redaction: Redaction;
@@ -15,6 +17,8 @@ export interface HubbleSettings {
   readonly eventBufferCapacity: number | undefined;
   readonly history: HistoryLimits;
   readonly metrics: MetricsSettings;
+  /** The keys of the export to files, as they are written. */
+  readonly exported: Data;
 }
 
 /** What is counted and where it is read. */
@@ -33,11 +37,23 @@ export const DEFAULT_SETTINGS: HubbleSettings = {
   eventBufferCapacity: undefined,
   history: { maxBytes: 1 << 30, maxAgeMs: 24 * 3_600_000 },
   metrics: { list: "", address: undefined, openMetrics: false, agentAddress: undefined },
+  exported: {},
 };
 
-type Data = Readonly<Record<string, string>>;
+const EXPORT_KEYS = [
+  "hubble-export-file-path",
+  "hubble-export-file-max-size-mb",
+  "hubble-export-file-max-backups",
+  "hubble-export-file-compress",
+  "hubble-export-allowlist",
+  "hubble-export-denylist",
+  "hubble-export-fieldmask",
+  "hubble-export-fieldaggregate",
+  "hubble-export-aggregation-interval",
+];
 
 const KEYS: ReadonlySet<string> = new Set([
+  ...EXPORT_KEYS,
   "hubble-redact-enabled",
   "hubble-redact-http-urlquery",
   "hubble-redact-http-userinfo",
@@ -145,6 +161,7 @@ export function parseHubbleSettings(data: Data): HubbleSettings {
     eventBufferCapacity: capacityOf(data),
     history: historyOf(data),
     metrics: metricsOf(data),
+    exported: Object.fromEntries(Object.entries(data).filter(([key]) => EXPORT_KEYS.includes(key))),
   };
 }
 

@@ -20,7 +20,14 @@ import type { NodeConfig6, RoutingMode } from "../datapath/port.ts";
 import { createFlowPipeline, createFlowRing } from "../flow/index.ts";
 import { answerOnNode, openHealthEndpoint, startNodeHealth } from "../health/index.ts";
 import { type FlowHistory, openFlowHistory } from "../history/index.ts";
-import { checkMetricsList, createObserver, FlowMetricsServer, observerServerName } from "../hubble/index.ts";
+import {
+  checkMetricsList,
+  createObserver,
+  FlowExporter,
+  FlowMetricsServer,
+  observerServerName,
+  parseExportSettings,
+} from "../hubble/index.ts";
 import { connect, createInformer } from "../kube/client/index.ts";
 import { addProcessMetrics, MetricsServer, Registry } from "../metrics/index.ts";
 import type { AccessRecord } from "../model/access-record.ts";
@@ -192,14 +199,22 @@ const registry = new Registry();
 addProcessMetrics(registry, "cilium_");
 const metricsServer = new MetricsServer({ registry, log });
 const flowMetrics = new FlowMetricsServer({ ring, now: Date.now, log });
+const exporter = new FlowExporter({
+  ...{ ring, nodeName: node, directory: join(run, "hubble"), metrics: registry },
+  ...{ now: Date.now, log },
+});
 const settings = followHubbleSettings(
   openInformer,
   {
-    check: ({ metrics }) => void checkMetricsList(metrics.list),
-    changed: ({ eventBufferCapacity = RING_CAPACITY, history: limits, metrics }) => {
+    check: ({ metrics, exported }) => {
+      checkMetricsList(metrics.list);
+      parseExportSettings(exported);
+    },
+    changed: ({ eventBufferCapacity = RING_CAPACITY, history: limits, metrics, exported }) => {
       if (eventBufferCapacity !== ring.capacity) ring.resize(eventBufferCapacity);
       history?.setLimits(limits);
       void flowMetrics.configure(metrics);
+      exporter.configure(parseExportSettings(exported));
       void metricsServer.listen(metrics.agentAddress);
     },
   },
@@ -263,6 +278,7 @@ closing.push(async () => {
   flowMetrics.close();
   metricsServer.close();
   await agent.close();
+  await exporter.close();
   await history?.close();
 });
 agent.onPodGone((namespace, name) => flowMetrics.forgetPod(namespace, name));

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { afterAll, expect, test } from "vitest";
 import { createFlowRing } from "../../src/flow/index.ts";
 import { addHealthMetrics } from "../../src/health/metrics.ts";
-import { createRelay, FlowMetricsServer } from "../../src/hubble/index.ts";
+import { createRelay, FlowExporter, FlowMetricsServer } from "../../src/hubble/index.ts";
 import { addProcessMetrics, Registry } from "../../src/metrics/index.ts";
 import { AgentWorld } from "../support/agent-world.ts";
 import { metricsPage } from "../support/metrics-page.ts";
@@ -26,6 +26,8 @@ test("docs/metrics.md tells what is served, and of each metric of a published da
   const agent = world.metrics;
   addProcessMetrics(agent, "cilium_");
   addHealthMetrics(agent, () => ({ local: { name: "" }, nodes: [], timestamp: "", probeInterval: "" }));
+  const ring = createFlowRing(1);
+  new FlowExporter({ ring, nodeName: "", directory: "", metrics: agent, now: Date.now, log: () => undefined });
   const relay = new Registry();
   addProcessMetrics(relay);
   await createRelay({ peers: [], version: "1", now: Date.now, nodeName: "", metrics: relay }).close();
