@@ -1,3 +1,4 @@
+import { numberText } from "./number-text.ts";
 import type { Registry } from "./registry.ts";
 import type { Exemplar, Sample } from "./series.ts";
 
@@ -13,11 +14,6 @@ const SPECIAL: Readonly<Record<string, string>> = { "\\": "\\\\", "\n": "\\n", '
 
 function quoted(text: string): string {
   return `"${text.replace(/[\\\n"]/g, (found) => SPECIAL[found]!)}"`;
-}
-
-function numberText(value: number): string {
-  if (value === Infinity) return "+Inf";
-  return value === -Infinity ? "-Inf" : String(value);
 }
 
 /** OpenMetrics wants bounds as floating point numbers. */

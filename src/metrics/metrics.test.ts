@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { addProcessMetrics, exposition, MetricsServer, parseListenAddress, Registry } from "./index.ts";
+import { numberText } from "./number-text.ts";
 
 describe("a registry", () => {
   test("lists every line with labels and value, by name and labels", () => {
@@ -114,6 +115,19 @@ describe("the text", () => {
       ].join("\n"),
     );
   });
+});
+
+test.each([
+  [0, "0"],
+  [1, "1"],
+  [0.0001, "0.0001"],
+  [0.00001, "1e-05"],
+  [1.5e-10, "1.5e-10"],
+  [-2e-7, "-2e-07"],
+  [1_000_000, "1000000"],
+  [Infinity, "+Inf"],
+])("the number %d is written %s", (value, text) => {
+  expect(numberText(value)).toBe(text);
 });
 
 test("the server answers in the form that is asked for and allowed, and nothing but /metrics", async () => {

@@ -1,4 +1,5 @@
 import { Family, type FamilyOptions } from "./family.ts";
+import { numberText } from "./number-text.ts";
 import { Counter, Gauge, Histogram, type Sample, type Series } from "./series.ts";
 
 /** Buckets where nothing else is said: those of Prometheus' clients, in seconds. */
@@ -78,7 +79,7 @@ export class Registry {
 function listed(name: string, labels: Metric["labels"], { suffix, le, value }: Sample): Metric {
   return {
     name: name + suffix,
-    labels: le === undefined ? labels : { ...labels, le: le === Infinity ? "+Inf" : String(le) },
+    labels: le === undefined ? labels : { ...labels, le: numberText(le) },
     value,
   };
 }
