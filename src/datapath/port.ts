@@ -140,7 +140,7 @@ export interface ConnectionCounts {
 }
 
 /** Most entries that tables of the node have (bpf/lib/maps.h). */
-export const MAP_CAPACITY = { ipcache: 512_000, service: 65_536, conntrack: 65_536 } as const;
+export const MAP_CAPACITY = { ipcache: 512_000, service: 65_536 } as const;
 
 /** Packets that ended alike at one place. */
 export interface MetricsRow {

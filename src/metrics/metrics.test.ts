@@ -169,6 +169,25 @@ test("the server answers in the form that is asked for and allowed, and nothing 
   }
 });
 
+test("whoever asks without end gets the same text again, and costs a tenth of the time at most", async () => {
+  const registry = new Registry();
+  let made = 0;
+  registry.collect(() => {
+    const end = performance.now() + 50;
+    while (performance.now() < end);
+    made++;
+  });
+  const server = new MetricsServer({ registry, log: () => undefined });
+  await server.listen({ host: "127.0.0.1", port: 0 });
+  try {
+    for (let times = 0; times < 5; times++) await (await fetch(`http://127.0.0.1:${server.port}/metrics`)).text();
+    expect(made).toBe(1);
+    await expect.poll(async () => (await fetch(`http://127.0.0.1:${server.port}/metrics`)) && made).toBe(2);
+  } finally {
+    server.close();
+  }
+});
+
 test.each([
   ["", undefined],
   [":9965", { port: 9965 }],

@@ -33,24 +33,56 @@ function textOf({ host = "", port }: ListenAddress): string {
   return `${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
-function answer({ registry, openMetrics }: MetricsServerOptions, request: IncomingMessage, response: ServerResponse) {
+/** A text that was made stands for so many times as long as it took: pods can ask too, and must not keep the process busy. */
+const REST_FACTOR = 10;
+
+interface Made {
+  readonly text: string;
+  /** Of `performance.now`. */
+  readonly until: number;
+}
+
+/** The texts of a registry, made anew when they are old. */
+function textsOf(registry: Registry): (form: TextForm) => string {
+  const made = new Map<TextForm, Made>();
+  return (form) => {
+    const start = performance.now();
+    const known = made.get(form);
+    if (known !== undefined && start < known.until) return known.text;
+    const text = exposition(registry, form);
+    const end = performance.now();
+    made.set(form, { text, until: end + (end - start) * REST_FACTOR });
+    return text;
+  };
+}
+
+type Texts = ReturnType<typeof textsOf>;
+
+function answer(
+  { openMetrics }: MetricsServerOptions,
+  texts: Texts,
+  request: IncomingMessage,
+  response: ServerResponse,
+): void {
   if (request.url?.split("?")[0] !== "/metrics") {
     response.writeHead(404, { "content-type": "text/plain; charset=utf-8" }).end("404 page not found\n");
     return;
   }
   const asked = request.headers.accept?.includes("application/openmetrics-text") ?? false;
   const form: TextForm = asked && openMetrics?.() === true ? "openmetrics" : "prometheus";
-  response.writeHead(200, { "content-type": CONTENT_TYPES[form] }).end(exposition(registry, form));
+  response.writeHead(200, { "content-type": CONTENT_TYPES[form] }).end(texts(form));
 }
 
 /** Serves a registry at `/metrics`, where it is told to and as long. */
 export class MetricsServer {
   private readonly options: MetricsServerOptions;
+  private readonly texts: Texts;
   private server: Server | undefined;
   private address = "";
 
   constructor(options: MetricsServerOptions) {
     this.options = options;
+    this.texts = textsOf(options.registry);
   }
 
   /** The port that is listened on, 0 = none. */
@@ -67,7 +99,7 @@ export class MetricsServer {
     if (address === undefined) return;
     const server = createServer({ requestTimeout: REQUEST_TIMEOUT }, (request, response) => {
       const start = performance.now();
-      answer(this.options, request, response);
+      answer(this.options, this.texts, request, response);
       this.options.answered?.(response.statusCode, (performance.now() - start) / 1000);
     });
     this.server = server;

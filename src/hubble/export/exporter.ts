@@ -48,7 +48,13 @@ class Export {
   private failedAt: number | undefined;
   private timer: NodeJS.Timeout | undefined;
 
-  constructor(options: FlowExporterOptions, settings: ExportSettings, counted: Export["counted"]) {
+  /** Nothing is written before `earlier` has ended: it may be about the same file. */
+  constructor(
+    options: FlowExporterOptions,
+    settings: ExportSettings,
+    counted: Export["counted"],
+    earlier: Promise<void>,
+  ) {
     const { ring, nodeName, directory, now } = options;
     this.options = options;
     this.counted = counted;
@@ -56,6 +62,7 @@ class Export {
     const file = { ...settings, path: join(directory, settings.path), now };
     this.sink = settings.path === "stdout" ? STDOUT : new RotatedFile(file);
     this.sequence = ring.next;
+    this.writing = earlier.then(() => this.drain());
     this.stops.push(ring.onAppend(() => this.appended()));
     if (settings.aggregate.length === 0) return;
     const flushing = setInterval(() => this.send(this.records.flush()), settings.aggregationMs).unref();
@@ -153,8 +160,8 @@ export class FlowExporter {
     const told = JSON.stringify(settings);
     if (told === this.told) return;
     this.told = told;
-    void this.close();
-    if (settings.path !== "") this.running = new Export(this.options, settings, this.counted);
+    const ending = this.close();
+    if (settings.path !== "") this.running = new Export(this.options, settings, this.counted, ending);
   }
 
   async close(): Promise<void> {
