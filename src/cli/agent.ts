@@ -29,7 +29,7 @@ import {
   parseExportSettings,
 } from "../hubble/index.ts";
 import { connect, createInformer } from "../kube/client/index.ts";
-import { addProcessMetrics, MetricsServer, Registry } from "../metrics/index.ts";
+import { addBpfMetrics, addProcessMetrics, MetricsServer, Registry } from "../metrics/index.ts";
 import type { AccessRecord } from "../model/access-record.ts";
 import {
   CLUSTER_CIDR,
@@ -197,6 +197,7 @@ const openInformer: OpenInformer = (ref, selection) => createInformer(client, re
 const history = values["flow-history"] === undefined ? undefined : openHistory(values["flow-history"]);
 const registry = new Registry();
 addProcessMetrics(registry, "cilium_");
+addBpfMetrics(registry);
 const metricsServer = new MetricsServer({ registry, log });
 const flowMetrics = new FlowMetricsServer({ ring, now: Date.now, log });
 const exporter = new FlowExporter({

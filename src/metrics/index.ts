@@ -1,3 +1,4 @@
+export { addBpfMetrics } from "./bpf.ts";
 export { exposition } from "./exposition.ts";
 export type { Family } from "./family.ts";
 export { addProcessMetrics } from "./process.ts";

@@ -57,6 +57,8 @@ test("a node's flows, its agent and the relay are read with one command", async 
   const agent = await metrics("agent", "--node", node);
   expect(agent).toMatch(/^cilium_policy_l7_total\{rule="denied",proxy_type="envoy"\} [1-9]/m);
   expect(agent).toMatch(/^cilium_drop_count_total\{reason="Policy denied",direction="INGRESS"\} [1-9]/m);
+  expect(agent).toMatch(/^cilium_bpf_maps_virtual_memory_max_bytes [1-9]\d{5}/m);
+  expect(agent).toMatch(/^cilium_bpf_progs [1-9]/m);
   expect(agent).toMatch(/^cilium_proxy_redirects\{protocol_l7="http"\} 1$/m);
   expect(agent).toMatch(/^cilium_policy_endpoint_enforcement_status\{enforcement="ingress"\} 1$/m);
   expect(agent).toMatch(

@@ -3,7 +3,7 @@ import { afterAll, expect, test } from "vitest";
 import { createFlowRing } from "../../src/flow/index.ts";
 import { addHealthMetrics } from "../../src/health/metrics.ts";
 import { createRelay, FlowExporter, FlowMetricsServer } from "../../src/hubble/index.ts";
-import { addProcessMetrics, Registry } from "../../src/metrics/index.ts";
+import { addBpfMetrics, addProcessMetrics, Registry } from "../../src/metrics/index.ts";
 import { AgentWorld } from "../support/agent-world.ts";
 import { metricsPage } from "../support/metrics-page.ts";
 
@@ -25,6 +25,7 @@ test("docs/metrics.md tells what is served, and of each metric of a published da
   await world.startSynced();
   const agent = world.metrics;
   addProcessMetrics(agent, "cilium_");
+  addBpfMetrics(agent);
   addHealthMetrics(agent, () => ({ local: { name: "" }, nodes: [], timestamp: "", probeInterval: "" }));
   const ring = createFlowRing(1);
   new FlowExporter({ ring, nodeName: "", directory: "", metrics: agent, now: Date.now, log: () => undefined });

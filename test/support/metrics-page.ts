@@ -4,8 +4,6 @@ import { DASHBOARDS } from "./metrics-dashboards.ts";
 /** Why a metric that a dashboard asks for is not there. */
 const NOT_SERVED: Readonly<Record<string, string>> = {
   cilium_bpf_map_ops_total: "calls on maps are not counted one by one",
-  cilium_bpf_maps_virtual_memory_max_bytes: "the kernel is not asked for the memory of maps",
-  cilium_bpf_progs_virtual_memory_max_bytes: "the kernel is not asked for the memory of programs",
   cilium_bpf_syscall_duration_seconds_count: "not measured; off in Cilium too unless it is asked for",
   cilium_bpf_syscall_duration_seconds_sum: "not measured; off in Cilium too unless it is asked for",
   cilium_datapath_conntrack_dump_resets_total: "the table is read in batches, which nothing interrupts",
