@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
 import { buildSync } from "esbuild";
-import { NODE_FLAGS } from "../src/lab/processes.ts";
+import { AGENT_FLAGS } from "../src/lab/processes.ts";
 import type { FollowReport, ServeReport } from "./flow-load.ts";
 import { CLIENT_CPU, SERVER_CPU } from "./namespaces.ts";
 import { ended } from "./proxy-process.ts";
@@ -21,7 +21,7 @@ class Side {
   private readonly waiting: PromiseWithResolvers<string>[] = [];
 
   constructor(cpu: number, words: readonly string[]) {
-    this.child = spawn("taskset", ["-c", String(cpu), process.execPath, ...NODE_FLAGS, ...words], {
+    this.child = spawn("taskset", ["-c", String(cpu), process.execPath, ...AGENT_FLAGS, ...words], {
       stdio: ["pipe", "pipe", "inherit"],
     });
     this.lines = createInterface({ input: this.child.stdout! });

@@ -229,7 +229,7 @@ function messageWriter(schema: DescMessage): Write<never> {
   let members: Map<string, Write<never>> | undefined;
   const write = ((out: EncodedBytes, message: Fields) => {
     members ??= membersOf(schema);
-    for (const name of Object.keys(message)) members.get(name)?.(out, message[name] as never);
+    for (const name in message) members.get(name)?.(out, message[name] as never);
   }) as Write<never>;
   writers.set(schema.typeName, write);
   return write;

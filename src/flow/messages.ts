@@ -25,7 +25,10 @@ import type { TcpFlag } from "./decode/packet.ts";
  */
 function maker<D extends DescMessage>(schema: D): (init: Partial<MessageShape<D>>) => MessageShape<D> {
   const empty = create(schema) as MessageShape<D>;
-  for (const value of Object.values(empty)) if (Array.isArray(value)) Object.freeze(value);
+  for (const [name, value] of Object.entries(empty)) {
+    if (Array.isArray(value)) Object.freeze(value);
+    Object.defineProperty(empty, name, { enumerable: false });
+  }
   return (init) => Object.assign(Object.create(empty), init);
 }
 

@@ -1,6 +1,6 @@
-import { create } from "@bufbuild/protobuf";
+import { create, equals, fromBinary } from "@bufbuild/protobuf";
 import { expect, it } from "vitest";
-import { FlowSchema } from "../../proto/gen/flow_pb.js";
+import { FlowSchema, LostEventSchema } from "../../proto/gen/flow_pb.js";
 import { createFlowRing, type FlowRing } from "./ring.ts";
 
 function append(ring: FlowRing, count: number): void {
@@ -29,6 +29,30 @@ it.each([
   expect(ring.read(ring.oldest - 1)).toEqual({ kind: "overtaken", missed: 1 });
   append(ring, 2 * after);
   expect(held(ring)).toEqual(Array.from({ length: after }, (_, i) => String(count + after + i)));
+});
+
+it("gives old flows as they were: of their bytes, whole, with time and node", () => {
+  const ring = createFlowRing(1023);
+  const flows = Array.from({ length: 1500 }, (_, i) =>
+    create(FlowSchema, {
+      uuid: `flow ${i}`,
+      nodeName: `node-${i % 3}`,
+      Summary: "x".repeat((i * 37) % 9000),
+      ...(i % 5 === 0 ? {} : { time: { seconds: BigInt(1e9 + i), nanos: i } }),
+    }),
+  );
+  for (const flow of flows) ring.append({ kind: "flow", flow });
+  ring.append({ kind: "lost", lost: create(LostEventSchema, { numEventsLost: 3n }) });
+  expect(ring.read(1500)).toMatchObject({ kind: "lost", lost: { numEventsLost: 3n } });
+  for (let sequence = ring.oldest; sequence < 1500; sequence++) {
+    const entry = ring.read(sequence);
+    if (entry?.kind !== "flow") throw new Error(`entry ${sequence} is ${entry?.kind}`);
+    const flow = flows[sequence]!;
+    expect(equals(FlowSchema, entry.flow, flow)).toBe(true);
+    expect(equals(FlowSchema, fromBinary(FlowSchema, entry.bytes), flow)).toBe(true);
+    const { nodeName, time } = entry;
+    expect([nodeName, time?.seconds, time?.nanos]).toEqual([flow.nodeName, flow.time?.seconds, flow.time?.nanos]);
+  }
 });
 
 it("refuses sizes that are not one less than a power of two", () => {

@@ -1,11 +1,19 @@
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { AgentEvent, Flow, LostEvent } from "../../proto/gen/flow_pb.js";
+import { EncodedBytes, encodeFlow } from "./encode.ts";
+import { FlowEntry } from "./flow-entry.ts";
+import { newTimestamp } from "./messages.ts";
 
-/** One slot: a flow, word of events that never became flows, or something that the agent did. */
-export type RingEntry =
-  | { readonly kind: "flow"; readonly flow: Flow }
+/** Word of events that never became flows, or something that the agent did. */
+type Notice =
   | { readonly kind: "lost"; readonly lost: LostEvent }
   | { readonly kind: "agent"; readonly event: AgentEvent; readonly time: Timestamp };
+
+/** What is appended. A flow may not change afterwards. */
+export type NewEntry = Notice | { readonly kind: "flow"; readonly flow: Flow };
+
+/** What is read. */
+export type RingEntry = Notice | FlowEntry;
 
 /** Answer of `FlowRing.read` when the slot was overwritten: how many entries from the asked one on are gone. */
 export interface Overtaken {
@@ -25,13 +33,82 @@ export interface FlowRing {
   readonly next: number;
   /** Flows appended since the start. */
   readonly seenFlows: number;
-  append(entry: RingEntry): void;
+  append(entry: NewEntry): void;
   /** Keeps as many of the newest entries as fit. Throws RangeError as `createFlowRing` does. */
   resize(capacity: number): void;
   /** Undefined: not written yet. */
   read(sequence: number): RingEntry | Overtaken | undefined;
   /** Calls back after each append until the returned function is called. */
   onAppend(listener: () => void): () => void;
+}
+
+/** The newest flows are kept as messages too: who follows reads their fields, and who keeps up need not decode them. */
+const NEWEST = 256;
+/** Flows share pieces of memory; a piece that has less room left than most flows need is followed by another. */
+const ROOM_BYTES = 4 << 10;
+
+/**
+ * The slots of a ring, in columns; of flows the bytes. As messages they would outlive the young generation: collecting them took
+ * two fifths of an agent's time under a flood.
+ */
+class Slots {
+  readonly capacity: number;
+  private readonly notices: (Notice | undefined)[];
+  private readonly chunks: (Uint8Array | undefined)[];
+  private readonly starts: Uint32Array;
+  private readonly ends: Uint32Array;
+  /** Of a flow without a time NaN. */
+  private readonly seconds: Float64Array;
+  private readonly nanos: Uint32Array;
+  private readonly nodeNames: string[];
+
+  constructor(capacity: number) {
+    this.capacity = capacity;
+    this.notices = new Array(capacity).fill(undefined);
+    this.chunks = new Array(capacity).fill(undefined);
+    this.starts = new Uint32Array(capacity);
+    this.ends = new Uint32Array(capacity);
+    this.seconds = new Float64Array(capacity);
+    this.nanos = new Uint32Array(capacity);
+    this.nodeNames = new Array(capacity).fill("");
+  }
+
+  setNotice(slot: number, notice: Notice): void {
+    this.notices[slot] = notice;
+    this.chunks[slot] = undefined;
+  }
+
+  setFlow(slot: number, { time, nodeName }: Flow, chunk: Uint8Array, start: number, end: number): void {
+    this.notices[slot] = undefined;
+    this.chunks[slot] = chunk;
+    this.starts[slot] = start;
+    this.ends[slot] = end;
+    this.seconds[slot] = time === undefined ? Number.NaN : Number(time.seconds);
+    this.nanos[slot] = time?.nanos ?? 0;
+    this.nodeNames[slot] = nodeName;
+  }
+
+  entry(slot: number, flow: Flow | undefined): RingEntry | undefined {
+    const chunk = this.chunks[slot];
+    if (chunk === undefined) return this.notices[slot];
+    const bytes = chunk.subarray(this.starts[slot], this.ends[slot]);
+    return new FlowEntry(bytes, flow?.time ?? this.time(slot), this.nodeNames[slot]!, flow);
+  }
+
+  copy(slot: number, to: Slots, target: number): void {
+    to.notices[target] = this.notices[slot];
+    to.chunks[target] = this.chunks[slot];
+    to.starts[target] = this.starts[slot]!;
+    to.ends[target] = this.ends[slot]!;
+    to.seconds[target] = this.seconds[slot]!;
+    to.nanos[target] = this.nanos[slot]!;
+    to.nodeNames[target] = this.nodeNames[slot]!;
+  }
+
+  private time(slot: number): Timestamp | undefined {
+    const seconds = this.seconds[slot]!;
+    return Number.isNaN(seconds) ? undefined : newTimestamp({ seconds: BigInt(seconds), nanos: this.nanos[slot]! });
+  }
 }
 
 function checkCapacity(capacity: number): void {
@@ -43,17 +120,27 @@ function checkCapacity(capacity: number): void {
 /** A ring of `size` entries, which must be 2^n - 1 and at most 65535. Throws RangeError otherwise. */
 export function createFlowRing(size: number): FlowRing {
   checkCapacity(size);
-  let capacity = size;
-  let slots: (RingEntry | undefined)[] = new Array(capacity).fill(undefined);
+  let slots = new Slots(size);
+  const newest: (Flow | undefined)[] = new Array(NEWEST).fill(undefined);
+  const encoded = new EncodedBytes();
   /** Nothing before it is held, whatever the capacity. */
   let first = 0;
   const listeners = new Set<() => void>();
   let next = 0;
   let seenFlows = 0;
-  const oldestHeld = () => Math.max(first, next - capacity);
+  const oldestHeld = () => Math.max(first, next - slots.capacity);
+
+  const appendFlow = (flow: Flow) => {
+    const start = encoded.at;
+    encodeFlow(flow, encoded);
+    slots.setFlow(next % slots.capacity, flow, encoded.bytes, start, encoded.at);
+    if (encoded.bytes.length - encoded.at < ROOM_BYTES) encoded.take();
+    seenFlows++;
+  };
+
   return {
     get capacity() {
-      return capacity;
+      return slots.capacity;
     },
     get oldest() {
       return oldestHeld();
@@ -65,23 +152,26 @@ export function createFlowRing(size: number): FlowRing {
       return seenFlows;
     },
     append(entry) {
-      slots[next % capacity] = entry;
+      if (entry.kind === "flow") appendFlow(entry.flow);
+      else slots.setNotice(next % slots.capacity, entry);
+      newest[next % NEWEST] = entry.kind === "flow" ? entry.flow : undefined;
       next++;
-      if (entry.kind === "flow") seenFlows++;
       for (const listener of listeners) listener();
     },
     resize(wanted) {
       checkCapacity(wanted);
       const held = slots;
       first = Math.max(oldestHeld(), next - wanted);
-      slots = new Array(wanted).fill(undefined);
-      for (let sequence = first; sequence < next; sequence++) slots[sequence % wanted] = held[sequence % capacity];
-      capacity = wanted;
+      slots = new Slots(wanted);
+      for (let sequence = first; sequence < next; sequence++) {
+        held.copy(sequence % held.capacity, slots, sequence % wanted);
+      }
     },
     read(sequence) {
       const oldest = oldestHeld();
       if (sequence < oldest) return { kind: "overtaken", missed: oldest - sequence };
-      return sequence >= next ? undefined : slots[sequence % capacity];
+      if (sequence >= next) return undefined;
+      return slots.entry(sequence % slots.capacity, next - sequence <= NEWEST ? newest[sequence % NEWEST] : undefined);
     },
     onAppend(listener) {
       listeners.add(listener);

@@ -1,8 +1,8 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
-import { FlowSchema, LostEventSchema } from "../../proto/gen/flow_pb.js";
-import { type EncodedBytes, encodeFlow, encodeMessage } from "../flow/encode.ts";
-import type { RingEntry } from "../flow/index.ts";
+import { LostEventSchema } from "../../proto/gen/flow_pb.js";
+import { type EncodedBytes, encodeMessage } from "../flow/encode.ts";
+import { FlowEntry, type RingEntry } from "../flow/index.ts";
 
 const FLOW = 1;
 const LOST = 2;
@@ -16,7 +16,7 @@ export function encodeEntry(entry: RingEntry, out: EncodedBytes): void {
   out.ensure(PREFIX_BYTES);
   const start = out.at;
   out.at += PREFIX_BYTES;
-  if (entry.kind === "flow") encodeFlow(entry.flow, out);
+  if (entry.kind === "flow") out.raw(entry.bytes);
   if (entry.kind === "lost") encodeMessage(LostEventSchema, entry.lost, out);
   const view = new DataView(out.bytes.buffer, start, PREFIX_BYTES);
   view.setUint8(0, { flow: FLOW, lost: LOST, agent: PASSED_OVER }[entry.kind]);
@@ -31,7 +31,7 @@ export function* decodeEntries(raw: Uint8Array): Generator<RingEntry, undefined>
     if (end > raw.length) throw new RangeError("an entry that reaches beyond its block");
     const bytes = raw.subarray(at + PREFIX_BYTES, end);
     const kind = view.getUint8(at);
-    if (kind === FLOW) yield { kind: "flow", flow: fromBinary(FlowSchema, bytes) };
+    if (kind === FLOW) yield FlowEntry.decoded(bytes);
     else if (kind === LOST) yield { kind: "lost", lost: fromBinary(LostEventSchema, bytes) };
     at = end;
   }
@@ -48,6 +48,6 @@ export function millisecondsOf(time: Timestamp | undefined): number | undefined 
 }
 
 function timestampOf(entry: RingEntry): Timestamp | undefined {
-  if (entry.kind === "flow") return entry.flow.time;
+  if (entry.kind === "flow") return entry.time;
   return entry.kind === "lost" ? entry.lost.last : entry.time;
 }

@@ -1,24 +1,33 @@
-import type { Flow } from "../../proto/gen/flow_pb.js";
+import { TimestampSchema } from "@bufbuild/protobuf/wkt";
 import { type GetFlowsResponse, GetFlowsResponseSchema } from "../../proto/gen/observer_pb.js";
-import { EncodedBytes, encodeMessage } from "../flow/encode.ts";
+import { type EncodedBytes, encodeMessage } from "../flow/encode.ts";
+import { FlowEntry } from "../flow/index.ts";
 
-const out = new EncodedBytes();
-/** What one reader was sent, for the others that follow: a flow of the ring is encoded once, whoever reads it. */
-const encoded = new WeakMap<Flow, Uint8Array>();
+/** Tags of GetFlowsResponse: fields 1, 1000 and 1001 of wire type 2, length-delimited. */
+const FLOW_TAG = (1 << 3) | 2;
+const NODE_NAME_TAG = (1000 << 3) | 2;
+const TIME_TAG = (1001 << 3) | 2;
 
-/** The bytes of a response. A flow, once given, may not change. */
-export function encodeFlowsResponse(response: GetFlowsResponse): Uint8Array {
-  if (response.responseTypes.case !== "flow") return encode(response);
-  const flow = response.responseTypes.value;
-  const known = encoded.get(flow);
-  if (known !== undefined) return known;
-  const bytes = encode(response);
-  encoded.set(flow, bytes);
-  return bytes;
-}
-
-function encode(response: GetFlowsResponse): Uint8Array {
-  out.at = 0;
-  encodeMessage(GetFlowsResponseSchema, response, out);
-  return out.bytes.slice(0, out.at);
+/** Appends a GetFlowsResponse: of a flow of the ring its bytes, with node and time as `flowView` gives them. */
+export function encodeFlowsResponse(response: FlowEntry | GetFlowsResponse, out: EncodedBytes): void {
+  if (!(response instanceof FlowEntry)) {
+    encodeMessage(GetFlowsResponseSchema, response, out);
+    return;
+  }
+  const { bytes, nodeName, time } = response;
+  out.varint(FLOW_TAG);
+  out.varint(bytes.length);
+  out.raw(bytes);
+  if (nodeName !== "") {
+    out.varint(NODE_NAME_TAG);
+    const start = out.begin();
+    out.text(nodeName);
+    out.end(start);
+  }
+  if (time !== undefined) {
+    out.varint(TIME_TAG);
+    const start = out.begin();
+    encodeMessage(TimestampSchema, time, out);
+    out.end(start);
+  }
 }

@@ -2,6 +2,7 @@ import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { fromBinary } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { GetFlowsRequestSchema, type GetFlowsResponse } from "../../proto/gen/observer_pb.js";
+import { EncodedBytes } from "../flow/encode.ts";
 import { FLOWS_PATH } from "./raw-flows.ts";
 import type { ReadResult } from "./reader.ts";
 import { type FlowQuery, parseFlowsRequest } from "./request.ts";
@@ -9,6 +10,8 @@ import type { StreamHandler } from "./server.ts";
 
 const MAX_REQUEST_BYTES = 4 << 20;
 const CHUNK_BYTES = 32 << 10;
+/** Of a gRPC message: whether it is compressed, and its length. */
+const PREFIX_BYTES = 5;
 
 /** Where a stream's responses come from. */
 export interface ResponseSource<R extends object = GetFlowsResponse> {
@@ -20,10 +23,10 @@ export interface ResponseSource<R extends object = GetFlowsResponse> {
 /** Starts a query; the signal ends it. */
 export type OpenSource<R extends object> = (query: FlowQuery, signal: AbortSignal) => ResponseSource<R>;
 
-/** What a stream needs of its source: how to open it, and the bytes of a response. */
+/** What a stream needs of its source: how to open it, and how a response's bytes are appended. */
 export interface StreamSource<R extends object> {
   readonly open: OpenSource<R>;
-  readonly encode: (response: R) => Uint8Array;
+  readonly encode: (response: R, out: EncodedBytes) => void;
 }
 
 /**
@@ -103,7 +106,7 @@ function endStream(response: Http2ServerResponse, status: Readonly<Record<string
 async function pump<R extends object>(
   stream: Http2ServerResponse,
   source: ResponseSource<R>,
-  encode: (response: R) => Uint8Array,
+  encode: StreamSource<R>["encode"],
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
@@ -118,23 +121,27 @@ async function pump<R extends object>(
   }
 }
 
+/** Where chunks are put together: each is copied from it before another begins. */
+const frames = new EncodedBytes();
+
 function collect<R extends object>(
   source: ResponseSource<R>,
-  encode: (response: R) => Uint8Array,
+  encode: StreamSource<R>["encode"],
 ): { chunk: Buffer; last: ReadResult<R> } {
-  const frames: Uint8Array[] = [];
-  let size = 0;
+  frames.at = 0;
   let last: ReadResult<R> = "wait";
-  while (size < CHUNK_BYTES) {
+  while (frames.at < CHUNK_BYTES) {
     last = source.next();
     if (last === "wait" || last === "end") break;
-    const message = encode(last);
-    const prefix = new Uint8Array(5);
-    new DataView(prefix.buffer).setUint32(1, message.length);
-    frames.push(prefix, message);
-    size += message.length + 5;
+    frames.ensure(PREFIX_BYTES);
+    const start = frames.at;
+    frames.at += PREFIX_BYTES;
+    encode(last, frames);
+    const prefix = new DataView(frames.bytes.buffer, start, PREFIX_BYTES);
+    prefix.setUint8(0, 0);
+    prefix.setUint32(1, frames.at - start - PREFIX_BYTES);
   }
-  return { chunk: Buffer.concat(frames, size), last };
+  return { chunk: Buffer.from(frames.bytes.subarray(0, frames.at)), last };
 }
 
 function drained(stream: Http2ServerResponse, signal: AbortSignal): Promise<void> {

@@ -15,7 +15,7 @@ import { routeReflection } from "./reflection.ts";
 import { type FlowQuery, parseFlowsRequest, parseRingQuery, type RingQuery } from "./request.ts";
 import { createGrpcServer, type Handlers } from "./server.ts";
 import { ringNamespaces, ringStatus } from "./status.ts";
-import { agentEventView, debugEventView, flowView } from "./views.ts";
+import { agentEventView, debugEventView, encodedFlowView, flowView } from "./views.ts";
 
 export interface ObserverOptions {
   readonly ring: FlowRing;
@@ -73,13 +73,19 @@ function observerService(
 export function createObserver(options: ObserverOptions): Observer {
   const { ring, nodeName, now, history } = options;
   const headers = { "hubble-server-version": options.version };
-  const open = (query: FlowQuery): ResponseSource =>
-    createFlowReader({ ring, query, view: flowView(query, nodeName), now }, history);
+  const read = <R extends object>(query: FlowQuery, view: RingView<R>): ResponseSource<R> =>
+    createFlowReader({ ring, query, view, now }, history);
   return createGrpcServer({
     headers,
-    stream: flowStreamHandler({ open, encode: encodeFlowsResponse }, headers),
+    stream: flowStreamHandler(
+      { open: (query) => read(query, encodedFlowView(query, nodeName)), encode: encodeFlowsResponse },
+      headers,
+    ),
     routes: (router) => {
-      router.service(ObserverService, observerService(options, open));
+      router.service(
+        ObserverService,
+        observerService(options, (query) => read(query, flowView(query, nodeName))),
+      );
       router.service(Peer, peerService(options.peers ?? staticPeers([])));
       router.service(
         Health,

@@ -36,8 +36,7 @@ export interface ReaderOptions<R extends object> {
 
 /** Undefined for lost events: no bound of time holds for them. */
 function timeOf(entry: RingEntry): Timestamp | undefined {
-  if (entry.kind === "flow") return entry.flow.time;
-  return entry.kind === "agent" ? entry.time : undefined;
+  return entry.kind === "lost" ? undefined : entry.time;
 }
 
 /** Walks back from the newest entry as far as the query reaches. */

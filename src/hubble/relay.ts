@@ -135,7 +135,7 @@ export function createRelay(options: RelayOptions): Relay {
   const server = createGrpcServer({
     headers,
     browsers: true,
-    stream: flowStreamHandler({ open, encode: ({ bytes }) => bytes }, headers),
+    stream: flowStreamHandler({ open, encode: ({ bytes }, out) => out.raw(bytes) }, headers),
     routes: (router) => {
       router.service(ObserverService, service);
       const anyPeer = async () => (await relayStatus(pool, version)).numConnectedNodes !== 0;

@@ -19,7 +19,8 @@ export interface RingQuery {
 export interface FlowQuery extends RingQuery {
   /** As it came, to be passed on. */
   readonly request: GetFlowsRequest;
-  readonly matches: (flow: Flow) => boolean;
+  /** Undefined when every flow is wanted. */
+  readonly matches: ((flow: Flow) => boolean) | undefined;
   /** Undefined when the whole flow is wanted. */
   readonly mask: ((flow: Flow) => Flow) | undefined;
 }
@@ -60,7 +61,8 @@ export function parseFlowsRequest(request: GetFlowsRequest): FlowQuery {
   };
 }
 
-function filtersOf(request: GetFlowsRequest): (flow: Flow) => boolean {
+function filtersOf(request: GetFlowsRequest): FlowQuery["matches"] {
+  if (request.whitelist.length === 0 && request.blacklist.length === 0) return undefined;
   try {
     return compileFilters(request.whitelist, request.blacklist);
   } catch (error) {

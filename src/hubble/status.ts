@@ -19,8 +19,8 @@ function flowRate(ring: FlowRing, nowMs: number): number {
   let oldest = nowMs / 1000;
   for (let sequence = ring.next - 1; sequence >= ring.oldest; sequence--) {
     const entry = ring.read(sequence);
-    if (entry?.kind !== "flow" || !entry.flow.time) continue;
-    const seconds = Number(entry.flow.time.seconds) + entry.flow.time.nanos / 1e9;
+    if (entry?.kind !== "flow" || !entry.time) continue;
+    const seconds = Number(entry.time.seconds) + entry.time.nanos / 1e9;
     if (seconds < since) return count / RATE_WINDOW_S;
     oldest = seconds;
     count++;
@@ -62,7 +62,7 @@ export function ringNamespaces(ring: FlowRing, nowMs: number): GetNamespacesResp
   for (let sequence = ring.next - 1; sequence >= ring.oldest; sequence--) {
     const entry = ring.read(sequence);
     if (entry?.kind !== "flow") continue;
-    if (Number(entry.flow.time?.seconds ?? 0n) < since) break;
+    if (Number(entry.time?.seconds ?? 0n) < since) break;
     for (const end of [entry.flow.source, entry.flow.destination]) {
       if (end?.namespace)
         found.push({

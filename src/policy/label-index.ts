@@ -2,6 +2,7 @@ import { type Cidr, cidrContains, formatCidr } from "../model/cidr.ts";
 import { encodedGroupKey } from "../model/cidr-group-label.ts";
 import { cidrOfKey, WORLD_KEYS } from "../model/cidr-label.ts";
 import type { Label } from "../model/label.ts";
+import { prefixKeys } from "../model/prefix-keys.ts";
 import {
   type CidrGroupSelector,
   type CidrSelector,
@@ -25,13 +26,14 @@ export interface Condition {
   readonly only: number;
 }
 
-/** What belongs to a condition's set: labels of some keys that pass a test, and labels of prefixes that pass another. */
+/** What belongs to a condition's set: labels of some keys that pass a test, and labels of prefixes in another prefix. */
 interface Membership {
   readonly keys: readonly string[];
   /** The only values that may pass; absent = any may. */
   readonly values?: readonly string[];
   readonly hasLabel: (label: Label) => boolean;
-  readonly hasPrefix?: (cidr: Cidr) => boolean;
+  /** Labels of prefixes in this one belong to it too. */
+  readonly around?: Cidr;
 }
 
 interface SharedCondition extends Condition, Membership {
@@ -63,7 +65,7 @@ function withKeys(keys: readonly string[], source: string): Membership {
 
 function inPrefix(outer: Cidr, options: SelectOptions): Membership {
   if (outer.length === 0) return withKeys(worldKeys(outer.family, options), "reserved");
-  return { keys: [], hasLabel: () => false, hasPrefix: (cidr) => cidrContains(outer, cidr) };
+  return { keys: [], hasLabel: () => false, around: outer };
 }
 
 function meeting({ source, key, operator, values }: Requirement, options: SelectOptions): Membership {
@@ -93,11 +95,12 @@ export class LabelIndex {
   /** By label number: the one before it with the same key and value, of another source. Most have none. */
   private readonly earlier = new Map<number, number>();
   private readonly byKey = new Map<string, number[]>();
-  /** Labels of the source `cidr`, with the prefix that each names. */
-  private readonly prefixes: { readonly number: number; readonly cidr: Cidr }[] = [];
+  /** Labels of the source `cidr`, with the prefix that each names, under all of its `prefixKeys`. */
+  private readonly prefixes = new Map<number, { readonly number: number; readonly cidr: Cidr }[]>();
   private readonly conditions = new Map<string, SharedCondition>();
   private readonly keyConditions = new Map<string, SharedCondition[]>();
-  private readonly prefixConditions: SharedCondition[] = [];
+  /** Under the last of the `prefixKeys` of what they are around. */
+  private readonly prefixConditions = new Map<number, SharedCondition[]>();
   /** By label number: the conditions whose set holds it; most labels are in none. */
   private readonly holders = new Map<number, SharedCondition[]>();
   private readonly options: SelectOptions;
@@ -128,8 +131,11 @@ export class LabelIndex {
     }
     const cidr = label.source === "cidr" ? cidrOfKey(label.key) : undefined;
     if (cidr === undefined) return number;
-    this.prefixes.push({ number, cidr });
-    for (const condition of this.prefixConditions) if (condition.hasPrefix!(cidr)) this.include(condition, number);
+    for (const key of prefixKeys(cidr)) {
+      append(this.prefixes, key, { number, cidr });
+      for (const condition of this.prefixConditions.get(key) ?? [])
+        if (cidrContains(condition.around!, cidr)) this.include(condition, number);
+    }
     return number;
   }
 
@@ -161,7 +167,8 @@ export class LabelIndex {
       if (--condition.users > 0) continue;
       this.conditions.delete(condition.id);
       for (const key of condition.keys) remove(this.keyConditions.get(key), condition);
-      remove(this.prefixConditions, condition);
+      if (condition.around !== undefined)
+        remove(this.prefixConditions.get(prefixKeys(condition.around).at(-1)!), condition);
       for (const number of condition.labels) remove(this.holders.get(number), condition);
     }
   }
@@ -217,14 +224,17 @@ export class LabelIndex {
   }
 
   private fill(condition: SharedCondition): void {
-    const { keys, values, hasPrefix } = condition;
+    const { keys, values, around } = condition;
     for (const key of keys) {
       append(this.keyConditions, key, condition);
       if (values === undefined) for (const number of this.byKey.get(key) ?? []) this.consider(condition, number);
       else for (const value of values) this.considerEach(condition, key, value);
     }
-    if (hasPrefix === undefined) return;
-    this.prefixConditions.push(condition);
-    for (const { number, cidr } of this.prefixes) if (hasPrefix(cidr)) this.include(condition, number);
+    if (around === undefined) return;
+    const key = prefixKeys(around).at(-1)!;
+    append(this.prefixConditions, key, condition);
+    for (const { number, cidr } of this.prefixes.get(key) ?? []) {
+      if (cidrContains(around, cidr)) this.include(condition, number);
+    }
   }
 }

@@ -1,10 +1,10 @@
 import { spawnSync } from "node:child_process";
-import { create, toJson } from "@bufbuild/protobuf";
+import { create, toBinary, toJson } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { describe, expect, test } from "vitest";
-import { AgentEventSchema, LostEventSchema, LostEventSource } from "../../proto/gen/flow_pb.js";
+import { AgentEventSchema, FlowSchema, LostEventSchema, LostEventSource } from "../../proto/gen/flow_pb.js";
 import { ExportEventSchema } from "../../proto/gen/observer_pb.js";
-import type { RingEntry } from "../../src/flow/index.ts";
+import { FlowEntry, type RingEntry } from "../../src/flow/index.ts";
 import { ExportRecords } from "../../src/hubble/export/records.ts";
 import { parseExportSettings } from "../../src/hubble/export/settings.ts";
 import { oracle } from "../oracle/cache.ts";
@@ -28,7 +28,7 @@ const entries: readonly RingEntry[] = [
     const flow = meteredFlow(chance);
     flow.nodeName = chance.pick(["default/k8s-w1", ""]);
     if (chance.below(5) > 0) flow.time = at(index);
-    return { kind: "flow", flow };
+    return FlowEntry.decoded(toBinary(FlowSchema, flow));
   }),
   ...[1, 2].map(
     (subType): RingEntry => ({ kind: "agent", event: create(AgentEventSchema, { type: subType }), time: at(7) }),

@@ -5,8 +5,8 @@ import { ExportRecords } from "./records.ts";
 import { RotatedFile } from "./rotated-file.ts";
 import type { ExportSettings } from "./settings.ts";
 
-/** Entries that are made into lines at once, at most: a ring must not overtake us, nor the loop wait. */
-const BATCH = 256;
+/** Entries that are made into lines at once, at most: the ring keeps the newest 256 as messages, which need no decoding. */
+const BATCH = 128;
 const PAUSE_MS = 500;
 /** Lines that may wait for the disk. */
 const MOST_WAITING = 50_000;
