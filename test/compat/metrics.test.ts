@@ -27,9 +27,9 @@ beforeAll(async () => {
     "hubble-export-fieldmask": "source.pod_name verdict",
   });
   await lab.ok("kubectl apply -f http-sw-app.yaml && kubectl scale deployment deathstar --replicas=1");
-  await lab.ok(
-    "kubectl rollout status deployment deathstar && kubectl wait --for=condition=Ready pod --all --timeout=30s",
-  );
+  await lab.ok("kubectl rollout status deployment deathstar");
+  await lab.ok("kubectl wait --for=condition=Ready pod xwing tiefighter --timeout=30s");
+  await lab.eventually("kubectl get pod -l class=deathstar -o name | wc -l", /^1$/m);
   node = await lab.ok("kubectl get pod -l class=deathstar -o jsonpath='{.items[0].spec.nodeName}'");
   await lab.ok("kubectl apply -f sw_l3_l4_l7_policy.yaml");
   const ask = (pod: string, rest: string) =>
