@@ -27,6 +27,7 @@ import { Ipam } from "./ipam.ts";
 import { ipcacheNotification } from "./ipcache-notification.ts";
 import { IpcacheSources } from "./ipcache-sources.ts";
 import { type KubeInputs, openKubeInputs } from "./kube-inputs.ts";
+import { AgentMetrics } from "./metrics/agent-metrics.ts";
 import { Monitor } from "./monitor.ts";
 import type { AgentOptions } from "./options.ts";
 import { PodKnowledge } from "./pod-knowledge.ts";
@@ -47,6 +48,7 @@ export interface Parts {
   readonly state: StateDirectory;
   readonly ipam: Ipam;
   readonly retry: Retry;
+  readonly metrics: AgentMetrics;
   readonly monitor: Monitor;
   readonly inputs: KubeInputs;
   readonly pods: PodKnowledge;
@@ -88,8 +90,14 @@ function ipcacheParts(options: AgentOptions): IpcacheSources {
   return sources;
 }
 
-function identityTable(options: AgentOptions): IdentityTable {
-  const identities = new IdentityTable(options.engine);
+function identityTable({ engine, ...options }: AgentOptions, metrics: AgentMetrics): IdentityTable {
+  const identities = new IdentityTable({
+    upsertIdentity: (id, labels) => {
+      metrics.identityLearned(id);
+      engine.upsertIdentity(id, labels);
+    },
+    removeIdentity: (id) => engine.removeIdentity(id),
+  });
   for (const [id, labels] of reservedIdentities(options.node.ipv6 !== undefined)) identities.learn(id, labels);
   return identities;
 }
@@ -146,7 +154,7 @@ class Announcer {
 
 function policySync(
   options: AgentOptions,
-  parts: Pick<Parts, "retry" | "monitor" | "reconciler" | "state">,
+  parts: Pick<Parts, "retry" | "monitor" | "reconciler" | "state" | "metrics">,
   ref: ResourceRef,
   kind: { readonly hasStatus?: boolean } = {},
 ) {
@@ -159,6 +167,10 @@ function policySync(
       now: () => `${new Date(options.now()).toISOString().slice(0, 19)}Z`,
       changed: () => parts.reconciler.regenerateAll(),
       event: (notification) => parts.monitor.agentEvent(notification),
+      counted: (operation, outcome) => {
+        const source = ref.group === "cilium.io" ? "custom-resource" : "k8s";
+        parts.metrics.policyChanged(source, operation, outcome);
+      },
       refused: (what, reason) => options.log(`${what} is refused, an earlier version stays: ${reason}`),
     },
     ref,
@@ -170,10 +182,10 @@ function policySync(
 const STANDING = /^(ciliumnode|cilium-health-ep|ciliumendpoint .*)$/;
 
 /** What has no circle: everything that the reconciler does not need to know. */
-function basis(options: AgentOptions) {
+function basis(options: AgentOptions, metrics: AgentMetrics) {
   const state = openStateDirectory(options.stateDirectory, options.log);
   const inputs = openKubeInputs(options.openInformer, options.node.name);
-  const identities = identityTable(options);
+  const identities = identityTable(options, metrics);
   const sources = ipcacheParts(options);
   const numbers = new CidrIdentities(options.datapath.listIpcache());
   const table = new EndpointTable();
@@ -201,7 +213,12 @@ function basis(options: AgentOptions) {
       (allocations) => state.saveAllocations(allocations),
       options.node.ipv6?.podCidr,
     ),
-    retry: new Retry({ log: options.log, now: options.now, isStanding: (name) => STANDING.test(name) }),
+    retry: new Retry({
+      log: options.log,
+      now: options.now,
+      isStanding: (name) => STANDING.test(name),
+      ran: (isOk, seconds) => metrics.taskRan(isOk, seconds),
+    }),
     traceLevel,
     // Who monitors sees packet by packet; flows alone need no more than the first of a kind.
     monitor: new Monitor((isWatched) => traceLevel.watched(isWatched)),
@@ -235,7 +252,9 @@ function basis(options: AgentOptions) {
   };
 }
 
-function regenerationOf(options: AgentOptions, parts: ReturnType<typeof basis>, announcer: Announcer): Regeneration {
+type Basis = ReturnType<typeof basis> & Pick<Parts, "metrics">;
+
+function regenerationOf(options: AgentOptions, parts: Basis, announcer: Announcer): Regeneration {
   return new Regeneration({
     datapath: options.datapath,
     redirects: parts.redirects,
@@ -245,11 +264,12 @@ function regenerationOf(options: AgentOptions, parts: ReturnType<typeof basis>, 
     release: ({ id }) => options.engine.release(id),
     revision: () => options.engine.revision,
     now: options.now,
+    measured: (times) => parts.metrics.regenerated(times),
     changed: (endpoint) => announcer.changed(endpoint),
   });
 }
 
-function reconcilerOf(options: AgentOptions, parts: ReturnType<typeof basis>, regeneration: Regeneration): Reconciler {
+function reconcilerOf(options: AgentOptions, parts: Basis, regeneration: Regeneration): Reconciler {
   const { monitor, retry, table, derived } = parts;
   const reconciler: Reconciler = new Reconciler({
     datapath: options.datapath,
@@ -262,6 +282,7 @@ function reconcilerOf(options: AgentOptions, parts: ReturnType<typeof basis>, re
     updateHost: () => parts.host.update(),
     ipcacheChanged: (cidr, entry, old) => monitor.agentEvent(ipcacheNotification(cidr, { entry, old }, parts)),
     unfinished: () => retry.run("tables of the kernel", async () => reconciler.tryAgain()),
+    passed: () => parts.metrics.inForce(),
     failed: (endpoint, error) =>
       retry.run(`policy of endpoint ${endpoint.id}`, async () => {
         if (!endpoint.attached) return;
@@ -274,7 +295,7 @@ function reconcilerOf(options: AgentOptions, parts: ReturnType<typeof basis>, re
 
 function healthEndpoint(
   { openHealthLink: open, interfaces, node }: AgentOptions,
-  { ipam, retry }: ReturnType<typeof basis>,
+  { ipam, retry }: Basis,
   lifecycle: EndpointLifecycle,
 ): HealthEndpoint | undefined {
   return open && new HealthEndpoint({ ipam, retry, lifecycle, interfaces, mtu: podMtu(node.routingMode), open });
@@ -282,7 +303,8 @@ function healthEndpoint(
 
 /** Makes and connects the parts. */
 export function buildParts(options: AgentOptions): Parts {
-  const parts = basis(options);
+  const metrics = new AgentMetrics(options.metrics);
+  const parts = { ...basis(options, metrics), metrics };
   const announcer = new Announcer(options, parts);
   const regeneration = regenerationOf(options, parts, announcer);
   const reconciler = reconcilerOf(options, parts, regeneration);

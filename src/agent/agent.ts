@@ -12,9 +12,11 @@ import { startConnectionRounds } from "./connection-rounds.ts";
 import { podKey } from "./endpoint.ts";
 import { atMost } from "./endpoint-lifecycle.ts";
 import { createFlowView } from "./flow-view.ts";
-import { objectKey } from "./kube.ts";
+import { type KubeObject, objectKey } from "./kube.ts";
 import { areInputsConnected, handleInputs, startInputs, stopInputs } from "./kube-inputs.ts";
 import { longestMatch } from "./longest-prefix.ts";
+import { watchExchanges } from "./metrics/http-exchanges.ts";
+import { addLookups } from "./metrics/lookups.ts";
 import { type NodeAddresses, nodeAddressesOf } from "./node-addresses.ts";
 import { registerNode } from "./node-registration.ts";
 import type { AgentOptions } from "./options.ts";
@@ -37,6 +39,8 @@ export interface Agent {
     list(): readonly ({ readonly name: string } & NodeAddresses)[];
     onChange(listener: () => void): () => void;
   };
+  /** Word of each pod, of any node, whose CiliumEndpoint is gone. */
+  onPodGone(listener: (namespace: string, name: string) => void): void;
   /** Stops; the datapath stays as it is. */
   close(): Promise<void>;
 }
@@ -96,6 +100,7 @@ function streamEvents(options: AgentOptions, parts: Parts, context: FlowContext)
   });
   proxy.onAccess((record: AccessRecord) => {
     flows.access(record);
+    parts.metrics.accessRecord(record);
     monitor.l7(() => ({
       record: redactRecord(record, context.redaction()),
       source: peer(record.sourceAddress, record.sourceIdentity),
@@ -203,7 +208,7 @@ function watch(options: AgentOptions, parts: Parts): void {
     nodeChanged: register,
     refused: (what, error) => options.log(`${what} is refused, its earlier version stays: ${error.message}`),
   });
-  handleInputs(parts.inputs, handlers);
+  handleInputs(parts.inputs, handlers, parts.metrics);
   register();
 }
 
@@ -245,7 +250,9 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const stopEvents = streamEvents(options, parts, context);
   const connection = new ProxyConnection(options.adminSocketPath);
   connection.start();
-  const stopRounds = startConnectionRounds({ datapath, names: parts.names, now: options.now, log });
+  const stopRounds = startConnectionRounds({ ...parts, datapath, now: options.now, log });
+  addLookups(parts.metrics.registry, options, parts);
+  const stopExchanges = watchExchanges(parts.metrics, options.socketPath);
   const server = await serveAgentApi(
     options.socketPath,
     agentCalls(options, parts, statusFacts(options, parts, connection)),
@@ -263,6 +270,11 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     synced: follow(options, parts, halfChanged),
     flowContext: context,
     nodes: nodesOf(parts),
+    onPodGone: (listener) => {
+      const nothing = () => undefined;
+      const onDelete = ({ metadata }: KubeObject) => listener(metadata.namespace ?? "", metadata.name);
+      parts.inputs.endpoints.on({ onAdd: nothing, onUpdate: nothing, onDelete });
+    },
     close: async () => {
       stopInputs(parts.inputs);
       parts.secrets.stop();
@@ -271,6 +283,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       connection.stop();
       stopEvents();
       stopRounds();
+      stopExchanges();
       parts.names.close();
       await server.close();
       await options.proxy.close();

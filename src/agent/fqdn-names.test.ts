@@ -7,6 +7,7 @@ import type { KubeObject } from "../kube/object.ts";
 import { CiliumNetworkPolicies } from "../kube/resources.ts";
 import { connectionRound } from "./connection-rounds.ts";
 import { FqdnNames } from "./fqdn-names.ts";
+import { AgentMetrics } from "./metrics/agent-metrics.ts";
 
 const TCP = 6;
 const ADDRESS = "198.18.0.7";
@@ -151,8 +152,9 @@ function namesWith(connections: readonly Partial<ConnectionRow>[]) {
   const relabeled: string[] = [];
   names.onRelabeled((addresses) => relabeled.push(...addresses));
   names.setSelectors([{ kind: "fqdn", matchName: "a.example", text: "a" }]);
-  const datapath = { collectConnections: () => 0, connections: () => connections as readonly ConnectionRow[] };
-  const round = () => connectionRound({ datapath, names, now: () => time.nowMs, log: () => undefined });
+  const datapath = { collectConnections: () => [], connections: () => connections as readonly ConnectionRow[] };
+  const round = () =>
+    connectionRound({ datapath, names, metrics: new AgentMetrics(), now: () => time.nowMs, log: () => undefined });
   return { names, relabeled, time, round, log };
 }
 

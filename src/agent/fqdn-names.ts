@@ -93,10 +93,12 @@ export class FqdnNames {
     this.cache.connectionsSeen(inUse, startMs, nextMs);
   }
 
-  /** Gives up what ran out and nobody uses any more, and writes what changed. Once a minute. */
-  collect(): void {
-    this.follow(this.cache.collect(this.parts.now()));
+  /** Gives up what ran out and nobody uses any more, and writes what changed; returns how many names lost addresses. Once a minute. */
+  collect(): number {
+    const changed = this.cache.collect(this.parts.now());
+    this.follow(changed);
     this.close();
+    return changed.length;
   }
 
   /** Writes what an agent that is killed would leave as zombies. */

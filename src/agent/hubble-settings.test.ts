@@ -45,6 +45,9 @@ it.each([
   [{ "hubble-event-buffer-capacity": "4096" }, /one less than a power of two/],
   [{ "hubble-history-max-bytes": "lots" }, /write it like 1Gi/],
   [{ "hubble-history-max-age": "1d" }, /write it like 24h/],
+  [{ "hubble-metrics-server": "9965" }, /hubble-metrics-server: "9965": write it like :9965/],
+  [{ "prometheus-serve-addr": "9962" }, /prometheus-serve-addr: "9962": write it like :9965/],
+  [{ "enable-hubble-open-metrics": "1" }, /write true or false/],
 ])("refuses %j", (data, message) => {
   expect(() => parseHubbleSettings(data as unknown as Record<string, string>)).toThrow(message);
 });
@@ -52,7 +55,10 @@ it.each([
 it("is what a lab's ConfigMap says at first", () => {
   const map = systemManifests("0.1.0", "{}").find(({ metadata }) => metadata.name === "cilium-config");
   const data = map?.["data"] as Record<string, string>;
-  expect(parseHubbleSettings(data)).toEqual({ ...DEFAULT_SETTINGS, eventBufferCapacity: 4095 });
+  const { metrics, ...others } = parseHubbleSettings(data);
+  expect(others).toEqual({ ...DEFAULT_SETTINGS, eventBufferCapacity: 4095, metrics: undefined });
+  expect(metrics).toMatchObject({ address: { port: 9965 }, openMetrics: true, agentAddress: { port: 9962 } });
+  expect(metrics.list.split(" ")).toContain("dns");
   expect(keysWithoutEffect(data)).toEqual([]);
 });
 
@@ -65,7 +71,12 @@ it("follows changes, keeps what was before an invalid one, and goes back to the 
   let changes = 0;
   const followed = followHubbleSettings(
     () => informer as unknown as Informer,
-    () => changes++,
+    {
+      check: ({ metrics }) => {
+        if (metrics.list === "bad") throw new Error("hubble-metrics: bad");
+      },
+      changed: () => changes++,
+    },
     (message) => log.push(message),
   );
   const map = (data: Record<string, string>) =>
@@ -76,10 +87,13 @@ it("follows changes, keeps what was before an invalid one, and goes back to the 
   handler?.onUpdate(map({}), map({ "hubble-redact-enabled": "maybe" }));
   expect(followed.current.redaction.enabled).toBe(false);
   expect(log[0]).toMatch(/cilium-config is not taken.*"maybe"/);
-  const idle = map({ "hubble-redact-enabled": "false", "hubble-metrics": "drop", "enable-policy": "never" });
+  handler?.onUpdate(map({}), map({ "hubble-redact-enabled": "true", "hubble-metrics": "bad" }));
+  expect(followed.current.redaction.enabled).toBe(false);
+  expect(log.pop()).toMatch(/cilium-config is not taken.*hubble-metrics: bad/);
+  const idle = map({ "hubble-redact-enabled": "false", "enable-ipv4": "true", "enable-policy": "never" });
   for (let times = 0; times < 2; times++) handler?.onUpdate(map({}), idle);
   expect(log.slice(1)).toEqual([
-    "ConfigMap kube-system/cilium-config: without effect here: enable-policy, hubble-metrics",
+    "ConfigMap kube-system/cilium-config: without effect here: enable-ipv4, enable-policy",
   ]);
   handler?.onDelete(map({}));
   expect(followed.current).toEqual(DEFAULT_SETTINGS);

@@ -1,11 +1,14 @@
 import { DEFAULT_REDACTION, type Redaction } from "../flow/index.ts";
 import type { HistoryLimits } from "../history/index.ts";
 import { ConfigMaps } from "../kube/resources.ts";
+import { type ListenAddress, parseListenAddress } from "../metrics/index.ts";
 import type { Informer, KubeObject } from "./kube.ts";
 import type { OpenInformer } from "./kube-inputs.ts";
 
 const NAMESPACE = "kube-system";
 const NAME = "cilium-config";
+
+type Data = Readonly<Record<string, string>>;
 
 /** What the ConfigMap `cilium-config` says of flows; names and meanings are Cilium's, and `hubble-history-*` ours. */
 export interface HubbleSettings {
@@ -13,17 +16,44 @@ export interface HubbleSettings {
   /** Flows that the ring holds. Undefined = as the agent was started with. */
   readonly eventBufferCapacity: number | undefined;
   readonly history: HistoryLimits;
+  readonly metrics: MetricsSettings;
+  /** The keys of the export to files, as they are written. */
+  readonly exported: Data;
+}
+
+/** What is counted and where it is read. */
+export interface MetricsSettings {
+  /** Of flows: handlers with their options, as the list of Cilium. */
+  readonly list: string;
+  /** Undefined = flows are not counted. */
+  readonly address: ListenAddress | undefined;
+  readonly openMetrics: boolean;
+  /** Of the agent itself; undefined = nobody can read it. */
+  readonly agentAddress: ListenAddress | undefined;
 }
 
 export const DEFAULT_SETTINGS: HubbleSettings = {
   redaction: DEFAULT_REDACTION,
   eventBufferCapacity: undefined,
   history: { maxBytes: 1 << 30, maxAgeMs: 24 * 3_600_000 },
+  metrics: { list: "", address: undefined, openMetrics: false, agentAddress: undefined },
+  exported: {},
 };
 
-type Data = Readonly<Record<string, string>>;
+const EXPORT_KEYS = [
+  "hubble-export-file-path",
+  "hubble-export-file-max-size-mb",
+  "hubble-export-file-max-backups",
+  "hubble-export-file-compress",
+  "hubble-export-allowlist",
+  "hubble-export-denylist",
+  "hubble-export-fieldmask",
+  "hubble-export-fieldaggregate",
+  "hubble-export-aggregation-interval",
+];
 
 const KEYS: ReadonlySet<string> = new Set([
+  ...EXPORT_KEYS,
   "hubble-redact-enabled",
   "hubble-redact-http-urlquery",
   "hubble-redact-http-userinfo",
@@ -32,6 +62,10 @@ const KEYS: ReadonlySet<string> = new Set([
   "hubble-event-buffer-capacity",
   "hubble-history-max-bytes",
   "hubble-history-max-age",
+  "hubble-metrics",
+  "hubble-metrics-server",
+  "enable-hubble-open-metrics",
+  "prometheus-serve-addr",
 ]);
 
 /** Keys that nobody here reads, such as Cilium's others: whoever writes one must hear that it does nothing. */
@@ -103,9 +137,32 @@ function historyOf(data: Data): HistoryLimits {
   };
 }
 
+function address(data: Data, key: string): ListenAddress | undefined {
+  try {
+    return parseListenAddress(data[key]?.trim() ?? "");
+  } catch (error) {
+    throw new Error(`${key}: ${(error as Error).message}`);
+  }
+}
+
+function metricsOf(data: Data): MetricsSettings {
+  return {
+    list: data["hubble-metrics"] ?? "",
+    address: address(data, "hubble-metrics-server"),
+    openMetrics: flag(data, "enable-hubble-open-metrics", false),
+    agentAddress: address(data, "prometheus-serve-addr"),
+  };
+}
+
 /** Reads the ConfigMap's data. Throws with the key and what to write instead. */
 export function parseHubbleSettings(data: Data): HubbleSettings {
-  return { redaction: redactionOf(data), eventBufferCapacity: capacityOf(data), history: historyOf(data) };
+  return {
+    redaction: redactionOf(data),
+    eventBufferCapacity: capacityOf(data),
+    history: historyOf(data),
+    metrics: metricsOf(data),
+    exported: Object.fromEntries(Object.entries(data).filter(([key]) => EXPORT_KEYS.includes(key))),
+  };
 }
 
 /** The settings as they are now. */
@@ -114,13 +171,20 @@ export interface FollowedSettings {
   stop(): void;
 }
 
+/** What is done with the settings. */
+export interface SettingsHandler {
+  /** Throws what is wrong with settings that cannot be followed. */
+  check(settings: HubbleSettings): void;
+  changed(settings: HubbleSettings): void;
+}
+
 /**
  * Follows `cilium-config`: a change holds from the next flow on, without a restart. Until it is known, and when it is gone, the
  * defaults hold, which hide every secret; what is invalid changes nothing and is told.
  */
 export function followHubbleSettings(
   open: OpenInformer,
-  changed: (settings: HubbleSettings) => void,
+  { check, changed }: SettingsHandler,
   log: (message: string) => void,
 ): FollowedSettings {
   const informer: Informer = open(ConfigMaps, { namespace: NAMESPACE, fieldSelector: `metadata.name=${NAME}` });
@@ -133,7 +197,9 @@ export function followHubbleSettings(
     if (idle !== "" && idle !== told) log(`ConfigMap ${NAMESPACE}/${NAME}: without effect here: ${idle}`);
     told = idle;
     try {
-      current = parseHubbleSettings(data);
+      const read = parseHubbleSettings(data);
+      check(read);
+      current = read;
     } catch (error) {
       log(`ConfigMap ${NAMESPACE}/${NAME} is not taken, what was before stays: ${(error as Error).message}`);
       return;

@@ -15,6 +15,7 @@ import {
   Services,
 } from "../kube/resources.ts";
 import type { Informer, KubeObject } from "./kube.ts";
+import type { AgentMetrics } from "./metrics/agent-metrics.ts";
 
 export interface InformerSelection {
   readonly namespace?: string;
@@ -75,14 +76,45 @@ function all(inputs: KubeInputs): readonly Informer[] {
   return Object.values(inputs) as readonly Informer[];
 }
 
+/** The kinds of the inputs' objects, as Cilium's metrics name them. */
+const KINDS: Readonly<Record<keyof KubeInputs, string>> = {
+  pods: "Pod",
+  namespaces: "Namespace",
+  nodes: "Node",
+  services: "Service",
+  slices: "EndpointSlice",
+  identities: "CiliumIdentity",
+  endpoints: "CiliumEndpoint",
+  ciliumNodes: "CiliumNode",
+  policies: "CiliumNetworkPolicy",
+  clusterwidePolicies: "CiliumClusterwideNetworkPolicy",
+  networkPolicies: "NetworkPolicy",
+  clusterNetworkPolicies: "ClusterNetworkPolicy",
+  cidrGroups: "CiliumCIDRGroup",
+};
+
 /** Wires handlers to informers; an input without one is only read from its cache. */
-export function handleInputs(inputs: KubeInputs, handlers: Partial<Record<keyof KubeInputs, InputHandler>>): void {
+export function handleInputs(
+  inputs: KubeInputs,
+  handlers: Partial<Record<keyof KubeInputs, InputHandler>>,
+  metrics: AgentMetrics,
+): void {
   for (const name of Object.keys(inputs) as (keyof KubeInputs)[]) {
     const handler = handlers[name] ?? NOT_WATCHED;
+    const kind = KINDS[name];
     inputs[name].on({
-      onAdd: (object) => handler.changed(object, undefined),
-      onUpdate: (old, object) => handler.changed(object, old),
-      onDelete: (object) => handler.removed(object),
+      onAdd: (object) => {
+        metrics.kubernetesEvent(kind, "create", false);
+        handler.changed(object, undefined);
+      },
+      onUpdate: (old, object) => {
+        metrics.kubernetesEvent(kind, "update", old.metadata.resourceVersion === object.metadata.resourceVersion);
+        handler.changed(object, old);
+      },
+      onDelete: (object) => {
+        metrics.kubernetesEvent(kind, "delete", false);
+        handler.removed(object);
+      },
     });
   }
 }

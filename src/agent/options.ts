@@ -1,6 +1,7 @@
 import type { Datapath } from "../datapath/port.ts";
 import type { FlowContext } from "../flow/context.ts";
 import type { Redaction } from "../flow/redaction.ts";
+import type { Registry } from "../metrics/index.ts";
 import type { KubeClient } from "./kube.ts";
 import type { OpenInformer } from "./kube-inputs.ts";
 import type { AgentNode, FlowSink, OpenHealthLink, PolicyEngine, ProxyChannel } from "./ports.ts";
@@ -22,6 +23,8 @@ export interface AgentOptions {
   readonly openHealthLink?: OpenHealthLink;
   /** `GET /version` of the API server; rejects while it does not answer. */
   readonly kubernetesVersion: () => Promise<unknown>;
+  /** Where the agent counts and shows what it knows; absent = nobody reads it. */
+  readonly metrics?: Registry;
   /** How full the flow ring is. */
   readonly observer?: () => HubbleObserver;
   /** What flows and monitors must not tell, as of now; absent = no secret. */

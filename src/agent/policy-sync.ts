@@ -23,6 +23,7 @@ export interface PolicySyncParts {
   /** The repository changed. */
   readonly changed: () => void;
   readonly event: (notification: AgentNotification) => void;
+  readonly counted: (operation: "update" | "delete", outcome: "success" | "fail") => void;
   /** A version that is not taken, and why; the object's status says it too where its kind has one. */
   readonly refused: (what: string, reason: string) => void;
 }
@@ -73,6 +74,7 @@ export class PolicySync {
       return;
     }
     this.parts.accepted.save(key, object);
+    this.parts.counted("update", "success");
     this.announce("Policy updated", object);
   }
 
@@ -81,6 +83,7 @@ export class PolicySync {
     this.parts.engine.removePolicy(key);
     this.parts.accepted.remove(key);
     this.parts.retry.cancel(`status of ${key}`);
+    this.parts.counted("delete", "success");
     this.announce("Policy deleted", object);
   }
 
@@ -93,6 +96,7 @@ export class PolicySync {
 
   private refuse(key: string, object: KubeObject, reason: string, isFirstSight: boolean): void {
     if (isFirstSight) this.restore(key);
+    this.parts.counted("update", "fail");
     this.parts.refused(key, reason);
     if (!this.hasStatus) return;
     this.parts.retry.run(`status of ${key}`, () => this.tell(object, reason));

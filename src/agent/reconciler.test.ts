@@ -42,6 +42,7 @@ function setUp(inKernel: ReadonlyMap<string, IpcacheEntry> = new Map()) {
     ipcacheChanged: () => undefined,
     failed: () => undefined,
     unfinished: () => undefined,
+    passed: () => undefined,
   });
   return { steps, sources, identities, reconciler };
 }

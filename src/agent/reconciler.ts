@@ -19,6 +19,8 @@ export interface ReconcilerParts {
   readonly writeDerived: () => void;
   /** Is told of each change of the kernel's ipcache. */
   readonly ipcacheChanged: (prefix: string, entry: IpcacheEntry | undefined, old: IpcacheEntry | undefined) => void;
+  /** Everything that was due was done, or is `unfinished`. */
+  readonly passed: () => void;
   readonly failed: (endpoint: Endpoint, error: Error) => void;
   /** The kernel did not take something. What it had stays; `tryAgain` does the rest. */
   readonly unfinished: (error: Error) => void;
@@ -114,9 +116,11 @@ export class Reconciler {
     this.regenerateDirty();
     this.attempt(() => this.parts.updateHost());
     this.grant(prefixes);
-    if (!this.parts.identities.retire((id) => (this.uses.get(id) ?? 0) > 0)) return;
-    this.allDirty = true;
-    this.regenerateDirty();
+    if (this.parts.identities.retire((id) => (this.uses.get(id) ?? 0) > 0)) {
+      this.allDirty = true;
+      this.regenerateDirty();
+    }
+    this.parts.passed();
   }
 
   private attempt(step: () => void): boolean {

@@ -1,6 +1,7 @@
 import type { Datapath, RealizedPolicy } from "../datapath/port.ts";
 import type { EndpointPolicy } from "../policy/policy-map.ts";
 import { type Endpoint, enterState } from "./endpoint.ts";
+import type { RegenerationTimes } from "./metrics/agent-metrics.ts";
 import type { Redirects } from "./redirects.ts";
 import type { RuleCookies } from "./rule-cookies.ts";
 
@@ -15,6 +16,8 @@ export interface RegenerationPorts {
   readonly release: (endpoint: Endpoint) => void;
   /** Of the policies that `resolve` goes by now. */
   readonly revision: () => number;
+  /** After every regeneration that had something to do. */
+  readonly measured: (times: RegenerationTimes) => void;
   /** After every change of `state`, `realized` or `error`. */
   readonly changed: (endpoint: Endpoint) => void;
   /** Milliseconds since the epoch. */
@@ -38,6 +41,12 @@ interface Plan {
 const SETTLED = { settled: true } as const;
 type Settled = typeof SETTLED;
 const NO_FAILURES: ReadonlyMap<number, Error> = new Map();
+
+function inSeconds<T>(step: () => T): readonly [result: T, seconds: number] {
+  const begun = performance.now();
+  const result = step();
+  return [result, (performance.now() - begun) / 1000];
+}
 
 function isSamePolicy(written: Written | undefined, policy: EndpointPolicy): boolean {
   return written?.policy === policy && written.version === policy.version;
@@ -69,12 +78,19 @@ export class Regeneration {
 
   /** The same for many, with one call of the kernel; the promises are in the order of the endpoints. */
   regenerateAll(endpoints: readonly Endpoint[]): readonly Promise<void>[] {
-    const resolved = endpoints.map((endpoint) => this.resolve(endpoint));
+    const timed = endpoints.map((endpoint) => inSeconds(() => this.resolve(endpoint)));
+    const resolved = timed.map(([each]) => each);
     // The kernel first: were the proxy told first, it could judge by new rules what the old entries still send it.
-    const failures = this.write(resolved.flatMap((each) => ("plan" in each ? each.plan : [])));
+    const [failures, mapSync] = inSeconds(() =>
+      this.write(resolved.flatMap((each) => ("plan" in each ? each.plan : []))),
+    );
     return resolved.map((each, index) => {
       const endpoint = endpoints[index]!;
       const error = "error" in each ? each.error : failures.get(endpoint.id);
+      if (!("settled" in each)) {
+        const failed = "error" in each ? "PolicyRegenerationError" : error === undefined ? "" : "PolicyBPFError";
+        this.ports.measured({ error: failed, calculation: timed[index]![1], mapSync });
+      }
       if (error !== undefined) return this.fail(endpoint, error);
       return "plan" in each ? this.publish(endpoint, each.plan.policy) : Promise.resolve();
     });

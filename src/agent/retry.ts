@@ -33,6 +33,8 @@ export interface RetryOptions {
   readonly log: (message: string) => void;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
+  /** After each run. */
+  readonly ran?: (isOk: boolean, seconds: number) => void;
   /** Tasks that are remembered after they succeeded, until they are cancelled: what is always to be so. */
   readonly isStanding: (name: string) => boolean;
 }
@@ -64,9 +66,17 @@ export class Retry {
     }
     clearTimeout(state.timer);
     state.running = true;
+    const begun = performance.now();
+    const ran = (isOk: boolean) => this.options.ran?.(isOk, (performance.now() - begun) / 1000);
     task().then(
-      () => this.succeeded(name, state),
-      (error: Error) => this.failed(name, state, task, error),
+      () => {
+        ran(true);
+        this.succeeded(name, state);
+      },
+      (error: Error) => {
+        ran(false);
+        this.failed(name, state, task, error);
+      },
     );
   }
 

@@ -20,8 +20,16 @@ import type { NodeConfig6, RoutingMode } from "../datapath/port.ts";
 import { createFlowPipeline, createFlowRing } from "../flow/index.ts";
 import { answerOnNode, openHealthEndpoint, startNodeHealth } from "../health/index.ts";
 import { type FlowHistory, openFlowHistory } from "../history/index.ts";
-import { createObserver, observerServerName } from "../hubble/index.ts";
+import {
+  checkMetricsList,
+  createObserver,
+  FlowExporter,
+  FlowMetricsServer,
+  observerServerName,
+  parseExportSettings,
+} from "../hubble/index.ts";
 import { connect, createInformer } from "../kube/client/index.ts";
+import { addBpfMetrics, addProcessMetrics, MetricsServer, Registry } from "../metrics/index.ts";
 import type { AccessRecord } from "../model/access-record.ts";
 import {
   CLUSTER_CIDR,
@@ -187,11 +195,29 @@ function openHistory(directory: string): FlowHistory {
 
 const openInformer: OpenInformer = (ref, selection) => createInformer(client, ref, { ...selection, onError });
 const history = values["flow-history"] === undefined ? undefined : openHistory(values["flow-history"]);
+const registry = new Registry();
+addProcessMetrics(registry, "cilium_");
+addBpfMetrics(registry);
+const metricsServer = new MetricsServer({ registry, log });
+const flowMetrics = new FlowMetricsServer({ ring, now: Date.now, log });
+const exporter = new FlowExporter({
+  ...{ ring, nodeName: node, directory: join(run, "hubble"), metrics: registry },
+  ...{ now: Date.now, log },
+});
 const settings = followHubbleSettings(
   openInformer,
-  ({ eventBufferCapacity = RING_CAPACITY, history: limits }) => {
-    if (eventBufferCapacity !== ring.capacity) ring.resize(eventBufferCapacity);
-    history?.setLimits(limits);
+  {
+    check: ({ metrics, exported }) => {
+      checkMetricsList(metrics.list);
+      parseExportSettings(exported);
+    },
+    changed: ({ eventBufferCapacity = RING_CAPACITY, history: limits, metrics, exported }) => {
+      if (eventBufferCapacity !== ring.capacity) ring.resize(eventBufferCapacity);
+      history?.setLimits(limits);
+      void flowMetrics.configure(metrics);
+      exporter.configure(parseExportSettings(exported));
+      void metricsServer.listen(metrics.agentAddress);
+    },
   },
   log,
 );
@@ -232,6 +258,7 @@ const agent = await startAgent({
     if (Date.now() - failedAt < RETRY_TIME) return Promise.reject(new Error("the API server does not answer"));
     return client.raw("GET", "/version");
   },
+  metrics: registry,
   observer: () => ({
     "current-flows": ring.next - ring.oldest,
     "max-flows": ring.capacity,
@@ -249,9 +276,13 @@ const agent = await startAgent({
 
 closing.push(async () => {
   settings.stop();
+  flowMetrics.close();
+  metricsServer.close();
   await agent.close();
+  await exporter.close();
   await history?.close();
 });
+agent.onPodGone((namespace, name) => flowMetrics.forgetPod(namespace, name));
 const tls = tlsFromFiles(
   {
     cert: values["hubble-tls-cert-file"],
@@ -294,6 +325,7 @@ const nodeHealth = await startNodeHealth({
     onChange: (listener) => agent.nodes.onChange(listener),
   },
   socketPath: join(run, "health.sock"),
+  metrics: registry,
 });
 closing.push(async () => {
   nodeHealth.close();

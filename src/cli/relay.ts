@@ -1,7 +1,7 @@
 /**
  * Main of the relay: `relay --listen HOST:PORT [--listen-netns PATH] --peers FILE [--tls-client-cert-file FILE
  * --tls-client-key-file FILE --tls-hubble-server-ca-files FILE]`. Merges the observers of all nodes, which the file lists as
- * `[{"name", "address"}]`; it is followed as it is replaced, and so is the certificate. Without one the nodes are asked in clear.
+ * `[{"name", "address"}]`; with `--metrics-listen-address HOST:PORT` Prometheus can read it there. The file is followed as it is replaced, and so is the certificate. Without one the nodes are asked in clear.
  */
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
@@ -9,6 +9,7 @@ import { parseArgs } from "node:util";
 import packageJson from "../../package.json" with { type: "json" };
 import { createRelay, observerServerName, type PeerNode, type PeerSource } from "../hubble/index.ts";
 import { onReplaced } from "../lab/replaced-file.ts";
+import { addProcessMetrics, MetricsServer, parseListenAddress, Registry } from "../metrics/index.ts";
 import { CLUSTER_NAME } from "../model/addresses.ts";
 import { nodeFullName } from "../model/node-name.ts";
 import { openListener } from "../runtime/netns-socket.ts";
@@ -21,6 +22,7 @@ const { values } = parseArgs({
     listen: { type: "string" },
     "listen-netns": { type: "string" },
     peers: { type: "string" },
+    "metrics-listen-address": { type: "string", default: "" },
     "tls-client-cert-file": { type: "string" },
     "tls-client-key-file": { type: "string" },
     "tls-hubble-server-ca-files": { type: "string" },
@@ -65,15 +67,23 @@ const [host, port] = (values.listen ?? usage("--listen is missing")).split(":");
 if (!host || !Number.isInteger(Number(port))) usage(`--listen ${values.listen} is not like 127.0.0.1:4245`);
 const netnsPath = values["listen-netns"];
 const fd = openListener({ host, port: Number(port), ...(netnsPath === undefined ? {} : { netnsPath }) });
+const registry = new Registry();
+addProcessMetrics(registry);
 const relay = createRelay({
   peers: peersOf(values.peers ?? usage("--peers is missing")),
   version: packageJson.version,
   now: Date.now,
   nodeName: hostname(),
   ...(tls && { tls }),
+  metrics: registry,
 });
 await relay.serve([{ fd }]);
+const metrics = new MetricsServer({ registry, log: (message) => process.stderr.write(`relay: ${message}\n`) });
+await metrics.listen(parseListenAddress(values["metrics-listen-address"]));
 
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
-  process.once(signal, () => void relay.close().then(() => process.exit(0)));
+  process.once(signal, () => {
+    metrics.close();
+    void relay.close().then(() => process.exit(0));
+  });
 }

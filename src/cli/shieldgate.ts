@@ -7,6 +7,7 @@ import packageJson from "../../package.json" with { type: "json" };
 import { demo } from "../lab/demo/demo.ts";
 import { doctor } from "../lab/doctor.ts";
 import { envLines } from "../lab/env.ts";
+import { METRICS_SOURCES, readMetrics, scrapeConfiguration } from "../lab/metrics.ts";
 import { addNode, removeNode } from "../lab/nodes.ts";
 import { commandFor, DEFAULT_LAB, type LabPaths, labPaths } from "../lab/paths.ts";
 import {
@@ -19,7 +20,7 @@ import {
 } from "../lab/settings.ts";
 import { printNodes, printStatus, readStatus } from "../lab/status.ts";
 import { down, start, stop, type UpResult, up } from "../lab/up.ts";
-import { FABRIC_GATEWAY } from "../model/addresses.ts";
+import { CONTROL_PLANE, FABRIC_GATEWAY } from "../model/addresses.ts";
 import { createImageCatalogue, wordsOf } from "../runtime/images.ts";
 import { EXAMPLE, ownImages } from "../runtime/own-images.ts";
 
@@ -182,6 +183,22 @@ node
     const settings = readSettings(lab);
     if (settings === undefined) throw new Error(`there is no lab ${lab.lab}: ${commandFor(lab.lab)} up`);
     process.stdout.write(await printNodes(lab, settings));
+  });
+program
+  .command("metrics [of]")
+  .description(
+    `print what Prometheus would read now: of ${METRICS_SOURCES.join(", ")} (${METRICS_SOURCES[0]} when nothing is said)`,
+  )
+  .option("--node <name>", "at which node", CONTROL_PLANE.name)
+  .option("--scrape-config", "print a configuration for Prometheus instead, to run it with `world prometheus`")
+  .action(async (of: string | undefined, options: { node: string; scrapeConfig?: boolean }) => {
+    const { nodes } = readSettings(existing(paths())) ?? DEFAULTS;
+    const source = METRICS_SOURCES.find((name) => name === (of ?? METRICS_SOURCES[0]));
+    if (source === undefined) throw new Error(`no metrics of ${of}: write one of ${METRICS_SOURCES.join(", ")}`);
+    const node = nodes.find(({ name }) => name === options.node);
+    if (node === undefined) throw new Error(`no node ${options.node}: ${commandFor(paths().lab)} node list`);
+    if (!options.scrapeConfig) needRoot();
+    process.stdout.write(options.scrapeConfig ? scrapeConfiguration(nodes) : await readMetrics(paths(), source, node));
   });
 program
   .command("env")

@@ -131,6 +131,17 @@ export interface ConnectionRow {
   readonly translated: string;
 }
 
+/** Connections of one kind that a round over the table left, and that it took out. */
+export interface ConnectionCounts {
+  readonly family: "ipv4" | "ipv6";
+  readonly protocol: "TCP" | "non-TCP";
+  readonly alive: number;
+  readonly deleted: number;
+}
+
+/** Most entries that tables of the node have (bpf/lib/maps.h). */
+export const MAP_CAPACITY = { ipcache: 512_000, service: 65_536 } as const;
+
 /** Packets that ended alike at one place. */
 export interface MetricsRow {
   /** 0 = forwarded, else Cilium's number of the drop reason. */
@@ -196,8 +207,8 @@ export interface Datapath {
   /** What the kernel enforces for the endpoint; empty when it has no policy. */
   dumpPolicy(id: number): readonly PolicyRow[];
   connections(): readonly ConnectionRow[];
-  /** Takes connections past their time out, whose room live ones could need; to be called now and then. Returns how many. */
-  collectConnections(): number;
+  /** Takes connections past their time out, whose room live ones could need; to be called now and then. Returns all four kinds. */
+  collectConnections(): readonly ConnectionCounts[];
   /** Forgets every connection: established ones are judged as new ones. Returns how many there were. */
   flushConnections(): number;
   close(): void;

@@ -1,5 +1,7 @@
+import type { Registry } from "../metrics/index.ts";
 import { openListener } from "../runtime/netns-socket.ts";
 import { serveHealthApi } from "./api-server.ts";
+import { addHealthMetrics } from "./metrics.ts";
 import { type ProbedNode, Prober } from "./prober.ts";
 import { allowPing, greet, HEALTH_PORT, ping } from "./probes.ts";
 import { serveHello } from "./responder.ts";
@@ -16,6 +18,7 @@ export interface NodeHealthOptions {
   };
   /** Path of `health.sock`. */
   readonly socketPath: string;
+  readonly metrics?: Registry;
 }
 
 /** Answers `/hello` at this node's addresses. To be called before other nodes are told of it: they ask at once. */
@@ -29,6 +32,7 @@ export async function startNodeHealth(options: NodeHealthOptions): Promise<{ clo
   allowPing();
   const prober = new Prober({ name, nodes: () => nodes.list(), icmp: ping, http: greet, now: Date.now });
   const stopListening = nodes.onChange(() => prober.nodesChanged());
+  if (options.metrics !== undefined) addHealthMetrics(options.metrics, () => prober.report());
   const api = await serveHealthApi(socketPath, prober);
   prober.nodesChanged();
   return {

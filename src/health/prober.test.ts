@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { Registry } from "../metrics/index.ts";
 import { goDuration } from "./go-duration.ts";
+import { addHealthMetrics } from "./metrics.ts";
 import { type ProbedNode, Prober, roundMs } from "./prober.ts";
 
 const START = Date.parse("2026-11-27T07:50:00Z");
@@ -114,4 +116,21 @@ test("durations are written as Go writes them", () => {
     "1m56.754608943s",
     "2h0m0s",
   ]);
+});
+
+test("metrics count a node as unreachable when one of its addresses is, and as unknown before it was asked", async () => {
+  const registry = new Registry();
+  addHealthMetrics(registry, () => prober.report());
+  const value = (name: string, type?: string, status?: string) =>
+    registry
+      .metrics()
+      .find(({ name: own, labels }) => own === name && labels["type"] === type && labels["status"] === status)?.value;
+  const connectivity = "cilium_node_health_connectivity_status";
+  expect(value(connectivity, "node", "unknown")).toBe(2);
+  dead.add("fd00::102");
+  await prober.probeAll();
+  expect(value("cilium_unreachable_nodes")).toBe(1);
+  expect(value("cilium_unreachable_health_endpoints")).toBe(0);
+  expect(value(connectivity, "node", "reachable")).toBe(1);
+  expect(value(connectivity, "endpoint", "reachable")).toBe(2);
 });

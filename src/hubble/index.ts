@@ -1,3 +1,7 @@
+export { FlowExporter } from "./export/exporter.ts";
+export { parseExportSettings } from "./export/settings.ts";
+export { checkMetricsList } from "./metrics/flow-metrics.ts";
+export { FlowMetricsServer } from "./metrics/server.ts";
 export { createObserver, type Observer, type ObserverOptions } from "./observer.ts";
 export type { PeerNode, PeerSource } from "./peer.ts";
 export { createRelay, type Relay, type RelayOptions } from "./relay.ts";

@@ -41,26 +41,38 @@ function addPath(tree: MaskTree, schema: DescMessage, path: string): void {
   }
 }
 
-function applyTree(tree: MaskTree, schema: DescMessage, from: Message): Message {
+/** `isFilled`: a message of which fields are wanted is there although the source has none. */
+function applyTree(tree: MaskTree, schema: DescMessage, from: Message, isFilled: boolean): Message {
   const made = create(schema);
   const source = from as unknown as Record<string, unknown>;
   const target = made as unknown as Record<string, unknown>;
   for (const [field, subtree] of tree) {
     const holder = field.oneof ? (source[field.oneof.localName] as { case?: string; value?: unknown }) : undefined;
     if (holder && holder.case !== field.localName) continue;
-    const value = holder ? holder.value : source[field.localName];
+    const inner = subtree && field.fieldKind === "message" ? field.message : undefined;
+    const missing = isFilled && inner !== undefined ? create(inner) : undefined;
+    const value = (holder ? holder.value : source[field.localName]) ?? missing;
     if (value === undefined) continue;
-    const kept = subtree && field.fieldKind === "message" ? applyTree(subtree, field.message, value as Message) : value;
+    const kept = subtree && inner ? applyTree(subtree, inner, value as Message, isFilled) : value;
     if (field.oneof) target[field.oneof.localName] = { case: field.localName, value: kept };
     else target[field.localName] = kept;
   }
   return made;
 }
 
-/** A function that copies only these fields of a flow. Throws ConnectError (Unknown, as upstream) on a path that does not exist. */
-export function compileMask(paths: readonly string[]): (flow: Flow) => Flow {
+function compileTree(paths: readonly string[], isFilled: boolean): (flow: Flow) => Flow {
   const tree: MaskTree = new Map();
-  const wanted = paths.includes("verdict") && paths.includes("event_type") ? [...paths, ...VERDICT_DETAILS] : paths;
-  for (const path of wanted) addPath(tree, FlowSchema, path);
-  return (flow) => applyTree(tree, FlowSchema, flow) as Flow;
+  for (const path of paths) addPath(tree, FlowSchema, path);
+  return (flow) => applyTree(tree, FlowSchema, flow, isFilled) as Flow;
+}
+
+/** A function that copies these fields of a flow and no other, for exports. Throws ConnectError (Unknown, as upstream) on a path that does not exist. */
+export function compileExactMask(paths: readonly string[]): (flow: Flow) => Flow {
+  return compileTree(paths, true);
+}
+
+/** The same with what a verdict's line needs, for who asks for verdicts. */
+export function compileMask(paths: readonly string[]): (flow: Flow) => Flow {
+  const isOfVerdicts = paths.includes("verdict") && paths.includes("event_type");
+  return compileTree(isOfVerdicts ? [...paths, ...VERDICT_DETAILS] : paths, false);
 }

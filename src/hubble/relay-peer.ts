@@ -10,6 +10,18 @@ import { MIN_TLS_VERSION, type TlsSource } from "./tls.ts";
 
 const PROBE_TIMEOUT_MS = 1000;
 
+export type ConnectionState = "IDLE" | "CONNECTING" | "READY" | "TRANSIENT_FAILURE";
+
+/** The session's states in gRPC's words: one without a connection makes one at the next call. */
+const CONNECTION_STATES: Readonly<Record<ReturnType<Http2SessionManager["state"]>, ConnectionState>> = {
+  closed: "IDLE",
+  connecting: "CONNECTING",
+  open: "READY",
+  idle: "READY",
+  verifying: "READY",
+  error: "TRANSIENT_FAILURE",
+};
+
 /** A node's observer and our connection to it. */
 export interface RelayPeer {
   readonly name: string;
@@ -17,6 +29,8 @@ export interface RelayPeer {
   /** How it is reached, as GetNodes tells. */
   readonly tls: { readonly enabled?: boolean; readonly serverName?: string };
   readonly client: Client<typeof Observer>;
+  /** Of our connection, as gRPC names it. */
+  connection(): ConnectionState;
   /** GetFlows with its responses as they come. Rejects with a ConnectError. */
   flows(request: GetFlowsRequest, signal: AbortSignal): AsyncIterable<RawResponse>;
   /** Undefined when the node does not answer within a second. */
@@ -60,6 +74,7 @@ function createRelayPeer(node: PeerNode, tls: TlsSource | undefined): RelayPeer 
     tls: serverName === undefined ? {} : { enabled: true, serverName },
     address: hostAndPort(node.address),
     client,
+    connection: () => CONNECTION_STATES[sessions.state()],
     flows: (request, signal) => rawFlows(sessions, request, signal),
     status: () => client.serverStatus({}, { timeoutMs: PROBE_TIMEOUT_MS }).catch(() => undefined),
     close: () => sessions.abort(),

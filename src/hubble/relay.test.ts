@@ -8,6 +8,7 @@ import { Health, HealthCheckResponse_ServingStatus } from "../../proto/gen/healt
 import { type GetFlowsResponse, Observer } from "../../proto/gen/observer_pb.js";
 import { NodeState } from "../../proto/gen/relay_pb.js";
 import { createFlowRing, type FlowRing } from "../flow/index.ts";
+import { Registry } from "../metrics/index.ts";
 import { createObserver, createRelay } from "./index.ts";
 
 const START_MS = 1_790_294_400_000;
@@ -28,8 +29,8 @@ function append(ring: FlowRing, nodeName: string, uuid: string, timeMs: number):
   ring.append({ kind: "flow", flow: create(FlowSchema, { uuid, nodeName, time: timestampFromMs(timeMs) }) });
 }
 
-async function relayOver(peers: { name: string; address: string }[]) {
-  const relay = createRelay({ peers, version: "v0.1.0", now: Date.now, nodeName: "relay" });
+async function relayOver(peers: { name: string; address: string }[], metrics = new Registry()) {
+  const relay = createRelay({ peers, metrics, version: "v0.1.0", now: Date.now, nodeName: "relay" });
   await relay.serve([{ host: "127.0.0.1", port: 0 }]);
   closing.push(() => relay.close());
   const transport = createGrpcTransport({ baseUrl: `http://127.0.0.1:${relay.port}` });
@@ -58,6 +59,19 @@ it("merges the nodes' histories by time, after word of who answers", async () =>
     "NODE_UNAVAILABLE default/k8s-w3",
     ...Array.from({ length: 30 }, (_, i) => `f${i}`),
   ]);
+});
+
+it("tells what has become of its connections", async () => {
+  const metrics = new Registry();
+  const peers = [await node("default/k8s-w1"), { name: "default/k8s-w3", address: unused }];
+  const { client } = await relayOver(peers, metrics);
+  const connections = () =>
+    Object.fromEntries(
+      metrics.metrics().flatMap(({ labels, value }) => (value > 0 ? [[labels["status"], value]] : [])),
+    );
+  expect(connections()).toEqual({ IDLE: 2 });
+  await client.serverStatus({});
+  expect(connections()).toEqual({ READY: 1, TRANSIENT_FAILURE: 1 });
 });
 
 it("takes the number per node, as the real relay does", async () => {

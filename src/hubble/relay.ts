@@ -11,6 +11,7 @@ import {
   ServerStatusResponseSchema,
 } from "../../proto/gen/observer_pb.js";
 import { NodeState } from "../../proto/gen/relay_pb.js";
+import type { Registry } from "../metrics/index.ts";
 import { flowStreamHandler, type ResponseSource } from "./flow-stream.ts";
 import { healthService } from "./health.ts";
 import { type Observer, responses } from "./observer.ts";
@@ -37,6 +38,18 @@ export interface RelayOptions {
   readonly nodeName: string;
   /** The relay's own certificate and the authority of the nodes, where they speak TLS. */
   readonly tls?: TlsSource;
+  readonly metrics?: Registry;
+}
+
+/** How many nodes the relay has a connection to, under upstream's name and with all of its states. */
+function addPoolMetrics(registry: Registry, pool: PeerPool): void {
+  const name = "hubble_relay_pool_peer_connection_status";
+  const status = registry.gauge({ name, help: "Nodes by the state of the connection to them", labels: ["status"] });
+  registry.collect(() => {
+    const states = ["CONNECTING", "IDLE", "NIL_CONNECTION", "READY", "SHUTDOWN", "TRANSIENT_FAILURE"];
+    for (const state of states) status.of(state).set(0);
+    for (const peer of pool.list()) status.of(peer.connection()).value++;
+  });
 }
 
 /** The flow API of all nodes together. */
@@ -107,6 +120,7 @@ async function* decoded(source: ResponseSource<RawResponse>, signal: AbortSignal
 export function createRelay(options: RelayOptions): Relay {
   const { version, now, nodeName } = options;
   const pool = createPeerPool("list" in options.peers ? options.peers : staticPeers(options.peers), options.tls);
+  if (options.metrics !== undefined) addPoolMetrics(options.metrics, pool);
   const headers = { "hubble-relay-version": version };
   const open = ({ request }: FlowQuery, signal: AbortSignal): ResponseSource<RawResponse> =>
     relayFlows({ pool, request, nodeName, now, signal });

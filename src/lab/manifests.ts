@@ -1,5 +1,5 @@
 import { HARMLESS_HEADERS } from "../flow/redaction.ts";
-import { CLUSTER_DOMAIN, DNS_SERVICE_IP } from "../model/addresses.ts";
+import { AGENT_METRICS_PORT, CLUSTER_DOMAIN, DNS_SERVICE_IP, FLOW_METRICS_PORT } from "../model/addresses.ts";
 
 /** A Kubernetes object in its JSON form. */
 export type Manifest = Record<string, unknown> & {
@@ -113,6 +113,21 @@ function envoyConfig(proxyBootstrap: string): Manifest {
   };
 }
 
+/** The metrics of flows that Cilium's documentation turns on (observability/metrics.rst), with policy verdicts. */
+const USUAL_METRICS = [
+  "dns",
+  "drop",
+  "tcp",
+  "flow",
+  "port-distribution",
+  "icmp",
+  "policy",
+  `httpV2:exemplars=true;labelsContext=${[
+    ...["source_ip", "source_namespace", "source_workload"],
+    ...["destination_ip", "destination_namespace", "destination_workload", "traffic_direction"],
+  ].join(",")}`,
+].join(" ");
+
 /** What agents follow, as it is when nobody says otherwise. */
 function agentConfig(): Manifest {
   return {
@@ -120,13 +135,17 @@ function agentConfig(): Manifest {
     kind: "ConfigMap",
     metadata: { name: "cilium-config", namespace: NAMESPACE },
     data: {
+      "enable-hubble-open-metrics": "true",
       "hubble-event-buffer-capacity": "4095",
       "hubble-history-max-age": "24h",
       "hubble-history-max-bytes": "1Gi",
+      "hubble-metrics": USUAL_METRICS,
+      "hubble-metrics-server": `:${FLOW_METRICS_PORT}`,
       "hubble-redact-enabled": "true",
       "hubble-redact-http-headers-allow": HARMLESS_HEADERS.join(","),
       "hubble-redact-http-urlquery": "true",
       "hubble-redact-http-userinfo": "true",
+      "prometheus-serve-addr": `:${AGENT_METRICS_PORT}`,
     },
   };
 }
@@ -150,7 +169,12 @@ function volumeMounts(mounts: readonly HostMount[]): unknown[] {
   }));
 }
 
-function daemonSet(name: string, labels: Record<string, string>, spec: Record<string, unknown>): Manifest {
+function daemonSet(
+  name: string,
+  labels: Record<string, string>,
+  spec: Record<string, unknown>,
+  annotations: Record<string, string> = {},
+): Manifest {
   return {
     apiVersion: "apps/v1",
     kind: "DaemonSet",
@@ -158,7 +182,7 @@ function daemonSet(name: string, labels: Record<string, string>, spec: Record<st
     spec: {
       selector: { matchLabels: { "k8s-app": labels["k8s-app"] } },
       template: {
-        metadata: { labels },
+        metadata: { labels, annotations },
         spec: {
           hostNetwork: true,
           nodeSelector: LINUX,
@@ -185,6 +209,7 @@ function agentDaemonSet(version: string): Manifest {
       containers: [{ name: "cilium-agent", image: `shieldgate/agent:${version}`, volumeMounts: volumeMounts(mounts) }],
       volumes: hostPathVolumes(mounts),
     },
+    { "prometheus.io/scrape": "true", "prometheus.io/port": String(AGENT_METRICS_PORT) },
   );
 }
 

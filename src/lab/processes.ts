@@ -5,6 +5,7 @@ import {
   FABRIC_GATEWAY,
   FABRIC_GATEWAY6,
   type LabNode,
+  RELAY_METRICS_PORT,
   SERVICE_CIDR,
   SERVICE_CIDR6,
 } from "../model/addresses.ts";
@@ -87,6 +88,7 @@ export function processSpecs(
       ...option("listen", `127.0.0.1:${ports.relay}`),
       ...option("listen-netns", hostNetns),
       ...option("peers", paths.relayPeers),
+      ...option("metrics-listen-address", `:${RELAY_METRICS_PORT}`),
       ...option("tls-client-cert-file", join(paths.hubblePki, "client.crt")),
       ...option("tls-client-key-file", join(paths.hubblePki, "client.key")),
       ...option("tls-hubble-server-ca-files", join(paths.hubblePki, "ca.crt")),

@@ -14,6 +14,9 @@ export const FABRIC_GATEWAY6 = "fd00:192:168:10::1";
 export const API_SERVER_PORT = 6443;
 export const RELAY_PORT = 4245;
 export const HUBBLE_PORT = 4244;
+export const AGENT_METRICS_PORT = 9962;
+export const FLOW_METRICS_PORT = 9965;
+export const RELAY_METRICS_PORT = 9966;
 export const KUBELET_PORT = 10250;
 export const VXLAN_PORT = 8472;
 /** Ports of the nodes that may stand for services, as Kubernetes has them; nothing of the lab itself listens there. */

@@ -8,6 +8,7 @@ import { type Agent, createPolicyEngine, startAgent } from "../../src/agent/inde
 import type { OpenHealthLink } from "../../src/agent/ports.ts";
 import type { KubeObject } from "../../src/kube/object.ts";
 import { CiliumNetworkPolicies, Namespaces, Pods } from "../../src/kube/resources.ts";
+import { Registry } from "../../src/metrics/index.ts";
 import type { AccessRecord } from "../../src/model/access-record.ts";
 import type { AgentNotification } from "../../src/model/agent-notification.ts";
 import type { DnsObservation } from "../../src/model/dns-observation.ts";
@@ -123,6 +124,8 @@ export class AgentWorld {
   openHealthLink: OpenHealthLink | undefined;
   readonly healthAddresses: string[] = [];
   proxy = new FakeProxy();
+  /** What the agent counts since it was last started. */
+  metrics = new Registry();
   agent: Agent | undefined;
   nowMs = 1_700_000_000_000;
   private made = 0;
@@ -138,6 +141,7 @@ export class AgentWorld {
 
   async start(): Promise<Agent> {
     this.proxy = new FakeProxy();
+    this.metrics = new Registry();
     const life = { alive: true };
     this.life = life;
     this.agent = await startAgent({
@@ -158,6 +162,7 @@ export class AgentWorld {
       datapath: heldBy(life, this.datapath, ["addEndpoint", "removeEndpoint"]),
       engine: createPolicyEngine({ clusterName: "default" }),
       proxy: this.proxy,
+      metrics: this.metrics,
       openFlows: () => ({
         event: (bytes) => this.flowEvents.push(bytes.slice()),
         access: () => undefined,

@@ -151,7 +151,7 @@ export class MemoryDatapath implements Datapath {
     return this.sim.auditedEndpoints();
   }
 
-  collectConnections(): number {
+  collectConnections() {
     return this.sim.collectConnections();
   }
 

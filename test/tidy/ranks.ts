@@ -15,6 +15,7 @@ export const RANKS: Readonly<Record<string, number>> = {
   runtime: 2,
   programs: 2,
   history: 2,
+  metrics: 2,
   controllers: 3,
   kubelet: 3,
   agent: 3,

@@ -37,10 +37,14 @@ const HEALTH: Readonly<Record<string, EndpointHealth>> = {
 };
 const UNKNOWN: EndpointHealth = { bpf: "Disabled", policy: "Disabled", connected: false, overallHealth: "Disabled" };
 
-function policyEnabled(ingress: boolean, egress: boolean, isAudited: boolean): string {
-  if (!ingress && !egress) return "none";
-  const directions = ingress && egress ? "both" : ingress ? "ingress" : "egress";
-  return isAudited ? `audit-${directions}` : directions;
+/** The directions in which policies are enforced, in Cilium's word. */
+export function enforcementWord(
+  policy: { readonly ingressEnforced: boolean; readonly egressEnforced: boolean } | undefined,
+  isAudited: boolean,
+): string {
+  const { ingressEnforced = false, egressEnforced = false } = policy ?? {};
+  const word = ingressEnforced ? (egressEnforced ? "both" : "ingress") : egressEnforced ? "egress" : "none";
+  return isAudited && word !== "none" ? `audit-${word}` : word;
 }
 
 /** Peers that the map names on every port; Cilium has null for none. */
@@ -159,7 +163,7 @@ export function endpointModel(endpoint: Endpoint, facts: EndpointFacts): Endpoin
   const { id, identity, labels, state, revision, request, realized } = endpoint;
   const { containerId, podNamespace, podName, address, address6, interfaceName, ifindex, mac, hostMac } = request;
   const last = endpoint.log.at(-1);
-  const enabled = policyEnabled(realized?.ingressEnforced ?? false, realized?.egressEnforced ?? false, isAudited);
+  const enabled = enforcementWord(realized, isAudited);
   const pod = { "k8s-namespace": podNamespace, "k8s-pod-name": podName, "pod-name": `${podNamespace}/${podName}` };
   return model({
     ...{ id, identity, labels, state, isAudited, namedPorts, controllers },
@@ -193,7 +197,7 @@ export interface HostFacts {
 /** The node itself, which Cilium lists as an endpoint without addresses. */
 export function hostEndpointModel({ id, labels, revision, rows, policy }: HostFacts): EndpointModel {
   const identity = ReservedIdentity.Host;
-  const enabled = policyEnabled(policy?.ingressEnforced ?? false, policy?.egressEnforced ?? false, false);
+  const enabled = enforcementWord(policy, false);
   return model({
     ...{ id, identity, labels, state: "ready", isAudited: false, external: {}, log: [] },
     ...{ namedPorts: [], controllers: [] },

@@ -10,6 +10,11 @@ export function writeAddress(buffer: Buffer, offset: number, text: string): void
   buffer.set(bytes, offset);
 }
 
+/** Whether the 16 bytes are an IPv4 address. */
+export function isMapped(buffer: Buffer, offset: number): boolean {
+  return buffer.readBigUInt64BE(offset) === 0n && buffer.readUInt32BE(offset + 8) === 0xffff;
+}
+
 export function readAddress(buffer: Buffer, offset: number): string {
   return formatAddress(buffer.subarray(offset, offset + 16));
 }

@@ -1,7 +1,7 @@
 /** Connection tracking as it stands in the kernel. */
 import { addressPort } from "../../model/cidr.ts";
-import type { ConnectionRow } from "../port.ts";
-import { readAddress } from "./address.ts";
+import type { ConnectionCounts, ConnectionRow } from "../port.ts";
+import { isMapped, readAddress } from "./address.ts";
 import { LAYOUT } from "./layout.ts";
 import { batches, type KernelMap } from "./map.ts";
 
@@ -18,6 +18,13 @@ const FLAGS: readonly (readonly [number, string])[] = [
   [32, "ProxyRedirect"],
 ];
 const HAS_NAT = 16;
+const TCP = 6;
+const KINDS = [
+  ["ipv4", "TCP"],
+  ["ipv4", "non-TCP"],
+  ["ipv6", "TCP"],
+  ["ipv6", "non-TCP"],
+] as const;
 
 function connectionOf(key: Buffer, entry: Buffer, now: bigint): ConnectionRow {
   const flags = entry.readUInt16LE(ENTRY.fields.flags);
@@ -67,8 +74,17 @@ export function flushConnections(conntrack: KernelMap): number {
 }
 
 /** What is past its time takes room that live connections could need. `now` as above. */
-export function collectConnections(conntrack: KernelMap, now: bigint): number {
-  return removeWhere(conntrack, (_, entry) => entry.readBigUInt64LE(ENTRY.fields.expires_ns) < now);
+export function collectConnections(conntrack: KernelMap, now: bigint): readonly ConnectionCounts[] {
+  const counts = KINDS.map(([family, protocol]) => ({ family, protocol, alive: 0, deleted: 0 }));
+  removeWhere(conntrack, (key, entry) => {
+    const isOver = entry.readBigUInt64LE(ENTRY.fields.expires_ns) < now;
+    const isTcp = key.readUInt8(KEY.fields.protocol) === TCP;
+    const kind = counts[(isMapped(key, KEY.fields.src) ? 0 : 2) + (isTcp ? 0 : 1)]!;
+    if (isOver) kind.deleted++;
+    else kind.alive++;
+    return isOver;
+  });
+  return counts;
 }
 
 /** Takes an address out: the next pod with it must not inherit its connections. `address` is its 16 bytes. */

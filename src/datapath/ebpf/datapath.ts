@@ -3,6 +3,7 @@ import type { PolicyMapEntry } from "../../policy/policy-map.ts";
 import {
   Aggregation,
   type AggregationLevel,
+  type ConnectionCounts,
   type Datapath,
   type EndpointConfig,
   EVENT_RING_PAGES,
@@ -258,7 +259,7 @@ class EbpfDatapath implements Datapath {
     return listConnections(this.#map("sg_conntrack"), process.hrtime.bigint());
   }
 
-  collectConnections(): number {
+  collectConnections(): readonly ConnectionCounts[] {
     return collectConnections(this.#map("sg_conntrack"), process.hrtime.bigint());
   }
 

@@ -1,6 +1,7 @@
 /** A datapath in memory: what the kernel would decide about a connection, without root, packets or time. */
 import type { PolicyMapEntry } from "../../policy/policy-map.ts";
 import type {
+  ConnectionCounts,
   ConnectionRow,
   Datapath,
   EndpointConfig,
@@ -137,8 +138,8 @@ class SimulatedDatapath implements SimDatapath {
     return new Set(this.#audited);
   }
 
-  collectConnections(): number {
-    return 0;
+  collectConnections(): readonly ConnectionCounts[] {
+    return [];
   }
 
   connections(): readonly ConnectionRow[] {

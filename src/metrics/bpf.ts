@@ -1,0 +1,54 @@
+import { readdirSync, readFileSync } from "node:fs";
+import type { Registry } from "./registry.ts";
+
+/** How many there are, and the memory that the kernel reckons for them. */
+export interface BpfUse {
+  readonly maps: number;
+  readonly mapBytes: number;
+  readonly programs: number;
+  readonly programBytes: number;
+}
+
+function fieldOf(text: string, name: string): number {
+  return Number(new RegExp(`^${name}:\\s*(\\d+)`, "m").exec(text)?.[1] ?? 0);
+}
+
+/** What a process has open of BPF, after the files of its `/proc/PID/fdinfo` (bpf_map_show_fdinfo, bpf_prog_show_fdinfo); each once. */
+export function bpfUse(fdinfo: readonly string[]): BpfUse {
+  const maps = new Map<number, number>();
+  const programs = new Map<number, number>();
+  for (const text of fdinfo) {
+    if (/^map_type:/m.test(text)) maps.set(fieldOf(text, "map_id"), fieldOf(text, "memlock"));
+    else if (/^prog_type:/m.test(text)) programs.set(fieldOf(text, "prog_id"), fieldOf(text, "memlock"));
+  }
+  const sum = (bytes: Iterable<number>) => [...bytes].reduce((total, each) => total + each, 0);
+  const [mapBytes, programBytes] = [sum(maps.values()), sum(programs.values())];
+  return { maps: maps.size, mapBytes, programs: programs.size, programBytes };
+}
+
+/** A descriptor that was closed meanwhile has none. */
+function ownFdinfo(): string[] {
+  return readdirSync("/proc/self/fdinfo").flatMap((fd) => {
+    try {
+      return [readFileSync(`/proc/self/fdinfo/${fd}`, "utf8")];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** `cilium_bpf_*` of the maps and programs that this process has open; looked up when they are read. */
+export function addBpfMetrics(registry: Registry): void {
+  const gauge = (name: string, help: string) => registry.gauge({ name: `cilium_bpf_${name}`, help }).of();
+  const maps = gauge("maps", "Maps of the kernel that the agent has open");
+  const mapBytes = gauge("maps_virtual_memory_max_bytes", "Memory of these maps");
+  const programs = gauge("progs", "Programs of the kernel that the agent has open");
+  const programBytes = gauge("progs_virtual_memory_max_bytes", "Memory of these programs");
+  registry.collect(() => {
+    const use = bpfUse(ownFdinfo());
+    maps.set(use.maps);
+    mapBytes.set(use.mapBytes);
+    programs.set(use.programs);
+    programBytes.set(use.programBytes);
+  });
+}

@@ -1,0 +1,7 @@
+export { addBpfMetrics } from "./bpf.ts";
+export { exposition } from "./exposition.ts";
+export type { Family } from "./family.ts";
+export { addProcessMetrics } from "./process.ts";
+export { type Metric, Registry } from "./registry.ts";
+export type { Counter, Exemplar, Gauge, Histogram } from "./series.ts";
+export { type ListenAddress, MetricsServer, parseListenAddress } from "./server.ts";
