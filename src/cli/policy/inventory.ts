@@ -1,10 +1,14 @@
 import { type Inventory, takeInventory } from "../../prove/inventory.ts";
 import type { Problem } from "../../prove/manifest.ts";
 import type { ManifestOptions } from "./manifest-options.ts";
-import { readSources } from "./sources.ts";
+import { readSources, type SourceOptions } from "./sources.ts";
 
 /** Reads what the options name. Throws an Error when they name nothing. */
-export async function readInventory(paths: readonly string[], options: ManifestOptions): Promise<Inventory> {
+export async function readInventory(
+  paths: readonly string[],
+  options: ManifestOptions,
+  { mayBeMissing = false }: Pick<SourceOptions, "mayBeMissing"> = {},
+): Promise<Inventory> {
   const all = [...(options.file ?? []), ...paths];
   if (all.length === 0) throw new Error("which files? Give -f FILE, -f FOLDER, or -f - for standard input");
   const { policyMode, clusterName, ipv6, namespace } = options;
@@ -13,8 +17,10 @@ export async function readInventory(paths: readonly string[], options: ManifestO
   const { texts, problems } = await readSources(all, {
     ...(options.at === undefined ? {} : { revision: options.at }),
     ...(options.skip === undefined ? {} : { skip: options.skip }),
+    mayBeMissing,
   });
-  if (texts.length === 0 && problems.length === 0) throw new Error("nothing was read: every file is left out");
+  if (texts.length === 0 && problems.length === 0 && !mayBeMissing)
+    throw new Error("nothing was read: every file is left out");
   const inventory = takeInventory(texts, {
     ...(namespace === undefined ? {} : { namespace }),
     config: {
