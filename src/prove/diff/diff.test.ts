@@ -76,7 +76,7 @@ describe("diff", () => {
       "  + shop/pod/web -> shop/pod/db: TCP 80 (ingress: PUT /x)",
     ]);
     expect(change("{method: GET}", "{}")).toEqual([
-      "  + shop/pod/web -> shop/pod/db: TCP 80 (ingress: any HTTP request)",
+      "  + shop/pod/web -> shop/pod/db: TCP 80 (ingress: every HTTP request)",
     ]);
     expect(change("{}, {method: GET}", "{}")).toEqual([]);
     expect(change("{method: GET, path: /a}", "{method: GET, path: /b}")).toEqual([

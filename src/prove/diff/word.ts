@@ -77,9 +77,9 @@ function settingsKey(l7: NonNullable<Clause["l7"]>): unknown {
 }
 
 function* rulesOf(l7: Clause["l7"], isDns: boolean, secrets: Secrets): Iterable<[string, string]> {
-  if (l7 === undefined) return yield [ANY_REQUEST, "any request"];
+  if (l7 === undefined) return yield [ANY_REQUEST, "every request"];
   if (isDns) {
-    if (l7.dns === undefined) yield [ANY_REQUEST, "any request"];
+    if (l7.dns === undefined) yield [ANY_REQUEST, "every request"];
     for (const rule of l7.dns ?? []) yield dnsRule(rule);
     return;
   }
@@ -88,7 +88,7 @@ function* rulesOf(l7: Clause["l7"], isDns: boolean, secrets: Secrets): Iterable<
   for (const name of names) {
     const server = name === undefined ? tls : { key: `${tls.key} server ${name}`, text: `server ${name}${tls.text}` };
     if (l7.http === undefined) {
-      yield server.key === "" ? [ANY_REQUEST, "any request"] : [`tls${server.key}`, server.text.trim()];
+      yield server.key === "" ? [ANY_REQUEST, "every request"] : [`tls${server.key}`, server.text.trim()];
       continue;
     }
     for (const rule of l7.http) {
@@ -109,7 +109,7 @@ function tlsOf({ terminatingTLS, originatingTLS }: NonNullable<Clause["l7"]>): {
 
 /** Names are compared whatever their case and final dot. */
 function dnsRule({ matchName, matchPattern }: DnsRule): [string, string] {
-  if (matchPattern === "*") return [ANY_REQUEST, "any request"];
+  if (matchPattern === "*") return [ANY_REQUEST, "every request"];
   const name = (matchName ?? "").toLowerCase().replace(/\.$/, "");
   const pattern = (matchPattern ?? "").toLowerCase().replace(/\.$/, "");
   return [`dns ${name} ${pattern}`, `name ${[name, pattern].filter((part) => part !== "").join(" or ")}`];
@@ -135,7 +135,7 @@ function httpRule(rule: HttpRule, secrets: Secrets): { key: string; text: string
     ...headerMatches.map(headerText),
   ];
   const what = [
-    method ?? (path === undefined ? "any HTTP request" : "any method"),
+    method ?? (path === undefined ? "every HTTP request" : "every method"),
     ...(path === undefined ? [] : [path]),
   ];
   return { key, text: [...what, ...(more.length === 0 ? [] : [`(${more.join(", ")})`])].join(" ") };
