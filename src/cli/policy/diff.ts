@@ -2,6 +2,7 @@ import type { Writable } from "node:stream";
 import { diffOf, type PolicyDiff } from "../../prove/diff/diff.ts";
 import { diffCounts, diffJson, diffMarkdown, diffSvg, diffText } from "../../prove/diff/formats.ts";
 import type { Inventory } from "../../prove/inventory.ts";
+import type { KnownDocuments } from "../../prove/manifest.ts";
 import { readInventory, tellProblems } from "./inventory.ts";
 import type { ManifestOptions } from "./manifest-options.ts";
 
@@ -51,13 +52,14 @@ export async function diffCommand(
 async function bothSides(paths: readonly string[], options: DiffCommandOptions): Promise<[Inventory, Inventory]> {
   const { base, before = [], after = [], at, file = [] } = options;
   const { at: _at, ...plain } = options;
+  const known: KnownDocuments = new Map();
   if (base !== undefined) {
     if (before.length + after.length > 0)
       throw new Error("--base compares the same paths: leave out --before and --after");
     if ([...paths, ...file].includes("-")) throw new Error("standard input has no revisions: leave out -");
     return [
-      await readInventory(paths, { ...plain, at: base }, { mayBeMissing: true }),
-      await readInventory(paths, options),
+      await readInventory(paths, { ...plain, at: base }, { mayBeMissing: true, known }),
+      await readInventory(paths, options, { known }),
     ];
   }
   if (before.length === 0 && after.length === 0)
@@ -67,7 +69,7 @@ async function bothSides(paths: readonly string[], options: DiffCommandOptions):
   if (all.filter((path) => path === "-").length > 1 || [...paths, ...file].includes("-"))
     throw new Error("standard input can be read once: for one of --before and --after");
   return [
-    await readInventory([...before, ...paths], plain, { mayBeMissing: true }),
-    await readInventory([...after, ...paths], plain, { mayBeMissing: true }),
+    await readInventory([...before, ...paths], plain, { mayBeMissing: true, known }),
+    await readInventory([...after, ...paths], plain, { mayBeMissing: true, known }),
   ];
 }

@@ -1,4 +1,4 @@
-import { type Inventory, takeInventory } from "../../prove/inventory.ts";
+import { type Inventory, type InventoryOptions, takeInventory } from "../../prove/inventory.ts";
 import type { Problem } from "../../prove/manifest.ts";
 import type { ManifestOptions } from "./manifest-options.ts";
 import { readSources, type SourceOptions } from "./sources.ts";
@@ -7,7 +7,7 @@ import { readSources, type SourceOptions } from "./sources.ts";
 export async function readInventory(
   paths: readonly string[],
   options: ManifestOptions,
-  { mayBeMissing = false }: Pick<SourceOptions, "mayBeMissing"> = {},
+  { mayBeMissing = false, known }: Pick<SourceOptions, "mayBeMissing"> & Pick<InventoryOptions, "known"> = {},
 ): Promise<Inventory> {
   const all = [...(options.file ?? []), ...paths];
   if (all.length === 0) throw new Error("which files? Give -f FILE, -f FOLDER, or -f - for standard input");
@@ -22,6 +22,7 @@ export async function readInventory(
   if (texts.length === 0 && problems.length === 0 && !mayBeMissing)
     throw new Error("nothing was read: every file is left out");
   const inventory = takeInventory(texts, {
+    ...(known === undefined ? {} : { known }),
     ...(namespace === undefined ? {} : { namespace }),
     config: {
       ...(clusterName === undefined ? {} : { clusterName }),

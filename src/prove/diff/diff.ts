@@ -5,7 +5,7 @@ import type { Inventory } from "../inventory.ts";
 import { missingLabels, type SupposedLabels, waysToLabel } from "../namespace-labels.ts";
 import { type DiffParty, type SharedParties, sharedParties } from "./parties.ts";
 import { type PortChange, portChanges } from "./port-changes.ts";
-import { Contents, SideWorld } from "./side.ts";
+import { Contents, type SideContent, SideWorld } from "./side.ts";
 import { OTHER_NAMESPACE } from "./witness.ts";
 
 /** Connections that change alike: from each of these to each of those. */
@@ -66,6 +66,18 @@ interface Change {
 
 const UNCHANGED: readonly PortChange[] = [];
 
+/** Which ends of a connection may say something else than before. */
+interface ChangedEnds {
+  readonly egress: boolean;
+  readonly ingress: boolean;
+}
+
+/** A pair that may change, by places in the list of parties. */
+interface Suspect extends ChangedEnds {
+  readonly from: number;
+  readonly to: number;
+}
+
 class Comparison {
   private readonly shared: SharedParties;
   private readonly contents = new Contents();
@@ -84,8 +96,9 @@ class Comparison {
   groups(): DiffGroup[] {
     const { parties } = this.shared;
     const byChange = new Map<string, { change: Change; pairs: (readonly [number, number])[] }>();
-    for (const [from, to] of this.suspects()) {
-      const change = this.compare(parties[from]!, parties[to]!);
+    for (const suspect of this.suspects()) {
+      const { from, to } = suspect;
+      const change = this.compare(parties[from]!, parties[to]!, suspect);
       if (change === undefined) continue;
       const key = JSON.stringify(change);
       const known = byChange.get(key) ?? { change, pairs: [] };
@@ -102,34 +115,39 @@ class Comparison {
   }
 
   /** Pairs that may change: one end has other rules than before, or is seen as another than before. */
-  private *suspects(): Iterable<readonly [number, number]> {
+  private *suspects(): Iterable<Suspect> {
     const { parties } = this.shared;
     const { before, after } = this.world({});
-    const people = parties.map((party) => [before.find(party), after.find(party)] as const);
-    const isMoved = people.map(([was, is]) => was.isEndpoint && seen(was) !== seen(is));
     // What other objects say to rules, nobody finds in the rules.
     const isForeign = !isSameElsewhere(this.shared);
-    const differs = (direction: "ingress" | "egress") =>
-      people.map(
-        ([was, is], index) =>
-          isMoved[index] ||
-          (was.isEndpoint &&
-            (isForeign || before.side.rulesText(direction, was) !== after.side.rulesText(direction, is))),
-      );
-    const [egress, ingress] = [differs("egress"), differs("ingress")];
-    const changedTargets = parties.flatMap((_, index) => (ingress[index] === true ? [index] : []));
+    const changed = parties.map((party) => {
+      const [was, is] = [before.find(party), after.find(party)];
+      if (!was.isEndpoint) return { isPod: false, isOther: false, egress: false, ingress: false };
+      // Another way to label its namespace may make it the subject of other rules.
+      const isVague = party.namespace !== OTHER_NAMESPACE && this.waysFor([party.namespace])?.length !== 1;
+      const isOther = isForeign || isVague || seen(was) !== seen(is);
+      if (isOther) return { isPod: true, isOther, egress: true, ingress: true };
+      const [old, now] = [before.side.rulesOf(was), after.side.rulesOf(is)];
+      return { isPod: true, isOther, egress: old.egress !== now.egress, ingress: old.ingress !== now.ingress };
+    });
+    const changedTargets = parties.flatMap((_, index) => (changed[index]!.ingress ? [index] : []));
     for (const [from, source] of parties.entries()) {
       if (source.isDestinationOnly) continue;
-      const targets = egress[from] === true ? parties.keys() : changedTargets;
-      for (const to of targets) if (people[from]![0].isEndpoint || people[to]![0].isEndpoint) yield [from, to];
+      const one = changed[from]!;
+      for (const to of one.egress ? parties.keys() : changedTargets) {
+        const other = changed[to]!;
+        if (!one.isPod && !other.isPod) continue;
+        const isOther = one.isOther || other.isOther;
+        yield { from, to, egress: isOther || one.egress, ingress: isOther || other.ingress };
+      }
     }
   }
 
   /** Undefined = nothing changes. */
-  private compare(from: DiffParty, to: DiffParty): Change | undefined {
+  private compare(from: DiffParty, to: DiffParty, ends: ChangedEnds): Change | undefined {
     const namespaces = [from.namespace, to.namespace].filter((name) => name !== "" && name !== OTHER_NAMESPACE);
     const ways = this.waysFor(namespaces);
-    const all = (ways ?? [{}]).map((way) => this.world(way).compare(from, to));
+    const all = (ways ?? [{}]).map((way) => this.world(way).compare(from, to, ends));
     const [first] = all;
     if (all.includes("conflict")) return { changes: [], missing: "rules that can stand together" };
     if (ways === undefined) return { changes: [], missing: missingLabels(this.labelled, namespaces) };
@@ -193,13 +211,17 @@ class WorldPair {
     }) as [OneWorld, OneWorld];
   }
 
-  compare(from: DiffParty, to: DiffParty): readonly PortChange[] | "conflict" {
+  compare(from: DiffParty, to: DiffParty, ends: ChangedEnds): readonly PortChange[] | "conflict" {
     const [a, b] = [this.before.find(from), this.before.find(to)];
     const [c, d] = [this.after.find(from), this.after.find(to)];
-    const egress = [this.before.side.contentOf("egress", a, b), this.after.side.contentOf("egress", c, d)] as const;
-    const ingress = [this.before.side.contentOf("ingress", b, a), this.after.side.contentOf("ingress", d, c)] as const;
-    const [eb, ea] = egress;
-    const [ib, ia] = ingress;
+    const sides = {
+      egress: () => [this.before.side.contentOf("egress", a, b), this.after.side.contentOf("egress", c, d)] as const,
+      ingress: () => [this.before.side.contentOf("ingress", b, a), this.after.side.contentOf("ingress", d, c)] as const,
+    };
+    // Where one end is as before, nobody need look at it unless the other end says something else.
+    if (!ends.egress && isSame(sides.ingress())) return UNCHANGED;
+    if (!ends.ingress && isSame(sides.egress())) return UNCHANGED;
+    const [[eb, ea], [ib, ia]] = [sides.egress(), sides.ingress()];
     if (eb === "conflict" || ea === "conflict" || ib === "conflict" || ia === "conflict") return "conflict";
     if (eb === ea && ib === ia) return UNCHANGED;
     const key = `${eb.id} ${ib.id} ${ea.id} ${ia.id}`;
@@ -207,6 +229,10 @@ class WorldPair {
     this.known.set(key, known);
     return known;
   }
+}
+
+function isSame([before, after]: readonly [SideContent | "conflict", SideContent | "conflict"]): boolean {
+  return before === after && before !== "conflict";
 }
 
 class OneWorld {

@@ -55,7 +55,7 @@ export function sharedParties(before: Inventory, after: Inventory): SharedPartie
     .map(titleOf);
   const merged = { ...second, policies: [...before.policies, ...after.policies] };
   const witnesses = witnessesOf(merged, new Set(moved), titleOf);
-  const outside = outsideOf(new Cluster(first), new Cluster(second));
+  const outside = outsideOf(...([first, second].map(addressesOnly) as [Cluster, Cluster]));
   const parties: DiffParty[] = [
     ...first.workloads.filter(({ isHostNetwork }) => !isHostNetwork).map(workloadParty),
     ...witnesses.pods.map(supposedParty),
@@ -78,6 +78,11 @@ export function sharedParties(before: Inventory, after: Inventory): SharedPartie
       ...outside.unasked,
     ],
   };
+}
+
+/** A world for addresses: those who have none are not looked for. */
+function addressesOnly(inventory: Inventory): Cluster {
+  return new Cluster({ ...inventory, workloads: inventory.workloads.filter(({ ips }) => ips.length > 0) });
 }
 
 /** The inventory with workloads and namespaces that only the other one has. */

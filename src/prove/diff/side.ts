@@ -1,7 +1,8 @@
-import type { Direction } from "../../model/verdict.ts";
+import { DIRECTIONS, type Direction } from "../../model/verdict.ts";
 import { PolicyConflict } from "../../policy/clause.ts";
 import type { ComputedPolicy } from "../../policy/computed-policy.ts";
 import { verdictBounds } from "../../policy/lookup.ts";
+import type { Rule } from "../../policy/rule.ts";
 import type { Somebody } from "../../policy/scenario-world.ts";
 import { rulesFor } from "../../policy/stance.ts";
 import type { Cluster } from "../cluster.ts";
@@ -43,13 +44,19 @@ interface DirectionContents {
   readonly rest: SideContent;
 }
 
+/** What a rule says in a direction, as a number: equal numbers, equal words. */
+type RuleNumbers = Readonly<Partial<Record<Direction, number>>>;
+
 /** One of the two worlds: what each of its subjects says to each peer. */
 export class SideWorld {
   readonly cluster: Cluster;
   private readonly contents: Contents;
-  private readonly known = new Map<string, DirectionContents | "conflict">();
+  private readonly known = {
+    ingress: new Map<number, DirectionContents | "conflict">(),
+    egress: new Map<number, DirectionContents | "conflict">(),
+  };
   private readonly ruleNumbers: Map<string, number>;
-  private readonly numberOf = new WeakMap<object, number>();
+  private readonly numbers = new WeakMap<Rule, RuleNumbers>();
 
   /** `ruleNumbers` is shared by the worlds that are compared. */
   constructor(cluster: Cluster, contents: Contents, ruleNumbers: Map<string, number>) {
@@ -61,25 +68,40 @@ export class SideWorld {
   /** `conflict` = the subject's rules cannot stand together. */
   contentOf(direction: Direction, subject: Somebody, peer: Somebody): SideContent | "conflict" {
     if (!subject.isEndpoint) return this.contents.open;
-    const key = `${direction} ${subject.identity}`;
-    const all = this.known.get(key) ?? this.contentsOf(direction, subject);
-    this.known.set(key, all);
+    let all = this.known[direction].get(subject.identity);
+    if (all === undefined) {
+      all = this.contentsOf(direction, subject);
+      this.known[direction].set(subject.identity, all);
+    }
     return all === "conflict" ? all : (all.byIdentity.get(peer.identity) ?? all.rest);
   }
 
-  /** What decides the subject's policy: equal text, equal policy as long as identities, services and groups are the same. */
-  rulesText(direction: Direction, subject: Somebody): string {
-    const rules = rulesFor(this.cluster.engine.repository, subject).flatMap(({ rule }) => {
-      let number = this.numberOf.get(rule);
-      if (number === undefined) {
-        const text = JSON.stringify([rule.isNode, rule.elements, rule.defaultDeny]);
-        number = this.ruleNumbers.get(text) ?? this.ruleNumbers.size;
+  /** What decides the subject's policy: equal texts, equal policy as long as identities, services and groups are the same. */
+  rulesOf(subject: Somebody): Readonly<Record<Direction, string>> {
+    const rules = rulesFor(this.cluster.engine.repository, subject).map(({ rule }) => this.numbersOf(rule));
+    const text = (direction: Direction) =>
+      rules
+        .flatMap((numbers) => numbers[direction] ?? [])
+        .sort((a, b) => a - b)
+        .join();
+    return { ingress: text("ingress"), egress: text("egress") };
+  }
+
+  private numbersOf(rule: Rule): RuleNumbers {
+    const known = this.numbers.get(rule);
+    if (known !== undefined) return known;
+    const made = Object.fromEntries(
+      DIRECTIONS.flatMap((direction) => {
+        const elements = rule.elements.filter((element) => element.direction === direction);
+        if (elements.length === 0) return [];
+        const text = JSON.stringify([rule.isNode, elements, rule.defaultDeny[direction]]);
+        const number = this.ruleNumbers.get(text) ?? this.ruleNumbers.size;
         this.ruleNumbers.set(text, number);
-        this.numberOf.set(rule, number);
-      }
-      return rule.elements.some((element) => element.direction === direction) ? [number] : [];
-    });
-    return rules.sort((a, b) => a - b).join(",");
+        return [[direction, number] as const];
+      }),
+    );
+    this.numbers.set(rule, made);
+    return made;
   }
 
   private contentsOf(direction: Direction, subject: Somebody): DirectionContents | "conflict" {
