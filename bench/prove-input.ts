@@ -58,7 +58,10 @@ spec:
 function policy(index: number, port: number): string {
   const namespace = `team-${index % NAMESPACES}`;
   const number = Math.floor(index / NAMESPACES);
-  const http = index % 4 === 0 ? `\n          rules:\n            http:\n              - method: GET\n                path: "/v1/.*"` : "";
+  const http =
+    index % 4 === 0
+      ? `\n          rules:\n            http:\n              - method: GET\n                path: "/v1/.*"`
+      : "";
   return `apiVersion: cilium.io/v2
 kind: CiliumNetworkPolicy
 metadata:
@@ -99,8 +102,12 @@ spec:
 
 /** As many workloads and policies as are asked for, and a test for each policy. Each call gives the same. */
 export function proveInput(workloads: number, policies: number): ProveInput {
-  const each = <T>(count: number, make: (index: number) => T) => Array.from({ length: count }, (_, index) => make(index));
-  const namespaces = each(NAMESPACES, (index) => `apiVersion: v1\nkind: Namespace\nmetadata:\n  name: team-${index}\n  labels:\n    team: "${index}"\n`);
+  const each = <T>(count: number, make: (index: number) => T) =>
+    Array.from({ length: count }, (_, index) => make(index));
+  const namespaces = each(
+    NAMESPACES,
+    (index) => `apiVersion: v1\nkind: Namespace\nmetadata:\n  name: team-${index}\n  labels:\n    team: "${index}"\n`,
+  );
   const tests = each(
     policies,
     (index) =>
