@@ -1,14 +1,35 @@
 import { type Inventory, type InventoryOptions, takeInventory } from "../../prove/inventory.ts";
-import type { Problem } from "../../prove/manifest.ts";
+import type { ManifestText, Problem } from "../../prove/manifest.ts";
 import type { ManifestOptions } from "./manifest-options.ts";
 import { readSources, type SourceOptions } from "./sources.ts";
+
+/** The texts that the options name, and what they hold. */
+export interface ReadTexts {
+  readonly texts: readonly ManifestText[];
+  readonly problems: readonly Problem[];
+  /** Takes the inventory of texts as the options want it. */
+  readonly take: (texts: readonly ManifestText[]) => Inventory;
+}
+
+type Reading = Pick<SourceOptions, "mayBeMissing"> & Pick<InventoryOptions, "known">;
 
 /** Reads what the options name. Throws an Error when they name nothing. */
 export async function readInventory(
   paths: readonly string[],
   options: ManifestOptions,
-  { mayBeMissing = false, known }: Pick<SourceOptions, "mayBeMissing"> & Pick<InventoryOptions, "known"> = {},
+  reading: Reading = {},
 ): Promise<Inventory> {
+  const { texts, problems, take } = await readTexts(paths, options, reading);
+  const inventory = take(texts);
+  return { ...inventory, problems: [...problems, ...inventory.problems] };
+}
+
+/** The same before it is sorted out. */
+export async function readTexts(
+  paths: readonly string[],
+  options: ManifestOptions,
+  { mayBeMissing = false, known }: Reading = {},
+): Promise<ReadTexts> {
   const all = [...(options.file ?? []), ...paths];
   if (all.length === 0) throw new Error("which files? Give -f FILE, -f FOLDER, or -f - for standard input");
   const { policyMode, clusterName, ipv6, namespace } = options;
@@ -21,16 +42,17 @@ export async function readInventory(
   });
   if (texts.length === 0 && problems.length === 0 && !mayBeMissing)
     throw new Error("nothing was read: every file is left out");
-  const inventory = takeInventory(texts, {
-    ...(known === undefined ? {} : { known }),
-    ...(namespace === undefined ? {} : { namespace }),
-    config: {
-      ...(clusterName === undefined ? {} : { clusterName }),
-      ...(policyMode === undefined ? {} : { policyMode }),
-      ...(ipv6 === true ? { enableIPv6: true } : {}),
-    },
-  });
-  return { ...inventory, problems: [...problems, ...inventory.problems] };
+  const take = (some: readonly ManifestText[]) =>
+    takeInventory(some, {
+      ...(known === undefined ? {} : { known }),
+      ...(namespace === undefined ? {} : { namespace }),
+      config: {
+        ...(clusterName === undefined ? {} : { clusterName }),
+        ...(policyMode === undefined ? {} : { policyMode }),
+        ...(ipv6 === true ? { enableIPv6: true } : {}),
+      },
+    });
+  return { texts, problems, take };
 }
 
 /** Warnings that are written out; the rest is counted. */
