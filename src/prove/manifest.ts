@@ -42,7 +42,25 @@ export interface ManifestObject {
 }
 
 /** Documents that were read before, by their text: where much stays as it is, only what is new is read. */
-export type KnownDocuments = Map<string, PolicyText>;
+export class KnownDocuments {
+  private now = new Map<string, PolicyText>();
+  private before = new Map<string, PolicyText>();
+
+  get(text: string): PolicyText | undefined {
+    const found = this.now.get(text) ?? this.before.get(text);
+    if (found !== undefined) this.now.set(text, found);
+    return found;
+  }
+
+  set(text: string, read: PolicyText): void {
+    this.now.set(text, read);
+  }
+
+  /** What nobody asked for since the last call is let go. */
+  letGo(): void {
+    [this.before, this.now] = [this.now, new Map()];
+  }
+}
 
 export interface ReadManifests {
   readonly objects: readonly ManifestObject[];
@@ -61,7 +79,7 @@ const MOST_OBJECTS = 1_000_000;
 export function readManifests(
   texts: readonly ManifestText[],
   limits: Partial<TextLimits> = {},
-  known: KnownDocuments = new Map(),
+  known = new KnownDocuments(),
 ): ReadManifests {
   const objects: ManifestObject[] = [];
   const problems: Problem[] = [];

@@ -2,7 +2,7 @@ import type { Writable } from "node:stream";
 import { diffOf, type PolicyDiff } from "../../prove/diff/diff.ts";
 import { diffCounts, diffJson, diffMarkdown, diffSvg, diffText } from "../../prove/diff/formats.ts";
 import type { Inventory } from "../../prove/inventory.ts";
-import type { KnownDocuments } from "../../prove/manifest.ts";
+import { KnownDocuments } from "../../prove/manifest.ts";
 import { readInventory, tellProblems } from "./inventory.ts";
 import type { ManifestOptions } from "./manifest-options.ts";
 
@@ -52,7 +52,7 @@ export async function diffCommand(
 async function bothSides(paths: readonly string[], options: DiffCommandOptions): Promise<[Inventory, Inventory]> {
   const { base, before = [], after = [], at, file = [] } = options;
   const { at: _at, ...plain } = options;
-  const known: KnownDocuments = new Map();
+  const known = new KnownDocuments();
   if (base !== undefined) {
     if (before.length + after.length > 0)
       throw new Error("--base compares the same paths: leave out --before and --after");

@@ -4,6 +4,7 @@ import packageJson from "../../../package.json" with { type: "json" };
 import { fix } from "../../prove/lint/fix.ts";
 import { countsOf, lintGithub, lintJson, lintSarif, lintText, type Report } from "../../prove/lint/formats.ts";
 import { lint } from "../../prove/lint/lint.ts";
+import { KnownDocuments } from "../../prove/manifest.ts";
 import { readInventory, readTexts } from "./inventory.ts";
 import type { ManifestOptions } from "./manifest-options.ts";
 
@@ -48,7 +49,7 @@ async function fixFiles(
   if (options.at !== undefined) throw new Error("--fix changes files: a revision cannot be changed, leave out --at");
   if ([...paths, ...(options.file ?? [])].includes("-"))
     throw new Error("--fix changes files: standard input is none, leave out -");
-  const { texts, problems, take } = await readTexts(paths, options, { known: new Map() });
+  const { texts, problems, take } = await readTexts(paths, options, { known: new KnownDocuments() });
   // Where something cannot be read, nothing is proven; the report says what.
   if ([...problems, ...take(texts).problems].some(({ severity }) => severity === "error")) return;
   const fixed = fix(texts, take);

@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import type { Writable } from "node:stream";
 import { firstTests } from "../../prove/first-tests.ts";
-import type { KnownDocuments } from "../../prove/manifest.ts";
+import { KnownDocuments } from "../../prove/manifest.ts";
 import { runTests } from "../../prove/run-tests.ts";
 import { readTestFile } from "../../prove/test-file.ts";
 import {
@@ -48,13 +48,16 @@ export async function testCommand(
   const { output = "text", watch = false, init } = options;
   if (!Object.hasOwn(FORMATS, output)) throw new Error(`-o ${output}: one of ${Object.keys(FORMATS).join(", ")}`);
   if (init !== undefined) return writeFirst(init, paths, options, complain);
-  const known: KnownDocuments = new Map();
+  const known = new KnownDocuments();
   if (!watch) return (await runOnce(paths, options, { out, complain, known })).result;
   if ([...paths, ...(options.file ?? [])].includes("-"))
     throw new Error("standard input cannot be watched: leave out -");
   return runWatching(
     {
-      run: () => runOnce(paths, options, { out, complain, known }),
+      run: () => {
+        known.letGo();
+        return runOnce(paths, options, { out, complain, known });
+      },
       paths: [...paths, ...(options.file ?? [])],
       onWaiting: () => out.write("-- waiting for changes\n"),
     },
