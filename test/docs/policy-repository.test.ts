@@ -32,6 +32,8 @@ beforeAll(async () => {
   cpSync(EXAMPLE, repository, { recursive: true });
   mkdirSync(tools);
   symlinkSync(join(ROOT, "bin/shieldgate"), join(tools, "shieldgate"));
+  // Builds what is older than its source, and says so.
+  expect(await sh("shieldgate policy --help")).toMatchObject({ code: 0 });
   for (const args of ["init -q -b main", "add -A", "commit -qm first", "update-ref refs/remotes/origin/main HEAD"])
     expect(await git(args)).toMatchObject({ code: 0 });
 });
