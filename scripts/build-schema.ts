@@ -20,7 +20,7 @@ const ROOTS: Record<string, readonly string[]> = {
     ...["Binding", "ConfigMap", "Endpoints", "Event", "Namespace", "Node", "Pod", "Secret", "Service"],
     ...["ServiceAccount"],
   ],
-  "io.k8s.api.apps.v1": ["DaemonSet", "Deployment", "ReplicaSet", "StatefulSet"],
+  "io.k8s.api.apps.v1": ["ControllerRevision", "DaemonSet", "Deployment", "ReplicaSet", "StatefulSet"],
   "io.k8s.api.authentication.v1": ["SelfSubjectReview", "TokenRequest", "TokenReview"],
   "io.k8s.api.authorization.v1": [
     ...["LocalSubjectAccessReview", "SelfSubjectAccessReview", "SelfSubjectRulesReview", "SubjectAccessReview"],

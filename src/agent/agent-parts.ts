@@ -244,6 +244,7 @@ function regenerationOf(options: AgentOptions, parts: ReturnType<typeof basis>, 
       options.engine.resolve(id, { identity, labels, namedPorts: namedPortsOf(parts.pods.podOf(request)) }),
     release: ({ id }) => options.engine.release(id),
     revision: () => options.engine.revision,
+    now: options.now,
     changed: (endpoint) => announcer.changed(endpoint),
   });
 }
@@ -295,6 +296,7 @@ export function buildParts(options: AgentOptions): Parts {
     reconciler,
     datapath: options.datapath,
     nodeAddress: options.node.address,
+    now: options.now,
     podLabels: (request) => parts.pods.labelsOf(request),
     podKnown: (request) => parts.pods.known(request),
     announce: (endpoint) => announcer.announce(endpoint),

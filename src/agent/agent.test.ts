@@ -143,7 +143,7 @@ test("a failing kernel makes the call fail and leaves no endpoint", async () => 
   world.datapath.failing.add("setPolicy");
   expect(await world.put(request)).toMatchObject({
     status: 500,
-    body: { error: expect.stringContaining("no space left") },
+    body: expect.stringContaining("no space left"),
   });
   expect(world.datapath.listEndpoints()).toEqual([]);
   world.datapath.failing.clear();
@@ -273,7 +273,7 @@ test("a restarted agent touches nothing while the API is away and adopts what ru
   await world.settle();
   expect(changes).not.toHaveBeenCalled();
   expect((await world.endpoints()).map(({ id, identity, state }) => [id, identity, state])).toEqual(
-    before.map(({ id, identity, containerId }) => [id, identity, containerId === "" ? "ready" : "restoring"]),
+    before.map(({ id, identity, podName }) => [id, identity, podName === "" ? "ready" : "restoring"]),
   );
   world.kube.comeBack();
   await agent.synced;

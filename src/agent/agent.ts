@@ -1,13 +1,11 @@
-import { podMtu } from "../datapath/port.ts";
 import type { FlowContext } from "../flow/context.ts";
 import { DEFAULT_REDACTION, redactRecord } from "../flow/redaction.ts";
 import type { AccessRecord, NotificationPeer } from "../model/access-record.ts";
 import { addressPrefix } from "../model/cidr.ts";
 import { reservedIdentityOf } from "../model/identity.ts";
 import { formatLabels } from "../model/label.ts";
+import { agentCalls } from "./agent-calls.ts";
 import { buildParts, type Parts } from "./agent-parts.ts";
-import { addressModels, endpointModel, hostEndpointModel, identityModels } from "./agent-views.ts";
-import { type AgentCalls, serveAgentApi } from "./api-server.ts";
 import { claimOf } from "./cilium-endpoint.ts";
 import { watchHandlers } from "./cluster-watch.ts";
 import { startConnectionRounds } from "./connection-rounds.ts";
@@ -21,8 +19,9 @@ import { type NodeAddresses, nodeAddressesOf } from "./node-addresses.ts";
 import { registerNode } from "./node-registration.ts";
 import type { AgentOptions } from "./options.ts";
 import { ProxyConnection } from "./proxy-connection.ts";
+import { serveAgentApi } from "./rest/server.ts";
 import { adoptEndpoints, type HalfChanged } from "./restore.ts";
-import { type StatusFacts, statusOf, versionCache } from "./status.ts";
+import { type StatusFacts, versionCache } from "./status.ts";
 
 /** How often lost events are counted, in ms. */
 const LOSS_INTERVAL = 1000;
@@ -79,41 +78,6 @@ function statusFacts(options: AgentOptions, parts: Parts, connection: ProxyConne
     observer: options.observer?.(),
     historyFailure: options.historyFailure?.(),
   });
-}
-
-function calls(options: AgentOptions, parts: Parts, connection: ProxyConnection): AgentCalls {
-  const { table, ipam, lifecycle, identities, reconciler, derived, audit } = parts;
-  const { engine, datapath, node } = options;
-  const facts = statusFacts(options, parts, connection);
-  return {
-    status: () => statusOf(facts()),
-    allocateAddress: (owner) => ({ ...ipam.allocate(owner), mtu: podMtu(node.routingMode) }),
-    releaseAddress: (address) => ipam.release(address),
-    putEndpoint: async (request) => endpointModel(await lifecycle.put(request), audit.audited()),
-    deleteEndpoint: (containerId) => lifecycle.remove(containerId),
-    endpoints: () => {
-      const audited = audit.audited();
-      return [
-        ...table.all().map((endpoint) => endpointModel(endpoint, audited)),
-        hostEndpointModel(parts.hostEndpointId, parts.host, node.address, engine.revision),
-      ];
-    },
-    audit,
-    names: parts.names,
-    traceLevel: parts.traceLevel,
-    connections: () => datapath.connections(),
-    metrics: () => datapath.metrics(),
-    flushConnections: () => datapath.flushConnections(),
-    kernelEndpoints: () => datapath.listEndpoints(),
-    kernelServices: () => datapath.listServices(),
-    selectors: (of) => engine.selectors(of),
-    policy: () => ({ revision: engine.revision, rules: engine.rules() }),
-    identities: () => identityModels(identities),
-    addresses: () => addressModels(reconciler.ipcache),
-    services: () => derived.services,
-    endpointPolicy: (id) =>
-      table.get(id) === undefined && id !== parts.hostEndpointId ? undefined : datapath.dumpPolicy(id),
-  };
 }
 
 /** Datapath events and access records go to the flow pipeline and to whoever monitors. Returns how to stop it. */
@@ -270,13 +234,23 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   const { datapath, node, log } = options;
   await datapath.prepareNode(node);
   const parts = buildParts(options);
-  const halfChanged = await adoptEndpoints({ ...parts, datapath, interfaces: options.interfaces, log });
+  const halfChanged = await adoptEndpoints({
+    ...parts,
+    datapath,
+    interfaces: options.interfaces,
+    now: options.now,
+    log,
+  });
   const context = flowView(options, parts);
   const stopEvents = streamEvents(options, parts, context);
   const connection = new ProxyConnection(options.adminSocketPath);
   connection.start();
   const stopRounds = startConnectionRounds({ datapath, names: parts.names, now: options.now, log });
-  const server = await serveAgentApi(options.socketPath, calls(options, parts, connection), parts.monitor);
+  const server = await serveAgentApi(
+    options.socketPath,
+    agentCalls(options, parts, statusFacts(options, parts, connection)),
+    parts.monitor,
+  );
   watch(options, parts);
   parts.monitor.agentEvent({
     type: "Cilium agent started",

@@ -1,7 +1,6 @@
 import type { Datapath } from "../datapath/port.ts";
-import type { EndpointOptions } from "./api.ts";
-import { ApiError } from "./api-server.ts";
 import type { EndpointTable } from "./endpoint-table.ts";
+import { ApiError } from "./rest/request.ts";
 
 /**
  * Which endpoints only report what policy denies. It stays with an endpoint in the kernel, also over a restart of the agent;
@@ -17,26 +16,22 @@ export class AuditMode {
     this.table = table;
   }
 
-  get options(): EndpointOptions {
-    return { PolicyAuditMode: this.isDefault };
+  /** What new endpoints get. */
+  get isOn(): boolean {
+    return this.isDefault;
   }
 
   /** For new endpoints, and for all that there are. */
-  setAll({ PolicyAuditMode }: EndpointOptions): void {
-    this.isDefault = PolicyAuditMode;
-    for (const { id, attached } of this.table.all()) if (attached) this.datapath.setAudit(id, PolicyAuditMode);
+  setAll(isOn: boolean): void {
+    this.isDefault = isOn;
+    for (const { id, attached } of this.table.all()) if (attached) this.datapath.setAudit(id, isOn);
   }
 
-  /** Throws ApiError 404 when there is no such endpoint. */
-  optionsOf(id: number): EndpointOptions {
-    this.mustExist(id);
-    return { PolicyAuditMode: this.audited().has(id) };
-  }
-
-  set(id: number, { PolicyAuditMode }: EndpointOptions): EndpointOptions {
-    this.mustExist(id);
-    this.datapath.setAudit(id, PolicyAuditMode);
-    return this.optionsOf(id);
+  /** Throws ApiError 404 when there is no such endpoint, or when it is the node's own. */
+  set(id: number, isOn: boolean): void {
+    if (this.table.get(id)?.attached !== true)
+      throw new ApiError(404, `endpoint ${id} is none of this node that has audit mode`);
+    this.datapath.setAudit(id, isOn);
   }
 
   /** A new endpoint stands in the datapath; it is still closed. */
@@ -46,9 +41,5 @@ export class AuditMode {
 
   audited(): ReadonlySet<number> {
     return this.datapath.auditedEndpoints();
-  }
-
-  private mustExist(id: number): void {
-    if (this.table.get(id)?.attached !== true) throw new ApiError(404, `no endpoint ${id} on this node`);
   }
 }

@@ -1,12 +1,13 @@
 import type { Datapath } from "../datapath/port.ts";
 import type { Labels } from "../model/label.ts";
 import type { EndpointChangeRequest } from "./api.ts";
-import { ApiError } from "./api-server.ts";
 import {
   addressesOf,
   chooseEndpointId,
   datapathConfig,
   type Endpoint,
+  type EndpointState,
+  enterState,
   newEndpoint,
   ownerOf,
   podKey,
@@ -18,6 +19,7 @@ import type { Ipam } from "./ipam.ts";
 import { type IpcacheSources, OWN_CLAIM } from "./ipcache-sources.ts";
 import type { Reconciler } from "./reconciler.ts";
 import type { Regeneration } from "./regeneration.ts";
+import { ApiError } from "./rest/request.ts";
 import type { Retry } from "./retry.ts";
 import type { StateDirectory } from "./state-directory.ts";
 
@@ -42,6 +44,8 @@ export interface LifecycleParts {
   readonly withdraw: (endpoint: Endpoint) => void;
   /** The datapath has a new endpoint; it is closed until it gets its policy. */
   readonly stands: (endpoint: Endpoint) => void;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
   readonly event: (type: "Endpoint created" | "Endpoint deleted", endpoint: Endpoint) => void;
 }
 
@@ -104,7 +108,7 @@ export class EndpointLifecycle {
   async remove(containerId: string): Promise<void> {
     const endpoint = this.parts.table.ofContainer(containerId);
     if (endpoint === undefined) return;
-    endpoint.state = "disconnecting";
+    this.enter(endpoint, "disconnecting", "Deleting endpoint");
     // A creation in progress sees the state, gives up at its next step and discards the endpoint itself.
     await this.creating.get(containerId)?.catch(() => undefined);
     if (this.parts.table.has(endpoint)) await this.discard(endpoint);
@@ -122,7 +126,7 @@ export class EndpointLifecycle {
   /** Finds the identity of these labels for the endpoint, also when it had another number for them. */
   reallocate(endpoint: Endpoint, labels: Labels): void {
     this.wantedLabels.set(endpoint, labels);
-    endpoint.state = "waiting-for-identity";
+    this.enter(endpoint, "waiting-for-identity", "Labels changed");
     this.parts.retry.run(`identity of endpoint ${endpoint.id}`, () => this.changeIdentity(endpoint));
   }
 
@@ -143,7 +147,8 @@ export class EndpointLifecycle {
   private async create(request: EndpointChangeRequest): Promise<Endpoint> {
     const { table } = this.parts;
     const id = chooseEndpointId(request.containerId, (candidate) => table.isTaken(candidate));
-    const endpoint = newEndpoint(id, request, "waiting-for-identity");
+    const first = { state: "waiting-for-identity", message: "Endpoint creation", at: this.parts.now() } as const;
+    const endpoint = newEndpoint(id, request, first);
     table.add(endpoint);
     try {
       await this.bringUp(endpoint);
@@ -159,7 +164,7 @@ export class EndpointLifecycle {
     const labels = await this.parts.podKnown(endpoint.request);
     this.assume(endpoint, await this.parts.allocator.allocate(labels), labels);
     this.mustExist(endpoint);
-    endpoint.state = "regenerating";
+    this.enter(endpoint, "regenerating", `Identity ${endpoint.identity} allocated`);
     this.save(endpoint);
     // Other endpoints learn the identity, then this one gets its policy, then its address means something.
     reconciler.flush();
@@ -203,6 +208,10 @@ export class EndpointLifecycle {
     await this.parts.announce(endpoint);
   }
 
+  private enter(endpoint: Endpoint, state: EndpointState, message: string): void {
+    enterState(endpoint, { state, message, isFailure: false, at: this.parts.now() });
+  }
+
   private assume(endpoint: Endpoint, identity: number, labels: Labels): void {
     if (this.parts.identities.learn(identity, labels)) this.parts.reconciler.regenerateAll();
     endpoint.identity = identity;
@@ -221,7 +230,7 @@ export class EndpointLifecycle {
 
   /** Removes every trace; the kernel's part first, so that after a failure the endpoint is still known. */
   private async discard(endpoint: Endpoint): Promise<void> {
-    endpoint.state = "disconnecting";
+    this.enter(endpoint, "disconnecting", "Deleting endpoint");
     endpoint.attached = false;
     this.wantedLabels.delete(endpoint);
     this.parts.retry.cancel(`identity of endpoint ${endpoint.id}`);

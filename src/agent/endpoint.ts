@@ -12,6 +12,18 @@ export type EndpointState =
   | "not-ready"
   | "disconnecting";
 
+/** What an endpoint's state was changed to, and why. */
+export interface StateChange {
+  readonly state: EndpointState;
+  readonly message: string;
+  readonly isFailure: boolean;
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+}
+
+/** So many changes of an endpoint's state are remembered, as in Cilium. */
+const LOG_LENGTH = 256;
+
 /** A pod's end on this node. Only the agent's own parts change it. */
 export interface Endpoint {
   readonly id: number;
@@ -28,6 +40,8 @@ export interface Endpoint {
   revision: number;
   /** Why the last regeneration failed; empty when it did not. */
   error: string;
+  /** Oldest first. */
+  readonly log: StateChange[];
 }
 
 /** Highest endpoint id: the kernel keeps 16 bits. */
@@ -52,8 +66,25 @@ export function chooseEndpointId(containerId: string, isTaken: (id: number) => b
   throw new Error("all 65535 endpoint ids are taken");
 }
 
-export function newEndpoint(id: number, request: EndpointChangeRequest, state: EndpointState): Endpoint {
-  return { id, request, identity: 0, labels: [], state, attached: false, realized: undefined, revision: 0, error: "" };
+/** `at` is now, in milliseconds since the epoch; `message` says why it is made. */
+export function newEndpoint(
+  id: number,
+  request: EndpointChangeRequest,
+  { state, message, at }: Pick<StateChange, "state" | "message" | "at">,
+): Endpoint {
+  const log = [{ state, message, at, isFailure: false }];
+  return { ...{ id, request, identity: 0, labels: [], state, log }, ...UNENFORCED };
+}
+
+const UNENFORCED = { attached: false, realized: undefined, revision: 0, error: "" };
+
+/** Changes the endpoint's state and remembers why, unless it stays as it was for the reason that it had. */
+export function enterState(endpoint: Endpoint, change: StateChange): void {
+  const last = endpoint.log.at(-1);
+  endpoint.state = change.state;
+  if (last?.state === change.state && last.message === change.message) return;
+  endpoint.log.push(change);
+  if (endpoint.log.length > LOG_LENGTH) endpoint.log.shift();
 }
 
 /** What the datapath must know of the endpoint. */

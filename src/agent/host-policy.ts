@@ -30,12 +30,9 @@ export class HostPolicy {
     this.parts = parts;
   }
 
-  get ingressEnforced(): boolean {
-    return this.written?.policy.ingressEnforced ?? false;
-  }
-
-  get egressEnforced(): boolean {
-    return this.written?.policy.egressEnforced ?? false;
+  /** In force in the kernel; undefined while none was set. */
+  get policy(): EndpointPolicy | undefined {
+    return this.written?.policy;
   }
 
   /** What the node is called in policies: its identity's labels and those of its Node. */

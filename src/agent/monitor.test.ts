@@ -3,8 +3,8 @@ import { type ClientRequest, type IncomingMessage, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeEach, expect, test, vi } from "vitest";
-import { type AgentCalls, serveAgentApi } from "./api-server.ts";
 import { Monitor } from "./monitor.ts";
+import { type AgentCalls, serveAgentApi } from "./rest/server.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "sgt-h-monitor-"));
 const path = join(directory, "cilium.sock");

@@ -3,9 +3,9 @@ import { ReservedIdentity } from "../model/addresses.ts";
 import { identityLabelsOfPod, reservedIdentityLabels } from "../model/identity.ts";
 import type { Labels } from "../model/label.ts";
 import type { EndpointChangeRequest } from "./api.ts";
-import { ApiError } from "./api-server.ts";
 import { isOfPod } from "./endpoint.ts";
 import type { Informer, KubeObject } from "./kube.ts";
+import { ApiError } from "./rest/request.ts";
 
 const HEALTH_LABELS = reservedIdentityLabels(ReservedIdentity.Health)!;
 

@@ -17,7 +17,7 @@ function setUp(inKernel: ReadonlyMap<string, IpcacheEntry> = new Map()) {
     upsertIdentity: (id) => steps.push(`learn ${id}`),
     removeIdentity: (id) => steps.push(`retire ${id}`),
   });
-  const endpoint: Endpoint = newEndpoint(7, {} as Endpoint["request"], "ready");
+  const endpoint: Endpoint = newEndpoint(7, {} as Endpoint["request"], { state: "ready", message: "", at: 0 });
   endpoint.attached = true;
   endpoint.identity = 900;
   const regeneration = {

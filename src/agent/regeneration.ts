@@ -1,6 +1,6 @@
 import type { Datapath, RealizedPolicy } from "../datapath/port.ts";
 import type { EndpointPolicy } from "../policy/policy-map.ts";
-import type { Endpoint } from "./endpoint.ts";
+import { type Endpoint, enterState } from "./endpoint.ts";
 import type { Redirects } from "./redirects.ts";
 import type { RuleCookies } from "./rule-cookies.ts";
 
@@ -17,6 +17,8 @@ export interface RegenerationPorts {
   readonly revision: () => number;
   /** After every change of `state`, `realized` or `error`. */
   readonly changed: (endpoint: Endpoint) => void;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
 }
 
 /** What the kernel was told. */
@@ -94,7 +96,8 @@ export class Regeneration {
 
   private fail(endpoint: Endpoint, error: Error): Promise<void> {
     endpoint.error = error.message;
-    endpoint.state = endpoint.realized === undefined ? "not-ready" : endpoint.state;
+    const state = endpoint.realized === undefined ? "not-ready" : endpoint.state;
+    enterState(endpoint, { state, message: error.message, isFailure: true, at: this.ports.now() });
     this.ports.changed(endpoint);
     return Promise.reject(error);
   }
@@ -167,7 +170,8 @@ export class Regeneration {
     const state = policy.redirects.every((redirect) => proxyPorts.has(redirect.key)) ? "ready" : "regenerating";
     const isSame = endpoint.realized === policy && endpoint.state === state && endpoint.error === "";
     endpoint.realized = policy;
-    endpoint.state = state;
+    const message = state === "ready" ? `Policy revision ${policy.revision} in force` : "Waiting for the proxy";
+    enterState(endpoint, { state, message, isFailure: false, at: this.ports.now() });
     endpoint.error = "";
     if (!isSame) this.ports.changed(endpoint);
   }

@@ -29,8 +29,12 @@ export interface RestoreParts {
   readonly identities: IdentityTable;
   readonly ipam: Ipam;
   readonly interfaces: () => ReadonlySet<string>;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
   readonly log: (message: string) => void;
 }
+
+const RESTORED = { state: "restoring", message: "Restored from an earlier agent" } as const;
 
 /** An endpoint that the kernel knows under another identity than its record: the agent died while it changed. */
 export type HalfChanged = readonly Endpoint[];
@@ -54,7 +58,7 @@ export async function adoptEndpoints(parts: RestoreParts): Promise<HalfChanged> 
       state.removeEndpoint(record.id);
       continue;
     }
-    const endpoint = newEndpoint(record.id, record.request, "restoring");
+    const endpoint = newEndpoint(record.id, record.request, { ...RESTORED, at: parts.now() });
     endpoint.identity = record.identity;
     endpoint.labels = record.labels;
     if (!wasInKernel) await datapath.addEndpoint(datapathConfig(endpoint));

@@ -68,7 +68,8 @@ function timestamp(ms: number): string | undefined {
   return ms === 0 ? undefined : new Date(ms).toISOString();
 }
 
-function controllerStatus([name, task]: readonly [string, TaskStatus]): ControllerStatus {
+/** A task as Cilium shows a controller. */
+export function controllerStatus([name, task]: readonly [string, TaskStatus]): ControllerStatus {
   const [failedAt, succeededAt] = [timestamp(task.failedAt), timestamp(task.succeededAt)];
   return {
     name,
@@ -115,8 +116,9 @@ async function kubernetesStatus({ isFollowed, kubernetesVersion }: StatusFacts):
   }
 }
 
-function ciliumStatus({ version, isProxyConnected }: StatusFacts, kubernetes: Status): Status {
-  if (kubernetes.state !== "Ok") return { state: "Failure", msg: `Kubernetes service is not ready: ${kubernetes.msg}` };
+function ciliumStatus({ version, isProxyConnected }: StatusFacts, kubernetes: Status, isRequired: boolean): Status {
+  if (isRequired && kubernetes.state !== "Ok")
+    return { state: "Failure", msg: `Kubernetes service is not ready: ${kubernetes.msg}` };
   if (!isProxyConnected) return { state: "Warning", msg: "the proxy is not connected: what goes to it is dropped" };
   return { state: "Ok", msg: `${version} (shieldgate)` };
 }
@@ -145,8 +147,16 @@ function kubeProxyReplacement({
   };
 }
 
-/** The node's status as Cilium's API has it. Asks the API server at most for its version. */
-export async function statusOf(facts: StatusFacts): Promise<StatusResponse> {
+/** How events come to the agent. */
+export function nodeMonitorStatus(lost: number): StatusResponse["nodeMonitor"] {
+  return { cpus: availableParallelism(), npages: EVENT_RING_PAGES, pagesize: PAGE_BYTES, lost };
+}
+
+/**
+ * The node's status as Cilium's API has it. Asks the API server at most for its version; unless it is required, the agent is
+ * well without it.
+ */
+export async function statusOf(facts: StatusFacts, requireKubernetes = true): Promise<StatusResponse> {
   const { node, redirects } = facts;
   const kubernetes = await kubernetesStatus(facts);
   return {
@@ -156,13 +166,8 @@ export async function statusOf(facts: StatusFacts): Promise<StatusResponse> {
     "host-firewall": { mode: "Enabled", devices: [node.networkInterface] },
     srv6: OFF,
     "cni-chaining": { mode: "none" },
-    cilium: ciliumStatus(facts, kubernetes),
-    nodeMonitor: {
-      cpus: availableParallelism(),
-      npages: EVENT_RING_PAGES,
-      pagesize: PAGE_BYTES,
-      lost: facts.lostEvents,
-    },
+    cilium: ciliumStatus(facts, kubernetes, requireKubernetes),
+    nodeMonitor: nodeMonitorStatus(facts.lostEvents),
     cluster: { ciliumHealth: { state: "Ok" }, self: node.name },
     ipam: ipamStatus(facts),
     "ipv4-big-tcp": OFF,

@@ -11,7 +11,7 @@ async function status({ flags, signal }: Call): Promise<void> {
   const asJson = wantsJson(flags);
   const socket = healthSocket();
   const report = isSet(flags, "probe")
-    ? await sendJson<HealthReport>("PUT", "/v1beta/status/probe", signal, undefined, socket)
+    ? await sendJson<HealthReport>("PUT", "/v1beta/status/probe", signal, socket)
     : await getJson<HealthReport>("/v1beta/status", signal, socket);
   if (asJson) return write(json(report));
   const text = healthText(report, { allNodes: true, verbose: isSet(flags, "verbose"), maxLines: 0 });

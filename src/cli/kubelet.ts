@@ -15,6 +15,7 @@ interface KubeletConfiguration {
   readonly podsDirectory: string;
   /** Bundles and native/shieldgate-pod. */
   readonly distDirectory: string;
+  readonly ownImagesPath: string;
   /** Where the `cilium` program for the agent's pods lies. */
   readonly hostProcessPath: string;
   /** PEM files. */
@@ -49,10 +50,10 @@ function reread(): void {
 onReplaced(config, reread);
 
 const configuration = readConfiguration();
-const { podsDirectory, distDirectory } = configuration;
+const { podsDirectory, distDirectory, ownImagesPath } = configuration;
 const starting = startKubelet({
   client: connect({ kubeconfig: configuration.kubeconfig }),
-  runtime: createProcessRuntime({ root: podsDirectory, nodePath: process.execPath, distDirectory }),
+  runtime: createProcessRuntime({ root: podsDirectory, nodePath: process.execPath, distDirectory, ownImagesPath }),
   nodes: configuration.nodes,
   podsDirectory,
   podProgram: join(distDirectory, "native/shieldgate-pod"),

@@ -1,6 +1,7 @@
 /** `bin/shieldgate`: the command of a person. */
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { Command, InvalidArgumentError, Option } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
 import { demo } from "../lab/demo/demo.ts";
@@ -19,6 +20,8 @@ import {
 import { printNodes, printStatus, readStatus } from "../lab/status.ts";
 import { down, start, stop, type UpResult, up } from "../lab/up.ts";
 import { FABRIC_GATEWAY } from "../model/addresses.ts";
+import { createImageCatalogue, wordsOf } from "../runtime/images.ts";
+import { EXAMPLE, ownImages } from "../runtime/own-images.ts";
 
 const program = new Command("shieldgate")
   .description("Cilium's network policy and Hubble's visibility, for real, on one Linux machine.")
@@ -193,6 +196,17 @@ program
     const shell = process.env["SHELL"] ?? "/bin/sh";
     const result = spawnSync("/bin/sh", ["-c", `${envLines(existing(paths()))}exec "$0"`, shell], { stdio: "inherit" });
     process.exitCode = result.status ?? 1;
+  });
+program
+  .command("images")
+  .description("the images that pods may use, what runs for each, and how to add more")
+  .action(() => {
+    const { root, images } = paths();
+    const distDirectory = join(root, "dist");
+    const options = { nodePath: process.execPath, distDirectory, own: ownImages(images, distDirectory) };
+    for (const { image, program: found } of createImageCatalogue(options).list())
+      console.log(`${image.padEnd(64)} ${wordsOf(found)}`);
+    console.log(`\nAny tag of these. More come from ${images}, which running labs follow:\n\n${EXAMPLE}`);
   });
 program
   .command("doctor")

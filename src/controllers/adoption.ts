@@ -45,7 +45,8 @@ export async function applyClaim(
     const patch = { metadata: { uid, resourceVersion, ownerReferences } };
     return context.client.patch(ref, name, patch, { ...(namespace ? { namespace } : {}), type: "merge" });
   };
-  const reference = controllerReference(owner, "apps", "v1", owner.kind);
+  const [version = "", group = ""] = owner.apiVersion.split("/").reverse();
+  const reference = controllerReference(owner, group, version, owner.kind);
   await Promise.all(
     released.map(async (object) => {
       context.cache(ref).wrote(await write(object, ownersWithout(object, owner.metadata.uid)));

@@ -2,77 +2,23 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { KubeObject } from "../kube/client/index.ts";
 import * as kube from "../kube/client/index.ts";
-import { fieldsOf, timestamp } from "../kube/object.ts";
-import { ciliumCrds } from "../kube/schema/index.ts";
-import { startTestServer, type TestServer } from "../kube/server/test-server.ts";
-import { SERVICE_CIDR, SERVICE_CIDR6 } from "../model/addresses.ts";
-import { type Controllers, startControllers } from "./index.ts";
 import { objectsOf, specOf, statusOf } from "./objects.ts";
-import { CONTROL_PLANE_TAINT, node } from "./test-objects.ts";
+import { startTestCluster, type TestCluster, until } from "./test-cluster.ts";
 
-let server: TestServer;
-let controllers: Controllers;
-let pods: kube.Informer;
-const reports: string[] = [];
-let lastAddress = 1;
-
-async function run(pod: KubeObject): Promise<void> {
-  const { name, namespace = "", deletionTimestamp } = pod.metadata;
-  if (deletionTimestamp) {
-    await server.client.delete(kube.Pods, name, { namespace, gracePeriodSeconds: 0 }).catch(() => {});
-    return;
-  }
-  if (!specOf(pod).nodeName || statusOf(pod).podIP) return;
-  const podIP = `172.20.1.${lastAddress++}`;
-  const conditions = [{ type: "Ready", status: "True", lastTransitionTime: timestamp(Date.now()) }];
-  await server.client
-    .updateStatus(kube.Pods, { ...pod, status: { phase: "Running", podIP, conditions } })
-    .catch(() => {});
-}
+let cluster: TestCluster;
+let server: TestCluster["server"];
 
 beforeAll(async () => {
-  server = await startTestServer({ definitions: ciliumCrds, serviceCidrs: [SERVICE_CIDR, SERVICE_CIDR6] });
-  const nodes = [node("k8s-ctr", { taints: [CONTROL_PLANE_TAINT] }), node("k8s-w1"), node("k8s-w2")];
-  for (const { metadata, status, ...rest } of nodes) {
-    const made = await server.client.create(kube.Nodes, {
-      ...rest,
-      metadata: { name: metadata.name, labels: metadata.labels! },
-    } as KubeObject);
-    await server.client.updateStatus(kube.Nodes, { ...made, status });
-  }
-  pods = kube.createInformer(server.client, kube.Pods);
-  pods.on({ onAdd: (pod) => void run(pod), onUpdate: (_, pod) => void run(pod) });
-  await pods.start();
-  controllers = await startControllers(server.client, {
-    validatePolicy: (policy) =>
-      fieldsOf(policy.spec).description === "bad" ? { ok: false, errors: ["bad"] } : { ok: true },
-    identityGraceMs: 50,
-    endpointGraceMs: 20,
-    report: (controller, key, error) => reports.push(`${controller} ${key} ${error}`),
-  });
-  await controllers.started;
+  cluster = await startTestCluster();
+  server = cluster.server;
 });
 
-afterAll(async () => {
-  pods.stop();
-  await controllers.stop();
-  await server.close();
-});
+afterAll(() => cluster.stop());
 
-/** Asks until the answer is the one wanted. */
-async function until<T>(ask: () => Promise<T>, good: (answer: T) => boolean): Promise<T> {
-  for (const end = performance.now() + 5000; ; ) {
-    const answer = await ask();
-    if (good(answer)) return answer;
-    if (performance.now() > end) throw new Error(`still ${JSON.stringify(answer)}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-  }
-}
+const list: TestCluster["list"] = (...args) => cluster.list(...args);
+const get: TestCluster["get"] = (...args) => cluster.get(...args);
 
 const labels = { app: "web" };
-const list = async (ref: kube.ResourceRef, namespace = "default"): Promise<KubeObject[]> =>
-  (await server.client.list(ref, { namespace })).items;
-const get = (ref: kube.ResourceRef, name: string): Promise<KubeObject> => server.client.get(ref, name, "default");
 
 function deployment(name: string, namespace = "default"): KubeObject {
   const template = { metadata: { labels }, spec: { containers: [{ name: "a", image: "x" }] } };
@@ -272,5 +218,5 @@ test("Cilium's operator part: policies are judged, endpoints without a pod and u
 });
 
 test("nothing failed on the way", () => {
-  expect(reports).toEqual([]);
+  expect(cluster.reports).toEqual([]);
 });

@@ -1,16 +1,19 @@
 /** The controllers of the control plane, and Cilium's operator part: loops over the Kubernetes API and nothing else. */
 import type { KubeClient } from "../kube/client/index.ts";
 import { ControllerContext, type Report } from "./context.ts";
+import { startCronJobs } from "./cronjob/controller.ts";
 import { startDaemonSets } from "./daemonset/controller.ts";
 import { startDeployments } from "./deployment/controller.ts";
 import { startEndpoints } from "./endpoints/controller.ts";
 import { startGarbageCollector } from "./garbage/controller.ts";
+import { startJobs } from "./job/controller.ts";
 import { startNamespaces } from "./namespace/controller.ts";
 import { startEndpointCollection } from "./operator/endpoint-collection.ts";
 import { startIdentityCollection } from "./operator/identity-collection.ts";
 import { type PolicyValidator, startPolicyStatus } from "./operator/policy-status.ts";
 import { startReplicaSets } from "./replicaset/controller.ts";
 import { startScheduler } from "./scheduler/controller.ts";
+import { startStatefulSets } from "./statefulset/controller.ts";
 
 export type { PolicyAnswer, PolicyValidator } from "./operator/policy-status.ts";
 
@@ -48,6 +51,9 @@ export async function startControllers(client: KubeClient, options: ControllerOp
   startDeployments(context);
   startReplicaSets(context);
   startDaemonSets(context);
+  startStatefulSets(context);
+  startJobs(context);
+  startCronJobs(context);
   startScheduler(context);
   startEndpoints(context);
   startGarbageCollector(context);

@@ -22,6 +22,10 @@ export const ServiceAccounts = ref("", "v1", "serviceaccounts", true);
 export const Deployments = ref("apps", "v1", "deployments", true);
 export const ReplicaSets = ref("apps", "v1", "replicasets", true);
 export const DaemonSets = ref("apps", "v1", "daemonsets", true);
+export const StatefulSets = ref("apps", "v1", "statefulsets", true);
+export const ControllerRevisions = ref("apps", "v1", "controllerrevisions", true);
+export const Jobs = ref("batch", "v1", "jobs", true);
+export const CronJobs = ref("batch", "v1", "cronjobs", true);
 export const EndpointSlices = ref("discovery.k8s.io", "v1", "endpointslices", true);
 /** Where the leases of nodes stand. */
 export const NODE_LEASES = "kube-node-lease";

@@ -36,7 +36,7 @@ function parse(text: string): unknown {
   try {
     return text === "" ? undefined : JSON.parse(text);
   } catch {
-    return { error: text };
+    return text;
   }
 }
 
@@ -52,7 +52,7 @@ function callAgent(socketPath: string, method: string, path: string, body: unkno
         const answer = parse(Buffer.concat(chunks).toString());
         const status = response.statusCode ?? 0;
         if (status < 300) resolve(answer);
-        else reject(new AgentError(status, (answer as { error?: string } | undefined)?.error ?? `status ${status}`));
+        else reject(new AgentError(status, typeof answer === "string" ? answer : `status ${status}`));
       });
     });
     sent.on("timeout", () => sent.destroy(new Error(`no answer from the agent in ${TIMEOUT_MS / 1000} s`)));

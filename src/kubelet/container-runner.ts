@@ -2,6 +2,7 @@ import { fieldsOf, listOf } from "../kube/object.ts";
 import { type ContainerConfig, type ContainerStatus, type Runtime, RuntimeError } from "../runtime/port.ts";
 import { durationText, RestartBackOff } from "./back-off.ts";
 import type { EventRecorder } from "./events.ts";
+import { runHook } from "./hook.ts";
 import { pause } from "./pause.ts";
 import type { Container, Pod } from "./pod.ts";
 import type { ContainerView, Terminated } from "./pod-status.ts";
@@ -31,6 +32,10 @@ const IMAGE_FIRST_MS = 10_000;
 const IMAGE_LAST_MS = 300_000;
 /** How soon a missing ConfigMap or Secret is asked for again. */
 const CONFIG_RETRY_MS = 1_000;
+/** A hook at the start has no limit of its own in Kubernetes; here it must not hold a pod for ever. */
+const HOOK_TIMEOUT_MS = 300_000;
+/** After a hook that used up the grace a container still gets this long. */
+const LEAST_GRACE_MS = 2_000;
 
 /** One container: started, probed, started again by the restart policy, with Kubernetes' back-off. */
 export class ContainerRunner {
@@ -120,7 +125,36 @@ export class ContainerRunner {
     this.#event("Normal", "Created", `Created container: ${this.container.name}`);
     const status = await runtime.startContainer(sandboxId, config);
     this.#event("Normal", "Started", `Started container ${this.container.name}`);
+    await this.#postStart();
     return status;
+  }
+
+  /** A container whose hook fails is stopped, and started again as one that failed. */
+  async #postStart(): Promise<void> {
+    const hook = this.container.lifecycle?.postStart;
+    if (hook === undefined) return;
+    const { runtime, sandboxId, probeTarget, graceMs } = this.#place;
+    const failure = await runHook(probeTarget(this.container), hook, HOOK_TIMEOUT_MS);
+    if (failure === undefined) return;
+    this.#event("Warning", "FailedPostStartHook", `PostStartHook failed: ${failure}`);
+    await runtime.stopContainer(sandboxId, this.container.name, graceMs());
+  }
+
+  /** Stops the container as it wants to be stopped: its hook first, then the signal, all within its grace. */
+  async stop(graceMs: number): Promise<void> {
+    const { runtime, sandboxId, probeTarget } = this.#place;
+    const { name, lifecycle } = this.container;
+    const begun = Date.now();
+    if (lifecycle?.preStop !== undefined && graceMs > 0) {
+      const failure = await runHook(probeTarget(this.container), lifecycle.preStop, graceMs);
+      if (failure !== undefined) this.#event("Warning", "FailedPreStopHook", `PreStopHook failed: ${failure}`);
+    }
+    const left = graceMs - (Date.now() - begun);
+    await runtime.stopContainer(
+      sandboxId,
+      name,
+      lifecycle?.preStop === undefined ? graceMs : Math.max(LEAST_GRACE_MS, left),
+    );
   }
 
   async #failed(error: Error, signal: AbortSignal): Promise<void> {
@@ -210,7 +244,7 @@ export class ContainerRunner {
   }
 
   #probeListener() {
-    const { runtime, sandboxId, changed, graceMs } = this.#place;
+    const { changed, graceMs } = this.#place;
     return {
       changed,
       unhealthy: (kind: string, message: string) =>
@@ -221,7 +255,7 @@ export class ContainerRunner {
           "Killing",
           `Container ${this.container.name} failed ${kind.toLowerCase()} probe, will be restarted`,
         );
-        void runtime.stopContainer(sandboxId, this.container.name, graceMs());
+        void this.stop(graceMs());
       },
     };
   }

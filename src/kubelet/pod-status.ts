@@ -91,11 +91,18 @@ function containerStatus(view: ContainerView): Json {
   };
 }
 
+/** True for an init container that goes on beside the pod's own containers. */
+export function isSidecar({ restartPolicy }: Container): boolean {
+  return restartPolicy === "Always";
+}
+
 /** Exit codes end a pod only when nothing may start again. */
 function phaseOf(pod: Pod, view: PodView): string {
   if (view.failure) return "Failed";
   const policy = pod.spec.restartPolicy ?? "Always";
-  const initFailed = policy === "Never" && view.init.some((item) => (item.terminated?.exitCode ?? 0) !== 0);
+  const initFailed =
+    policy === "Never" &&
+    view.init.some((item) => !isSidecar(item.container) && (item.terminated?.exitCode ?? 0) !== 0);
   if (initFailed) return "Failed";
   const begun = view.containers.some((item) => item.runningSinceMs !== undefined || item.terminated || item.last);
   if (!begun) return "Pending";
@@ -108,8 +115,10 @@ function phaseOf(pod: Pod, view: PodView): string {
 
 function conditionsOf(pod: Pod, view: PodView, phase: string, nowMs: number): PodCondition[] {
   const over = phase === "Succeeded" ? "PodCompleted" : phase === "Failed" ? "PodFailed" : undefined;
-  const unready = view.containers.filter((item) => !item.ready).map((item) => item.container.name);
-  const incomplete = view.init.filter((item) => item.terminated?.exitCode !== 0).map((item) => item.container.name);
+  const watched = [...view.init.filter((item) => isSidecar(item.container)), ...view.containers];
+  const unready = watched.filter((item) => !item.ready).map((item) => item.container.name);
+  const isDone = (item: ContainerView) => (isSidecar(item.container) ? item.started : item.terminated?.exitCode === 0);
+  const incomplete = view.init.filter((item) => !isDone(item)).map((item) => item.container.name);
   const notReady = {
     reason: over ?? "ContainersNotReady",
     message: `containers with unready status: [${unready.join(" ")}]`,

@@ -11,7 +11,7 @@ import {
 } from "../runtime/port.ts";
 import type { AgentClient } from "./agent-client.ts";
 import { containerConfig } from "./container-config.ts";
-import { ContainerRunner, type RunnerPlace } from "./container-runner.ts";
+import type { RunnerPlace } from "./container-runner.ts";
 import { type ClusterDns, hostsOf, resolvConfOf } from "./dns-config.ts";
 import type { EventRecorder } from "./events.ts";
 import type { PodFacts } from "./field-ref.ts";
@@ -19,6 +19,7 @@ import type { ObjectReader } from "./object-reader.ts";
 import { addressesOf, type KubeletNode } from "./options.ts";
 import { aborted, pause } from "./pause.ts";
 import { hostnameOf, type Pod, podKey } from "./pod.ts";
+import { PodContainers } from "./pod-containers.ts";
 import {
   type PodNetworkRecord,
   podAddresses,
@@ -50,12 +51,13 @@ const EVENT_INTERVAL_MS = 10_000;
 /** As the kubelet of Kubernetes: mounted ConfigMaps and Secrets follow their objects within a minute. */
 const VOLUME_REFRESH_MS = 60_000;
 const DEFAULT_GRACE_S = 30;
+/** What a timer can wait; a deadline beyond it is looked at again by a new kubelet, or never met. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** One pod on one node, from its binding to the end of its last process. */
 export class PodWorker {
   readonly #place: WorkerPlace;
-  readonly #init: ContainerRunner[];
-  readonly #containers: ContainerRunner[];
+  readonly #containers: PodContainers;
   readonly #writer: StatusWriter;
   readonly #ending = new AbortController();
   readonly #startedAtMs: number;
@@ -68,6 +70,8 @@ export class PodWorker {
   /** Of a sandbox that has died: to be given back before a new one is set up. */
   #lostNetwork: PodNetworkRecord | undefined;
   #volumes: PodVolumes | undefined;
+  /** Why the pod has failed, whatever its containers say. */
+  #failure: { readonly reason: string; readonly message: string } | undefined;
   #gone = false;
   #detached = false;
   #lastFailure = { text: "", atMs: 0 };
@@ -77,17 +81,7 @@ export class PodWorker {
     this.#pod = pod;
     this.#startedAtMs = Date.parse(String(pod.status?.["startTime"] ?? "")) || Date.now();
     this.#writer = new StatusWriter(place.client, pod, place.log);
-    const policy = pod.spec.restartPolicy ?? "Always";
-    const again = (exitCode: number) => policy === "Always" || (policy === "OnFailure" && exitCode !== 0);
-    const initAgain = (exitCode: number) => exitCode !== 0 && policy !== "Never";
-    const waiting = (pod.spec.initContainers ?? []).length > 0 ? "PodInitializing" : "ContainerCreating";
-    const runnerPlace = this.#runnerPlace();
-    this.#init = (pod.spec.initContainers ?? []).map(
-      (container) => new ContainerRunner(runnerPlace, container, initAgain, waiting),
-    );
-    this.#containers = pod.spec.containers.map(
-      (container) => new ContainerRunner(runnerPlace, container, again, waiting),
-    );
+    this.#containers = new PodContainers(this.#runnerPlace(), pod);
     this.done = this.#run().catch((error: Error) => place.log(`pod ${podKey(pod)}: ${error.stack ?? error.message}`));
   }
 
@@ -132,7 +126,7 @@ export class PodWorker {
   }
 
   exited(container: string): void {
-    for (const runner of [...this.#init, ...this.#containers]) if (runner.container.name === container) runner.exited();
+    this.#containers.exited(container);
   }
 
   exec(container: string, config: ExecConfig): Promise<ExecSession> {
@@ -148,9 +142,7 @@ export class PodWorker {
     if (this.#pod.metadata.deletionTimestamp !== undefined) this.#ending.abort();
     const phase = this.#pod.status?.["phase"];
     const over = phase === "Succeeded" || phase === "Failed";
-    if (!over && this.#supported() && (await this.#prepare(signal)) && (await this.#runInit(signal))) {
-      await Promise.all(this.#containers.map((runner) => runner.run(signal)));
-    }
+    if (!over && this.#supported() && (await this.#prepare(signal))) await this.#runUntilDeadline(signal);
     if (!signal.aborted && !over && this.#sandboxReady) await this.#leaveNetwork(signal);
     await aborted(signal);
     if (!this.#detached) await this.#terminate();
@@ -170,9 +162,7 @@ export class PodWorker {
   async #adopt(): Promise<boolean> {
     const { runtime } = this.#place;
     const record = readNetworkRecord(this.#directory);
-    const known = [...this.#init, ...this.#containers].some(({ container }) =>
-      runtime.containerStatus(this.id, container.name),
-    );
+    const known = this.#containers.names.some((container) => runtime.containerStatus(this.id, container));
     if (record === undefined || !known) return false;
     const sandbox = await runtime.createSandbox(this.#sandboxConfig());
     if (sandbox.pid !== record.sandboxPid) {
@@ -270,13 +260,20 @@ export class PodWorker {
     this.#place.events.pod(this.#pod, "Warning", reason, text);
   }
 
-  async #runInit(signal: AbortSignal): Promise<boolean> {
-    for (const runner of this.#init) {
-      const code = await runner.run(signal);
-      this.#changed();
-      if (code !== 0) return false;
-    }
-    return !signal.aborted;
+  /** A pod that may be active for so long only has failed when it still is. */
+  async #runUntilDeadline(signal: AbortSignal): Promise<void> {
+    const { activeDeadlineSeconds: seconds } = this.#pod.spec;
+    if (typeof seconds !== "number") return this.#containers.run(signal);
+    const late = new AbortController();
+    const left = Math.max(0, this.#startedAtMs + seconds * 1000 - Date.now());
+    const timer = setTimeout(() => late.abort(), Math.min(left, LONGEST_TIMER_MS));
+    await this.#containers.run(AbortSignal.any([signal, late.signal]));
+    clearTimeout(timer);
+    if (signal.aborted || !late.signal.aborted) return;
+    const message = "Pod was active on the node longer than the specified deadline";
+    this.#place.events.pod(this.#pod, "Normal", "DeadlineExceeded", message);
+    await this.#containers.stop(this.#graceMs());
+    this.#failure = { reason: "DeadlineExceeded", message };
   }
 
   /** A pod that is over keeps its logs and gives its address back. */
@@ -298,23 +295,7 @@ export class PodWorker {
   }
 
   async #terminate(): Promise<void> {
-    const { runtime, events } = this.#place;
-    const graceMs = this.#graceMs();
-    await Promise.all(
-      this.#containers.map(async (runner) => {
-        if (runtime.containerStatus(this.id, runner.container.name)?.state !== "running") return;
-        events.pod(
-          this.#pod,
-          "Normal",
-          "Killing",
-          `Stopping container ${runner.container.name}`,
-          runner.container.name,
-        );
-        await runtime.stopContainer(this.id, runner.container.name, graceMs);
-      }),
-    );
-    for (const runner of this.#containers) runner.settle();
-    await Promise.all(this.#init.map((runner) => runtime.stopContainer(this.id, runner.container.name, 0)));
+    await this.#containers.stop(this.#graceMs());
     if (!this.#gone) {
       this.#changed();
       await this.#writer.settled();
@@ -365,8 +346,8 @@ export class PodWorker {
 
   #changed(): void {
     const view = {
-      init: this.#init.map((runner) => runner.view()),
-      containers: this.#containers.map((runner) => runner.view()),
+      ...this.#containers.views,
+      ...(this.#failure ? { failure: this.#failure } : {}),
       ...this.#facts,
       startedAtMs: this.#startedAtMs,
       sandboxReady: this.#sandboxReady,

@@ -36,12 +36,19 @@ export interface Probe {
   readonly httpGet?: HttpGet;
   readonly tcpSocket?: { readonly port: number | string; readonly host?: string };
   readonly exec?: { readonly command?: readonly string[] };
-  readonly grpc?: unknown;
+  readonly grpc?: { readonly port: number; readonly service?: string };
   readonly initialDelaySeconds?: number;
   readonly periodSeconds?: number;
   readonly timeoutSeconds?: number;
   readonly successThreshold?: number;
   readonly failureThreshold?: number;
+}
+
+/** What is done when a container has started, or before it is stopped. */
+export interface Hook {
+  readonly exec?: { readonly command?: readonly string[] };
+  readonly httpGet?: HttpGet;
+  readonly sleep?: { readonly seconds: number };
 }
 
 export interface ContainerPort {
@@ -80,6 +87,7 @@ export interface Container {
   readonly livenessProbe?: Probe;
   readonly readinessProbe?: Probe;
   readonly startupProbe?: Probe;
+  readonly lifecycle?: { readonly postStart?: Hook; readonly preStop?: Hook };
   readonly restartPolicy?: string;
   readonly securityContext?: SecurityContext;
   readonly stdin?: boolean;

@@ -5,6 +5,7 @@ import { connect as tlsConnect } from "node:tls";
 import { addressPort } from "../model/cidr.ts";
 import { openConnection } from "../runtime/netns-socket.ts";
 import type { ExecSession } from "../runtime/port.ts";
+import { checkHealth } from "./grpc-probe.ts";
 import type { Container, HttpGet, Probe } from "./pod.ts";
 
 /** Where probes of a container start and go. */
@@ -91,6 +92,10 @@ function probeTcp(target: ProbeTarget, tcp: NonNullable<Probe["tcpSocket"]>, tim
   });
 }
 
+function probeGrpc(target: ProbeTarget, { port, service = "" }: NonNullable<Probe["grpc"]>, timeoutMs: number) {
+  return checkHealth(openSocket(target, undefined, port), service, timeoutMs);
+}
+
 async function probeExec(target: ProbeTarget, command: readonly string[], timeoutMs: number): Promise<ProbeFailure> {
   const session = await target.exec(command);
   let output = "";
@@ -116,8 +121,9 @@ export async function runProbe(target: ProbeTarget, probe: Probe): Promise<Probe
   try {
     if (probe.httpGet) return await probeHttp(target, probe.httpGet, timeoutMs);
     if (probe.tcpSocket) return await probeTcp(target, probe.tcpSocket, timeoutMs);
+    if (probe.grpc) return await probeGrpc(target, probe.grpc, timeoutMs);
     if (probe.exec) return await probeExec(target, probe.exec.command ?? [], timeoutMs);
-    return "the probe names no handler: use httpGet, tcpSocket or exec";
+    return "the probe names no handler: use httpGet, tcpSocket, grpc or exec";
   } catch (error) {
     return (error as Error).message;
   }

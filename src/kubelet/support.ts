@@ -9,6 +9,7 @@ export interface Refusal {
 type Fields = Readonly<Record<string, unknown>>;
 
 const VOLUME_KINDS = ["emptyDir", "configMap", "secret", "downwardAPI", "projected"];
+const HOOKS = ["exec", "httpGet", "sleep"] as const;
 const HARMLESS_CAPABILITIES = ["NET_BIND_SERVICE"];
 const POD_FLAGS: Readonly<Record<string, string>> = {
   hostNetwork: "pods have a network of their own; remove it (only the lab's own agent and proxy run in the node's)",
@@ -16,7 +17,6 @@ const POD_FLAGS: Readonly<Record<string, string>> = {
   hostIPC: "pods have IPC of their own; remove it",
   shareProcessNamespace: "containers of a pod do not see each other's processes; remove it",
   runtimeClassName: "there is one runtime; remove it",
-  activeDeadlineSeconds: "pods have no deadline here; remove it and delete the pod yourself",
   setHostnameAsFQDN: "the hostname is the pod's name; remove it",
 };
 const SECURITY_FLAGS: Readonly<Record<string, string>> = {
@@ -67,13 +67,11 @@ function containerRefusals(container: Container, prefix: string): Refusal[] {
   const refuse = (field: string, mend: string) => refusals.push({ field: `${prefix}.${field}`, mend });
   if (container.tty === true) refuse("tty", "main programs get no terminal; start a sleeper and use kubectl exec -it");
   if (container.stdin === true) refuse("stdin", "main programs get no input; start a sleeper and use kubectl exec -i");
-  if (isSet(container["lifecycle"])) refuse("lifecycle", "hooks are not run; put their work into the command");
-  if (isSet(container["volumeDevices"])) refuse("volumeDevices", "there are no block devices; use emptyDir");
-  if (container.restartPolicy !== undefined)
-    refuse("restartPolicy", "sidecar init containers are not run; use a plain container");
-  for (const kind of ["livenessProbe", "readinessProbe", "startupProbe"] as const) {
-    if (container[kind]?.grpc !== undefined) refuse(`${kind}.grpc`, "use httpGet, tcpSocket or exec");
+  for (const kind of ["postStart", "preStop"] as const) {
+    if (isSet(container.lifecycle?.[kind]) && !HOOKS.some((handler) => isSet(container.lifecycle?.[kind]?.[handler])))
+      refuse(`lifecycle.${kind}`, `use ${HOOKS.join(", ")}`);
   }
+  if (isSet(container["volumeDevices"])) refuse("volumeDevices", "there are no block devices; use emptyDir");
   for (const [index, variable] of (container.env ?? []).entries()) {
     if (variable.valueFrom?.resourceFieldRef !== undefined) {
       refuse(`env[${index}].valueFrom.resourceFieldRef`, "resource limits are not enforced; write the value");

@@ -136,6 +136,7 @@ function writeKubeletConfiguration(paths: LabPaths, settings: LabSettings): void
     kubeconfig: join(paths.state, "kubeconfig-kubelet"),
     podsDirectory: paths.pods,
     distDirectory: join(paths.root, "dist"),
+    ownImagesPath: paths.images,
     hostProcessPath: join(paths.root, "bin/in-agent"),
     tls: { certFile: inPki("kubelet.crt"), keyFile: inPki("kubelet.key"), clientCaFile: inPki("ca.crt") },
     kubeletVersion: KUBERNETES_VERSION,

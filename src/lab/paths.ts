@@ -34,6 +34,8 @@ export interface LabPaths {
   /** The observers that the relay follows. */
   readonly relayPeers: string;
   readonly fabricNetns: string;
+  /** Images that the user added, for every lab. */
+  readonly images: string;
   /** What the world's web server serves. */
   readonly world: string;
 }
@@ -73,6 +75,7 @@ export function labPaths(lab: string): LabPaths {
     kubeletConfiguration: join(run, "kubelet-config.json"),
     relayPeers: join(run, "relay-peers.json"),
     fabricNetns: `sg-${lab}-fabric`,
+    images: join(home, "images.yaml"),
     world: join(run, "world"),
   };
 }

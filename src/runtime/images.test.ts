@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { createImageCatalogue, repositoryOf } from "./images.ts";
+import { createImageCatalogue, repositoryOf, wordsOf } from "./images.ts";
+import { parseOwnImages } from "./own-images.ts";
 import type { RuntimeError } from "./port.ts";
 
 const catalogue = createImageCatalogue({ nodePath: "/n/node", distDirectory: "/d" });
@@ -32,12 +33,47 @@ test.each(["", "UPPER", "a b", "busybox:", "busybox:-", "a@b", "x/", "/x", "busy
 );
 
 test("an unknown image says what exists", () => {
-  expect(reasonOf("nginx:1.27")).toBe("ErrImagePull");
-  expect(() => catalogue.find("nginx")).toThrow(/"nginx"; known are .*quay\.io\/cilium\/starwars/);
+  expect(reasonOf("redis:7")).toBe("ErrImagePull");
+  expect(() => catalogue.find("redis")).toThrow(
+    /"redis"; `shieldgate images` lists .* how to add docker\.io\/library\/redis/,
+  );
 });
 
 test("a server image brings its interpreter and its bundle", () => {
   const program = catalogue.find("quay.io/cilium/starwars:latest");
   expect(program.files.map((file) => file.hostPath)).toEqual(["/n/node", "/d/starwars.mjs"]);
   expect(program.entrypoint.at(-1)).toBe("/opt/shieldgate/starwars.mjs");
+});
+
+test("an image with words of its own is told them before the pod's", () => {
+  const { entrypoint } = catalogue.find("hashicorp/http-echo");
+  expect(entrypoint.slice(-2)).toEqual(["/opt/shieldgate/echo.mjs", "http-echo"]);
+  expect(wordsOf(catalogue.find("httpd"))).toBe("web httpd");
+  expect(wordsOf(catalogue.find("busybox"))).toBe("sh");
+});
+
+test("the user's own images go before the lab's, and are listed with them", () => {
+  const own = parseOwnImages(
+    "- {image: 'nginx:1', command: [my-nginx, -g]}\n- {image: a.b/c, command: [x]}",
+    "images.yaml",
+  );
+  const mixed = createImageCatalogue({ nodePath: "/n/node", distDirectory: "/d", own: () => own });
+  expect(mixed.find("nginx:1.27").entrypoint).toEqual(["my-nginx", "-g"]);
+  const listed = mixed.list().map(({ image }) => image);
+  expect(listed).toEqual(listed.toSorted());
+  expect(listed).toContain("a.b/c");
+});
+
+test.each([
+  ["image: x", "images.yaml: a list is wanted"],
+  ["- x", "entry 1: image and command are wanted"],
+  ["- {image: x}", "entry 1: command: a list of words"],
+  ["- {image: x, command: []}", "entry 1: command: a list of words"],
+  ["- {image: x, command: [a], ports: [1]}", "entry 1: there is no field ports"],
+  ["- {image: x, command: [a], files: {/a: b}}", "entry 1: files./a: both paths must begin with /"],
+  ["- {image: x, command: [a], files: {/a: /no/such}}", "entry 1: files./a: there is no /no/such"],
+  ["- {image: X Y, command: [a]}", "invalid reference format"],
+  ["- {image: x, command: [a", "Flow sequence"],
+])("a file of images with %j is refused with the entry and the mend", (text, why) => {
+  expect(() => parseOwnImages(text, "images.yaml")).toThrow(why);
 });

@@ -7,6 +7,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { HealthReport } from "../../src/health/report.ts";
+import { oracle } from "../oracle/cache.ts";
 import { TestLab } from "../support/lab.ts";
 
 const lab = new TestLab(`h${process.pid}`);
@@ -79,6 +80,51 @@ END`);
   expect([await ask(node), await ask(other)]).toEqual([28, 28]);
   await lab.ok("kubectl delete cnp entity");
 });
+
+const real = oracle("cilium-dbg");
+const why = "missing" in real ? `: ${real.missing}` : "";
+test.skipIf("missing" in real)(
+  `the real cilium-dbg reads an agent's socket, and ours says the same${why}`,
+  async () => {
+    const theirs = `CILIUM_SOCK=/run/shieldgate/${lab.name}/k8s-w1/cilium/cilium.sock ${"path" in real ? real.path : ""}`;
+    const questions = [
+      ...[
+        "endpoint list",
+        "identity list",
+        "identity list --endpoints",
+        "ip list -v",
+        "ip list -n",
+        "node list",
+        "nodeid list",
+      ],
+      ...[
+        "service list",
+        "policy get",
+        "policy selectors",
+        "policy wait 1",
+        "fqdn cache list",
+        "fqdn names",
+        "config -a",
+      ],
+      ...["map get sg_service", "lrp list", "bgp peers", "status --brief"],
+      ...["endpoint list -o yaml", "ip list -o json", "service list -o yaml", "config -o jsonpath={.PolicyAuditMode}"],
+    ];
+    for (const question of questions) {
+      const [expected, ours] = await Promise.all([lab.ok(`${theirs} ${question}`), lab.ok(`c1 ${question}`)]);
+      expect(ours, question).toBe(expected);
+    }
+    expect(await lab.ok(`${theirs} status`)).toMatch(
+      /Cilium: +Ok[\s\S]*Modules Health: +Stopped\(0\) Degraded\(0\) OK\(\d+\)/,
+    );
+    const id = (await lab.ok(`${theirs} endpoint list -o 'jsonpath={[?(@.status.identity.id==4)].id}'`)).trim();
+    await lab.ok(`${theirs} endpoint config ${id} PolicyAuditMode=true`);
+    expect(await lab.ok(`c1 endpoint config ${id}`)).toBe("PolicyAuditMode                   : Enabled\n");
+    await lab.ok(`c1 endpoint config ${id} PolicyAuditMode=disabled`);
+    expect(await lab.ok(`${theirs} endpoint config ${id}`)).toBe("PolicyAuditMode                   : Disabled\n");
+    const refused = await lab.sh(`${theirs} endpoint disconnect ${id}`);
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining("kubectl delete pod")]);
+  },
+);
 
 test("a clusterwide policy on health endpoints makes its nodes ill in everybody's eyes, until it is gone", async () => {
   await lab.ok(`kubectl apply -f - <<'END'

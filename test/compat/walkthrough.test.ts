@@ -166,6 +166,8 @@ describe.each(kubectls())("the Star Wars lab with $label", ({ directory, variabl
     );
     expect(udp.text).not.toContain("TCP Flags");
     expect(tcp.text).not.toContain("UDP");
+    // a monitor prints several times as much as hubble does, and later
+    await Promise.any(monitors.map((monitor) => monitor.until(new RegExp(`identity ${deathstar}->${xwing}`))));
     const seen = monitors.map((monitor) => monitor.text).join("");
     expect(seen).toMatch(new RegExp(`identity ${xwing}->${deathstar}`));
     expect(seen).toMatch(/SYN=true/);

@@ -6,7 +6,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { EndpointModel, IpamResponse } from "../../src/agent/api.ts";
+import type { IpamResponse } from "../../src/agent/api.ts";
+import type { EndpointModel } from "../../src/agent/api-models.ts";
 import {
   CiliumEndpoints,
   CiliumNetworkPolicies,
@@ -18,6 +19,7 @@ import {
 import { kubeconfig } from "../../src/kube/pki/kubeconfig.ts";
 import { type ApiServer, createApiServer } from "../../src/kube/server/api-server.ts";
 import { openConnection, openListener } from "../../src/runtime/netns-socket.ts";
+import { type EndpointSummary, endpointSummary } from "../support/endpoint-summary.ts";
 
 const NODE = `sgt-h-n${process.pid}`;
 const POD = `sgt-h-p${process.pid}`;
@@ -118,7 +120,7 @@ afterAll(async () => {
   rmSync(directory, { recursive: true });
 });
 
-async function runPod(): Promise<EndpointModel> {
+async function runPod(): Promise<EndpointSummary> {
   const pod = await client.create(Pods, {
     apiVersion: "v1",
     kind: "Pod",
@@ -141,8 +143,8 @@ async function runPod(): Promise<EndpointModel> {
     mac: inside.address,
     hostMac: host.address,
   });
-  expect([answer.status, answer.body]).toMatchObject([201, { state: "ready" }]);
-  return answer.body;
+  expect([answer.status, endpointSummary(answer.body)]).toMatchObject([201, { state: "ready" }]);
+  return endpointSummary(answer.body);
 }
 
 /** The status of `GET path` at the health endpoint, asked from the node through the datapath. */
@@ -153,11 +155,10 @@ function hello(address: string, path: string): Promise<number> {
   return text(socket).then((answer) => Number(/^HTTP\/1.1 (\d+)/.exec(answer)?.[1]));
 }
 
+const endpoints = async () => (await call<EndpointModel[]>("GET", "/v1/endpoint")).body.map(endpointSummary);
 const healthEndpoint = () =>
   until("the health endpoint", async () =>
-    (await call<EndpointModel[]>("GET", "/v1/endpoint")).body.find(
-      ({ identity, state }) => identity === 4 && state === "ready",
-    ),
+    (await endpoints()).find(({ identity, state }) => identity === 4 && state === "ready"),
   );
 
 const policy = {
@@ -169,8 +170,7 @@ const policy = {
     ingress: [{ fromEndpoints: [{ matchLabels: { org: "empire" } }] }],
   },
 };
-const deathstar = async () =>
-  (await call<EndpointModel[]>("GET", "/v1/endpoint")).body.find(({ podName }) => podName === "deathstar");
+const deathstar = async () => (await endpoints()).find(({ podName }) => podName === "deathstar");
 
 test("an agent as a process: endpoint, policy, death, adoption, end", async () => {
   startAgent();

@@ -10,7 +10,8 @@ import { kubeconfig } from "../../src/kube/pki/kubeconfig.ts";
 import { type Kubelet, startKubelet } from "../../src/kubelet/index.ts";
 import { createProcessRuntime } from "../../src/runtime/process/runtime.ts";
 
-export const NODE = "sgt-g-node";
+/** Files run side by side, each in a process of its own. */
+export const NODE = `sgt-g-${process.pid}`;
 const ADDRESS = "192.168.77.10";
 const GATEWAY = "172.21.0.1";
 const RANGE6 = "fd00:172:21";
@@ -74,7 +75,7 @@ export class AgentStandIn {
     if (method === "DELETE" && url.startsWith("/v1/ipam/")) return [this.addresses.delete(last) ? 200 : 200, {}];
     if (method === "DELETE") return [this.endpoints.delete(last) ? 200 : 200, {}];
     const endpoint = body as EndpointChangeRequest;
-    if (endpoint.ifindex === 0) return [400, { error: "no such interface" }];
+    if (endpoint.ifindex === 0) return [400, "no such interface"];
     this.endpoints.set(endpoint.containerId, endpoint);
     const { interfaceName, address } = endpoint;
     execFileSync("ip", ["-n", this.#netns, "route", "replace", `${address}/32`, "dev", interfaceName]);

@@ -4,6 +4,12 @@ export function podObject(name: string, spec: object = {}): object {
     apiVersion: "v1",
     kind: "Pod",
     metadata: { name, namespace: "default", labels: { app: name } },
-    spec: { terminationGracePeriodSeconds: 2, containers: [{ name: "c", image: "quay.io/cilium/json-mock" }], ...spec },
+    spec: {
+      // nobody in these tests makes the ConfigMap that goes with a token
+      automountServiceAccountToken: false,
+      terminationGracePeriodSeconds: 2,
+      containers: [{ name: "c", image: "quay.io/cilium/json-mock" }],
+      ...spec,
+    },
   };
 }

@@ -188,12 +188,12 @@ test("a missing ConfigMap is named, and the pod goes on when it comes", async ()
 });
 
 test("an unknown image and an invalid name wait with Kubernetes' reasons, and say what exists", async () => {
-  await create("unknown-image", { containers: [{ name: "c", image: "nginx:1.27" }] });
+  await create("unknown-image", { containers: [{ name: "c", image: "redis:7" }] });
   await create("invalid-image", { containers: [{ name: "c", image: "Not An Image" }] });
   await until("unknown-image", (seen) => waitingReason(seen) === "ErrImagePull");
   await until("unknown-image", (seen) => waitingReason(seen) === "ImagePullBackOff");
   await until("invalid-image", (seen) => waitingReason(seen) === "InvalidImageName");
-  expect(await events("unknown-image")).toMatch(/Failed\s+Failed to pull image "nginx:1.27": .*known are .*starwars/);
+  expect(await events("unknown-image")).toMatch(/Failed\s+Failed to pull image "redis:7": .*shieldgate images/);
 });
 
 test("what the sandbox cannot honour is refused by field and mend, and nothing runs", async () => {

@@ -2,7 +2,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { EndpointChangeRequest, EndpointModel, IpamResponse } from "../../src/agent/api.ts";
+import type { EndpointChangeRequest, IpamResponse } from "../../src/agent/api.ts";
+import type { EndpointModel } from "../../src/agent/api-models.ts";
 import { type Agent, createPolicyEngine, startAgent } from "../../src/agent/index.ts";
 import type { OpenHealthLink } from "../../src/agent/ports.ts";
 import type { KubeObject } from "../../src/kube/object.ts";
@@ -11,6 +12,7 @@ import type { AccessRecord } from "../../src/model/access-record.ts";
 import type { AgentNotification } from "../../src/model/agent-notification.ts";
 import type { DnsObservation } from "../../src/model/dns-observation.ts";
 import type { NetworkPolicy } from "../../src/proxy/xds.ts";
+import { type EndpointSummary, endpointSummary } from "./endpoint-summary.ts";
 import { FakeKube } from "./fake-kube.ts";
 import { MemoryDatapath } from "./memory-datapath.ts";
 
@@ -193,7 +195,10 @@ export class AgentWorld {
 
   call(method: string, path: string, body?: unknown): Promise<Answer> {
     return new Promise((resolve, reject) => {
-      const call = request({ socketPath: this.socketPath, method, path, agent: false }, (response) => {
+      const sent = body === undefined ? "" : JSON.stringify(body);
+      // without a length nothing of a GET's body would arrive
+      const headers = { "content-length": Buffer.byteLength(sent) };
+      const call = request({ socketPath: this.socketPath, method, path, headers, agent: false }, (response) => {
         let text = "";
         response.on("data", (chunk) => {
           text += chunk;
@@ -201,7 +206,7 @@ export class AgentWorld {
         response.on("end", () => resolve({ status: response.statusCode ?? 0, body: JSON.parse(text) }));
       });
       call.on("error", reject);
-      call.end(body === undefined ? undefined : JSON.stringify(body));
+      call.end(sent);
     });
   }
 
@@ -253,8 +258,8 @@ export class AgentWorld {
     await this.call("DELETE", `/v1/ipam/${request.address}`);
   }
 
-  async endpoints(): Promise<readonly EndpointModel[]> {
-    return (await this.call("GET", "/v1/endpoint")).body as readonly EndpointModel[];
+  async endpoints(): Promise<readonly EndpointSummary[]> {
+    return ((await this.call("GET", "/v1/endpoint")).body as readonly EndpointModel[]).map(endpointSummary);
   }
 
   policy(name: string, spec: unknown): KubeObject {

@@ -28,8 +28,6 @@ function result(child: ChildProcess): Promise<CommandResult> {
 /** The `cilium` command as a process, and an agent that has one answer for each call: `METHOD /path`, or the path of a GET. */
 export class CiliumCommand {
   readonly directory = mkdtempSync(join(tmpdir(), "sgt-e-"));
-  /** What was sent with the calls. */
-  readonly bodies: string[] = [];
   /** Monitors that are connected. */
   readonly watching: ServerResponse[] = [];
   private readonly answers: Readonly<Record<string, unknown>>;
@@ -43,9 +41,8 @@ export class CiliumCommand {
     }
     const path = request.url ?? "";
     const answer = this.answers[request.method === "GET" ? path : `${request.method} ${path}`];
-    request.on("data", (chunk) => this.bodies.push(String(chunk)));
     response.writeHead(answer === undefined ? 404 : 200);
-    response.end(JSON.stringify(answer ?? { error: "no such endpoint" }));
+    response.end(JSON.stringify(answer ?? "no such endpoint"));
   });
 
   constructor(answers: Readonly<Record<string, unknown>>) {

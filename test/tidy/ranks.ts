@@ -13,6 +13,7 @@ export const RANKS: Readonly<Record<string, number>> = {
   proxy: 2,
   dns: 2,
   runtime: 2,
+  programs: 2,
   history: 2,
   controllers: 3,
   kubelet: 3,

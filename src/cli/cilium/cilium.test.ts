@@ -1,132 +1,48 @@
-import { join } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { CiliumCommand } from "../../../test/support/cilium-command.ts";
+import { AnsweringAgent } from "../../../test/support/cilium-outcome.ts";
 
-const endpoints = [
-  {
-    id: 3845,
-    containerId: "c2",
-    podNamespace: "default",
-    podName: "tiefighter",
-    address: "172.20.2.11",
-    interfaceName: "lxc2",
-    identity: 19274,
-    labels: ["k8s:class=tiefighter", "k8s:org=empire"],
-    state: "ready",
-    ingressEnforced: false,
-    egressEnforced: false,
-    revision: 1,
-  },
-  {
-    id: 871,
-    containerId: "c1",
-    podNamespace: "default",
-    podName: "deathstar-8c4c77fb7-9klws",
-    address: "172.20.1.20",
-    interfaceName: "lxc1",
-    identity: 318,
-    labels: ["k8s:app.kubernetes.io/name=deathstar", "k8s:class=deathstar"],
-    state: "ready",
-    ingressEnforced: true,
-    egressEnforced: false,
-    revision: 3,
-  },
-  {
-    id: 1,
-    podNamespace: "",
-    podName: "",
-    address: "192.168.10.101",
-    identity: 1,
-    labels: ["reserved:host"],
-    state: "ready",
-  },
-];
-
+const status = { state: "ready", policy: { realized: { "policy-revision": 3 } }, identity: { id: 318, labels: [] } };
 const ANSWERS: Readonly<Record<string, unknown>> = {
-  "/v1/endpoint": endpoints,
-  "/v1/policy": { revision: 3, rules: [{ endpointSelector: { matchLabels: { "k8s:org": "empire" } } }] },
-  "/v1/identity": [
+  "GET /v1/endpoint": [
+    { id: 3845, status },
+    { id: 871, status },
+    { id: 1, status },
+  ],
+  "GET /v1/identity": [
     { id: 318, labels: ["k8s:class=deathstar", "k8s:org=empire"] },
     { id: 2, labels: ["reserved:world"] },
   ],
-  "/v1/ip": [
+  "GET /v1/endpoint/871/policy": [
+    { deny: true, direction: "ingress", identity: 0, protocol: 0, port: 0, portPrefix: 0, proxyPort: 0, authType: 0 },
+  ],
+  "GET /v1/endpoint/3845/policy": [],
+  "GET /v1/endpoint/1/policy": [],
+  "GET /v1/bpf/ct": [],
+  "GET /v1/bpf/endpoint": [],
+  "GET /v1/bpf/ipcache": [
     { cidr: "172.20.2.11/32", identity: 19274, tunnel: "192.168.10.102" },
     { cidr: "0.0.0.0/0", identity: 2, tunnel: "0.0.0.0" },
   ],
-  "/v1/service": [
-    {
-      id: 1,
-      address: "10.96.0.10",
-      port: 53,
-      protocol: 17,
-      type: "ClusterIP",
-      backends: [{ address: "172.20.1.5", port: 53 }],
-    },
-  ],
-  "/v1/endpoint/871/policy": [
-    { deny: true, direction: "ingress", identity: 0, protocol: 0, port: 0, portPrefix: 0, proxyPort: 0, authType: 0 },
-  ],
-  "/v1/endpoint/3845/policy": [],
-  "/v1/endpoint/1/policy": [],
-  "/v1/policy/selectors": [
-    {
-      selector: "cidr:10.0.0.0/8",
-      identities: [16777217, 16777218],
-      users: 2,
-      labels: [
-        [
-          { source: "k8s", key: "io.cilium.k8s.policy.name", value: "rule1" },
-          { source: "k8s", key: "io.cilium.k8s.policy.namespace", value: "default" },
-        ],
-      ],
-    },
-    { selector: "MatchName: a, MatchPattern: ", identities: [], users: 1, labels: [] },
-  ],
-  "/v1/bpf/ct": [],
-  "/v1/bpf/endpoint": [],
-  "/v1/endpoint/871/config": { PolicyAuditMode: true },
-  "/v1/config": { PolicyAuditMode: false, MonitorAggregationLevel: "Medium" },
-  "PATCH /v1/config": { PolicyAuditMode: false, MonitorAggregationLevel: "Low" },
-  "PATCH /v1/endpoint/871/config": { PolicyAuditMode: true },
   "DELETE /v1/bpf/ct": { flushed: 4 },
+  "GET /v1/debuginfo": {
+    "cilium-version": "0.1.0 shieldgate undated node version v24 linux/amd64",
+    "kernel-version": "6.1.0",
+    "environment-variables": ["HOME"],
+    "cilium-memory-map": "",
+    "endpoint-list": [],
+    "service-list": [],
+    "cilium-status": {},
+    policy: { policy: "[]", revision: 1 },
+  },
 };
 
-const command = new CiliumCommand(ANSWERS);
-const { bodies } = command;
-beforeAll(() => command.listen());
-afterAll(() => command.close());
+// what the command says of answers of Cilium's API is in test/golden/cilium-dbg.test.ts
+const agent = new AnsweringAgent(ANSWERS);
+beforeAll(() => agent.listen());
+afterAll(() => agent.close());
 
-const cilium = (...args: string[]) => command.run(args);
-
-it("endpoint list: the columns of the real command, labels one a line", async () => {
-  const { out, code } = await cilium("endpoint", "list");
-  expect(code).toBe(0);
-  expect(out.split("\n")).toEqual([
-    "ENDPOINT   POLICY (ingress)   POLICY (egress)   IDENTITY   LABELS (source:key[=value])            IPv6   IPv4          STATUS   ",
-    "           ENFORCEMENT        ENFORCEMENT                                                                                       ",
-    "1          Disabled           Disabled          1          reserved:host                                               ready    ",
-    "871        Enabled            Disabled          318        k8s:app.kubernetes.io/name=deathstar          172.20.1.20   ready    ",
-    "                                                           k8s:class=deathstar                                                  ",
-    "3845       Disabled           Disabled          19274      k8s:class=tiefighter                          172.20.2.11   ready    ",
-    "                                                           k8s:org=empire                                                       ",
-    "",
-  ]);
-  const asJson: unknown = JSON.parse((await cilium("endpoint", "list", "-o", "json")).out);
-  expect(asJson).toMatchObject([
-    { id: 3845 },
-    { id: 871, status: { identity: { id: 318 }, policy: { realized: { "policy-enabled": "ingress" } } } },
-    {},
-  ]);
-});
-
-it("endpoint get: by id or pod, or an error that says where to look", async () => {
-  expect(JSON.parse((await cilium("endpoint", "get", "871")).out)).toMatchObject([{ id: 871 }]);
-  expect(JSON.parse((await cilium("endpoint", "get", "pod-name:default/tiefighter")).out)).toMatchObject([
-    { id: 3845 },
-  ]);
-  const missing = await cilium("endpoint", "get", "9");
-  expect(missing).toMatchObject({ code: 1, out: "", err: expect.stringContaining("Cannot get endpoint 9") });
-});
+const cilium = (...args: string[]) => agent.runOurs(args);
+const AWAY = "/nonexistent/cilium.sock";
 
 it("bpf maps: policies as they stand in the kernel", async () => {
   expect((await cilium("bpf", "policy", "get", "871")).out).toContain("Deny     Ingress     ANY ");
@@ -136,10 +52,17 @@ it("bpf maps: policies as they stand in the kernel", async () => {
   expect(JSON.parse((await cilium("bpf", "policy", "get", "--all", "-o", "json")).out)).toMatchObject([
     { EndpointID: "871", Content: [{ deny: true }] },
   ]);
-  expect((await cilium("bpf", "policy", "get")).err).toContain("name an endpoint id, or give --all");
+  expect(await cilium("bpf", "policy", "get")).toMatchObject({
+    code: 1,
+    err: "Error: name an endpoint id, or give --all\n\n",
+  });
+  expect(await cilium("bpf", "policy", "get", "5")).toMatchObject({
+    code: 1,
+    err: expect.stringContaining("no such path"),
+  });
 });
 
-it("bpf maps: connections and endpoints", async () => {
+it("bpf maps: connections, endpoints and the ipcache, in every format", async () => {
   expect((await cilium("bpf", "ct", "list", "global")).out).toBe("");
   expect((await cilium("bpf", "ct", "flush")).out).toBe("Flushed 4 entries\n");
   expect(await cilium("bpf", "ct", "list", "cluster")).toMatchObject({
@@ -147,100 +70,64 @@ it("bpf maps: connections and endpoints", async () => {
     err: expect.stringContaining("unknown type"),
   });
   expect((await cilium("bpf", "endpoint", "list")).out).toContain("LOCAL ENDPOINT INFO");
-});
-
-it("config: shows audit mode and changes it, and nothing else", async () => {
-  expect((await cilium("endpoint", "config", "871")).out).toBe("PolicyAuditMode                   : Enabled\n");
-  expect((await cilium("config")).out).toBe(
-    "MonitorAggregationLevel           : Medium\nPolicyAuditMode                   : Disabled\n",
-  );
-  for (const [option, level] of [
-    ["MonitorAggregationLevel=low", "Low"],
-    ["monitoraggregationlevel=none", "None"],
-    ["MonitorAggregationLevel=maximum", "Max"],
-    ["MonitorAggregationLevel=3", "Medium"],
-  ]) {
-    expect((await cilium("config", option!)).code).toBe(0);
-    expect(bodies.at(-1)).toBe(JSON.stringify({ MonitorAggregationLevel: level }));
-  }
-  expect((await cilium("config", "MonitorAggregationLevel=loud")).err).toContain(
-    "one of None, Lowest, Low, Medium, Max",
-  );
-  expect((await cilium("endpoint", "config", "871", "MonitorAggregationLevel=Low")).err).toContain(
-    "the only option that can be changed is PolicyAuditMode",
-  );
-  const changed = await cilium("endpoint", "config", "871", "PolicyAuditMode=Enabled");
-  expect([changed.out, bodies.at(-1)]).toEqual([
-    "Endpoint 871 configuration updated successfully\n",
-    '{"PolicyAuditMode":true}',
-  ]);
-  for (const option of ["Debug=Enabled", "PolicyAuditMode=perhaps"])
-    expect(await cilium("config", option)).toMatchObject({
-      code: 1,
-      err: expect.stringContaining("Cannot parse option"),
-    });
-});
-
-it("policy selectors: whom each selects, one identity a row, and which policies ask for it", async () => {
-  expect((await cilium("policy", "selectors")).out.split("\n").map((line) => line.trimEnd())).toEqual([
-    "SELECTOR                       LABELS          USERS   IDENTITIES",
-    "MatchName: a, MatchPattern:                    1",
-    "cidr:10.0.0.0/8                default/rule1   2       16777217",
-    "                                                       16777218",
-    "",
-  ]);
-  expect((await cilium("policy", "selectors", "-v")).out).toContain(
-    "[k8s:io.cilium.k8s.policy.name=rule1 k8s:io.cilium.k8s.policy.namespace=default]   2 ",
-  );
-});
-
-it("policy get: the rules, then the revision", async () => {
-  const { out } = await cilium("policy", "get");
-  expect(out).toMatch(/^\[\n {2}\{\n {4}"endpointSelector": \{[\s\S]*\}\n\]\nRevision: 3\n$/);
-});
-
-it("identities, addresses, services, maps, status", async () => {
-  expect((await cilium("identity", "list")).out).toBe(
-    "ID    LABELS                \n2     reserved:world        \n318   k8s:class=deathstar   \n      k8s:org=empire        \n",
-  );
-  expect((await cilium("identity", "get", "318")).out).toContain("318");
-  expect(await cilium("identity", "get", "7")).toMatchObject({ code: 1, out: "" });
   const ipcache = (await cilium("bpf", "ipcache", "list")).out;
   expect(ipcache).toContain(
     "172.20.2.11/32      identity=19274 encryptkey=0 tunnelendpoint=192.168.10.102 flags=hastunnel",
   );
   expect(ipcache).toContain("identity=2 encryptkey=0 tunnelendpoint=0.0.0.0 flags=<none>");
-  expect((await cilium("ip", "list")).out).toContain("0.0.0.0/0        reserved:world");
-  expect((await cilium("service", "list")).out).toContain(
-    "1    10.96.0.10:53/UDP   ClusterIP      1 => 172.20.1.5:53/UDP (active)",
-  );
-  expect(await cilium("bpf", "policy", "get", "5")).toMatchObject({
-    code: 1,
-    err: expect.stringContaining("no such endpoint"),
-  });
+  expect((await cilium("bpf", "ipcache", "list", "-o", "jsonpath={[0].tunnel}")).out).toBe("192.168.10.102\n");
+  expect((await cilium("bpf", "ipcache", "list", "-o", "yaml")).out).toContain("- cidr: 172.20.2.11/32\n  identity: ");
 });
 
-it("refuses what it does not know as cobra does", async () => {
-  expect(await cilium("endpoint", "lst")).toMatchObject({
+it("version: both sides, and what the other side is when it is away", async () => {
+  const { out } = await cilium("version");
+  expect(out).toMatch(/^Client: 1\.20\.2\+shieldgate .* linux\/\w+\nDaemon: 0\.1\.0 shieldgate undated node /);
+  expect(JSON.parse((await cilium("version", "-o", "json")).out)).toMatchObject({
+    Client: { Version: "1.20.2+shieldgate", GoRuntimeVersion: expect.stringMatching(/^v\d/) },
+    Daemon: { Version: "0.1.0", Revision: "shieldgate", Arch: "linux/amd64" },
+  });
+  const away = await agent.runOurs(["version"], AWAY);
+  expect(away).toMatchObject({ code: 0, out: expect.stringContaining("\nDaemon: Not responding\n") });
+});
+
+it("debuginfo: says what it cannot do before it asks", async () => {
+  for (const [args, reason] of [
+    [["--output", "html"], "HTML is not made here"],
+    [["--output", "bogus"], "is not a valid output format"],
+    [["--output-directory", "/tmp"], "give --file as well"],
+    [["--output", "json", "--file"], "goes to standard output alone"],
+    [["--output", "json", "--file-per-command"], "does not support dumping a file per command"],
+  ] as const)
+    expect(await cilium("debuginfo", ...args)).toMatchObject({ code: 1, err: expect.stringContaining(reason) });
+  expect((await cilium("debuginfo", "--output", "jsonpath={.kernel-version}")).out).toBe("6.1.0\n");
+});
+
+it("names the socket that does not answer, and refuses what it does not know as cobra does", async () => {
+  const away = await agent.runOurs(["endpoint", "list"], AWAY);
+  const reason = `dial unix ${AWAY}: connect: no such file or directory`;
+  expect(away).toMatchObject({
     code: 1,
-    err: expect.stringContaining('Error: unknown command "lst" for "cilium endpoint"'),
+    err: `Error: cannot get endpoint list: Get "http://localhost/v1/endpoint": ${reason}\n\n`,
   });
   expect(await cilium("bogus")).toMatchObject({
     code: 1,
-    err: expect.stringContaining('unknown command "bogus" for "cilium"'),
+    out: 'unknown command "bogus" for "cilium-dbg"\n',
+    err: 'Error: unknown command "bogus" for "cilium-dbg"\nRun \'cilium-dbg --help\' for usage.\n',
   });
-  expect(await cilium("endpoint", "list", "--bogus")).toMatchObject({
+  expect(await cilium("encrypt", "status", "-o", "json")).toMatchObject({
     code: 1,
-    err: expect.stringContaining("unknown flag: --bogus"),
+    err: "Error: encrypt is not here: traffic between nodes is not encrypted in a lab\n",
   });
-  expect(await cilium("endpoint", "list", "-o", "yaml")).toMatchObject({
+  expect(await cilium("bpf", "nat", "list")).toMatchObject({
     code: 1,
-    err: expect.stringContaining("only json"),
+    err: expect.stringContaining("bpf nat is not here: the datapath has no such map"),
+  });
+  expect(await cilium("bpf", "policy", "add", "1", "ingress", "2")).toMatchObject({
+    code: 1,
+    err: expect.stringContaining("bpf policy add is not here: only the agent changes the kernel's maps"),
   });
   expect(await cilium("monitor", "--type", "debug")).toMatchObject({
     code: 1,
     err: expect.stringContaining("emits no debug events"),
   });
-  const away = await command.run(["endpoint", "list"], join(command.directory, "none.sock"));
-  expect(away).toMatchObject({ code: 1, err: expect.stringContaining("Is the agent running?") });
 });

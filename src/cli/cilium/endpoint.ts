@@ -1,102 +1,200 @@
-import type { EndpointModel } from "../../agent/api.ts";
-import { alignTabs } from "../../flow/print/index.ts";
-import { ReservedIdentity } from "../../model/addresses.ts";
-import { CommandError } from "../cobra/run.ts";
+import type {
+  EndpointConfigurationStatus,
+  EndpointHealth,
+  EndpointStatusChange,
+  LabelConfiguration,
+} from "../../agent/api-models.ts";
+import type { Call } from "../cobra/commands.ts";
+import { type FlagSpec, isSet, listValues } from "../cobra/flags.ts";
+import type { CommandNode } from "../cobra/node.ts";
+import { CommandError, write } from "../cobra/run.ts";
+import { HelpError } from "../cobra/tree.ts";
+import { answerOf, tabbed } from "./command.ts";
+import { type AnyEndpoint, endpointTable } from "./endpoint-list.ts";
+import { labelsForApi, printableLabels } from "./labels.ts";
+import { ENDPOINT_OPTIONS, optionList, optionsText, parseOption } from "./options.ts";
+import { OUTPUT, outputOf, printOrExit } from "./output/print.ts";
 
-/** Cilium's tables: cells end in at least three spaces, the last one too. */
-const TABLE = { minWidth: 5, padding: 3 };
+const RESERVED = /^(?:host|world|world-ipv[46]|unmanaged|health|init|remote-node|kube-apiserver|ingress)$/;
+const KINDS = new Set(["cilium-local", "cilium-global", "cni-attachment-id", "cep-name", "ipv4", "ipv6"]);
+const labelFlag = (name: string, short: string, help: string): FlagSpec => ({ name, short, kind: "strings", help });
 
-/** Rows aligned as in every table of the command. */
-export function table(rows: readonly (readonly string[])[]): string {
-  return alignTabs(rows.map((row) => `${row.join("\t")}\t\n`).join(""), TABLE);
+/** Kind and name of the first word. Throws when there is none, or it cannot be one. */
+function requireId({ words: [id] }: Call): readonly [id: string, name: string] {
+  if (id === undefined) throw new HelpError("Missing endpoint id argument");
+  const at = id.indexOf(":");
+  if (at < 0 || RESERVED.test(id)) return [id, id];
+  const kind = id.slice(0, at);
+  if (!KINDS.has(kind))
+    throw new CommandError(`Cannot parse endpoint id "${id}": unknown endpoint ID prefix "${kind}"`);
+  return [id, id.slice(at + 1)];
 }
 
-/** What is audited is not enforced: the real command says so in these words. */
-function enforcement(enforced: boolean, audited: boolean): string {
-  if (!enforced) return "Disabled";
-  return audited ? "Disabled (Audit)" : "Enabled";
-}
-
-function endpointRows(endpoint: EndpointModel): string[][] {
-  const [first = "", ...others] = endpoint.labels;
-  // the node itself has no address here, as in the real command
-  const { address, address6 = "" } = endpoint.identity === ReservedIdentity.Host ? { address: "" } : endpoint;
-  return [
-    [
-      String(endpoint.id),
-      enforcement(endpoint.ingressEnforced, endpoint.audited),
-      enforcement(endpoint.egressEnforced, endpoint.audited),
-      String(endpoint.identity),
-      first,
-      address6,
-      address,
-      endpoint.state,
-    ],
-    ...others.map((label) => ["", "", "", "", label, "", "", ""]),
-  ];
-}
-
-/** `cilium endpoint list`: one endpoint a row, its further labels below, sorted by id. */
-export function endpointTable(endpoints: readonly EndpointModel[]): string {
-  const sorted = [...endpoints].sort((a, b) => a.id - b.id);
-  return table([
-    [
-      "ENDPOINT",
-      "POLICY (ingress)",
-      "POLICY (egress)",
-      "IDENTITY",
-      "LABELS (source:key[=value])",
-      "IPv6",
-      "IPv4",
-      "STATUS",
-    ],
-    ["", "ENFORCEMENT", "ENFORCEMENT", "", "", "", "", ""],
-    ...sorted.flatMap(endpointRows),
-  ]);
-}
-
-function policyEnabled({ ingressEnforced, egressEnforced, audited }: EndpointModel): string {
-  if (!ingressEnforced && !egressEnforced) return "none";
-  const directions = ingressEnforced && egressEnforced ? "both" : ingressEnforced ? "ingress" : "egress";
-  return audited ? `audit-${directions}` : directions;
-}
-
-/** The form that Cilium's API gives an endpoint, as far as the agent knows it. */
-export function endpointJson(endpoint: EndpointModel): object {
-  const { address, address6 } = endpoint;
-  return {
-    id: endpoint.id,
-    status: {
-      "external-identifiers": {
-        "container-id": endpoint.containerId,
-        "k8s-namespace": endpoint.podNamespace,
-        "k8s-pod-name": endpoint.podName,
-      },
-      identity: { id: endpoint.identity, labels: endpoint.labels },
-      labels: { "security-relevant": endpoint.labels },
-      networking: {
-        addressing: address === "" ? [] : [{ ipv4: address, ...(address6 === undefined ? {} : { ipv6: address6 }) }],
-        "interface-name": endpoint.interfaceName,
-      },
-      policy: { realized: { "policy-enabled": policyEnabled(endpoint), "policy-revision": endpoint.revision } },
-      state: endpoint.state,
-    },
-  };
-}
-
-/**
- * Finds an endpoint by id, `pod-name:namespace/name`, `ipv4:address` or `ipv6:address`. Throws CommandError when there is none.
- */
-export function findEndpoint(endpoints: readonly EndpointModel[], wanted: string): EndpointModel {
-  const namesOf = ({ id, podNamespace, podName, address, address6 }: EndpointModel) => [
-    String(id),
-    `pod-name:${podNamespace}/${podName}`,
-    `ipv4:${address}`,
-    `ipv6:${address6}`,
-  ];
-  const found = endpoints.find((endpoint) => namesOf(endpoint).includes(wanted));
-  if (found) return found;
-  throw new CommandError(
-    `Cannot get endpoint ${wanted}: no such endpoint on this node: \`cilium endpoint list\` shows them`,
+async function list({ flags, signal }: Call): Promise<void> {
+  const call = { path: "/endpoint" };
+  const endpoints = await answerOf<readonly AnyEndpoint[]>(
+    call,
+    signal,
+    (reason) => `cannot get endpoint list: ${reason}\n`,
   );
+  const output = outputOf(flags);
+  if (output === undefined) return write(endpointTable(endpoints, !isSet(flags, "no-headers")));
+  const sorted = endpoints.toSorted((a, b) => (a.id ?? 0) - (b.id ?? 0));
+  await printOrExit(sorted, "[]*Endpoint", output);
 }
+
+async function get(call: Call): Promise<void> {
+  const { flags, words, signal } = call;
+  const labels = listValues(flags, "labels");
+  if (labels.length > 0 && words.length > 0)
+    throw new HelpError("Cannot provide both endpoint ID and labels arguments concurrently");
+  const output = outputOf(flags) ?? "json";
+  if (labels.length > 0) {
+    const say = (reason: string) => `Cannot get endpoints for given list of labels [${labels.join(" ")}]: ${reason}\n`;
+    const found = await answerOf({ path: "/endpoint", body: labels }, signal, say);
+    return printOrExit(found, "[]*Endpoint", output);
+  }
+  const [id] = requireId(call);
+  const say = (reason: string) => `Cannot get endpoint ${id}: ${reason}\n`;
+  await printOrExit([await answerOf({ path: "/endpoint/{id}", words: [id] }, signal, say)], "[]*Endpoint", output);
+}
+
+async function log(call: Call): Promise<void> {
+  const [id] = requireId(call);
+  const entries = await answerOf<readonly EndpointStatusChange[]>(
+    { path: "/endpoint/{id}/log", words: [id] },
+    call.signal,
+    (reason) => `Cannot get endpoint log ${id}: ${reason}\n`,
+  );
+  const output = outputOf(call.flags);
+  if (output !== undefined) return printOrExit(entries, "[]*EndpointStatusChange", output);
+  const rows = entries.map(
+    ({ timestamp = "", code = "", state = "", message = "" }) => `${timestamp}\t${code}\t${state}\t${message}\n`,
+  );
+  await write(tabbed(["Timestamp\tStatus\tState\tMessage\n", ...rows], 2));
+}
+
+async function health(call: Call): Promise<void> {
+  const [id] = requireId(call);
+  const answer = await answerOf<Partial<EndpointHealth>>(
+    { path: "/endpoint/{id}/healthz", words: [id] },
+    call.signal,
+    (reason) => `Cannot get endpoint healthz ${id}: ${reason}\n`,
+  );
+  const output = outputOf(call.flags);
+  if (output !== undefined) return printOrExit(answer, "*EndpointHealth", output);
+  const { overallHealth = "", bpf = "", policy = "", connected = false } = answer;
+  const rows = [`Overall Health:\t${overallHealth}\n`, `BPF Health:\t${bpf}\n`, `Policy Health:\t${policy}\n`];
+  await write(tabbed([...rows, `Connected:\t${connected ? "yes" : "no"}\n`], 2));
+}
+
+async function labels(call: Call): Promise<void> {
+  const { flags, signal } = call;
+  const [, id] = requireId(call);
+  const read = (say: (reason: string) => string) =>
+    answerOf<LabelConfiguration>({ path: "/endpoint/{id}/labels", words: [id] }, signal, say);
+  const added = labelsForApi(listValues(flags, "add"));
+  const deleted = labelsForApi(listValues(flags, "delete"));
+  if (added.length > 0 || deleted.length > 0) {
+    const say = (reason: string) => `Cannot modifying labels ${reason}`;
+    const { status } = await read(say);
+    const user = [...new Set([...(status.realized.user ?? []), ...added])].filter((label) => !deleted.includes(label));
+    await answerOf({ method: "PATCH", path: "/endpoint/{id}/labels", words: [id], body: { user } }, signal, say);
+  }
+  const { status } = await read((reason) => `Cannot get endpoint labels: ${reason}`);
+  const rows = printableLabels(status["security-relevant"]).map((label) => `${label}\tEnabled\n`);
+  await write(tabbed(rows, 2));
+}
+
+async function config(call: Call): Promise<void> {
+  const { flags, words, signal } = call;
+  if (isSet(flags, "list-options")) return write(optionList(ENDPOINT_OPTIONS));
+  const [, id] = requireId(call);
+  const path = { path: "/endpoint/{id}/config", words: [id] };
+  const say = (reason: string) => `Cannot get configuration of endpoint ${id}: ${reason}\n`;
+  const now = await answerOf<EndpointConfigurationStatus>(path, signal, say);
+  const wanted = words.slice(1);
+  if (wanted.length === 0) {
+    const output = outputOf(flags);
+    if (output !== undefined) return printOrExit(now, "*EndpointConfigurationStatus", output);
+    return write(optionsText(now.immutable) + optionsText(now.realized.options));
+  }
+  const options = { ...now.realized.options };
+  for (const text of wanted) {
+    const { name, number } = parseOption(text, ENDPOINT_OPTIONS);
+    options[name] = String(number);
+  }
+  await answerOf(
+    { ...path, method: "PATCH", body: { ...now.realized, options } },
+    signal,
+    (reason) => `Cannot update endpoint ${id}: ${reason}`,
+  );
+  await write(`Endpoint ${id} configuration updated successfully\n`);
+}
+
+async function disconnect(call: Call): Promise<void> {
+  const [id] = requireId(call);
+  const say = (reason: string) => `Cannot disconnect endpoint ${id}: ${reason}\n`;
+  await answerOf({ method: "DELETE", path: "/endpoint/{id}", words: [id] }, call.signal, say);
+  await write(`Endpoint ${id} successfully disconnected\n`);
+}
+
+/** `endpoint …` */
+export const ENDPOINT: CommandNode = {
+  name: "endpoint",
+  short: "Manage endpoints",
+  commands: [
+    {
+      ...{ name: "list", aliases: ["ls"], short: "List all endpoints", run: list },
+      flags: [{ name: "no-headers", kind: "bool", help: "Do not print headers" }, OUTPUT],
+    },
+    {
+      ...{
+        name: "get",
+        argument: "( <endpoint identifier> | -l <endpoint labels> ) ",
+        short: "Display endpoint information",
+      },
+      aliases: ["inspect, show"],
+      example:
+        "  cilium-dbg endpoint get 4598\n  cilium-dbg endpoint get pod-name:default:foobar\n  cilium-dbg endpoint get -l id.baz",
+      flags: [labelFlag("labels", "l", "list of labels"), OUTPUT],
+      run: get,
+    },
+    {
+      ...{
+        name: "log",
+        argument: "<endpoint id>",
+        short: "View endpoint status log",
+        example: "cilium endpoint log 5421",
+      },
+      ...{ flags: [OUTPUT], run: log },
+    },
+    {
+      ...{
+        name: "health",
+        argument: "<endpoint id>",
+        short: "View endpoint health",
+        example: "cilium endpoint health 5421",
+      },
+      ...{ flags: [OUTPUT], run: health },
+    },
+    {
+      ...{ name: "labels", short: "Manage label configuration of endpoint", run: labels },
+      flags: [labelFlag("add", "a", "Add/enable labels"), labelFlag("delete", "d", "Delete/disable labels")],
+    },
+    {
+      ...{
+        name: "config",
+        argument: "<endpoint id> [<option>=(enable|disable) ...]",
+        short: "View & modify endpoint configuration",
+      },
+      example: "endpoint config 5421 DropNotification=false TraceNotification=false PolicyVerdictNotification=true",
+      flags: [{ name: "list-options", kind: "bool", help: "List available options" }, OUTPUT],
+      run: config,
+    },
+    {
+      ...{ name: "disconnect", argument: "<endpoint-id>", short: "Disconnect an endpoint from the network", flags: [] },
+      run: disconnect,
+    },
+  ],
+};

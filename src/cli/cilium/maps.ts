@@ -1,11 +1,10 @@
-import type { IdentityModel } from "../../agent/api.ts";
 import type { ConnectionRow, EndpointConfig, MetricsRow, PolicyRow, ServiceFrontend } from "../../datapath/port.ts";
 import { dropReasonText } from "../../flow/drop-reason.ts";
 import { addressPort } from "../../model/cidr.ts";
 import { compareText } from "../../model/label.ts";
 import { AuthType } from "../../policy/column.ts";
 import { alignTabs } from "../cobra/tabs.ts";
-import { table } from "./endpoint.ts";
+import { table } from "./command.ts";
 
 const PROTOCOLS: Readonly<Record<number, string>> = {
   0: "ANY",
@@ -20,6 +19,12 @@ const AUTH_NAMES = {
   [AuthType.Spire]: "spire",
   [AuthType.AlwaysFail]: "test-always-fail",
 };
+/** Whom a number stands for. */
+interface Peer {
+  readonly id: number;
+  readonly labels: readonly string[];
+}
+
 const PORT_BITS = 16;
 const PROTOCOL_BITS = 8;
 
@@ -64,7 +69,7 @@ function policyCells(row: PolicyRow, peers: readonly string[]): string[][] {
 }
 
 /** `cilium bpf policy get`; without `identities` peers are numbers, as with `-n`. */
-export function policyMapText(rows: readonly PolicyRow[], identities?: readonly IdentityModel[]): string {
+export function policyMapText(rows: readonly PolicyRow[], identities?: readonly Peer[]): string {
   const labels = new Map(identities?.map((identity) => [identity.id, identity.labels]));
   const peersOf = ({ identity }: PolicyRow) =>
     identities === undefined
@@ -119,6 +124,23 @@ export function kernelEndpointsText(endpoints: readonly EndpointConfig[]): strin
   return table([["IP ADDRESS", "LOCAL ENDPOINT INFO"], ...rows]);
 }
 
+/** An entry of the kernel's ipcache. */
+export interface IpcacheRow {
+  readonly cidr: string;
+  readonly identity: number;
+  readonly tunnel: string;
+}
+
+/** `cilium bpf ipcache list` */
+export function ipcacheText(entries: readonly IpcacheRow[]): string {
+  const sorted = entries.toSorted((a, b) => a.cidr.localeCompare(b.cidr, "en", { numeric: true }));
+  const rows = sorted.map(({ cidr, identity, tunnel }) => {
+    const flags = tunnel === "0.0.0.0" ? "<none>" : "hastunnel";
+    return [cidr, `identity=${identity} encryptkey=0 tunnelendpoint=${tunnel} flags=${flags}`];
+  });
+  return table([["IP PREFIX/ADDRESS", "IDENTITY"], ...rows]);
+}
+
 /** `cilium bpf lb list`: slot 0 is the frontend itself. */
 export function loadBalancerText(services: readonly ServiceFrontend[]): string {
   const rows = services.flatMap(({ id, address, port, protocol, type, affinitySeconds, backends }) => {
@@ -159,10 +181,6 @@ export function metricsText(rows: readonly MetricsRow[]): string {
 }
 
 /** One endpoint's part of `cilium bpf policy get --all`. */
-export function endpointPolicyText(
-  id: number,
-  rows: readonly PolicyRow[],
-  identities?: readonly IdentityModel[],
-): string {
+export function endpointPolicyText(id: number, rows: readonly PolicyRow[], identities?: readonly Peer[]): string {
   return `Endpoint ID: ${id}\nPath: sg_policy, key ${id}\n\n${policyMapText(rows, identities)}\n\n`;
 }

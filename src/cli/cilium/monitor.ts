@@ -6,7 +6,7 @@ import { l7Json, l7Line, monitorJson, monitorLine, verboseLines } from "../../fl
 import type { L7Notification } from "../../model/access-record.ts";
 import { type FlagSpec, type GivenFlag, isSet } from "../cobra/flags.ts";
 import { write } from "../cobra/run.ts";
-import { openPath } from "./agent-client.ts";
+import { openStream } from "./agent-client.ts";
 import { readFrames } from "./frames.ts";
 import { createInterfaceNames } from "./interfaces.ts";
 import { buildMonitorFilter, type MonitorFilter } from "./monitor-filter.ts";
@@ -88,7 +88,7 @@ export async function monitor(flags: readonly GivenFlag[], signal: AbortSignal):
     interfaceName: createInterfaceNames(() => performance.now()),
   };
   // a first connection that fails is the user's to mend; a broken one is joined again
-  let stream = await openPath("/v1/monitor", signal);
+  let stream = await openStream("/monitor", signal);
   process.stderr.write(`Listening for events on ${availableParallelism()} CPUs\nPress Ctrl-C to quit\n`);
   while (!signal.aborted) {
     await listen(stream as AsyncIterable<Uint8Array>, filter, style).catch((error: unknown) => {
@@ -107,7 +107,7 @@ export async function monitor(flags: readonly GivenFlag[], signal: AbortSignal):
 async function reopen(signal: AbortSignal): Promise<IncomingMessage | undefined> {
   while (!signal.aborted) {
     await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS));
-    const stream = await openPath("/v1/monitor", signal).catch(() => undefined);
+    const stream = await openStream("/monitor", signal).catch(() => undefined);
     if (stream) return stream;
   }
   return undefined;

@@ -1,54 +1,115 @@
-import type { AgentConfig, EndpointOptions } from "../../agent/api.ts";
 import { Aggregation } from "../../datapath/port.ts";
-import { UsageError } from "../cobra/flags.ts";
+import { quoteGo } from "../../flow/print/index.ts";
+import { CommandError } from "../cobra/run.ts";
 
-const AUDIT = "PolicyAuditMode";
+/** What can be changed while the agent runs, by name. */
+type Library = Readonly<Record<string, string>>;
+
 const AGGREGATION = "MonitorAggregationLevel";
-/** What Cilium's command takes for on and off. */
-const ON = ["enable", "enabled", "true", "1", "yes"];
-const OFF = ["disable", "disabled", "false", "0", "no"];
+
+/** Options of an endpoint that Cilium knows; the agent says which of them it does not have. */
+export const ENDPOINT_OPTIONS: Library = {
+  Debug: "Enable debugging trace statements",
+  DebugLB: "Enable debugging trace statements for load balancer",
+  DebugPolicy: "Enable debugging trace statements for policy enforcement",
+  DropNotification: "Enable drop notifications",
+  [AGGREGATION]: "Set the level of aggregation for monitor events in the datapath",
+  PolicyAuditMode: "Enable audit mode for policies",
+  PolicyVerdictNotification: "Enable policy verdict notifications",
+  SourceIPVerification: "Enable the check of the source IP on the endpoint",
+  TraceNotification: "Enable trace notifications",
+};
+
+/** The same of the agent as a whole. */
+export const DAEMON_OPTIONS: Library = {
+  ...ENDPOINT_OPTIONS,
+  DebugTagged: "Enable debugging trace statements with tag",
+};
+
+const ON = ["true", "on", "enable", "enabled", "1"];
+const OFF = ["false", "off", "disable", "disabled", "0"];
+/** Other words for a level. */
+const LEVELS: Readonly<Record<string, number>> = {
+  "": Aggregation.None,
+  disabled: Aggregation.None,
+  maximum: Aggregation.Max,
+};
+
+/** On, off, or undefined for what is no switch. */
+export function switchOf(value: string): boolean | undefined {
+  const word = value.toLowerCase();
+  return ON.includes(word) ? true : OFF.includes(word) ? false : undefined;
+}
+
+function levelOf(value: string): number {
+  const wanted = value.toLowerCase();
+  const named = Object.entries(Aggregation).find(([name]) => name.toLowerCase() === wanted)?.[1] ?? LEVELS[wanted];
+  if (named !== undefined) return named;
+  if (!/^[-+]?\d+$/.test(value)) throw new Error(`invalid monitor aggregation level ${quoteGo(value)}`);
+  const number = Number(value);
+  if (number >= Aggregation.None && number <= Aggregation.Max) return number;
+  throw new Error(`monitor aggregation level must be between ${Aggregation.None} and ${Aggregation.Max}`);
+}
+
+function numberOf(name: string, value: string): number {
+  if (name === AGGREGATION) return levelOf(value);
+  const isOn = switchOf(value);
+  if (isOn === undefined) throw new Error(`invalid option value ${value}`);
+  return Number(isOn);
+}
+
+export interface Option {
+  readonly name: string;
+  readonly number: number;
+  /** As it was written. */
+  readonly value: string;
+}
+
+/** Reads `Name=value`. Throws an Error in upstream's words. */
+export function readOption(text: string, library: Library): Option {
+  const isNegated = text.startsWith("!");
+  const bare = isNegated ? text.slice(1) : text;
+  const at = bare.indexOf("=");
+  if (at < 0) throw new Error("invalid option format");
+  if (isNegated) throw new Error("invalid boolean format");
+  const wanted = bare.slice(0, at);
+  const value = bare.slice(at + 1);
+  const name = Object.keys(library).find((known) => known.toLowerCase() === wanted.toLowerCase());
+  if (name === undefined) throw new Error(`unknown option ${quoteGo(wanted)}`);
+  return { name, number: numberOf(name, value), value };
+}
+
+/** The same for an endpoint. Throws CommandError. */
+export function parseOption(text: string, library: Library): Option {
+  try {
+    return readOption(text, library);
+  } catch (error) {
+    throw new CommandError(`Cannot parse option ${text}: ${(error as Error).message}`);
+  }
+}
+
 const WIDTH = 34;
 
-type Levels = keyof typeof Aggregation;
-/** Other words for a level. */
-const LEVELS: Readonly<Record<string, Levels>> = { "": "None", disabled: "None", maximum: "Max" };
-
-function levelOf(value: string): Levels | undefined {
-  const wanted = value.toLowerCase();
-  const names = Object.entries(Aggregation) as [Levels, number][];
-  return (
-    LEVELS[wanted] ?? names.find(([name, number]) => name.toLowerCase() === wanted || String(number) === wanted)?.[0]
-  );
+/** A line of a list of options. */
+export function optionLine(name: string, value: string): string {
+  return `${name.padEnd(WIDTH)}: ${value}\n`;
 }
 
-/**
- * Reads `PolicyAuditMode=Enabled`, and for the agent as a whole `MonitorAggregationLevel=Low`. Throws UsageError for other
- * options, which cannot be changed here.
- */
-export function parseOption(text: string, isOfAgent: boolean): Partial<AgentConfig> {
-  const [name = "", value = ""] = text.split("=");
-  if (isOfAgent && name.toLowerCase() === AGGREGATION.toLowerCase()) {
-    const level = levelOf(value);
-    if (level !== undefined) return { MonitorAggregationLevel: level };
-    throw new UsageError(
-      `Cannot parse option ${text}: write ${AGGREGATION}= and one of ${Object.keys(Aggregation).join(", ")}`,
-    );
-  }
-  if (name.toLowerCase() !== AUDIT.toLowerCase()) {
-    const options = isOfAgent
-      ? `options that can be changed are ${AGGREGATION} and ${AUDIT}`
-      : `only option that can be changed is ${AUDIT}`;
-    throw new UsageError(`Cannot parse option ${text}: the ${options}`);
-  }
-  const wanted = value.toLowerCase();
-  if (!ON.includes(wanted) && !OFF.includes(wanted))
-    throw new UsageError(`Cannot parse option ${text}: write ${AUDIT}=Enabled or ${AUDIT}=Disabled`);
-  return { PolicyAuditMode: ON.includes(wanted) };
+/** Options by name; switches as `Enabled` and `Disabled`. `indented` = below a title. */
+export function optionsText(options: Readonly<Record<string, string>> | null | undefined, isIndented = false): string {
+  const line = (name: string, value: string) =>
+    isIndented ? `\t${name.padEnd(26)}: ${value}\n` : optionLine(name, value);
+  return Object.entries(options ?? {})
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, value]) => {
+      const isOn = switchOf(value);
+      return line(name, isOn === undefined ? value : isOn ? "Enabled" : "Disabled");
+    })
+    .join("");
 }
 
-/** The options as `cilium endpoint config` and `cilium config` show them. */
-export function optionsText(options: EndpointOptions | AgentConfig): string {
-  const line = (name: string, value: string) => `${name.padEnd(WIDTH)}: ${value}\n`;
-  const level = "MonitorAggregationLevel" in options ? line(AGGREGATION, options.MonitorAggregationLevel) : "";
-  return `${level}${line(AUDIT, options.PolicyAuditMode ? "Enabled" : "Disabled")}`;
+/** `--list-options` */
+export function optionList(library: Library): string {
+  const rows = Object.entries(library).sort(([a], [b]) => (a < b ? -1 : 1));
+  return rows.map(([name, help]) => `${name.padEnd(24)} ${help}\n`).join("");
 }

@@ -94,7 +94,7 @@ function redirectRows(redirects: readonly ProxyRedirect[]): string {
 
 function proxyText({ proxy }: StatusResponse, isFull: boolean): string {
   if (proxy === undefined) return line("Proxy Status", "No managed proxy redirect");
-  const count = proxy["total-redirects"];
+  const count = proxy["total-redirects"] ?? 0;
   const ports = proxy["port-range"];
   const text = `OK, ip ${proxy.ip}, ${count} redirects active on ports ${ports}, Envoy: ${proxy["envoy-deployment-mode"]}`;
   return line("Proxy Status", text) + (isFull && count > 0 ? redirectRows(proxy.redirects) : "");
@@ -171,17 +171,22 @@ function identityRange({ "identity-range": range }: StatusResponse): string {
   return `min ${range["min-identity"]}, max ${range["max-identity"]}`;
 }
 
+/** What a brief status has: parts of which nothing is to be said are absent. */
+export type BriefStatus = Partial<
+  Pick<StatusResponse, "kvstore" | "kubernetes" | "cilium" | "cluster" | "controllers">
+>;
+
 /** `cilium status --brief`: `OK`, or the first thing that is wrong. */
-export function briefText(status: StatusResponse): string {
-  const parts: readonly (readonly [string, Status])[] = [
+export function briefText(status: BriefStatus): string {
+  const parts: readonly (readonly [string, Status | undefined])[] = [
     ["kvstore", status.kvstore],
     ["kubernetes", status.kubernetes],
     ["cilium", status.cilium],
-    ["cilium-health", status.cluster.ciliumHealth],
+    ["cilium-health", status.cluster?.ciliumHealth],
   ];
-  const ill = parts.find(([, { state }]) => state === "Warning" || state === "Failure");
-  if (ill !== undefined) return `error in ${ill[0]}: ${ill[1].msg ?? ""}\n`;
-  const controller = status.controllers.find(({ status: { "last-failure-msg": message } }) => message !== undefined);
+  const ill = parts.find(([, part]) => part?.state === "Warning" || part?.state === "Failure");
+  if (ill !== undefined) return `error in ${ill[0]}: ${ill[1]?.msg ?? ""}\n`;
+  const controller = status.controllers?.find(({ status: { "last-failure-msg": message } }) => message !== undefined);
   if (controller === undefined) return "OK\n";
   return `error in controller ${controller.name}: ${controller.status["last-failure-msg"]}\n`;
 }

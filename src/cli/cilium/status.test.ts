@@ -11,7 +11,12 @@ const cilium = (...args: string[]) => command.run(args);
 
 it("status: the agent's word and the cluster's health, in one line, in full or as JSON; an ill agent is exit code 1", async () => {
   const now = Date.now();
-  const tasks = new Map([["ciliumendpoint a/p1", task(now, "connect ECONNREFUSED")]]);
+  const tasks = new Map([
+    ["ciliumendpoint a/p1", task(now, "connect ECONNREFUSED")],
+    ["cilium-health-ep", task(now, "")],
+  ]);
+  const module = { Level: "OK", Message: "done", Updated: new Date(now - 65_000).toISOString(), Count: 4 };
+  answers["/statedb/query"] = { rev: 1, obj: { ID: { Module: ["agent", "x"], Component: ["y"] }, ...module } };
   answers["/v1/healthz"] = await sampleStatus(now, { tasks });
   answers["/v1beta/status"] = sampleReport({ "k8s-w1": [[path("192.168.10.101")], [path("172.20.1.2", "down")]] });
   const { out, code } = await cilium("status");
@@ -38,7 +43,7 @@ it("status: the agent's word and the cluster's health, in one line, in full or a
       "Attach Mode:            Legacy TC",
       "Device Mode:            veth",
       "Masquerading:           Disabled",
-      "Controller Status:      0/1 healthy",
+      "Controller Status:      1/2 healthy",
       expect.stringMatching(/^ {2}Name {18}Last success {3}Last error {3}Count {3}Message$/),
       expect.stringMatching(
         /^ {2}ciliumendpoint a\/p1 {3}1m\d+s ago {5,7}1m\d+s ago {3,5}3 {7}connect ECONNREFUSED {3}$/,
@@ -50,14 +55,18 @@ it("status: the agent's word and the cluster's health, in one line, in full or a
       "Cluster health:          0/1 reachable    (2026-11-27T07:50:55Z)   (Probe interval: 1m56.754608943s)",
       "Name                     IP               Node                     Endpoints",
       "  k8s-w1 (localhost)     192.168.10.101   1/1                      0/1",
+      "Modules Health:          Stopped(0) Degraded(0) OK(1)",
+      "",
       "",
     ],
   ]);
-  expect((await cilium("status", "--verbose")).out).toContain("Allocated addresses:\n  172.20.1.1 (router)\n");
+  const verbose = (await cilium("status", "--verbose")).out;
+  expect(verbose).toContain("Allocated addresses:\n  172.20.1.1 (router)\n");
+  expect(verbose).toMatch(/\n {2}agent\n {2}└── x\n {6}└── y +\[OK\] done \(6\ds, x4\)\n {2}\n\n$/);
   expect((await cilium("status", "--brief")).out).toBe(
     "error in controller ciliumendpoint a/p1: connect ECONNREFUSED\n",
   );
-  expect(JSON.parse((await cilium("status", "-o", "json")).out)).toEqual(answers["/v1/healthz"]);
+  expect(JSON.parse((await cilium("status", "-o", "json")).out)).toMatchObject({ cilium: { state: "Ok" } });
   answers["/v1/healthz"] = await sampleStatus(now, { isFollowed: false });
   expect(await cilium("status", "--brief")).toMatchObject({
     code: 1,

@@ -1,12 +1,22 @@
 import { quoteGo } from "../../flow/print/index.ts";
-import { durationText, parseDuration, parseUint } from "./values.ts";
+import { csvFields, durationText, parseDuration, parseInt64, parseUint } from "./values.ts";
 
 /** One flag as `--name`, perhaps also `-x`. */
 export interface FlagSpec {
   readonly name: string;
   readonly short?: string;
   /** `count` may be repeated without a value, as in `-v -v`; `strings` takes commas, `stringArray` does not. */
-  readonly kind: "bool" | "string" | "uint" | "uint16" | "duration" | "strings" | "stringArray" | "filter" | "count";
+  readonly kind:
+    | "bool"
+    | "string"
+    | "int"
+    | "uint"
+    | "uint16"
+    | "duration"
+    | "strings"
+    | "stringArray"
+    | "filter"
+    | "count";
   /** Text for `--help`. */
   readonly help: string;
   /** Value when it is not given, as `--help` shows it. */
@@ -32,9 +42,12 @@ export interface ParsedArguments {
 
 /** Wrong use of a command; the text is what Go's cobra would say. */
 export class UsageError extends Error {
-  constructor(message: string) {
+  /** How the command is called, when it is known which one was meant. */
+  readonly usage: string | undefined;
+  constructor(message: string, usage?: string) {
     super(message);
     this.name = "UsageError";
+    this.usage = usage;
   }
 }
 
@@ -55,6 +68,8 @@ function flagText(spec: FlagSpec): string {
 /** The value in its canonical text. Throws when it is none of the flag's kind. */
 function canonical(spec: FlagSpec, value: string): string {
   switch (spec.kind) {
+    case "int":
+      return String(parseInt64(value));
     case "uint":
       return String(parseUint(value, 64));
     case "uint16":
@@ -152,6 +167,11 @@ export function allValues(flags: readonly GivenFlag[], name: string): string[] {
   return flags.filter((flag) => flag.name === name).map(({ value }) => value);
 }
 
+/** All values of a flag that takes lists, in which commas part them. */
+export function listValues(flags: readonly GivenFlag[], name: string): string[] {
+  return allValues(flags, name).flatMap(csvFields);
+}
+
 export function isSet(flags: readonly GivenFlag[], name: string): boolean {
   return lastValue(flags, name) === "true";
 }
@@ -160,6 +180,7 @@ export function isSet(flags: readonly GivenFlag[], name: string): boolean {
 const TYPE_NAMES: Readonly<Record<FlagSpec["kind"], string>> = {
   bool: "",
   string: " string",
+  int: " int",
   uint: " uint",
   uint16: " uint16",
   duration: " duration",

@@ -1,5 +1,5 @@
 import { type FlagSpec, flagHelp } from "./flags.ts";
-import type { CommandNode, FlagSet, Tree } from "./tree.ts";
+import { type CommandNode, type FlagSet, listedCommands, type Tree } from "./node.ts";
 
 const NAME_WIDTH = 11;
 
@@ -14,8 +14,39 @@ const byName = (a: FlagSpec, b: FlagSpec) => (a.name < b.name ? -1 : 1);
 
 const flagSetText = ({ title, flags }: FlagSet) => `${title} Flags:\n${flagHelp(flags.toSorted(byName))}\n`;
 
-/** How a command is called and what flags it has, laid out as hubble's. */
+const HELP_FLAG = (name: string): FlagSpec => ({ name: "help", short: "h", kind: "bool", help: `help for ${name}` });
+
+/** How a command is called and what flags it has. */
 export function usageText(tree: Tree, path: readonly CommandNode[]): string {
+  return tree.layout === "plain" ? plainUsage(tree, path) : titledUsage(tree, path);
+}
+
+/** As cobra lays it out by itself. */
+function plainUsage(tree: Tree, path: readonly CommandNode[]): string {
+  const command = path.at(-1) ?? tree.root;
+  const name = path.map((one) => one.name).join(" ");
+  const listed = listedCommands(tree, command).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  const width = Math.max(NAME_WIDTH, ...listed.map((one) => one.name.length));
+  const flags = [...(command.flags ?? []), HELP_FLAG(command.name)].toSorted(byName);
+  return [
+    "Usage:",
+    command.run || command.showsHelp
+      ? `\n  ${name}${command.argument === undefined ? "" : ` ${command.argument}`} [flags]`
+      : "",
+    listed.length > 0 ? `\n  ${name} [command]` : "",
+    command.aliases ? `\n\nAliases:\n  ${[command.name, ...command.aliases].join(", ")}` : "",
+    command.example === undefined ? "" : `\n\nExamples:\n${command.example}`,
+    listed.length > 0 ? "\n\nAvailable Commands:" : "",
+    ...listed.map((one) => `\n  ${one.name.padEnd(width)} ${one.short}`),
+    `\n\nFlags:\n${flagHelp(flags).trimEnd()}`,
+    tree.global.flags.length > 0 ? `\n\nGlobal Flags:\n${flagHelp(tree.global.flags).trimEnd()}` : "",
+    listed.length > 0 ? `\n\nUse "${name} [command] --help" for more information about a command.` : "",
+    "\n",
+  ].join("");
+}
+
+/** As hubble's. */
+function titledUsage(tree: Tree, path: readonly CommandNode[]): string {
   const command = path.at(-1) ?? tree.root;
   const name = path.map((one) => one.name).join(" ");
   const line = command.argument === undefined ? name : `${name} ${command.argument}`;

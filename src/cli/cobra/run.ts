@@ -22,13 +22,34 @@ function endQuietlyOnClosedPipe(): void {
 }
 
 /**
+ * How an error is told: as cobra does, `bare` as hubble does, or `cobra twice` as cilium-dbg does, which repeats on standard
+ * output what is wrong with how it was called.
+ */
+export type ErrorStyle = "cobra" | "cobra twice" | "bare";
+
+/** What an error makes a command write on standard error and on standard output. */
+export function errorTexts(
+  error: unknown,
+  name: string,
+  style: ErrorStyle,
+): { readonly err: string; readonly out: string } {
+  const isUsage = error instanceof UsageError;
+  const isKnown = isUsage || error instanceof CommandError;
+  const text = isKnown ? error.message : String(error instanceof Error ? (error.stack ?? error.message) : error);
+  if (style === "bare") return { err: `${text}\n`, out: "" };
+  const hint = isUsage && error.usage === undefined ? `Run '${name} --help' for usage.\n` : "";
+  const usage = isUsage && error.usage !== undefined ? `${error.usage}\n` : "";
+  return { err: `Error: ${text}\n${hint}`, out: style === "cobra twice" && isUsage ? `${usage}${text}\n` : "" };
+}
+
+/**
  * Runs a command with a signal that Ctrl-C aborts, and exits when its output is out: 0 or what the command left in
- * `process.exitCode`, or 1 after an error, which is printed as cobra does, or `bare` as hubble does.
+ * `process.exitCode`, or 1 after an error, which is told in the style.
  */
 export async function runMain(
   name: string,
   command: (signal: AbortSignal) => Promise<void>,
-  style: "cobra" | "bare" = "cobra",
+  style: ErrorStyle = "cobra",
 ): Promise<void> {
   endQuietlyOnClosedPipe();
   const interrupt = new AbortController();
@@ -39,10 +60,9 @@ export async function runMain(
     await command(interrupt.signal);
   } catch (error) {
     code = 1;
-    const known = error instanceof UsageError || error instanceof CommandError;
-    const text = known ? error.message : String(error instanceof Error ? (error.stack ?? error.message) : error);
-    const hint = error instanceof UsageError ? `Run '${name} --help' for usage.\n` : "";
-    process.stderr.write(style === "bare" ? `${text}\n` : `Error: ${text}\n${hint}`);
+    const { err, out } = errorTexts(error, name, style);
+    process.stderr.write(err);
+    await write(out);
   }
   process.stdout.write("", () => process.exit(code ?? process.exitCode ?? 0));
 }

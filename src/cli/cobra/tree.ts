@@ -1,55 +1,17 @@
-import type { Call } from "./commands.ts";
 import { bareValue, type FlagSpec, isSet, parseArguments, UsageError } from "./flags.ts";
 import { helpText, usageText } from "./help.ts";
+import type { CommandNode, Tree } from "./node.ts";
 import { write } from "./run.ts";
-
-/** Flags that help shows under one title. */
-export interface FlagSet {
-  readonly title: string;
-  readonly flags: readonly FlagSpec[];
-}
-
-/** A command that may have commands below it. */
-export interface CommandNode {
-  readonly name: string;
-  readonly aliases?: readonly string[];
-  /** Placeholders of its arguments. */
-  readonly argument?: string;
-  readonly short: string;
-  readonly long?: string;
-  readonly example?: string;
-  /** Not listed, but there. */
-  readonly hidden?: boolean;
-  /** It takes no words after its name. */
-  readonly noWords?: boolean;
-  /** Its words are taken as they are, flags among them. */
-  readonly raw?: boolean;
-  /** Its help does not say that it takes flags. */
-  readonly bareUsage?: boolean;
-  /** Flags of its own. */
-  readonly flags?: readonly FlagSpec[];
-  /** What its help shows; absent = nothing but the global flags. */
-  readonly shown?: readonly FlagSet[];
-  readonly commands?: readonly CommandNode[];
-  run?(call: Call): Promise<void>;
-}
-
-/** A program: its root command and the flags that every command takes. */
-export interface Tree {
-  readonly root: CommandNode;
-  /** Printed for `--version`. */
-  readonly version: string;
-  readonly global: FlagSet;
-  /** Flags that every command takes but only some show. */
-  readonly persistent: readonly FlagSpec[];
-}
 
 const HELP: FlagSpec = { name: "help", short: "h", kind: "bool", help: "" };
 const VERSION: FlagSpec = { name: "version", short: "v", kind: "bool", help: "" };
 
+/** A command was called in a way that it has a word for: its help follows, and the exit code is 1. */
+export class HelpError extends Error {}
+
 /** Every flag that a command takes. */
 export function acceptedFlags(tree: Tree, command: CommandNode): FlagSpec[] {
-  const own = command === tree.root ? [VERSION] : [];
+  const own = command === tree.root && tree.version !== undefined ? [VERSION] : [];
   return [...namingFlags(tree, command), HELP, ...own];
 }
 
@@ -141,14 +103,37 @@ export async function showHelp(tree: Tree, words: readonly string[]): Promise<vo
 export async function runTree(tree: Tree, args: readonly string[], signal: AbortSignal): Promise<void> {
   const { path, rest } = findCommand(tree, args);
   const command = path.at(-1) ?? tree.root;
+  if (tree.layout === "plain" && command === tree.root && rest[0] === "help") return showHelp(tree, rest.slice(1));
   if (command.raw) return command.run?.({ flags: [], words: rest, signal });
   const specs = acceptedFlags(tree, command);
   const stray = firstWord(rest, namingFlags(tree, command));
   if (command === tree.root && stray >= 0) throw unknownCommand(rest[stray] ?? "", path);
-  const { flags, positional } = parseArguments(rest, specs);
+  const { flags, positional } = parsed(tree, path, rest, specs);
   if (isSet(flags, "help")) return write(helpText(tree, path));
   if (command === tree.root && isSet(flags, "version")) return write(`${command.name} ${tree.version}\r\n`);
   if (!command.run) return write(helpText(tree, path));
   if (command.noWords && positional[0] !== undefined) throw unknownCommand(positional[0], path);
-  await command.run({ flags, words: positional, signal });
+  try {
+    await command.run({ flags, words: positional, signal });
+  } catch (error) {
+    if (!(error instanceof HelpError)) throw error;
+    process.stderr.write(`Error: ${error.message}\n\n`);
+    process.exitCode = 1;
+    await write(helpText(tree, path));
+  }
+}
+
+/** Throws UsageError, with how the command is called where cobra shows that. */
+function parsed(
+  tree: Tree,
+  path: readonly CommandNode[],
+  rest: readonly string[],
+  specs: readonly FlagSpec[],
+): ReturnType<typeof parseArguments> {
+  try {
+    return parseArguments(rest, specs);
+  } catch (error) {
+    if (tree.layout === "titled" || !(error instanceof UsageError)) throw error;
+    throw new UsageError(error.message, usageText(tree, path));
+  }
 }

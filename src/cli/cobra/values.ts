@@ -25,6 +25,20 @@ export function parseUint(text: string, bits: number, base: 0 | 10 = 0): bigint 
   throw refuse("invalid syntax");
 }
 
+/** A signed number as Go's strconv.ParseInt reads it in base 0. Throws with Go's words when it is none. */
+export function parseInt64(text: string): bigint {
+  const refuse = (reason: string) => new Error(`strconv.ParseInt: parsing ${quoteGo(text)}: ${reason}`);
+  const isNegative = text.startsWith("-");
+  let size: bigint;
+  try {
+    size = parseUint(text.replace(/^[-+]/, ""), 64);
+  } catch (error) {
+    throw refuse(String((error as Error).message).endsWith("range") ? "value out of range" : "invalid syntax");
+  }
+  if (size > (isNegative ? 1n << 63n : (1n << 63n) - 1n)) throw refuse("value out of range");
+  return isNegative ? -size : size;
+}
+
 const UNIT_NS: Readonly<Record<string, number>> = {
   ns: 1,
   us: 1e3,

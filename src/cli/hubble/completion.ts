@@ -1,6 +1,7 @@
 import { bareValue } from "../cobra/flags.ts";
+import type { CommandNode, Tree } from "../cobra/node.ts";
 import { CommandError, write } from "../cobra/run.ts";
-import { acceptedFlags, type CommandNode, findCommand, type Tree } from "../cobra/tree.ts";
+import { acceptedFlags, findCommand } from "../cobra/tree.ts";
 
 /** What the shell is to do with the words, as cobra numbers it: its own way, or files are no candidates. */
 const OWN_WAY = 0;

@@ -1,6 +1,6 @@
 import type { FlagSpec, GivenFlag } from "../cobra/flags.ts";
+import type { CommandNode } from "../cobra/node.ts";
 import { CommandError, write } from "../cobra/run.ts";
-import type { CommandNode } from "../cobra/tree.ts";
 import { goYaml, writeSettings } from "./config-file.ts";
 import type { Settings } from "./settings.ts";
 

@@ -1,8 +1,9 @@
 import { arch } from "node:process";
 import type { Call } from "../cobra/commands.ts";
 import type { FlagSpec } from "../cobra/flags.ts";
+import type { CommandNode, FlagSet, Tree } from "../cobra/node.ts";
 import { CommandError, write } from "../cobra/run.ts";
-import { type CommandNode, type FlagSet, showHelp, type Tree } from "../cobra/tree.ts";
+import { showHelp } from "../cobra/tree.ts";
 import { completionCommand, printCompletions } from "./completion.ts";
 import { configCommand } from "./config.ts";
 import { FlowFilters } from "./filters.ts";
@@ -250,6 +251,7 @@ export function hubbleTree(env: Environment): Tree {
     run: ({ words }) => printCompletions(tree, words, described),
   });
   const tree: Tree = {
+    layout: "titled",
     version: VERSION,
     global,
     persistent: SERVER_FLAGS,

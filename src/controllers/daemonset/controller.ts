@@ -1,10 +1,11 @@
-import { DaemonSets, type KubeObject, Nodes, Pods } from "../../kube/client/index.ts";
-import { controllerOf, equalJson } from "../../kube/object.ts";
+import { ControllerRevisions, DaemonSets, type KubeObject, Nodes, Pods } from "../../kube/client/index.ts";
+import { controllerOf, equalJson, fieldsOf } from "../../kube/object.ts";
 import { applyClaim, claim } from "../adoption.ts";
 import { type ControllerContext, splitKey } from "../context.ts";
 import { keyOf, keyOfObject } from "../object-cache.ts";
 import { labelsOf, specOf, statusOf, stays } from "../objects.ts";
-import { planDaemons } from "./reconcile.ts";
+import { keepRevisions } from "../revisions.ts";
+import { currentHash, HASH_LABEL, planDaemons } from "./reconcile.ts";
 
 const COMPONENT = "daemonset-controller";
 
@@ -13,6 +14,7 @@ export function startDaemonSets(context: ControllerContext): void {
   const sets = context.cache(DaemonSets);
   const pods = context.cache(Pods);
   const nodes = context.cache(Nodes);
+  context.cache(ControllerRevisions);
   const queue = context.queue(COMPONENT, sync);
   const addAll = (): void => {
     for (const set of sets.list()) queue.add(keyOfObject(set));
@@ -45,6 +47,7 @@ export function startDaemonSets(context: ControllerContext): void {
     if (!set || !stays(set)) return;
     const present = nodes.list().filter(stays);
     const own = await applyClaim(context, set, Pods, claim(set, pods.list(namespace)));
+    await keep(context, set, own);
     const plan = planDaemons(set, present, own, context.now());
     await Promise.all([
       ...plan.create.map((pod) => create(context, set, pod)),
@@ -55,6 +58,15 @@ export function startDaemonSets(context: ControllerContext): void {
       await context.updateStatus(DaemonSets, { ...set, status: after.status });
     if (plan.lookAgainIn !== undefined) queue.addAfter(key, plan.lookAgainIn);
   }
+}
+
+/** The revisions by which `kubectl rollout` shows and undoes updates. */
+async function keep(context: ControllerContext, set: KubeObject, pods: readonly KubeObject[]): Promise<void> {
+  const hash = currentHash(set);
+  const { labels } = fieldsOf(fieldsOf(specOf(set).template).metadata);
+  const inUse = new Set(pods.map((pod) => `${set.metadata.name}-${labelsOf(pod)[HASH_LABEL]}`));
+  const style = { hash, labels: { ...(labels as Record<string, string> | undefined), [HASH_LABEL]: hash } };
+  await keepRevisions(context, set, style, inUse);
 }
 
 async function create(context: ControllerContext, set: KubeObject, pod: KubeObject): Promise<void> {

@@ -18,6 +18,12 @@ const WATCHED: readonly ResourceRef[] = [
   kube.Deployments,
   kube.ReplicaSets,
   kube.DaemonSets,
+  kube.StatefulSets,
+  kube.ControllerRevisions,
+  kube.Jobs,
+  kube.CronJobs,
+  kube.Secrets,
+  kube.NetworkPolicies,
 ];
 
 /** Deletes what has lost all its owners; serves deletion in the foreground and the one that leaves orphans. */

@@ -17,6 +17,8 @@ import { customColumns } from "./custom.ts";
 import { ENDPOINT_SLICE_COLUMNS, ENDPOINTS_COLUMNS, NETWORK_POLICY_COLUMNS, SERVICE_COLUMNS } from "./network.ts";
 import { POD_COLUMNS } from "./pod.ts";
 import {
+  CONTROLLER_REVISION_COLUMNS,
+  CRON_JOB_COLUMNS,
   DAEMON_SET_COLUMNS,
   DEPLOYMENT_COLUMNS,
   JOB_COLUMNS,
@@ -77,7 +79,9 @@ const columnsByKind: Readonly<Record<string, readonly Column[]>> = {
   "apps/ReplicaSet": REPLICA_SET_COLUMNS,
   "apps/DaemonSet": DAEMON_SET_COLUMNS,
   "apps/StatefulSet": STATEFUL_SET_COLUMNS,
+  "apps/ControllerRevision": CONTROLLER_REVISION_COLUMNS,
   "batch/Job": JOB_COLUMNS,
+  "batch/CronJob": CRON_JOB_COLUMNS,
   "discovery.k8s.io/EndpointSlice": ENDPOINT_SLICE_COLUMNS,
   "coordination.k8s.io/Lease": LEASE_COLUMNS,
   "networking.k8s.io/NetworkPolicy": NETWORK_POLICY_COLUMNS,

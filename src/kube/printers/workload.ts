@@ -1,4 +1,4 @@
-import { fieldsOf, type KubeObject } from "../object.ts";
+import { controllerOf, fieldsOf, type KubeObject } from "../object.ts";
 import {
   AGE,
   type Column,
@@ -12,7 +12,7 @@ import {
   text,
   wide,
 } from "./column.ts";
-import { ageText } from "./duration.ts";
+import { ageText, since } from "./duration.ts";
 
 function containerList(object: KubeObject, field: "name" | "image"): string {
   const spec = fieldsOf(fieldsOf(specOf(object).template).spec);
@@ -78,6 +78,46 @@ export const STATEFUL_SET_COLUMNS: readonly Column[] = [
   AGE,
   CONTAINERS,
   IMAGES,
+];
+
+const NONE = "<none>";
+
+/** Of a cron job the pods' template lies a level deeper. */
+const cronTemplate = (column: Column): Column => ({
+  ...column,
+  cell: (cronJob, now) =>
+    column.cell({ ...cronJob, spec: fieldsOf(fieldsOf(specOf(cronJob).jobTemplate).spec) } as KubeObject, now),
+});
+
+export const CRON_JOB_COLUMNS: readonly Column[] = [
+  NAME,
+  { name: "Schedule", cell: (cronJob) => text(specOf(cronJob).schedule) },
+  { name: "Timezone", cell: (cronJob) => text(specOf(cronJob).timeZone, NONE) },
+  { name: "Suspend", type: "boolean", cell: (cronJob) => specOf(cronJob).suspend === true },
+  { name: "Active", type: "integer", cell: (cronJob) => objectsOf(statusOf(cronJob).active).length },
+  {
+    name: "Last Schedule",
+    cell: (cronJob, now) => {
+      const { lastScheduleTime } = statusOf(cronJob);
+      return lastScheduleTime ? since(lastScheduleTime, now) : NONE;
+    },
+  },
+  AGE,
+  ...[CONTAINERS, IMAGES, SELECTOR].map(cronTemplate),
+];
+
+function controllerText(revision: KubeObject): string {
+  const owner = controllerOf(revision);
+  if (owner === undefined) return NONE;
+  const group = owner.apiVersion.split("/").at(-2);
+  return `${owner.kind.toLowerCase()}${group === undefined ? "" : `.${group}`}/${owner.name}`;
+}
+
+export const CONTROLLER_REVISION_COLUMNS: readonly Column[] = [
+  NAME,
+  { name: "Controller", cell: controllerText },
+  { name: "Revision", type: "integer", cell: (revision) => count(revision.revision) },
+  AGE,
 ];
 
 function jobDuration(job: KubeObject, now: number): string {

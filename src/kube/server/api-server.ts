@@ -20,6 +20,7 @@ import { startEventExpiry } from "./event-expiry.ts";
 import { Documents, handlePath } from "./handle-path.ts";
 import { handleResource, kindOf } from "./handle-resource.ts";
 import { appsKinds } from "./kinds/apps.ts";
+import { batchKinds } from "./kinds/batch.ts";
 import { coreKinds } from "./kinds/core.ts";
 import { otherKinds } from "./kinds/others.ts";
 import { reviewKinds } from "./kinds/reviews.ts";
@@ -69,7 +70,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const now = options.now ?? Date.now;
   const store = new SqliteStore(options.store);
   const registry = new Registry();
-  for (const kind of [...coreKinds, ...appsKinds, ...otherKinds, ...reviewKinds]) registry.add(kind);
+  for (const kind of [...coreKinds, ...appsKinds, ...batchKinds, ...otherKinds, ...reviewKinds]) registry.add(kind);
   const client = authority.client("apiserver-kubelet-client", "kube-apiserver-kubelet-client", ["system:masters"]);
   const api: Api = {
     store,
@@ -180,7 +181,7 @@ function targetOf(api: Api, request: IncomingMessage, url: URL) {
   const user = authenticate(request, api.tokens, api.store, api.now());
   if (!info) return { user, info, verb: (request.method ?? "GET").toLowerCase() };
   const verb = verbOf(request.method ?? "GET", info, url.searchParams);
-  authorizeResource(user, verb, info);
+  authorizeResource(api.store, user, verb, info);
   return { user, info, verb };
 }
 
@@ -202,7 +203,7 @@ async function dispatch(
   const url = urlOf(request);
   const { user, info, verb } = targetOf(api, request, url);
   if (!info) {
-    authorizePath(user, verb, url.pathname);
+    authorizePath(api.store, user, verb, url.pathname);
     return handlePath(api, documents, url.pathname, request, response);
   }
   const kind = kindOf(api, info);

@@ -2,9 +2,9 @@ import type { IncomingMessage } from "node:http";
 import type { TLSSocket } from "node:tls";
 import { fieldsOf, listOf } from "../object.ts";
 import type { TokenAuthority } from "../pki/token.ts";
-import { forbidden, unauthorized } from "../status.ts";
+import { badRequest, unauthorized } from "../status.ts";
 import type { Store } from "../storage/store.ts";
-import { isPowerful } from "./authorization.ts";
+import { authorizeResource } from "./authorization.ts";
 import type { User } from "./context.ts";
 
 export const TOKEN_ISSUER = "https://kubernetes.default.svc.cluster.local";
@@ -50,15 +50,24 @@ export function tokenUser(tokens: TokenAuthority, store: Store, token: string, n
 }
 
 /** Who the request is to be judged as: `kubectl --as`. Throws 403 for users who may not take another's place. */
-function impersonated(request: IncomingMessage, user: User): User {
+function impersonated(request: IncomingMessage, store: Store, user: User): User {
   const name = request.headers["impersonate-user"];
-  if (name === undefined) return user;
-  if (!isPowerful(user)) {
-    const why = `User "${user.name}" cannot impersonate resource "users" in API group "" at the cluster scope`;
-    throw forbidden({ group: "", resource: "users", kind: "User" }, String(name), why);
-  }
   const given = request.headersDistinct["impersonate-group"] ?? [];
-  const account = /^system:serviceaccount:([^:]+):[^:]+$/.exec(String(name));
+  if (name === undefined && given.length === 0) return user;
+  if (name === undefined) throw badRequest("requested groups without impersonating a user");
+  const account = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(String(name));
+  const take = (resource: string, namespace: string, of: string) =>
+    authorizeResource(store, user, "impersonate", {
+      group: "",
+      version: "v1",
+      resource,
+      subresource: "",
+      namespace,
+      name: of,
+    });
+  if (account) take("serviceaccounts", account[1]!, account[2]!);
+  else take("users", "", String(name));
+  for (const group of given) take("groups", "", group);
   const groups = account ? ["system:serviceaccounts", `system:serviceaccounts:${account[1]}`] : [];
   return { name: String(name), groups: [...given, ...groups, "system:authenticated"] };
 }
@@ -68,7 +77,7 @@ function impersonated(request: IncomingMessage, user: User): User {
  * Throws 401 for bad credentials, 403 for who may not stand in.
  */
 export function authenticate(request: IncomingMessage, tokens: TokenAuthority, store: Store, now: number): User {
-  return impersonated(request, credentialsOwner(request, tokens, store, now));
+  return impersonated(request, store, credentialsOwner(request, tokens, store, now));
 }
 
 function credentialsOwner(request: IncomingMessage, tokens: TokenAuthority, store: Store, now: number): User {

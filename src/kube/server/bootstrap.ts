@@ -2,6 +2,7 @@ import { API_SERVER_PORT, CONTROL_PLANE, KUBERNETES_SERVICE_IP } from "../../mod
 import { equalJson, type Fields, type KubeObject } from "../object.ts";
 import { NODE_LEASES } from "../resources.ts";
 import { KubeError } from "../status.ts";
+import { FIRST_ROLES } from "./bootstrap-roles.ts";
 import type { Api, WriteOptions } from "./context.ts";
 import type { ResourceKind } from "./kind.ts";
 import { createObject } from "./verbs/create.ts";
@@ -65,10 +66,25 @@ function installOwnService(api: Api): void {
   });
 }
 
+/** Roles are made where they are missing, so that what somebody changed stays; a binding that was deleted comes back at the next start. */
+function installRoles(api: Api): void {
+  const group = "rbac.authorization.k8s.io";
+  const [roles, bindings] = [kindOf(api, group, "v1", "clusterroles"), kindOf(api, group, "v1", "clusterrolebindings")];
+  for (const { name, labels, rules, groups = [] } of FIRST_ROLES) {
+    const metadata = { labels: { "kubernetes.io/bootstrapping": "rbac-defaults", ...labels } };
+    createMissing(api, roles, "", name, { metadata, rules });
+    if (groups.length === 0) continue;
+    const subjects = groups.map((subject) => ({ kind: "Group", apiGroup: group, name: subject }));
+    const roleRef = { apiGroup: group, kind: "ClusterRole", name };
+    createMissing(api, bindings, "", name, { metadata, roleRef, subjects });
+  }
+}
+
 /** Creates what every cluster has from the start. What is there already stays as it is. */
 export function bootstrap(api: Api, definitions: readonly KubeObject[]): void {
   try {
     for (const name of NAMESPACES) createMissing(api, kindOf(api, "", "v1", "namespaces"), "", name, {});
+    installRoles(api);
     installOwnService(api);
     installDefinitions(api, definitions);
   } catch (error) {

@@ -61,6 +61,8 @@ export interface Api {
 
 /** What a write request says beside its object. */
 export interface WriteOptions {
+  /** Who writes; the server itself when absent. */
+  readonly user?: User;
   readonly dryRun: boolean;
   readonly fieldManager: string;
   readonly fieldValidation: "Ignore" | "Warn" | "Strict";

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { fieldsOf, isFields, type KubeObject } from "../object.ts";
 import { badRequest, invalid, methodNotAllowed, notFound, pathNotFound, unsupportedMediaType } from "../status.ts";
+import { authorizeResource } from "./authorization.ts";
 import { mediaType, parseJson, parseYaml, readBody, readValue } from "./body.ts";
 import type { Call } from "./call.ts";
 import { type Api, fromStored, type WriteOptions } from "./context.ts";
@@ -35,7 +36,7 @@ function programName(request: IncomingMessage): string {
   return (request.headers["user-agent"] ?? "unknown").split("/")[0]!.slice(0, 128);
 }
 
-function writeOptions({ query, request }: Call): WriteOptions {
+function writeOptions({ query, request, user }: Call): WriteOptions {
   const dryRun = query.get("dryRun");
   if (dryRun !== null && dryRun !== "All" && dryRun !== "") {
     throw invalid({ group: "meta.k8s.io", resource: "options", kind: "CreateOptions" }, "", [
@@ -53,6 +54,7 @@ function writeOptions({ query, request }: Call): WriteOptions {
     );
   }
   return {
+    user,
     dryRun: dryRun === "All",
     fieldManager: query.get("fieldManager") ?? programName(request),
     fieldValidation: validation,
@@ -127,10 +129,18 @@ async function readPatch(call: Call): Promise<{ type: string; value: unknown }> 
   return { type, value: isJson ? parseJson(text) : await parseYaml(text) };
 }
 
+/** An apply that creates needs the right to create. Throws 403. */
+function mayCreate({ api, user, target: { kind, namespace, name, subresource } }: Call): void {
+  if (subresource !== "" || api.store.get(kind.storage, namespace, name)) return;
+  const { group, version, resource } = kind;
+  authorizeResource(api.store, user, "create", { group, version, resource, subresource, namespace, name });
+}
+
 async function patch(call: Call): Promise<void> {
   const { type, value } = await readPatch(call);
   const { api, target } = call;
   if (type === APPLY_PATCH) {
+    mayCreate(call);
     const options = {
       ...writeOptions(call),
       fieldManager: call.query.get("fieldManager") ?? "",

@@ -34,6 +34,8 @@ export interface Strategy {
   readonly prepareUpdate?: (next: KubeObject, old: KubeObject, preparation: Preparation) => void;
   /** Rules beyond the schema; `old` is undefined at creation. */
   readonly validate?: (object: KubeObject, old: KubeObject | undefined) => FieldError[];
+  /** What the user should know of an object that is accepted. */
+  readonly advise?: (object: KubeObject) => string[];
   /** The values that field selectors may ask for, beyond metadata.name and metadata.namespace. */
   readonly selectable?: (object: KubeObject) => Record<string, string>;
 }

@@ -80,5 +80,6 @@ export function admit(
 
 /** What the user should know of the object that was accepted. */
 export function adviceOn(api: Api, kind: ResourceKind, object: KubeObject): string[] {
-  return api.advice.flatMap((hook) => hook(refOf(kind, object), object));
+  const own = kind.strategy.advise?.(object) ?? [];
+  return [...own, ...api.advice.flatMap((hook) => hook(refOf(kind, object), object))];
 }

@@ -1,49 +1,54 @@
-import { fieldsOf, type KubeObject, listOf } from "../object.ts";
+import { type Fields, fieldsOf, type KubeObject, listOf } from "../object.ts";
 import { TOKEN_ISSUER, tokenUser } from "./authentication.ts";
-import { isPowerful, mayAccess, mayReadPath } from "./authorization.ts";
+import { isPowerful, reasonToAllow } from "./authorization.ts";
 import type { Api, User } from "./context.ts";
+import { type Attributes, Rbac } from "./rbac.ts";
 
 type Review = (api: Api, user: User, body: KubeObject) => KubeObject;
 
-const EVERYTHING =
-  "the lab's rule: administrators, nodes, control plane parts and kube-system's accounts may do everything";
-const NOTHING = "the lab grants other users no access: RBAC objects are stored, they do not take part";
-
-function decide(user: User, spec: Record<string, unknown>): Record<string, unknown> {
-  const path = fieldsOf(spec.nonResourceAttributes).path;
-  const resource = String(fieldsOf(spec.resourceAttributes).resource ?? "");
-  const allowed = typeof path === "string" ? mayReadPath(user, path) : mayAccess(user, resource);
-  return { allowed, reason: allowed ? EVERYTHING : NOTHING };
+function attributesOf(spec: Fields): Attributes {
+  const path = fieldsOf(spec.nonResourceAttributes);
+  if (typeof path.path === "string") return { verb: String(path.verb ?? ""), path: path.path };
+  const { verb, group, resource, subresource, namespace, name } = fieldsOf(spec.resourceAttributes);
+  return {
+    verb: String(verb ?? ""),
+    group: String(group ?? ""),
+    resource: String(resource ?? ""),
+    subresource: String(subresource ?? ""),
+    namespace: String(namespace ?? ""),
+    name: String(name ?? ""),
+  };
 }
 
-function reviewedUser(spec: Record<string, unknown>): User {
+function decide(api: Api, user: User, spec: Fields): Fields {
+  const reason = reasonToAllow(api.store, user, attributesOf(spec));
+  return reason === undefined ? { allowed: false } : { allowed: true, reason };
+}
+
+function reviewedUser(spec: Fields): User {
   return { name: String(spec.user ?? ""), groups: listOf(spec.groups).map(String) };
 }
 
-const reviewAccess: Review = (_api, _user, body) => {
+const reviewAccess: Review = (api, _user, body) => {
   const spec = fieldsOf(body.spec);
-  return { ...body, status: decide(reviewedUser(spec), spec) };
+  return { ...body, status: decide(api, reviewedUser(spec), spec) };
 };
 
-const reviewOwnAccess: Review = (_api, user, body) => ({ ...body, status: decide(user, fieldsOf(body.spec)) });
+const reviewOwnAccess: Review = (api, user, body) => ({ ...body, status: decide(api, user, fieldsOf(body.spec)) });
 
-const reviewOwnRules: Review = (_api, user, body) => {
-  const all = { verbs: ["*"], apiGroups: ["*"], resources: ["*"] };
-  const own = {
-    verbs: ["create"],
-    apiGroups: ["authorization.k8s.io", "authentication.k8s.io"],
-    resources: ["selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews"],
-  };
-  const reading = {
-    verbs: ["get"],
-    nonResourceURLs: ["/healthz", "/livez", "/readyz", "/version", "/api/*", "/apis/*"],
-  };
-  const powerful = isPowerful(user);
+const reviewOwnRules: Review = (api, user, body) => {
+  const namespace = String(fieldsOf(body.spec).namespace ?? "");
+  const all = [
+    { verbs: ["*"], apiGroups: ["*"], resources: ["*"] },
+    { verbs: ["*"], nonResourceURLs: ["*"] },
+  ];
+  const rules = isPowerful(user) ? all : [...new Rbac(api.store).grantsOf(user, namespace)].map(({ rule }) => rule);
+  const isPath = (rule: Fields) => listOf(rule.nonResourceURLs).length > 0;
   return {
     ...body,
     status: {
-      resourceRules: powerful ? [all] : [own],
-      nonResourceRules: powerful ? [{ verbs: ["*"], nonResourceURLs: ["*"] }] : [reading],
+      resourceRules: rules.filter((rule) => !isPath(rule)),
+      nonResourceRules: rules.filter(isPath),
       incomplete: false,
     },
   };
@@ -80,6 +85,12 @@ export const REVIEWS: readonly ReviewKind[] = [
     group: "authorization.k8s.io",
     kind: "SubjectAccessReview",
     resource: "subjectaccessreviews",
+    review: reviewAccess,
+  },
+  {
+    group: "authorization.k8s.io",
+    kind: "LocalSubjectAccessReview",
+    resource: "localsubjectaccessreviews",
     review: reviewAccess,
   },
   {

@@ -1,6 +1,7 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { KubeObject } from "../object.ts";
 import { EventHistory } from "./event-history.ts";
@@ -65,6 +66,47 @@ describe("SqliteStore", () => {
     expect(() => store.watch("/pods", 1, () => {})).toThrow(HistoryGone);
     expect(() => store.watch("/pods", last.revision, () => {})).not.toThrow();
     expect(() => store.watch("/pods", last.revision + 2, () => {})).toThrow(HistoryGone);
+  });
+
+  it("says that a damaged file is damaged, and leaves it as it is", () => {
+    for (let index = 0; index < 300; index++) store.create("/pods", pod(`p${index}`, { data: "x".repeat(400) }));
+    store.close();
+    const path = join(directory, "store.db");
+    const whole = readFileSync(path);
+    const bytes = Buffer.from(whole);
+    bytes.fill(0x5a, 3 * 4096, 5 * 4096);
+    writeFileSync(path, bytes);
+    expect(() => new SqliteStore(path)).toThrow(/store\.db cannot be read: .*\.recover/s);
+    expect(readFileSync(path).equals(bytes)).toBe(true);
+    writeFileSync(path, "no database at all, but long enough to be looked at\n".repeat(100));
+    expect(() => new SqliteStore(path)).toThrow(/store\.db cannot be read: .*not a database/s);
+    writeFileSync(path, whole);
+    store = new SqliteStore(path);
+    expect(store.list("/pods")).toHaveLength(300);
+  });
+
+  it("refuses a file of a newer program", () => {
+    store.close();
+    const path = join(directory, "store.db");
+    const newer = new DatabaseSync(path);
+    newer.exec("PRAGMA user_version = 99");
+    newer.close();
+    expect(() => new SqliteStore(path)).toThrow(/written by a newer program \(version 99/);
+    rmSync(path);
+    store = new SqliteStore(path);
+  });
+
+  it("is small again after most of it was deleted", () => {
+    const path = join(directory, "store.db");
+    for (let index = 0; index < 600; index++) store.create("/pods", pod(`p${index}`, { data: "x".repeat(20_000) }));
+    for (let index = 0; index < 590; index++) store.remove("/pods", "default", `p${index}`, index + 1);
+    store.close();
+    const before = statSync(path).size;
+    store = new SqliteStore(path);
+    expect(store.list("/pods")).toHaveLength(10);
+    store.close();
+    expect(statSync(path).size).toBeLessThan(before / 10);
+    store = new SqliteStore(path);
   });
 
   it("lists in order of namespace and name", () => {

@@ -1,22 +1,11 @@
-import { DatabaseSync, type StatementSync } from "node:sqlite";
+import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { KubeObject } from "../object.ts";
+import { openDatabase } from "./database.ts";
 import { EventHistory } from "./event-history.ts";
 import { HistoryGone, type Store, type Stored, type StoreEvent } from "./store.ts";
 
 /** Changes kept a resource, at least, for watches that start in the past: a client that missed more lists again. */
 const HISTORY = 1024;
-
-const SCHEMA = `
-  PRAGMA journal_mode = WAL;
-  PRAGMA synchronous = NORMAL;
-  CREATE TABLE IF NOT EXISTS objects (
-    resource TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,
-    revision INTEGER NOT NULL, body TEXT NOT NULL,
-    PRIMARY KEY (resource, namespace, name)
-  ) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS clock (id INTEGER PRIMARY KEY CHECK (id = 0), revision INTEGER NOT NULL);
-  INSERT OR IGNORE INTO clock VALUES (0, 0);
-`;
 
 function keyOf(namespace: string, name: string): string {
   return `${namespace}/${name}`;
@@ -46,8 +35,7 @@ export class SqliteStore implements Store {
   #revision: number;
 
   constructor(path: string) {
-    this.#database = new DatabaseSync(path);
-    this.#database.exec(SCHEMA);
+    this.#database = openDatabase(path);
     this.#write = this.#database.prepare("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?)");
     this.#erase = this.#database.prepare("DELETE FROM objects WHERE resource = ? AND namespace = ? AND name = ?");
     this.#tick = this.#database.prepare("UPDATE clock SET revision = ?");

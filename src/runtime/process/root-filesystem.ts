@@ -1,7 +1,7 @@
-import { existsSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { type Program, TOOLS_IN_POD } from "../images.ts";
-import type { ContainerConfig, SandboxConfig } from "../port.ts";
+import type { ContainerConfig, Mount, SandboxConfig } from "../port.ts";
 
 export const DEFAULT_PATH = `/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:${TOOLS_IN_POD}`;
 
@@ -61,6 +61,26 @@ function privateDirectories(readOnlyRoot: boolean): string[] {
   return [...plain.flatMap((path) => ["--dir", path]), "--symlink", "../run", "/var/run", ...open];
 }
 
+/**
+ * A mount may want a place in /usr that this machine does not have, and nothing can be made in what is read-only: the nearest directory
+ * above is then made anew, with all that is in it.
+ */
+function placesInUsr(mounts: readonly Mount[]): string[] {
+  const missing = mounts.map(({ mountPath }) => mountPath).filter((path) => path.startsWith("/usr/") && !isEntry(path));
+  const above = missing.map((path) => {
+    let directory = dirname(path);
+    while (!isEntry(directory)) directory = dirname(directory);
+    return directory;
+  });
+  return [...new Set(above)].sort().flatMap((directory) => [
+    ...["--tmpfs", directory],
+    ...readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {
+      const path = join(directory, entry.name);
+      return entry.isSymbolicLink() ? ["--symlink", readlinkSync(path), path] : ["--ro-bind", path, path];
+    }),
+  ]);
+}
+
 export interface RootFilesystem {
   /** Host paths that only root may reach; the shim binds the n-th to `<stage>/n`. */
   readonly sources: readonly string[];
@@ -81,7 +101,7 @@ export function rootFilesystem(
   return {
     sources,
     arguments: [
-      ...["--ro-bind", "/usr", "/usr", ...systemDirectories()],
+      ...["--ro-bind", "/usr", "/usr", ...placesInUsr(mounts), ...systemDirectories()],
       ...Object.keys(OWN_ETC).flatMap((name) => ["--ro-bind", join(stage, "0", name), join("/etc", name)]),
       ...SHARED_ETC.flatMap((name) => ["--ro-bind-try", join("/etc", name), join("/etc", name)]),
       ...["--proc", "/proc", "--dev", "/dev", ...privateDirectories(readOnly)],

@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { createImageCatalogue } from "../images.ts";
+import { ownImages } from "../own-images.ts";
 import {
   type ContainerConfig,
   type ContainerStatus,
@@ -22,6 +23,8 @@ export interface ProcessRuntimeOptions {
   readonly nodePath: string;
   /** Where `starwars.mjs`, `coredns.mjs` and `native/shieldgate-pod` are. */
   readonly distDirectory: string;
+  /** File of the images that the user added; read again when it changes. */
+  readonly ownImagesPath?: string;
   readonly bwrapPath?: string;
 }
 
@@ -54,7 +57,9 @@ class ProcessRuntime implements Runtime {
 
   constructor(options: ProcessRuntimeOptions, host: ContainerHost) {
     this.#host = host;
-    this.#images = createImageCatalogue(options);
+    const { ownImagesPath, distDirectory } = options;
+    const own = ownImagesPath === undefined ? {} : { own: ownImages(ownImagesPath, distDirectory) };
+    this.#images = createImageCatalogue({ ...options, ...own });
     for (const entry of readdirSync(options.root, { withFileTypes: true })) {
       if (!entry.isDirectory()) continue;
       const sandbox = adoptSandbox(join(options.root, entry.name), this.#exited);

@@ -2,6 +2,7 @@ import { type Fields, fieldsOf, type GroupVersionKind, type KubeObject, listOf }
 import type { FieldError } from "../../status.ts";
 import { invalid, requiredValue, unsupported } from "../field-error.ts";
 import { isIP } from "../format.ts";
+import { cronJobErrors, jobErrors, jobUpdateErrors } from "./batch.ts";
 import { validateDefinition } from "./definition.ts";
 import { sliceErrors } from "./endpoint-slice.ts";
 import { immutableErrors, metadataErrors, metadataUpdateErrors, type NameRule, selectorErrors } from "./metadata.ts";
@@ -10,7 +11,7 @@ import { podSpecErrors, podUpdateErrors } from "./pod.ts";
 import { podStatusErrors } from "./pod-status.ts";
 import { serviceErrors } from "./service.ts";
 import { familyUpdateErrors } from "./service-families.ts";
-import { jobErrors, workloadErrors, workloadUpdateErrors } from "./workload.ts";
+import { statefulSetErrors, statefulSetUpdateErrors, workloadErrors, workloadUpdateErrors } from "./workload.ts";
 
 /** What one kind adds to the rules of all objects. */
 interface KindRules {
@@ -140,8 +141,10 @@ const rules: Readonly<Record<string, KindRules>> = {
   "apps/Deployment": workload,
   "apps/ReplicaSet": workload,
   "apps/DaemonSet": workload,
-  "apps/StatefulSet": workload,
-  "batch/Job": { create: jobErrors },
+  "apps/StatefulSet": { create: statefulSetErrors, update: statefulSetUpdateErrors },
+  "apps/ControllerRevision": { update: (next, old) => immutableErrors("data", next.data, old.data) },
+  "batch/Job": { create: jobErrors, update: jobUpdateErrors },
+  "batch/CronJob": { create: cronJobErrors },
   "discovery.k8s.io/EndpointSlice": {
     create: sliceErrors,
     update: (next, old) => immutableErrors("addressType", next.addressType, old.addressType),

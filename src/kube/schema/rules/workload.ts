@@ -1,6 +1,6 @@
-import { type Fields, fieldsOf, type KubeObject } from "../../object.ts";
+import { equalJson, type Fields, fieldsOf, type KubeObject, listOf } from "../../object.ts";
 import type { FieldError } from "../../status.ts";
-import { invalid, requiredValue, unsupported } from "../field-error.ts";
+import { forbiddenValue, invalid, requiredValue, unsupported } from "../field-error.ts";
 import { immutableErrors, labelErrors, selectorErrors, selects } from "./metadata.ts";
 import { podSpecErrors } from "./pod.ts";
 
@@ -8,12 +8,13 @@ function isEmptySelector(selector: Fields): boolean {
   return Object.keys(fieldsOf(selector.matchLabels)).length === 0 && !Array.isArray(selector.matchExpressions);
 }
 
-function negativeErrors(path: string, value: unknown): FieldError[] {
+/** For a number that must not be below zero. */
+export function negativeErrors(path: string, value: unknown): FieldError[] {
   return typeof value === "number" && value < 0 ? [invalid(path, value, "must be greater than or equal to 0")] : [];
 }
 
 /** A template's metadata and spec; `restart` is the one policy that the owner allows. */
-function templateErrors(path: string, template: Fields, restart: readonly string[]): FieldError[] {
+export function templateErrors(path: string, template: Fields, restart: readonly string[]): FieldError[] {
   const spec = fieldsOf(template.spec);
   const policy = spec.restartPolicy;
   return [
@@ -57,12 +58,27 @@ function rolloutErrors(path: string, strategy: Fields): FieldError[] {
 const STRATEGIES: Readonly<Record<string, { field: string; allowed: readonly string[] }>> = {
   Deployment: { field: "strategy", allowed: ["Recreate", "RollingUpdate"] },
   DaemonSet: { field: "updateStrategy", allowed: ["RollingUpdate", "OnDelete"] },
+  StatefulSet: { field: "updateStrategy", allowed: ["RollingUpdate", "OnDelete"] },
 };
+
+/** The template with a volume for each one that a stateful set claims: its containers mount them. */
+function templateWithClaims({ template, volumeClaimTemplates }: Fields): Fields {
+  const claims = listOf(volumeClaimTemplates).map((claim) => ({
+    name: fieldsOf(fieldsOf(claim).metadata).name,
+    emptyDir: {},
+  }));
+  if (claims.length === 0) return fieldsOf(template);
+  const { spec, ...rest } = fieldsOf(template);
+  const others = listOf(fieldsOf(spec).volumes).filter(
+    (volume) => !claims.some(({ name }) => name === fieldsOf(volume).name),
+  );
+  return { ...rest, spec: { ...fieldsOf(spec), volumes: [...others, ...claims] } };
+}
 
 /** Rules for what runs pods from a template by a selector: Deployment, ReplicaSet, DaemonSet, StatefulSet. */
 export function workloadErrors(object: KubeObject): FieldError[] {
   const spec = fieldsOf(object.spec);
-  const template = fieldsOf(spec.template);
+  const template = templateWithClaims(spec);
   const labels = fieldsOf(template.metadata).labels;
   const errors = ["replicas", "minReadySeconds", "revisionHistoryLimit"].flatMap((name) =>
     negativeErrors(`spec.${name}`, spec[name]),
@@ -90,12 +106,42 @@ export function workloadErrors(object: KubeObject): FieldError[] {
   return errors;
 }
 
+const POD_MANAGEMENT = ["OrderedReady", "Parallel"];
+/** Of a stateful set's spec, all that may change. */
+const CHANGEABLE = [
+  ...["replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit"],
+  ...["persistentVolumeClaimRetentionPolicy", "minReadySeconds"],
+];
+
+/** Rules for a StatefulSet beyond those of all workloads. */
+export function statefulSetErrors(object: KubeObject): FieldError[] {
+  const spec = fieldsOf(object.spec);
+  const { podManagementPolicy: management } = spec;
+  const rolling = fieldsOf(fieldsOf(spec.updateStrategy).rollingUpdate);
+  return [
+    ...workloadErrors(object),
+    ...(management === undefined || POD_MANAGEMENT.includes(String(management))
+      ? []
+      : [unsupported("spec.podManagementPolicy", management, POD_MANAGEMENT)]),
+    ...negativeErrors("spec.updateStrategy.rollingUpdate.partition", rolling.partition),
+    ...(rolling.maxUnavailable === undefined
+      ? []
+      : [forbiddenValue("spec.updateStrategy.rollingUpdate.maxUnavailable", "pods are replaced one at a time here")]),
+    ...negativeErrors("spec.ordinals.start", fieldsOf(spec.ordinals).start),
+  ];
+}
+
+/** What its pods are known by stands still. */
+export function statefulSetUpdateErrors(next: KubeObject, old: KubeObject): FieldError[] {
+  const fixed = (object: KubeObject) =>
+    Object.fromEntries(Object.entries(fieldsOf(object.spec)).filter(([name]) => !CHANGEABLE.includes(name)));
+  if (equalJson(fixed(next), fixed(old))) return [];
+  const names =
+    "'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds'";
+  return [forbiddenValue("spec", `updates to statefulset spec for fields other than ${names} are forbidden`)];
+}
+
 /** The selector stands still: the pods of the old one would be lost. */
 export function workloadUpdateErrors(next: KubeObject, old: KubeObject): FieldError[] {
   return immutableErrors("spec.selector", fieldsOf(next.spec).selector, fieldsOf(old.spec).selector);
-}
-
-/** Rules for a Job: its pods end. */
-export function jobErrors(object: KubeObject): FieldError[] {
-  return templateErrors("spec.template", fieldsOf(fieldsOf(object.spec).template), ["OnFailure", "Never"]);
 }

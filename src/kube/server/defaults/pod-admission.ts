@@ -1,6 +1,7 @@
 import { type Fields, fieldsOf, isFields, type KubeObject } from "../../object.ts";
 import { forbidden } from "../../status.ts";
 import type { Preparation } from "../kind.ts";
+import { generateName } from "../names.ts";
 import { itemsOf, setDefault } from "./pod.ts";
 
 const PODS = { group: "", resource: "pods", kind: "Pod" };
@@ -43,6 +44,38 @@ function admitServiceAccount(name: string, namespace: string, spec: Fields, prep
   throw forbidden(PODS, name, why);
 }
 
+const ACCOUNT_PATH = "/var/run/secrets/kubernetes.io/serviceaccount";
+const VOLUME_PREFIX = "kube-api-access-";
+/** A little over an hour, so that a token that is renewed in time is never seen to be over. */
+const TOKEN_SECONDS = 3607;
+
+function mountsToken(namespace: string, spec: Fields, preparation: Preparation): boolean {
+  if (typeof spec.automountServiceAccountToken === "boolean") return spec.automountServiceAccountToken;
+  const account = preparation.find("/serviceaccounts", namespace, String(spec.serviceAccountName));
+  return account?.automountServiceAccountToken !== false;
+}
+
+/** A token of its account, the cluster's authority and the namespace's name, for every container that does not mount something else there. */
+function admitToken(namespace: string, spec: Fields, preparation: Preparation): void {
+  if (!mountsToken(namespace, spec, preparation)) return;
+  const containers = [...itemsOf(spec, "containers"), ...itemsOf(spec, "initContainers")];
+  const isFree = (container: Fields) =>
+    !itemsOf(container, "volumeMounts").some(({ mountPath }) => mountPath === ACCOUNT_PATH);
+  const wanting = containers.filter(isFree);
+  if (wanting.length === 0) return;
+  const name = generateName(VOLUME_PREFIX);
+  for (const container of wanting)
+    container.volumeMounts = [...itemsOf(container, "volumeMounts"), { name, readOnly: true, mountPath: ACCOUNT_PATH }];
+  const sources = [
+    { serviceAccountToken: { expirationSeconds: TOKEN_SECONDS, path: "token" } },
+    { configMap: { name: "kube-root-ca.crt", items: [{ key: "ca.crt", path: "ca.crt" }] } },
+    {
+      downwardAPI: { items: [{ path: "namespace", fieldRef: { apiVersion: "v1", fieldPath: "metadata.namespace" } }] },
+    },
+  ];
+  spec.volumes = [...itemsOf(spec, "volumes"), { name, projected: { sources, defaultMode: 0o644 } }];
+}
+
 /** The quality of service class, from the containers' requests and limits. */
 function qosClass(spec: Fields): "Guaranteed" | "Burstable" | "BestEffort" {
   const containers = [...itemsOf(spec, "containers"), ...itemsOf(spec, "initContainers")];
@@ -74,6 +107,7 @@ export function preparePod(pod: KubeObject, preparation: Preparation): void {
   const spec = fieldsOf(pod.spec);
   const { name, namespace = "" } = pod.metadata;
   admitServiceAccount(name, namespace, spec, preparation);
+  admitToken(namespace, spec, preparation);
   admitPriority(name, spec);
   admitTolerations(spec);
   defaultRequests(spec);

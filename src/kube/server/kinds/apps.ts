@@ -1,5 +1,11 @@
 import { type Fields, fieldsOf, type KubeObject } from "../../object.ts";
-import { defaultDaemonSet, defaultDeployment, defaultReplicaSet } from "../defaults/workload.ts";
+import {
+  claimAdvice,
+  defaultDaemonSet,
+  defaultDeployment,
+  defaultReplicaSet,
+  defaultStatefulSet,
+} from "../defaults/workload.ts";
 import { declareKind, type KindDeclaration, type ResourceKind, SCALE, statusOf } from "../kind.ts";
 
 function workload(
@@ -60,5 +66,23 @@ export const appsKinds: readonly ResourceKind[] = [
         numberReady: 0,
       }),
     },
+  }),
+  workload({
+    kind: "StatefulSet",
+    resource: "statefulsets",
+    shortNames: ["sts"],
+    subresources: [statusOf("StatefulSet"), SCALE],
+    strategy: {
+      fillDefaults: defaultStatefulSet,
+      prepareCreate: startWith({ replicas: 0, availableReplicas: 0 }),
+      advise: claimAdvice,
+    },
+  }),
+  declareKind({
+    group: "apps",
+    version: "v1",
+    kind: "ControllerRevision",
+    resource: "controllerrevisions",
+    namespaced: true,
   }),
 ];

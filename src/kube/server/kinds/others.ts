@@ -3,7 +3,7 @@ import { declareKind, type ResourceKind } from "../kind.ts";
 import { definitionKind } from "./definitions.ts";
 import { newerEvents } from "./events.ts";
 
-/** Stored for the manifests that bring them along; they neither grant nor restrict anything in the lab. */
+/** What others may do: `rbac.ts` judges by them. */
 function rbac(kind: string, resource: string, namespaced: boolean): ResourceKind {
   return declareKind({ group: "rbac.authorization.k8s.io", version: "v1", kind, resource, namespaced });
 }

@@ -3,5 +3,5 @@ import { REVIEWS } from "../reviews.ts";
 
 /** Reviews as kinds, so that discovery names them. */
 export const reviewKinds: readonly ResourceKind[] = REVIEWS.map(({ group, kind, resource }) =>
-  declareKind({ group, version: "v1", kind, resource, namespaced: false, verbs: ["create"] }),
+  declareKind({ group, version: "v1", kind, resource, namespaced: kind.startsWith("Local"), verbs: ["create"] }),
 );

@@ -45,7 +45,9 @@ describe("ProtobufDecoder", () => {
 
   it("refuses what it does not know, and what is cut off", () => {
     expect(() => decoder.decode(Buffer.from("{}"))).toThrow(/does not begin/);
-    expect(() => decoder.decode(body("batch/v1", "Job", Buffer.alloc(0)))).toThrow(/batch\/v1 Job; send it as JSON/);
+    expect(() => decoder.decode(body("storage.k8s.io/v1", "StorageClass", Buffer.alloc(0)))).toThrow(
+      /storage.k8s.io\/v1 StorageClass; send it as JSON/,
+    );
     const whole = body("v1", "Secret", part(1, part(1, "a long enough name")));
     expect(() => decoder.decode(whole.subarray(0, whole.length - 3))).toThrow(/ends inside/);
   });

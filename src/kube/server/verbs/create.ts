@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { type KubeObject, timestamp } from "../../object.ts";
 import { alreadyExists, badRequest, internalError } from "../../status.ts";
+import { checkEscalation } from "../authorization.ts";
 import { type Api, fromStored, type Outcome, type WriteOptions } from "../context.ts";
 import { incomingObject, requireName } from "../incoming.ts";
 import { type ResourceKind, serves } from "../kind.ts";
@@ -60,6 +61,7 @@ export function createObject(
   if (api.store.get(kind.storage, namespace, object.metadata.name)) throw alreadyExists(kind, object.metadata.name);
   kind.strategy.prepareCreate?.(object, preparationOf(api));
   checkRules(api, kind, "CREATE", object, undefined);
+  if (options.user) checkEscalation(api.store, options.user, kind.resource, object);
   warnings.push(...adviceOn(api, kind, object));
   recordWrite(kind, undefined, object, options.fieldManager, "", api.now());
   if (kind.convert) object = kind.convert.toStored(object);

@@ -1,6 +1,7 @@
 import { equalJson, type KubeObject } from "../../object.ts";
 import { conflict, invalid, notFound } from "../../status.ts";
 import type { Stored } from "../../storage/store.ts";
+import { checkEscalation } from "../authorization.ts";
 import { type Api, fromStored, type Outcome, type WriteOptions } from "../context.ts";
 import { incomingObject } from "../incoming.ts";
 import { type ResourceKind, serves } from "../kind.ts";
@@ -126,6 +127,7 @@ export function replaceObject(
   kind.strategy.prepareUpdate?.(next, old, preparationOf(api));
   checkImmutable(target, next, old);
   checkRules(api, kind, "UPDATE", next, old, target.subresource);
+  if (options.user && !sameDesire(next, old)) checkEscalation(api.store, options.user, kind.resource, next);
   // What the object says already was said when it was made.
   if (target.subresource === "" && !sameDesire(next, old)) warnings.push(...adviceOn(api, kind, next));
   if (kind.counted && !sameDesire(next, old)) next.metadata.generation = (old.metadata.generation ?? 0) + 1;

@@ -1,0 +1,46 @@
+import type { CommandNode } from "../cobra/node.ts";
+import { CommandError } from "../cobra/run.ts";
+
+/** Commands of upstream's that are not here, with what there is instead. */
+const COMMANDS: Readonly<Record<string, string>> = {
+  "build-config": "an agent's configuration comes from `shieldgate up` and the ConfigMap cilium-config",
+  completion: "a shell is not told what may come next",
+  encrypt: "traffic between nodes is not encrypted in a lab",
+  envoy: "the proxy is not Envoy: `status --all-redirects` shows what goes to it",
+  kvstore: "the Kubernetes API is the only store: use kubectl",
+  loadinfo: "`shieldgate status` shows what a lab takes",
+  metrics: "the agent does not list its metrics on its socket",
+  "post-uninstall-cleanup": "`shieldgate down` leaves nothing behind",
+  preflight: "`shieldgate policy validate` judges policies before they are applied",
+  shell: "the agent has no shell: `debuginfo` shows what it knows",
+  statedb: "the agent's tables are shown by `endpoint`, `identity`, `ip`, `service` and `node`",
+  sysdump: "`debuginfo` shows what an agent knows, and the lab's logs stand where `shieldgate up` says",
+  troubleshoot: "`shieldgate status` says what is wrong and how to mend it",
+};
+
+/** Maps of Cilium's datapath that this one has not. */
+const MAPS = "auth bandwidth config egress frag fs ipmasq multicast nat nodeid sha socknat srv6 vtep".split(" ");
+
+/** A command that says by name that it is not here; whatever follows its name. */
+function missing(path: string, name: string, reason: string): CommandNode {
+  return {
+    ...{ name, short: reason, hidden: true, raw: true },
+    run: async () => {
+      throw new CommandError(`${path} is not here: ${reason}`);
+    },
+  };
+}
+
+/** Commands on a map that is here: the agent alone writes it. */
+export function readOnly(map: string, ...names: readonly string[]): readonly CommandNode[] {
+  const reason = `only the agent changes the kernel's maps; \`cilium bpf ${map} --help\` shows what can be read`;
+  return names.map((name) => missing(`bpf ${map} ${name}`, name, reason));
+}
+
+export const MISSING: readonly CommandNode[] = Object.entries(COMMANDS).map(([name, reason]) =>
+  missing(name, name, reason),
+);
+
+export const MISSING_MAPS: readonly CommandNode[] = MAPS.map((name) =>
+  missing(`bpf ${name}`, name, "the datapath has no such map; `cilium bpf --help` lists those that it has"),
+);

@@ -1,0 +1,40 @@
+import type { CommandNode, Tree } from "../cobra/node.ts";
+import { ABSENT } from "./absent.ts";
+import { BPF } from "./bpf.ts";
+import { CONFIG } from "./config.ts";
+import { DEBUGINFO } from "./debuginfo.ts";
+import { ENDPOINT } from "./endpoint.ts";
+import { FQDN } from "./fqdn.ts";
+import { IDENTITY } from "./identity.ts";
+import { IP } from "./ip.ts";
+import { MAP } from "./map.ts";
+import { MISSING } from "./missing.ts";
+import { MONITOR_FLAGS, monitor } from "./monitor.ts";
+import { NODE, NODE_ID } from "./node.ts";
+import { POLICY } from "./policy.ts";
+import { SERVICE } from "./service.ts";
+import { STATUS } from "./status.ts";
+import { VERSION } from "./version.ts";
+
+const MONITOR: CommandNode = {
+  name: "monitor",
+  short: "Display BPF program events",
+  flags: MONITOR_FLAGS,
+  run: ({ flags, signal }) => monitor(flags, signal),
+};
+
+/** `cilium` and `cilium-dbg`: one command, which calls itself by upstream's name. */
+export const CILIUM_TREE: Tree = {
+  layout: "plain",
+  root: {
+    name: "cilium-dbg",
+    short: "CLI",
+    long: "CLI for interacting with the local Cilium Agent",
+    commands: [
+      ...[BPF, CONFIG, DEBUGINFO, ENDPOINT, FQDN, IDENTITY, IP, MAP, MONITOR, NODE, NODE_ID, POLICY, SERVICE, STATUS],
+      ...[VERSION, ...ABSENT, ...MISSING],
+    ],
+  },
+  global: { title: "Global", flags: [] },
+  persistent: [],
+};

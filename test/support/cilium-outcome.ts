@@ -1,0 +1,121 @@
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { vi } from "vitest";
+import { CILIUM_TREE } from "../../src/cli/cilium/tree.ts";
+import { errorTexts } from "../../src/cli/cobra/run.ts";
+import { runTree } from "../../src/cli/cobra/tree.ts";
+import { Refusal } from "./agent-answers.ts";
+
+/** What a command wrote, asked the agent for, and how it ended. */
+export interface Outcome {
+  readonly out: string;
+  readonly err: string;
+  readonly code: number | null;
+  readonly asked: readonly string[];
+}
+
+const NOT_THERE = new Refusal(404, "no such path");
+
+/** An agent that has one answer for each call. */
+export class AnsweringAgent {
+  private readonly answers: Readonly<Record<string, unknown>>;
+  private readonly directory = mkdtempSync(join(tmpdir(), "sgt-h-dbg-"));
+  readonly socket = join(this.directory, "cilium.sock");
+  private asked: string[] = [];
+  private readonly server = createServer(async (request, response) => {
+    let body = "";
+    for await (const chunk of request) body += chunk;
+    const call = `${request.method} ${request.url}`;
+    const text = body === "" || body === "null" ? "" : ` ${JSON.stringify(sorted(JSON.parse(body)))}`;
+    this.asked.push(call + text);
+    const found = this.answers[call + text] ?? this.answers[call] ?? NOT_THERE;
+    const { status, body: answer } = found instanceof Refusal ? found : { status: 200, body: found };
+    response.writeHead(status, { "content-type": "application/json" });
+    response.end(JSON.stringify(answer));
+  });
+
+  constructor(answers: Readonly<Record<string, unknown>>) {
+    this.answers = answers;
+  }
+
+  listen(): Promise<void> {
+    return new Promise((resolve) => this.server.listen(this.socket, resolve));
+  }
+
+  close(): void {
+    this.server.closeAllConnections();
+    this.server.close();
+    rmSync(this.directory, { recursive: true });
+  }
+
+  /** Runs another command of this name. */
+  async run(program: string, args: readonly string[]): Promise<Outcome> {
+    const env = { ...process.env, CILIUM_SOCK: this.socket, CILIUM_HEALTH_SOCK: this.socket };
+    this.asked = [];
+    const child = spawn(program, args, { env, stdio: ["ignore", "pipe", "pipe"] });
+    let out = "";
+    let err = "";
+    child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
+      out += chunk;
+    });
+    child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
+      err += chunk;
+    });
+    const code = await new Promise<number | null>((resolve) => child.on("close", resolve));
+    return { out, err, code, asked: this.asked };
+  }
+
+  /** Runs our command within this process, whose standard output and error it takes meanwhile; `socket` may be another's. */
+  async runOurs(args: readonly string[], socket = this.socket): Promise<Outcome> {
+    let out = "";
+    let err = "";
+    this.asked = [];
+    vi.stubEnv("CILIUM_SOCK", socket);
+    vi.stubEnv("CILIUM_HEALTH_SOCK", socket);
+    const spies = [
+      vi.spyOn(process.stdout, "write").mockImplementation((text) => {
+        out += text;
+        return true;
+      }),
+      vi.spyOn(process.stderr, "write").mockImplementation((text) => {
+        err += text;
+        return true;
+      }),
+    ];
+    let code = 0;
+    try {
+      await runTree(CILIUM_TREE, args, AbortSignal.timeout(60_000));
+      code = Number(process.exitCode ?? 0);
+    } catch (error) {
+      const texts = errorTexts(error, CILIUM_TREE.root.name, "cobra twice");
+      err += texts.err;
+      out += texts.out;
+      code = 1;
+    } finally {
+      process.exitCode = undefined;
+      for (const spy of spies) spy.mockRestore();
+      vi.unstubAllEnvs();
+    }
+    return { out, err, code, asked: this.asked };
+  }
+}
+
+/** Keys in one order, for upstream's and ours differ. */
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (typeof value !== "object" || value === null) return value;
+  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
+  return Object.fromEntries(entries.map(([key, inner]) => [key, sorted(inner)]));
+}
+
+/** Flags of upstream's client itself: where logs go, and a file with other flags. */
+const GLOBAL_FLAGS = /\nGlobal Flags:\n(?: .*\n)+/;
+
+/** An outcome without what is meant to differ: lines of it, and their order where upstream has none. */
+export function comparable({ out, asked, ...outcome }: Outcome): object {
+  // upstream asks for the configuration twice
+  return { ...outcome, asked: [...new Set(asked)], out: out.replace(GLOBAL_FLAGS, "").split("\n") };
+}
