@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: measures the policy engine beside Cilium's, the datapath beside plain routing, the L7 proxy beside HAProxy,
- * nginx and Envoy, then a lab of its own beside plain routing; prints the ratios and keeps them. `npm run bench -- policy`, `-- datapath`, `-- l7`, `-- dns`, `-- flows`, `-- replay` and `-- lab` measure one of these
+ * nginx and Envoy, then a lab of its own beside plain routing; prints the ratios and keeps them. `npm run bench -- policy`, `-- prove`, `-- datapath`, `-- l7`, `-- dns`, `-- flows`, `-- replay` and `-- lab` measure one of these
  * alone; `-- datapath --quick` only shows, in a minute, that the datapath's rows can be measured, and keeps nothing.
  */
 import { join } from "node:path";
@@ -16,6 +16,7 @@ import { measureL7 } from "./l7.ts";
 import { buildTraffic, PlainRouting } from "./namespaces.ts";
 import { measureNetwork } from "./network.ts";
 import { measurePolicyEngine } from "./policy.ts";
+import { measureProve } from "./prove.ts";
 import { measureReplay } from "./replay.ts";
 import { describeMachine, PARTS, printTable, type Row, saveResults } from "./report.ts";
 import { measureMemory, measureStart } from "./start.ts";
@@ -60,6 +61,7 @@ async function measureDatapathAlone(): Promise<void> {
 }
 
 if (only === undefined || only === "policy") await section("policy engine", async () => measurePolicyEngine(ROOT));
+if (only === undefined || only === "prove") await section("proving a change", async () => measureProve(ROOT));
 if (only === undefined || only === "datapath") await measureDatapathAlone();
 if (only === undefined || only === "l7") await section("L7 proxies side by side", measureL7);
 if (only === undefined || only === "dns") await section("DNS through its proxy", measureDns);

@@ -1,6 +1,7 @@
 /** `bin/shieldgate policy`: the policy engine at the command line. Needs neither root nor a lab. */
 import { extname } from "node:path";
 import { Command } from "commander";
+import type { DiffCommandOptions } from "./policy/diff.ts";
 import { evaluate } from "./policy/eval.ts";
 import type { ExplainOptions } from "./policy/explain.ts";
 import { FLOW_COMMANDS } from "./policy/flow-commands.ts";
@@ -114,10 +115,38 @@ for (const [name, what, formats] of [
     );
 }
 
+manifestOptions(
+  program.command("diff"),
+  "files, folders or globs of both sides; with --base as they were and as they are",
+)
+  .description("say what becomes possible, and what no longer is, when one set of manifests takes the place of another")
+  .option(
+    "--base <REVISION>",
+    "compare the paths as they are at this revision of git with what they are now (or with --at)",
+  )
+  .option("--before <PATH>", "of the one side alone; may be given again", collect)
+  .option("--after <PATH>", "of the other side alone; may be given again", collect)
+  .option("--fail-on <WHAT>", "opened, closed or any: then the exit code is 1")
+  .option("--context <NAME>", "not there: pipe `kubectl get -A -o yaml …` into --before -")
+  .option("-o, --output <FORMAT>", "text, json, markdown or svg", "text")
+  .addHelpText(
+    "after",
+    `
+Asks for everybody whom either side describes and for everybody whom a policy of either side could tell from the others: pods that
+nobody described yet, addresses and names outside, entities. What is on one side alone is supposed on the other too.
+  shieldgate policy diff --base origin/main k8s/
+  shieldgate policy diff --before old.yaml --after new.yaml -f workloads.yaml --fail-on opened
+  kubectl get -A -o yaml deploy,sts,ds,pod,svc,ns,cnp,ccnp,netpol | shieldgate policy diff --before - --after k8s/
+Exit code: 0, 1 with --fail-on and such a change, 2 where something is unknown or the input cannot be trusted.`,
+  )
+  .action((paths: string[], options: DiffCommandOptions) =>
+    prove(async () => (await import("./policy/diff.ts")).diffCommand(paths, options, process.stdout, complain)),
+  );
+
 manifestOptions(program.command("lint"))
   .description("say what is wrong or strange with policies, seen together with the workloads that they are for")
   .option("--strict", "warnings make the exit code 1 too")
-  .option("--fix", "not there yet")
+  .option("--fix", "take out what nobody would miss: SG003 and SG004 where a comparison proves it, SG021 in comments")
   .option("-o, --output <FORMAT>", "text, json, sarif or github", "text")
   .addHelpText(
     "after",
@@ -128,12 +157,14 @@ docs/lint/ has a page on each code. To say that something is wanted so, with the
 Exit code: 0, 1 with an error, 2 where the input cannot be trusted.`,
   )
   .action((paths: string[], options: LintCommandOptions) =>
-    prove(async () => (await import("./policy/lint.ts")).lintCommand(paths, options, process.stdout)),
+    prove(async () => (await import("./policy/lint.ts")).lintCommand(paths, options, process.stdout, complain)),
   );
 
 manifestOptions(program.command("test"), "files of tests (*.policytest.yaml), or folders with them")
   .description("check what policies must allow and deny, as files of tests say it")
   .option("-o, --output <FORMAT>", "text, json, junit, tap or github", "text")
+  .option("--watch", "run them again whenever a file changes")
+  .option("--init <FILE>", "write a first file of tests from what the manifests (PATH or -f) allow now")
   .addHelpText(
     "after",
     `

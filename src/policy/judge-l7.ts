@@ -82,9 +82,16 @@ function toLink({ verdict, precedence, origins, l7 }: Clause, isDns: boolean): L
   };
 }
 
-function chainOf(policy: DirectionPolicy, query: LookupQuery, result: LookupResult): readonly Link[] {
-  const known = chains.get(result);
-  if (known !== undefined) return known;
+/** What judges the requests of a connection. */
+export interface JudgingClauses {
+  /** The highest rank first. */
+  readonly clauses: readonly Clause[];
+  /** Whether the DNS proxy judges; only DNS rules have a word then. */
+  readonly isDns: boolean;
+}
+
+/** The clauses that judge requests on a port that `lookup` redirects. */
+export function judgingClauses(policy: DirectionPolicy, query: LookupQuery): JudgingClauses {
   const clauses = coveringClauses(policy, query);
   const redirecting = clauses.find(({ l7 }) => l7 !== undefined);
   const isDns = redirecting?.l7?.parser === "dns";
@@ -98,7 +105,14 @@ function chainOf(policy: DirectionPolicy, query: LookupQuery, result: LookupResu
         filter.last === query.port &&
         (l7 !== undefined || tier === redirecting?.tier)
       : l7?.listener === undefined || l7.listener.name === listener;
-  const chain = clauses.filter(counts).map((clause) => toLink(clause, isDns));
+  return { clauses: clauses.filter(counts), isDns };
+}
+
+function chainOf(policy: DirectionPolicy, query: LookupQuery, result: LookupResult): readonly Link[] {
+  const known = chains.get(result);
+  if (known !== undefined) return known;
+  const { clauses, isDns } = judgingClauses(policy, query);
+  const chain = clauses.map((clause) => toLink(clause, isDns));
   chains.set(result, chain);
   return chain;
 }

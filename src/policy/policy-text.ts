@@ -181,3 +181,19 @@ function scalarValue(node: Scalar): unknown {
   const isPlain = value === null || ["string", "number", "boolean"].includes(typeof value);
   return isPlain ? value : (source ?? String(value));
 }
+
+/** Scalars without quotes that were read before; most manifests have few. */
+const knownScalars = new Map<string, { readonly value: unknown } | undefined>();
+const MOST_SCALARS = 10_000;
+
+/** What a scalar without quotes means on a line of its own; undefined = it cannot stand so. */
+export function resolveScalar(text: string): { readonly value: unknown } | undefined {
+  if (knownScalars.has(text)) return knownScalars.get(text);
+  const read = readPolicyText(`- ${text}`);
+  const [document] = read.ok ? read.documents : [];
+  const list = document?.value;
+  const found = Array.isArray(list) && list.length === 1 ? { value: list[0] as unknown } : undefined;
+  if (knownScalars.size >= MOST_SCALARS) knownScalars.clear();
+  knownScalars.set(text, found);
+  return found;
+}

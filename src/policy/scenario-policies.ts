@@ -5,7 +5,7 @@ import { secretValue } from "./header-match-fault.ts";
 import type { Secrets } from "./http-rule.ts";
 import { parseCidrGroup, parsePolicy } from "./parse.ts";
 import { readPolicyText } from "./policy-text.ts";
-import { Repository } from "./repository.ts";
+import { Repository, type StoredPolicy } from "./repository.ts";
 import { resolveEndpointPolicy } from "./resolve.ts";
 import type { FieldError } from "./rule.ts";
 import type { Answer, Scenario } from "./scenario-format.ts";
@@ -16,6 +16,9 @@ function textOf(errors: readonly FieldError[]): string {
   return errors.map((error) => formatFieldError(error, "policy")).join("; ");
 }
 
+/** Policies that were parsed with the scenario's own configuration, by the objects that they were read from. */
+export type ParsedPolicies = ReadonlyMap<unknown, StoredPolicy>;
+
 /** Everything of a scenario but its questions: who there is, and what each of them enforces. */
 export class ScenarioPolicies {
   readonly repository: Repository;
@@ -24,10 +27,13 @@ export class ScenarioPolicies {
   /** Policies that cannot be used, each with why. */
   readonly refused: readonly Answer[];
   private readonly scenario: Omit<Scenario, "queries">;
+  private readonly parsed: ParsedPolicies;
   private readonly policies = new Map<string, ComputedPolicy | PolicyConflict>();
 
-  constructor(scenario: Omit<Scenario, "queries">) {
+  /** `parsed` holds what of the policies was read already. */
+  constructor(scenario: Omit<Scenario, "queries">, parsed: ParsedPolicies = new Map()) {
     this.scenario = scenario;
+    this.parsed = parsed;
     const { cidrMatchMode = [], enableIPv4 = true, enableIPv6 = false } = scenario.config ?? {};
     const worldFamily = enableIPv4 && enableIPv6 ? 0 : enableIPv4 ? 4 : 6;
     const cidrsMatchNodes = cidrMatchMode.includes("nodes");
@@ -66,6 +72,11 @@ export class ScenarioPolicies {
       const parsed = parseCidrGroup(object);
       if (!parsed.ok) return [invalid(textOf(parsed.errors))];
       this.repository.setCidrGroup(parsed.group.name, parsed.group);
+      return [];
+    }
+    const known = this.parsed.get(object);
+    if (known !== undefined) {
+      this.repository.upsert(known.key, known.rules);
       return [];
     }
     const result = parsePolicy(object, { nodeSelectorLabels, ...(clusterName === undefined ? {} : { clusterName }) });

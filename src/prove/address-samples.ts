@@ -10,22 +10,28 @@ export function sampleAddresses(prefix: string, { engine }: Cluster): string[] {
   const outer = parseCidr(prefix);
   if (outer === undefined) throw new Error(`${prefix}: not an address or prefix`);
   const named = [...requiredCidrs(engine.repository), ...groupPrefixes(engine.repository)];
-  const bounds = named.flatMap((text) => {
-    const inner = parseCidr(text);
-    if (inner === undefined || inner.family !== outer.family) return [];
-    return [inner.bytes, ...after(inner)];
-  });
+  const prefixes = named.flatMap((text) => parseCidr(text) ?? []);
   const byIdentity = new Map<number, string>();
-  for (const bytes of [outer.bytes, ...bounds]) {
-    const text = formatAddress(bytes);
-    const address = parseCidr(text);
+  for (const text of partStarts(outer, prefixes)) {
     const somebody = engine.world.find(text);
     // What pods have is not outside.
-    if (address === undefined || somebody === undefined || somebody.isEndpoint || !cidrContains(outer, address))
-      continue;
+    if (somebody === undefined || somebody.isEndpoint) continue;
     if (!byIdentity.has(somebody.identity)) byIdentity.set(somebody.identity, text);
   }
   return [...byIdentity.values()];
+}
+
+/** The first address of every part of a prefix that these prefixes tell apart; some parts have several. */
+export function* partStarts(outer: Cidr, prefixes: readonly Cidr[]): Iterable<string> {
+  yield formatAddress(outer.bytes);
+  for (const inner of prefixes) {
+    if (inner.family !== outer.family) continue;
+    for (const bytes of [inner.bytes, ...after(inner)]) {
+      const text = formatAddress(bytes);
+      const address = parseCidr(text);
+      if (address !== undefined && cidrContains(outer, address)) yield text;
+    }
+  }
 }
 
 function* groupPrefixes(repository: Cluster["engine"]["repository"]): Iterable<string> {

@@ -1,5 +1,5 @@
 import type { L7Facts } from "../policy/judge-l7.ts";
-import { Cluster, type Suppositions } from "./cluster.ts";
+import { type Cluster, clusterOf, type Suppositions } from "./cluster.ts";
 import { type CaseResult, judgeConnection, type Verdict } from "./explain.ts";
 import type { Inventory } from "./inventory.ts";
 import { missingLabels, waysToLabel } from "./namespace-labels.ts";
@@ -33,10 +33,12 @@ export interface Answer {
  * the manifests do not say. Throws an Error where somebody or a port cannot be found.
  */
 export function answerQuestion(inventory: Inventory, question: Question): Answer {
-  const { from, to } = partiesOf(new Cluster(inventory), question);
+  const { from, to } = partiesOf(clusterOf(inventory), question);
   const namespaces = [from, to].flatMap(({ parties }) => parties.flatMap(({ namespace }) => namespace ?? []));
   const ways = waysToLabel(inventory, namespaces);
-  const answers = (ways ?? [{}]).map((namespaceLabels) => judgeAll(inventory, question, { namespaceLabels }));
+  const answers = (ways ?? [{}]).map((namespaceLabels) =>
+    judgeAll(inventory, question, Object.keys(namespaceLabels).length === 0 ? {} : { namespaceLabels }),
+  );
   const [first] = answers;
   const isSettled = ways !== undefined && answers.every(({ verdict }) => verdict === first!.verdict);
   if (isSettled) return first!;
@@ -71,11 +73,11 @@ function partiesOf(cluster: Cluster, { from, to, names, port, protocol }: Questi
 }
 
 function judgeAll(inventory: Inventory, question: Question, supposed: Suppositions): Answer {
-  const plain = new Cluster(inventory, supposed);
+  const plain = clusterOf(inventory, supposed);
   const ends = partiesOf(plain, question);
   const added = [ends.from.supposed, ends.to.supposed];
   const isPlain = added.every((each) => Object.keys(each).length === 0);
-  const cluster = isPlain ? plain : new Cluster(inventory, joined([supposed, ...added]));
+  const cluster = isPlain ? plain : clusterOf(inventory, joined([supposed, ...added]));
   const { facts = {} } = question;
   const cases = ends.from.parties.flatMap((from) =>
     ends.to.parties.map((to) => {

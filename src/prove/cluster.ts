@@ -91,7 +91,8 @@ export class Cluster {
   constructor(inventory: Inventory, supposed: Suppositions = {}) {
     this.inventory = inventory;
     this.supposed = supposed;
-    this.engine = new ScenarioPolicies(scenarioOf(inventory, supposed));
+    const parsed = new Map(inventory.policies.map((policy) => [policy.value, policy]));
+    this.engine = new ScenarioPolicies(scenarioOf(inventory, supposed), parsed);
     for (const { key, object } of inventory.policies) this.objects.set(policyName(key), object);
   }
 
@@ -99,8 +100,35 @@ export class Cluster {
     const { kind, path } = origin;
     if (kind === "") return { policy: "", path };
     const policy = policyName(origin);
-    return { policy, path, ...this.objects.get(policy)?.placeOf(path) };
+    const object = this.objects.get(policy);
+    if (object === undefined) return { policy, path };
+    // The line is looked for when somebody reads it: that takes longer than the verdict.
+    return {
+      policy,
+      path,
+      file: object.place.file,
+      get line() {
+        return object.placeOf(path).line;
+      },
+    };
   }
+}
+
+/** Worlds of inventories that were asked about before; the oldest go first. */
+const knownClusters = new WeakMap<Inventory, Map<string, Cluster>>();
+const MOST_CLUSTERS = 16;
+
+/** The same world for the same suppositions: making one takes longer than asking it. */
+export function clusterOf(inventory: Inventory, supposed: Suppositions = {}): Cluster {
+  const worlds = knownClusters.get(inventory) ?? new Map<string, Cluster>();
+  knownClusters.set(inventory, worlds);
+  const key = JSON.stringify(supposed);
+  const known = worlds.get(key) ?? new Cluster(inventory, supposed);
+  // What is asked again stays.
+  worlds.delete(key);
+  worlds.set(key, known);
+  if (worlds.size > MOST_CLUSTERS) worlds.delete(worlds.keys().next().value!);
+  return known;
 }
 
 /** `CiliumNetworkPolicy shop/cart`. */

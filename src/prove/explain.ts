@@ -127,6 +127,7 @@ function judgeSide(cluster: Cluster, asked: SideQuestion): SideResult {
   const result = explain(policy, query, facts, cluster.engine.secrets);
   const verdict = verdictOf(result);
   const enforced = direction === "ingress" ? policy.ingressEnforced : policy.egressEnforced;
+  let near: readonly NearMiss[] | undefined = verdict === "denied" ? undefined : [];
   return {
     endpoint,
     verdict,
@@ -137,7 +138,11 @@ function judgeSide(cluster: Cluster, asked: SideQuestion): SideResult {
     rules: located(result.rules),
     requestRules: located(result.l7?.origins ?? []),
     lost: result.lost.map(({ rules, ...rest }) => ({ ...rest, rules: located(rules) })),
-    near: verdict === "denied" ? nearMisses(cluster, asked) : [],
+    // Only who tells people about a denial asks for them.
+    get near() {
+      near ??= nearMisses(cluster, asked);
+      return near;
+    },
   };
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { takeInventory } from "./inventory.ts";
-import { readManifests } from "./manifest.ts";
+import { KnownDocuments, readManifests } from "./manifest.ts";
 
 const take = (...texts: readonly string[]) =>
   takeInventory(texts.map((text, index) => ({ file: `f${index}.yaml`, text })));
@@ -174,4 +174,17 @@ spec:
     });
     expect([workloads[0]!.namespace, policies[0]!.key.namespace]).toEqual(["team", "team"]);
   });
+});
+
+it("reads no document again that is known, and lets go what nobody asks for", () => {
+  const known = new KnownDocuments();
+  const text = "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n";
+  const values = () => takeInventory([{ file: "a.yaml", text }], { known }).namespaces.get("shop")?.object.value;
+  const first = values();
+  known.letGo();
+  expect(values()).toBe(first);
+  known.letGo();
+  known.letGo();
+  expect(values()).not.toBe(first);
+  expect(values()).toEqual(first);
 });

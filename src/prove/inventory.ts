@@ -6,6 +6,7 @@ import { POLICY_KINDS, parseCidrGroup, parsePolicy } from "../policy/parse.ts";
 import type { FieldWarning, PolicyKey, Rule } from "../policy/rule.ts";
 import type { ScenarioConfig } from "../policy/scenario-format.ts";
 import {
+  type KnownDocuments,
   type ManifestObject,
   type ManifestText,
   type Place,
@@ -53,17 +54,24 @@ export interface InventoryOptions {
   /** Of objects that name none; default `default`. */
   readonly namespace?: string;
   readonly config?: ScenarioConfig;
+  /** Shared by inventories that have much in common. */
+  readonly known?: KnownDocuments;
 }
 
 const CLUSTERWIDE = new Set("Namespace CiliumClusterwideNetworkPolicy ClusterNetworkPolicy CiliumCIDRGroup".split(" "));
 
 /** Reads the texts and sorts out what is in them. Never throws: `problems` says what is wrong. */
 export function takeInventory(texts: readonly ManifestText[], options: InventoryOptions = {}): Inventory {
-  const { objects, problems } = readManifests(texts);
+  const { objects, problems } = readManifests(texts, {}, options.known);
   const stock = new Stocktaking(options, [...problems]);
   for (const object of stock.distinct(objects)) stock.add(object);
   return stock.finish();
 }
+
+type ParsedPolicy = ReturnType<typeof parsePolicy>;
+
+/** Policies by the objects that they were read from. */
+const parsedBefore = new WeakMap<object, { readonly surroundings: string; readonly parsed: ParsedPolicy }>();
 
 class Stocktaking {
   private readonly namespace: string;
@@ -148,8 +156,7 @@ class Stocktaking {
     const { metadata } = object.value;
     const isScoped = namespace === "" || object.namespace !== "";
     const value = isScoped ? object.value : { ...object.value, metadata: { ...(metadata as object), namespace } };
-    const { clusterName = CLUSTER_NAME, nodeSelectorLabels = false } = this.config;
-    const parsed = parsePolicy(value, { clusterName, nodeSelectorLabels });
+    const parsed = this.parse(object, value, namespace);
     if (!parsed.ok) {
       for (const error of parsed.errors)
         this.say("error", object.placeOf(error.field), `${object.kind} ${object.name}: ${formatFieldError(error)}`);
@@ -157,6 +164,17 @@ class Stocktaking {
     }
     const { key, rules, warnings } = parsed;
     this.policies.push({ key, rules, warnings, value, object });
+  }
+
+  /** What was read before is not parsed again, where the same object comes from the same text. */
+  private parse(object: ManifestObject, value: unknown, namespace: string): ParsedPolicy {
+    const { clusterName = CLUSTER_NAME, nodeSelectorLabels = false } = this.config;
+    const surroundings = JSON.stringify([clusterName, nodeSelectorLabels, namespace]);
+    const known = parsedBefore.get(object.value);
+    if (known?.surroundings === surroundings) return known.parsed;
+    const parsed = parsePolicy(value, { clusterName, nodeSelectorLabels });
+    parsedBefore.set(object.value, { surroundings, parsed });
+    return parsed;
   }
 
   private addGroup(object: ManifestObject): void {

@@ -1,5 +1,12 @@
 import { isObject } from "../policy/field.ts";
-import { type PolicyText, readPolicyText, type TextDocument, type TextLimits } from "../policy/policy-text.ts";
+import { readPlainYaml } from "../policy/plain-yaml.ts";
+import {
+  type PolicyText,
+  readPolicyText,
+  resolveScalar,
+  type TextDocument,
+  type TextLimits,
+} from "../policy/policy-text.ts";
 
 /** A text that objects are read from, and what it is called. */
 export interface ManifestText {
@@ -34,6 +41,27 @@ export interface ManifestObject {
   readonly text: string;
 }
 
+/** Documents that were read before, by their text: where much stays as it is, only what is new is read. */
+export class KnownDocuments {
+  private now = new Map<string, PolicyText>();
+  private before = new Map<string, PolicyText>();
+
+  get(text: string): PolicyText | undefined {
+    const found = this.now.get(text) ?? this.before.get(text);
+    if (found !== undefined) this.now.set(text, found);
+    return found;
+  }
+
+  set(text: string, read: PolicyText): void {
+    this.now.set(text, read);
+  }
+
+  /** What nobody asked for since the last call is let go. */
+  letGo(): void {
+    [this.before, this.now] = [this.now, new Map()];
+  }
+}
+
 export interface ReadManifests {
   readonly objects: readonly ManifestObject[];
   readonly problems: readonly Problem[];
@@ -48,11 +76,15 @@ const MOST_OBJECTS = 1_000_000;
  * Reads every object of the texts, lists taken apart. A text that cannot be read gives errors with their lines, and none of its
  * objects count. Never throws.
  */
-export function readManifests(texts: readonly ManifestText[], limits: Partial<TextLimits> = {}): ReadManifests {
+export function readManifests(
+  texts: readonly ManifestText[],
+  limits: Partial<TextLimits> = {},
+  known = new KnownDocuments(),
+): ReadManifests {
   const objects: ManifestObject[] = [];
   const problems: Problem[] = [];
   for (const { file, text } of texts) {
-    const parts = partsOf(text).map((part) => ({ part, read: documentsOf(part, { ...LIMITS, ...limits }) }));
+    const parts = partsOf(text).map((part) => ({ part, read: documentsOf(part, { ...LIMITS, ...limits }, known) }));
     const faults = parts.flatMap(({ read }) => (read.ok ? [] : read.errors));
     const mend = /\{\{.*\}\}/.test(text) ? TEMPLATE : "";
     for (const { line, message } of faults.slice(0, MOST_FAULTS))
@@ -93,27 +125,55 @@ function partsOf(text: string): Part[] {
   return [...parts, { text: text.slice(start), offset }];
 }
 
-/** What a part holds. Its tree is let go, and made again where a line is asked for. */
-function documentsOf({ text, offset }: Part, limits: TextLimits): PolicyText {
-  const read = readPolicyText(text, limits);
+/** What a part holds, with the lines of the whole text. */
+function documentsOf({ text, offset }: Part, limits: TextLimits, known: KnownDocuments): PolicyText {
+  const read = known.get(text) ?? plainDocument(text, limits) ?? wholeDocuments(text, limits);
+  known.set(text, read);
+  if (offset === 0) return read;
   if (!read.ok) return { ok: false, errors: read.errors.map((error) => ({ ...error, line: error.line + offset })) };
+  const moved = ({ value, line, lineOf }: TextDocument): TextDocument => ({
+    value,
+    line: line + offset,
+    lineOf: (field) => lineOf(field) + offset,
+  });
+  return { ok: true, documents: read.documents.map(moved) };
+}
+
+/** Most documents need not all of YAML. Lists are left to who knows the lines of their items. */
+function plainDocument(text: string, limits: TextLimits): PolicyText | undefined {
+  const read = text.length > limits.length ? undefined : readPlainYaml(text, resolveScalar);
+  if (read === undefined || listOf(read.value) !== undefined) return undefined;
+  const { value, line } = read;
+  return { ok: true, documents: [{ value, line, lineOf: linesLater(text, limits, 0, line) }] };
+}
+
+/** Its tree is let go, and made again where a line is asked for. */
+function wholeDocuments(text: string, limits: TextLimits): PolicyText {
+  const read = readPolicyText(text, limits);
+  if (!read.ok) return read;
   const documents = read.documents.map((document, index): TextDocument => {
     const { value, line } = document;
     const itemLines = itemLinesOf(document);
-    let lines: TextDocument["lineOf"] | undefined;
+    const lines = linesLater(text, limits, index, line);
     const lineOf = (field: string) => {
       const item = /^items\[(\d+)\]$/.exec(field)?.[1];
-      if (field === "" || item !== undefined)
-        return (item === undefined ? line : (itemLines[Number(item)] ?? line)) + offset;
-      if (lines === undefined) {
-        const again = readPolicyText(text, limits);
-        lines = again.ok ? again.documents[index]!.lineOf : () => line;
-      }
-      return lines(field) + offset;
+      return item === undefined ? lines(field) : (itemLines[Number(item)] ?? line);
     };
-    return { value, line: line + offset, lineOf };
+    return { value, line, lineOf };
   });
   return { ok: true, documents };
+}
+
+function linesLater(text: string, limits: TextLimits, index: number, line: number): TextDocument["lineOf"] {
+  let lines: TextDocument["lineOf"] | undefined;
+  return (field) => {
+    if (field === "") return line;
+    if (lines === undefined) {
+      const again = readPolicyText(text, limits);
+      lines = again.ok ? again.documents[index]!.lineOf : () => line;
+    }
+    return lines(field);
+  };
 }
 
 /** Asked here, where nothing keeps the document: what `lineOf` below closes over would keep its tree. */

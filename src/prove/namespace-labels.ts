@@ -18,21 +18,36 @@ interface Unknown {
   readonly values: readonly (string | undefined)[];
 }
 
-/** What of the namespaces' labels the policies look at and no object says. */
-function unknownsOf(inventory: Inventory, namespaces: Iterable<string>): Unknown[] {
+/** By the policies: the same ones are asked about for every pair of namespaces. */
+const knownValues = new WeakMap<Inventory["policies"], ReadonlyMap<string, ReadonlySet<string>>>();
+
+/** Labels of namespaces that policies look at, and the values that they compare them with. */
+function valuesByLabel(inventory: Inventory): ReadonlyMap<string, ReadonlySet<string>> {
+  const known = knownValues.get(inventory.policies);
+  if (known !== undefined) return known;
   const valuesByKey = new Map<string, Set<string>>();
   for (const { key, operator, values } of requirementsOf(inventory)) {
     if (!key.startsWith(`${NAMESPACE_LABELS_PREFIX}.`)) continue;
     const name = key.slice(NAMESPACE_LABELS_PREFIX.length + 1);
-    const known = valuesByKey.get(name) ?? new Set<string>();
-    if (operator === "In" || operator === "NotIn") for (const value of values) known.add(value);
-    valuesByKey.set(name, known);
+    const found = valuesByKey.get(name) ?? new Set<string>();
+    if (operator === "In" || operator === "NotIn") for (const value of values) found.add(value);
+    valuesByKey.set(name, found);
   }
   // Every namespace has its name as a label, whoever declares it.
   valuesByKey.delete("kubernetes.io/metadata.name");
+  knownValues.set(inventory.policies, valuesByKey);
+  return valuesByKey;
+}
+
+/** What of the namespaces' labels the policies look at and no object says. */
+function unknownsOf(inventory: Inventory, namespaces: Iterable<string>): Unknown[] {
   const undeclared = [...new Set(namespaces)].filter((namespace) => !inventory.namespaces.has(namespace));
   return undeclared.flatMap((namespace) =>
-    [...valuesByKey].map(([key, values]) => ({ namespace, key, values: [undefined, ...values, ANOTHER_VALUE] })),
+    [...valuesByLabel(inventory)].map(([key, values]) => ({
+      namespace,
+      key,
+      values: [undefined, ...values, ANOTHER_VALUE],
+    })),
   );
 }
 

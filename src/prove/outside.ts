@@ -37,19 +37,21 @@ function nameOutside(selector: FqdnSelector, address: string): Outsider {
   return { title: `fqdn:${key}`, address, fqdn: key.replaceAll("*", "any").toLowerCase() };
 }
 
-function knownPrefixes({ engine }: Cluster): Cidr[] {
+/** Every prefix that the policies and their groups name. */
+export function knownPrefixes({ engine }: Cluster): Cidr[] {
   const groups = [...engine.repository.cidrGroups()].flatMap(({ cidrs }) => cidrs);
   return [...requiredCidrs(engine.repository), ...groups].flatMap((text) => parseCidr(text) ?? []);
 }
 
-function narrowest(address: string, prefixes: readonly Cidr[]): string | undefined {
+/** The narrowest of the prefixes that holds the address. */
+export function narrowest(address: string, prefixes: readonly Cidr[]): string | undefined {
   const inner = parseCidr(address)!;
   const around = prefixes.filter((prefix) => cidrContains(prefix, inner)).sort((a, b) => bitsOf(b) - bitsOf(a));
   return around[0] && formatCidr(around[0]);
 }
 
 /** Addresses of no known prefix, one after the other. */
-function* freeAddresses(prefixes: readonly Cidr[]): Generator<string, string> {
+export function* freeAddresses(prefixes: readonly Cidr[]): Generator<string, string> {
   for (let number = 1; ; number++) {
     // 198.18.0.0/15 is for measurements, and 240.0.0.0/4 for nobody: there is room in one of them.
     const start = number < 2 ** 16 ? "198.18" : "240.0";

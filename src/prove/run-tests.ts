@@ -1,6 +1,6 @@
 import { protocolName } from "../model/protocol.ts";
 import { type Answer, answerQuestion } from "./answer.ts";
-import { Cluster, policyName } from "./cluster.ts";
+import { clusterOf, policyName } from "./cluster.ts";
 import { answerText } from "./explain-text.ts";
 import type { Inventory } from "./inventory.ts";
 import { type Group, matrixOf } from "./matrix.ts";
@@ -46,7 +46,14 @@ export function runTests(inventory: Inventory, tests: readonly PolicyTest[]): Te
     rules.flatMap(({ elements }) =>
       elements.map(({ path }) => {
         const rule = `${policyName(key)} ${path}`;
-        return { rule, ...object.placeOf(path), isCovered: decided.has(rule) };
+        return {
+          rule,
+          file: object.place.file,
+          get line() {
+            return object.placeOf(path).line;
+          },
+          isCovered: decided.has(rule),
+        };
       }),
     ),
   );
@@ -89,7 +96,7 @@ function foundOf({ verdict, cases }: Answer): Expectation {
 }
 
 function runOnly(inventory: Inventory, test: OnlyTest): TestResult {
-  const cluster = new Cluster(inventory);
+  const cluster = clusterOf(inventory);
   const target = parseTarget(test.to);
   const titlesOf = (text: string) => findParties(parseTarget(text), cluster).parties;
   const targets = titlesOf(test.to);

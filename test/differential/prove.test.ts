@@ -1,9 +1,11 @@
 import { expect, it } from "vitest";
 import type { Scenario } from "../../src/policy/scenario.ts";
 import { answerQuestion } from "../../src/prove/answer.ts";
-import { takeInventory } from "../../src/prove/inventory.ts";
+import { diffOf } from "../../src/prove/diff/diff.ts";
+import { type Inventory, takeInventory } from "../../src/prove/inventory.ts";
 import { oracle } from "../oracle/cache.ts";
 import { answerKey, askCilium } from "../support/ask-cilium.ts";
+import { firstReplaced, saidOf } from "../support/diff-answer.ts";
 import { randomScenario } from "../support/policy-scenarios.ts";
 import { manifestsOf, questionOf, withoutWhatManifestsCannotSay } from "../support/scenario-manifests.ts";
 import { faultsOf, faultsOfQuery, isOrderedConflict } from "../support/upstream-differences.ts";
@@ -37,4 +39,50 @@ it.skipIf("missing" in engine)(`explain on manifests says what Cilium's engine s
     }
   }
   expect(Math.min(compared.allowed, compared.denied)).toBeGreaterThan(200);
+});
+
+/** Each world with its own policies and with those of another: what changes between Cilium's answers is what diff says. */
+it.skipIf("missing" in engine)(`diff says what Cilium's engine says before and after${reason}`, async () => {
+  const worlds = Array.from({ length: SCENARIOS }, (_, index) => {
+    const [before, other] = [FIRST_SEED + index, FIRST_SEED + SCENARIOS + index].map((seed) =>
+      withoutWhatManifestsCannotSay(randomScenario(seed, { isValid: true })),
+    ) as [Scenario, Scenario];
+    const policies = index % 2 === 0 ? other.policies : firstReplaced(before.policies, other.policies);
+    return { before, after: { ...before, id: `${before.id} after`, policies } };
+  }).filter(({ before, after }) => faultsOf(before).length === 0 && faultsOf(after).length === 0);
+  const path = "path" in engine ? engine.path : "";
+  const theirs = await askCilium(
+    path,
+    worlds.flatMap(({ before, after }) => [before, after]),
+  );
+  const compared = { opened: 0, closed: 0, same: 0 };
+  for (const { before, after } of worlds) {
+    const inventoryOf = (scenario: Scenario): Inventory =>
+      takeInventory([{ file: "all.yaml", text: manifestsOf(scenario) }], { config: before.config ?? {} });
+    const diff = diffOf(inventoryOf(before), inventoryOf(after));
+    for (const query of before.queries) {
+      if ([before, after].some((scenario) => faultsOfQuery(scenario, query).length > 0)) continue;
+      const [was, is] = [before, after].map(
+        ({ id }) => theirs.get(answerKey({ scenario: id, id: query.id, verdict: "unknown" }))?.final,
+      );
+      if (was === undefined || is === undefined || typeof query.port !== "number") continue;
+      const named = (name: string) => (title: string) =>
+        title === (name.startsWith("reserved:") ? `entity:${name.slice(9)}` : name.replace("/", "/pod/"));
+      const [isFrom, isTo] = [named(query.from), named(query.to)];
+      if (![isFrom, isTo].every((is) => diff.parties.some(({ title }) => is(title)))) continue;
+      const place = [query.proto ?? "TCP", query.port] as const;
+      const said = saidOf(
+        diff,
+        ({ title }) => isFrom(title),
+        ({ title }) => isTo(title),
+        place,
+      );
+      if (said.unknown) continue;
+      const where = `${before.id} ${JSON.stringify(query)}: ${was}, then ${is}`;
+      if (was !== is) expect(is === "forwarded" ? said.opened : said.closed, where).toBe(true);
+      else if (said.isWhole) expect("no change of the whole", where).toBe("a change");
+      compared[was === is ? "same" : is === "forwarded" ? "opened" : "closed"]++;
+    }
+  }
+  expect(Math.min(...Object.values(compared)), JSON.stringify(compared)).toBeGreaterThan(100);
 });

@@ -111,7 +111,8 @@ describe("explain", () => {
 });
 
 describe("lint", () => {
-  const lint = (path: string, options: LintCommandOptions = {}) => run((out) => lintCommand([path], options, out));
+  const lint = (path: string, options: LintCommandOptions = {}) =>
+    run((out) => lintCommand([path], options, out, () => {}));
 
   test("exits with 0, 1 with an error or, when strict, a warning, and 2 where the input cannot be trusted", async () => {
     expect((await lint(shop))[0]).toBe(0);
@@ -120,7 +121,8 @@ describe("lint", () => {
     expect((await lint(open))[0]).toBe(1);
     expect(await lint(bad)).toEqual([2, expect.stringMatching(/bad.yaml:5: error SG000/)]);
     await expect(lint(shop, { skip: ["*.yaml"] })).rejects.toThrow("nothing was read");
-    await expect(lint(shop, { fix: true })).rejects.toThrow("--fix is not there yet");
+    await expect(lint(shop, { fix: true, at: "HEAD" })).rejects.toThrow("--fix changes files");
+    await expect(lint("-", { fix: true })).rejects.toThrow("--fix changes files");
   });
 });
 

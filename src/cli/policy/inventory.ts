@@ -1,10 +1,35 @@
-import { type Inventory, takeInventory } from "../../prove/inventory.ts";
-import type { Problem } from "../../prove/manifest.ts";
+import { type Inventory, type InventoryOptions, takeInventory } from "../../prove/inventory.ts";
+import type { ManifestText, Problem } from "../../prove/manifest.ts";
 import type { ManifestOptions } from "./manifest-options.ts";
-import { readSources } from "./sources.ts";
+import { readSources, type SourceOptions } from "./sources.ts";
+
+/** The texts that the options name, and what they hold. */
+export interface ReadTexts {
+  readonly texts: readonly ManifestText[];
+  readonly problems: readonly Problem[];
+  /** Takes the inventory of texts as the options want it. */
+  readonly take: (texts: readonly ManifestText[]) => Inventory;
+}
+
+type Reading = Pick<SourceOptions, "mayBeMissing"> & Pick<InventoryOptions, "known">;
 
 /** Reads what the options name. Throws an Error when they name nothing. */
-export async function readInventory(paths: readonly string[], options: ManifestOptions): Promise<Inventory> {
+export async function readInventory(
+  paths: readonly string[],
+  options: ManifestOptions,
+  reading: Reading = {},
+): Promise<Inventory> {
+  const { texts, problems, take } = await readTexts(paths, options, reading);
+  const inventory = take(texts);
+  return { ...inventory, problems: [...problems, ...inventory.problems] };
+}
+
+/** The same before it is sorted out. */
+export async function readTexts(
+  paths: readonly string[],
+  options: ManifestOptions,
+  { mayBeMissing = false, known }: Reading = {},
+): Promise<ReadTexts> {
   const all = [...(options.file ?? []), ...paths];
   if (all.length === 0) throw new Error("which files? Give -f FILE, -f FOLDER, or -f - for standard input");
   const { policyMode, clusterName, ipv6, namespace } = options;
@@ -13,17 +38,21 @@ export async function readInventory(paths: readonly string[], options: ManifestO
   const { texts, problems } = await readSources(all, {
     ...(options.at === undefined ? {} : { revision: options.at }),
     ...(options.skip === undefined ? {} : { skip: options.skip }),
+    mayBeMissing,
   });
-  if (texts.length === 0 && problems.length === 0) throw new Error("nothing was read: every file is left out");
-  const inventory = takeInventory(texts, {
-    ...(namespace === undefined ? {} : { namespace }),
-    config: {
-      ...(clusterName === undefined ? {} : { clusterName }),
-      ...(policyMode === undefined ? {} : { policyMode }),
-      ...(ipv6 === true ? { enableIPv6: true } : {}),
-    },
-  });
-  return { ...inventory, problems: [...problems, ...inventory.problems] };
+  if (texts.length === 0 && problems.length === 0 && !mayBeMissing)
+    throw new Error("nothing was read: every file is left out");
+  const take = (some: readonly ManifestText[]) =>
+    takeInventory(some, {
+      ...(known === undefined ? {} : { known }),
+      ...(namespace === undefined ? {} : { namespace }),
+      config: {
+        ...(clusterName === undefined ? {} : { clusterName }),
+        ...(policyMode === undefined ? {} : { policyMode }),
+        ...(ipv6 === true ? { enableIPv6: true } : {}),
+      },
+    });
+  return { texts, problems, take };
 }
 
 /** Warnings that are written out; the rest is counted. */

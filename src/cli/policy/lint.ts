@@ -1,8 +1,11 @@
+import { writeFileSync } from "node:fs";
 import type { Writable } from "node:stream";
 import packageJson from "../../../package.json" with { type: "json" };
+import { fix } from "../../prove/lint/fix.ts";
 import { countsOf, lintGithub, lintJson, lintSarif, lintText, type Report } from "../../prove/lint/formats.ts";
 import { lint } from "../../prove/lint/lint.ts";
-import { readInventory } from "./inventory.ts";
+import { KnownDocuments } from "../../prove/manifest.ts";
+import { readInventory, readTexts } from "./inventory.ts";
 import type { ManifestOptions } from "./manifest-options.ts";
 
 export interface LintCommandOptions extends ManifestOptions {
@@ -23,10 +26,11 @@ export async function lintCommand(
   paths: readonly string[],
   options: LintCommandOptions,
   out: Writable,
+  complain: (text: string) => void,
 ): Promise<number> {
   const { output = "text", strict = false } = options;
-  if (options.fix === true) throw new Error("--fix is not there yet: each finding says how to mend it");
   if (!Object.hasOwn(FORMATS, output)) throw new Error(`-o ${output}: one of ${Object.keys(FORMATS).join(", ")}`);
+  if (options.fix === true) await fixFiles(paths, options, complain);
   const inventory = await readInventory(paths, options);
   const { problems } = inventory;
   const report = { ...lint(inventory), problems, version: packageJson.version };
@@ -34,4 +38,21 @@ export async function lintCommand(
   const { errors, warnings } = countsOf(report);
   if (problems.some(({ severity }) => severity === "error")) return 2;
   return errors > 0 || (strict && warnings > 0) ? 1 : 0;
+}
+
+/** Mends what can be mended safely, in the files themselves. */
+async function fixFiles(
+  paths: readonly string[],
+  options: LintCommandOptions,
+  complain: (text: string) => void,
+): Promise<void> {
+  if (options.at !== undefined) throw new Error("--fix changes files: a revision cannot be changed, leave out --at");
+  if ([...paths, ...(options.file ?? [])].includes("-"))
+    throw new Error("--fix changes files: standard input is none, leave out -");
+  const { texts, problems, take } = await readTexts(paths, options, { known: new KnownDocuments() });
+  // Where something cannot be read, nothing is proven; the report says what.
+  if ([...problems, ...take(texts).problems].some(({ severity }) => severity === "error")) return;
+  const fixed = fix(texts, take);
+  for (const { file, text } of fixed.texts) writeFileSync(file, text);
+  for (const { file, line, code, message } of fixed.findings) complain(`${file}:${line}: mended ${code}: ${message}`);
 }

@@ -11,6 +11,8 @@ export interface SourceOptions {
   readonly skip?: readonly string[];
   /** Whether files of tests in folders are read too. */
   readonly tests?: boolean;
+  /** Whether a path that the revision does not have yet is no fault. */
+  readonly mayBeMissing?: boolean;
 }
 
 export interface ReadSources {
@@ -33,7 +35,7 @@ const MOST_BYTES = 256 << 20;
  */
 export async function readSources(
   paths: readonly string[],
-  { revision, skip = [], tests = false }: SourceOptions,
+  { revision, skip = [], tests = false, mayBeMissing = false }: SourceOptions,
 ): Promise<ReadSources> {
   const problems: Problem[] = [];
   const texts: ManifestText[] = [];
@@ -56,7 +58,7 @@ export async function readSources(
   for (const path of new Set(paths)) {
     try {
       if (revision !== undefined && path !== "-") {
-        for (const { file, text } of readRevision(path, revision)) if (!isSkipped(file)) add(file, text);
+        for (const { file, text } of readRevision(path, revision, mayBeMissing)) if (!isSkipped(file)) add(file, text);
         continue;
       }
       for (const file of filesOf(path)) {
@@ -97,7 +99,7 @@ function filesBelow(folder: string): string[] {
 }
 
 /** The files of a folder, or one file, as they are in a commit; named `REVISION:path`. */
-function readRevision(path: string, revision: string): ManifestText[] {
+function readRevision(path: string, revision: string, mayBeMissing: boolean): ManifestText[] {
   const isFolder = existsSync(path) && statSync(path).isDirectory();
   const folder = isFolder ? path : existsSync(dirname(path)) ? dirname(path) : ".";
   const git = (args: readonly string[], input = "") =>
@@ -114,6 +116,7 @@ function readRevision(path: string, revision: string): ManifestText[] {
     const isOwn = !file?.split("/").some((part) => FOREIGN.has(part));
     return type === "blob" && isOwn && MANIFEST.test(file!) ? [{ id: id!, file: `${revision}:${file}` }] : [];
   });
+  if (files.length === 0 && mayBeMissing) return [];
   if (files.length === 0) throw new Error(`holds no *.yaml, *.yml or *.json at ${revision}`);
   const content = git(["cat-file", "--batch"], files.map(({ id }) => `${id}\n`).join(""));
   let at = 0;

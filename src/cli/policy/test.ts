@@ -1,5 +1,8 @@
-import { dirname, join } from "node:path";
+import { writeFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
 import type { Writable } from "node:stream";
+import { firstTests } from "../../prove/first-tests.ts";
+import { KnownDocuments } from "../../prove/manifest.ts";
 import { runTests } from "../../prove/run-tests.ts";
 import { readTestFile } from "../../prove/test-file.ts";
 import {
@@ -14,9 +17,13 @@ import {
 import { readInventory, tellProblems } from "./inventory.ts";
 import type { ManifestOptions } from "./manifest-options.ts";
 import { readSources, TEST_FILE } from "./sources.ts";
+import { runWatching } from "./watch.ts";
 
 export interface TestCommandOptions extends ManifestOptions {
   readonly output?: string;
+  readonly watch?: boolean;
+  /** The file to write. */
+  readonly init?: string;
 }
 
 const FORMATS: Readonly<Record<string, (report: TestReport) => string>> = {
@@ -27,15 +34,50 @@ const FORMATS: Readonly<Record<string, (report: TestReport) => string>> = {
   github: testGithub,
 };
 
-/** Runs files of tests. The exit code: 0 passed, 1 failed, 2 where a test cannot be asked or the input cannot be trusted. */
+/**
+ * Runs files of tests. The exit code: 0 passed, 1 failed, 2 where a test cannot be asked or the input cannot be trusted. With
+ * `watch` it runs them again after each change, until the signal; with `init` it writes a first file.
+ */
 export async function testCommand(
   paths: readonly string[],
   options: TestCommandOptions,
   out: Writable,
   complain: (text: string) => void,
+  signal: AbortSignal = new AbortController().signal,
 ): Promise<number> {
-  const { output = "text", file: manifests = [] } = options;
+  const { output = "text", watch = false, init } = options;
   if (!Object.hasOwn(FORMATS, output)) throw new Error(`-o ${output}: one of ${Object.keys(FORMATS).join(", ")}`);
+  if (init !== undefined) return writeFirst(init, paths, options, complain);
+  const known = new KnownDocuments();
+  if (!watch) return (await runOnce(paths, options, { out, complain, known })).result;
+  if ([...paths, ...(options.file ?? [])].includes("-"))
+    throw new Error("standard input cannot be watched: leave out -");
+  return runWatching(
+    {
+      run: () => {
+        known.letGo();
+        return runOnce(paths, options, { out, complain, known });
+      },
+      paths: [...paths, ...(options.file ?? [])],
+      onWaiting: () => out.write("-- waiting for changes\n"),
+    },
+    signal,
+  );
+}
+
+interface Surroundings {
+  readonly out: Writable;
+  readonly complain: (text: string) => void;
+  readonly known: KnownDocuments;
+}
+
+/** `read` = every path that the outcome hangs on. */
+async function runOnce(
+  paths: readonly string[],
+  options: TestCommandOptions,
+  { out, complain, known }: Surroundings,
+): Promise<{ result: number; read: readonly string[] }> {
+  const { output = "text", file: manifests = [] } = options;
   const { texts, problems } = await readSources(paths, { tests: true });
   const files = texts.filter(({ file }) => TEST_FILE.test(file) || paths.includes(file)).map(readTestFile);
   let isSound = true;
@@ -44,12 +86,14 @@ export async function testCommand(
     complain(`${file}:${line}: error: ${message}`);
   }
   if (files.length === 0)
-    throw new Error("which tests? Give files of the name *.policytest.yaml, or folders with them");
+    throw new Error("which tests? Give files of the name *.policytest.yaml, or folders with them (--init writes one)");
+  const read = [...paths];
   const reports: TestReport[] = [];
   for (const { file, manifests: own, tests } of files.filter((each) => each.problems.length === 0)) {
     const folder = dirname(file);
     const given = manifests.length > 0 ? manifests : own.length > 0 ? own.map((path) => join(folder, path)) : [folder];
-    const inventory = await readInventory(given, { ...options, file: [] });
+    read.push(...given);
+    const inventory = await readInventory(given, { ...options, file: [] }, { known });
     if (tellProblems(inventory, complain)) reports.push(runTests(inventory, tests));
     else isSound = false;
   }
@@ -59,6 +103,27 @@ export async function testCommand(
   };
   out.write(FORMATS[output]!(report));
   const { failed, error } = testCounts(report);
-  if (!isSound || error > 0) return 2;
-  return failed > 0 ? 1 : 0;
+  return { result: !isSound || error > 0 ? 2 : failed > 0 ? 1 : 0, read };
+}
+
+/** Writes a file of tests from what the manifests allow now. A file that is there stays. */
+async function writeFirst(
+  file: string,
+  paths: readonly string[],
+  options: TestCommandOptions,
+  complain: (text: string) => void,
+): Promise<number> {
+  if (!TEST_FILE.test(file)) throw new Error(`--init ${file}: call it something.policytest.yaml, so that it is found`);
+  if (options.watch === true) throw new Error("--init writes a file once: leave out --watch");
+  const inventory = await readInventory(paths, options);
+  if (!tellProblems(inventory, complain)) return 2;
+  if (inventory.workloads.length === 0) throw new Error("these files describe no workload (Deployment, Pod, …)");
+  const manifests = [...paths, ...(options.file ?? [])].filter((path) => path !== "-");
+  const text = firstTests(
+    inventory,
+    manifests.map((path) => relative(dirname(file), path) || "."),
+  );
+  writeFileSync(file, text, { flag: "wx" });
+  complain(`wrote ${file}: \`shieldgate policy test ${file}\` runs it`);
+  return 0;
 }

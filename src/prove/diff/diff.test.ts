@@ -1,0 +1,170 @@
+import { describe, expect, test } from "vitest";
+import { type Inventory, takeInventory } from "../inventory.ts";
+import { diffOf } from "./diff.ts";
+import { diffJson, diffMarkdown, diffSvg, diffText } from "./formats.ts";
+
+const pod = (name: string, labels: string, more = "") => `---
+apiVersion: v1
+kind: Pod
+metadata: {name: ${name}, namespace: shop, labels: {${labels}}}
+spec: {containers: [{name: main${more}}]}
+`;
+const SHOP = `apiVersion: v1
+kind: Namespace
+metadata: {name: shop}
+${pod("web", "app: web")}${pod("db", "app: db")}`;
+
+const policy = (name: string, spec: string, namespace = "shop") => `---
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: ${name}, namespace: ${namespace}}
+spec: ${spec}
+`;
+const toDb = (from: string, ports = "") =>
+  policy(
+    "db",
+    `{endpointSelector: {matchLabels: {app: db}}, ingress: [{${from}${ports === "" ? "" : `, toPorts: ${ports}`}}]}`,
+  );
+const WEB = "fromEndpoints: [{matchLabels: {app: web}}]";
+
+function inventory(text: string): Inventory {
+  const found = takeInventory([{ file: "all.yaml", text }]);
+  expect(found.problems).toEqual([]);
+  return found;
+}
+
+function textOf(before: string, after: string): string[] {
+  return diffText(diffOf(inventory(before), inventory(after)))
+    .trimEnd()
+    .split("\n");
+}
+
+describe("diff", () => {
+  test("of the same sets says that nothing changes, also where a policy only has another name", () => {
+    expect(textOf(SHOP + toDb(WEB), SHOP + toDb(WEB))).toEqual(["Nobody may do more or less than before."]);
+    const renamed = toDb(WEB).replace("name: db,", "name: store,");
+    expect(textOf(SHOP + toDb(WEB), SHOP + renamed).at(-1)).toBe("Nobody may do more or less than before.");
+  });
+
+  test("ports that come and go are told apart, as ranges and protocols", () => {
+    const ports = (first: number, last: number) => `[{ports: [{port: "${first}", endPort: ${last}, protocol: TCP}]}]`;
+    expect(textOf(SHOP + toDb(WEB, ports(80, 90)), SHOP + toDb(WEB, ports(85, 99)))).toEqual([
+      "~ CiliumNetworkPolicy shop/db",
+      "opened:",
+      "  + shop/pod/web -> shop/pod/db: TCP 91-99",
+      "closed:",
+      "  - shop/pod/web -> shop/pod/db: TCP 80-84",
+      "Connections: 1 opened, 1 closed.",
+    ]);
+    const udp = '[{ports: [{port: "53", protocol: UDP}]}]';
+    expect(textOf(SHOP + toDb(WEB, udp), SHOP + toDb(WEB))).toContain(
+      "  + shop/pod/web -> shop/pod/db: every protocol but UDP, UDP 0-52, UDP 54-65535",
+    );
+  });
+
+  test("a policy that turns default deny on closes the rest", () => {
+    const lines = textOf(SHOP, SHOP + toDb(WEB));
+    expect(lines).toContain("  - everybody but shop/pod/web and entity:host -> shop/pod/db: all ports");
+  });
+
+  test("requests are compared rule by rule", () => {
+    const http = (rules: string) => `[{ports: [{port: "80", protocol: TCP}], rules: {http: [${rules}]}}]`;
+    const change = (before: string, after: string) =>
+      textOf(SHOP + toDb(WEB, http(before)), SHOP + toDb(WEB, http(after))).filter((line) => line.startsWith("  "));
+    expect(change("{method: GET}, {method: PUT}", "{method: PUT}, {method: GET}")).toEqual([]);
+    expect(change("{method: GET}", "{method: GET}, {method: PUT, path: /x}")).toEqual([
+      "  + shop/pod/web -> shop/pod/db: TCP 80 (ingress: PUT /x)",
+    ]);
+    expect(change("{method: GET}", "{}")).toEqual([
+      "  + shop/pod/web -> shop/pod/db: TCP 80 (ingress: every HTTP request)",
+    ]);
+    expect(change("{}, {method: GET}", "{}")).toEqual([]);
+    expect(change("{method: GET, path: /a}", "{method: GET, path: /b}")).toEqual([
+      "  + shop/pod/web -> shop/pod/db: TCP 80 (ingress: GET /b)",
+      "  - shop/pod/web -> shop/pod/db: TCP 80 (ingress: GET /a)",
+    ]);
+  });
+
+  test("the value of a secret that headers are compared with is part of the rule", () => {
+    const secret = (value: string) =>
+      `---\napiVersion: v1\nkind: Secret\nmetadata: {name: token, namespace: shop}\nstringData: {value: ${value}}\n`;
+    const match = "{headerMatches: [{name: X-Token, secret: {namespace: shop, name: token}}]}";
+    const rule = toDb(WEB, `[{ports: [{port: "80", protocol: TCP}], rules: {http: [${match}]}}]`);
+    const lines = textOf(SHOP + rule + secret("one"), SHOP + rule + secret("two"));
+    expect(lines.at(-1)).toBe("Connections: 1 opened, 1 closed.");
+    expect(lines.join()).not.toMatch(/one|two/);
+  });
+
+  test("authentication that is asked for from now on closes, and opens when it goes", () => {
+    const asking = toDb(`${WEB}, authentication: {mode: required}`);
+    expect(textOf(SHOP + toDb(WEB), SHOP + asking)).toContain(
+      "  - shop/pod/web -> shop/pod/db: all ports (ingress: none before, mutual authentication after)",
+    );
+    expect(textOf(SHOP + asking, SHOP + toDb(WEB)).at(-1)).toBe("Connections: 1 opened, 0 closed.");
+  });
+
+  test("prefixes are cut where either side cuts them", () => {
+    const prefix = (cidr: string) => toDb(`fromCIDRSet: [${cidr}]`);
+    const lines = textOf(
+      SHOP + prefix("{cidr: 10.0.0.0/8, except: [10.1.0.0/16]}"),
+      SHOP + prefix("{cidr: 10.0.0.0/9}"),
+    );
+    expect(lines).toContain("  + 10.1.0.0/16 -> shop/pod/db: all ports");
+    expect(lines).toContain("  - 10.0.0.0/8 -> shop/pod/db: all ports");
+    expect(lines.at(-1)).toBe("Connections: 1 opened, 1 closed.");
+  });
+
+  test("pods that nobody described are asked for, in namespaces that nobody described too", () => {
+    const someday = toDb("fromEndpoints: [{matchLabels: {app: report}}]");
+    expect(textOf(SHOP + toDb(WEB), SHOP + someday)).toContain(
+      "  + shop/any pod with app=report -> shop/pod/db: all ports",
+    );
+    const labelled = (team: string) =>
+      toDb(`fromEndpoints: [{matchLabels: {"k8s:io.cilium.k8s.namespace.labels.team": ${team}}}]`);
+    expect(textOf(SHOP + labelled("a"), SHOP + labelled("b"))).toContain(
+      "  + any other namespace/any pod with namespace's team=b -> shop/pod/db: all ports",
+    );
+  });
+
+  test("a workload of one side alone is supposed on the other, one whose labels change is told", () => {
+    const lines = textOf(SHOP + toDb(WEB), SHOP.replace("app: web", "app: site") + toDb(WEB) + pod("job", "app: web"));
+    expect(lines).toContain("only after, and supposed to have been there before: shop/pod/job");
+    expect(lines).toContain("seen as another than before, by labels, ports or addresses: shop/pod/web");
+    expect(lines.find((line) => line.startsWith("  - shop/pod/web"))).toBe(
+      "  - shop/pod/web -> shop/pod/db: all ports",
+    );
+    expect(lines.join("\n")).not.toContain("+ ");
+  });
+
+  test("what hangs on labels of a namespace that neither side declares is unknown, and the label is named", () => {
+    const undeclared = SHOP.replaceAll("shop", "store").replace(/apiVersion: v1\nkind: Namespace.*\n.*\n/, "");
+    const labelled = toDb(`fromEndpoints: [{matchLabels: {"k8s:io.cilium.k8s.namespace.labels.team": a}}]`);
+    const diff = diffOf(inventory(SHOP + undeclared + toDb(WEB)), inventory(SHOP + undeclared + labelled));
+    const unknown = diff.groups.filter(({ missing }) => missing !== undefined);
+    expect(unknown.map(({ missing }) => missing)).toEqual([
+      "the labels of namespace store: policies look at team, and no Namespace object says it",
+    ]);
+  });
+
+  test("rules that cannot stand together make it unknown", () => {
+    const both =
+      toDb(`${WEB}, authentication: {mode: required}`) +
+      toDb(`${WEB}, authentication: {mode: disabled}`).replace("name: db", "name: other");
+    const lines = textOf(SHOP + toDb(WEB), SHOP + both);
+    expect(lines.find((line) => line.startsWith("  ?"))).toContain("missing is rules that can stand together");
+  });
+
+  test("every form tells the same changes", () => {
+    const diff = diffOf(inventory(SHOP + toDb(WEB)), inventory(SHOP + toDb("fromCIDR: [10.0.0.0/8]")));
+    expect(diffMarkdown(diff)).toContain("| 10.0.0.0/8 | shop/pod/db | all ports |");
+    expect(diffMarkdown(diff)).toContain("### Network policy: Connections: 1 opened, 1 closed.");
+    const { connections, groups } = JSON.parse(diffJson(diff)) as { connections: object; groups: unknown[] };
+    expect(connections).toEqual({ opened: 1, closed: 1, unknown: 0 });
+    expect(groups).toContainEqual({
+      from: [{ name: "10.0.0.0/8", kind: "outside" }],
+      to: [{ name: "shop/pod/db", kind: "workload" }],
+      changes: [{ kind: "opened", protocol: "ANY", first: 0, last: 65_535 }],
+    });
+    expect(diffSvg(diff)).toMatch(/stroke:#2a8a3e[^>]*><title>opened: 10\.0\.0\.0\/8 -&#62; shop\/pod\/db: all ports/);
+  });
+});

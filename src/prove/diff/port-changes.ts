@@ -1,0 +1,125 @@
+import { MAX_PORT } from "../../model/port.ts";
+import { protocolName } from "../../model/protocol.ts";
+import type { SideContent } from "./side.ts";
+import { ANY_REQUEST, isCovered, type Word } from "./word.ts";
+
+/** What became possible, or no longer is, at some ports of a connection. */
+export interface PortChange {
+  readonly kind: "opened" | "closed";
+  /** `TCP`; `ANY` = every protocol but those in `except`. */
+  readonly protocol: string;
+  readonly except?: readonly string[];
+  readonly first: number;
+  readonly last: number;
+  /** Only these requests, or what cannot be read as one. Absent = everything. */
+  readonly requests?: readonly string[];
+  /** What changed is who must have proven who they are. */
+  readonly authentication?: string;
+}
+
+/** Both ends of a connection in both worlds. */
+export interface FourSides {
+  readonly before: readonly [egress: SideContent, ingress: SideContent];
+  readonly after: readonly [egress: SideContent, ingress: SideContent];
+}
+
+type Words = readonly [egress: Word, ingress: Word];
+
+/** Everything that differs between two worlds for one connection; none = it may do the same in both. */
+export function portChanges({ before, after }: FourSides): PortChange[] {
+  const sides = [...before, ...after];
+  const protocols = [...new Set(sides.flatMap(({ parts }) => [...parts.keys()]))].sort((a, b) => a - b);
+  const byProtocol = protocols.map((protocol) => changesOf(protocol, { before, after }));
+  const [rest = [], ...named] = byProtocol;
+  if (rest.length === 0) return named.flat();
+  // Protocols that change like those that nobody names are not named either.
+  const text = wholeText(rest);
+  const others = named.flatMap((changes, index) => (wholeText(changes) === text ? [] : [{ changes, index }]));
+  const except = others.map(({ index }) => protocolName(protocols[index + 1]!));
+  return [
+    ...rest.map((change) => (except.length === 0 ? change : { ...change, except })),
+    ...others.flatMap(({ changes }) => changes),
+  ];
+}
+
+/** The changes without the protocol's name, as one text. */
+function wholeText(changes: readonly PortChange[]): string {
+  return JSON.stringify(changes.map((change) => ({ ...change, protocol: "" })));
+}
+
+function changesOf(protocol: number, { before, after }: FourSides): PortChange[] {
+  const lists = [...before, ...after].map(({ parts }) => parts.get(protocol) ?? parts.get(0)!);
+  const starts = [...new Set(lists.flatMap((list) => list.map(({ first }) => first)))].sort((a, b) => a - b);
+  const found: PortChange[] = [];
+  /** Of the part just before, to be gone on with. */
+  let open: { text: string; from: number } = { text: "", from: 0 };
+  for (const [index, first] of starts.entries()) {
+    const [a, b, c, d] = lists.map((list) => list.findLast((part) => part.first <= first)!.word) as [
+      Word,
+      Word,
+      Word,
+      Word,
+    ];
+    const whole = differences([a, b], [c, d]);
+    const last = (starts[index + 1] ?? MAX_PORT + 1) - 1;
+    const text = JSON.stringify(whole);
+    if (text === open.text) {
+      for (let at = open.from; at < found.length; at++) found[at] = { ...found[at]!, last };
+      continue;
+    }
+    open = { text, from: found.length };
+    found.push(...whole.map(({ kind, ...more }) => ({ kind, protocol: protocolName(protocol), first, last, ...more })));
+  }
+  return found;
+}
+
+type Difference = Pick<PortChange, "kind" | "requests" | "authentication">;
+
+const DIRECTIONS = ["egress", "ingress"] as const;
+
+function differences(before: Words, after: Words): Difference[] {
+  const [was, is] = [isOpen(before), isOpen(after)];
+  if (!was && !is) return [];
+  if (was !== is) {
+    const requests = narrowed(is ? after : before);
+    return [{ kind: is ? "opened" : "closed", ...(requests.length === 0 ? {} : { requests }) }];
+  }
+  return DIRECTIONS.flatMap((direction, index) => {
+    const [x, y] = [before[index]!, after[index]!];
+    return [...gained("opened", direction, x, y), ...gained("closed", direction, y, x), ...authChange(direction, x, y)];
+  });
+}
+
+function isOpen(words: Words): boolean {
+  return words.every(({ isDenied }) => !isDenied);
+}
+
+/** What a connection that may be made must keep to. */
+function narrowed(words: Words): string[] {
+  return words.flatMap(({ requests, authType }, index) => [
+    ...(requests === undefined ? [] : [`${DIRECTIONS[index]}: ${[...requests.values()].sort().join(" or ")}`]),
+    ...(authType === 0 ? [] : [`${DIRECTIONS[index]}: after authentication`]),
+  ]);
+}
+
+const UNREADABLE = "what the proxy cannot read as a request";
+
+/** What `to` lets pass and `from` does not. */
+function gained(kind: PortChange["kind"], direction: string, from: Word, to: Word): Difference[] {
+  if (from.requests === undefined) return [];
+  const texts =
+    to.requests === undefined
+      ? [from.requests.has(ANY_REQUEST) ? UNREADABLE : "everything else"]
+      : [...to.requests].filter(([key]) => !isCovered(key, from.requests!)).map(([, text]) => text);
+  if (texts.length === 0) return [];
+  return [{ kind, requests: [`${direction}: ${texts.sort().join(" or ")}`] }];
+}
+
+const AUTHENTICATION = ["none", "mutual authentication", "authentication that always fails"];
+
+/** Where more is asked than before, those who cannot prove who they are have lost; and the other way round. */
+function authChange(direction: string, { authType: before }: Word, { authType: after }: Word): Difference[] {
+  if (before === after) return [];
+  const authentication = `${direction}: ${AUTHENTICATION[before]} before, ${AUTHENTICATION[after]} after`;
+  return [{ kind: after > before ? "closed" : "opened", authentication }];
+}

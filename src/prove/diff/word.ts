@@ -1,0 +1,148 @@
+import type { Clause } from "../../policy/clause.ts";
+import { AuthType } from "../../policy/column.ts";
+import type { ComputedPolicy } from "../../policy/computed-policy.ts";
+import type { Secrets } from "../../policy/http-rule.ts";
+import { judgingClauses } from "../../policy/judge-l7.ts";
+import type { DnsRule, HttpRule } from "../../policy/l7-rule.ts";
+import { type LookupQuery, lookup } from "../../policy/lookup.ts";
+
+/** What one side says of one port to one peer. */
+export interface Word {
+  /** Equal text, equal meaning. */
+  readonly text: string;
+  readonly isDenied: boolean;
+  /** 0 = none; see `AuthType`. */
+  readonly authType: number;
+  /**
+   * Requests that pass a proxy, by one of these rules, each by all that matters, and as people read it. Absent = there is no
+   * proxy. The key `ANY_REQUEST` stands for everything.
+   */
+  readonly requests?: ReadonlyMap<string, string>;
+}
+
+/** The key of a rule that lets everything pass. */
+export const ANY_REQUEST = "any";
+/** The keys of rules about HTTP begin with the first; the second is that of one that lets every HTTP request pass. */
+const HTTP_RULE = "http ";
+const ANY_HTTP = `${HTTP_RULE}{}`;
+
+/** True where one of the rules says so itself, or lets every such request pass. */
+export function isCovered(key: string, requests: ReadonlyMap<string, string>): boolean {
+  return requests.has(key) || requests.has(ANY_REQUEST) || (key.startsWith(HTTP_RULE) && requests.has(ANY_HTTP));
+}
+
+const DENIED: Word = { text: "deny", isDenied: true, authType: AuthType.Disabled };
+/** Where nobody judges. */
+export const OPEN: Word = { text: "allow", isDenied: false, authType: AuthType.Disabled };
+
+/** What the policy says of a port to an identity, in a form that can be compared with that of another world. */
+export function wordOf(policy: ComputedPolicy, query: LookupQuery, secrets: Secrets): Word {
+  const { verdict, authType } = lookup(policy, query);
+  if (verdict === "deny") return DENIED;
+  if (verdict === "allow")
+    return authType === AuthType.Disabled ? OPEN : { text: `allow auth ${authType}`, isDenied: false, authType };
+  const { clauses, isDns } = judgingClauses(policy[query.direction], query);
+  const requests = requestsOf(clauses, isDns, secrets);
+  if (requests.size === 0) return DENIED;
+  const keys = [...requests.keys()].sort().join("\n");
+  return { text: `proxy auth ${authType}\n${keys}`, isDenied: false, authType, requests };
+}
+
+/**
+ * The requests that the clauses let pass. Without a listener of the user's own it is what any clause allows, down to the first
+ * that denies: no word of a clause is a refusal of its own. With one, the whole chain is one rule: it means what it says.
+ */
+function requestsOf(clauses: readonly Clause[], isDns: boolean, secrets: Secrets): Map<string, string> {
+  const requests = new Map<string, string>();
+  const listener = clauses.find(({ l7 }) => l7?.listener !== undefined)?.l7?.listener;
+  if (listener !== undefined) {
+    const chain = clauses.map(({ verdict, l7 }) => [verdict, l7 === undefined ? null : settingsKey(l7)]);
+    return requests.set(JSON.stringify(chain), `whatever listener ${listener.name} lets pass`);
+  }
+  for (const { verdict, l7 } of clauses) {
+    if (verdict === "deny") break;
+    for (const [key, text] of rulesOf(l7, isDns, secrets)) requests.set(key, text);
+  }
+  // What another one covers adds nothing, but for what it does to headers.
+  return new Map([...requests].filter(([key]) => !isCovered(key, without(requests, key))));
+}
+
+function without(requests: ReadonlyMap<string, string>, key: string): Map<string, string> {
+  return new Map([...requests].filter(([other]) => other !== key));
+}
+
+function settingsKey(l7: NonNullable<Clause["l7"]>): unknown {
+  const { http = [], dns = [], serverNames = [], ...rest } = l7;
+  return [rest, ...[http, dns, serverNames].map((rules) => rules.map((rule) => JSON.stringify(rule)).sort())];
+}
+
+function* rulesOf(l7: Clause["l7"], isDns: boolean, secrets: Secrets): Iterable<[string, string]> {
+  if (l7 === undefined) return yield [ANY_REQUEST, "every request"];
+  if (isDns) {
+    if (l7.dns === undefined) yield [ANY_REQUEST, "every request"];
+    for (const rule of l7.dns ?? []) yield dnsRule(rule);
+    return;
+  }
+  const tls = tlsOf(l7);
+  const names = l7.serverNames === undefined ? [undefined] : [...l7.serverNames].sort();
+  for (const name of names) {
+    const server = name === undefined ? tls : { key: `${tls.key} server ${name}`, text: `server ${name}${tls.text}` };
+    if (l7.http === undefined) {
+      yield server.key === "" ? [ANY_REQUEST, "every request"] : [`tls${server.key}`, server.text.trim()];
+      continue;
+    }
+    for (const rule of l7.http) {
+      const own = httpRule(rule, secrets);
+      yield [`${HTTP_RULE}${own.key}${server.key}`, `${own.text} ${server.text}`.trim()];
+    }
+  }
+}
+
+function tlsOf({ terminatingTLS, originatingTLS }: NonNullable<Clause["l7"]>): { key: string; text: string } {
+  const parts = [
+    ...(terminatingTLS === undefined ? [] : [`TLS ended with ${terminatingTLS.secret.name}`]),
+    ...(originatingTLS === undefined ? [] : [`TLS begun with ${originatingTLS.secret.name}`]),
+  ];
+  if (parts.length === 0) return { key: "", text: "" };
+  return { key: JSON.stringify([terminatingTLS, originatingTLS]), text: ` (${parts.join(", ")})` };
+}
+
+/** Names are compared whatever their case and final dot. */
+function dnsRule({ matchName, matchPattern }: DnsRule): [string, string] {
+  if (matchPattern === "*") return [ANY_REQUEST, "every request"];
+  const name = (matchName ?? "").toLowerCase().replace(/\.$/, "");
+  const pattern = (matchPattern ?? "").toLowerCase().replace(/\.$/, "");
+  return [`dns ${name} ${pattern}`, `name ${[name, pattern].filter((part) => part !== "").join(" or ")}`];
+}
+
+/** A secret counts with its value: the same name may stand for another one on the other side. */
+function httpRule(rule: HttpRule, secrets: Secrets): { key: string; text: string } {
+  const { method, path, host, headers = [], headerMatches = [] } = rule;
+  const matches = headerMatches.map(({ name, value, secret, mismatch }) => {
+    const known = secret === undefined ? {} : { secret, is: secrets.get(secret) ?? null };
+    return JSON.stringify({ name: name.toLowerCase(), value, ...known, mismatch });
+  });
+  const key = JSON.stringify({
+    method,
+    path,
+    host,
+    ...(headers.length === 0 ? {} : { headers: [...headers].sort() }),
+    ...(matches.length === 0 ? {} : { matches }),
+  });
+  const more = [
+    ...(host === undefined ? [] : [`host ${host}`]),
+    ...headers.map((header) => `header ${header}`),
+    ...headerMatches.map(headerText),
+  ];
+  const what = [
+    method ?? (path === undefined ? "every HTTP request" : "every method"),
+    ...(path === undefined ? [] : [path]),
+  ];
+  return { key, text: [...what, ...(more.length === 0 ? [] : [`(${more.join(", ")})`])].join(" ") };
+}
+
+function headerText({ name, value, secret, mismatch }: NonNullable<HttpRule["headerMatches"]>[number]): string {
+  const wanted = secret === undefined ? (value ?? "") : `secret ${secret}`;
+  const action = mismatch === undefined ? "" : `, else ${mismatch}`;
+  return `header ${name}${wanted === "" ? "" : `: ${wanted}`}${action}`;
+}
