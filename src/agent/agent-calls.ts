@@ -137,6 +137,7 @@ function daemonCalls(
       if (change.audit !== undefined) audit.setAll(change.audit);
     },
     maps: () => mapModels(reconciler.ipcache, derived.services, table.all()),
+    lines: () => parts.metrics.registry.metrics(),
     debugInfo: async () =>
       debugInfo(version, await statusOf(facts()), {
         endpoints: views.endpoints(),

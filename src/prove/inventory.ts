@@ -68,6 +68,17 @@ export function takeInventory(texts: readonly ManifestText[], options: Inventory
   return stock.finish();
 }
 
+/** The same inventory in a cluster of this name: what its policies mean hangs on it. */
+export function inClusterNamed(inventory: Inventory, clusterName: string): Inventory {
+  const config = { ...inventory.config, clusterName };
+  const { nodeSelectorLabels = false } = config;
+  const policies = inventory.policies.map((policy): PolicyObject => {
+    const parsed = parsePolicy(policy.value, { clusterName, nodeSelectorLabels });
+    return parsed.ok ? { ...policy, key: parsed.key, rules: parsed.rules, warnings: parsed.warnings } : policy;
+  });
+  return { ...inventory, config, policies };
+}
+
 type ParsedPolicy = ReturnType<typeof parsePolicy>;
 
 /** Policies by the objects that they were read from. */

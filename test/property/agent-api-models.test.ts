@@ -115,7 +115,6 @@ it("refuses by name what it has not, as texts in the API's form", async () => {
     ["GET", "/v1/bgp/peers", 501, "no BGP control plane"],
     ["GET", "/v1/map/sg_ipcache/events", 404, "the monitor tells of them"],
     ["GET", "/v1/map/none", 404, "GET /v1/map lists them"],
-    ["GET", "/v1/metrics", 404, "serves no metrics"],
     ["GET", "/v1/endpoint/cep:x", 400, 'unknown kind of endpoint name "cep"'],
     ["GET", "/v1/endpoint/70000", 400, "a number up to 65535"],
     ["GET", "/v1/endpoint/70", 404, "no endpoint 70 on this node"],

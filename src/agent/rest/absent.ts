@@ -5,7 +5,6 @@ const ABSENT: Readonly<Record<string, readonly [status: number, reason: string]>
   prefilter: [500, "there is no prefilter here: deny ranges by a policy with fromCIDRSet"],
   "cgroup-dump-metadata": [500, "sockets are not followed by control group here: `endpoint list` shows the pods"],
   bgp: [501, "there is no BGP control plane here"],
-  metrics: [404, "the API on this socket serves no metrics"],
 };
 
 /** Answers for what Cilium has and this agent has not. Local redirect policies are kinds that no lab has: there are none. */

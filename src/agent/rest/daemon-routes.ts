@@ -1,4 +1,5 @@
 import { Aggregation } from "../../datapath/port.ts";
+import type { Metric } from "../../metrics/index.ts";
 import type { BpfMap, ClusterNodeStatus, DaemonConfiguration, DebugInfo } from "../api-models.ts";
 import type { StatusResponse } from "../status-model.ts";
 import type { AggregationName } from "../trace-level.ts";
@@ -19,6 +20,8 @@ export interface DaemonCalls {
   configure(change: DaemonChange): void;
   maps(): readonly BpfMap[];
   debugInfo(): Promise<DebugInfo>;
+  /** What Prometheus would read, line by line. */
+  lines(): readonly Metric[];
 }
 
 const AUDIT = "PolicyAuditMode";
@@ -74,7 +77,7 @@ function mapNamed(calls: DaemonCalls, [name, part]: readonly string[]): Answer {
   return [200, found];
 }
 
-/** `/healthz`, `/config`, `/cluster`, `/node`, `/map` and `/debuginfo`; undefined = the subject is none of them. */
+/** `/healthz`, `/config`, `/cluster`, `/node`, `/map`, `/metrics` and `/debuginfo`; undefined = the subject is none of them. */
 export async function daemonRoutes(calls: DaemonCalls, subject: string, call: ApiCall): Promise<Answer | undefined> {
   const path = [subject, ...call.rest].join("/");
   if (path === "config" && call.method === "PATCH") return configure(calls, call);
@@ -84,6 +87,8 @@ export async function daemonRoutes(calls: DaemonCalls, subject: string, call: Ap
     "cluster/nodes": () => [200, calls.nodes()],
     // Numbers of nodes are for keys of IPsec, of which there are none.
     "node/ids": () => [200, []],
+    // Cilium 1.20 lists them by a shell of its own; older releases had this path.
+    metrics: () => [200, calls.lines()],
     debuginfo: async () => [200, await calls.debugInfo()],
   };
   const answer = answers[path] ?? (subject === "map" ? () => mapNamed(calls, call.rest) : undefined);

@@ -9,7 +9,6 @@ const COMMANDS: Readonly<Record<string, string>> = {
   envoy: "the proxy is not Envoy: `status --all-redirects` shows what goes to it",
   kvstore: "the Kubernetes API is the only store: use kubectl",
   loadinfo: "`shieldgate status` shows what a lab takes",
-  metrics: "the agent does not list its metrics on its socket",
   "post-uninstall-cleanup": "`shieldgate down` leaves nothing behind",
   preflight: "`shieldgate policy validate` judges policies before they are applied",
   shell: "the agent has no shell: `debuginfo` shows what it knows",

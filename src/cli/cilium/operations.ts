@@ -34,6 +34,7 @@ GET /lrp GetLrp
 GET /map GetMap
 GET /map/{name} GetMapName 404:NotFound
 GET /map/{name}/events GetMapNameEvents 404:NotFound
+GET /metrics GetMetrics
 GET /node/ids GetNodeIds
 GET /policy GetPolicy 404:NotFound
 GET /policy/selectors GetPolicySelectors

@@ -8,6 +8,7 @@ import { FQDN } from "./fqdn.ts";
 import { IDENTITY } from "./identity.ts";
 import { IP } from "./ip.ts";
 import { MAP } from "./map.ts";
+import { METRICS } from "./metrics.ts";
 import { MISSING } from "./missing.ts";
 import { MONITOR_FLAGS, monitor } from "./monitor.ts";
 import { NODE, NODE_ID } from "./node.ts";
@@ -31,7 +32,23 @@ export const CILIUM_TREE: Tree = {
     short: "CLI",
     long: "CLI for interacting with the local Cilium Agent",
     commands: [
-      ...[BPF, CONFIG, DEBUGINFO, ENDPOINT, FQDN, IDENTITY, IP, MAP, MONITOR, NODE, NODE_ID, POLICY, SERVICE, STATUS],
+      ...[
+        BPF,
+        CONFIG,
+        DEBUGINFO,
+        ENDPOINT,
+        FQDN,
+        IDENTITY,
+        IP,
+        MAP,
+        METRICS,
+        MONITOR,
+        NODE,
+        NODE_ID,
+        POLICY,
+        SERVICE,
+        STATUS,
+      ],
       ...[VERSION, ...ABSENT, ...MISSING],
     ],
   },

@@ -1,5 +1,5 @@
 import type { Writable } from "node:stream";
-import type { Inventory } from "../../prove/inventory.ts";
+import { type Inventory, inClusterNamed } from "../../prove/inventory.ts";
 import { coverageOf } from "../../prove/replay/coverage.ts";
 import { Distinctions } from "../../prove/replay/distinctions.ts";
 import { Recording } from "../../prove/replay/recording.ts";
@@ -123,5 +123,5 @@ export function isTrustworthy({ problemCount, beyondLimit, flowCount }: Recordin
 export function named(inventory: Inventory, recording: Recording, { clusterName }: ManifestOptions): Inventory {
   const recorded = recording.cluster();
   if (clusterName !== undefined || recorded === undefined) return inventory;
-  return { ...inventory, config: { ...inventory.config, clusterName: recorded } };
+  return inClusterNamed(inventory, recorded);
 }

@@ -26,6 +26,7 @@ DaemonConfiguration: spec *DaemonConfigurationSpec, status *DaemonConfigurationS
 Policy: policy string, revision int
 SelectorIdentityMapping: identities! []int, labels [][]*Label, selector string, users int
 DNSLookup: endpoint-id int, expiration-time time, fqdn string, ips! []string, lookup-time time, source string, ttl int
+Metric: labels map:string, name string, value! float
 NameManager: DNSPollNames! []string, FQDNPolicySelectors! []*SelectorEntry
 DebugInfo: cilium-memory-map string, cilium-nodemonitor-memory-map string, cilium-status *StatusResponse,
    cilium-version string, encryption *DebugInfoEncryption, endpoint-list! []*Endpoint,
