@@ -2,10 +2,10 @@ import type { IncomingMessage } from "node:http";
 import type { TLSSocket } from "node:tls";
 import { fieldsOf, listOf } from "../object.ts";
 import type { TokenAuthority } from "../pki/token.ts";
-import { badRequest, unauthorized } from "../status.ts";
+import { unauthorized } from "../status.ts";
 import type { Store } from "../storage/store.ts";
-import { authorizeResource } from "./authorization.ts";
 import type { User } from "./context.ts";
+import { impersonated } from "./impersonation.ts";
 
 export const TOKEN_ISSUER = "https://kubernetes.default.svc.cluster.local";
 const ANONYMOUS: User = { name: "system:anonymous", groups: ["system:unauthenticated"] };
@@ -47,29 +47,6 @@ export function tokenUser(tokens: TokenAuthority, store: Store, token: string, n
     groups: ["system:serviceaccounts", `system:serviceaccounts:${namespace}`, "system:authenticated"],
     ...(stored?.object.metadata.uid ? { uid: stored.object.metadata.uid } : {}),
   };
-}
-
-/** Who the request is to be judged as: `kubectl --as`. Throws 403 for users who may not take another's place. */
-function impersonated(request: IncomingMessage, store: Store, user: User): User {
-  const name = request.headers["impersonate-user"];
-  const given = request.headersDistinct["impersonate-group"] ?? [];
-  if (name === undefined && given.length === 0) return user;
-  if (name === undefined) throw badRequest("requested groups without impersonating a user");
-  const account = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(String(name));
-  const take = (resource: string, namespace: string, of: string) =>
-    authorizeResource(store, user, "impersonate", {
-      group: "",
-      version: "v1",
-      resource,
-      subresource: "",
-      namespace,
-      name: of,
-    });
-  if (account) take("serviceaccounts", account[1]!, account[2]!);
-  else take("users", "", String(name));
-  for (const group of given) take("groups", "", group);
-  const groups = account ? ["system:serviceaccounts", `system:serviceaccounts:${account[1]}`] : [];
-  return { name: String(name), groups: [...given, ...groups, "system:authenticated"] };
 }
 
 /**

@@ -54,9 +54,9 @@ const reviewOwnRules: Review = (api, user, body) => {
   };
 };
 
-const whoAmI: Review = (_api, user, body) => ({
+const whoAmI: Review = (_api, { name, ...user }, body) => ({
   ...body,
-  status: { userInfo: { username: user.name, groups: user.groups, ...(user.uid ? { uid: user.uid } : {}) } },
+  status: { userInfo: { username: name, ...user } },
 });
 
 const reviewToken: Review = (api, _user, body) => {
