@@ -218,6 +218,8 @@ describe.skipIf("missing" in built)(`client-go is at home here${why}`, () => {
       forbidden: "Forbidden",
       self: robot,
       may: false,
+      "may here": false,
+      rules: [true, false],
       unauthorized: "Unauthorized",
       impersonated: ["jane", ["dev", "system:authenticated"], { team: ["blue"] }],
     });

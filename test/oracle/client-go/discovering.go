@@ -22,6 +22,7 @@ import (
 	"k8s.io/client-go/openapi"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/restmapper"
+	"k8s.io/client-go/util/retry"
 	"k8s.io/utils/ptr"
 )
 
@@ -80,8 +81,13 @@ func dynamicObjects(s *session) {
 		"spec":{"endpointSelector":{},"ingress":[{}]}}`)))
 	made := must(policies.Create(s.context, object, metav1.CreateOptions{}))
 	say("generation", made.GetGeneration())
-	must0(unstructured.SetNestedField(made.Object, "nobody gets in", "spec", "description"))
-	made = must(policies.Update(s.context, made, metav1.UpdateOptions{}))
+	// The operator writes the policy's status in between.
+	must0(retry.RetryOnConflict(retry.DefaultRetry, func() (err error) {
+		made = must(policies.Get(s.context, "p", metav1.GetOptions{}))
+		must0(unstructured.SetNestedField(made.Object, "everybody gets in", "spec", "description"))
+		made, err = policies.Update(s.context, made, metav1.UpdateOptions{})
+		return err
+	}))
 	say("next generation", made.GetGeneration())
 	wrong := made.DeepCopy()
 	must0(unstructured.SetNestedField(wrong.Object, "x", "spec", "ingress"))
@@ -125,6 +131,14 @@ func access(s *session) {
 		},
 	}, metav1.CreateOptions{}))
 	say("may", may.Status.Allowed)
+	local := must(s.client.AuthorizationV1().LocalSubjectAccessReviews("default").Create(s.context, &authorization.LocalSubjectAccessReview{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default"}, Spec: may.Spec,
+	}, metav1.CreateOptions{}))
+	say("may here", local.Status.Allowed)
+	rules := must(robot.AuthorizationV1().SelfSubjectRulesReviews().Create(s.context, &authorization.SelfSubjectRulesReview{
+		Spec: authorization.SelfSubjectRulesReviewSpec{Namespace: "default"},
+	}, metav1.CreateOptions{}))
+	say("rules", []any{len(rules.Status.ResourceRules) > 0, rules.Status.Incomplete})
 	config.BearerToken = "x.y.z"
 	_, err = kubernetes.NewForConfigOrDie(config).CoreV1().Pods("default").List(s.context, metav1.ListOptions{})
 	say("unauthorized", reason(err))

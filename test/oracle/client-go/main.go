@@ -44,7 +44,6 @@ var cases = map[string]func(*session){
 	"protobuf":     protobuf,
 	"subresources": subresources,
 	"exec":         execute,
-	"attach":       attach,
 }
 
 // say writes one line of what was seen.
