@@ -35,7 +35,7 @@ export const KIND_PROOFS: Readonly<Record<string, readonly string[]>> = {
   "apps/replicasets": ["src/controllers/replicaset/replicaset.test.ts", CONTROLLERS],
   "apps/statefulsets": [WORKLOADS],
   "authentication.k8s.io/selfsubjectreviews": [CLIENT_GO],
-  "authentication.k8s.io/tokenreviews": [CLIENT_GO],
+  "authentication.k8s.io/tokenreviews": [CLIENT_GO, "src/kube/server/token-review.test.ts"],
   "authorization.k8s.io/localsubjectaccessreviews": [CLIENT_GO],
   "authorization.k8s.io/selfsubjectaccessreviews": [RBAC],
   "authorization.k8s.io/selfsubjectrulesreviews": [CLIENT_GO],
@@ -95,6 +95,7 @@ export const BEHAVIOURS: Readonly<Record<string, readonly (readonly [behaviour: 
     ["roles and bindings", RBAC, "a role holds in its namespace, for its verbs"],
     ["nobody grants more than they hold", RBAC, "nobody gives away more than they hold"],
     ["a pod's own token", RBAC, "a pod gets its account's token"],
+    ["tokens for an audience", "src/kube/server/token-review.test.ts", "a token is good for the audiences it was made"],
     ["leader election by leases", CLIENT_GO, "elects one leader at a time"],
   ],
   Workloads: [

@@ -27,11 +27,28 @@ function certificateUser(socket: TLSSocket): User | undefined {
   return user;
 }
 
-/** The service account of a token, when it is signed by us, in time, and its account and pod still exist. */
-export function tokenUser(tokens: TokenAuthority, store: Store, token: string, now: number): User | undefined {
+/** What is known of a user beyond the name: the pod that the token was made for. */
+function podExtra(name: string, uid: string): Record<string, string[]> {
+  return { "authentication.kubernetes.io/pod-name": [name], "authentication.kubernetes.io/pod-uid": [uid] };
+}
+
+/**
+ * The service account of a token, when it is signed by us, in time and for one of the audiences, and its account and pod
+ * still exist.
+ */
+export function tokenUser(
+  tokens: TokenAuthority,
+  store: Store,
+  token: string,
+  now: number,
+  audiences: readonly string[] = [TOKEN_ISSUER],
+): (User & { readonly audiences: readonly string[] }) | undefined {
   const claims = tokens.verify(token);
   if (!claims || claims.iss !== TOKEN_ISSUER || Number(claims.exp) * 1000 <= now) return undefined;
-  if (!listOf(claims.aud).includes(TOKEN_ISSUER)) return undefined;
+  const shared = listOf(claims.aud)
+    .map(String)
+    .filter((audience) => audiences.includes(audience));
+  if (shared.length === 0) return undefined;
   const bound = fieldsOf(claims["kubernetes.io"]);
   const namespace = String(bound.namespace);
   const account = fieldsOf(bound.serviceaccount);
@@ -46,6 +63,8 @@ export function tokenUser(tokens: TokenAuthority, store: Store, token: string, n
     name: `system:serviceaccount:${namespace}:${String(account.name)}`,
     groups: ["system:serviceaccounts", `system:serviceaccounts:${namespace}`, "system:authenticated"],
     ...(stored?.object.metadata.uid ? { uid: stored.object.metadata.uid } : {}),
+    ...(pod.name === undefined ? {} : { extra: podExtra(String(pod.name), String(pod.uid)) }),
+    audiences: shared,
   };
 }
 
