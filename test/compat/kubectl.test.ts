@@ -116,7 +116,7 @@ Events:
       ],
       ["describe rs", /Pods Status: {2}2 Running \/ 0 Waiting \/ 0 Succeeded \/ 0 Failed\n/],
       ["describe node k8s-ctr", /Taints: {2}node-role.kubernetes.io\/control-plane:NoSchedule\n[\s\S]*Allocatable:/],
-      ["describe cm conf", /^Name: {2}conf\n[\s\S]*Data\n====\na:\n----\n1\n/],
+      ["describe cm conf", /^Name: {2}conf\n[\s\S]*Data\n====\n[\s\S]*a:\n----\n1\n/],
       ["describe ns default", /Status: {2}Active\n/],
       ["describe sa default", /Mountable secrets: {2}<none>\n/],
       ["describe endpointslice -l kubernetes.io/service-name=web", /TargetRef: {2}Pod\/web-HASH-ID\n/],
