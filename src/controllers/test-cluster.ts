@@ -1,7 +1,7 @@
 /** An API server with three nodes and all controllers, for tests; its kubelet is paper. */
 import type { KubeObject } from "../kube/client/index.ts";
 import * as kube from "../kube/client/index.ts";
-import { type Fields, fieldsOf, timestamp } from "../kube/object.ts";
+import { type Fields, fieldsOf, listOf, timestamp } from "../kube/object.ts";
 import { ciliumCrds } from "../kube/schema/index.ts";
 import { startTestServer, type TestServer } from "../kube/server/test-server.ts";
 import { SERVICE_CIDR, SERVICE_CIDR6 } from "../model/addresses.ts";
@@ -55,7 +55,12 @@ async function startPaperKubelet(
     if (!specOf(pod).nodeName || statusOf(pod).podIP) return;
     const status = comesUp(pod) ? "True" : "False";
     const conditions = [{ type: "Ready", status, lastTransitionTime: timestamp(Date.now()) }];
-    const running: Fields = { phase: "Running", podIP: `172.20.1.${lastAddress++}`, conditions };
+    const containerStatuses = listOf(specOf(pod).containers).map((container) => ({
+      ...{ name: fieldsOf(container).name, image: fieldsOf(container).image, imageID: "", restartCount: 0 },
+      ...{ ready: comesUp(pod), state: { running: { startedAt: timestamp(Date.now()) } } },
+    }));
+    const podIP = `172.20.1.${lastAddress++}`;
+    const running: Fields = { phase: "Running", podIP, podIPs: [{ ip: podIP }], conditions, containerStatuses };
     await client.updateStatus(kube.Pods, { ...pod, status: running }).catch(() => {});
   };
   const pods = kube.createInformer(client, kube.Pods);

@@ -3,6 +3,7 @@ import { execFile, spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { oracle } from "../oracle/cache.ts";
 import { KubeletLab } from "./kubelet-lab.ts";
 import { podObject } from "./kubelet-pods.ts";
 
@@ -83,6 +84,16 @@ describe.each([
     expect(output).toContain("interrupted");
     expect(code).toBe(3);
   });
+});
+
+const clientGo = oracle("client-go");
+test.skipIf("missing" in clientGo)("client-go runs a command over either transport", async () => {
+  if ("missing" in clientGo) throw new Error(clientGo.missing);
+  const { stdout } = await run(clientGo.path, [lab.kubeconfig, "exec", "shell"]);
+  const echoed = "0123456789abcde\n".repeat(8192);
+  for (const [index, transport] of ["spdy", "websocket"].entries()) {
+    expect(JSON.parse(stdout.split("\n")[index]!)).toEqual({ [transport]: [echoed, "bad\n", 7] });
+  }
 });
 
 test("a program may open /dev/stdout again", async () => {

@@ -4,7 +4,15 @@ import { applyClaim, claim } from "../adoption.ts";
 import { type ControllerContext, splitKey } from "../context.ts";
 import { keyOf, keyOfObject } from "../object-cache.ts";
 import { annotationsOf, hasEnded, numberOf, specOf, statusOf, stays } from "../objects.ts";
-import { collides, type DeploymentPlan, planDeployment, REVISION, setAnnotations, sortSets } from "./reconcile.ts";
+import {
+  collides,
+  type DeploymentPlan,
+  planDeployment,
+  REVISION,
+  replicasAnnotations,
+  setAnnotations,
+  sortSets,
+} from "./reconcile.ts";
 import { replicasOf, type Scaling } from "./rollout.ts";
 import { deadlineIn, deploymentStatus, type Sets } from "./status.ts";
 
@@ -104,8 +112,8 @@ async function scale(
   revision: number,
   newest: KubeObject | undefined,
 ): Promise<void> {
-  const own = set === newest ? revision : Number(annotationsOf(set)[REVISION] ?? 0);
-  const annotations = { ...annotationsOf(set), ...setAnnotations(deployment, own) };
+  const own = set === newest ? setAnnotations(deployment, revision) : replicasAnnotations(deployment);
+  const annotations = { ...annotationsOf(set), ...own };
   await context.update(ReplicaSets, {
     ...set,
     metadata: { ...set.metadata, annotations },

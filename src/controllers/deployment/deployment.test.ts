@@ -5,7 +5,7 @@ import { type Fields, fieldsOf } from "../../kube/object.ts";
 import { numberOf, specOf, statusOf } from "../objects.ts";
 import { NOW, thing } from "../test-objects.ts";
 import { templateHash } from "./hash.ts";
-import { planDeployment, REVISION, sortSets } from "./reconcile.ts";
+import { planDeployment, REVISION, replicasAnnotations, setAnnotations, sortSets } from "./reconcile.ts";
 import { replicasOf, rollingBounds } from "./rollout.ts";
 import { deploymentStatus, isComplete } from "./status.ts";
 
@@ -189,4 +189,14 @@ test("equal templates have equal hashes, whatever the order of their keys; colli
   expect(templateHash({ a: 1, b: { c: null } })).toBe(templateHash({ b: {}, a: 1 }));
   expect(templateHash({ a: 1 })).not.toBe(templateHash({ a: 2 }));
   expect(templateHash({ a: 1 }, 1)).not.toBe(templateHash({ a: 1 }));
+});
+
+test("the cause of a change is the newest set's alone", () => {
+  const wanted = deployment("nginx");
+  wanted.metadata.annotations = { "kubernetes.io/change-cause": "new image" };
+  expect(setAnnotations(wanted, 2)).toMatchObject({ "kubernetes.io/change-cause": "new image", [REVISION]: "2" });
+  expect(replicasAnnotations(wanted)).toEqual({
+    "deployment.kubernetes.io/desired-replicas": "4",
+    "deployment.kubernetes.io/max-replicas": "5",
+  });
 });

@@ -46,17 +46,20 @@ export function sortSets(deployment: KubeObject, sets: readonly KubeObject[]): S
   return { newest, olds: byAge.filter((set) => set !== newest) };
 }
 
-/** Annotations that a set carries for its deployment. */
-export function setAnnotations(deployment: KubeObject, revision: number): Record<string, string> {
-  const copied = Object.entries(annotationsOf(deployment)).filter(([key]) => !NOT_COPIED.includes(key));
+/** How many replicas the deployment wants, as each of its sets says it. */
+export function replicasAnnotations(deployment: KubeObject): Record<string, string> {
   const wanted = numberOf(specOf(deployment).replicas, 1);
   const surge = isRecreate(deployment) ? 0 : rollingBounds(deployment).surge;
   return {
-    ...Object.fromEntries(copied),
     "deployment.kubernetes.io/desired-replicas": String(wanted),
     "deployment.kubernetes.io/max-replicas": String(wanted + surge),
-    [REVISION]: String(revision),
   };
+}
+
+/** Annotations that the newest set carries for its deployment; older ones keep those of their time, such as their cause. */
+export function setAnnotations(deployment: KubeObject, revision: number): Record<string, string> {
+  const copied = Object.entries(annotationsOf(deployment)).filter(([key]) => !NOT_COPIED.includes(key));
+  return { ...Object.fromEntries(copied), ...replicasAnnotations(deployment), [REVISION]: String(revision) };
 }
 
 /** The replica set of the deployment's template. */

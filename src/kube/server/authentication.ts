@@ -2,10 +2,10 @@ import type { IncomingMessage } from "node:http";
 import type { TLSSocket } from "node:tls";
 import { fieldsOf, listOf } from "../object.ts";
 import type { TokenAuthority } from "../pki/token.ts";
-import { badRequest, unauthorized } from "../status.ts";
+import { unauthorized } from "../status.ts";
 import type { Store } from "../storage/store.ts";
-import { authorizeResource } from "./authorization.ts";
 import type { User } from "./context.ts";
+import { impersonated } from "./impersonation.ts";
 
 export const TOKEN_ISSUER = "https://kubernetes.default.svc.cluster.local";
 const ANONYMOUS: User = { name: "system:anonymous", groups: ["system:unauthenticated"] };
@@ -27,11 +27,28 @@ function certificateUser(socket: TLSSocket): User | undefined {
   return user;
 }
 
-/** The service account of a token, when it is signed by us, in time, and its account and pod still exist. */
-export function tokenUser(tokens: TokenAuthority, store: Store, token: string, now: number): User | undefined {
+/** What is known of a user beyond the name: the pod that the token was made for. */
+function podExtra(name: string, uid: string): Record<string, string[]> {
+  return { "authentication.kubernetes.io/pod-name": [name], "authentication.kubernetes.io/pod-uid": [uid] };
+}
+
+/**
+ * The service account of a token, when it is signed by us, in time and for one of the audiences, and its account and pod
+ * still exist.
+ */
+export function tokenUser(
+  tokens: TokenAuthority,
+  store: Store,
+  token: string,
+  now: number,
+  audiences: readonly string[] = [TOKEN_ISSUER],
+): (User & { readonly audiences: readonly string[] }) | undefined {
   const claims = tokens.verify(token);
   if (!claims || claims.iss !== TOKEN_ISSUER || Number(claims.exp) * 1000 <= now) return undefined;
-  if (!listOf(claims.aud).includes(TOKEN_ISSUER)) return undefined;
+  const shared = listOf(claims.aud)
+    .map(String)
+    .filter((audience) => audiences.includes(audience));
+  if (shared.length === 0) return undefined;
   const bound = fieldsOf(claims["kubernetes.io"]);
   const namespace = String(bound.namespace);
   const account = fieldsOf(bound.serviceaccount);
@@ -46,30 +63,9 @@ export function tokenUser(tokens: TokenAuthority, store: Store, token: string, n
     name: `system:serviceaccount:${namespace}:${String(account.name)}`,
     groups: ["system:serviceaccounts", `system:serviceaccounts:${namespace}`, "system:authenticated"],
     ...(stored?.object.metadata.uid ? { uid: stored.object.metadata.uid } : {}),
+    ...(pod.name === undefined ? {} : { extra: podExtra(String(pod.name), String(pod.uid)) }),
+    audiences: shared,
   };
-}
-
-/** Who the request is to be judged as: `kubectl --as`. Throws 403 for users who may not take another's place. */
-function impersonated(request: IncomingMessage, store: Store, user: User): User {
-  const name = request.headers["impersonate-user"];
-  const given = request.headersDistinct["impersonate-group"] ?? [];
-  if (name === undefined && given.length === 0) return user;
-  if (name === undefined) throw badRequest("requested groups without impersonating a user");
-  const account = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(String(name));
-  const take = (resource: string, namespace: string, of: string) =>
-    authorizeResource(store, user, "impersonate", {
-      group: "",
-      version: "v1",
-      resource,
-      subresource: "",
-      namespace,
-      name: of,
-    });
-  if (account) take("serviceaccounts", account[1]!, account[2]!);
-  else take("users", "", String(name));
-  for (const group of given) take("groups", "", group);
-  const groups = account ? ["system:serviceaccounts", `system:serviceaccounts:${account[1]}`] : [];
-  return { name: String(name), groups: [...given, ...groups, "system:authenticated"] };
 }
 
 /**

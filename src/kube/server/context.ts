@@ -12,6 +12,8 @@ export interface User {
   readonly name: string;
   readonly groups: readonly string[];
   readonly uid?: string;
+  /** What else is known of them, by key: of those whom somebody stands in for. */
+  readonly extra?: Readonly<Record<string, readonly string[]>>;
 }
 
 /** Where an object is, for admission. */

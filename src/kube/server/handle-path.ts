@@ -33,6 +33,12 @@ export class Documents {
   }
 }
 
+/** What a health path says: the server answers while it can read and write, so every check holds. */
+function healthText(name: string, url: string): string {
+  if (!new URL(url, "https://server").searchParams.has("verbose")) return "ok";
+  return `[+]ping ok\n[+]storage ok\n${name} check passed\n`;
+}
+
 /** Answers what is no resource: health, version, discovery, OpenAPI. Throws 404, 405, 406. */
 export async function handlePath(
   api: Api,
@@ -42,7 +48,8 @@ export async function handlePath(
   response: ServerResponse,
 ): Promise<void> {
   if (request.method !== "GET" && request.method !== "HEAD") throw methodNotAllowed();
-  if (HEALTH.test(path)) return writeText(response, 200, "text/plain; charset=utf-8", "ok");
+  const health = HEALTH.exec(path);
+  if (health) return writeText(response, 200, "text/plain; charset=utf-8", healthText(health[1]!, request.url ?? ""));
   if (path === "/openapi/v2") return answerOpenApiV2(documents, request, response);
   const accept = request.headers.accept;
   if (path === "/api" || path === "/apis") {

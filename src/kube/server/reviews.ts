@@ -54,21 +54,21 @@ const reviewOwnRules: Review = (api, user, body) => {
   };
 };
 
-const whoAmI: Review = (_api, user, body) => ({
-  ...body,
-  status: { userInfo: { username: user.name, groups: user.groups, ...(user.uid ? { uid: user.uid } : {}) } },
-});
+function userInfo({ name, groups, uid, extra }: User): Fields {
+  return { username: name, groups, ...(uid ? { uid } : {}), ...(extra ? { extra } : {}) };
+}
 
+const whoAmI: Review = (_api, user, body) => ({ ...body, status: { userInfo: userInfo(user) } });
+
+/** Says whose token it is, if it was made for one of the audiences asked for; without any, for this server. */
 const reviewToken: Review = (api, _user, body) => {
-  const token = String(fieldsOf(body.spec).token ?? "");
-  const found = tokenUser(api.tokens, api.store, token, api.now());
+  const { token, audiences } = fieldsOf(body.spec);
+  const asked = listOf(audiences).map(String);
+  const wanted = asked.length > 0 ? asked : [TOKEN_ISSUER];
+  const found = tokenUser(api.tokens, api.store, String(token ?? ""), api.now(), wanted);
   const status = found
-    ? {
-        authenticated: true,
-        user: { username: found.name, groups: found.groups, uid: found.uid },
-        audiences: [TOKEN_ISSUER],
-      }
-    : { authenticated: false, error: "the token is not one of this cluster, or is over" };
+    ? { authenticated: true, user: userInfo(found), audiences: found.audiences }
+    : { authenticated: false, error: "the token is not one of this cluster, for another audience, or over" };
   return { ...body, status };
 };
 

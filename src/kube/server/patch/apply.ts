@@ -2,6 +2,7 @@ import { equalJson, type Fields, groupVersion, isFields, type KubeObject, timest
 import { KubeError } from "../../status.ts";
 import type { ResourceKind } from "../kind.ts";
 import { type FieldSet, fieldSet, indexOfStep, namesItem, type Path, printPath, sameAt, textOf } from "./field-set.ts";
+import { CLIENT_SIDE_APPLY, clientSideApplied, KUBECTL, renewLastApplied } from "./last-applied.ts";
 import { listRule } from "./list-keys.ts";
 import { type FieldManager, readManagers, sameFieldManager, without, writeManagers } from "./managed-fields.ts";
 
@@ -29,7 +30,8 @@ export function applyConfiguration(
   const own = managers.find((entry) => sameFieldManager(entry, self));
   const fields = fieldSet(kind, wanted);
   const conflicts = findConflicts(kind, live, wanted, fields, others);
-  if (conflicts.length > 0 && !options.force) throw applyConflict(conflicts);
+  const refused = options.force ? [] : refusedConflicts(kind, live, conflicts, options.manager);
+  if (refused.length > 0) throw applyConflict(refused);
   const taken = new Set(conflicts.map(({ path }) => textOf(path)));
   const rest = others.map((entry) => without(entry, taken));
   const merged = mergeValue(kind, [], live, wanted) as KubeObject;
@@ -41,23 +43,37 @@ export function applyConfiguration(
   const unchanged = own !== undefined && equalJson([...own.fields.keys()].sort(), [...fields.keys()].sort());
   const time = unchanged ? own.time : timestamp(options.now);
   const entry: FieldManager = { ...self, apiVersion: groupVersion(kind.group, kind.version), time, fields };
+  if (options.manager === KUBECTL) renewLastApplied(merged, wanted);
   writeManagers(merged, [...rest, entry]);
   return merged;
 }
 
-/** Fields that were there before anyone tracked them belong to one manager of their own. */
+/** kubectl may change what it applied itself without the server, as long as nobody else has changed it. */
+function refusedConflicts(
+  kind: ResourceKind,
+  live: KubeObject,
+  conflicts: readonly FieldConflict[],
+  manager: string,
+): readonly FieldConflict[] {
+  if (manager !== KUBECTL || conflicts.length === 0) return conflicts;
+  const own = clientSideApplied(kind, live);
+  return conflicts.filter(({ path }) => !own.has(textOf(path)));
+}
+
+/** Fields that were there before anyone tracked them: kubectl's that its annotation names, others' the rest. */
 function trackedManagers(kind: ResourceKind, live: KubeObject): FieldManager[] {
   const managers = readManagers(live);
   if (managers.length > 0 || !live.metadata.uid) return managers;
+  const all = fieldSet(kind, live);
+  const applied = clientSideApplied(kind, live);
+  const entry = (manager: string, isOf: (text: string) => boolean): FieldManager => ({
+    ...{ manager, operation: "Update", subresource: "", apiVersion: live.apiVersion },
+    time: live.metadata.creationTimestamp ?? "",
+    fields: new Map([...all].filter(([text]) => isOf(text))),
+  });
   return [
-    {
-      manager: "before-first-apply",
-      operation: "Update",
-      subresource: "",
-      apiVersion: live.apiVersion,
-      time: live.metadata.creationTimestamp ?? "",
-      fields: fieldSet(kind, live),
-    },
+    entry("before-first-apply", (text) => !applied.has(text)),
+    entry(CLIENT_SIDE_APPLY, (text) => applied.has(text)),
   ];
 }
 

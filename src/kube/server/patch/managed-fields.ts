@@ -59,14 +59,16 @@ export function recordWrite(
   now: number,
 ): void {
   const asked = next.metadata.managedFields;
-  const managers = old ? readManagers(old) : [];
+  const tracked = old ? readManagers(old) : [];
   // An empty list is how users drop all tracking.
   const isReset = Array.isArray(asked) && (asked.length === 0 || Object.keys(asked[0] ?? {}).length === 0);
-  if (!old || managers.length === 0 || isReset) {
+  if (!old || tracked.length === 0 || isReset) {
     delete next.metadata.managedFields;
     return;
   }
-  next.metadata.managedFields = old.metadata.managedFields ?? [];
+  // Users may hand fields over by hand, as kubectl does when it goes over to server-side apply.
+  next.metadata.managedFields = asked ?? old.metadata.managedFields ?? [];
+  const managers = readManagers(next);
   const before = fieldSet(kind, old);
   const after = fieldSet(kind, next);
   const changed: FieldSet = new Map();

@@ -141,3 +141,35 @@ describe("applyConfiguration", () => {
     expect(next.spec).toEqual(stored.spec);
   });
 });
+
+describe("going over from client-side apply", () => {
+  const ANNOTATION = "kubectl.kubernetes.io/last-applied-configuration";
+  const pod = (spec: object): KubeObject => ({ apiVersion: "v1", kind: "Pod", metadata: { name: "p" }, spec });
+  const how = { manager: "kubectl", force: false, subresource: "", now: 0 };
+  const live = (spec: object, applied: object): KubeObject => ({
+    ...pod(spec),
+    metadata: { name: "p", uid: "u", annotations: { [ANNOTATION]: JSON.stringify(pod(applied)) } },
+  });
+
+  it("kubectl may change what it applied, and the annotation follows", () => {
+    const next = applyConfiguration(POD, live({ hostname: "a" }, { hostname: "a" }), pod({ hostname: "b" }), how);
+    expect(next["spec"]).toEqual({ hostname: "b" });
+    expect(JSON.parse(next.metadata.annotations![ANNOTATION]!)).toMatchObject({ spec: { hostname: "b" } });
+    const managers = next.metadata.managedFields!.map((entry) => entry.manager);
+    expect(managers).toEqual(["kubectl-client-side-apply", "kubectl"]);
+  });
+
+  it("not what somebody changed since, nor may others", () => {
+    const changed = () => live({ hostname: "x" }, { hostname: "a" });
+    expect(() => applyConfiguration(POD, changed(), pod({ hostname: "b" }), how)).toThrow("before-first-apply");
+    const same = live({ hostname: "a" }, { hostname: "a" });
+    const other = { ...how, manager: "other" };
+    expect(() => applyConfiguration(POD, same, pod({ hostname: "b" }), other)).toThrow("kubectl-client-side-apply");
+  });
+
+  it("an annotation that cannot be read says nothing", () => {
+    const odd = live({ hostname: "a" }, {});
+    odd.metadata.annotations![ANNOTATION] = "{";
+    expect(() => applyConfiguration(POD, odd, pod({ hostname: "b" }), how)).toThrow("before-first-apply");
+  });
+});

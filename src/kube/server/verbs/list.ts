@@ -6,6 +6,7 @@ import { type Api, fromStored } from "../context.ts";
 import { parseFieldSelector } from "../field-selector.ts";
 import type { ResourceKind } from "../kind.ts";
 import { parseLabelSelector } from "../label-selector.ts";
+import { checkListOptions } from "./list-options.ts";
 
 const PAGE_LIFETIME_MS = 5 * 60_000;
 const MAX_SNAPSHOTS = 64;
@@ -55,9 +56,10 @@ export class Pages {
     return this.#page(id, this.#snapshots.get(id)!, 0, limit);
   }
 
-  /** The page of a continue token. Throws 410 when the list it belongs to is forgotten. */
+  /** The page of a continue token. Throws 400, and 410 when the list it belongs to is forgotten. */
   next(token: string, limit: number, now: number): Page {
-    const [id = "", start = ""] = token.split(".");
+    const [, id = "", start = ""] = /^([0-9a-f-]{36})\.(\d{1,9})$/.exec(token) ?? [];
+    if (id === "") throw badRequest("continue key is not valid");
     const snapshot = this.#snapshots.get(id);
     if (!snapshot || now - snapshot.at > PAGE_LIFETIME_MS) {
       this.#snapshots.delete(id);
@@ -106,6 +108,7 @@ export function listObjects(
 ): Page {
   const limit = Number(query.get("limit") ?? 0);
   if (!Number.isInteger(limit) || limit < 0) throw badRequest(`invalid limit: ${query.get("limit")}`);
+  checkListOptions(query);
   const token = query.get("continue");
   if (token) return pages.next(token, limit, api.now());
   checkRevision(api, query);

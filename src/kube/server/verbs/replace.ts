@@ -77,12 +77,6 @@ function sameDesire(next: KubeObject, old: KubeObject): boolean {
   return equalJson(left, right);
 }
 
-function sameButManaged(next: KubeObject, old: KubeObject): boolean {
-  const { managedFields: _a, ...left } = next.metadata;
-  const { managedFields: _b, ...right } = old.metadata;
-  return equalJson(left, right) && equalJson({ ...next, metadata: 0 }, { ...old, metadata: 0 });
-}
-
 /** True when a deleted object waits for nothing any more. */
 export function isReleased(object: KubeObject): boolean {
   const { deletionTimestamp, deletionGracePeriodSeconds = 0, finalizers = [] } = object.metadata;
@@ -132,7 +126,7 @@ export function replaceObject(
   if (target.subresource === "" && !sameDesire(next, old)) warnings.push(...adviceOn(api, kind, next));
   if (kind.counted && !sameDesire(next, old)) next.metadata.generation = (old.metadata.generation ?? 0) + 1;
   record(kind, old, next, options.fieldManager, target.subresource, api.now());
-  if (equalJson(next, old) || (record === recordWrite && sameButManaged(next, old))) return { object: old, warnings };
+  if (equalJson(next, old)) return { object: old, warnings };
   return { object: options.dryRun ? next : save(api, target, next, stored), warnings };
 }
 

@@ -1,11 +1,12 @@
 import type { ServerResponse } from "node:http";
 import { groupVersion, type KubeObject } from "../../object.ts";
-import { badRequest, expired, invalid, type Status } from "../../status.ts";
+import { badRequest, expired, type Status } from "../../status.ts";
 import { HistoryGone, type Stored, type StoreEvent } from "../../storage/store.ts";
 import { type Api, fromStored } from "../context.ts";
 import type { ResourceKind } from "../kind.ts";
 import { isTrue } from "../request-info.ts";
 import { type Selection, selectionOf } from "./list.ts";
+import { checkWatchOptions } from "./list-options.ts";
 
 const BOOKMARK_MS = 60_000;
 /** A client that lags behind by this much is cut off; it lists again. */
@@ -27,19 +28,10 @@ interface WatchRequest {
 }
 
 /** The first change that the client wants: after which revision, and whether it wants what is there now first. */
-function startOf(kind: ResourceKind, query: URLSearchParams): { revision: number | undefined; initialEvents: boolean } {
+function startOf(query: URLSearchParams): { revision: number | undefined; initialEvents: boolean } {
   const asked = query.get("resourceVersion") ?? "";
   if (asked !== "" && !/^\d+$/.test(asked)) throw badRequest(`invalid resource version: ${JSON.stringify(asked)}`);
   const initial = query.get("sendInitialEvents");
-  if (initial !== null && query.get("resourceVersionMatch") !== "NotOlderThan") {
-    throw invalid({ ...kind, kind: "ListOptions", group: "meta.k8s.io" }, "", [
-      {
-        field: "resourceVersionMatch",
-        reason: "FieldValueForbidden",
-        message: "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-      },
-    ]);
-  }
   const unset = asked === "" || asked === "0";
   const initialEvents = initial === null ? unset : isTrue(initial);
   return { revision: unset || initialEvents ? undefined : Number(asked), initialEvents };
@@ -76,8 +68,9 @@ export function watchObjects(
   writer: WatchWriter,
   response: ServerResponse,
 ): void {
+  checkWatchOptions(query);
   const selection = selectionOf(kind, query, name);
-  const start = startOf(kind, query);
+  const start = startOf(query);
   const request: WatchRequest = { api, kind, namespace, selection, writer };
   response.writeHead(200, { "Content-Type": writer.contentType, "Cache-Control": "no-cache, private" });
   response.flushHeaders();
