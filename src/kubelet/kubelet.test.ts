@@ -105,6 +105,14 @@ const ended = (exitCode: number): ContainerView => ({
 });
 const running: ContainerView = { ...base, runningSinceMs: 0, ready: true, started: true };
 
+test("a sidecar that still runs keeps its pod running", () => {
+  const sidecar = { ...running, container: { ...running.container, restartPolicy: "Always" } };
+  const rest = { podIPs: ["1.2.3.4"], hostIPs: ["5.6.7.8"], startedAtMs: 0, sandboxReady: true };
+  const phase = (init: ContainerView) =>
+    podStatus(pod({ restartPolicy: "Never" }), { init: [init], containers: [ended(0)], ...rest }, 0).phase;
+  expect([phase(sidecar), phase({ ...ended(0), container: sidecar.container })]).toEqual(["Running", "Succeeded"]);
+});
+
 test.each([
   ["Always", [{ ...base, waiting: { reason: "ContainerCreating" } }], "Pending"],
   ["Always", [running], "Running"],

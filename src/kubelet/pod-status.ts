@@ -106,7 +106,9 @@ function phaseOf(pod: Pod, view: PodView): string {
   if (initFailed) return "Failed";
   const begun = view.containers.some((item) => item.runningSinceMs !== undefined || item.terminated || item.last);
   if (!begun) return "Pending";
-  const ended = view.containers.every((item) => item.terminated !== undefined);
+  // a sidecar that still runs keeps the pod from being over
+  const isLeft = view.init.some((item) => isSidecar(item.container) && item.runningSinceMs !== undefined);
+  const ended = !isLeft && view.containers.every((item) => item.terminated !== undefined);
   if (!ended || policy === "Always") return "Running";
   const failed = view.containers.some((item) => item.terminated!.exitCode !== 0);
   if (failed) return policy === "OnFailure" ? "Running" : "Failed";
