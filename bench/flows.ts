@@ -52,6 +52,7 @@ interface Load {
 }
 
 const LOADS: readonly Load[] = [
+  { what: "70,000 flows a second to one client", clients: 1, rate: 70_000, hasSlow: false },
   { what: "100,000 flows a second to one client", clients: 1, rate: 100_000, hasSlow: false },
   { what: "20,000 flows a second to each of 10 clients", clients: 10, rate: 20_000, hasSlow: false },
   { what: "the same beside one that does not read", clients: 10, rate: 20_000, hasSlow: true },
