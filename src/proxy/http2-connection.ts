@@ -112,6 +112,8 @@ export class Http2Connection implements ClientConnection, StreamSurroundings {
   private clientEnd(): void {
     this.isLeaving = true;
     for (const exchange of [...this.exchanges]) exchange.clientEnded();
+    // an answer that waits for the client's window waits for ever: nothing comes from there any more
+    this.timers.push(setTimeout(() => this.destroy(), this.limits.drainMs));
     this.endIfOver();
   }
 
