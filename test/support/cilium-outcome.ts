@@ -8,6 +8,7 @@ import { CILIUM_TREE } from "../../src/cli/cilium/tree.ts";
 import { errorTexts } from "../../src/cli/cobra/run.ts";
 import { runTree } from "../../src/cli/cobra/tree.ts";
 import { Refusal } from "./agent-answers.ts";
+import { captureOutput, outcomeOf } from "./captured-output.ts";
 
 /** What a command wrote, asked the agent for, and how it ended. */
 export interface Outcome {
@@ -56,50 +57,30 @@ export class AnsweringAgent {
     const env = { ...process.env, CILIUM_SOCK: this.socket, CILIUM_HEALTH_SOCK: this.socket };
     this.asked = [];
     const child = spawn(program, args, { env, stdio: ["ignore", "pipe", "pipe"] });
-    let out = "";
-    let err = "";
-    child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
-      out += chunk;
-    });
-    child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
-      err += chunk;
-    });
-    const code = await new Promise<number | null>((resolve) => child.on("close", resolve));
-    return { out, err, code, asked: this.asked };
+    return { ...(await outcomeOf(child)), asked: this.asked };
   }
 
   /** Runs our command within this process, whose standard output and error it takes meanwhile; `socket` may be another's. */
   async runOurs(args: readonly string[], socket = this.socket): Promise<Outcome> {
-    let out = "";
-    let err = "";
     this.asked = [];
     vi.stubEnv("CILIUM_SOCK", socket);
     vi.stubEnv("CILIUM_HEALTH_SOCK", socket);
-    const spies = [
-      vi.spyOn(process.stdout, "write").mockImplementation((text) => {
-        out += text;
-        return true;
-      }),
-      vi.spyOn(process.stderr, "write").mockImplementation((text) => {
-        err += text;
-        return true;
-      }),
-    ];
+    const { written, release } = captureOutput();
     let code = 0;
     try {
       await runTree(CILIUM_TREE, args, AbortSignal.timeout(60_000));
       code = Number(process.exitCode ?? 0);
     } catch (error) {
       const texts = errorTexts(error, CILIUM_TREE.root.name, "cobra twice");
-      err += texts.err;
-      out += texts.out;
+      written.err += texts.err;
+      written.out += texts.out;
       code = 1;
     } finally {
       process.exitCode = undefined;
-      for (const spy of spies) spy.mockRestore();
+      release();
       vi.unstubAllEnvs();
     }
-    return { out, err, code, asked: this.asked };
+    return { ...written, code, asked: this.asked };
   }
 }
 

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
-import { vi } from "vitest";
 import { runTree } from "../../src/cli/cobra/tree.ts";
 import { hubbleTree } from "../../src/cli/hubble/tree.ts";
+import { captureOutput, outcomeOf } from "./captured-output.ts";
 
 /** What a command wrote and how it ended. */
 export interface Outcome {
@@ -17,45 +17,23 @@ export const QUIET: Environment = { HUBBLE_CONFIG: "/nonexistent/config.yaml", N
 
 /** Our hubble command within this process, whose standard output and error it takes meanwhile. */
 export async function ourHubble(args: readonly string[], env: Environment = {}): Promise<Outcome> {
-  let out = "";
-  let err = "";
-  const spies = [
-    vi.spyOn(process.stdout, "write").mockImplementation((text) => {
-      out += text;
-      return true;
-    }),
-    vi.spyOn(process.stderr, "write").mockImplementation((text) => {
-      err += text;
-      return true;
-    }),
-  ];
+  const { written, release } = captureOutput();
   let code = 0;
   try {
     await runTree(hubbleTree({ ...QUIET, ...env }), args, AbortSignal.timeout(60_000));
   } catch (error) {
     code = 1;
-    err += `${error instanceof Error ? error.message : error}\n`;
+    written.err += `${error instanceof Error ? error.message : error}\n`;
   } finally {
-    for (const spy of spies) spy.mockRestore();
+    release();
   }
-  return { out, err, code };
+  return { ...written, code };
 }
 
 /** Another hubble command. */
 export function runHubble(program: string, args: readonly string[], env: Environment = {}): Promise<Outcome> {
   const child = spawn(program, args, { env: { ...process.env, ...QUIET, ...env }, stdio: ["ignore", "pipe", "pipe"] });
-  let out = "";
-  let err = "";
-  child.stdout.setEncoding("utf8").on("data", (chunk: string) => {
-    out += chunk;
-  });
-  child.stderr.setEncoding("utf8").on("data", (chunk: string) => {
-    err += chunk;
-  });
-  return new Promise((resolve, reject) => {
-    child.on("error", reject);
-    child.on("close", (code) => resolve({ out, err, code }));
-  });
+  return outcomeOf(child);
 }
 
 /**

@@ -1,6 +1,7 @@
 import { type Namespace, NamespaceSchema, type Node, NodeSchema, Observer } from "../../../proto/gen/observer_pb.js";
 import { NodeState } from "../../../proto/gen/relay_pb.js";
-import { alignTabs, escapeJson, messageJson, TABLE } from "../../flow/print/index.ts";
+import { alignTabs, messageJson, TABLE } from "../../flow/print/index.ts";
+import { escapeJson } from "../../model/json-escape.ts";
 import { CommandError, write } from "../cobra/run.ts";
 import { durationText } from "../cobra/values.ts";
 import { callError } from "./call-error.ts";

@@ -1,9 +1,10 @@
 import { ControllerRevisions, DaemonSets, type KubeObject, Nodes, Pods } from "../../kube/client/index.ts";
-import { controllerOf, equalJson, fieldsOf } from "../../kube/object.ts";
+import { equalJson, fieldsOf } from "../../kube/object.ts";
 import { applyClaim, claim } from "../adoption.ts";
 import { type ControllerContext, splitKey } from "../context.ts";
-import { keyOf, keyOfObject } from "../object-cache.ts";
+import { keyOfObject } from "../object-cache.ts";
 import { labelsOf, specOf, statusOf, stays } from "../objects.ts";
+import { followOwners, makePodOrTell, removePod } from "../pod-owners.ts";
 import { keepRevisions } from "../revisions.ts";
 import { currentHash, HASH_LABEL, planDaemons } from "./reconcile.ts";
 
@@ -19,20 +20,7 @@ export function startDaemonSets(context: ControllerContext): void {
   const addAll = (): void => {
     for (const set of sets.list()) queue.add(keyOfObject(set));
   };
-  const addOwner = (pod: KubeObject): void => {
-    const controller = controllerOf(pod);
-    if (controller?.kind === "DaemonSet") queue.add(keyOf(controller.name, pod.metadata.namespace));
-    else if (!controller) for (const set of sets.list(pod.metadata.namespace)) queue.add(keyOfObject(set));
-  };
-  sets.on({ onAdd: (set) => queue.add(keyOfObject(set)), onUpdate: (_, set) => queue.add(keyOfObject(set)) });
-  pods.on({
-    onAdd: addOwner,
-    onUpdate: (old, pod) => {
-      addOwner(old);
-      addOwner(pod);
-    },
-    onDelete: addOwner,
-  });
+  followOwners(context, DaemonSets, "DaemonSet", queue);
   nodes.on({
     onAdd: addAll,
     onUpdate: (old, node) => {
@@ -50,8 +38,8 @@ export function startDaemonSets(context: ControllerContext): void {
     await keep(context, set, own);
     const plan = planDaemons(set, present, own, context.now());
     await Promise.all([
-      ...plan.create.map((pod) => create(context, set, pod)),
-      ...plan.remove.map((pod) => remove(context, set, pod)),
+      ...plan.create.map((pod) => makePodOrTell(context, set, pod, COMPONENT)),
+      ...plan.remove.map((pod) => removePod(context, set, pod, COMPONENT)),
     ]);
     const after = planDaemons(set, present, claim(set, pods.list(namespace)).held, context.now());
     if (!equalJson(statusOf(set), after.status))
@@ -67,22 +55,4 @@ async function keep(context: ControllerContext, set: KubeObject, pods: readonly 
   const inUse = new Set(pods.map((pod) => `${set.metadata.name}-${labelsOf(pod)[HASH_LABEL]}`));
   const style = { hash, labels: { ...(labels as Record<string, string> | undefined), [HASH_LABEL]: hash } };
   await keepRevisions(context, set, style, inUse);
-}
-
-async function create(context: ControllerContext, set: KubeObject, pod: KubeObject): Promise<void> {
-  try {
-    const made = await context.create(Pods, pod);
-    const message = `Created pod: ${made.metadata.name}`;
-    context.events.record(set, { type: "Normal", reason: "SuccessfulCreate", message, component: COMPONENT });
-  } catch (error) {
-    const message = `Error creating: ${error instanceof Error ? error.message : String(error)}`;
-    context.events.record(set, { type: "Warning", reason: "FailedCreate", message, component: COMPONENT });
-    throw error;
-  }
-}
-
-async function remove(context: ControllerContext, set: KubeObject, pod: KubeObject): Promise<void> {
-  await context.delete(Pods, pod);
-  const message = `Deleted pod: ${pod.metadata.name}`;
-  context.events.record(set, { type: "Normal", reason: "SuccessfulDelete", message, component: COMPONENT });
 }

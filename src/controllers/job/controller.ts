@@ -2,8 +2,9 @@ import { Jobs, type KubeObject, Pods } from "../../kube/client/index.ts";
 import { controllerOf, equalJson } from "../../kube/object.ts";
 import { applyClaim, claim } from "../adoption.ts";
 import { type ControllerContext, splitKey } from "../context.ts";
-import { keyOf, keyOfObject } from "../object-cache.ts";
+import { keyOfObject } from "../object-cache.ts";
 import { hasCondition, objectsOf, specOf, statusOf, stays } from "../objects.ts";
+import { followOwners, makePodOrTell, removePod } from "../pod-owners.ts";
 import { isTracked, released, TRACKING_FINALIZER } from "./account.ts";
 import { isFinished, planJob } from "./reconcile.ts";
 
@@ -14,24 +15,9 @@ export function startJobs(context: ControllerContext): void {
   const jobs = context.cache(Jobs);
   const pods = context.cache(Pods);
   const queue = context.queue(COMPONENT, sync);
-  const addOwner = (pod: KubeObject): void => {
-    const controller = controllerOf(pod);
-    if (controller?.kind === "Job") queue.add(keyOf(controller.name, pod.metadata.namespace));
-    else if (!controller) for (const job of jobs.list(pod.metadata.namespace)) queue.add(keyOfObject(job));
-  };
-  jobs.on({
-    onAdd: (job) => queue.add(keyOfObject(job)),
-    onUpdate: (_, job) => queue.add(keyOfObject(job)),
-    onDelete: (job) => queue.add(keyOfObject(job)),
-  });
-  pods.on({
-    onAdd: addOwner,
-    onUpdate: (old, pod) => {
-      addOwner(old);
-      addOwner(pod);
-    },
-    onDelete: addOwner,
-  });
+  followOwners(context, Jobs, "Job", queue);
+  // pods may hold the finalizer of a job that is gone
+  jobs.on({ onDelete: (job) => queue.add(keyOfObject(job)) });
 
   async function sync(key: string): Promise<void> {
     const { namespace, name } = splitKey(key);
@@ -43,8 +29,8 @@ export function startJobs(context: ControllerContext): void {
     const plan = planJob(job, own, context.now());
     const stored = await write(context, job, plan.status);
     await letGo(context, isFinished(stored) ? own.filter(isTracked) : released(stored, own));
-    await Promise.all(plan.remove.map((pod) => remove(context, job, pod)));
-    await Promise.all(plan.create.map((pod) => create(context, job, pod)));
+    await Promise.all(plan.remove.map((pod) => removePod(context, job, pod, COMPONENT)));
+    await Promise.all(plan.create.map((pod) => makePodOrTell(context, job, pod, COMPONENT)));
     if (plan.lookAgainIn !== undefined) queue.addAfter(key, plan.lookAgainIn);
   }
 
@@ -93,22 +79,4 @@ async function write(context: ControllerContext, job: KubeObject, status: object
     if (type === "Suspended") say("Normal", value === "True" ? "Suspended" : "Resumed", String(message));
   }
   return stored;
-}
-
-async function create(context: ControllerContext, job: KubeObject, pod: KubeObject): Promise<void> {
-  try {
-    const made = await context.create(Pods, pod);
-    const message = `Created pod: ${made.metadata.name}`;
-    context.events.record(job, { type: "Normal", reason: "SuccessfulCreate", message, component: COMPONENT });
-  } catch (error) {
-    const message = `Error creating: ${error instanceof Error ? error.message : String(error)}`;
-    context.events.record(job, { type: "Warning", reason: "FailedCreate", message, component: COMPONENT });
-    throw error;
-  }
-}
-
-async function remove(context: ControllerContext, job: KubeObject, pod: KubeObject): Promise<void> {
-  await context.delete(Pods, pod);
-  const message = `Deleted pod: ${pod.metadata.name}`;
-  context.events.record(job, { type: "Normal", reason: "SuccessfulDelete", message, component: COMPONENT });
 }

@@ -1,10 +1,10 @@
 import { type KubeObject, Pods, ReplicaSets } from "../../kube/client/index.ts";
-import { controllerOf, equalJson, fieldsOf, timestamp } from "../../kube/object.ts";
+import { equalJson, fieldsOf, timestamp } from "../../kube/object.ts";
 import { applyClaim, claim } from "../adoption.ts";
 import { type ControllerContext, splitKey } from "../context.ts";
-import { keyOf, keyOfObject } from "../object-cache.ts";
 import { controllerReference, specOf, statusOf, stays, withCondition } from "../objects.ts";
 import { podFromTemplate } from "../pod-from-template.ts";
+import { followOwners, makePod, removePod, tellFailedCreate } from "../pod-owners.ts";
 import { planReplicas, type ReplicaPlan } from "./reconcile.ts";
 
 const COMPONENT = "replicaset-controller";
@@ -14,17 +14,7 @@ export function startReplicaSets(context: ControllerContext): void {
   const sets = context.cache(ReplicaSets);
   const pods = context.cache(Pods);
   const queue = context.queue(COMPONENT, sync);
-  const addOwners = (pod: KubeObject): void => {
-    const controller = controllerOf(pod);
-    if (controller?.kind === "ReplicaSet") queue.add(keyOf(controller.name, pod.metadata.namespace));
-    else if (!controller) for (const set of sets.list(pod.metadata.namespace)) queue.add(keyOfObject(set));
-  };
-  sets.on({ onAdd: (set) => queue.add(keyOfObject(set)), onUpdate: (_, set) => queue.add(keyOfObject(set)) });
-  const addBoth = (old: KubeObject, pod: KubeObject): void => {
-    addOwners(old);
-    addOwners(pod);
-  };
-  pods.on({ onAdd: addOwners, onUpdate: addBoth, onDelete: addOwners });
+  followOwners(context, ReplicaSets, "ReplicaSet", queue);
 
   async function sync(key: string): Promise<void> {
     const { namespace, name } = splitKey(key);
@@ -44,24 +34,14 @@ const applied = (set: KubeObject, pods: readonly KubeObject[]): readonly KubeObj
 /** Makes and removes pods; returns the first failure to make one. */
 async function carryOut(context: ControllerContext, set: KubeObject, plan: ReplicaPlan): Promise<Error | undefined> {
   const reference = controllerReference(set, "apps", "v1", "ReplicaSet");
-  const make = async (): Promise<void> => {
-    const pod = await context.create(Pods, podFromTemplate(set, reference, fieldsOf(specOf(set).template)));
-    const message = `Created pod: ${pod.metadata.name}`;
-    context.events.record(set, { type: "Normal", reason: "SuccessfulCreate", message, component: COMPONENT });
-  };
+  const template = fieldsOf(specOf(set).template);
+  const make = () => makePod(context, set, podFromTemplate(set, reference, template), COMPONENT);
   const made = await Promise.allSettled(Array.from({ length: plan.create }, make));
-  await Promise.all(
-    plan.remove.map(async (pod) => {
-      await context.delete(Pods, pod);
-      const message = `Deleted pod: ${pod.metadata.name}`;
-      context.events.record(set, { type: "Normal", reason: "SuccessfulDelete", message, component: COMPONENT });
-    }),
-  );
+  await Promise.all(plan.remove.map((pod) => removePod(context, set, pod, COMPONENT)));
   const failed = made.find((result) => result.status === "rejected");
   if (!failed) return undefined;
   const error = failed.reason instanceof Error ? failed.reason : new Error(String(failed.reason));
-  const message = `Error creating: ${error.message}`;
-  context.events.record(set, { type: "Warning", reason: "FailedCreate", message, component: COMPONENT });
+  tellFailedCreate(context, set, error, COMPONENT);
   return error;
 }
 

@@ -1,10 +1,10 @@
 import { ControllerRevisions, type KubeObject, Pods, StatefulSets } from "../../kube/client/index.ts";
-import { controllerOf, equalJson } from "../../kube/object.ts";
+import { equalJson } from "../../kube/object.ts";
 import { applyClaim, claim } from "../adoption.ts";
 import { type ControllerContext, splitKey } from "../context.ts";
 import { templateHash } from "../deployment/hash.ts";
-import { keyOf, keyOfObject } from "../object-cache.ts";
 import { labelsOf, specOf, statusOf, stays } from "../objects.ts";
+import { followOwners } from "../pod-owners.ts";
 import { keepRevisions, templateOf } from "../revisions.ts";
 import { planStatefulSet, REVISION_LABEL, type Revision } from "./reconcile.ts";
 
@@ -17,20 +17,7 @@ export function startStatefulSets(context: ControllerContext): void {
   const pods = context.cache(Pods);
   context.cache(ControllerRevisions);
   const queue = context.queue(COMPONENT, sync);
-  const addOwner = (pod: KubeObject): void => {
-    const controller = controllerOf(pod);
-    if (controller?.kind === "StatefulSet") queue.add(keyOf(controller.name, pod.metadata.namespace));
-    else if (!controller) for (const set of sets.list(pod.metadata.namespace)) queue.add(keyOfObject(set));
-  };
-  sets.on({ onAdd: (set) => queue.add(keyOfObject(set)), onUpdate: (_, set) => queue.add(keyOfObject(set)) });
-  pods.on({
-    onAdd: addOwner,
-    onUpdate: (old, pod) => {
-      addOwner(old);
-      addOwner(pod);
-    },
-    onDelete: addOwner,
-  });
+  followOwners(context, StatefulSets, "StatefulSet", queue);
 
   async function sync(key: string): Promise<void> {
     const { namespace, name } = splitKey(key);

@@ -11,7 +11,7 @@ export { alignTabs } from "./columns.ts";
 export { dictText } from "./dict.ts";
 export { agentEventPrinter, debugEventPrinter } from "./events.ts";
 export { quoteGo } from "./go-quote.ts";
-export { escapeJson, messageJson } from "./json.ts";
+export { messageJson } from "./json.ts";
 export { RESERVED_NAMES, TRACE_POINT_NAMES } from "./names.ts";
 export { type OutputFormat, outputFormatOf } from "./output-format.ts";
 export type { Printer, PrintOptions } from "./printer.ts";

@@ -1,16 +1,9 @@
 import { type DescMessage, type JsonValue, type Message, toJson } from "@bufbuild/protobuf";
 import { FlowSchema, LostEventSchema } from "../../../proto/gen/flow_pb.js";
 import { type GetFlowsResponse, GetFlowsResponseSchema } from "../../../proto/gen/observer_pb.js";
+import { escapeJson } from "../../model/json-escape.ts";
 import { isToldStatus } from "./node-status.ts";
 import { NOTHING, type Printer, type PrintOptions } from "./printer.ts";
-
-const ESCAPES: Readonly<Record<string, string>> = {
-  "<": "\\u003c",
-  ">": "\\u003e",
-  "&": "\\u0026",
-  "\u2028": "\\u2028",
-  "\u2029": "\\u2029",
-};
 
 /** Puts the fields of a message's JSON in the order in which the .proto file declares them, as Go does. */
 function inDeclaredOrder(schema: DescMessage, value: JsonValue): JsonValue {
@@ -32,11 +25,6 @@ function inDeclaredOrder(schema: DescMessage, value: JsonValue): JsonValue {
 export function messageJson<D extends DescMessage>(schema: D, message: Message<D["typeName"]>): string {
   const value = inDeclaredOrder(schema, toJson(schema as DescMessage, message, { useProtoFieldName: true }));
   return escapeJson(JSON.stringify(value));
-}
-
-/** JSON with the characters escaped that Go's encoder escapes for the sake of HTML. */
-export function escapeJson(json: string): string {
-  return json.replace(/[<>&\u2028\u2029]/g, (character) => ESCAPES[character] ?? character);
 }
 
 /** One response a line; what the nodes' status is goes to standard error. */

@@ -1,16 +1,9 @@
+import { escapeJson } from "../../../model/json-escape.ts";
 import type { Value } from "./value.ts";
 
-/** Go's JSON escapes what a browser could take for markup, and the two line ends that JavaScript has. */
-const ESCAPES: Readonly<Record<string, string>> = {
-  "<": "\\u003c",
-  ">": "\\u003e",
-  "&": "\\u0026",
-  "\u2028": "\\u2028",
-  "\u2029": "\\u2029",
-};
-
+/** A text as Go's JSON writes it. */
 export function quoteJson(text: string): string {
-  return JSON.stringify(text.toWellFormed()).replace(/[<>&\u2028\u2029]/g, (character) => ESCAPES[character] ?? "");
+  return escapeJson(JSON.stringify(text.toWellFormed()));
 }
 
 /** From here on Go writes floating-point numbers in JSON with an exponent. */
