@@ -1,6 +1,7 @@
 /**
  * Times the policy engine on a generated cluster: `node bench/policy-engine.ts FILE` reads one JSON value a line, so that
- * no more than the engine itself stays in memory, and prints the timings as JSON. No file is read in the timed parts.
+ * no more than the engine itself stays in memory, and prints the timings as JSON. No file is read in the timed parts. The engine
+ * is warm, as an agent's is before its first endpoint comes; with `cold` as a second argument it is not.
  */
 import { closeSync, openSync, readFileSync, readSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -11,11 +12,14 @@ import { PolicyCache } from "../src/policy/policy-cache.ts";
 import { Repository } from "../src/policy/repository.ts";
 import type { PolicyKey, Rule } from "../src/policy/rule.ts";
 import type { Subject } from "../src/policy/stance.ts";
+import { warmUp } from "../src/policy/warm-up.ts";
 import type { InputLine } from "./policy-input.ts";
 import { timeLookups } from "./policy-verdicts.ts";
 
 /** Milliseconds, entries and MiB. */
 export interface EngineTimings {
+  /** Before everything else; absent = left out. */
+  readonly warmUp?: number;
   readonly parse: number;
   readonly insert: number;
   readonly firstEndpoint: number;
@@ -60,7 +64,8 @@ function residentMib(field: "VmHWM" | "VmRSS"): number {
   return Number(new RegExp(`^${field}:\\s+(\\d+)`, "m").exec(status)![1]) / 1024;
 }
 
-export function timeEngine(lines: Iterable<string>): EngineTimings {
+export function timeEngine(lines: Iterable<string>, isCold: boolean): EngineTimings {
+  const warmingUp = isCold ? undefined : timed(warmUp);
   const repository = new Repository();
   const { selectors } = repository;
   for (const [id, labels] of reservedIdentities()) selectors.upsertIdentity(id, labels);
@@ -116,6 +121,7 @@ export function timeEngine(lines: Iterable<string>): EngineTimings {
   );
   const memory = { peakRss, settledRss };
   return {
+    ...(warmingUp !== undefined && { warmUp: warmingUp }),
     parse,
     insert,
     firstEndpoint,
@@ -130,4 +136,4 @@ export function timeEngine(lines: Iterable<string>): EngineTimings {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url))
-  console.log(JSON.stringify(timeEngine(linesOf(process.argv[2]!))));
+  console.log(JSON.stringify(timeEngine(linesOf(process.argv[2]!), process.argv[3] === "cold")));

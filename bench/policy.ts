@@ -18,7 +18,8 @@ const MIB = 1024;
 const FLAGS = ["--expose-gc", "--max-semi-space-size=1"];
 
 /** What Cilium's engine reports; milliseconds and KiB. */
-interface CiliumTimings extends Omit<EngineTimings, "peakRss" | "settledRss" | "lookupsPerSecond" | "entries"> {
+interface CiliumTimings
+  extends Omit<EngineTimings, "warmUp" | "peakRss" | "settledRss" | "lookupsPerSecond" | "entries"> {
   readonly peakRSSKiB: number;
   readonly mapEntries: number;
 }
@@ -34,6 +35,8 @@ function ms(value: number): string {
 
 interface Pair {
   readonly ours: EngineTimings;
+  /** In a process that has computed nothing before. */
+  readonly cold: EngineTimings;
   readonly theirs: CiliumTimings | undefined;
 }
 
@@ -67,6 +70,13 @@ function rowsOf(size: number, pairs: readonly Pair[]): Row[] {
   const peaks = compared(at("peak memory"), pairs, memory, "half", ({ ratio }) => ratio <= 0.5);
   return [
     compared(at("first endpoint's policy"), pairs, (each) => each.firstEndpoint, "a tenth", isTenth),
+    compared(
+      at("first endpoint's policy without a warm-up"),
+      pairs.map(({ cold, theirs }) => ({ ours: cold, cold, theirs })),
+      (each) => each.firstEndpoint,
+      "",
+      () => true,
+    ),
     compared(at("99 more endpoints"), pairs, (each) => each.otherEndpoints, "a tenth", isTenth),
     compared(
       at("the same 100 again"),
@@ -117,6 +127,7 @@ export function measurePolicyEngine(root: string): Row[] {
   const program = join(folder, "policy-engine.mjs");
   const rows: Row[] = [];
   const lookups: number[] = [];
+  const warmUps: number[] = [];
   try {
     // As it ships: bundled, for reading types away takes memory of its own.
     buildSync({
@@ -135,8 +146,10 @@ export function measurePolicyEngine(root: string): Row[] {
       for (let round = 0; round < ROUNDS; round++) {
         console.error(`bench: policy engine, ${size} identities, round ${round + 1}`);
         const ours = pinned<EngineTimings>(process.execPath, [...FLAGS, program, lines]);
+        const cold = pinned<EngineTimings>(process.execPath, [...FLAGS, program, lines, "cold"]);
         const theirs = "path" in cilium ? pinned<CiliumTimings>(cilium.path, ["bench", whole]) : undefined;
-        pairs.push({ ours, theirs });
+        pairs.push({ ours, cold, theirs });
+        warmUps.push(ours.warmUp!);
         lookups.push(ours.lookupsPerSecond);
       }
       rows.push(...rowsOf(size, pairs));
@@ -147,6 +160,13 @@ export function measurePolicyEngine(root: string): Row[] {
   const http = Array.from({ length: ROUNDS }, timeHttpVerdicts);
   return [
     ...rows,
+    {
+      what: "warm-up of the engine, once an agent",
+      ours: ms(median(warmUps)),
+      target: "",
+      reached: true,
+      raw: warmUps,
+    },
     perSecond("verdicts on ports, one core", lookups, 5_000_000),
     perSecond("verdicts on HTTP requests, 100 rules, one core", http, 1_000_000),
   ];

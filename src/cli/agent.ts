@@ -40,6 +40,7 @@ import {
   SERVICE_CIDR6,
 } from "../model/addresses.ts";
 import { nodeFullName } from "../model/node-name.ts";
+import { warmUp } from "../policy/warm-up.ts";
 import { createPolicyDiscovery } from "../proxy/xds-server.ts";
 import { tlsFromFiles } from "./tls-files.ts";
 
@@ -312,6 +313,8 @@ if (tls) await observer.serve([{ host: needed("address"), port: HUBBLE_PORT, tls
 else log(`without --hubble-tls-cert-file, -key-file and -client-ca-files nobody is answered on port ${HUBBLE_PORT}`);
 closing.push(() => observer.close());
 
+// The API's first answers are on their way: what they lead to will not be the first time that the engine runs.
+warmUp();
 await agent.synced;
 const nodeHealth = await startNodeHealth({
   name: node,
