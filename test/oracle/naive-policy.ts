@@ -124,7 +124,8 @@ function judge(world: World, direction: Direction, subject: Party, peer: Party, 
     if (first === undefined) return { verdict: "denied", enforced: true, matched: false };
     if (first.verdict === "deny") return { verdict: "denied", enforced: true, matched: true };
     if (first.parser === "") return { verdict: "allowed", enforced: true, matched: true };
-    const passes = first.parser === "dns" ? passesDns(matching, query) : passesEnvoy(world, matching, first, query);
+    const passes =
+      first.parser === "dns" ? passesDns(matching, first, query) : passesEnvoy(world, matching, first, query);
     return { verdict: "redirect", enforced: true, matched: true, passes };
   } catch (error) {
     if (error instanceof Contradiction) return { verdict: "error", enforced: false, matched: false };
@@ -163,12 +164,15 @@ function walk(matching: readonly Said[], means: (said: Said) => boolean): Said |
   return undefined;
 }
 
-/** The DNS proxy knows the rules that name the very port. */
-function passesDns(matching: readonly Said[], { dns }: ScenarioQuery): boolean | undefined {
+/** The DNS proxy knows the rules that name the very port, of its own tier or with names. What passes on it never hears of. */
+function passesDns(matching: readonly Said[], first: Said, { dns }: ScenarioQuery): boolean | undefined {
   if (dns === undefined) return undefined;
-  const isExact = ({ filter: { protocol, name, port, endPort } }: Said) =>
-    protocol !== Protocol.Any && (name === undefined ? port > 0 && endPort <= port : endPort === 0);
-  return isAllowed(matching.filter(isExact), (said) => said.dns.length === 0 || compileDnsRules(said.dns)(dns));
+  const isKnown = ({ verdict, tier, parser, filter: { protocol, name, port, endPort } }: Said) =>
+    verdict === "pass" ||
+    (protocol !== Protocol.Any &&
+      (name === undefined ? port > 0 && endPort <= port : endPort === 0) &&
+      (parser !== "" || tier === first.tier));
+  return isAllowed(matching.filter(isKnown), (said) => said.dns.length === 0 || compileDnsRules(said.dns)(dns));
 }
 
 /**

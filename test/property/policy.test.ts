@@ -36,8 +36,8 @@ function disagree(scenario: Scenario): boolean {
 describe("the compiled policy", { timeout: 120_000 }, () => {
   it("gives the verdict of a naive reading of the rules, on connections and on requests", () => {
     fc.assert(
-      fc.property(fc.nat(), (seed) => {
-        const scenario = randomScenario(seed);
+      fc.property(fc.noBias(fc.nat()), (seed) => {
+        const scenario = randomScenario(seed, { isCrowded: seed % 2 === 0 });
         if (isDeepStrictEqual(ours(scenario), naive(scenario))) return;
         const least = minimalScenario(scenario, (candidates) => candidates.findIndex(disagree));
         expect(ours(least), JSON.stringify({ seed, least })).toEqual(naive(least));

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import type { Scenario, ScenarioQuery } from "../../src/policy/scenario.ts";
 import { ciliumPolicy } from "./policy-scenarios-cilium.ts";
+import { type Crowd, crowd } from "./policy-scenarios-crowds.ts";
 import { spoil } from "./policy-scenarios-invalid.ts";
 import { clusterNetworkPolicy, networkPolicy } from "./policy-scenarios-kubernetes.ts";
 import type { Surroundings } from "./policy-scenarios-peers.ts";
@@ -26,6 +27,8 @@ type ScenarioEndpoint = Scenario["endpoints"][number];
 export interface ScenarioTaste {
   /** No policy that is refused. */
   readonly isValid?: boolean;
+  /** Always policies that all speak of the same. */
+  readonly isCrowded?: boolean;
 }
 
 /** A random world with random policies of every kind; the same seed gives the same scenario. */
@@ -35,17 +38,21 @@ export function randomScenario(seed: number, taste: ScenarioTaste = {}): Scenari
   const endpoints = endpointsOf(random, config);
   const hostLabels = hostLabelsOf(random, config);
   const fqdnCache = fqdnCacheOf(random);
+  const middle = crowd(random, taste.isCrowded === true ? 100 : 30);
   const scenario: Scenario = {
     id: `random-${seed}`,
     ...(config === undefined ? {} : { config }),
-    policies: policiesOf(random, config, taste),
+    policies: [...policiesOf(random, config, taste), ...(middle?.policies ?? [])],
     endpoints,
     ...(random.percent(8) ? { cidrLabels: { "192.0.2.0/24": ["reserved:kube-apiserver"] } } : {}),
     ...(fqdnCache === undefined ? {} : { fqdnCache }),
     ...(hostLabels === undefined ? {} : { hostLabels }),
     ...(random.percent(75) ? { services: servicesOf(random) } : {}),
     secrets: { "ns1/token": { token: "1" } },
-    queries: random.list(10, 14, (index) => query(random, index, endpoints, config)),
+    queries: [
+      ...random.list(10, 14, (index) => query(random, `q${index}`, endpoints, config)),
+      ...(middle === undefined ? [] : random.list(6, 8, (index) => crowdQuery(random, `c${index}`, endpoints, middle))),
+    ],
   };
   return scenario;
 }
@@ -112,7 +119,7 @@ function target(random: Random): Partial<ScenarioQuery> {
 /** Mostly between a pod and somebody else. */
 function query(
   random: Random,
-  index: number,
+  id: string,
   endpoints: readonly ScenarioEndpoint[],
   config: Scenario["config"],
 ): ScenarioQuery {
@@ -126,7 +133,17 @@ function query(
   ]);
   const [from, to] = random.percent(50) ? [subject(), other] : [other, subject()];
   const direction = random.pick(["both", "both", "both", "ingress", "egress"] as const);
-  return { id: `q${index}`, direction, from, to, ...target(random) };
+  return { id, direction, from, to, ...target(random) };
+}
+
+function crowdQuery(
+  random: Random,
+  id: string,
+  endpoints: readonly ScenarioEndpoint[],
+  { target: aim }: Crowd,
+): ScenarioQuery {
+  const [from, to] = [random.pick(endpoints), random.pick(endpoints)].map(fullName) as [string, string];
+  return { id, from, to, ...aim(random) };
 }
 
 function fullName({ name, namespace = "default" }: ScenarioEndpoint): string {
