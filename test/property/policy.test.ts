@@ -7,7 +7,7 @@ import { answersByQuery, hasError } from "../support/policy-answers.ts";
 import { policyScenario, randomScenario } from "../support/policy-scenarios.ts";
 import { minimalScenario } from "../support/policy-scenarios-minimal.ts";
 
-const RUNS = Number(process.env["SG_PROPERTY_RUNS"] ?? 1000);
+const RUNS = Number(process.env["SG_PROPERTY_RUNS"] ?? 600);
 
 /** What both must agree on. */
 function essence(answer: Answer | NaiveAnswer): unknown {
