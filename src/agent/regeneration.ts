@@ -154,7 +154,7 @@ export class Regeneration {
   private write(plans: readonly Plan[]): ReadonlyMap<number, Error> {
     const due = plans.filter((plan) => !this.isWritten(plan));
     for (const { endpoint } of due) this.written.delete(endpoint.id);
-    const policies = new Map(due.map((plan) => [plan.endpoint.id, this.realized(plan)]));
+    const policies = this.realized(due);
     const failures = policies.size === 0 ? NO_FAILURES : this.setPolicies(policies);
     for (const { endpoint, policy, proxyPorts } of due) {
       if (failures.has(endpoint.id)) continue;
@@ -177,9 +177,18 @@ export class Regeneration {
     return written !== undefined && isSamePolicy(written, policy) && equalPorts(written.ports, proxyPorts);
   }
 
-  private realized({ policy, proxyPorts }: Plan): RealizedPolicy {
-    const cookies = policy.origins.map((origins) => this.ports.cookies.cookieOf(origins));
-    return { policy, proxyPorts, cookies };
+  /** By the ids of the endpoints; those with one policy and no ports of their own share an object, and in the kernel a map. */
+  private realized(plans: readonly Plan[]): ReadonlyMap<number, RealizedPolicy> {
+    const shared = new Map<EndpointPolicy, RealizedPolicy>();
+    const realize = ({ policy, proxyPorts }: Plan): RealizedPolicy => {
+      const known = proxyPorts.size === 0 ? shared.get(policy) : undefined;
+      if (known !== undefined) return known;
+      const cookies = policy.origins.map((origins) => this.ports.cookies.cookieOf(origins));
+      const fresh = { policy, proxyPorts, cookies };
+      if (proxyPorts.size === 0) shared.set(policy, fresh);
+      return fresh;
+    };
+    return new Map(plans.map((plan) => [plan.endpoint.id, realize(plan)]));
   }
 
   private show({ endpoint, policy, proxyPorts }: Plan): void {

@@ -105,6 +105,20 @@ function policyTests(under: UnderTest): void {
     datapath.setPolicy(7, realize([]));
     expect(datapath.dumpPolicy(7)).toEqual([]);
   });
+  it("gives endpoints the same policy without tying them together", async () => {
+    const { datapath } = under.subject;
+    const interfaceName = "sgt-second";
+    const other = { ...under.endpoint, id: 9, address: "172.20.1.99", interfaceName };
+    await datapath.addEndpoint({ ...other, ifindex: under.subject.addInterface(interfaceName) });
+    const same = realize([ENTRY]);
+    expect(datapath.setPolicies(new Map([7, 9].map((id) => [id, same]))).size).toBe(0);
+    expect([7, 9].map((id) => datapath.dumpPolicy(id).length)).toEqual([1, 1]);
+    datapath.setPolicy(9, realize([]));
+    expect([7, 9].map((id) => datapath.dumpPolicy(id).length)).toEqual([1, 0]);
+    await datapath.removeEndpoint(9);
+    expect(datapath.dumpPolicy(7)).toHaveLength(1);
+    datapath.setPolicy(7, realize([]));
+  });
   it("keeps the policy when an endpoint's identity changes", async () => {
     under.subject.datapath.setPolicy(7, realize([ENTRY]));
     under.endpoint = { ...under.endpoint, identity: 2002 };

@@ -66,19 +66,32 @@ const MOST_COMPARED = 2048;
 const nameOf = ({ direction, identity, protocol, port, portPrefix }: PolicyMapEntry) =>
   [direction, identity, protocol, port, portPrefix].join();
 
-/** Forgets what entries have counted that the endpoint's policy had and has no more: one that comes back begins at zero. */
-export function forgetCounters(
-  stats: KernelMap,
-  id: number,
-  before: readonly PolicyMapEntry[],
-  after: readonly PolicyMapEntry[],
-): void {
-  if (before === after || before.length > MOST_COMPARED || after.length > MOST_COMPARED) return;
+/** What the policy had and has no more. */
+function goneEntries(before: readonly PolicyMapEntry[], after: readonly PolicyMapEntry[]): readonly PolicyMapEntry[] {
+  if (before === after || before.length > MOST_COMPARED || after.length > MOST_COMPARED) return [];
   const kept = new Set(after.map(nameOf));
-  for (const entry of before) {
-    if (kept.has(nameOf(entry))) continue;
-    const key = statsKey(id);
-    writeKey(key, STATS.fields.entry, entry);
-    stats.delete(key);
+  return before.filter((entry) => !kept.has(nameOf(entry)));
+}
+
+/** The entries of an endpoint's policy before a change and after it. */
+export interface EntriesChange {
+  readonly id: number;
+  readonly before: readonly PolicyMapEntry[];
+  readonly after: readonly PolicyMapEntry[];
+}
+
+/** Forgets what entries have counted that the endpoints' policies had and have no more: one that comes back begins at zero. */
+export function forgetCounters(stats: KernelMap, changes: readonly EntriesChange[]): void {
+  let last: { readonly change: EntriesChange; readonly gone: readonly PolicyMapEntry[] } | undefined;
+  for (const change of changes) {
+    const { id, before, after } = change;
+    // Endpoints of one identity share their policies.
+    const isSame = last?.change.before === before && last.change.after === after;
+    if (!isSame) last = { change, gone: goneEntries(before, after) };
+    for (const entry of last!.gone) {
+      const key = statsKey(id);
+      writeKey(key, STATS.fields.entry, entry);
+      stats.delete(key);
+    }
   }
 }

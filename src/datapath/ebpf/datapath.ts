@@ -122,7 +122,7 @@ class EbpfDatapath implements Datapath {
   async removeEndpoint(id: number): Promise<void> {
     for (const value of entriesOf(this.#map("sg_endpoint_by_ifindex"), id)) this.#forget(value);
     await deletePolicy(this.#map("sg_policy"), ifindexKey(id));
-    this.#forgetCounters(id, []);
+    this.#forgetCounters([[id, []]]);
   }
 
   setAggregation(level: AggregationLevel): void {
@@ -151,21 +151,20 @@ class EbpfDatapath implements Datapath {
       else there.set(id, { policy, entries: own });
     }
     const failures = swapPolicies(this.#map("sg_policy"), new Map([...there].map(([id, { policy }]) => [id, policy])));
-    for (const [id, { policy, entries: own }] of there) {
-      if (failures.has(id)) continue;
-      this.#forgetCounters(id, policy.policy.entries);
-      for (const value of own) {
-        writePolicyFacts(value, policy);
-        this.#write(value);
-      }
-    }
+    const done = [...there].filter(([id]) => !failures.has(id));
+    this.#forgetCounters(done.map(([id, { policy }]) => [id, policy.policy.entries]));
+    for (const [, { policy, entries: own }] of done) for (const value of own) writePolicyFacts(value, policy);
+    this.#write(done.flatMap(([, each]) => each.entries));
     return new Map([...missing, ...failures]);
   }
 
-  #forgetCounters(id: number, entries: readonly PolicyMapEntry[]): void {
-    forgetCounters(this.#map("sg_policy_stats"), id, this.#entries.get(id) ?? [], entries);
-    if (entries.length > 0) this.#entries.set(id, entries);
-    else this.#entries.delete(id);
+  #forgetCounters(policies: readonly (readonly [id: number, entries: readonly PolicyMapEntry[]])[]): void {
+    const changes = policies.map(([id, after]) => ({ id, before: this.#entries.get(id) ?? [], after }));
+    forgetCounters(this.#map("sg_policy_stats"), changes);
+    for (const [id, entries] of policies) {
+      if (entries.length > 0) this.#entries.set(id, entries);
+      else this.#entries.delete(id);
+    }
   }
 
   /** The entries stand before the node is told to go by them, and go after it was told not to. */
@@ -180,10 +179,9 @@ class EbpfDatapath implements Datapath {
   }
 
   setAudit(id: number, audit: boolean): void {
-    for (const value of this.#entriesOf(id, "set audit mode")) {
-      writeAudit(value, audit);
-      this.#write(value);
-    }
+    const entries = this.#entriesOf(id, "set audit mode");
+    for (const value of entries) writeAudit(value, audit);
+    this.#write(entries);
   }
 
   auditedEndpoints(): ReadonlySet<number> {
@@ -197,9 +195,10 @@ class EbpfDatapath implements Datapath {
     return entries;
   }
 
-  #write(value: Buffer): void {
-    this.#map("sg_endpoint_by_ifindex").set(ifindexKey(endpointIfindex(value)), value);
-    for (const address of addressesOf(value)) this.#map("sg_endpoint_by_addr").set(address, value);
+  #write(entries: readonly Buffer[]): void {
+    this.#map("sg_endpoint_by_ifindex").setAll(entries.map((value) => [ifindexKey(endpointIfindex(value)), value]));
+    const byAddress = entries.flatMap((value) => addressesOf(value).map((address) => [address, value] as const));
+    this.#map("sg_endpoint_by_addr").setAll(byAddress);
   }
 
   setRoutes(routes: ReadonlyMap<string, string>): void {

@@ -2,9 +2,12 @@
 import type { EndpointConfig, RealizedPolicy } from "../port.ts";
 import { readAddress, readMac, writeAddress, writeMac } from "./address.ts";
 import { LAYOUT } from "./layout.ts";
-import type { KernelMap } from "./map.ts";
+import { batches, type KernelMap } from "./map.ts";
 
 const F = LAYOUT.sg_endpoint.fields;
+const SIZE = LAYOUT.sg_endpoint.size;
+/** More than a node has pods, as a rule. */
+const READ_AT_ONCE = 512;
 const HOST = 1;
 const HOST_IDENTITY = 1;
 const INGRESS_ENFORCED = 2;
@@ -12,7 +15,7 @@ const EGRESS_ENFORCED = 4;
 const AUDIT = 8;
 
 export function encodeEndpoint(endpoint: EndpointConfig): Buffer {
-  const value = Buffer.alloc(LAYOUT.sg_endpoint.size);
+  const value = Buffer.alloc(SIZE);
   writeAddress(value, F.addr, endpoint.address);
   if (endpoint.address6 !== undefined) writeAddress(value, F.addr6, endpoint.address6);
   writeMac(value, F.mac, endpoint.mac);
@@ -25,7 +28,7 @@ export function encodeEndpoint(endpoint: EndpointConfig): Buffer {
 
 /** The node itself, which has a policy but no interface of its own; without one nothing of it is judged. */
 export function encodeHost(id: number, address: string, realized: RealizedPolicy | undefined): Buffer {
-  const value = Buffer.alloc(LAYOUT.sg_endpoint.size);
+  const value = Buffer.alloc(SIZE);
   if (realized === undefined) return value;
   writeAddress(value, F.addr, address);
   value.writeUInt32LE(HOST_IDENTITY, F.identity);
@@ -93,8 +96,11 @@ export function ifindexKey(ifindex: number): Buffer {
 
 /** All entries by their ids; there may be more than one of an id when a predecessor died half-way. */
 export function entriesById(byIfindex: KernelMap): ReadonlyMap<number, readonly Buffer[]> {
-  const values = [...byIfindex.keys()].flatMap((key) => byIfindex.get(key) ?? []);
-  return Map.groupBy(values, endpointId);
+  const entries: Buffer[] = [];
+  for (const { values, count } of batches(byIfindex, 4, SIZE, READ_AT_ONCE)) {
+    for (let at = 0; at < count * SIZE; at += SIZE) entries.push(Buffer.from(values.subarray(at, at + SIZE)));
+  }
+  return Map.groupBy(entries, endpointId);
 }
 
 export function entriesOf(byIfindex: KernelMap, id: number): readonly Buffer[] {

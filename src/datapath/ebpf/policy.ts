@@ -94,11 +94,15 @@ function batchOf(swaps: readonly Swap[]): Batch {
   return { keys: Buffer.concat(swaps.map(({ key }) => key)), descriptors, count };
 }
 
-/** An endpoint's new map, open. */
+/** An endpoint's new map, open; endpoints with one realized policy have one map. */
 interface Swap {
   readonly id: number;
   readonly key: Buffer;
   readonly fd: number;
+}
+
+function closeAll(swaps: readonly Swap[]): void {
+  for (const fd of new Set(swaps.map((each) => each.fd))) libcCalls.close(fd);
 }
 
 /** Makes the call in a thread; the buffers, into which the kernel writes at its end, and the descriptors live until then. */
@@ -107,7 +111,7 @@ function startSwap(policies: KernelMap, swaps: readonly Swap[]): void {
   waiting.add(batch);
   bpf.updateBatch.async(policies.fd, batch.keys, batch.descriptors, batch.count, null, () => {
     waiting.delete(batch);
-    for (const { fd } of swaps) libcCalls.close(fd);
+    closeAll(swaps);
   });
 }
 
@@ -122,7 +126,7 @@ function swap(policies: KernelMap, swaps: readonly Swap[]): void {
     try {
       check("swap policies", bpf.updateBatch(policies.fd, keys, descriptors, count, null));
     } finally {
-      for (const { fd } of swaps) libcCalls.close(fd);
+      closeAll(swaps);
     }
     return;
   }
@@ -148,7 +152,8 @@ function newPolicyMap(realized: RealizedPolicy): number {
 }
 
 /**
- * Replaces the policies of endpoints; in force when it returns. Those that fail keep the policy that they had, and are returned
+ * Replaces the policies of endpoints; in force when it returns. Endpoints that are given the same object share a map, which
+ * nobody changes any more: what entries count is kept by endpoint. Those that fail keep the policy that they had, and are returned
  * with the reason.
  */
 export function swapPolicies(
@@ -157,11 +162,14 @@ export function swapPolicies(
 ): ReadonlyMap<number, Error> {
   const failures = new Map<number, Error>();
   const swaps: Swap[] = [];
+  const made = new Map<RealizedPolicy, number>();
   for (const [id, realized] of wanted) {
     try {
+      const fd = made.get(realized) ?? newPolicyMap(realized);
+      made.set(realized, fd);
       const key = Buffer.alloc(4);
       key.writeUInt32LE(id);
-      swaps.push({ id, key, fd: newPolicyMap(realized) });
+      swaps.push({ id, key, fd });
     } catch (error) {
       failures.set(id, error as Error);
     }
