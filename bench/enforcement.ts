@@ -11,8 +11,10 @@ const PORT = "7000";
 const POLICY_PATH = "/apis/cilium.io/v2/namespaces/default/ciliumnetworkpolicies/bench";
 const TARGET_MS = 10;
 const TARGET_READY_S = 5;
-/** Pods beside the two of bench/pods.yaml, all on their node. */
+/** Pods beside the two of bench/pods.yaml, all on their node: as many as it has addresses for. */
 const CROWDS = [0, 100, 240];
+/** Pods on all nodes together. */
+const EVERYWHERE = 500;
 
 function policy(peer: string): string {
   return JSON.stringify({
@@ -28,7 +30,7 @@ function policy(peer: string): string {
   });
 }
 
-function crowd(replicas: number): string {
+function crowd(replicas: number, where: object): string {
   const containers = [{ name: "main", image: "busybox", command: ["sleep", "infinity"] }];
   const labels = { bench: "crowd" };
   return JSON.stringify({
@@ -40,16 +42,19 @@ function crowd(replicas: number): string {
       selector: { matchLabels: labels },
       template: {
         metadata: { labels },
-        spec: { nodeSelector: { "kubernetes.io/hostname": "k8s-w1" }, containers },
+        spec: { ...where, containers },
       },
     },
   });
 }
 
+const ONE_NODE = { nodeSelector: { "kubernetes.io/hostname": "k8s-w1" } };
+const ALL_NODES = { tolerations: [{ operator: "Exists" }] };
+
 /** Brings so many more pods to the node; returns how long it took, in seconds. */
-export async function gather(lab: TestLab, replicas: number): Promise<number> {
+export async function gather(lab: TestLab, replicas: number, where: object = ONE_NODE): Promise<number> {
   const started = performance.now();
-  await lab.ok(`printf '%s' '${crowd(replicas)}' | kubectl apply -f -`);
+  await lab.ok(`printf '%s' '${crowd(replicas, where)}' | kubectl apply -f -`);
   await lab.ok("kubectl rollout status deployment/bench-crowd --timeout=100s");
   return (performance.now() - started) / 1000;
 }
@@ -75,6 +80,11 @@ export async function measureEnforcement(lab: TestLab, traffic: string): Promise
       });
     rows.push(await measureChanges(lab, traffic, size + 1));
   }
+  await disperse(lab);
+  const everywhere = await gather(lab, EVERYWHERE, ALL_NODES);
+  const ready = { what: `${EVERYWHERE} pods ready, three nodes`, ours: `${everywhere.toFixed(1)} s`, raw: everywhere };
+  rows.push({ ...ready, target: "", reached: true });
+  rows.push(await measureChanges(lab, traffic, EVERYWHERE + 1));
   await disperse(lab);
   return rows;
 }
