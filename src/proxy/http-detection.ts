@@ -1,8 +1,6 @@
-import type { Socket } from "node:net";
 import { CLIENT_PREFACE } from "../wire/http2-frame.ts";
 import type { ByteStream } from "./byte-stream.ts";
 import type { ClientConnection, ClientConnectionOptions } from "./client-connection.ts";
-import { EpollSocket } from "./epoll/socket.ts";
 import { HttpConnection } from "./http-connection.ts";
 import { Http2Connection } from "./http2-connection.ts";
 import { HTTP2_LIMITS, type Http2Limits } from "./http2-limits.ts";
@@ -59,26 +57,13 @@ export class HttpDetection implements ClientConnection {
     const { client } = this.options;
     this.isChosen = true;
     client.setTimeout(0);
-    if (!isHttp2) {
-      this.chosen = new HttpConnection(this.options, first);
-      return;
-    }
-    const socket = nodeSocket(client, first);
-    this.chosen = new Http2Connection({ ...this.options, client: socket }, this.limits);
-    socket.resume();
+    this.chosen = isHttp2
+      ? new Http2Connection(this.options, first, this.limits)
+      : new HttpConnection(this.options, first);
   }
 
   /** No whole request has come, nor can one come any more. */
   private giveUp(): void {
     if (!this.isChosen) this.options.client.destroy();
   }
-}
-
-/** The client as a socket of node's, with bytes that are still to be read. */
-function nodeSocket(client: ByteStream, unread: Uint8Array): Socket {
-  if (client instanceof EpollSocket) return client.toNodeSocket(unread);
-  const socket = client as Socket;
-  socket.pause();
-  socket.unshift(Buffer.from(unread));
-  return socket;
 }

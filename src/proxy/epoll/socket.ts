@@ -1,5 +1,4 @@
 import { EventEmitter } from "node:events";
-import { Socket } from "node:net";
 import type { ByteStream } from "../byte-stream.ts";
 import { callError, calls, Errno } from "./calls.ts";
 import { loop, Ready, type Source, type TurnEnd } from "./loop.ts";
@@ -78,6 +77,10 @@ export class EpollSocket extends EventEmitter implements ByteStream, Source, Tur
 
   get writableNeedDrain(): boolean {
     return this.needsDrain;
+  }
+
+  get writableLength(): number {
+    return this.backlogBytes + this.gatheredTo - this.gatheredFrom;
   }
 
   ready(events: number): void {
@@ -325,17 +328,4 @@ export class EpollSocket extends EventEmitter implements ByteStream, Source, Tur
     this.idleTimer = undefined;
     this.emit("timeout");
   };
-
-  /** Gives the descriptor to a socket of node's, for protocols that need one; `unread` is read first. */
-  toNodeSocket(unread: Uint8Array): Socket {
-    this.sendGathered();
-    this.destroyed = true;
-    clearTimeout(this.idleTimer);
-    loop.remove(this.fd);
-    const socket = new Socket({ fd: this.fd, readable: true, writable: true, allowHalfOpen: true });
-    socket.pause();
-    socket.unshift(Buffer.from(unread));
-    socket.once("close", () => this.emit("close"));
-    return socket;
-  }
 }
