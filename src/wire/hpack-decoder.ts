@@ -14,10 +14,13 @@ export interface HeaderSection {
   readonly isKept: boolean;
 }
 
-/** A block that was read, and what it said. */
+/** A block that was read, what it said, and what it put into the table. */
 interface KnownBlock {
   readonly bytes: Uint8Array;
   readonly head: HeaderSection;
+  readonly inserted: readonly TableEntry[];
+  /** The table, by its changes, of which the block took fields; `ANY_TABLE` = of none. */
+  readonly table: number;
 }
 
 /** Size of the table that senders may count on (SETTINGS_HEADER_TABLE_SIZE, its initial value). */
@@ -26,12 +29,15 @@ const MAX_INTEGER = 2 ** 28;
 /** Blocks that are kept, and the longest of them in bytes. */
 const MOST_KNOWN = 8;
 const LONGEST_KNOWN = 512;
+const ANY_TABLE = -1;
+const NONE: readonly TableEntry[] = [];
 
 class BlockFault extends Error {}
 
 /**
- * Reads the header blocks of one direction of a connection (RFC 7541). Blocks that left the table as it was are remembered
- * until it changes: the same bytes by the same table say the same, and change nothing again.
+ * Reads the header blocks of one direction of a connection (RFC 7541). The latest ones are remembered: a block that takes nothing
+ * of the table always says the same and puts the same into it; one that takes something of it and leaves it as it was says the
+ * same until it changes. Others are read anew each time.
  */
 export class HpackDecoder {
   private readonly table = new DynamicTable(TABLE_SIZE);
@@ -40,10 +46,13 @@ export class HpackDecoder {
   private bytes: Uint8Array = new Uint8Array();
   private at = 0;
   private end = 0;
-  private known: KnownBlock[] = [];
+  private readonly known: KnownBlock[] = [];
   private nextKnown = 0;
-  /** Changes of the table before which `known` was read. */
-  private knownAt = 0;
+  /** The block being read has taken something of the table. */
+  private usesTable = false;
+  /** The block being read says how large the table is to be. */
+  private hasResized = false;
+  private inserted: TableEntry[] = [];
 
   /** `maxBytes`: of all fields, each with 32 more (RFC 9113, 6.5.2). */
   constructor(maxFields: number, maxBytes: number) {
@@ -53,11 +62,13 @@ export class HpackDecoder {
 
   /** Reads the bytes `from` to `to`; undefined when they are no block: nothing after it can be read (COMPRESSION_ERROR). */
   decode(bytes: Uint8Array, from: number, to: number): HeaderSection | undefined {
-    if (this.table.changes === this.knownAt)
-      for (const one of this.known) if (isSame(one.bytes, bytes, from, to)) return one.head;
+    for (const one of this.known) if (isSame(one.bytes, bytes, from, to) && this.isValid(one)) return this.again(one);
     this.bytes = bytes;
     this.at = from;
     this.end = to;
+    this.usesTable = false;
+    this.hasResized = false;
+    if (this.inserted.length > 0) this.inserted = [];
     try {
       const head = this.fields();
       if (head.isKept) this.keep(head, from);
@@ -68,19 +79,23 @@ export class HpackDecoder {
     }
   }
 
-  private keep(head: HeaderSection, from: number): void {
-    this.known[this.nextKnown] = { bytes: copyOf(this.bytes, from, this.end), head };
-    this.nextKnown = (this.nextKnown + 1) % MOST_KNOWN;
+  private isValid({ table }: KnownBlock): boolean {
+    return table === ANY_TABLE || table === this.table.changes;
   }
 
-  /** True when the block that was read may be kept: it has changed nothing. */
-  private isUnchanged(): boolean {
-    const { changes } = this.table;
-    if (changes === this.knownAt) return true;
-    this.known = [];
-    this.nextKnown = 0;
-    this.knownAt = changes;
-    return false;
+  private again({ head, inserted }: KnownBlock): HeaderSection {
+    for (const entry of inserted) this.table.insert(entry);
+    return head;
+  }
+
+  private keep(head: HeaderSection, from: number): void {
+    this.known[this.nextKnown] = {
+      bytes: copyOf(this.bytes, from, this.end),
+      head,
+      inserted: this.inserted.length === 0 ? NONE : this.inserted,
+      table: this.usesTable ? this.table.changes : ANY_TABLE,
+    };
+    this.nextKnown = (this.nextKnown + 1) % MOST_KNOWN;
   }
 
   private fields(): HeaderSection {
@@ -103,10 +118,15 @@ export class HpackDecoder {
       section.push(name, value);
       if ((first & 0xf0) === 0x10) sensitive.push(name);
     }
-    return { section, sensitive, tooLarge, isKept: this.isUnchanged() && isShort && !tooLarge };
+    return { section, sensitive, tooLarge, isKept: this.isRepeatable() && isShort && !tooLarge };
+  }
+
+  private isRepeatable(): boolean {
+    return !this.hasResized && !(this.usesTable && this.inserted.length > 0);
   }
 
   private resize(): void {
+    this.hasResized = true;
     const size = this.integer(5);
     if (size > TABLE_SIZE) throw new BlockFault("table larger than allowed");
     this.table.resize(size);
@@ -117,15 +137,18 @@ export class HpackDecoder {
     const index = this.integer(isIndexed ? 6 : 4);
     const name = index === 0 ? this.text() : this.entry(index).name;
     const value = this.text();
-    if (isIndexed) this.table.insert(name, value);
-    return { name, value };
+    const entry = { name, value };
+    if (isIndexed) {
+      this.table.insert(entry);
+      this.inserted.push(entry);
+    }
+    return entry;
   }
 
   private entry(index: number): TableEntry {
-    const entry =
-      index <= STATIC_TABLE.length ? STATIC_TABLE[index - 1] : this.table.at(index - STATIC_TABLE.length - 1);
-    if (entry === undefined) throw new BlockFault("index of no entry");
-    return entry;
+    if (index <= STATIC_TABLE.length) return STATIC_TABLE[index - 1] ?? noEntry();
+    this.usesTable = true;
+    return this.table.at(index - STATIC_TABLE.length - 1) ?? noEntry();
   }
 
   /** RFC 7541, 5.1. */
@@ -159,6 +182,10 @@ export class HpackDecoder {
     if (this.at >= this.end) throw new BlockFault("block that is cut off");
     return this.bytes[this.at++]!;
   }
+}
+
+function noEntry(): never {
+  throw new BlockFault("index of no entry");
 }
 
 function isSame(known: Uint8Array, bytes: Uint8Array, from: number, to: number): boolean {

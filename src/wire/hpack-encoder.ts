@@ -108,7 +108,7 @@ export class HpackEncoder {
     }
     this.literal(0x40, 6, name, value);
     const before = this.table.inserted;
-    this.table.insert(name, value);
+    this.table.insert({ name, value });
     if (this.table.inserted > before) this.numbers.set(key, before);
   }
 

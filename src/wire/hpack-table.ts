@@ -59,12 +59,12 @@ export class DynamicTable {
     this.evict(0);
   }
 
-  insert(name: string, value: string): void {
-    const size = fieldSize(name, value);
+  insert(entry: TableEntry): void {
+    const size = fieldSize(entry.name, entry.value);
     this.changes++;
     this.evict(size);
     if (size > this.limit) return; // the table is empty now, which is no error (RFC 7541, 4.4)
-    this.entries.push({ name, value });
+    this.entries.push(entry);
     this.size += size;
     this.inserted++;
   }
