@@ -41,7 +41,6 @@ export class DatagramLink implements Source {
   close(): void {
     if (this.closed) return;
     this.closed = true;
-    loop.remove(this.fd);
-    calls.close(this.fd);
+    loop.close(this.fd);
   }
 }

@@ -1,6 +1,5 @@
 import koffi from "koffi";
 import { formatAddress } from "../model/cidr.ts";
-import { calls } from "./epoll/calls.ts";
 import { loop, Ready, type Source } from "./epoll/loop.ts";
 import { libc } from "./socket-calls.ts";
 
@@ -110,7 +109,6 @@ export class DatagramListener implements Source {
   }
 
   close(): void {
-    loop.remove(this.fd);
-    calls.close(this.fd);
+    loop.close(this.fd);
   }
 }

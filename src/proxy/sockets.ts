@@ -18,7 +18,6 @@ import {
 } from "./socket-calls.ts";
 
 const BACKLOG = 4096;
-const NODELAY = { level: 6, name: 1 };
 
 const listen = libc.func("int listen(int fd, int backlog)");
 
@@ -27,10 +26,15 @@ export function transparentSockets(): ProxySockets {
   return {
     listen: (port, direction, accept) => listenInAllFamilies(port, direction, (fd) => listenOn(fd, accept)),
     connect: (facts) =>
-      new Socket({ fd: openTransparentConnection(facts), readable: true, writable: true, allowHalfOpen: true }),
+      new Socket({
+        fd: openTransparentConnection(facts),
+        readable: true,
+        writable: true,
+        allowHalfOpen: true,
+      }).setNoDelay(true),
     listenStreams: (port, direction, accept) =>
       listenInAllFamilies(port, direction, async (fd) => new EpollListener(fd, accept)),
-    connectStream: (facts) => new EpollSocket(openTransparentConnection(facts), { connecting: true }),
+    connectStream: (facts) => new EpollSocket(openTransparentConnection(facts), { connecting: true }).setNoDelay(true),
   };
 }
 
@@ -71,7 +75,6 @@ export function openTransparentConnection(facts: ConnectionFacts): number {
   return openSocket(kind, (fd) => {
     setOption(fd, transparent(facts.serverAddress), 1, subject);
     setOption(fd, SocketOption.BindAddressNoPort, 1, subject);
-    setOption(fd, NODELAY, 1, subject);
     bindTo(fd, facts.clientAddress, 0, subject);
     connectTo(fd, facts.serverAddress, facts.serverPort, subject);
   });

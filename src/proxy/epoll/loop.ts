@@ -69,10 +69,21 @@ class Loop {
   }
 
   remove(fd: number): void {
-    if (this.sources[fd] === undefined) return;
+    if (this.forget(fd)) this.control(REMOVE, fd, 0);
+  }
+
+  /** Closes a descriptor, which takes it out of the set: nobody else has it. */
+  close(fd: number): void {
+    this.forget(fd);
+    calls.close(fd);
+  }
+
+  /** False when it is not in the set. */
+  private forget(fd: number): boolean {
+    if (this.sources[fd] === undefined) return false;
     this.sources[fd] = undefined;
     this.size--;
-    this.control(REMOVE, fd, 0);
+    return true;
   }
 
   /** Calls `turnEnds` when the turn under way is over; false when none is. */
