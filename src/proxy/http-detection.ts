@@ -13,8 +13,7 @@ export class HttpDetection implements ClientConnection {
   private readonly limits: Http2Limits;
   /** The part of a preface that has come. */
   private held: Uint8Array = new Uint8Array();
-  private chosen: ClientConnection | undefined;
-  private isChosen = false;
+  private chosen: HttpConnection | Http2Connection | undefined;
 
   constructor(options: ClientConnectionOptions<ByteStream>, limits = HTTP2_LIMITS) {
     this.options = options;
@@ -41,7 +40,10 @@ export class HttpDetection implements ClientConnection {
   }
 
   private take(chunk: Uint8Array): void {
-    if (this.isChosen) return;
+    if (this.chosen !== undefined) {
+      this.chosen.receive(chunk);
+      return;
+    }
     const bytes = this.held.length === 0 ? chunk : Buffer.concat([this.held, chunk]);
     const compared = Math.min(bytes.length, PREFACE.length);
     const isPreface = PREFACE.compare(bytes, 0, compared, 0, compared) === 0;
@@ -54,16 +56,13 @@ export class HttpDetection implements ClientConnection {
   }
 
   private choose(isHttp2: boolean, first: Uint8Array): void {
-    const { client } = this.options;
-    this.isChosen = true;
-    client.setTimeout(0);
-    this.chosen = isHttp2
-      ? new Http2Connection(this.options, first, this.limits)
-      : new HttpConnection(this.options, first);
+    this.options.client.setTimeout(0);
+    this.chosen = isHttp2 ? new Http2Connection(this.options, this.limits) : new HttpConnection(this.options);
+    this.chosen.receive(first);
   }
 
   /** No whole request has come, nor can one come any more. */
   private giveUp(): void {
-    if (!this.isChosen) this.options.client.destroy();
+    if (this.chosen === undefined) this.options.client.destroy();
   }
 }

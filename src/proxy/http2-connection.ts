@@ -37,8 +37,8 @@ export class Http2Connection implements ClientConnection, StreamSurroundings {
   private hasEnded = false;
   private unusedMs = 0;
 
-  /** `first`: bytes of the client that were read already, the preface at their beginning. */
-  constructor(options: ClientConnectionOptions<ByteStream>, first: Uint8Array, limits = HTTP2_LIMITS) {
+  /** What the client sends, from the preface on, is given to `receive`. */
+  constructor(options: ClientConnectionOptions<ByteStream>, limits = HTTP2_LIMITS) {
     this.options = options;
     this.limits = limits;
     this.idleMs = options.limits.idleMs;
@@ -62,13 +62,14 @@ export class Http2Connection implements ClientConnection, StreamSurroundings {
     });
     this.sweeper = setInterval(() => this.sweep(), limits.stallMs);
     client.setNoDelay(true);
-    client.on("data", (chunk: Uint8Array) => {
-      if (!this.hasEnded) this.session.receive(chunk);
-    });
     client.on("end", () => this.clientEnd());
     client.on("error", () => this.destroy());
     client.on("close", () => this.destroy());
-    this.session.receive(first);
+  }
+
+  /** Takes bytes of the client, which are its own for the moment only. */
+  receive(chunk: Uint8Array): void {
+    if (!this.hasEnded) this.session.receive(chunk);
   }
 
   /** Says goodbye (GOAWAY); streams under way may end in peace, though not for long: some would never. */

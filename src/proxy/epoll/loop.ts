@@ -41,7 +41,7 @@ class Loop {
   private readonly poll = Buffer.alloc(8);
   private readonly sources: (Source | undefined)[] = [];
   /** How often each descriptor was added: events of an earlier owner in the same batch are not the next one's. */
-  private readonly generations: number[] = [];
+  private generations = new Uint32Array();
   private size = 0;
   private running = false;
   private serving = false;
@@ -55,13 +55,23 @@ class Loop {
   }
 
   add(fd: number, interest: number, source: Source): void {
+    this.makeRoom(fd);
     this.sources[fd] = source;
-    this.generations[fd] = ((this.generations[fd] ?? 0) + 1) >>> 0;
+    this.generations[fd]!++;
     this.control(ADD, fd, interest);
     this.size++;
     if (this.running) return;
     this.running = true;
     setImmediate(this.turn);
+  }
+
+  /** Without holes: descriptors are looked up for every event. */
+  private makeRoom(fd: number): void {
+    const { generations, sources } = this;
+    if (fd < generations.length) return;
+    this.generations = new Uint32Array(2 * fd + 64);
+    this.generations.set(generations);
+    while (sources.length < this.generations.length) sources.push(undefined);
   }
 
   modify(fd: number, interest: number): void {
@@ -95,7 +105,7 @@ class Loop {
   private control(operation: number, fd: number, interest: number): void {
     this.event.writeUInt32LE(interest, 0);
     this.event.writeUInt32LE(fd, 4);
-    this.event.writeUInt32LE(this.generations[fd] ?? 0, 8);
+    this.event.writeUInt32LE(this.generations[fd]!, 8);
     calls.epollControl(this.fd, operation, fd, this.event);
   }
 
