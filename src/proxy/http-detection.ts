@@ -56,7 +56,7 @@ export class HttpDetection implements ClientConnection {
   }
 
   private choose(isHttp2: boolean, first: Uint8Array): void {
-    this.options.client.setTimeout(0);
+    if (isHttp2) this.options.client.setTimeout(0);
     this.chosen = isHttp2 ? new Http2Connection(this.options, this.limits) : new HttpConnection(this.options);
     this.chosen.receive(first);
   }

@@ -333,10 +333,12 @@ export class EpollSocket extends EventEmitter implements ByteStream, Source, Tur
   }
 
   setTimeout(ms: number, idle?: () => void): this {
-    clearTimeout(this.idleTimer);
-    this.idleMs = ms;
     this.lastMs = performance.now();
     if (idle !== undefined) this.on("timeout", idle);
+    if (ms === this.idleMs && this.idleTimer !== undefined) return this;
+    clearTimeout(this.idleTimer);
+    this.idleTimer = undefined;
+    this.idleMs = ms;
     if (ms > 0) this.idleTimer = setTimeout(this.checkIdle, ms).unref();
     return this;
   }
