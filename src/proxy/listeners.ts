@@ -41,8 +41,8 @@ export interface ListenerTableOptions {
   readonly sockets: ProxySockets;
   readonly datagrams: DatagramSockets;
   readonly origins: ProxyOrigins;
-  /** Tells what clients are about to learn from DNS servers; resolves when that is in force. */
-  readonly observe: (observation: DnsObservation) => Promise<void>;
+  /** Tells what clients are about to learn from DNS servers; resolves when that is in force, undefined = it is. */
+  readonly observe: (observation: DnsObservation) => Promise<void> | undefined;
   readonly record: (record: AccessRecord) => void;
   /** Milliseconds since the epoch. */
   readonly now: () => number;

@@ -62,7 +62,7 @@ export function openSocket(kind: SocketKind, prepare: (fd: number) => void): num
 }
 
 /** Of an address, which is all that hosts are here. */
-function isV6(host: string): boolean {
+export function isV6(host: string): boolean {
   return host.includes(":");
 }
 

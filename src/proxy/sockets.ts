@@ -1,4 +1,4 @@
-import { createServer, isIPv6, type Server, Socket } from "node:net";
+import { createServer, type Server, Socket } from "node:net";
 import { SocketOption } from "../model/proxy-mark.ts";
 import type { Direction } from "../model/verdict.ts";
 import type { ConnectionFacts } from "./access.ts";
@@ -9,6 +9,7 @@ import {
   bindTo,
   connectTo,
   failure,
+  isV6,
   libc,
   openSocket,
   SocketType,
@@ -61,7 +62,7 @@ export function openTransparentListener(port: number, direction: Direction, wild
   const subject = `${wildcard} port ${port}`;
   return openSocket({ type: SocketType.Stream, host: wildcard, direction, subject }, (fd) => {
     setOption(fd, SocketOption.ReuseAddress, 1, subject);
-    if (isIPv6(wildcard)) setOption(fd, SocketOption.Only6, 1, subject);
+    if (isV6(wildcard)) setOption(fd, SocketOption.Only6, 1, subject);
     setOption(fd, transparent(wildcard), 1, subject);
     bindTo(fd, wildcard, port, subject);
     if (listen(fd, BACKLOG) !== 0) throw failure("listen", subject);
