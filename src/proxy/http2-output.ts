@@ -42,13 +42,14 @@ export class Http2Output implements SessionOutput, TurnEnd {
   }
 
   private readonly flush = (): void => {
-    const { length } = this.frames;
-    if (length === 0) return;
-    let goesOn = false;
-    this.frames.take((bytes) => {
-      goesOn = !this.hasEnded && this.stream.write(bytes);
-    });
-    if (this.stream.writableLength > PILED_UP) this.stream.destroy();
-    else if (length >= HELD_BACK && goesOn) this.drained();
+    let goesOn = true;
+    while (goesOn && this.frames.length > 0) {
+      const { length } = this.frames;
+      this.frames.take((bytes) => {
+        goesOn = !this.hasEnded && this.stream.write(bytes);
+      });
+      if (this.stream.writableLength > PILED_UP) this.stream.destroy();
+      else if (length >= HELD_BACK && goesOn) this.drained();
+    }
   };
 }

@@ -4,7 +4,7 @@ import { wordAt } from "./dns-records.ts";
 import { copyOf } from "./latin1.ts";
 
 /** Messages of each kind that are kept, and the longest of them in bytes. */
-const SLOTS = 256;
+const SLOTS = 1024;
 const LONGEST_KEPT = 512;
 /** The ID, which says nothing of the rest. */
 const ID_BYTES = 2;

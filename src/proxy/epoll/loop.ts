@@ -121,6 +121,14 @@ class Loop {
     }
     // before anything else: what throws must not stop the others
     setImmediate(this.turn);
+    const untilMs = performance.now() + WAIT_MS;
+    for (let next = count; next > 0; ) {
+      this.serveBatch(next);
+      next = this.nowMs < untilMs ? calls.epollWait(this.fd, this.events, BATCH, WAIT_MS) : 0;
+    }
+  };
+
+  private serveBatch(count: number): void {
     this.nowMs = performance.now();
     this.serving = true;
     try {
@@ -131,7 +139,7 @@ class Loop {
       this.ends = [];
       for (const one of ends) one.turnEnds();
     }
-  };
+  }
 
   private serve(count: number): void {
     const { words, sources, generations } = this;

@@ -210,7 +210,7 @@ export class EpollSocket extends EventEmitter implements ByteStream, Source, Tur
     const { gatheredFrom, gatheredTo } = this;
     if (gatheredFrom === gatheredTo) return;
     this.gatheredFrom = this.gatheredTo;
-    if (!this.destroyed) this.send(gathered.subarray(gatheredFrom, gatheredTo));
+    this.send(gathered.subarray(gatheredFrom, gatheredTo));
   }
 
   private send(bytes: Uint8Array): boolean {
@@ -218,12 +218,13 @@ export class EpollSocket extends EventEmitter implements ByteStream, Source, Tur
     const sent = this.give(bytes);
     if (sent > 0) this.connecting = false;
     if (sent === bytes.length) {
-      if (this.onWritten.length > 0) for (const written of this.onWritten.splice(0)) process.nextTick(written);
+      if (this.onWritten.length > 0) for (const written of this.onWritten.splice(0)) written();
       return true;
     }
     const errno = sent < 0 ? calls.errno() : Errno.again;
     if (errno !== Errno.again) {
-      process.nextTick(() => this.fail("write", errno));
+      // now, for the kernel tells of an error once: the next event would look like a connection
+      this.fail("write", errno);
       return false;
     }
     this.watch(Ready.out, true);
@@ -301,8 +302,8 @@ export class EpollSocket extends EventEmitter implements ByteStream, Source, Tur
 
   destroy(error?: Error): this {
     if (this.destroyed) return this;
-    this.sendGathered();
     this.destroyed = true;
+    this.sendGathered();
     clearTimeout(this.idleTimer);
     loop.close(this.fd);
     this.backlog = [];
