@@ -41,13 +41,13 @@ const SILENT: Http2StreamEvents = { headers() {}, data() {}, sent() {}, closed()
  * often, and the first thousands of requests of a pod would pay for it. A proxy that serves no HTTP does nothing of it.
  * `failed` is told once when it could not be done, which costs speed alone.
  */
-export function warming(sockets: ProxySockets, failed: (error: unknown) => void): ProxySockets {
+export function warming(sockets: ProxySockets, failed: (error: unknown) => void, warm = warmUp): ProxySockets {
   let isCold = true;
   return {
     ...sockets,
     async listenStreams(...listening) {
       const listener = await sockets.listenStreams(...listening);
-      if (isCold) setImmediate(() => void warmUp().catch(failed));
+      if (isCold) setImmediate(() => void warm().catch(failed));
       isCold = false;
       return listener;
     },
