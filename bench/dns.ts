@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { createPolicyDiscovery, type PolicyDiscovery } from "../src/proxy/xds-server.ts";
 import { ALLOW_ALL, entry, type Lab, openLab, type Pod, policy } from "../test/kernel/datapath-lab.ts";
 import { ROOT } from "../test/support/lab.ts";
-import { CLIENT_CPU, client } from "./namespaces.ts";
+import { CLIENT_CPU, client, goFirst } from "./namespaces.ts";
 import { cpuMicroseconds, ended, startPinned, startProxy } from "./proxy-process.ts";
 import type { Row } from "./report.ts";
 import { median } from "./rounds.ts";
@@ -150,6 +150,7 @@ async function rowsOf(world: DnsWorld): Promise<Row[]> {
 export async function measureDns(): Promise<Row[]> {
   // The agent's side, which is this process, may not disturb what is measured.
   execFileSync("taskset", ["-cp", String(CLIENT_CPU), String(process.pid)]);
+  goFirst();
   const lab = await openLab({ watched: false });
   let close = () => lab.close();
   try {

@@ -1,14 +1,14 @@
 /** Where proxies are measured: two pods of one node of the real datapath, and on each service port another proxy behind the redirect. */
 import { type ChildProcess, execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { constants, setPriority, tmpdir } from "node:os";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PROXY_MARK_INGRESS } from "../src/model/proxy-mark.ts";
 import { createPolicyDiscovery, type PolicyDiscovery } from "../src/proxy/xds-server.ts";
 import { ALLOW_ALL, entry, type Lab, openLab, type Pod, policy, sleep } from "../test/kernel/datapath-lab.ts";
 import { ROOT } from "../test/support/lab.ts";
 import { buildMarker, RIVALS, type Rival } from "./l7-rivals.ts";
-import { CLIENT_CPU, type Place } from "./namespaces.ts";
+import { CLIENT_CPU, goFirst, type Place } from "./namespaces.ts";
 import { ended, startPinned, startProxy } from "./proxy-process.ts";
 
 const TCP = 6;
@@ -196,16 +196,6 @@ class World implements L7World {
     await this.lab.close();
     rmSync(this.directory, { recursive: true, force: true });
   }
-}
-
-/** Before all other work of the machine: where the kernel groups tasks by session, a process's own priority counts within its group only. */
-function goFirst(): void {
-  const { PRIORITY_HIGHEST, PRIORITY_NORMAL } = constants.priority;
-  setPriority(PRIORITY_HIGHEST);
-  const group = "/proc/self/autogroup";
-  if (!existsSync(group)) return;
-  writeFileSync(group, String(PRIORITY_HIGHEST));
-  process.once("exit", () => writeFileSync(group, String(PRIORITY_NORMAL)));
 }
 
 /** Makes pods, server and proxies; everything is removed when that fails, and when the process is told to end. */

@@ -29,10 +29,10 @@ export class BatchWriter {
 
   append(record: AccessRecord): void {
     const { writer } = this;
-    writer.u8(TYPES.indexOf(record.type));
-    writer.u8(VERDICTS.indexOf(record.verdict));
-    writer.u8(DIRECTIONS.indexOf(record.direction));
-    writer.u8(PROTOCOLS.indexOf(record.protocol));
+    writer.u8(numberOf(TYPES, record.type));
+    writer.u8(numberOf(VERDICTS, record.verdict));
+    writer.u8(numberOf(DIRECTIONS, record.direction));
+    writer.u8(numberOf(PROTOCOLS, record.protocol));
     writer.f64(record.timeMs);
     writer.f64(record.latencyMs);
     writer.u32(record.endpointId);
@@ -89,7 +89,7 @@ export class BatchWriter {
     const { writer } = this;
     writer.u8(Rest.dns);
     writer.text(facts.query);
-    writer.u8(TRANSPORTS.indexOf(facts.transport));
+    writer.u8(numberOf(TRANSPORTS, facts.transport));
     writer.u32(facts.type);
     writer.u32(facts.code);
     writer.u32(facts.ttl);
@@ -190,6 +190,12 @@ class BatchReader {
     for (let count = this.reader.u32(); count > 0; count--) list.push(read());
     return list;
   }
+}
+
+/** Of a word that is one of them: `indexOf` would be a call. */
+function numberOf<T>(words: readonly T[], word: T): number {
+  for (let number = 0; number < words.length; number++) if (words[number] === word) return number;
+  return words.length;
 }
 
 function oneOf<T>(words: readonly T[], number: number): T {

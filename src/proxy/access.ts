@@ -1,5 +1,7 @@
 import type { AccessRecord, DnsFacts, TlsHelloFacts } from "../model/access-record.ts";
 import type { ProxyOrigin } from "../model/proxy-origin.ts";
+import { DnsCode } from "../wire/dns.ts";
+import { NO_TTL } from "../wire/dns-answer.ts";
 import type { ByteStream } from "./byte-stream.ts";
 
 /** One redirected connection: who, to where, and what the kernel judged about it. */
@@ -33,8 +35,10 @@ export interface RequestFacts {
   readonly tls?: TlsHelloFacts;
 }
 
-const NO_HTTP = { status: 0, latencyMs: 0, headers: [] } as const;
-const NOT_ANSWERED = { code: 0, addresses: [], cnames: [], ttl: 0, types: [] };
+const NO_FIELDS: AccessRecord["headers"] = [];
+const NO_WORDS: readonly string[] = [];
+const NO_NUMBERS: readonly number[] = [];
+type AskedName = Pick<DnsFacts, "query" | "type" | "transport">;
 
 export const NO_REQUEST: RequestFacts = { protocol: "", method: "", url: "" };
 
@@ -112,21 +116,62 @@ export class ConnectionLog {
   }
 
   /** A question, before its answer is known. */
-  dnsRequest(
-    asked: Pick<DnsFacts, "query" | "type" | "transport">,
-    verdict: AccessRecord["verdict"],
-    reason: string,
-  ): void {
-    const outcome = { type: "request", verdict, timeMs: this.now(), ...NO_HTTP, reason } as const;
-    this.write({ ...accessRecord(this.connection, NO_REQUEST, outcome), dns: { ...asked, ...NOT_ANSWERED } });
+  dnsRequest(asked: AskedName, verdict: AccessRecord["verdict"], reason: string): void {
+    const { query, type, transport } = asked;
+    const dns = { query, type, transport, code: 0, addresses: NO_WORDS, cnames: NO_WORDS, ttl: 0, types: NO_NUMBERS };
+    this.dns("request", verdict, this.now(), 0, dns, reason);
+  }
+
+  /** The server's answer, as it was read. */
+  dnsAnswer(asked: AskedName, answer: Omit<DnsFacts, keyof AskedName>, startedMs: number): void {
+    const { query, type, transport } = asked;
+    const { code, addresses, cnames, ttl, types } = answer;
+    const timeMs = this.now();
+    const dns = { query, type, transport, code, addresses, cnames, ttl, types };
+    this.dns("response", "forwarded", timeMs, timeMs - startedMs, dns, "");
   }
 
   /** `reason` says why the server's answer did not come or was not taken. */
-  dnsResponse(dns: DnsFacts, startedMs: number, reason: string): void {
+  dnsFailure(asked: AskedName, startedMs: number, reason: string): void {
+    const { query, type, transport } = asked;
     const timeMs = this.now();
-    const verdict = reason === "" ? "forwarded" : "error";
-    const outcome = { type: "response", verdict, timeMs, ...NO_HTTP, latencyMs: timeMs - startedMs, reason } as const;
-    this.write({ ...accessRecord(this.connection, NO_REQUEST, outcome), dns });
+    const nothing = { addresses: NO_WORDS, cnames: NO_WORDS, ttl: NO_TTL, types: NO_NUMBERS };
+    const dns = { query, type, transport, code: DnsCode.ServFail, ...nothing };
+    this.dns("response", "error", timeMs, timeMs - startedMs, dns, reason);
+  }
+
+  /** In one literal, for two of them are made for each question. */
+  private dns(
+    type: AccessRecord["type"],
+    verdict: AccessRecord["verdict"],
+    timeMs: number,
+    latencyMs: number,
+    dns: DnsFacts,
+    reason: string,
+  ): void {
+    const { connection } = this;
+    const { origin } = connection;
+    this.write({
+      type,
+      verdict,
+      timeMs,
+      direction: origin.direction,
+      endpointId: origin.endpoint,
+      sourceIdentity: origin.sourceIdentity,
+      destinationIdentity: origin.destinationIdentity,
+      sourceAddress: connection.clientAddress,
+      sourcePort: connection.clientPort,
+      destinationAddress: connection.serverAddress,
+      destinationPort: connection.serverPort,
+      protocol: "",
+      method: "",
+      url: "",
+      status: 0,
+      latencyMs,
+      headers: NO_FIELDS,
+      reason,
+      dns,
+    });
   }
 
   /** `failure`: Envoy's flag, and why the server's answer did not come; absent when it did or none was asked for. */

@@ -1,5 +1,5 @@
 /**
- * The part of a TCP socket that HTTP/1 needs; node's own `Socket` has it too. A chunk of `data` is the reader's only until
+ * The part of a TCP socket that HTTP needs; node's own `Socket` has it too. A chunk of `data` is the reader's only until
  * the event is over: whoever keeps bytes copies them. What is written may be changed as soon as `write` returns.
  */
 export interface ByteStream {
@@ -10,6 +10,8 @@ export interface ByteStream {
   /** False when the other side is slower: wait for `drain`. `written` is called when the kernel has taken the bytes. */
   write(bytes: Uint8Array, written?: (error?: Error | null) => void): boolean;
   readonly writableNeedDrain: boolean;
+  /** Bytes that were written and wait for the other side. */
+  readonly writableLength: number;
   /** Sends what is written, and that nothing more comes; then calls back. */
   end(ended?: () => void): unknown;
   pause(): unknown;

@@ -6,7 +6,7 @@ const MESSAGE_DONTWAIT = 0x40;
 const TAKEN_AT_A_TIME = 64;
 
 /** The longest datagram that UDP has. */
-const received = Buffer.alloc(65_535);
+const received = new Uint8Array(65_535);
 
 /** The proxy's own way to a server, in a client's name: a connected UDP descriptor, which it takes over. */
 export class DatagramLink implements Source {
@@ -14,7 +14,7 @@ export class DatagramLink implements Source {
   private readonly hear: { message(bytes: Uint8Array): void; failed(reason: string): void };
   private closed = false;
 
-  /** The kernel lets only the connected server's datagrams in. `failed` = the server refuses. */
+  /** The kernel lets only the connected server's datagrams in, each the hearer's for the moment. `failed` = the server refuses. */
   constructor(fd: number, hear: DatagramLink["hear"]) {
     this.fd = fd;
     this.hear = hear;
@@ -24,7 +24,7 @@ export class DatagramLink implements Source {
   ready(): void {
     for (let count = 0; count < TAKEN_AT_A_TIME && !this.closed; count++) {
       const length = Number(calls.receive(this.fd, received, received.length, MESSAGE_DONTWAIT));
-      if (length >= 0) this.hear.message(Buffer.from(received.subarray(0, length)));
+      if (length >= 0) this.hear.message(received.subarray(0, length));
       else {
         const errno = calls.errno();
         if (errno !== Errno.again) this.hear.failed((callError("recv", errno) as NodeJS.ErrnoException).code!);
@@ -41,7 +41,6 @@ export class DatagramLink implements Source {
   close(): void {
     if (this.closed) return;
     this.closed = true;
-    loop.remove(this.fd);
-    calls.close(this.fd);
+    loop.close(this.fd);
   }
 }

@@ -1,6 +1,5 @@
 import koffi from "koffi";
 import { formatAddress } from "../model/cidr.ts";
-import { calls } from "./epoll/calls.ts";
 import { loop, Ready, type Source } from "./epoll/loop.ts";
 import { libc } from "./socket-calls.ts";
 
@@ -25,6 +24,7 @@ const MESSAGE = 64;
 const VECTOR = 16;
 const CONTROL_HEADER = 16;
 const AF_INET6 = 10;
+const MOST_TEXTS = 1024;
 const MEMORY = BATCH * (MESSAGE + VECTOR + NAME + CONTROL + DATAGRAM);
 
 const recvmmsg = libc.func("int recvmmsg(int fd, void *messages, uint32_t count, int flags, void *timeout)");
@@ -36,6 +36,8 @@ class Batch {
   private readonly vectors = BATCH * MESSAGE;
   private readonly names = this.vectors + BATCH * VECTOR;
   private readonly controls = this.names + BATCH * NAME;
+  /** Texts of IPv4 addresses: the same few come with every datagram. */
+  private readonly texts = new Map<number, string>();
   private readonly contents = this.controls + BATCH * CONTROL;
 
   constructor() {
@@ -82,8 +84,15 @@ class Batch {
 
   /** Of a struct sockaddr_in or sockaddr_in6. */
   private address(at: number): string {
-    if (this.bytes.readUInt16LE(at) === AF_INET6) return formatAddress(this.bytes.subarray(at + 8, at + 24));
-    return `${this.bytes[at + 4]}.${this.bytes[at + 5]}.${this.bytes[at + 6]}.${this.bytes[at + 7]}`;
+    const { bytes } = this;
+    if (bytes.readUInt16LE(at) === AF_INET6) return formatAddress(bytes.subarray(at + 8, at + 24));
+    const number = bytes.readUInt32BE(at + 4);
+    const known = this.texts.get(number);
+    if (known !== undefined) return known;
+    if (this.texts.size >= MOST_TEXTS) this.texts.clear();
+    const text = `${bytes[at + 4]}.${bytes[at + 5]}.${bytes[at + 6]}.${bytes[at + 7]}`;
+    this.texts.set(number, text);
+    return text;
   }
 }
 
@@ -110,7 +119,6 @@ export class DatagramListener implements Source {
   }
 
   close(): void {
-    loop.remove(this.fd);
-    calls.close(this.fd);
+    loop.close(this.fd);
   }
 }

@@ -1,4 +1,3 @@
-import { isIPv6 } from "node:net";
 import { SocketOption } from "../model/proxy-mark.ts";
 import type { Direction } from "../model/verdict.ts";
 import { udpPacket } from "../wire/udp-packet.ts";
@@ -9,6 +8,7 @@ import {
   addressBytes,
   bindTo,
   connectTo,
+  isV6,
   libc,
   openSocket,
   SocketType,
@@ -53,7 +53,7 @@ class Peers {
     if (known !== undefined) return known;
     if (this.known.size >= MOST_PEERS) this.known.clear();
     const name = addressBytes(address, 0);
-    const peer = { bytes: isIPv6(address) ? name.subarray(8, 24) : name.subarray(4, 8), name };
+    const peer = { bytes: isV6(address) ? name.subarray(8, 24) : name.subarray(4, 8), name };
     this.known.set(address, peer);
     return peer;
   }
@@ -61,15 +61,14 @@ class Peers {
 
 /** Transparent, marked UDP sockets. Needs CAP_NET_ADMIN and CAP_NET_RAW in the node's network namespace. */
 export function transparentDatagrams(): DatagramSockets {
-  const raw = new Map<string, number>();
+  const raw = { ingress: new Map<boolean, number>(), egress: new Map<boolean, number>() };
   const peers = new Peers();
   const rawSocket = (host: string, direction: Direction): number => {
-    const key = `${isIPv6(host) ? 6 : 4} ${direction}`;
-    const known = raw.get(key);
+    const known = raw[direction].get(isV6(host));
     if (known !== undefined) return known;
     const kind = { type: SocketType.Raw, protocol: IPPROTO_RAW, host, direction, subject: "for answers" };
     const fd = openSocket(kind, () => undefined);
-    raw.set(key, fd);
+    raw[direction].set(isV6(host), fd);
     return fd;
   };
   return {
@@ -108,9 +107,9 @@ function openListener(host: string, port: number, direction: Direction): number 
   const subject = `${host} UDP port ${port}`;
   return openSocket({ type: SocketType.Datagram, host, direction, subject }, (fd) => {
     const { OriginalDestination, OriginalDestination6, Only6 } = SocketOption;
-    if (isIPv6(host)) setOption(fd, Only6, 1, subject);
+    if (isV6(host)) setOption(fd, Only6, 1, subject);
     setOption(fd, transparent(host), 1, subject);
-    setOption(fd, isIPv6(host) ? OriginalDestination6 : OriginalDestination, 1, subject);
+    setOption(fd, isV6(host) ? OriginalDestination6 : OriginalDestination, 1, subject);
     setOption(fd, RECEIVE_BUFFER, RECEIVE_BYTES, subject);
     bindTo(fd, host, port, subject);
   });

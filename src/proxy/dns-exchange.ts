@@ -1,20 +1,17 @@
-import type { AccessRecord, DnsFacts } from "../model/access-record.ts";
+import type { AccessRecord } from "../model/access-record.ts";
 import type { DnsObservation } from "../model/dns-observation.ts";
 import type { ProxyOrigin } from "../model/proxy-origin.ts";
 import { DnsCode } from "../wire/dns.ts";
-import { type DnsAnswer, readDnsAnswer } from "../wire/dns-answer.ts";
-import {
-  type DnsQuery,
-  dnsErrorAnswer,
-  dnsFaultAnswer,
-  isDnsFault,
-  readDnsQuery,
-  withDnsId,
-} from "../wire/dns-query.ts";
+import type { DnsAnswer } from "../wire/dns-answer.ts";
+import { DnsMemo, type SharedQuery } from "../wire/dns-memo.ts";
+import { dnsErrorAnswer, dnsFaultAnswer, isDnsFault, withDnsId } from "../wire/dns-query.ts";
+import { wordAt } from "../wire/dns-records.ts";
 import { type ConnectionFacts, ConnectionLog } from "./access.ts";
 import type { DnsPolicy } from "./dns-policy.ts";
 
-/** What the server said to one question, still under the ID that it was asked with; or why there is no answer. */
+const messages = new DnsMemo();
+
+/** What the server said to one question, still under the ID that it was asked with, lent for the moment; or why there is no answer. */
 export type DnsOutcome = { readonly bytes: Uint8Array; readonly id: number } | { readonly failed: string };
 
 /** One client's side: the same over UDP and TCP. */
@@ -31,8 +28,8 @@ export interface DnsExchangeOptions {
   readonly origin: (facts: DnsClient["facts"], transport: DnsClient["transport"]) => ProxyOrigin | undefined;
   /** The policy in force at this moment; undefined = the redirect is gone. */
   readonly policy: () => DnsPolicy | undefined;
-  /** Tells what a client is about to learn. Resolves when the addresses may be used, or waiting is of no more use. */
-  readonly observe: (observation: DnsObservation) => Promise<void>;
+  /** Tells what a client is about to learn. Resolves when the addresses may be used, or waiting is of no more use; undefined = at once. */
+  readonly observe: (observation: DnsObservation) => Promise<void> | undefined;
   readonly record: (record: AccessRecord) => void;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
@@ -55,8 +52,8 @@ export class DnsExchange {
     const policy = this.options.policy();
     // Nobody may reach a server by calling the proxy's own port; a client without a redirect asks again.
     if (origin === undefined || policy === undefined) return;
-    const log = new ConnectionLog({ ...client.facts, origin }, this.options.record, this.options.now);
-    const query = readDnsQuery(bytes);
+    const log = this.logOf(client.facts, origin);
+    const query = messages.query(bytes);
     if (isDnsFault(query)) {
       log.dnsRequest({ ...NO_QUESTION, transport: client.transport }, "error", query.fault);
       const answer = dnsFaultAnswer(bytes, query);
@@ -73,7 +70,7 @@ export class DnsExchange {
     log.dnsRequest(asked, "forwarded", "");
     const startedMs = this.options.now();
     const fail = (reason: string) => {
-      log.dnsResponse({ ...asked, ...failure }, startedMs, reason);
+      log.dnsFailure(asked, startedMs, reason);
       client.reply(dnsErrorAnswer(bytes, query, DnsCode.ServFail));
     };
     client.ask(bytes, (outcome) => {
@@ -81,22 +78,32 @@ export class DnsExchange {
         fail(outcome.failed);
         return;
       }
-      const answer = readDnsAnswer(outcome.bytes, { ...query, id: outcome.id });
+      const answer = messages.answer(outcome.bytes, query, outcome.id);
       if (isDnsFault(answer)) {
         fail(answer.fault);
         return;
       }
-      void this.learn(origin, query, answer).then(() => {
-        log.dnsResponse({ ...asked, ...answer }, startedMs, "");
-        client.reply(withDnsId(outcome.bytes, query.id));
-      });
+      const reply = withDnsId(outcome.bytes, wordAt(bytes, 0));
+      const give = () => {
+        log.dnsAnswer(asked, answer, startedMs);
+        client.reply(reply);
+      };
+      const inForce = this.learn(origin, query, answer);
+      if (inForce === undefined) give();
+      else void inForce.then(give);
     });
   }
 
-  private async learn(origin: ProxyOrigin, query: DnsQuery, answer: DnsAnswer): Promise<void> {
+  private logOf(facts: DnsClient["facts"], origin: ProxyOrigin): ConnectionLog {
+    const { clientAddress, clientPort, serverAddress, serverPort } = facts;
+    const connection = { clientAddress, clientPort, serverAddress, serverPort, origin };
+    return new ConnectionLog(connection, this.options.record, this.options.now);
+  }
+
+  private learn(origin: ProxyOrigin, query: SharedQuery, answer: DnsAnswer): Promise<void> | undefined {
     const { addresses, code, ttl } = answer;
-    if (code !== DnsCode.NoError || addresses.length === 0) return;
-    await this.options.observe({
+    if (code !== DnsCode.NoError || addresses.length === 0) return undefined;
+    return this.options.observe({
       endpointId: origin.endpoint,
       name: query.name,
       addresses,
@@ -107,10 +114,3 @@ export class DnsExchange {
 }
 
 const NO_QUESTION = { query: "", type: 0 };
-const failure: Omit<DnsFacts, "query" | "type" | "transport"> = {
-  code: DnsCode.ServFail,
-  addresses: [],
-  cnames: [],
-  ttl: 0xffff_ffff,
-  types: [],
-};

@@ -15,10 +15,10 @@ function agentOf(observer: DnsObserver) {
   return { next };
 }
 
-/** Whether the promise is settled after some turns of the loop. */
-async function isSettled(promise: Promise<void>): Promise<boolean> {
-  let settled = false;
-  void promise.then(() => {
+/** Whether nothing is waited for after some turns of the loop. */
+async function isSettled(promise: Promise<void> | undefined): Promise<boolean> {
+  let settled = promise === undefined;
+  void promise?.then(() => {
     settled = true;
   });
   for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));

@@ -40,18 +40,18 @@ export class DnsObserver {
   private openAddresses = 0;
   private wake: (() => void) | undefined;
 
-  /** Resolves when the addresses are in force, or after `MAX_DELAY_MS`. */
-  readonly observe = (observation: DnsObservation): Promise<void> => {
+  /** Resolves when the addresses are in force, or after `MAX_DELAY_MS`; undefined when they are already, or nobody can be told. */
+  readonly observe = (observation: DnsObservation): Promise<void> | undefined => {
     const { endpointId, name, addresses, ttlSeconds, timeMs } = observation;
     const known = this.told.get(`${endpointId} ${name}`);
     const isKnown = known !== undefined && addresses.every((address) => (known.until.get(address) ?? 0) > timeMs);
     const isFresh = isKnown && Math.abs(timeMs - known.atMs) < REFRESH_MS && ttlSeconds * 1000 > REFRESH_MS;
-    if (isFresh || this.openAddresses + addresses.length > MAX_OPEN) return Promise.resolve();
+    if (isFresh || this.openAddresses + addresses.length > MAX_OPEN) return undefined;
     this.openAddresses += addresses.length;
     const { inForce } = this.waiting;
     this.waiting.observations.push(observation);
     this.wake?.();
-    return isKnown ? Promise.resolve() : atMost(inForce);
+    return isKnown ? undefined : atMost(inForce);
   };
 
   /** The batches of one stream, each of one turn of the event loop; ends with the signal. */

@@ -1,14 +1,35 @@
 import type { HttpRequestFacts } from "../policy/http-rule.ts";
 import { BodyReader } from "../wire/http-body.ts";
-import type { HttpRequest } from "../wire/http-request.ts";
+import { type HttpFault, isFault, type RawHead } from "../wire/http-head.ts";
+import { type HttpRequest, readRequest } from "../wire/http-request.ts";
 import { latin1Bytes } from "../wire/latin1.ts";
 import type { RequestFacts } from "./access.ts";
 import type { ResponseReader } from "./response-reader.ts";
 
+/** A request as it was read, and what everything else makes of it. */
+export interface AskedHead {
+  readonly request: HttpRequest;
+  /** What policy looks at. */
+  readonly judged: HttpRequestFacts;
+  /** What records say. */
+  readonly facts: RequestFacts;
+}
+
+/** Reads a request's head. Depends on what is given alone. */
+export function readAskedHead(head: RawHead): AskedHead | HttpFault {
+  const request = readRequest(head);
+  if (isFault(request)) return request;
+  const { method, path, host, fields, version } = request;
+  return {
+    request,
+    judged: { method, path, host, headers: fields },
+    facts: { protocol: version, method, url: `http://${host}${path}` },
+  };
+}
+
 /** One request and its answer. */
 export class Exchange {
-  readonly request: HttpRequest;
-  readonly facts: RequestFacts;
+  readonly asked: AskedHead;
   readonly startedMs: number;
   readonly body: BodyReader;
   /** Follows the server's answer; undefined when the proxy answers itself. */
@@ -21,12 +42,19 @@ export class Exchange {
   /** What may be sent once more when a kept connection turns out to be closed (RFC 9112, 9.3.1). */
   again: Uint8Array | undefined;
 
-  constructor(request: HttpRequest, startedMs: number) {
-    this.request = request;
+  constructor(asked: AskedHead, startedMs: number) {
+    this.asked = asked;
     this.startedMs = startedMs;
-    this.facts = { protocol: request.version, method: request.method, url: `http://${request.host}${request.path}` };
-    this.body = new BodyReader(request.framing);
-    this.keepAlive = request.keepAlive;
+    this.body = new BodyReader(asked.request.framing);
+    this.keepAlive = asked.request.keepAlive;
+  }
+
+  get request(): HttpRequest {
+    return this.asked.request;
+  }
+
+  get facts(): RequestFacts {
+    return this.asked.facts;
   }
 }
 
@@ -40,11 +68,6 @@ export function isWebSocket(request: HttpRequest): boolean {
 /** May be repeated without harm, and nothing of it is gone (RFC 9110, 9.2.2). */
 export function isRepeatable({ method, framing, upgrade }: HttpRequest): boolean {
   return framing.kind === "none" && upgrade === undefined && ["GET", "HEAD", "OPTIONS"].includes(method);
-}
-
-/** What policy looks at. */
-export function factsOf({ method, path, host, fields }: HttpRequest): HttpRequestFacts {
-  return { method, path, host, headers: fields };
 }
 
 /** The head as the server gets it: the client's bytes, unless the normal form of the path or rules changed something. */

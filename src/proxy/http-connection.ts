@@ -1,11 +1,10 @@
 import { HeadReader, type HttpFault } from "../wire/http-head.ts";
 import { HeadMemo } from "../wire/http-memo.ts";
-import { type HttpRequest, readRequest } from "../wire/http-request.ts";
 import type { HttpResponse } from "../wire/http-response.ts";
 import { ConnectionLog } from "./access.ts";
 import type { ByteStream } from "./byte-stream.ts";
 import type { ClientConnection, ClientConnectionOptions } from "./client-connection.ts";
-import { Exchange, factsOf, forwardedHead, isRepeatable, isWebSocket } from "./exchange.ts";
+import { type AskedHead, Exchange, forwardedHead, isRepeatable, isWebSocket, readAskedHead } from "./exchange.ts";
 import { editHeaders } from "./header-edits.ts";
 import { ACCESS_DENIED, type FailureReply, failureNote, failureReply } from "./local-reply.ts";
 import { OwnAnswers } from "./own-answers.ts";
@@ -14,7 +13,7 @@ import { type Judgement, refused } from "./request-policy.ts";
 import { type ResponseEvents, ResponseReader } from "./response-reader.ts";
 import { errorCode, type UpstreamFailure, UpstreamLink } from "./upstream-link.ts";
 
-const requests = new HeadMemo(readRequest);
+const requests = new HeadMemo(readAskedHead);
 
 /** A body that nobody will read is taken in up to this many bytes; beyond, the connection ends. */
 const MAX_DISCARDED_BYTES = 1024 * 1024;
@@ -54,8 +53,8 @@ export class HttpConnection implements ClientConnection {
   /** Runs while a head is there in part. */
   private headTimer: NodeJS.Timeout | undefined;
 
-  /** `first`: bytes of the client that were read already. */
-  constructor(options: ClientConnectionOptions<ByteStream>, first?: Uint8Array) {
+  /** What the client sends is given to `receive`. */
+  constructor(options: ClientConnectionOptions<ByteStream>) {
     this.options = options;
     this.client = options.client;
     this.judging = new RequestJudge(options);
@@ -63,7 +62,6 @@ export class HttpConnection implements ClientConnection {
     this.own = new OwnAnswers(options.client, this.log);
     this.client.setNoDelay(true);
     this.client.setTimeout(options.limits.idleMs, () => this.idle());
-    this.client.on("data", (chunk: Uint8Array) => this.consume(chunk));
     this.client.on("end", () => this.clientEnd());
     this.client.on("drain", () => {
       this.upstream?.resume();
@@ -71,7 +69,6 @@ export class HttpConnection implements ClientConnection {
     });
     this.client.on("error", () => this.clientGone());
     this.client.on("close", () => this.clientGone());
-    if (first !== undefined) this.consume(first);
   }
 
   /** Ends the connection once the exchange under way, if any, is complete. */
@@ -85,7 +82,7 @@ export class HttpConnection implements ClientConnection {
   policyChanged(): void {
     const exchange = this.exchange;
     if (exchange?.response === undefined || this.phase === "closing") return;
-    const { allowed, reason } = this.judge(exchange.request);
+    const { allowed, reason } = this.judge(exchange.asked);
     if (allowed) return;
     if (this.phase === "tunnel") this.destroy();
     else this.fail(exchange, { status: 403, body: ACCESS_DENIED, flag: "" }, `policy changed: ${reason}`);
@@ -120,7 +117,8 @@ export class HttpConnection implements ClientConnection {
     this.log.response(exchange.facts, 0, exchange.startedMs, [], { flag: "DC", reason: "client gone" });
   }
 
-  private consume(chunk: Uint8Array): void {
+  /** Takes bytes of the client, which are its own for the moment only. */
+  receive(chunk: Uint8Array): void {
     let at = 0;
     while (at < chunk.length && this.phase !== "closing") {
       if (this.phase === "tunnel") {
@@ -154,24 +152,24 @@ export class HttpConnection implements ClientConnection {
     return progress.consumed;
   }
 
-  private begin(request: HttpRequest, bytes: Uint8Array): void {
+  private begin(asked: AskedHead, bytes: Uint8Array): void {
     if (this.options.policy() === undefined) {
       this.close();
       return;
     }
-    if (request.redirect) {
-      this.answer(request, "error", "escaped slash in a path", 307, "");
+    if (asked.request.redirect) {
+      this.answer(asked, "error", "escaped slash in a path", 307, "");
       return;
     }
-    const judgement = this.judge(request);
-    if (judgement.allowed) this.forward(request, judgement, bytes);
-    else this.answer(request, "denied", judgement.reason, 403, ACCESS_DENIED);
+    const judgement = this.judge(asked);
+    if (judgement.allowed) this.forward(asked, judgement, bytes);
+    else this.answer(asked, "denied", judgement.reason, 403, ACCESS_DENIED);
   }
 
   /** An upgrade other than to WebSocket would hide requests from the policy. */
-  private judge(request: HttpRequest): Judgement {
+  private judge({ request, judged }: AskedHead): Judgement {
     if (request.upgrade !== undefined && !isWebSocket(request)) return refused("upgrade");
-    return this.judging.judge(factsOf(request));
+    return this.judging.judge(judged);
   }
 
   private takeBody(exchange: Exchange, chunk: Uint8Array, at: number): number {
@@ -198,14 +196,9 @@ export class HttpConnection implements ClientConnection {
   }
 
   /** The proxy answers itself; the request's body is thrown away so that the connection can go on. */
-  private answer(
-    request: HttpRequest,
-    verdict: "denied" | "error",
-    reason: string,
-    status: number,
-    body: string,
-  ): void {
-    const exchange = new Exchange(request, this.options.now());
+  private answer(asked: AskedHead, verdict: "denied" | "error", reason: string, status: number, body: string): void {
+    const { request } = asked;
+    const exchange = new Exchange(asked, this.options.now());
     const close = !request.keepAlive || (request.expectsContinue && !exchange.body.done);
     this.log.request(exchange.facts, verdict, reason, this.judging.shown(request.fields));
     const isTaken = this.own.give(exchange, { status, body, close });
@@ -219,9 +212,10 @@ export class HttpConnection implements ClientConnection {
     if (exchange.body.done) this.finish(exchange);
   }
 
-  private forward(request: HttpRequest, { actions }: Judgement, bytes: Uint8Array): void {
-    const exchange = new Exchange(request, this.options.now());
-    const edits = editHeaders(factsOf(request), actions);
+  private forward(asked: AskedHead, { actions }: Judgement, bytes: Uint8Array): void {
+    const { request } = asked;
+    const exchange = new Exchange(asked, this.options.now());
+    const edits = editHeaders(asked.judged, actions);
     this.log.request(exchange.facts, "forwarded", "", this.judging.shown(edits.fields), edits);
     const { method, version } = request;
     exchange.response = new ResponseReader(
@@ -255,7 +249,7 @@ export class HttpConnection implements ClientConnection {
     this.waiting = undefined;
     if (next !== undefined) {
       this.resumeClient();
-      this.consume(next);
+      this.receive(next);
     } else if (this.clientEnded) this.close();
   }
 

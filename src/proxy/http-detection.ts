@@ -1,8 +1,6 @@
-import type { Socket } from "node:net";
 import { CLIENT_PREFACE } from "../wire/http2-frame.ts";
 import type { ByteStream } from "./byte-stream.ts";
 import type { ClientConnection, ClientConnectionOptions } from "./client-connection.ts";
-import { EpollSocket } from "./epoll/socket.ts";
 import { HttpConnection } from "./http-connection.ts";
 import { Http2Connection } from "./http2-connection.ts";
 import { HTTP2_LIMITS, type Http2Limits } from "./http2-limits.ts";
@@ -15,8 +13,7 @@ export class HttpDetection implements ClientConnection {
   private readonly limits: Http2Limits;
   /** The part of a preface that has come. */
   private held: Uint8Array = new Uint8Array();
-  private chosen: ClientConnection | undefined;
-  private isChosen = false;
+  private chosen: HttpConnection | Http2Connection | undefined;
 
   constructor(options: ClientConnectionOptions<ByteStream>, limits = HTTP2_LIMITS) {
     this.options = options;
@@ -43,7 +40,10 @@ export class HttpDetection implements ClientConnection {
   }
 
   private take(chunk: Uint8Array): void {
-    if (this.isChosen) return;
+    if (this.chosen !== undefined) {
+      this.chosen.receive(chunk);
+      return;
+    }
     const bytes = this.held.length === 0 ? chunk : Buffer.concat([this.held, chunk]);
     const compared = Math.min(bytes.length, PREFACE.length);
     const isPreface = PREFACE.compare(bytes, 0, compared, 0, compared) === 0;
@@ -56,29 +56,13 @@ export class HttpDetection implements ClientConnection {
   }
 
   private choose(isHttp2: boolean, first: Uint8Array): void {
-    const { client } = this.options;
-    this.isChosen = true;
-    client.setTimeout(0);
-    if (!isHttp2) {
-      this.chosen = new HttpConnection(this.options, first);
-      return;
-    }
-    const socket = nodeSocket(client, first);
-    this.chosen = new Http2Connection({ ...this.options, client: socket }, this.limits);
-    socket.resume();
+    if (isHttp2) this.options.client.setTimeout(0);
+    this.chosen = isHttp2 ? new Http2Connection(this.options, this.limits) : new HttpConnection(this.options);
+    this.chosen.receive(first);
   }
 
   /** No whole request has come, nor can one come any more. */
   private giveUp(): void {
-    if (!this.isChosen) this.options.client.destroy();
+    if (this.chosen === undefined) this.options.client.destroy();
   }
-}
-
-/** The client as a socket of node's, with bytes that are still to be read. */
-function nodeSocket(client: ByteStream, unread: Uint8Array): Socket {
-  if (client instanceof EpollSocket) return client.toNodeSocket(unread);
-  const socket = client as Socket;
-  socket.pause();
-  socket.unshift(Buffer.from(unread));
-  return socket;
 }

@@ -1,11 +1,15 @@
 import type { HeaderSection } from "../wire/hpack-decoder.ts";
+import type { HttpFault } from "../wire/http-head.ts";
 import { Http2Session } from "../wire/http2-session.ts";
 import type { Http2Stream } from "../wire/http2-stream.ts";
+import { SectionMemo } from "../wire/section-memo.ts";
 import { ConnectionLog, NO_REQUEST } from "./access.ts";
+import type { ByteStream } from "./byte-stream.ts";
 import type { ClientConnection, ClientConnectionOptions } from "./client-connection.ts";
+import { type Asked, readAsked } from "./http2-asked.ts";
 import { Http2Exchange, type StreamSurroundings } from "./http2-exchange.ts";
 import { HTTP2_LIMITS, type Http2Limits } from "./http2-limits.ts";
-import { Http2Socket } from "./http2-socket.ts";
+import { Http2Output } from "./http2-output.ts";
 import { Http2Upstream } from "./http2-upstream.ts";
 import { RequestJudge } from "./request-judge.ts";
 
@@ -19,9 +23,10 @@ export class Http2Connection implements ClientConnection, StreamSurroundings {
   readonly limits: Http2Limits;
   readonly idleMs: number;
   readonly judging: RequestJudge;
-  private readonly options: ClientConnectionOptions;
+  private readonly options: ClientConnectionOptions<ByteStream>;
   private readonly session: Http2Session;
-  private readonly output: Http2Socket;
+  private readonly output: Http2Output;
+  private readonly requests = new SectionMemo<boolean, Asked | HttpFault>(readAsked);
   private readonly exchanges = new Set<Http2Exchange>();
   /** The last one takes new streams; those before it end with theirs. */
   private readonly upstreams = new Set<Http2Upstream>();
@@ -32,8 +37,8 @@ export class Http2Connection implements ClientConnection, StreamSurroundings {
   private hasEnded = false;
   private unusedMs = 0;
 
-  /** The client's first bytes, the preface among them, are still to be read from its socket. */
-  constructor(options: ClientConnectionOptions, limits = HTTP2_LIMITS) {
+  /** What the client sends, from the preface on, is given to `receive`. */
+  constructor(options: ClientConnectionOptions<ByteStream>, limits = HTTP2_LIMITS) {
     this.options = options;
     this.limits = limits;
     this.idleMs = options.limits.idleMs;
@@ -42,7 +47,7 @@ export class Http2Connection implements ClientConnection, StreamSurroundings {
     this.log = new ConnectionLog(facts, record, now);
     const prefaceTimer = setTimeout(() => this.destroy(), limits.prefaceMs);
     this.timers.push(prefaceTimer);
-    this.output = new Http2Socket(client, () => this.session.pump());
+    this.output = new Http2Output(client, () => this.session.pump());
     this.session = new Http2Session({
       role: "server",
       limits,
@@ -57,10 +62,14 @@ export class Http2Connection implements ClientConnection, StreamSurroundings {
     });
     this.sweeper = setInterval(() => this.sweep(), limits.stallMs);
     client.setNoDelay(true);
-    client.on("data", (chunk: Uint8Array) => this.session.receive(chunk));
     client.on("end", () => this.clientEnd());
     client.on("error", () => this.destroy());
     client.on("close", () => this.destroy());
+  }
+
+  /** Takes bytes of the client, which are its own for the moment only. */
+  receive(chunk: Uint8Array): void {
+    if (!this.hasEnded) this.session.receive(chunk);
   }
 
   /** Says goodbye (GOAWAY); streams under way may end in peace, though not for long: some would never. */
@@ -81,10 +90,14 @@ export class Http2Connection implements ClientConnection, StreamSurroundings {
     this.options.client.destroy();
   }
 
+  read(head: HeaderSection, ended: boolean): Asked | HttpFault {
+    return this.requests.meaningOf(head, ended);
+  }
+
   upstream(): Http2Upstream {
     if (this.present?.usable === true) return this.present;
-    const { connectUpstream, facts, connectTimeoutMs, now } = this.options;
-    const made = new Http2Upstream(connectUpstream(facts), connectTimeoutMs, this.limits, now, () => {
+    const { connectStream, facts, connectTimeoutMs, now } = this.options;
+    const made = new Http2Upstream(connectStream(facts), connectTimeoutMs, this.limits, now, () => {
       this.upstreams.delete(made);
     });
     this.upstreams.add(made);
@@ -126,7 +139,7 @@ export class Http2Connection implements ClientConnection, StreamSurroundings {
     if (this.hasEnded) return;
     this.stop();
     this.output.end();
-    this.options.client.removeAllListeners("data").resume();
+    this.options.client.resume();
     this.timers.push(setTimeout(() => this.options.client.destroy(), this.options.limits.lingerMs));
   }
 

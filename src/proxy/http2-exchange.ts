@@ -1,13 +1,13 @@
 import type { HeaderSection } from "../wire/hpack-decoder.ts";
-import { isFault } from "../wire/http-head.ts";
+import { type HttpFault, isFault } from "../wire/http-head.ts";
 import { trailerFault } from "../wire/http2-fields.ts";
 import { ErrorCode } from "../wire/http2-frame.ts";
-import { type Http2Request, readHttp2Request, requestSection } from "../wire/http2-request.ts";
-import { readHttp2Response } from "../wire/http2-response.ts";
-import type { Http2Stream } from "../wire/http2-stream.ts";
-import { latin1Bytes } from "../wire/latin1.ts";
+import { type Http2Request, requestSection } from "../wire/http2-request.ts";
+import type { Http2Stream, Http2StreamEvents } from "../wire/http2-stream.ts";
+import { copyOf, latin1Bytes } from "../wire/latin1.ts";
 import { type ConnectionLog, NO_REQUEST, type RequestFacts } from "./access.ts";
 import { editHeaders } from "./header-edits.ts";
+import type { Asked } from "./http2-asked.ts";
 import type { Http2Limits } from "./http2-limits.ts";
 import { http2Reply } from "./http2-reply.ts";
 import { badAnswer, type Http2Upstream, type Loss, resetLoss, type StreamRequest } from "./http2-upstream.ts";
@@ -25,19 +25,21 @@ export interface StreamSurroundings {
   /** How long nothing may move, in ms. */
   readonly idleMs: number;
   readonly judging: RequestJudge;
+  /** What a request's header section says; `ended`: it has no body. */
+  read(head: HeaderSection, ended: boolean): Asked | HttpFault;
   /** The connection to the server, made when there is none. Throws when it cannot begin. */
   upstream(): Http2Upstream;
   /** Neither side of the exchange has anything more to say. */
   over(exchange: Http2Exchange): void;
 }
 
-/** One stream of a client and, when its request is allowed, the stream to the server that answers it. */
-export class Http2Exchange implements StreamRequest {
+/** One stream of a client and, when its request is allowed, the stream to the server that answers it; the owner of both. */
+export class Http2Exchange implements StreamRequest, Http2StreamEvents {
   private readonly client: Http2Stream;
   private readonly surroundings: StreamSurroundings;
   private readonly startedMs: number;
   private facts: RequestFacts = NO_REQUEST;
-  private request: Http2Request | undefined;
+  private asked: Asked | undefined;
   /** The request's header section as the server gets it. */
   private section: readonly string[] = [];
   private sensitive: readonly string[] = [];
@@ -58,48 +60,62 @@ export class Http2Exchange implements StreamRequest {
     this.client = client;
     this.surroundings = surroundings;
     this.startedMs = surroundings.log.now();
-    client.events = {
-      headers: (head) => this.takeTrailers(head),
-      data: (bytes, ended) => this.takeBody(bytes, ended),
-      sent: (bytes) => {
-        this.moved += bytes;
-        this.server?.consume(bytes);
-      },
-      closed: (code) => this.clientClosed(code),
-    };
+    client.events = this;
   }
 
   /** Reads, judges and answers or forwards the request of this header section; `ended`: it has no body. */
   begin(head: HeaderSection, ended: boolean): void {
-    const request = head.tooLarge
-      ? ({ fault: "header section that is too large", status: 431 } as const)
-      : readHttp2Request(head.section, ended);
-    if (isFault(request)) {
-      this.surroundings.log.request(this.facts, "error", request.fault, []);
-      this.reply(request.status, "Bad request\r\n", { flag: "DPE", reason: request.fault });
+    const asked = this.surroundings.read(head, ended);
+    if (isFault(asked)) {
+      this.surroundings.log.request(this.facts, "error", asked.fault, []);
+      this.reply(asked.status, "Bad request\r\n", { flag: "DPE", reason: asked.fault });
       return;
     }
-    this.request = request;
+    const { request, facts } = asked;
+    this.asked = asked;
     this.sensitive = head.sensitive;
     this.client.announced = request.length;
-    this.facts = { protocol: "HTTP/2", method: request.method, url: `http://${request.host}${request.path}` };
+    this.facts = facts;
     if (request.redirect) {
       this.record(request, "error", "escaped slash in a path");
       this.reply(request.isGrpc ? 400 : 307, "", undefined, request.path);
       return;
     }
-    const judgement = this.judge(request);
-    if (judgement.allowed) this.forward(request, judgement);
+    const judgement = this.judge(asked);
+    if (judgement.allowed) this.forward(asked, judgement);
     else {
       this.record(request, "denied", judgement.reason);
       this.reply(403, ACCESS_DENIED);
     }
   }
 
+  headers(stream: Http2Stream, head: HeaderSection, ended: boolean): void {
+    if (stream === this.client) this.takeTrailers(head);
+    else this.takeAnswer(head, ended);
+  }
+
+  data(stream: Http2Stream, bytes: Uint8Array, ended: boolean): void {
+    this.moved++;
+    if (stream === this.client) this.takeBody(bytes, ended);
+    else if (this.answered) this.client.sendData(bytes, ended);
+    else this.failed(badAnswer("body before the answer"));
+  }
+
+  sent(stream: Http2Stream, bytes: number): void {
+    this.moved += bytes;
+    if (stream === this.client) this.server?.consume(bytes);
+    else this.client.consume(bytes);
+  }
+
+  closed(stream: Http2Stream, code: number): void {
+    if (stream === this.client) this.clientClosed(code);
+    else this.serverClosed(code);
+  }
+
   /** Another policy is in force: a stream that it would not open ends. */
   policyChanged(): void {
-    if (this.request === undefined || this.upstream === undefined || this.client.closed) return;
-    const { allowed, reason } = this.judge(this.request);
+    if (this.asked === undefined || this.upstream === undefined || this.client.closed) return;
+    const { allowed, reason } = this.judge(this.asked);
     if (allowed) return;
     if (this.answered) this.reset(ErrorCode.Cancel);
     else this.reply(403, ACCESS_DENIED, { flag: "", reason: `policy changed: ${reason}` });
@@ -134,21 +150,7 @@ export class Http2Exchange implements StreamRequest {
     const { upstream } = this;
     if (upstream === undefined) return;
     const hasBody = !this.client.remoteEnded || this.early.length > 0 || this.earlyTrailers !== undefined;
-    const server = upstream.open(
-      this.section,
-      this.sensitive,
-      !hasBody,
-      {
-        headers: (head, ended) => this.takeAnswer(head, ended),
-        data: (bytes, ended) => this.takeAnswerBody(bytes, ended),
-        sent: (bytes) => {
-          this.moved += bytes;
-          this.client.consume(bytes);
-        },
-        closed: (code) => this.serverClosed(code),
-      },
-      (loss) => this.lose(loss),
-    );
+    const server = upstream.open(this.section, this.sensitive, !hasBody, this);
     this.server = server;
     for (const { bytes, ended } of this.early) server.sendData(bytes, ended);
     this.early = [];
@@ -160,8 +162,8 @@ export class Http2Exchange implements StreamRequest {
     this.reply(status, body, failureNote(failure, detail));
   }
 
-  private judge({ method, path, host, fields }: Http2Request): Judgement {
-    return this.surroundings.judging.judge({ method, path, host, headers: fields });
+  private judge({ judged }: Asked): Judgement {
+    return this.surroundings.judging.judge(judged);
   }
 
   private record(request: Http2Request, verdict: "denied" | "error", reason: string): void {
@@ -169,12 +171,11 @@ export class Http2Exchange implements StreamRequest {
     log.request(this.facts, verdict, reason, judging.shown(request.fields));
   }
 
-  private forward(request: Http2Request, { actions }: Judgement): void {
+  private forward({ request, judged, section }: Asked, { actions }: Judgement): void {
     const { log, judging } = this.surroundings;
-    const { method, path, host, fields } = request;
-    const edits = editHeaders({ method, path, host, headers: fields }, actions);
+    const edits = editHeaders(judged, actions);
     log.request(this.facts, "forwarded", "", judging.shown(edits.fields), edits);
-    this.section = requestSection(request, edits.fields);
+    this.section = edits.fields === request.fields ? section : requestSection(request, edits.fields);
     try {
       this.upstream = this.surroundings.upstream();
     } catch (error) {
@@ -190,7 +191,7 @@ export class Http2Exchange implements StreamRequest {
     if (this.answered || client.closed) return;
     this.answered = true;
     this.dropServer(ErrorCode.Cancel);
-    const answer = http2Reply(this.request ?? UNREAD, status, text, location);
+    const answer = http2Reply(this.asked?.request ?? UNREAD, status, text, location);
     this.surroundings.log.response(this.facts, answer.status, this.startedMs, fieldsOf(answer.section), failure);
     client.sendHeaders(answer.section, [], answer.body === "");
     if (answer.body !== "") client.sendData(latin1Bytes(answer.body), true);
@@ -210,14 +211,13 @@ export class Http2Exchange implements StreamRequest {
     if (server === undefined) upstream?.withdraw(this);
     else {
       server.reset(code);
-      upstream?.release(server);
+      upstream?.released();
     }
   }
 
   private takeBody(bytes: Uint8Array, ended: boolean): void {
-    this.moved++;
     if (this.server !== undefined) this.server.sendData(bytes, ended);
-    else if (!this.answered) this.early.push({ bytes, ended });
+    else if (!this.answered) this.early.push({ bytes: copyOf(bytes, 0, bytes.length), ended });
   }
 
   private takeTrailers(head: HeaderSection): void {
@@ -235,9 +235,9 @@ export class Http2Exchange implements StreamRequest {
       this.takeAnswerTrailers(head, ended);
       return;
     }
-    const answer = head.tooLarge ? undefined : readHttp2Response(head.section, this.request?.method ?? "");
-    if (answer === undefined || isFault(answer)) {
-      this.failed(badAnswer(answer?.fault ?? "header section that is too large"));
+    const answer = this.upstream!.read(head, this.facts.method);
+    if (isFault(answer)) {
+      this.failed(badAnswer(answer.fault));
       return;
     }
     if (answer.status < 200) {
@@ -255,12 +255,6 @@ export class Http2Exchange implements StreamRequest {
   private takeAnswerTrailers(head: HeaderSection, ended: boolean): void {
     if (!ended || head.tooLarge || trailerFault(head.section, false) !== undefined) this.reset(ErrorCode.Protocol);
     else this.client.sendTrailers(head.section, head.sensitive);
-  }
-
-  private takeAnswerBody(bytes: Uint8Array, ended: boolean): void {
-    this.moved++;
-    if (this.answered) this.client.sendData(bytes, ended);
-    else this.failed(badAnswer("body before the answer"));
   }
 
   private clientClosed(code: number): void {
@@ -282,18 +276,11 @@ export class Http2Exchange implements StreamRequest {
     const { client, server, upstream } = this;
     if (server === undefined) return;
     this.server = undefined;
-    if (!this.answered) this.failed(resetLoss(code));
+    if (!this.answered) this.failed(upstream?.loss ?? resetLoss(code));
     else if (!server.remoteEnded) client.reset(code || ErrorCode.Internal);
     else client.refuseRest();
-    upstream?.release(server);
+    upstream?.released();
     if (client.closed) this.surroundings.over(this);
-  }
-
-  /** The connection to the server broke. */
-  private lose(loss: Loss): void {
-    this.server = undefined;
-    if (!this.answered) this.failed(loss);
-    else this.reset(ErrorCode.Internal);
   }
 }
 

@@ -1,9 +1,13 @@
-import type { Socket } from "node:net";
+import type { HeaderSection } from "../wire/hpack-decoder.ts";
+import { fault, type HttpFault } from "../wire/http-head.ts";
 import { ErrorCode } from "../wire/http2-frame.ts";
+import { type Http2Response, readHttp2Response } from "../wire/http2-response.ts";
 import { Http2Session } from "../wire/http2-session.ts";
 import type { Http2Stream, Http2StreamEvents } from "../wire/http2-stream.ts";
+import { SectionMemo } from "../wire/section-memo.ts";
+import type { ByteStream } from "./byte-stream.ts";
 import type { Http2Limits } from "./http2-limits.ts";
-import { Http2Socket } from "./http2-socket.ts";
+import { Http2Output } from "./http2-output.ts";
 import { errorCode, type UpstreamFailure } from "./upstream-link.ts";
 
 /** Why no answer came from the server. */
@@ -18,6 +22,7 @@ export function badAnswer(detail: string): Loss {
   return { failure: "protocol error", detail };
 }
 
+const TOO_LARGE = fault("header section that is too large");
 const CLOSED: Loss = { failure: "connection termination", detail: "" };
 
 /** A stream ended with this code before its answer. */
@@ -43,21 +48,27 @@ export interface StreamRequest {
 export class Http2Upstream {
   /** Why the connection is of no use any more. */
   loss: Loss | undefined;
-  private readonly socket: Socket;
+  private readonly socket: ByteStream;
   private readonly session: Http2Session;
   private readonly closed: () => void;
   private readonly timer: NodeJS.Timeout;
   private isReady = false;
   private isLeaving = false;
   private waiting: StreamRequest[] = [];
-  private readonly answering = new Map<Http2Stream, (loss: Loss) => void>();
+  private readonly answers = new SectionMemo<string, Http2Response | HttpFault>(readAnswer);
 
   /** `socket` may still be connecting. `closed` is called once, when the connection is of no use any more. */
-  constructor(socket: Socket, connectTimeoutMs: number, limits: Http2Limits, now: () => number, closed: () => void) {
+  constructor(
+    socket: ByteStream,
+    connectTimeoutMs: number,
+    limits: Http2Limits,
+    now: () => number,
+    closed: () => void,
+  ) {
     this.socket = socket;
     this.closed = closed;
     this.timer = setTimeout(() => this.fail({ failure: "connection timeout", detail: "" }), connectTimeoutMs);
-    const output = new Http2Socket(socket, () => this.session.pump());
+    const output = new Http2Output(socket, () => this.session.pump());
     this.session = new Http2Session({
       role: "client",
       limits,
@@ -96,25 +107,25 @@ export class Http2Upstream {
     this.waiting = this.waiting.filter((one) => one !== request);
   }
 
-  /** Opens a granted stream with a header section (names and values in turn). `lost`: the connection broke under it. */
+  /** Opens a granted stream with a header section (names and values in turn). When the connection breaks under it, it closes. */
   open(
     section: readonly string[],
     sensitive: readonly string[],
     ended: boolean,
     events: Http2StreamEvents,
-    lost: (loss: Loss) => void,
   ): Http2Stream {
-    const stream = this.session.openStream(section, sensitive, ended);
-    stream.events = events;
-    this.answering.set(stream, lost);
-    return stream;
+    return this.session.openStream(section, sensitive, ended, events);
+  }
+
+  /** What the header section of an answer to a request of `method` says. */
+  read(head: HeaderSection, method: string): Http2Response | HttpFault {
+    return this.answers.meaningOf(head, method);
   }
 
   /** A stream that was opened is over: another one may have its place. */
-  release(stream: Http2Stream): void {
-    this.answering.delete(stream);
+  released(): void {
     while (this.isReady && this.waiting.length > 0 && this.session.hasRoom) this.waiting.shift()!.granted();
-    if (this.isLeaving && this.answering.size === 0) this.destroy();
+    if (this.isLeaving && this.session.streams.size === 0) this.destroy();
   }
 
   destroy(): void {
@@ -133,7 +144,7 @@ export class Http2Upstream {
     const waiting = this.waiting;
     this.waiting = [];
     for (const request of waiting) request.failed(CLOSED);
-    if (this.answering.size === 0) this.destroy();
+    if (this.session.streams.size === 0) this.destroy();
   }
 
   private socketLoss(error: Error): Loss {
@@ -149,8 +160,10 @@ export class Http2Upstream {
     const waiting = this.waiting;
     this.waiting = [];
     for (const request of waiting) request.failed(loss);
-    const answering = [...this.answering.values()];
-    this.answering.clear();
-    for (const lost of answering) lost(loss);
+    for (const stream of [...this.session.streams.values()]) stream.close(ErrorCode.Internal);
   }
+}
+
+function readAnswer(head: HeaderSection, method: string): Http2Response | HttpFault {
+  return head.tooLarge ? TOO_LARGE : readHttp2Response(head.section, method);
 }

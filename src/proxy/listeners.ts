@@ -41,8 +41,8 @@ export interface ListenerTableOptions {
   readonly sockets: ProxySockets;
   readonly datagrams: DatagramSockets;
   readonly origins: ProxyOrigins;
-  /** Tells what clients are about to learn from DNS servers; resolves when that is in force. */
-  readonly observe: (observation: DnsObservation) => Promise<void>;
+  /** Tells what clients are about to learn from DNS servers; resolves when that is in force, undefined = it is. */
+  readonly observe: (observation: DnsObservation) => Promise<void> | undefined;
   readonly record: (record: AccessRecord) => void;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
@@ -68,6 +68,7 @@ export class PolicyRefused extends Error {
   }
 }
 
+type Ends = Omit<ConnectionFacts, "origin">;
 type Serve = (options: Omit<ClientConnectionOptions, "client">) => ClientConnection;
 type Listen = (port: number, accept: (client: ByteStream, serve: Serve) => void) => Promise<Listening>;
 
@@ -136,16 +137,21 @@ class Listener implements RedirectListener {
   }
 
   private accept(client: ByteStream, serve: Serve): void {
-    const facts = this.factsOf(client);
-    if (facts === undefined || this.policy === undefined) {
+    const ends = endsOf(client);
+    const judged = ends && this.judgedBy(ends);
+    const origin = judged?.();
+    if (ends === undefined || judged === undefined || this.policy === undefined || !this.isOurs(origin)) {
+      if (ends !== undefined && !this.isOurs(origin)) this.recordStranger(ends, origin);
       client.on("error", () => undefined);
       client.resetAndDestroy();
       return;
     }
-    const judged = this.judgedBy(facts);
     const connection = serve({
-      facts,
-      origin: () => this.ours(judged()),
+      facts: { ...ends, origin },
+      origin: () => {
+        const now = judged();
+        return this.isOurs(now) ? now : undefined;
+      },
       policy: () => this.policy,
       connectUpstream: this.options.sockets.connect,
       connectStream: this.options.sockets.connectStream,
@@ -158,22 +164,16 @@ class Listener implements RedirectListener {
     client.once("close", () => this.connections.delete(connection));
   }
 
-  /** The kernel's judgement; undefined when it is not about this redirect. */
-  private ours(origin: ProxyOrigin | undefined): ProxyOrigin | undefined {
-    return origin?.endpoint === this.endpointId && origin.direction === this.redirect.direction ? origin : undefined;
+  /** The kernel judged for this redirect: nobody may reach a pod by calling the port. */
+  private isOurs(origin: ProxyOrigin | undefined): origin is ProxyOrigin {
+    return origin?.endpoint === this.endpointId && origin.direction === this.redirect.direction;
   }
 
-  private judgedBy({ clientAddress, clientPort, serverAddress, serverPort }: ConnectionFacts) {
+  private judgedBy({ clientAddress, clientPort, serverAddress, serverPort }: Ends) {
     return this.options.origins.follow(clientAddress, clientPort, serverAddress, serverPort);
   }
 
-  /** Undefined when the kernel knows of no such redirected connection: nobody may reach a pod by calling the port. */
-  private factsOf(client: ByteStream): ConnectionFacts | undefined {
-    const ends = endsOf(client);
-    if (ends === undefined) return undefined;
-    const { clientAddress, clientPort, serverAddress, serverPort } = ends;
-    const origin = this.options.origins.lookup(clientAddress, clientPort, serverAddress, serverPort);
-    if (origin !== undefined && this.ours(origin) !== undefined) return { ...ends, origin };
+  private recordStranger(ends: Ends, origin: ProxyOrigin | undefined): void {
     const nobody = {
       sourceIdentity: 0,
       destinationIdentity: 0,
@@ -181,13 +181,8 @@ class Listener implements RedirectListener {
       direction: this.redirect.direction,
     };
     const log = new ConnectionLog({ ...ends, origin: origin ?? nobody }, this.options.record, this.options.now);
-    log.request(
-      NO_REQUEST,
-      "error",
-      origin === undefined ? "connection of unknown origin" : "connection of another endpoint",
-      [],
-    );
-    return undefined;
+    const reason = origin === undefined ? "connection of unknown origin" : "connection of another endpoint";
+    log.request(NO_REQUEST, "error", reason, []);
   }
 }
 

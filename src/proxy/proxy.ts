@@ -115,9 +115,11 @@ export async function startProxy(options: ProxyOptions): Promise<NodeProxy> {
   };
 }
 
+const timeOriginMs = performance.timeOrigin;
+
 /** Milliseconds since the epoch with fractions, so that a request stands before its response; Date wins after a clock was set. */
 function timeOfDayMs(): number {
-  const fine = performance.timeOrigin + performance.now();
+  const fine = timeOriginMs + performance.now();
   const coarse = Date.now();
   return Math.abs(fine - coarse) < 20 ? fine : coarse;
 }

@@ -1,10 +1,9 @@
 import { closeSync, readFileSync } from "node:fs";
-import { isIPv6 } from "node:net";
 import koffi from "koffi";
 import { parseAddress } from "../model/cidr.ts";
 import { PROXY_MARK_EGRESS, PROXY_MARK_INGRESS, SocketOption } from "../model/proxy-mark.ts";
 import type { Direction } from "../model/verdict.ts";
-import { callError } from "./epoll/calls.ts";
+import { callError, Errno } from "./epoll/calls.ts";
 
 const AF_INET = 2;
 const AF_INET6 = 10;
@@ -16,9 +15,14 @@ export const SocketType = { Stream: 1, Datagram: 2, Raw: 3 } as const;
 
 export const libc = koffi.load("libc.so.6");
 const socket = libc.func("int socket(int domain, int type, int protocol)");
-const setsockopt = libc.func("int setsockopt(int fd, int level, int name, const int *value, uint32_t length)");
-const bind = libc.func("int bind(int fd, const uint8_t *address, uint32_t length)");
-const connect = libc.func("int connect(int fd, const uint8_t *address, uint32_t length)");
+const setsockopt = libc.func("int setsockopt(int fd, int level, int name, const void *value, uint32_t length)");
+const bind = libc.func("int bind(int fd, const void *address, uint32_t length)");
+const connect = libc.func("int connect(int fd, const void *address, uint32_t length)");
+
+const optionValue = new Int32Array(1);
+/** Names of addresses that calls were given lately, each with the port of its last call. */
+const names = new Map<string, Uint8Array>();
+const MOST_NAMES = 1024;
 
 /** What a socket is, beside what is set before it is used. */
 export interface SocketKind {
@@ -37,7 +41,7 @@ export function openPlainSocket(host: string): number {
 }
 
 function descriptor(host: string, type: number, protocol: number, subject: string): number {
-  const domain = isIPv6(host) ? AF_INET6 : AF_INET;
+  const domain = isV6(host) ? AF_INET6 : AF_INET;
   const fd: number = socket(domain, type | SOCK_NONBLOCK | SOCK_CLOEXEC, protocol);
   if (fd < 0) throw failure("socket", subject);
   return fd;
@@ -57,34 +61,54 @@ export function openSocket(kind: SocketKind, prepare: (fd: number) => void): num
   }
 }
 
-export const transparent = (host: string) => (isIPv6(host) ? SocketOption.Transparent6 : SocketOption.Transparent);
+/** Of an address, which is all that hosts are here. */
+export function isV6(host: string): boolean {
+  return host.includes(":");
+}
+
+export const transparent = (host: string) => (isV6(host) ? SocketOption.Transparent6 : SocketOption.Transparent);
 
 export function setOption(fd: number, option: { level: number; name: number }, value: number, subject: string): void {
-  if (setsockopt(fd, option.level, option.name, [value], 4) !== 0) throw failure(`setsockopt ${option.name}`, subject);
+  optionValue[0] = value;
+  if (setsockopt(fd, option.level, option.name, optionValue, 4) !== 0)
+    throw failure(`setsockopt ${option.name}`, subject);
 }
 
 /** Throws when the address cannot be had. */
 export function bindTo(fd: number, host: string, port: number, subject: string): void {
-  const address = addressBytes(host, port);
+  const address = nameOf(host, port);
   if (bind(fd, address, address.length) !== 0) throw failure("bind", subject);
 }
 
 /** Connects, or begins to. Throws when that is impossible at once. */
 export function connectTo(fd: number, host: string, port: number, subject: string): void {
-  const address = addressBytes(host, port);
-  const { EINPROGRESS } = koffi.os.errno;
-  if (connect(fd, address, address.length) !== 0 && koffi.errno() !== EINPROGRESS) throw failure("connect", subject);
+  const address = nameOf(host, port);
+  if (connect(fd, address, address.length) !== 0 && koffi.errno() !== Errno.inProgress)
+    throw failure("connect", subject);
+}
+
+/** As `addressBytes`, for the call that comes next only: the same few addresses come again and again. */
+function nameOf(host: string, port: number): Uint8Array {
+  let name = names.get(host);
+  if (name === undefined) {
+    if (names.size >= MOST_NAMES) names.clear();
+    name = addressBytes(host, 0);
+    names.set(host, name);
+  }
+  name[2] = port >>> 8;
+  name[3] = port;
+  return name;
 }
 
 /** struct sockaddr_in, or sockaddr_in6. */
 export function addressBytes(host: string, port: number): Uint8Array {
-  const isV6 = isIPv6(host);
+  const is6 = isV6(host);
   const address = parseAddress(host) ?? new Uint8Array(16);
-  const bytes = new Uint8Array(isV6 ? 28 : 16);
+  const bytes = new Uint8Array(is6 ? 28 : 16);
   const view = new DataView(bytes.buffer);
-  view.setUint16(0, isV6 ? AF_INET6 : AF_INET, true);
+  view.setUint16(0, is6 ? AF_INET6 : AF_INET, true);
   view.setUint16(2, port, false);
-  bytes.set(isV6 ? address : address.subarray(12), isV6 ? 8 : 4);
+  bytes.set(is6 ? address : address.subarray(12), is6 ? 8 : 4);
   return bytes;
 }
 

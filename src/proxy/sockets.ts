@@ -1,4 +1,4 @@
-import { createServer, isIPv6, type Server, Socket } from "node:net";
+import { createServer, type Server, Socket } from "node:net";
 import { SocketOption } from "../model/proxy-mark.ts";
 import type { Direction } from "../model/verdict.ts";
 import type { ConnectionFacts } from "./access.ts";
@@ -9,6 +9,7 @@ import {
   bindTo,
   connectTo,
   failure,
+  isV6,
   libc,
   openSocket,
   SocketType,
@@ -18,7 +19,6 @@ import {
 } from "./socket-calls.ts";
 
 const BACKLOG = 4096;
-const NODELAY = { level: 6, name: 1 };
 
 const listen = libc.func("int listen(int fd, int backlog)");
 
@@ -27,10 +27,15 @@ export function transparentSockets(): ProxySockets {
   return {
     listen: (port, direction, accept) => listenInAllFamilies(port, direction, (fd) => listenOn(fd, accept)),
     connect: (facts) =>
-      new Socket({ fd: openTransparentConnection(facts), readable: true, writable: true, allowHalfOpen: true }),
+      new Socket({
+        fd: openTransparentConnection(facts),
+        readable: true,
+        writable: true,
+        allowHalfOpen: true,
+      }).setNoDelay(true),
     listenStreams: (port, direction, accept) =>
       listenInAllFamilies(port, direction, async (fd) => new EpollListener(fd, accept)),
-    connectStream: (facts) => new EpollSocket(openTransparentConnection(facts), { connecting: true }),
+    connectStream: (facts) => new EpollSocket(openTransparentConnection(facts), { connecting: true }).setNoDelay(true),
   };
 }
 
@@ -57,7 +62,7 @@ export function openTransparentListener(port: number, direction: Direction, wild
   const subject = `${wildcard} port ${port}`;
   return openSocket({ type: SocketType.Stream, host: wildcard, direction, subject }, (fd) => {
     setOption(fd, SocketOption.ReuseAddress, 1, subject);
-    if (isIPv6(wildcard)) setOption(fd, SocketOption.Only6, 1, subject);
+    if (isV6(wildcard)) setOption(fd, SocketOption.Only6, 1, subject);
     setOption(fd, transparent(wildcard), 1, subject);
     bindTo(fd, wildcard, port, subject);
     if (listen(fd, BACKLOG) !== 0) throw failure("listen", subject);
@@ -71,7 +76,6 @@ export function openTransparentConnection(facts: ConnectionFacts): number {
   return openSocket(kind, (fd) => {
     setOption(fd, transparent(facts.serverAddress), 1, subject);
     setOption(fd, SocketOption.BindAddressNoPort, 1, subject);
-    setOption(fd, NODELAY, 1, subject);
     bindTo(fd, facts.clientAddress, 0, subject);
     connectTo(fd, facts.serverAddress, facts.serverPort, subject);
   });

@@ -1,6 +1,7 @@
 import { DnsCode, DnsType } from "./dns.ts";
 import { readAbsoluteName } from "./dns-name.ts";
 import { type RawRecord, rawRecord, skipName, wordAt } from "./dns-records.ts";
+import { copyOf } from "./latin1.ts";
 
 /** A query that has one meaning: what is judged is what a server will read. */
 export interface DnsQuery {
@@ -103,7 +104,7 @@ function isOption(bytes: Uint8Array, { at, start, end }: RawRecord): boolean {
  * The answer that is only a code: `DnsCode.Refused` or `NXDomain` for what policy forbids, `ServFail` for what failed. ID,
  * question, RD and CD are the query's (RFC 1035, 4.1.1; RFC 4035, 3.2.2), and EDNS answers EDNS (RFC 6891, 6.1.1).
  */
-export function dnsErrorAnswer(bytes: Uint8Array, query: DnsQuery, code: number): Uint8Array {
+export function dnsErrorAnswer(bytes: Uint8Array, query: Omit<DnsQuery, "id">, code: number): Uint8Array {
   const hasEdns = query.edns !== undefined;
   const answer = new Uint8Array(query.questionEnd + (hasEdns ? 11 : 0));
   answer.set(bytes.subarray(0, query.questionEnd));
@@ -131,7 +132,7 @@ function writeErrorHeader(answer: Uint8Array, code: number): void {
 
 /** The same message under another ID. */
 export function withDnsId(bytes: Uint8Array, id: number): Uint8Array {
-  const copy = Uint8Array.from(bytes); // `slice` of a Buffer would be no copy
+  const copy = copyOf(bytes, 0, bytes.length);
   copy[0] = id >> 8;
   copy[1] = id & 255;
   return copy;

@@ -21,7 +21,21 @@ const MAX_INDEXED = 1024;
 const STATIC_FIELDS = new Map(STATIC_TABLE.map(({ name, value }, at) => [`${name}\0${value}`, at + 1]));
 const STATIC_NAMES = new Map([...STATIC_TABLE].map(({ name }, at) => [name, at + 1] as const).reverse());
 
-/** Writes the header blocks of one direction of a connection (RFC 7541); texts as they are, without Huffman's code. */
+/** Blocks that are kept, and the longest of them in bytes. */
+const MOST_KNOWN = 8;
+const LONGEST_KNOWN = 512;
+
+/** A block that was written, and of what: arrays that nobody changes. */
+interface KnownBlock {
+  readonly section: readonly string[];
+  readonly sensitive: readonly string[];
+  readonly bytes: Uint8Array;
+}
+
+/**
+ * Writes the header blocks of one direction of a connection (RFC 7541); texts as they are, without Huffman's code. A block that
+ * left the table as it was is remembered until it changes: the same array, written again, makes the same block.
+ */
 export class HpackEncoder {
   /** Numbers, in order of insertion, of what is in the table. */
   private readonly numbers = new Map<string, number>();
@@ -33,6 +47,10 @@ export class HpackEncoder {
   private sizes: number[] = [];
   private bytes = new Uint8Array(512);
   private length = 0;
+  private known: KnownBlock[] = [];
+  private nextKnown = 0;
+  /** Changes of the table before which `known` was written. */
+  private knownAt = 0;
 
   /** The reader keeps a table of this size (SETTINGS_HEADER_TABLE_SIZE). */
   resize(size: number): void {
@@ -42,10 +60,16 @@ export class HpackEncoder {
     this.sizes = [...this.sizes.filter((before) => before < limit).slice(0, 1), limit];
   }
 
-  /** The block of a header section (names and values in turn, one character a byte); `sensitive` names are never indexed. */
+  /**
+   * The block of a header section (names and values in turn, one character a byte), valid until the next; `sensitive` names
+   * are never indexed. Neither array may change any more.
+   */
   encode(section: readonly string[], sensitive: readonly string[]): Uint8Array {
+    if (this.table.changes === this.knownAt)
+      for (const one of this.known) if (one.section === section && one.sensitive === sensitive) return one.bytes;
     this.length = 0;
     for (const size of this.sizes) this.integer(0x20, 5, size);
+    const isOnceOnly = this.sizes.length > 0;
     this.sizes = [];
     for (let at = 0; at < section.length; at += 2) {
       const name = section[at]!;
@@ -53,7 +77,20 @@ export class HpackEncoder {
       if (sensitive.length > 0 && sensitive.includes(name)) this.literal(0x10, 4, name, value);
       else this.field(name, value);
     }
-    return this.bytes.slice(0, this.length);
+    if (!isOnceOnly) this.remember(section, sensitive);
+    return this.bytes.subarray(0, this.length);
+  }
+
+  private remember(section: readonly string[], sensitive: readonly string[]): void {
+    const { changes } = this.table;
+    if (changes !== this.knownAt) {
+      this.known = [];
+      this.nextKnown = 0;
+      this.knownAt = changes;
+    } else if (this.length <= LONGEST_KNOWN) {
+      this.known[this.nextKnown] = { section, sensitive, bytes: this.bytes.slice(0, this.length) };
+      this.nextKnown = (this.nextKnown + 1) % MOST_KNOWN;
+    }
   }
 
   private field(name: string, value: string): void {
@@ -71,7 +108,7 @@ export class HpackEncoder {
     }
     this.literal(0x40, 6, name, value);
     const before = this.table.inserted;
-    this.table.insert(name, value);
+    this.table.insert({ name, value });
     if (this.table.inserted > before) this.numbers.set(key, before);
   }
 

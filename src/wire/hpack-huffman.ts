@@ -1,3 +1,5 @@
+import { latin1 } from "./latin1.ts";
+
 /**
  * Bits of each symbol's code (RFC 7541, appendix B), as letters: A is 5. The code is canonical: shorter ones come first, and
  * of one length the smaller symbol. The last is the end of the string.
@@ -72,21 +74,24 @@ function automaton(): Automaton {
 
 const DECODER = automaton();
 
+/** The shortest code has five bits. */
+const MOST_SYMBOLS_OF_A_BYTE = 8 / 5;
+let decoded = new Uint8Array(1024);
+
 /** The text of Huffman-coded bytes, one character a byte; undefined when they are not the code of any (RFC 7541, 5.2). */
 export function decodeHuffman(bytes: Uint8Array, start: number, end: number): string | undefined {
   const { next, symbol, accepting } = DECODER;
-  const codes: number[] = [];
+  const most = Math.ceil((end - start) * MOST_SYMBOLS_OF_A_BYTE);
+  if (most > decoded.length) decoded = new Uint8Array(2 * most);
+  let length = 0;
   let state = 0;
   for (let at = start; at < end; at++) {
     for (let shift = 4; shift >= 0; shift -= 4) {
       const transition = state * 16 + ((bytes[at]! >> shift) & 15);
-      if (symbol[transition] !== NONE) codes.push(symbol[transition]!);
+      if (symbol[transition] !== NONE) decoded[length++] = symbol[transition]!;
       state = next[transition]!;
       if (state === FAULT) return undefined;
     }
   }
-  if (accepting[state] !== 1) return undefined;
-  let text = "";
-  for (let at = 0; at < codes.length; at += 4096) text += String.fromCharCode(...codes.slice(at, at + 4096));
-  return text;
+  return accepting[state] === 1 ? latin1(decoded, 0, length) : undefined;
 }

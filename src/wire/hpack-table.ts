@@ -29,6 +29,8 @@ export function fieldSize(name: string, value: string): number {
 export class DynamicTable {
   /** Entries that have ever come in. */
   inserted = 0;
+  /** Counted up by whatever may make the table another one: while it stands still, the same bytes mean the same. */
+  changes = 0;
   private entries: TableEntry[] = [];
   /** Entries at the front that are evicted already. */
   private gone = 0;
@@ -52,15 +54,17 @@ export class DynamicTable {
   }
 
   resize(limit: number): void {
+    this.changes++;
     this.limit = limit;
     this.evict(0);
   }
 
-  insert(name: string, value: string): void {
-    const size = fieldSize(name, value);
+  insert(entry: TableEntry): void {
+    const size = fieldSize(entry.name, entry.value);
+    this.changes++;
     this.evict(size);
     if (size > this.limit) return; // the table is empty now, which is no error (RFC 7541, 4.4)
-    this.entries.push({ name, value });
+    this.entries.push(entry);
     this.size += size;
     this.inserted++;
   }

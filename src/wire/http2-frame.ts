@@ -47,94 +47,21 @@ export const CLIENT_PREFACE = latin1Bytes("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 export const FRAME_SIZE = 16_384;
 export const INITIAL_WINDOW = 65_535;
 export const MAX_WINDOW = 2 ** 31 - 1;
-const FRAME_HEAD = 9;
+/** Bytes before a payload. */
+export const FRAME_HEAD = 9;
 
+/** A frame while it is looked at, no longer: its payload is `bytes` from `from` to `to`. */
 export interface Frame {
   readonly type: number;
   readonly flags: number;
   /** 0 = the connection. */
   readonly stream: number;
-  readonly payload: Uint8Array;
+  readonly bytes: Uint8Array;
+  readonly from: number;
+  readonly to: number;
 }
 
-/** The nine bytes before a payload. */
-export function frameHead(type: number, flags: number, stream: number, length: number): Uint8Array {
-  const head = new Uint8Array(FRAME_HEAD);
-  const view = new DataView(head.buffer);
-  view.setUint32(0, length * 256 + type);
-  head[4] = flags;
-  view.setUint32(5, stream);
-  return head;
-}
-
-export function frameBytes(type: number, flags: number, stream: number, payload: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(FRAME_HEAD + payload.length);
-  bytes.set(frameHead(type, flags, stream, payload.length));
-  bytes.set(payload, FRAME_HEAD);
-  return bytes;
-}
-
-/** Numbers of 32 bits as a payload. */
-export function words(...values: readonly number[]): Uint8Array {
-  const bytes = new Uint8Array(values.length * 4);
-  const view = new DataView(bytes.buffer);
-  for (const [at, value] of values.entries()) view.setUint32(at * 4, value);
-  return bytes;
-}
-
-/** The number of 32 bits at a place of a payload. */
-export function word(payload: Uint8Array, at: number): number {
-  return new DataView(payload.buffer, payload.byteOffset).getUint32(at);
-}
-
-/** SETTINGS of identifiers and values. */
-export function settingsFrame(settings: readonly (readonly [identifier: number, value: number])[]): Uint8Array {
-  const payload = new Uint8Array(settings.length * 6);
-  const view = new DataView(payload.buffer);
-  for (const [at, [identifier, value]] of settings.entries()) {
-    view.setUint16(at * 6, identifier);
-    view.setUint32(at * 6 + 2, value);
-  }
-  return frameBytes(FrameType.Settings, 0, 0, payload);
-}
-
-/** GOAWAY; `reason` is for those who read traces. */
-export function goawayFrame(lastStream: number, code: number, reason: string): Uint8Array {
-  const payload = new Uint8Array(8 + reason.length);
-  payload.set(words(lastStream, code));
-  payload.set(latin1Bytes(reason), 8);
-  return frameBytes(FrameType.Goaway, 0, 0, payload);
-}
-
-/** Cuts bytes that come in pieces into frames. A payload is part of the piece where it came whole in one. */
-export class FrameReader {
-  private held: Uint8Array | undefined;
-
-  /** Gives each frame to `take`, until that says false; undefined when a frame is longer than allowed. */
-  push(chunk: Uint8Array, take: (frame: Frame) => boolean): boolean {
-    const bytes = this.held === undefined ? chunk : join(this.held, chunk);
-    this.held = undefined;
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    let at = 0;
-    while (bytes.length - at >= FRAME_HEAD) {
-      const length = view.getUint32(at) >>> 8;
-      if (length > FRAME_SIZE) return false;
-      const end = at + FRAME_HEAD + length;
-      if (end > bytes.length) break;
-      const stream = view.getUint32(at + 5) & MAX_WINDOW;
-      const payload = bytes.subarray(at + FRAME_HEAD, end);
-      if (!take({ type: bytes[at + 3]!, flags: bytes[at + 4]!, stream, payload })) return true;
-      at = end;
-    }
-    // a copy, because the chunk may be large and what is held of it little
-    if (at < bytes.length) this.held = bytes.slice(at);
-    return true;
-  }
-}
-
-function join(first: Uint8Array, second: Uint8Array): Uint8Array {
-  const joined = new Uint8Array(first.length + second.length);
-  joined.set(first);
-  joined.set(second, first.length);
-  return joined;
+/** The number of 32 bits at a place. */
+export function word(bytes: Uint8Array, at: number): number {
+  return ((bytes[at]! << 24) | (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!) >>> 0;
 }

@@ -1,4 +1,5 @@
 import type { HeaderSection } from "./hpack-decoder.ts";
+import type { FrameWriter } from "./http2-frame-writer.ts";
 import type { Http2Stream } from "./http2-stream.ts";
 
 /** What a peer may ask of one connection. */
@@ -28,8 +29,8 @@ export interface SessionOptions {
 }
 
 export interface SessionOutput {
-  /** Takes bytes for the peer; they must not change any more. */
-  write(bytes: Uint8Array): void;
+  /** What the session has for the peer; whoever made it sends that on. */
+  readonly frames: FrameWriter;
   /** The peer does not read: bodies wait for `pump`. */
   readonly isBlocked: boolean;
 }

@@ -1,13 +1,13 @@
-import { ErrorCode, FRAME_SIZE, INITIAL_WINDOW, MAX_WINDOW, Setting, settingsFrame } from "./http2-frame.ts";
+import { ErrorCode, FRAME_SIZE, type Frame, INITIAL_WINDOW, MAX_WINDOW, Setting, word } from "./http2-frame.ts";
 import type { SessionLimits } from "./http2-session-options.ts";
 
 /** What this end wants of what it is sent. */
-export function ownSettings(role: "server" | "client", limits: SessionLimits): Uint8Array {
-  return settingsFrame([
+export function ownSettings(role: "server" | "client", limits: SessionLimits): readonly (readonly [number, number])[] {
+  return [
     role === "client" ? [Setting.EnablePush, 0] : [Setting.MaxConcurrentStreams, limits.concurrentStreams],
     [Setting.InitialWindowSize, limits.streamWindow],
     [Setting.MaxHeaderListSize, limits.headerBytes],
-  ]);
+  ];
 }
 
 /** What the peer wants of what it is sent; the initial values are RFC 9113's (6.5.2). */
@@ -17,10 +17,9 @@ export class PeerSettings {
   initialWindow = INITIAL_WINDOW;
 
   /** Takes the payload of SETTINGS, of whole entries; the code of the error where one is not allowed. */
-  apply(payload: Uint8Array, ownRole: "server" | "client"): number {
-    const view = new DataView(payload.buffer, payload.byteOffset, payload.length);
-    for (let at = 0; at + 6 <= payload.length; at += 6) {
-      const code = this.set(view.getUint16(at), view.getUint32(at + 2), ownRole);
+  apply({ bytes, from, to }: Frame, ownRole: "server" | "client"): number {
+    for (let at = from; at < to; at += 6) {
+      const code = this.set((bytes[at]! << 8) | bytes[at + 1]!, word(bytes, at + 2), ownRole);
       if (code !== ErrorCode.None) return code;
     }
     return ErrorCode.None;

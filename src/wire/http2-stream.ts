@@ -1,19 +1,23 @@
 import type { HeaderSection } from "./hpack-decoder.ts";
 import { ErrorCode } from "./http2-frame.ts";
+import { copyOf } from "./latin1.ts";
 
-/** What a stream's owner is told. */
+/** What a stream's owner is told; it may own more than one. */
 export interface Http2StreamEvents {
   /** A header section after the one that opened the stream: an answer's, or trailers. */
-  headers(head: HeaderSection, ended: boolean): void;
-  /** Bytes of the body. They count against the stream's window until `consume` is told of them. */
-  data(bytes: Uint8Array, ended: boolean): void;
+  headers(stream: Http2Stream, head: HeaderSection, ended: boolean): void;
+  /**
+   * Bytes of the body, the owner's during the call only. They count against the stream's window until `consume` is told of
+   * them.
+   */
+  data(stream: Http2Stream, bytes: Uint8Array, ended: boolean): void;
   /** So many bytes of what was given to `sendData` have left. */
-  sent(bytes: number): void;
+  sent(stream: Http2Stream, bytes: number): void;
   /**
    * Nothing more comes or goes: both sides have ended (NO_ERROR), or the stream was reset by the peer or for a fault of its
    * own. Not told to an owner who resets the stream himself.
    */
-  closed(code: number): void;
+  closed(stream: Http2Stream, code: number): void;
 }
 
 /** What a stream asks of its connection. */
@@ -21,6 +25,8 @@ export interface StreamCarrier {
   writeHeaders(stream: Http2Stream, section: readonly string[], sensitive: readonly string[], ended: boolean): void;
   writeReset(stream: Http2Stream, code: number): void;
   writeWindow(stream: Http2Stream, increment: number): void;
+  /** Writes as much of a body as may leave at once; how many bytes. Without bytes it writes the end, where it is one. */
+  writeData(stream: Http2Stream, bytes: Uint8Array, ended: boolean): number;
   /** The stream has something to send. */
   wake(stream: Http2Stream): void;
   forget(stream: Http2Stream): void;
@@ -35,7 +41,7 @@ const SILENT: Http2StreamEvents = { headers() {}, data() {}, sent() {}, closed()
 /** One stream of an HTTP/2 connection (RFC 9113, 5.1), which keeps its queue and its windows. */
 export class Http2Stream {
   readonly id: number;
-  events = SILENT;
+  events: Http2StreamEvents = SILENT;
   /** Bytes that the peer's window lets go. Below zero after the peer has made its windows smaller. */
   sendWindow: number;
   /** Bytes that the peer may still send. */
@@ -45,6 +51,8 @@ export class Http2Stream {
   /** All of this side has left. */
   localEnded = false;
   closed = false;
+  /** Its carrier has it among those that wait for their turn to send. */
+  waits = false;
   /** Bytes of the body that a length announced, -1 = not announced. */
   announced = -1;
   private readonly carrier: StreamCarrier;
@@ -77,22 +85,24 @@ export class Http2Stream {
     if (ended) this.endLocal();
   }
 
-  /** Sends bytes as the peer's windows allow; with `ended` nothing comes after them. The bytes must not change any more. */
+  /** Sends bytes as the peer's windows allow, keeping a copy of the rest; with `ended` nothing comes after them. */
   sendData(bytes: Uint8Array, ended: boolean): void {
     if (this.closed || this.endQueued) return;
-    if (bytes.length > 0) this.queue.push(bytes);
-    this.queued += bytes.length;
     this.endQueued = ended;
-    this.carrier.wake(this);
-    if (this.queue.at(-1) === bytes) this.keepSmall(bytes);
+    const sent = this.queued > 0 ? 0 : this.carrier.writeData(this, bytes, ended);
+    if (sent < bytes.length) {
+      this.keep(bytes, sent);
+      this.carrier.wake(this);
+    } else if (ended && this.queued === 0) this.endLocal();
+    if (sent > 0) this.events.sent(this, sent);
   }
 
   /** Ends this side with trailers. */
   sendTrailers(section: readonly string[], sensitive: readonly string[]): void {
     if (this.closed || this.endQueued) return;
-    this.trailers = { section, sensitive };
     this.endQueued = true;
-    this.carrier.wake(this);
+    if (this.queued === 0) this.sendHeaders(section, sensitive, true);
+    else this.trailers = { section, sensitive };
   }
 
   /** Ends the stream at once; what was not sent yet is given up. */
@@ -155,7 +165,7 @@ export class Http2Stream {
     if (this.announced >= 0 && (this.received > this.announced || (ended && this.received < this.announced)))
       return false;
     if (ended) this.remoteEnded = true;
-    this.events.data(bytes, ended);
+    this.events.data(this, bytes, ended);
     if (ended) this.closeIfEnded();
     return true;
   }
@@ -164,7 +174,7 @@ export class Http2Stream {
   receiveHeaders(head: HeaderSection, ended: boolean): boolean {
     if (ended && this.announced >= 0 && this.received < this.announced) return false;
     if (ended) this.remoteEnded = true;
-    this.events.headers(head, ended);
+    this.events.headers(this, head, ended);
     if (ended) this.closeIfEnded();
     return true;
   }
@@ -173,19 +183,22 @@ export class Http2Stream {
   close(code: number): void {
     if (this.closed) return;
     this.shut();
-    this.events.closed(code);
+    this.events.closed(this, code);
   }
 
   /** Bytes that have to wait must not cost a multiple of themselves: neither the chunk they came in nor an object each. */
-  private keepSmall(bytes: Uint8Array): void {
-    const before = this.queue.at(-2);
-    if (before !== undefined && before.length + bytes.length <= SMALL) {
-      this.queue.length -= 2;
-      const joined = new Uint8Array(before.length + bytes.length);
-      joined.set(before);
-      joined.set(bytes, before.length);
-      this.queue.push(joined);
-    } else if (bytes.length * 4 < bytes.buffer.byteLength) this.queue[this.queue.length - 1] = bytes.slice();
+  private keep(bytes: Uint8Array, from: number): void {
+    const length = bytes.length - from;
+    const before = this.queue.at(-1);
+    this.queued += length;
+    if (before === undefined || before.length + length > SMALL) {
+      this.queue.push(copyOf(bytes, from, bytes.length));
+      return;
+    }
+    const joined = new Uint8Array(before.length + length);
+    joined.set(before);
+    joined.set(bytes.subarray(from), before.length);
+    this.queue[this.queue.length - 1] = joined;
   }
 
   private cutRest(): void {

@@ -20,3 +20,10 @@ export function utf8Latin1(text: string): string {
   const bytes = new TextEncoder().encode(text);
   return latin1(bytes, 0, bytes.length);
 }
+
+/** Bytes `start` to `end` for oneself, whatever becomes of those given. */
+export function copyOf(bytes: Uint8Array, start: number, end: number): Uint8Array {
+  const copy = new Uint8Array(end - start);
+  copy.set(bytes.subarray(start, end));
+  return copy;
+}

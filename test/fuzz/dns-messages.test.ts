@@ -4,6 +4,7 @@ import { formatAddress } from "../../src/model/cidr.ts";
 import { DnsCode, type DnsData, type DnsMessage, type DnsRecord, decodeDns } from "../../src/wire/dns.ts";
 import { NO_TTL, readDnsAnswer } from "../../src/wire/dns-answer.ts";
 import { encodeDns } from "../../src/wire/dns-encode.ts";
+import { DnsMemo } from "../../src/wire/dns-memo.ts";
 import { absoluteName, type DnsName } from "../../src/wire/dns-name.ts";
 import {
   type DnsQuery,
@@ -196,6 +197,46 @@ function checkMeaning(bytes: Uint8Array, query: DnsQuery): void {
   expect(refused).toMatchObject({ id: query.id, response: true, code: 5, questions: message!.questions, answers: [] });
   expect(readDnsQuery(withDnsId(bytes, 0x1234))).toEqual({ ...query, id: 0x1234 });
 }
+
+describe("messages that come again", () => {
+  it("mean what they mean, whatever came before and whatever their ID", () => {
+    const one = exchange.map(({ query, answer }) => ({ query: encodeDns(query), answer: encodeDns(answer) }));
+    const few = fc.array(one, { minLength: 2, maxLength: 4 }).chain((pool) => {
+      const queries = pool.map(({ query }) => query);
+      const answers = pool.flatMap(({ answer }) => [answer, answer.with(3, answer[3]! ^ 1)]);
+      const step = fc.record({
+        query: fc.constantFrom(...queries),
+        answer: fc.constantFrom(...answers),
+        id: word,
+        sent: fc.constantFrom(0, 0, 1),
+      });
+      return fc.array(step, { minLength: 10, maxLength: 20 });
+    });
+    let again = 0;
+    fc.assert(
+      fc.property(few, (steps) => {
+        const memo = new DnsMemo();
+        const seen = new Set<object>();
+        for (const { query, answer, id, sent } of steps) {
+          const asked = memo.query(withDnsId(query, id));
+          const plain = readDnsQuery(query);
+          if (isDnsFault(asked) || isDnsFault(plain)) {
+            expect(asked).toEqual(plain);
+            continue;
+          }
+          expect({ ...asked, id: plain.id }).toEqual(plain);
+          const expectedId = id ^ sent;
+          const read = memo.answer(withDnsId(answer, id), asked, expectedId);
+          expect(read).toEqual(readDnsAnswer(withDnsId(answer, id), { ...plain, id: expectedId }));
+          if (seen.has(read)) again++;
+          seen.add(read);
+        }
+      }),
+      { seed: SEED, numRuns: 500 },
+    );
+    expect(again).toBeGreaterThan(100);
+  });
+});
 
 describe("answers", () => {
   it("say what another decoder finds in them, whatever the aliases", () => {

@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { HTTP2_LIMITS } from "../../src/proxy/http2-limits.ts";
+import { FrameWriter } from "../../src/wire/http2-frame-writer.ts";
 import { Http2Session } from "../../src/wire/http2-session.ts";
-import type { Http2Stream } from "../../src/wire/http2-stream.ts";
+import type { Http2StreamEvents } from "../../src/wire/http2-stream.ts";
 import {
   asking,
   block,
@@ -93,49 +94,48 @@ const mutated = fc.tuple(crafted, fc.nat(), fc.integer({ min: 1, max: 255 })).ma
 const frames = fc.array(fc.oneof({ weight: 12, arbitrary: crafted }, wild, mutated), { maxLength: 40 });
 
 interface Observed {
-  readonly events: string[];
-  written: number;
+  readonly events: readonly string[];
+  readonly written: number;
+  readonly streams: number;
 }
 
-/** What a session makes of the chunks: its events and the bytes that it wrote. */
-function observe(role: "server" | "client", chunks: readonly Uint8Array[]): Observed & { streams: number } {
-  const observed: Observed = { events: [], written: 0 };
-  const watch = (one: Http2Stream) => {
-    one.events = {
-      headers: (head, ended) => observed.events.push(`${one.id} headers ${head.section.join(" ")} ${ended}`),
-      data: (body, ended) => {
-        observed.events.push(...[...body].map((byte) => `${one.id} ${byte}`), `${one.id} ended ${ended}`);
-        one.sendData(body, ended);
-      },
-      sent: (count) => one.consume(count),
-      closed: (code) => observed.events.push(`${one.id} closed ${code}`),
-    };
+/** What a session makes of the chunks: its events and the bytes that it wrote. A chunk is another one when it was taken. */
+function observe(role: "server" | "client", chunks: readonly Uint8Array[]): Observed {
+  const events: string[] = [];
+  const watching: Http2StreamEvents = {
+    headers: ({ id }, head, ended) => events.push(`${id} headers ${head.section.join(" ")} ${ended}`),
+    data: (one, body, ended) => {
+      events.push(...[...body].map((byte) => `${one.id} ${byte}`), `${one.id} ended ${ended}`);
+      one.sendData(body, ended);
+    },
+    sent: (one, count) => one.consume(count),
+    closed: ({ id }, code) => events.push(`${id} closed ${code}`),
   };
+  const frames = new FrameWriter(() => undefined);
   const session = new Http2Session({
     role,
     limits: HTTP2_LIMITS,
     now: () => 0,
-    output: {
-      isBlocked: false,
-      write: (part) => {
-        observed.written += part.length;
-      },
-    },
+    output: { isBlocked: false, frames },
     events: {
       opened: (one, head, ended) => {
-        observed.events.push(`${one.id} opened ${head.section.join(" ")} ${ended}`);
-        watch(one);
+        events.push(`${one.id} opened ${head.section.join(" ")} ${ended}`);
+        one.events = watching;
         one.sendHeaders([":status", "200"], [], ended);
       },
-      ready: () => observed.events.push("ready"),
-      goaway: () => observed.events.push("goaway"),
-      failed: (code, reason) => observed.events.push(`failed ${code} ${reason}`),
+      ready: () => events.push("ready"),
+      goaway: () => events.push("goaway"),
+      failed: (code, reason) => events.push(`failed ${code} ${reason}`),
     },
   });
   if (role === "client")
-    for (const ended of [true, false, true]) watch(session.openStream(asking("GET", "/"), [], ended));
-  for (const chunk of chunks) session.receive(chunk);
-  return { ...observed, streams: session.streams.size };
+    for (const ended of [true, false, true]) session.openStream(asking("GET", "/"), [], ended, watching);
+  for (const chunk of chunks) {
+    const lent = Uint8Array.from(chunk);
+    session.receive(lent);
+    lent.fill(0x3f);
+  }
+  return { events, written: frames.length, streams: session.streams.size };
 }
 
 describe("a session of HTTP/2", () => {

@@ -1,13 +1,32 @@
 import type { Socket } from "node:net";
-import { type Frame, FrameFlag, FrameType, frameBytes, word } from "../../src/wire/http2-frame.ts";
+import { FrameFlag, FrameType, word } from "../../src/wire/http2-frame.ts";
 
-export { CLIENT_PREFACE as PREFACE, FrameType, words as u32 } from "../../src/wire/http2-frame.ts";
+export { CLIENT_PREFACE as PREFACE, FrameType } from "../../src/wire/http2-frame.ts";
 
 export const END_STREAM = FrameFlag.EndStream;
 const END_HEADERS = FrameFlag.EndHeaders;
 
+/** A frame that came. */
+interface Frame {
+  readonly type: number;
+  readonly flags: number;
+  readonly stream: number;
+  readonly payload: Uint8Array;
+}
+
 export function frame(type: number, flags: number, stream: number, payload: Uint8Array = new Uint8Array()): Uint8Array {
-  return frameBytes(type, flags, stream, payload);
+  const head = Buffer.alloc(9);
+  head.writeUIntBE(payload.length, 0, 3);
+  head.set([type, flags], 3);
+  head.writeUInt32BE(stream, 5);
+  return Buffer.concat([head, payload]);
+}
+
+/** A number of 32 bits as a payload. */
+export function u32(value: number): Uint8Array {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE(value);
+  return bytes;
 }
 
 /** SETTINGS with these entries: identifier and value in turn. */

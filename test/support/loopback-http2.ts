@@ -14,12 +14,15 @@ import { type AddressInfo, createServer as createTcpServer, connect as dial, typ
 import type { AccessRecord } from "../../src/model/access-record.ts";
 import type { ProxyOrigin } from "../../src/model/proxy-origin.ts";
 import type { L7PeerRules } from "../../src/policy/policy-map.ts";
+import type { ByteStream } from "../../src/proxy/byte-stream.ts";
 import type { ClientConnection } from "../../src/proxy/client-connection.ts";
 import { CLIENT_LIMITS, type ClientLimits } from "../../src/proxy/client-connection.ts";
 import { HttpDetection } from "../../src/proxy/http-detection.ts";
 import { HTTP2_LIMITS, type Http2Limits } from "../../src/proxy/http2-limits.ts";
+import type { Listening } from "../../src/proxy/listeners.ts";
 import { RequestPolicy } from "../../src/proxy/request-policy.ts";
 import { FROM_EMPIRE, redirect } from "./loopback-proxy.ts";
+import { loopbackStreams } from "./loopback-streams.ts";
 
 /** Answers one stream of the server. */
 export type Serve = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders, flags: number) => void;
@@ -66,16 +69,21 @@ export class Http2Proxy {
   private policy: RequestPolicy | undefined;
   private readonly sessions: ClientHttp2Session[] = [];
   private readonly sockets: Socket[] = [];
-  private readonly front: Server;
+  private readonly limits: Http2Limits;
+  private readonly streams = loopbackStreams(
+    () => this.backPort,
+    (_, port) => {
+      this.port = port;
+    },
+  );
+  private front: Listening | undefined;
   private readonly back: Server;
   private port = 0;
   private backPort = 0;
 
   constructor({ rules, serve = (stream) => stream.respond(), limits = {}, accept, handler }: Http2ProxyOptions) {
     this.policy = new RequestPolicy(redirect(rules));
-    this.front = createTcpServer({ allowHalfOpen: true }, (client) =>
-      this.accept(client, { ...HTTP2_LIMITS, ...limits }),
-    );
+    this.limits = { ...HTTP2_LIMITS, ...limits };
     const server = handler === undefined ? createServer() : createServer(handler);
     server.on("session", (session) => this.serverSessions.push(session));
     server.on("stream", (stream, headers, flags) => {
@@ -90,7 +98,7 @@ export class Http2Proxy {
 
   async start(): Promise<this> {
     this.backPort = await listen(this.back);
-    this.port = await listen(this.front);
+    this.front = await this.streams.listenStreams(0, "ingress", (client) => this.accept(client));
     return this;
   }
 
@@ -133,7 +141,7 @@ export class Http2Proxy {
     for (const connection of this.connections) connection.destroy();
     for (const session of this.serverSessions) session.destroy();
     for (const socket of this.sockets) socket.destroy();
-    this.front.close();
+    this.front?.close();
     await new Promise((resolve) => this.back.close(resolve));
   }
 
@@ -142,12 +150,7 @@ export class Http2Proxy {
     await new Promise((resolve) => this.back.close(resolve));
   }
 
-  private connectBack(): Socket {
-    this.dialled++;
-    return dial({ port: this.backPort, host: "127.0.0.1", allowHalfOpen: true, noDelay: true });
-  }
-
-  private accept(client: Socket, limits: Http2Limits): void {
+  private accept(client: ByteStream): void {
     const { remoteAddress = "", remotePort = 0, localAddress = "", localPort = 0 } = client;
     const facts = {
       clientAddress: remoteAddress,
@@ -161,14 +164,19 @@ export class Http2Proxy {
         facts: { ...facts, origin: FROM_EMPIRE },
         origin: () => this.origin,
         policy: () => this.policy,
-        connectUpstream: () => this.connectBack(),
-        connectStream: () => this.connectBack(),
+        connectUpstream: () => {
+          throw new Error("HTTP needs no socket of node's");
+        },
+        connectStream: (toServer) => {
+          this.dialled++;
+          return this.streams.connectStream(toServer);
+        },
         record: (record) => this.records.push(record),
         now: Date.now,
         connectTimeoutMs: this.connectTimeoutMs,
         limits: { ...CLIENT_LIMITS, ...this.clientLimits },
       },
-      limits,
+      this.limits,
     );
     this.connections.add(connection);
     client.once("close", () => this.connections.delete(connection));

@@ -17,6 +17,11 @@ class MemorySocket extends Duplex {
     return heard;
   }
 
+  /** Nor are bytes that were written any more the writer's: they may be others as soon as this returns. */
+  override write(chunk: Uint8Array, ...rest: never[]): boolean {
+    return super.write(Buffer.from(chunk), ...rest);
+  }
+
   override _write(chunk: Uint8Array, _encoding: string, done: () => void): void {
     if (this.peer.destroyed || this.peer.push(Buffer.from(chunk))) done();
     else this.peer.taken = done;

@@ -37,20 +37,14 @@ export function openProxyOrigins(options: { readonly pinDirectory: string }): Pr
       return map.read(asked, latest) ? decode(latest) : undefined;
     },
     follow(client, clientPort, server, serverPort) {
-      const key = Buffer.alloc(KEY.size);
-      writeKey(key, client, clientPort, server, serverPort, TCP);
-      const known = Buffer.alloc(ORIGIN.size);
       let origin: ProxyOrigin | undefined;
       let asOf: number | undefined;
       return () => {
         // Read first: a change that comes meanwhile is asked for next time.
         const now = Atomics.load(epoch, 0);
         if (now === asOf) return origin;
-        if (!map.read(key, latest)) origin = undefined;
-        else if (origin === undefined || !known.equals(latest)) {
-          latest.copy(known);
-          origin = decode(latest);
-        }
+        writeKey(asked, client, clientPort, server, serverPort, TCP);
+        origin = map.read(asked, latest) ? decode(latest) : undefined;
         asOf = now;
         return origin;
       };

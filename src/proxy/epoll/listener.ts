@@ -52,8 +52,7 @@ export class EpollListener implements Source {
     if (this.closed) return;
     this.closed = true;
     clearTimeout(this.pause);
-    loop.remove(this.fd);
-    calls.close(this.fd);
+    loop.close(this.fd);
   }
 }
 

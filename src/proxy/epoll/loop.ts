@@ -41,7 +41,7 @@ class Loop {
   private readonly poll = Buffer.alloc(8);
   private readonly sources: (Source | undefined)[] = [];
   /** How often each descriptor was added: events of an earlier owner in the same batch are not the next one's. */
-  private readonly generations: number[] = [];
+  private generations = new Uint32Array();
   private size = 0;
   private running = false;
   private serving = false;
@@ -55,8 +55,9 @@ class Loop {
   }
 
   add(fd: number, interest: number, source: Source): void {
+    this.makeRoom(fd);
     this.sources[fd] = source;
-    this.generations[fd] = ((this.generations[fd] ?? 0) + 1) >>> 0;
+    this.generations[fd]!++;
     this.control(ADD, fd, interest);
     this.size++;
     if (this.running) return;
@@ -64,15 +65,35 @@ class Loop {
     setImmediate(this.turn);
   }
 
+  /** Without holes: descriptors are looked up for every event. */
+  private makeRoom(fd: number): void {
+    const { generations, sources } = this;
+    if (fd < generations.length) return;
+    this.generations = new Uint32Array(2 * fd + 64);
+    this.generations.set(generations);
+    while (sources.length < this.generations.length) sources.push(undefined);
+  }
+
   modify(fd: number, interest: number): void {
     this.control(MODIFY, fd, interest);
   }
 
   remove(fd: number): void {
-    if (this.sources[fd] === undefined) return;
+    if (this.forget(fd)) this.control(REMOVE, fd, 0);
+  }
+
+  /** Closes a descriptor, which takes it out of the set: nobody else has it. */
+  close(fd: number): void {
+    this.forget(fd);
+    calls.close(fd);
+  }
+
+  /** False when it is not in the set. */
+  private forget(fd: number): boolean {
+    if (this.sources[fd] === undefined) return false;
     this.sources[fd] = undefined;
     this.size--;
-    this.control(REMOVE, fd, 0);
+    return true;
   }
 
   /** Calls `turnEnds` when the turn under way is over; false when none is. */
@@ -84,7 +105,7 @@ class Loop {
   private control(operation: number, fd: number, interest: number): void {
     this.event.writeUInt32LE(interest, 0);
     this.event.writeUInt32LE(fd, 4);
-    this.event.writeUInt32LE(this.generations[fd] ?? 0, 8);
+    this.event.writeUInt32LE(this.generations[fd]!, 8);
     calls.epollControl(this.fd, operation, fd, this.event);
   }
 
@@ -100,6 +121,14 @@ class Loop {
     }
     // before anything else: what throws must not stop the others
     setImmediate(this.turn);
+    const untilMs = performance.now() + WAIT_MS;
+    for (let next = count; next > 0; ) {
+      this.serveBatch(next);
+      next = this.nowMs < untilMs ? calls.epollWait(this.fd, this.events, BATCH, WAIT_MS) : 0;
+    }
+  };
+
+  private serveBatch(count: number): void {
     this.nowMs = performance.now();
     this.serving = true;
     try {
@@ -110,7 +139,7 @@ class Loop {
       this.ends = [];
       for (const one of ends) one.turnEnds();
     }
-  };
+  }
 
   private serve(count: number): void {
     const { words, sources, generations } = this;

@@ -149,20 +149,6 @@ describe("a stream of the epoll set", () => {
     expect(idle).toHaveBeenCalledOnce();
   });
 
-  test("becomes a socket of node's that reads what was read already first", async () => {
-    const { stream, peer } = await accepted();
-    const closed = once(stream, "close");
-    const handed = new Promise<Socket>((resolve) => stream.on("data", (chunk) => resolve(stream.toNodeSocket(chunk))));
-    peer.write("first");
-    const socket = await handed;
-    const heard = textOf(socket as unknown as ByteStream);
-    socket.resume();
-    peer.end("second");
-    expect(await heard).toBe("firstsecond");
-    socket.end();
-    await closed;
-  });
-
   test("sends what was written before it was connected", async () => {
     const stream = connectTo(await serving((socket) => socket.pipe(socket)));
     const written = vi.fn();

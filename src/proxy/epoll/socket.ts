@@ -1,5 +1,4 @@
 import { EventEmitter } from "node:events";
-import { Socket } from "node:net";
 import type { ByteStream } from "../byte-stream.ts";
 import { callError, calls, Errno } from "./calls.ts";
 import { loop, Ready, type Source, type TurnEnd } from "./loop.ts";
@@ -42,6 +41,11 @@ export class EpollSocket extends EventEmitter implements ByteStream, Source, Tur
   private readonly fd: number;
   private interest: number;
   private connecting: boolean;
+  /** What is written first is tried at the turn's end: to a pod of this machine the connection is there by then. */
+  private hopes = false;
+  /** Before the second time that bytes are sent: until then there is nothing that they could wait for. */
+  private noDelayWanted = false;
+  private hasSent = false;
   private paused = false;
   private readEnded = false;
   private ending: (() => void) | undefined;
@@ -72,12 +76,17 @@ export class EpollSocket extends EventEmitter implements ByteStream, Source, Tur
     this.remotePort = ends?.remotePort;
     this.localAddress = ends?.localAddress;
     this.localPort = ends?.localPort;
-    this.interest = connecting ? Ready.out : Ready.in;
+    this.hopes = connecting && this.joinTurn();
+    this.interest = connecting && !this.hopes ? Ready.out : Ready.in;
     loop.add(fd, this.interest, this);
   }
 
   get writableNeedDrain(): boolean {
     return this.needsDrain;
+  }
+
+  get writableLength(): number {
+    return this.backlogBytes + this.gatheredTo - this.gatheredFrom;
   }
 
   ready(events: number): void {
@@ -98,7 +107,7 @@ export class EpollSocket extends EventEmitter implements ByteStream, Source, Tur
     this.connecting = false;
     this.watch(Ready.in, !this.paused);
     this.flush();
-    return true;
+    return !this.destroyed;
   }
 
   private error(): number {
@@ -119,12 +128,11 @@ export class EpollSocket extends EventEmitter implements ByteStream, Source, Tur
       return;
     }
     this.readEnded = true;
-    this.watch(Ready.in, false);
     this.emit("end");
     this.closeWhenBothEnded();
   }
 
-  /** Nobody reads: an event that would come again and again is not asked for. A hang-up cannot be unasked. */
+  /** Nobody reads, or nothing more comes: an event that would come again and again is not asked for. A hang-up cannot be unasked. */
   private sleep(events: number): void {
     if ((events & Ready.error) !== 0) this.fail("read", this.error());
     else if ((events & Ready.hangUp) !== 0) {
@@ -161,7 +169,7 @@ export class EpollSocket extends EventEmitter implements ByteStream, Source, Tur
   write(bytes: Uint8Array, written?: (error?: Error | null) => void): boolean {
     if (this.destroyed || this.writeEnded || this.ending !== undefined) return true;
     if (written !== undefined) this.onWritten.push(written);
-    if (this.connecting || this.backlogBytes > 0) return this.keep(bytes, 0);
+    if ((this.connecting && !this.hopes) || this.backlogBytes > 0) return this.keep(bytes, 0);
     if (this.gather(bytes)) return true;
     this.sendGathered();
     return this.backlogBytes > 0 ? this.keep(bytes, 0) : this.send(bytes);
@@ -174,8 +182,7 @@ export class EpollSocket extends EventEmitter implements ByteStream, Source, Tur
     if (this.gatheredTo > this.gatheredFrom) {
       if (this.gatheredTo !== gatheredBytes) return false;
     } else {
-      if (!loop.atTurnEnd(this)) return false;
-      gathering++;
+      if (!this.joinTurn()) return false;
       this.gatheredFrom = gatheredBytes;
     }
     gathered.set(bytes, gatheredBytes);
@@ -184,33 +191,54 @@ export class EpollSocket extends EventEmitter implements ByteStream, Source, Tur
     return true;
   }
 
+  private joinTurn(): boolean {
+    const joined = loop.atTurnEnd(this);
+    if (joined) gathering++;
+    return joined;
+  }
+
   turnEnds(): void {
     this.sendGathered();
     gathering--;
     if (gathering === 0) gatheredBytes = 0;
+    if (!this.hopes) return;
+    this.hopes = false;
+    if (this.connecting) this.watch(Ready.out, true);
   }
 
   private sendGathered(): void {
     const { gatheredFrom, gatheredTo } = this;
     if (gatheredFrom === gatheredTo) return;
     this.gatheredFrom = this.gatheredTo;
-    if (!this.destroyed) this.send(gathered.subarray(gatheredFrom, gatheredTo));
+    this.send(gathered.subarray(gatheredFrom, gatheredTo));
   }
 
   private send(bytes: Uint8Array): boolean {
     this.lastMs = loop.nowMs;
-    const sent = calls.send(this.fd, bytes, bytes.length, NO_SIGNAL) as number;
+    const sent = this.give(bytes);
+    if (sent > 0) this.connecting = false;
     if (sent === bytes.length) {
-      if (this.onWritten.length > 0) for (const written of this.onWritten.splice(0)) process.nextTick(written);
+      if (this.onWritten.length > 0) for (const written of this.onWritten.splice(0)) written();
       return true;
     }
     const errno = sent < 0 ? calls.errno() : Errno.again;
     if (errno !== Errno.again) {
-      process.nextTick(() => this.fail("write", errno));
+      // now, for the kernel tells of an error once: the next event would look like a connection
+      this.fail("write", errno);
       return false;
     }
     this.watch(Ready.out, true);
     return this.keep(bytes, Math.max(sent, 0));
+  }
+
+  /** How many bytes the kernel took, -1 with the errno. */
+  private give(bytes: Uint8Array): number {
+    if (this.hasSent && this.noDelayWanted) {
+      this.noDelayWanted = false;
+      calls.setOption(this.fd, TCP_LEVEL, NO_DELAY, ONE, ONE.length);
+    }
+    this.hasSent = true;
+    return calls.send(this.fd, bytes, bytes.length, NO_SIGNAL) as number;
   }
 
   /** Keeps a copy of what the kernel does not take yet. */
@@ -224,7 +252,7 @@ export class EpollSocket extends EventEmitter implements ByteStream, Source, Tur
   private flush(): void {
     while (this.backlog.length > 0) {
       const bytes = this.backlog[0]!;
-      const sent = calls.send(this.fd, bytes, bytes.length, NO_SIGNAL) as number;
+      const sent = this.give(bytes);
       if (sent < 0) {
         const errno = calls.errno();
         if (errno === Errno.again) this.watch(Ready.out, true);
@@ -274,11 +302,10 @@ export class EpollSocket extends EventEmitter implements ByteStream, Source, Tur
 
   destroy(error?: Error): this {
     if (this.destroyed) return this;
-    this.sendGathered();
     this.destroyed = true;
+    this.sendGathered();
     clearTimeout(this.idleTimer);
-    loop.remove(this.fd);
-    calls.close(this.fd);
+    loop.close(this.fd);
     this.backlog = [];
     process.nextTick(() => {
       if (error !== undefined) this.emit("error", error);
@@ -293,7 +320,7 @@ export class EpollSocket extends EventEmitter implements ByteStream, Source, Tur
   }
 
   setNoDelay(on: boolean): this {
-    if (on && !this.destroyed) calls.setOption(this.fd, TCP_LEVEL, NO_DELAY, ONE, ONE.length);
+    this.noDelayWanted = on;
     return this;
   }
 
@@ -307,10 +334,12 @@ export class EpollSocket extends EventEmitter implements ByteStream, Source, Tur
   }
 
   setTimeout(ms: number, idle?: () => void): this {
-    clearTimeout(this.idleTimer);
-    this.idleMs = ms;
     this.lastMs = performance.now();
     if (idle !== undefined) this.on("timeout", idle);
+    if (ms === this.idleMs && this.idleTimer !== undefined) return this;
+    clearTimeout(this.idleTimer);
+    this.idleTimer = undefined;
+    this.idleMs = ms;
     if (ms > 0) this.idleTimer = setTimeout(this.checkIdle, ms).unref();
     return this;
   }
@@ -325,17 +354,4 @@ export class EpollSocket extends EventEmitter implements ByteStream, Source, Tur
     this.idleTimer = undefined;
     this.emit("timeout");
   };
-
-  /** Gives the descriptor to a socket of node's, for protocols that need one; `unread` is read first. */
-  toNodeSocket(unread: Uint8Array): Socket {
-    this.sendGathered();
-    this.destroyed = true;
-    clearTimeout(this.idleTimer);
-    loop.remove(this.fd);
-    const socket = new Socket({ fd: this.fd, readable: true, writable: true, allowHalfOpen: true });
-    socket.pause();
-    socket.unshift(Buffer.from(unread));
-    socket.once("close", () => this.emit("close"));
-    return socket;
-  }
 }
