@@ -14,6 +14,8 @@ import { DEFAULT_SETTINGS, followHubbleSettings } from "../agent/hubble-settings
 import { createPolicyEngine, type ProxyChannel, startAgent } from "../agent/index.ts";
 import { routerOf } from "../agent/ipam.ts";
 import type { OpenInformer } from "../agent/kube-inputs.ts";
+import { serveShell } from "../agent/shell/server.ts";
+import { Shell } from "../agent/shell/shell.ts";
 import { createEbpfDatapath } from "../datapath/ebpf/datapath.ts";
 import { libcCalls } from "../datapath/ebpf/libbpf.ts";
 import type { NodeConfig6, RoutingMode } from "../datapath/port.ts";
@@ -274,8 +276,10 @@ const agent = await startAgent({
   log,
 });
 
+const shell = await serveShell(join(run, "shell.sock"), new Shell(registry));
 closing.push(async () => {
   settings.stop();
+  shell.close();
   flowMetrics.close();
   metricsServer.close();
   await agent.close();
