@@ -269,6 +269,7 @@ const agent = await startAgent({
   }),
   stateDirectory: join(run, "state"),
   socketPath: join(run, "cilium.sock"),
+  monitorSocketPath: join(run, "monitor1_2.sock"),
   adminSocketPath: join(sockets, "admin.sock"),
   interfaces,
   interfaceName: interfaceNames(),
