@@ -215,9 +215,11 @@ function watch(options: AgentOptions, parts: Parts): void {
 
 function nodesOf(parts: Parts): Agent["nodes"] {
   const listeners = new Set<() => void>();
-  const tell = () => {
-    for (const listener of listeners) listener();
-  };
+  // after the reconciler's own turn: whoever hears of a node finds its addresses in force
+  const tell = () =>
+    queueMicrotask(() => {
+      for (const listener of listeners) listener();
+    });
   parts.inputs.ciliumNodes.on({ onAdd: tell, onUpdate: tell, onDelete: tell });
   return {
     list: () =>

@@ -331,6 +331,7 @@ const nodeHealth = await startNodeHealth({
   },
   socketPath: join(run, "health.sock"),
   metrics: registry,
+  greetings: responder ?? undefined,
 });
 closing.push(async () => {
   nodeHealth.close();
