@@ -10,7 +10,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import packageJson from "../../package.json" with { type: "json" };
-import { DEFAULT_SETTINGS, followHubbleSettings } from "../agent/hubble-settings.ts";
+import { DEFAULT_SETTINGS, followHubbleSettings, type MetricsTls } from "../agent/hubble-settings.ts";
 import { createPolicyEngine, type ProxyChannel, startAgent } from "../agent/index.ts";
 import { routerOf } from "../agent/ipam.ts";
 import type { OpenInformer } from "../agent/kube-inputs.ts";
@@ -31,7 +31,7 @@ import {
   parseExportSettings,
 } from "../hubble/index.ts";
 import { connect, createInformer } from "../kube/client/index.ts";
-import { addBpfMetrics, addProcessMetrics, MetricsServer, Registry } from "../metrics/index.ts";
+import { addBpfMetrics, addProcessMetrics, type CertificateSource, MetricsServer, Registry } from "../metrics/index.ts";
 import type { AccessRecord } from "../model/access-record.ts";
 import {
   CLUSTER_CIDR,
@@ -43,7 +43,7 @@ import {
 } from "../model/addresses.ts";
 import { nodeFullName } from "../model/node-name.ts";
 import { createPolicyDiscovery } from "../proxy/xds-server.ts";
-import { tlsFromFiles } from "./tls-files.ts";
+import { serverCertificate, tlsFromFiles } from "./tls-files.ts";
 
 process.title = "cilium-agent";
 
@@ -206,17 +206,29 @@ const exporter = new FlowExporter({
   ...{ ring, nodeName: node, directory: join(run, "hubble"), metrics: registry },
   ...{ now: Date.now, log },
 });
+/** Certificates by the files that they were read from: a path that comes back is not watched twice. */
+const certificates = new Map<string, CertificateSource>();
+function certificateOf(files: MetricsTls | undefined): CertificateSource | undefined {
+  if (files === undefined) return undefined;
+  const key = JSON.stringify(files);
+  const known =
+    certificates.get(key) ??
+    serverCertificate(files, (error) => log(`the new certificate for metrics is not used: ${error.message}`));
+  certificates.set(key, known);
+  return known;
+}
 const settings = followHubbleSettings(
   openInformer,
   {
     check: ({ metrics, exported }) => {
       checkMetricsList(metrics.list);
+      certificateOf(metrics.tls);
       parseExportSettings(exported);
     },
     changed: ({ eventBufferCapacity = RING_CAPACITY, history: limits, metrics, exported }) => {
       if (eventBufferCapacity !== ring.capacity) ring.resize(eventBufferCapacity);
       history?.setLimits(limits);
-      void flowMetrics.configure(metrics);
+      void flowMetrics.configure({ ...metrics, certificate: certificateOf(metrics.tls) });
       exporter.configure(parseExportSettings(exported));
       void metricsServer.listen(metrics.agentAddress);
     },
