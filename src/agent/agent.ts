@@ -17,6 +17,7 @@ import { areInputsConnected, handleInputs, startInputs, stopInputs } from "./kub
 import { longestMatch } from "./longest-prefix.ts";
 import { watchExchanges } from "./metrics/http-exchanges.ts";
 import { addLookups } from "./metrics/lookups.ts";
+import { serveMonitorSocket } from "./monitor-socket.ts";
 import { type NodeAddresses, nodeAddressesOf } from "./node-addresses.ts";
 import { registerNode } from "./node-registration.ts";
 import type { AgentOptions } from "./options.ts";
@@ -214,9 +215,11 @@ function watch(options: AgentOptions, parts: Parts): void {
 
 function nodesOf(parts: Parts): Agent["nodes"] {
   const listeners = new Set<() => void>();
-  const tell = () => {
-    for (const listener of listeners) listener();
-  };
+  // after the reconciler's own turn: whoever hears of a node finds its addresses in force
+  const tell = () =>
+    queueMicrotask(() => {
+      for (const listener of listeners) listener();
+    });
   parts.inputs.ciliumNodes.on({ onAdd: tell, onUpdate: tell, onDelete: tell });
   return {
     list: () =>
@@ -258,6 +261,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     agentCalls(options, parts, statusFacts(options, parts, connection)),
     parts.monitor,
   );
+  const monitorSocket = await serveMonitorSocket(options.monitorSocketPath, parts.monitor);
   watch(options, parts);
   parts.monitor.agentEvent({
     type: "Cilium agent started",
@@ -285,6 +289,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       stopRounds();
       stopExchanges();
       parts.names.close();
+      monitorSocket.close();
       await server.close();
       await options.proxy.close();
       datapath.close();

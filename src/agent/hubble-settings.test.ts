@@ -39,6 +39,16 @@ it("reads the ring's size and the history's bounds", () => {
   expect(parseHubbleSettings({ "hubble-history-max-bytes": "0" }).history.maxBytes).toBe(0);
 });
 
+it("reads by which files metrics are served", () => {
+  const key = (name: string) => `hubble-metrics-server-${name}`;
+  const files = { [key("tls-cert-file")]: "/a.crt", [key("tls-key-file")]: "/a.key" };
+  const of = (data: Record<string, string>) => parseHubbleSettings({ ...files, ...data }).metrics.tls;
+  expect(of({})).toBeUndefined();
+  expect(of({ [key("enable-tls")]: "true" })).toEqual({ cert: "/a.crt", key: "/a.key", clientCas: [] });
+  const mutual = { [key("enable-tls")]: "true", [key("tls-client-ca-files")]: "/b.crt,/c.crt" };
+  expect(of(mutual)?.clientCas).toEqual(["/b.crt", "/c.crt"]);
+});
+
 it.each([
   [{ "hubble-redact-enabled": "yes" }, /hubble-redact-enabled: "yes": write true or false/],
   [{ [HEADERS_ALLOW]: "a", [HEADERS_DENY]: "b" }, /use one of the two/],
@@ -47,6 +57,7 @@ it.each([
   [{ "hubble-history-max-age": "1d" }, /write it like 24h/],
   [{ "hubble-metrics-server": "9965" }, /hubble-metrics-server: "9965": write it like :9965/],
   [{ "prometheus-serve-addr": "9962" }, /prometheus-serve-addr: "9962": write it like :9965/],
+  [{ "hubble-metrics-server-enable-tls": "true" }, /tls-cert-file: .* needs the path of a PEM file/],
   [{ "enable-hubble-open-metrics": "1" }, /write true or false/],
 ])("refuses %j", (data, message) => {
   expect(() => parseHubbleSettings(data as unknown as Record<string, string>)).toThrow(message);

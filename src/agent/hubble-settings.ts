@@ -28,15 +28,25 @@ export interface MetricsSettings {
   /** Undefined = flows are not counted. */
   readonly address: ListenAddress | undefined;
   readonly openMetrics: boolean;
+  /** Files by which what is counted of flows is served by TLS; undefined = in clear. */
+  readonly tls: MetricsTls | undefined;
   /** Of the agent itself; undefined = nobody can read it. */
   readonly agentAddress: ListenAddress | undefined;
+}
+
+/** Paths of PEM files, as the agent sees them. */
+export interface MetricsTls {
+  readonly cert: string;
+  readonly key: string;
+  /** Authorities of readers; empty = everybody is answered. */
+  readonly clientCas: readonly string[];
 }
 
 export const DEFAULT_SETTINGS: HubbleSettings = {
   redaction: DEFAULT_REDACTION,
   eventBufferCapacity: undefined,
   history: { maxBytes: 1 << 30, maxAgeMs: 24 * 3_600_000 },
-  metrics: { list: "", address: undefined, openMetrics: false, agentAddress: undefined },
+  metrics: { list: "", address: undefined, openMetrics: false, tls: undefined, agentAddress: undefined },
   exported: {},
 };
 
@@ -64,6 +74,10 @@ const KEYS: ReadonlySet<string> = new Set([
   "hubble-history-max-age",
   "hubble-metrics",
   "hubble-metrics-server",
+  "hubble-metrics-server-enable-tls",
+  "hubble-metrics-server-tls-cert-file",
+  "hubble-metrics-server-tls-key-file",
+  "hubble-metrics-server-tls-client-ca-files",
   "enable-hubble-open-metrics",
   "prometheus-serve-addr",
 ]);
@@ -145,11 +159,24 @@ function address(data: Data, key: string): ListenAddress | undefined {
   }
 }
 
+function metricsTlsOf(data: Data): MetricsTls | undefined {
+  const prefix = "hubble-metrics-server";
+  if (!flag(data, `${prefix}-enable-tls`, false)) return undefined;
+  const file = (name: string) => {
+    const path = data[`${prefix}-tls-${name}-file`]?.trim() ?? "";
+    if (path === "") throw new Error(`${prefix}-tls-${name}-file: ${prefix}-enable-tls needs the path of a PEM file`);
+    return path;
+  };
+  const clientCas = (data[`${prefix}-tls-client-ca-files`] ?? "").split(/[\s,]+/).filter((path) => path !== "");
+  return { cert: file("cert"), key: file("key"), clientCas };
+}
+
 function metricsOf(data: Data): MetricsSettings {
   return {
     list: data["hubble-metrics"] ?? "",
     address: address(data, "hubble-metrics-server"),
     openMetrics: flag(data, "enable-hubble-open-metrics", false),
+    tls: metricsTlsOf(data),
     agentAddress: address(data, "prometheus-serve-addr"),
   };
 }

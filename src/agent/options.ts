@@ -35,6 +35,8 @@ export interface AgentOptions {
   readonly stateDirectory: string;
   /** Path of `cilium.sock`. */
   readonly socketPath: string;
+  /** Where `cilium-dbg monitor` of upstream reads events. */
+  readonly monitorSocketPath: string;
   /** Path of the proxy's `admin.sock`. */
   readonly adminSocketPath: string;
   /** Names of the network interfaces of this node's namespace. */

@@ -10,10 +10,12 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import packageJson from "../../package.json" with { type: "json" };
-import { DEFAULT_SETTINGS, followHubbleSettings } from "../agent/hubble-settings.ts";
+import { DEFAULT_SETTINGS, followHubbleSettings, type MetricsTls } from "../agent/hubble-settings.ts";
 import { createPolicyEngine, type ProxyChannel, startAgent } from "../agent/index.ts";
 import { routerOf } from "../agent/ipam.ts";
 import type { OpenInformer } from "../agent/kube-inputs.ts";
+import { serveShell } from "../agent/shell/server.ts";
+import { Shell } from "../agent/shell/shell.ts";
 import { createEbpfDatapath } from "../datapath/ebpf/datapath.ts";
 import { libcCalls } from "../datapath/ebpf/libbpf.ts";
 import type { NodeConfig6, RoutingMode } from "../datapath/port.ts";
@@ -29,7 +31,7 @@ import {
   parseExportSettings,
 } from "../hubble/index.ts";
 import { connect, createInformer } from "../kube/client/index.ts";
-import { addBpfMetrics, addProcessMetrics, MetricsServer, Registry } from "../metrics/index.ts";
+import { addBpfMetrics, addProcessMetrics, type CertificateSource, MetricsServer, Registry } from "../metrics/index.ts";
 import type { AccessRecord } from "../model/access-record.ts";
 import {
   CLUSTER_CIDR,
@@ -42,7 +44,7 @@ import {
 import { nodeFullName } from "../model/node-name.ts";
 import { warmUp } from "../policy/warm-up.ts";
 import { createPolicyDiscovery } from "../proxy/xds-server.ts";
-import { tlsFromFiles } from "./tls-files.ts";
+import { serverCertificate, tlsFromFiles } from "./tls-files.ts";
 
 process.title = "cilium-agent";
 
@@ -205,17 +207,29 @@ const exporter = new FlowExporter({
   ...{ ring, nodeName: node, directory: join(run, "hubble"), metrics: registry },
   ...{ now: Date.now, log },
 });
+/** Certificates by the files that they were read from: a path that comes back is not watched twice. */
+const certificates = new Map<string, CertificateSource>();
+function certificateOf(files: MetricsTls | undefined): CertificateSource | undefined {
+  if (files === undefined) return undefined;
+  const key = JSON.stringify(files);
+  const known =
+    certificates.get(key) ??
+    serverCertificate(files, (error) => log(`the new certificate for metrics is not used: ${error.message}`));
+  certificates.set(key, known);
+  return known;
+}
 const settings = followHubbleSettings(
   openInformer,
   {
     check: ({ metrics, exported }) => {
       checkMetricsList(metrics.list);
+      certificateOf(metrics.tls);
       parseExportSettings(exported);
     },
     changed: ({ eventBufferCapacity = RING_CAPACITY, history: limits, metrics, exported }) => {
       if (eventBufferCapacity !== ring.capacity) ring.resize(eventBufferCapacity);
       history?.setLimits(limits);
-      void flowMetrics.configure(metrics);
+      void flowMetrics.configure({ ...metrics, certificate: certificateOf(metrics.tls) });
       exporter.configure(parseExportSettings(exported));
       void metricsServer.listen(metrics.agentAddress);
     },
@@ -268,6 +282,7 @@ const agent = await startAgent({
   }),
   stateDirectory: join(run, "state"),
   socketPath: join(run, "cilium.sock"),
+  monitorSocketPath: join(run, "monitor1_2.sock"),
   adminSocketPath: join(sockets, "admin.sock"),
   interfaces,
   interfaceName: interfaceNames(),
@@ -275,8 +290,10 @@ const agent = await startAgent({
   log,
 });
 
+const shell = await serveShell(join(run, "shell.sock"), new Shell(registry));
 closing.push(async () => {
   settings.stop();
+  shell.close();
   flowMetrics.close();
   metricsServer.close();
   await agent.close();
@@ -329,6 +346,7 @@ const nodeHealth = await startNodeHealth({
   },
   socketPath: join(run, "health.sock"),
   metrics: registry,
+  greetings: responder ?? undefined,
 });
 closing.push(async () => {
   nodeHealth.close();

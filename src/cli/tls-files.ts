@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { createSecureContext } from "node:tls";
-import type { TlsIdentity, TlsSource } from "../hubble/index.ts";
+import type { TlsSource } from "../hubble/index.ts";
 import { onReplaced } from "../lab/replaced-file.ts";
+import type { CertificateSource } from "../metrics/index.ts";
 
 /** Paths of PEM files, as the options of the process name them. */
 export interface TlsFiles {
@@ -19,21 +20,57 @@ export function tlsFromFiles({ cert, key, ca }: TlsFiles, refused: (error: Error
   if (cert === undefined || key === undefined || ca === undefined) {
     throw new Error("a certificate, its key and the other side's authority go together: name all three files");
   }
-  const read = (): TlsIdentity => {
-    const identity = { cert: readFileSync(cert, "utf8"), key: readFileSync(key, "utf8"), ca: readFileSync(ca, "utf8") };
-    // throws when they do not go together
-    createSecureContext(identity);
-    return identity;
+  return watched(cert, () => ({ ...pair(cert, key), ca: readFileSync(ca, "utf8") }), refused);
+}
+
+/** The files of a server: those of its readers' authorities may be none. */
+export interface ServerTlsFiles {
+  readonly cert: string;
+  readonly key: string;
+  readonly clientCas: readonly string[];
+}
+
+/** The same for a server, whose readers need no certificate where no authority is named. Throws when a file cannot be read or is no good. */
+export function serverCertificate(
+  { cert, key, clientCas }: ServerTlsFiles,
+  refused: (error: Error) => void,
+): CertificateSource {
+  const read = () => {
+    const ca = clientCas.map((path) => readFileSync(path, "utf8")).join("\n");
+    return { ...pair(cert, key), ...(clientCas.length > 0 && { ca }) };
   };
-  let identity = read();
+  return watched(cert, read, refused);
+}
+
+function pair(cert: string, key: string): { readonly cert: string; readonly key: string } {
+  return { cert: readFileSync(cert, "utf8"), key: readFileSync(key, "utf8") };
+}
+
+interface Watched<T> {
+  current(): T;
+  onRenewed(listener: () => void): void;
+}
+
+function watched<T extends { readonly cert: string; readonly key: string; readonly ca?: string }>(
+  path: string,
+  readFiles: () => T,
+  refused: (error: Error) => void,
+): Watched<T> {
+  const read = () => {
+    const files = readFiles();
+    // throws when they do not go together
+    createSecureContext(files);
+    return files;
+  };
+  let current = read();
   const listeners = new Set<() => void>();
-  onReplaced(cert, () => {
+  onReplaced(path, () => {
     try {
-      identity = read();
+      current = read();
     } catch (error) {
       return refused(error as Error);
     }
     for (const listener of listeners) listener();
   });
-  return { current: () => identity, onRenewed: (listener) => listeners.add(listener) };
+  return { current: () => current, onRenewed: (listener) => listeners.add(listener) };
 }

@@ -1,6 +1,6 @@
 export { accessRecordToFlow } from "./access.ts";
 export type { EndpointFacts, FlowContext, PolicyOrigin, ServiceName } from "./context.ts";
-export { type DatapathEvent, decodeEvent, EventType } from "./decode/event.ts";
+export { type DatapathEvent, decodeEvent, EventDirection, EventType } from "./decode/event.ts";
 export { toFlow } from "./flow.ts";
 export { FlowEntry } from "./flow-entry.ts";
 export { createFlowPipeline, type FlowPipeline } from "./pipeline.ts";

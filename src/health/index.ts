@@ -19,18 +19,46 @@ export interface NodeHealthOptions {
   /** Path of `health.sock`. */
   readonly socketPath: string;
   readonly metrics?: Registry;
+  /** Absent = nobody can greet this node. */
+  readonly greetings?: Greetings | undefined;
 }
 
+/** Who has asked this node; other nodes do it once they have its addresses in force. */
+export interface Greetings {
+  has(address: string): boolean;
+  onGreeting(listener: () => void): void;
+}
+
+/** Addresses that are remembered: pods can ask too. */
+const MOST_GREETERS = 1000;
+
 /** Answers `/hello` at this node's addresses. To be called before other nodes are told of it: they ask at once. */
-export function answerOnNode(addresses: readonly string[]): Promise<{ close(): void }> {
-  return serveHello(addresses.map((host) => openListener({ host, port: HEALTH_PORT })));
+export async function answerOnNode(addresses: readonly string[]): Promise<Greetings & { close(): void }> {
+  const greeters = new Set<string>();
+  const listeners = new Set<() => void>();
+  const sockets = addresses.map((host) => openListener({ host, port: HEALTH_PORT }));
+  const { close } = await serveHello(sockets, (address) => {
+    if (greeters.has(address) || greeters.size >= MOST_GREETERS) return;
+    greeters.add(address);
+    for (const listener of listeners) listener();
+  });
+  return {
+    close,
+    has: (address) => greeters.has(address),
+    onGreeting: (listener) => listeners.add(listener),
+  };
 }
 
 /** One node's part in the cluster's health: asks every node, and tells what it found on `health.sock`. */
 export async function startNodeHealth(options: NodeHealthOptions): Promise<{ close(): void }> {
   const { name, nodes, socketPath } = options;
   allowPing();
-  const prober = new Prober({ name, nodes: () => nodes.list(), icmp: ping, http: greet, now: Date.now });
+  const { greetings } = options;
+  const prober = new Prober({
+    ...{ name, nodes: () => nodes.list(), icmp: ping, http: greet, now: Date.now },
+    ...(greetings && { knowsUs: ({ addresses }) => addresses.some((address) => greetings.has(address)) }),
+  });
+  greetings?.onGreeting(() => prober.nodesChanged());
   const stopListening = nodes.onChange(() => prober.nodesChanged());
   if (options.metrics !== undefined) addHealthMetrics(options.metrics, () => prober.report());
   const api = await serveHealthApi(socketPath, prober);

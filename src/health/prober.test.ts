@@ -134,3 +134,32 @@ test("metrics count a node as unreachable when one of its addresses is, and as u
   expect(value(connectivity, "node", "reachable")).toBe(1);
   expect(value(connectivity, "endpoint", "reachable")).toBe(2);
 });
+
+test("a health endpoint is asked when its node knows this one, or after a second", async () => {
+  const known = new Set<string>();
+  const probe = (kind: string) => async (address: string) => {
+    asked.push(`${kind} ${address}`);
+    return 1;
+  };
+  prober.stop();
+  prober = new Prober({
+    ...{ name: "w1", nodes: () => nodes, icmp: probe("icmp"), http: probe("http"), now: Date.now },
+    knowsUs: ({ name }) => known.has(name),
+  });
+  prober.nodesChanged();
+  await vi.advanceTimersByTimeAsync(0);
+  const endpoints = () => asked.filter((line) => /icmp .*2::2|icmp 172/.test(line));
+  expect(endpoints()).toEqual(["icmp 172.20.1.2"]);
+  expect(asked).toContain("http 192.168.10.102");
+  known.add("w2");
+  prober.nodesChanged();
+  prober.nodesChanged();
+  await vi.advanceTimersByTimeAsync(5000);
+  expect(endpoints()).toEqual(["icmp 172.20.1.2", "icmp 172.20.2.2", "icmp fd00:2::2"]);
+  nodes.push({ name: "w3", addresses: ["192.168.10.103"], healthAddresses: ["172.20.3.2"] });
+  prober.nodesChanged();
+  await vi.advanceTimersByTimeAsync(999);
+  expect(endpoints()).toHaveLength(3);
+  await vi.advanceTimersByTimeAsync(1);
+  expect(endpoints()[3]).toBe("icmp 172.20.3.2");
+});

@@ -18,6 +18,8 @@ export interface ProberOptions {
   readonly nodes: () => readonly ProbedNode[];
   readonly icmp: Probe;
   readonly http: Probe;
+  /** Whether a node has this one's addresses in force; absent = taken for granted. */
+  readonly knowsUs?: (node: ProbedNode) => boolean;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
 }
@@ -37,17 +39,25 @@ function timeText(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19)}Z`;
 }
 
+/**
+ * How long a health endpoint is not asked while its node does not know this one, in ms: until then it would have to drop what comes. A node
+ * that has known this one for long does not greet it again.
+ */
+const PATIENCE_MS = 1000;
+
 interface Seen {
   icmp?: ConnectivityStatus;
   http?: ConnectivityStatus;
   again?: NodeJS.Timeout;
+  /** Not asked before. */
+  isWaiting?: boolean;
 }
 
 const addressesOf = (node: ProbedNode) => [...node.addresses, ...node.healthAddresses];
 
 /**
  * Asks every node's addresses one after the other, evenly over a round, so that a large cluster costs no more at once than
- * a small one. New addresses are asked at once.
+ * a small one. New addresses are asked at once, health endpoints once their node knows this one.
  */
 export class Prober {
   private readonly options: ProberOptions;
@@ -72,7 +82,24 @@ export class Prober {
       clearTimeout(again);
       this.seen.delete(address);
     }
-    for (const address of present) if (!this.seen.has(address)) void this.ask(address);
+    const early = this.early();
+    for (const address of present) {
+      const seen = this.seen.get(address);
+      if (seen === undefined && early.has(address)) this.wait(address);
+      else if (seen === undefined || (seen.isWaiting && !early.has(address))) void this.ask(address);
+    }
+  }
+
+  /** Health endpoints of other nodes that do not know this one yet. */
+  private early(): ReadonlySet<string> {
+    const { name: own, nodes, knowsUs = () => true } = this.options;
+    const strangers = nodes().filter((node) => node.name !== own && !knowsUs(node));
+    return new Set(strangers.flatMap(({ healthAddresses }) => healthAddresses));
+  }
+
+  private wait(address: string): void {
+    const again = setTimeout(() => void this.ask(address), PATIENCE_MS);
+    this.seen.set(address, { again: again.unref(), isWaiting: true });
   }
 
   /** Asks every address now; resolves when all have answered or their time is over. */
@@ -124,6 +151,8 @@ export class Prober {
   private async ask(address: string): Promise<void> {
     const seen = this.seen.get(address) ?? {};
     this.seen.set(address, seen);
+    clearTimeout(seen.again);
+    seen.isWaiting = false;
     const { icmp, http } = this.options;
     await Promise.all([
       this.answerOf(icmp, address).then((status) => {

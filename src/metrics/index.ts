@@ -4,4 +4,4 @@ export type { Family } from "./family.ts";
 export { addProcessMetrics } from "./process.ts";
 export { type Metric, Registry } from "./registry.ts";
 export type { Counter, Exemplar, Gauge, Histogram } from "./series.ts";
-export { type ListenAddress, MetricsServer, parseListenAddress } from "./server.ts";
+export { type CertificateSource, type ListenAddress, MetricsServer, parseListenAddress } from "./server.ts";

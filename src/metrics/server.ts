@@ -1,4 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { CONTENT_TYPES, exposition, type TextForm } from "./exposition.ts";
 import type { Registry } from "./registry.ts";
@@ -8,6 +9,22 @@ export interface ListenAddress {
   readonly host?: string;
   readonly port: number;
 }
+
+/** A certificate with its key, all PEM; with authorities only readers are answered that have a certificate of one of them. */
+export interface ServerCertificate {
+  readonly cert: string;
+  readonly key: string;
+  readonly ca?: string;
+}
+
+/** A certificate that may be renewed while it is used. */
+export interface CertificateSource {
+  current(): ServerCertificate;
+  onRenewed(listener: () => void): void;
+}
+
+/** What Cilium's metrics server asks for. */
+const MIN_TLS_VERSION = "TLSv1.3";
 
 export interface MetricsServerOptions {
   readonly registry: Registry;
@@ -73,12 +90,29 @@ function answer(
   response.writeHead(200, { "content-type": CONTENT_TYPES[form] }).end(texts(form));
 }
 
+function contextOf({ cert, key, ca }: ServerCertificate) {
+  const readers = ca === undefined ? {} : { ca, requestCert: true, rejectUnauthorized: true };
+  return { cert, key, ...readers, minVersion: MIN_TLS_VERSION } as const;
+}
+
+type Listener = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** In clear, or by TLS with a certificate that later connections get anew when it was renewed. */
+function serverOf(certificate: CertificateSource | undefined, listener: Listener): Server | TlsServer {
+  if (certificate === undefined) return createServer({ requestTimeout: REQUEST_TIMEOUT }, listener);
+  const options = { ...contextOf(certificate.current()), requestTimeout: REQUEST_TIMEOUT };
+  const server = createTlsServer(options, listener);
+  certificate.onRenewed(() => server.setSecureContext(contextOf(certificate.current())));
+  return server;
+}
+
 /** Serves a registry at `/metrics`, where it is told to and as long. */
 export class MetricsServer {
   private readonly options: MetricsServerOptions;
   private readonly texts: Texts;
-  private server: Server | undefined;
+  private server: Server | TlsServer | undefined;
   private address = "";
+  private certificate: CertificateSource | undefined;
 
   constructor(options: MetricsServerOptions) {
     this.options = options;
@@ -90,14 +124,15 @@ export class MetricsServer {
     return (this.server?.address() as AddressInfo | null)?.port ?? 0;
   }
 
-  /** Listens there and nowhere else; undefined = nowhere. Where it cannot, it says so in the log, and resolves too. */
-  async listen(address: ListenAddress | undefined): Promise<void> {
+  /** Listens there and nowhere else; undefined = nowhere. Where it cannot, it says so in the log, and resolves too. With a certificate by TLS alone. */
+  async listen(address: ListenAddress | undefined, certificate?: CertificateSource): Promise<void> {
     const text = address === undefined ? "" : textOf(address);
-    if (text === this.address) return;
+    if (text === this.address && certificate === this.certificate) return;
     this.address = text;
+    this.certificate = certificate;
     this.stop();
     if (address === undefined) return;
-    const server = createServer({ requestTimeout: REQUEST_TIMEOUT }, (request, response) => {
+    const server = serverOf(certificate, (request, response) => {
       const start = performance.now();
       answer(this.options, this.texts, request, response);
       this.options.answered?.(response.statusCode, (performance.now() - start) / 1000);

@@ -38,7 +38,7 @@ describe("one line an event", () => {
     expect(
       line({ type: 4, subtype: 5, endpoint: 7, ctStatus: 5, packet: ipv4Packet(1, [8, 0, 0, 0, 0, 0, 0, 0]) }),
     ).toBe(
-      "<- endpoint 7 flow 0xb6b3b6b3 , identity unknown->unknown state unknown ifindex 0 orig-ip 0.0.0.0: 172.20.2.10 -> 172.20.1.20 EchoRequest",
+      "<- endpoint 7 flow 0xb6b3b6b3 , identity unknown->unknown state unknown ifindex 0 orig-ip 0.0.0.0: 172.20.2.10 -> 172.20.1.20 icmp EchoRequest",
     );
     expect(monitorLine(eventOf({ type: 4, sourceIdentity: 1 }), { ...options, numeric: true })).toContain(
       "identity 1->0 ",
@@ -47,7 +47,7 @@ describe("one line an event", () => {
 
   it("drops", () => {
     expect(line({ type: 1, subtype: 133, ...ends, ifindex: 12 })).toBe(
-      "xx drop (Policy denied) flow 0xb6b3b6b3 to endpoint 871, ifindex 12, , identity 10135->318: 172.20.2.10:43966 -> 172.20.1.20:80 tcp SYN",
+      "xx drop (Policy denied) flow 0xb6b3b6b3 to endpoint 871, ifindex 12, file unknown(0):0, , identity 10135->318: 172.20.2.10:43966 -> 172.20.1.20:80 tcp SYN",
     );
   });
 
@@ -112,14 +112,14 @@ describe("requests and responses", () => {
     const ends = "3845 ([k8s:class=tiefighter k8s:org=empire])";
     const server = "871 ([k8s:class=deathstar k8s:org=empire])";
     expect(l7Line(asked!)).toBe(
-      `-> Request dns from ${ends} to ${server}, identity 19274->318, verdict Forwarded DNS Query: a.example. A`,
+      `-> Request dns from ${ends} to ${server}, identity 19274->318, verdict Forwarded DNS proxy: a.example. A`,
     );
     expect(l7Line(answered!)).toBe(
-      `-> Response dns to ${ends} from ${server}, identity 318->19274, verdict Forwarded DNS Proxy: a.example. A TTL: 30 Answer: '192.0.2.1' CNAMEs: b.example.`,
+      `-> Response dns to ${ends} from ${server}, identity 318->19274, verdict Forwarded DNS proxy: a.example. A TTL: 30 Answer: '192.0.2.1' CNAMEs: b.example.`,
     );
     expect(l7Json(answered!)).toMatchObject({
       l7Proto: "dns",
-      dns: { Query: "a.example.", IPs: ["192.0.2.1"], TTL: 30, CNAMEs: ["b.example."], RCode: 0, QTypes: [1] },
+      dns: { Query: "a.example.", IPs: ["192.0.2.1"], TTL: 30, CNAMEs: ["b.example."], QTypes: [1] },
     });
     expect(l7Json(asked!)).not.toHaveProperty("http");
   });
@@ -133,7 +133,7 @@ describe("more", () => {
   it("verbose: the event and a line a layer", () => {
     expect(verboseLines(eventOf({ type: 4, ...ends, ifindex: 12, ctStatus: 1 }), options)).toEqual([
       "-".repeat(78),
-      "MARK 0xb6b3b6b3 FROM 871 to-endpoint: 54 bytes (54 captured), state established, interface lxc0123456789ab, , identity 10135->318, to endpoint 871",
+      "MARK 0xb6b3b6b3 FROM 871 to-endpoint: 54 bytes (54 captured), state established, interface lxc0123456789ab, , identity 10135->318, orig-ip 0.0.0.0, to endpoint 871",
       "Ethernet\t{SrcMAC=02:00:00:00:00:01 DstMAC=02:00:00:00:00:02 EthernetType=IPv4}",
       "IPv4\t{Version=4 Length=40 Id=7 Flags=DF FragOffset=0 TTL=63 Protocol=TCP SrcIP=172.20.2.10 DstIP=172.20.1.20}",
       "TCP\t{SrcPort=43966 DstPort=80 Seq=1000 Ack=2000 DataOffset=5 FIN=false SYN=true RST=false PSH=false ACK=false URG=false ECE=false CWR=false NS=false Window=64240 Checksum=43981 Urgent=0}",

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, it, vi } from "vitest";
 import type { EndpointModel } from "../../src/agent/api-models.ts";
 import { statedbRows } from "../../src/cli/cilium/agent-client.ts";
-import { jsonText } from "../../src/cli/cilium/output/json.ts";
 import { typed } from "../../src/cli/cilium/output/value.ts";
 import { CiliumNodes, EndpointSlices, Services } from "../../src/kube/resources.ts";
+import { jsonText } from "../../src/wire/go-json.ts";
 import { AgentWorld } from "../support/agent-world.ts";
 
 const world = new AgentWorld();

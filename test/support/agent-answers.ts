@@ -336,7 +336,16 @@ export const AGENT_ANSWERS: Readonly<Record<string, unknown>> = {
   "GET /v1/lrp": [],
   "GET /v1/prefilter": new Refusal(500, "there is no prefilter here"),
   "GET /v1/cgroup-dump-metadata": new Refusal(500, "sockets are not followed"),
+  "PATCH /v1/prefilter": new Refusal(500, "there is no prefilter here"),
+  "DELETE /v1/prefilter": new Refusal(500, "there is no prefilter here"),
   "GET /v1/bgp/peers": new Refusal(501, "there is no BGP"),
+  "GET /v1/bgp/routes?afi=ipv4&safi=unicast&table_type=loc-rib": new Refusal(501, "there is no BGP"),
+  "GET /v1/bgp/routes?afi=ipv6&neighbor=2001%3Adb8%3A%3A1&router_asn=65001&safi=unicast&table_type=adj-rib-out":
+    new Refusal(501, "there is no BGP"),
+  "GET /v1/bgp/route-policies": new Refusal(501, "there is no BGP"),
+  "GET /v1/bgp/route-policies?router_asn=65001": new Refusal(500, "there is no BGP"),
+  "GET /v1/map/sg_ipcache/events?follow=true": MISSING,
+  "GET /statedb/dump": { health: [{ ID: { Module: ["agent"] }, Level: "OK" }] },
   "GET /v1/debuginfo": {
     "cilium-memory-map": "00400000-00746000 r--p\n",
     "cilium-status": status,

@@ -141,9 +141,42 @@ status --brief --require-k8s-connectivity=false
 status --all-addresses
 status --timeout nonsense
 prefilter list
+prefilter update --cidr 10.0.0.0/8,192.0.2.0/24 --cidr 198.51.100.0/24 --revision 3
+prefilter update --cidr 10.0.0.0
+prefilter update
+prefilter delete --cidr 10.0.0.0/8
+prefilter delete --revision x
+statedb
+sysdump
+encrypt status
+encrypt status -o json
+encrypt status -o yaml
+encrypt status -o bogus
+map events sg_ipcache -f
+map events sg_ipcache -o json
 cgroups list
 cgroups list -o json
 bgp peers
+bgp peers -c
+bgp neighbors -o json
+bgp routes
+bgp routes -o json
+bgp routes available
+bgp routes available ipv4
+bgp routes available ipv4 unicast
+bgp routes advertised ipv6 unicast vrouter 65001 peer 2001:db8::1
+bgp routes advertised ipv4 unicast neighbor 10.0.0.1
+bgp routes advertised ipv4 unicast peer nobody
+bgp routes advertised ipv4 unicast peer
+bgp routes advertised ipv4 unicast friend
+bgp routes available ipv4 unicast vrouter
+bgp routes available ipv4 unicast vrouter x
+bgp routes none
+bgp routes available ipv5
+bgp routes available ipv4 some
+bgp route-policies
+bgp rps vrouter 65001
+bgp route-policies router
 debuginfo --output json
 bogus
 statu
@@ -192,8 +225,22 @@ version
 lrp
 lrp list
 prefilter list
+prefilter
+prefilter update
+prefilter delete
 cgroups
 cgroups list
+bgp
+bgp peers
+bgp routes
+bgp route-policies
+encrypt status
+map events
+metrics
+metrics list
+shell
+statedb
+sysdump
 debuginfo`;
 
 /** Words of a line; single or double quotes around a word are taken away. */

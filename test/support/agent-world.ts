@@ -171,6 +171,7 @@ export class AgentWorld {
       }),
       stateDirectory: join(this.directory, "state"),
       socketPath: this.socketPath,
+      monitorSocketPath: join(this.directory, "monitor1_2.sock"),
       adminSocketPath: join(this.directory, "admin.sock"),
       interfaces: () => this.interfaces,
       ...(this.openHealthLink && { openHealthLink: this.openHealthLink }),

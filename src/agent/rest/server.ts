@@ -1,6 +1,6 @@
 import { rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { Monitor } from "../monitor.ts";
+import { FRAMES, type Monitor } from "../monitor.ts";
 import { absentRoutes } from "./absent.ts";
 import { type DaemonCalls, daemonRoutes } from "./daemon-routes.ts";
 import { type EndpointCalls, endpointRoutes } from "./endpoint-routes.ts";
@@ -57,8 +57,11 @@ async function handle(
   response: ServerResponse,
 ): Promise<void> {
   try {
-    if (request.method === "GET" && request.url === "/v1/monitor") monitor.attach(response);
-    else await answer(calls, request, response);
+    if (request.method === "GET" && request.url === "/v1/monitor") {
+      response.writeHead(200, { "content-type": "application/octet-stream" });
+      response.flushHeaders();
+      monitor.attach(response, FRAMES);
+    } else await answer(calls, request, response);
   } catch (error) {
     // Cilium's API has an error as a text alone.
     send(response, error instanceof ApiError ? error.status : 500, JSON.stringify((error as Error).message));

@@ -1,10 +1,12 @@
+import { parseCidr } from "../../model/cidr.ts";
 import type { Call } from "../cobra/commands.ts";
-import { isSet } from "../cobra/flags.ts";
+import { isSet, lastValue } from "../cobra/flags.ts";
 import type { CommandNode } from "../cobra/node.ts";
 import { CommandError, write } from "../cobra/run.ts";
-import { CallError, callAgent } from "./agent-client.ts";
+import { CallError, callAgent, getText } from "./agent-client.ts";
 import { answerOf, answerOrExit, tabbed } from "./command.ts";
-import { OUTPUT, outputOf, printOrExit } from "./output/print.ts";
+import { missingIn } from "./missing.ts";
+import { OUTPUT, OutputError, outputOf, printOrExit, printOutput } from "./output/print.ts";
 
 /** Parts of Cilium that a lab does not have: the commands are there, and the agent says that there is nothing. */
 
@@ -66,22 +68,79 @@ async function listCgroups({ flags, signal }: Call): Promise<void> {
   await write(tabbed([...titles, ...rows]));
 }
 
-const DISABLED = 501;
+/** What upstream's command says; byte for byte, for scripts. */
+const SYSDUMP = `cilium-dbg sysdump cannot perform this action, you need a different tool.
+See https://docs.cilium.io/en/stable/operations/troubleshooting/#reporting-a-problem
 
-/** `bgp peers`, `routes` and `route-policies`: the agent says that there is no BGP. */
-function bgp(name: string, what: string, short: string): CommandNode {
+`;
+
+/** `--cidr`, which may be given again and may name several. */
+function cidrsOf(flags: Call["flags"]): readonly string[] {
+  return flags.filter(({ name }) => name === "cidr").flatMap(({ value }) => value.split(","));
+}
+
+/** `prefilter update` and `delete`: the agent says that there is none. */
+function changePrefilter(name: "update" | "delete", help: string, fault: string, done: string): CommandNode {
   return {
-    ...{ name, short, flags: [OUTPUT] },
-    async run({ signal }) {
-      try {
-        await callAgent({ path: `/bgp/${name}` }, signal);
-      } catch (error) {
-        if (!(error instanceof CallError)) throw error;
-        if (error.status !== DISABLED) throw new CommandError(`cannot get ${what}: ${error.message}\n`);
-      }
-      await write("BGP Control Plane is disabled\n");
+    ...{ name, short: `${name === "update" ? "Update" : "Delete"} CIDR filters` },
+    flags: [
+      { name: "cidr", kind: "strings", help },
+      { name: "revision", kind: "uint", help: "Update revision" },
+    ],
+    async run({ flags, signal }) {
+      const deny = cidrsOf(flags);
+      const wrong = deny.find((prefix) => !prefix.includes("/") || !parseCidr(prefix));
+      if (wrong !== undefined)
+        throw new CommandError(`Cannot parse CIDR ${JSON.stringify(wrong)}: invalid CIDR address: ${wrong}`);
+      const revision = Number(lastValue(flags, "revision") ?? 0);
+      const body = { deny, ...(revision !== 0 && { revision }) };
+      const method = name === "update" ? "PATCH" : "DELETE";
+      await answerOf({ method, path: "/prefilter", body }, signal, (reason) => `${fault}: ${reason}`);
+      await write(`${done} ${deny.length} prefilter entries\n`);
     },
   };
+}
+
+/** Tells, with what was tried, why it could not be printed. */
+function saying(what: string): (error: unknown) => never {
+  return (error) => {
+    throw error instanceof OutputError ? new CommandError(`${what}: ${error.message}\n`) : error;
+  };
+}
+
+interface Encryption {
+  readonly mode?: string;
+  readonly msg?: string;
+}
+
+/** `encrypt status`: what the agent says; nothing here encrypts, so that the kernel has no keys to be shown. */
+async function encryption({ flags, signal }: Call): Promise<void> {
+  const headers = { brief: "false" };
+  let found: Encryption;
+  try {
+    found = (await callAgent<{ readonly encryption: Encryption }>({ path: "/healthz", headers }, signal)).encryption;
+  } catch (error) {
+    if (!(error instanceof CallError)) throw error;
+    found = { msg: error.message };
+  }
+  const output = outputOf(flags);
+  if (output !== undefined)
+    return printOutput(found, "EncryptionStatus", output).catch(saying("error getting output in JSON"));
+  const { mode = "", msg = "" } = found;
+  await write(`${msg === "" ? "" : `Msg: ${msg}\n`}Encryption: ${mode.padEnd(26)}\n`);
+}
+
+async function sysdump(): Promise<void> {
+  process.exitCode = 1;
+  process.stderr.write(SYSDUMP);
+}
+
+async function dumpStatedb({ signal }: Call): Promise<void> {
+  try {
+    await write(await getText("/statedb/dump", signal));
+  } catch (error) {
+    throw error instanceof CallError ? new CommandError(error.message.replace(/^Get /, "Get(dump): Get ")) : error;
+  }
 }
 
 const LIST = { name: "list", aliases: ["ls"] } as const;
@@ -95,7 +154,11 @@ export const ABSENT: readonly CommandNode[] = [
   {
     name: "prefilter",
     short: "Manage XDP CIDR filters",
-    commands: [{ ...LIST, short: "List CIDR filters", flags: [OUTPUT], run: listPrefilter }],
+    commands: [
+      changePrefilter("delete", "List of CIDR prefixes to delete", "Cannot delete prefilter", "Deleted"),
+      { ...LIST, short: "List CIDR filters", flags: [OUTPUT], run: listPrefilter },
+      changePrefilter("update", "List of CIDR prefixes to block", "Cannot add/update prefilter", "Updated"),
+    ],
   },
   {
     name: "cgroups",
@@ -108,8 +171,13 @@ export const ABSENT: readonly CommandNode[] = [
     ],
   },
   {
-    name: "bgp",
-    short: "Access to BGP control plane (deprecated)",
-    commands: [bgp("peers", "peers list", "List current state of all peers (deprecated)")],
+    name: "encrypt",
+    short: "Manage transparent encryption",
+    commands: [
+      { name: "status", short: "Display the current encryption state", flags: [OUTPUT], run: encryption },
+      ...missingIn("encrypt", "nothing encrypts the traffic between the nodes of a lab", "flush", "dump-xfrm"),
+    ],
   },
+  { name: "sysdump", short: "Provide instructions on dumping cluster-wide system state", run: sysdump },
+  { name: "statedb", short: "Dump StateDB contents as JSON", run: dumpStatedb },
 ];

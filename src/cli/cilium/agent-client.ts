@@ -132,6 +132,11 @@ export async function sendJson<T>(
   return JSON.parse(await readText(answer)) as T;
 }
 
+/** The body of a GET of any path. Rejects with CallError when the agent does not answer. */
+export async function getText(path: string, signal: AbortSignal): Promise<string> {
+  return readText(await open({ path }, path, signal, agentSocket()));
+}
+
 /** The rows of a table of the agent from a key on. Rejects with CommandError. */
 export async function statedbRows<T>(table: string, key: string, signal: AbortSignal): Promise<readonly T[]> {
   const body = { key: Buffer.from(key).toString("base64"), table, index: "identifier", lowerbound: true };

@@ -114,9 +114,9 @@ it("names the socket that does not answer, and refuses what it does not know as 
     out: 'unknown command "bogus" for "cilium-dbg"\n',
     err: 'Error: unknown command "bogus" for "cilium-dbg"\nRun \'cilium-dbg --help\' for usage.\n',
   });
-  expect(await cilium("encrypt", "status", "-o", "json")).toMatchObject({
+  expect(await cilium("kvstore", "get", "-o", "json")).toMatchObject({
     code: 1,
-    err: "Error: encrypt is not here: traffic between nodes is not encrypted in a lab\n",
+    err: "Error: kvstore is not here: the Kubernetes API is the only store: use kubectl\n",
   });
   expect(await cilium("bpf", "nat", "list")).toMatchObject({
     code: 1,

@@ -60,9 +60,13 @@ async function get({ flags, words, signal }: Call): Promise<void> {
 }
 
 /** The agent keeps no changes of maps: it says so. */
-async function events({ words, signal }: Call): Promise<void> {
+async function events({ flags, words, signal }: Call): Promise<void> {
   const say = (reason: string) => `could not get map name events: ${reason}`;
-  const call = { path: "/map/{name}/events", words: [requireName(words)], query: { follow: "false" } };
+  const call = {
+    path: "/map/{name}/events",
+    words: [requireName(words)],
+    query: { follow: String(isSet(flags, "follow")) },
+  };
   await answerOf(call, signal, say);
 }
 
@@ -81,7 +85,8 @@ export const MAP: CommandNode = {
     },
     {
       ...{ name: "events", argument: "<name>", short: "Display cached list of events for a BPF map", run: events },
-      ...{ example: "cilium map events cilium_ipcache", flags: [] },
+      ...{ example: "cilium map events cilium_ipcache" },
+      flags: [{ name: "follow", short: "f", kind: "bool", help: "If set then events will be streamed" }, OUTPUT],
     },
   ],
 };

@@ -5,15 +5,11 @@ import { CommandError } from "../cobra/run.ts";
 const COMMANDS: Readonly<Record<string, string>> = {
   "build-config": "an agent's configuration comes from `shieldgate up` and the ConfigMap cilium-config",
   completion: "a shell is not told what may come next",
-  encrypt: "traffic between nodes is not encrypted in a lab",
   envoy: "the proxy is not Envoy: `status --all-redirects` shows what goes to it",
   kvstore: "the Kubernetes API is the only store: use kubectl",
   loadinfo: "`shieldgate status` shows what a lab takes",
   "post-uninstall-cleanup": "`shieldgate down` leaves nothing behind",
   preflight: "`shieldgate policy validate` judges policies before they are applied",
-  shell: "the agent has no shell: `debuginfo` shows what it knows",
-  statedb: "the agent's tables are shown by `endpoint`, `identity`, `ip`, `service` and `node`",
-  sysdump: "`debuginfo` shows what an agent knows, and the lab's logs stand where `shieldgate up` says",
   troubleshoot: "`shieldgate status` says what is wrong and how to mend it",
 };
 
@@ -30,10 +26,15 @@ function missing(path: string, name: string, reason: string): CommandNode {
   };
 }
 
+/** Commands of a group that is here for others. */
+export function missingIn(group: string, reason: string, ...names: readonly string[]): readonly CommandNode[] {
+  return names.map((name) => missing(`${group} ${name}`, name, reason));
+}
+
 /** Commands on a map that is here: the agent alone writes it. */
 export function readOnly(map: string, ...names: readonly string[]): readonly CommandNode[] {
   const reason = `only the agent changes the kernel's maps; \`cilium bpf ${map} --help\` shows what can be read`;
-  return names.map((name) => missing(`bpf ${map} ${name}`, name, reason));
+  return missingIn(`bpf ${map}`, reason, ...names);
 }
 
 export const MISSING: readonly CommandNode[] = Object.entries(COMMANDS).map(([name, reason]) =>

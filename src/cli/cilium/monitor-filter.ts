@@ -1,4 +1,5 @@
-import { type DatapathEvent, EventType } from "../../flow/index.ts";
+import { type DatapathEvent, EventDirection, EventType } from "../../flow/index.ts";
+import { traceTarget } from "../../flow/monitor/index.ts";
 import type { L7Notification } from "../../model/access-record.ts";
 import { allValues, type GivenFlag, UsageError } from "../cobra/flags.ts";
 
@@ -52,6 +53,13 @@ function endpointsOf(flags: readonly GivenFlag[], name: string): ReadonlySet<num
   );
 }
 
+/** What upstream's filter takes for the destination: of a verdict the 16 low bits of the remote identity. */
+function destinationOf(event: DatapathEvent): number {
+  if (event.type === EventType.Trace) return traceTarget(event);
+  if (event.type === EventType.Drop) return event.destinationEndpoint;
+  return (event.direction === EventDirection.Ingress ? event.sourceIdentity : event.destinationIdentity) & 0xffff;
+}
+
 /** The filter that the flags describe: an event must pass every flag that is given. Throws UsageError. */
 export function buildMonitorFilter(flags: readonly GivenFlag[]): MonitorFilter {
   const types = typesOf(flags);
@@ -63,8 +71,12 @@ export function buildMonitorFilter(flags: readonly GivenFlag[]): MonitorFilter {
     (to.size === 0 || to.has(destination)) &&
     (related.size === 0 || related.has(source) || related.has(destination));
   return {
-    event: (event) => types.has(event.type) && passes(event.endpoint, event.destinationEndpoint),
-    l7: ({ source, destination }) => types.has(EventType.L7) && passes(source.id, destination.id),
+    event: (event) => types.has(event.type) && passes(event.endpoint, destinationOf(event)),
+    l7: ({ record, source, destination }) => {
+      const isResponse = record.type === "response";
+      const [from, to] = isResponse ? [destination, source] : [source, destination];
+      return types.has(EventType.L7) && passes(from.id, to.id);
+    },
     agent: types.has(EventType.Agent) && from.size + to.size + related.size === 0,
   };
 }

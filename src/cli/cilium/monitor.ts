@@ -4,6 +4,7 @@ import { MonitorFrame } from "../../agent/api.ts";
 import { decodeEvent } from "../../flow/index.ts";
 import { l7Json, l7Line, monitorJson, monitorLine, verboseLines } from "../../flow/monitor/index.ts";
 import type { L7Notification } from "../../model/access-record.ts";
+import { escapeJson } from "../../model/json-escape.ts";
 import { type FlagSpec, type GivenFlag, isSet } from "../cobra/flags.ts";
 import { write } from "../cobra/run.ts";
 import { openStream } from "./agent-client.ts";
@@ -43,8 +44,8 @@ function eventText(body: Uint8Array, filter: MonitorFilter, style: Style): strin
 function agentText(body: Uint8Array, style: Style): string {
   const text = Buffer.from(body).toString("utf8");
   const { type, message, ...rest } = JSON.parse(text) as { type?: string; message?: unknown };
-  if (style.json) return JSON.stringify({ type: "agent", subtype: type, message: message ?? rest });
-  return `>> ${type}: ${JSON.stringify(message ?? rest)}`;
+  const said = escapeJson(JSON.stringify(message ?? rest));
+  return style.json ? `{"type":"agent","subtype":"${type}","message":${said}}` : `>> ${type}: ${said}`;
 }
 
 /** The text of one frame without its line end; empty when the filter holds it back. */
@@ -56,7 +57,7 @@ export function frameText(frame: Uint8Array, filter: MonitorFilter, style: Style
     case MonitorFrame.L7: {
       const notification = JSON.parse(Buffer.from(body).toString("utf8")) as L7Notification;
       if (!filter.l7(notification)) return "";
-      return style.json ? JSON.stringify(l7Json(notification)) : l7Line(notification);
+      return style.json ? escapeJson(JSON.stringify(l7Json(notification))) : l7Line(notification);
     }
     case MonitorFrame.Lost: {
       const { lost } = JSON.parse(Buffer.from(body).toString("utf8")) as { lost: number };

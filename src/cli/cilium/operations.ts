@@ -1,4 +1,4 @@
-import { jsonText } from "./output/json.ts";
+import { jsonText } from "../../wire/go-json.ts";
 import { untyped } from "./output/value.ts";
 
 /**

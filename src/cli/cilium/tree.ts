@@ -1,5 +1,6 @@
 import type { CommandNode, Tree } from "../cobra/node.ts";
 import { ABSENT } from "./absent.ts";
+import { BGP } from "./bgp.ts";
 import { BPF } from "./bpf.ts";
 import { CONFIG } from "./config.ts";
 import { DEBUGINFO } from "./debuginfo.ts";
@@ -14,6 +15,7 @@ import { MONITOR_FLAGS, monitor } from "./monitor.ts";
 import { NODE, NODE_ID } from "./node.ts";
 import { POLICY } from "./policy.ts";
 import { SERVICE } from "./service.ts";
+import { SHELL } from "./shell.ts";
 import { STATUS } from "./status.ts";
 import { VERSION } from "./version.ts";
 
@@ -33,6 +35,7 @@ export const CILIUM_TREE: Tree = {
     long: "CLI for interacting with the local Cilium Agent",
     commands: [
       ...[
+        BGP,
         BPF,
         CONFIG,
         DEBUGINFO,
@@ -47,6 +50,7 @@ export const CILIUM_TREE: Tree = {
         NODE_ID,
         POLICY,
         SERVICE,
+        SHELL,
         STATUS,
       ],
       ...[VERSION, ...ABSENT, ...MISSING],

@@ -116,6 +116,8 @@ export async function runTree(tree: Tree, args: readonly string[], signal: Abort
   try {
     await command.run({ flags, words: positional, signal });
   } catch (error) {
+    if (error instanceof UsageError && tree.layout === "plain")
+      throw new UsageError(error.message, usageText(tree, path));
     if (!(error instanceof HelpError)) throw error;
     process.stderr.write(`Error: ${error.message}\n\n`);
     process.exitCode = 1;

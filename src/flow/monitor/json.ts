@@ -1,9 +1,10 @@
+import { escapeJson } from "../../model/json-escape.ts";
 import { type DatapathEvent, EventType } from "../decode/event.ts";
 import { decodePacket, type Packet } from "../decode/packet.ts";
 import { dropReasonText } from "../drop-reason.ts";
 import { TRACE_POINT_NAMES } from "../print/names.ts";
 import { layerLines } from "./layers.ts";
-import { traceSummary, verdictLine } from "./line.ts";
+import { traceSummary, traceTarget, verdictLine } from "./line.ts";
 import { hexNumber, type MonitorOptions, stateText } from "./names.ts";
 
 /** Layer lines by name, and the ends of layers 2 to 4. */
@@ -21,33 +22,28 @@ function summary(packet: Packet): object {
   };
 }
 
+const goJson = (value: object) => escapeJson(JSON.stringify(value));
+
 /** An event as -j prints it: an object, but the line for policy verdicts, which have no JSON form. */
 export function monitorJson(event: DatapathEvent, options: MonitorOptions): string {
   if (event.type === EventType.PolicyVerdict) return verdictLine(event, options);
-  const shared = {
-    mark: hexNumber(event.hash),
+  const mark = hexNumber(event.hash);
+  const ends = {
     source: event.endpoint,
     bytes: event.originalLength,
     srcLabel: event.sourceIdentity,
     dstLabel: event.destinationIdentity,
-    dstID: event.destinationEndpoint,
-    summary: summary(decodePacket(event.packet)),
   };
+  const packet = { summary: summary(decodePacket(event.packet)) };
   if (event.type === EventType.Drop) {
-    const drop = {
-      type: "drop",
-      reason: dropReasonText(event.subtype),
-      Line: event.sourceLine,
-      Ifindex: event.ifindex,
-    };
-    return JSON.stringify({ ...drop, ...shared });
+    const place = { Line: event.sourceLine, File: 0, ExtError: 0, Ifindex: event.ifindex };
+    const reason = dropReasonText(event.subtype);
+    return goJson({ type: "drop", mark, reason, ...ends, dstID: event.destinationEndpoint, ...place, ...packet });
   }
-  return JSON.stringify({
-    type: "trace",
-    ifindex: options.interfaceName(event.ifindex),
-    state: stateText(event),
+  return goJson({
+    ...{ type: "trace", mark, ifindex: options.interfaceName(event.ifindex), state: stateText(event) },
     observationPoint: TRACE_POINT_NAMES[event.subtype] ?? String(event.subtype),
     traceSummary: traceSummary(event),
-    ...shared,
+    ...{ ...ends, dstID: traceTarget(event), IpTraceID: 0, ...packet },
   });
 }

@@ -2,8 +2,9 @@ import type { AccessRecord, DnsFacts, L7Notification, NotificationPeer } from ".
 import { dnsTypeName } from "../dns.ts";
 import { escapeControls } from "../print/color.ts";
 import { tlsFields } from "../summary.ts";
+import { goUrl } from "./go-url.ts";
 
-const VERDICTS = { forwarded: "Forwarded", denied: "Denied", error: "Error" } as const;
+export const VERDICTS = { forwarded: "Forwarded", denied: "Denied", error: "Error" } as const;
 
 /** ` PUT http://… => 0`, ` sni:www.example.com`, or what `dnsText` says. */
 function factsText(record: AccessRecord): string {
@@ -22,12 +23,12 @@ function protocolOf({ dns, tls }: AccessRecord): string {
 
 const peerText = ({ id, labels }: NotificationPeer) => `${id} ([${labels.join(" ")}])`;
 
-/** ` DNS Query: example.com. A`, or ` DNS Proxy: example.com. A TTL: 30 Answer: '192.0.2.1' CNAMEs: …` */
+/** ` DNS proxy: example.com. A`, and of an answer ` TTL: 30 Answer: '192.0.2.1' CNAMEs: …` behind it */
 function dnsText(type: AccessRecord["type"], dns: DnsFacts): string {
   const asked = `${dns.query} ${dnsTypeName(dns.type)}`;
-  if (type === "request") return `DNS Query: ${asked}`;
+  if (type === "request") return `DNS proxy: ${asked}`;
   const cnames = dns.cnames.length === 0 ? "" : ` CNAMEs: ${dns.cnames.join(",")}`;
-  return `DNS Proxy: ${asked} TTL: ${dns.ttl} Answer: '${dns.addresses.join(",")}'${cnames}`;
+  return `DNS proxy: ${asked} TTL: ${dns.ttl} Answer: '${dns.addresses.join(",")}'${cnames}`;
 }
 
 /** `<- Request http from 3845 ([labels]) to 871 ([labels]), identity 19274->318, verdict Denied PUT http://… => 0` */
@@ -69,24 +70,32 @@ function factsJson(record: AccessRecord): object {
 
 function httpJson(record: AccessRecord): object {
   return {
-    Code: record.type === "response" ? record.status : 0,
-    Method: record.method,
-    URL: record.url,
-    Protocol: record.protocol,
-    Headers: byName(record.headers),
+    ...{ Code: record.type === "response" ? record.status : 0, Method: record.method, URL: goUrl(record.url) },
+    ...{ Protocol: record.protocol, Headers: byName(record.headers) },
+    ...{ MissingHeaders: byName(record.missingHeaders), RejectedHeaders: byName(record.rejectedHeaders) },
     ...(record.responseFlags && { ResponseFlags: record.responseFlags }),
-    ...(record.missingHeaders && { MissingHeaders: byName(record.missingHeaders) }),
-    ...(record.rejectedHeaders && { RejectedHeaders: byName(record.rejectedHeaders) }),
   };
 }
 
+/** In the order of Cilium's record, which leaves out what is empty. */
 function dnsJson(type: AccessRecord["type"], dns: DnsFacts): object {
-  const asked = { Query: dns.query, ObservationSource: "proxy", QTypes: [dns.type] };
-  if (type === "request") return asked;
-  const { addresses: IPs, ttl: TTL, cnames: CNAMEs, code: RCode, types: AnswerTypes } = dns;
-  return { ...asked, IPs, TTL, CNAMEs, RCode, AnswerTypes };
+  const isAnswer = type === "response";
+  const { addresses, ttl, cnames, code, types } = dns;
+  return {
+    Query: dns.query,
+    ...(isAnswer && addresses.length > 0 && { IPs: addresses }),
+    ...(isAnswer && ttl !== 0 && { TTL: ttl }),
+    ...(isAnswer && cnames.length > 0 && { CNAMEs: cnames }),
+    ObservationSource: "proxy",
+    ...(isAnswer && code !== 0 && { RCode: code }),
+    QTypes: [dns.type],
+    ...(isAnswer && types.length > 0 && { AnswerTypes: types }),
+  };
 }
 
-function byName(headers: L7Notification["record"]["headers"]): Readonly<Record<string, readonly string[]>> {
-  return Object.fromEntries(headers.map(({ name, value }) => [name, [value]]));
+function byName(headers: AccessRecord["headers"] = []): Readonly<Record<string, readonly string[]>> | null {
+  if (headers.length === 0) return null;
+  const all = new Map<string, string[]>();
+  for (const { name, value } of headers) all.set(name, [...(all.get(name) ?? []), value]);
+  return Object.fromEntries([...all].sort(([a], [b]) => (a < b ? -1 : 1)));
 }

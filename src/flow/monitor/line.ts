@@ -5,7 +5,7 @@ import { MATCH_TYPE_NAMES } from "../print/names.ts";
 import { connectionText, hexNumber, identityName, identityPair, type MonitorOptions, stateText } from "./names.ts";
 
 const TRACE_SUMMARIES: Readonly<Record<number, (event: DatapathEvent) => string>> = {
-  [TracePoint.ToEndpoint]: (event) => `-> endpoint ${event.destinationEndpoint || event.endpoint}`,
+  [TracePoint.ToEndpoint]: (event) => `-> endpoint ${traceTarget(event)}`,
   [TracePoint.ToProxy]: (event) => (event.verdict > 0 ? `-> proxy port ${event.verdict}` : "-> proxy"),
   [TracePoint.ToHost]: () => "-> host from",
   [TracePoint.ToStack]: () => "-> stack",
@@ -19,19 +19,30 @@ const TRACE_SUMMARIES: Readonly<Record<number, (event: DatapathEvent) => string>
   [TracePoint.FromNetwork]: () => "<- network",
 };
 
+/** What Cilium's message of a trace has as its destination: at the proxy a port, else an endpoint of this node. */
+export function traceTarget(event: DatapathEvent): number {
+  if (event.subtype === TracePoint.ToProxy) return Math.max(0, event.verdict);
+  if (event.subtype === TracePoint.ToEndpoint) return event.destinationEndpoint || event.endpoint;
+  return event.destinationEndpoint;
+}
+
 /** Where a traced packet goes or comes from: `-> endpoint 871`, `<- overlay`. */
 export function traceSummary(event: DatapathEvent): string {
   return TRACE_SUMMARIES[event.subtype]?.(event) ?? `unknown trace point ${event.subtype}`;
 }
 
-function traceLine(event: DatapathEvent, packet: Packet, options: MonitorOptions): string {
-  const original = event.originalAddress || (event.ipv6 ? "::" : "0.0.0.0");
-  return `${traceSummary(event)} flow ${hexNumber(event.hash)} , identity ${identityPair(event, options)} state ${stateText(event)} ifindex ${options.interfaceName(event.ifindex)} orig-ip ${original}: ${connectionText(packet)}`;
+/** The source before translation; where there was none, the address that is none. */
+export function originalAddress({ originalAddress, ipv6 }: DatapathEvent): string {
+  return originalAddress || (ipv6 ? "::" : "0.0.0.0");
 }
 
+function traceLine(event: DatapathEvent, packet: Packet, options: MonitorOptions): string {
+  return `${traceSummary(event)} flow ${hexNumber(event.hash)} , identity ${identityPair(event, options)} state ${stateText(event)} ifindex ${options.interfaceName(event.ifindex)} orig-ip ${originalAddress(event)}: ${connectionText(packet)}`;
+}
+
+/** The lines are of our own sources, for whose names Cilium has no numbers. */
 function dropLine(event: DatapathEvent, packet: Packet, options: MonitorOptions): string {
-  const place = event.sourceLine === 0 ? "" : `file bpf:${event.sourceLine}, `;
-  return `xx drop (${dropReasonText(event.subtype)}) flow ${hexNumber(event.hash)} to endpoint ${event.destinationEndpoint}, ifindex ${event.ifindex}, ${place}, identity ${identityPair(event, options)}: ${connectionText(packet)}`;
+  return `xx drop (${dropReasonText(event.subtype)}) flow ${hexNumber(event.hash)} to endpoint ${event.destinationEndpoint}, ifindex ${event.ifindex}, file unknown(0):${event.sourceLine}, , identity ${identityPair(event, options)}: ${connectionText(packet)}`;
 }
 
 /** What a policy verdict did: allow, redirect, deny or audit. */

@@ -34,7 +34,7 @@ export function identityPair(event: DatapathEvent, options: MonitorOptions): str
 
 export const hexNumber = (value: number) => `0x${value.toString(16)}`;
 
-/** `ip:port -> ip:port tcp SYN, ACK`, `a -> b EchoRequest`, `mac -> mac ARP`, or `[unknown]`. */
+/** `ip:port -> ip:port tcp SYN, ACK`, `a -> b icmp EchoRequest`, `mac -> mac ARP`, or `[unknown]`. */
 export function connectionText(packet: Packet): string {
   const { ip, tcp, ethernet } = packet;
   if (!ip)
@@ -46,8 +46,8 @@ export function connectionText(packet: Packet): string {
     return `${ends} tcp ${tcp.flags.filter((flag) => SHOWN_FLAGS.has(flag)).join(", ")}`;
   }
   const ends = `${ip.source} -> ${ip.destination}`;
-  if (packet.icmpv4) return `${ends} ${icmpv4Name(packet.icmpv4.type, packet.icmpv4.code)}`;
-  if (packet.icmpv6) return `${ends} ${icmpv6Name(packet.icmpv6.type, packet.icmpv6.code)}`;
+  if (packet.icmpv4) return `${ends} icmp ${icmpv4Name(packet.icmpv4.type, packet.icmpv4.code)}`;
+  if (packet.icmpv6) return `${ends} icmp ${icmpv6Name(packet.icmpv6.type, packet.icmpv6.code)}`;
   return `${ends} ${protocolName(ip.protocol)}`;
 }
 

@@ -1,7 +1,7 @@
 import { LostEventSource } from "../../../proto/gen/flow_pb.js";
 import type { FlowRing } from "../../flow/index.ts";
 import { enumName } from "../../flow/print/names.ts";
-import { type ListenAddress, MetricsServer, Registry } from "../../metrics/index.ts";
+import { type CertificateSource, type ListenAddress, MetricsServer, Registry } from "../../metrics/index.ts";
 import { checkMetricsList, createFlowMetrics, type FlowMetrics } from "./flow-metrics.ts";
 
 /** What is counted of flows, and where it is read. */
@@ -12,6 +12,8 @@ export interface FlowMetricsSettings {
   readonly address: ListenAddress | undefined;
   /** Whether OpenMetrics, and exemplars with it, go to those who ask for it. */
   readonly openMetrics: boolean;
+  /** Absent = in clear. */
+  readonly certificate?: CertificateSource | undefined;
 }
 
 /** How long the series of a pod that is gone can still be read, in ms. */
@@ -69,11 +71,11 @@ export class FlowMetricsServer {
   }
 
   /** A list that changed counts from zero. Throws with what to write instead; then what was before goes on. */
-  async configure({ list, address, openMetrics }: FlowMetricsSettings): Promise<void> {
+  async configure({ list, address, openMetrics, certificate }: FlowMetricsSettings): Promise<void> {
     const wanted = address === undefined ? "" : list;
     if (wanted !== this.told) this.count(wanted);
     this.openMetrics = openMetrics;
-    await this.server.listen(address);
+    await this.server.listen(address, certificate);
   }
 
   /** The pod is gone: a minute later its series are too. */

@@ -1,5 +1,5 @@
-import { jsonText } from "./json.ts";
-import type { Value } from "./value.ts";
+import { jsonText } from "../../../wire/go-json.ts";
+import type { Value } from "../../../wire/go-value.ts";
 
 /** From here on Go prints floating-point numbers with an exponent. */
 const LARGE = 1e21;

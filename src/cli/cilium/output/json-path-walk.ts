@@ -1,7 +1,7 @@
+import { jsonText } from "../../../wire/go-json.ts";
+import type { Value } from "../../../wire/go-value.ts";
 import { goText } from "./go-text.ts";
-import { jsonText } from "./json.ts";
 import { JsonPathError, type Part, parseTemplate, type Step } from "./json-path.ts";
-import type { Value } from "./value.ts";
 
 const refuse = (message: string): never => {
   throw new JsonPathError(message);

@@ -1,10 +1,11 @@
+import { jsonText } from "../../../wire/go-json.ts";
+import type { Value } from "../../../wire/go-value.ts";
+import { yamlText } from "../../../wire/go-yaml.ts";
 import { type FlagSpec, type GivenFlag, lastValue } from "../../cobra/flags.ts";
 import { write } from "../../cobra/run.ts";
-import { jsonText } from "./json.ts";
 import { JsonPathError } from "./json-path.ts";
 import { jsonPathText } from "./json-path-walk.ts";
-import { typed, type Value } from "./value.ts";
-import { yamlText } from "./yaml.ts";
+import { typed } from "./value.ts";
 
 /** `-o`, of every command that prints what the API answers. */
 export const OUTPUT: FlagSpec = { name: "output", short: "o", kind: "string", help: "json| yaml| jsonpath='{}'" };

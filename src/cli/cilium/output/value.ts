@@ -1,23 +1,6 @@
+import type { FieldValue, Value } from "../../../wire/go-value.ts";
 import { MODELS } from "./models.ts";
 import { STATUS_MODELS } from "./status-models.ts";
-
-/** A value as upstream's command holds it after it has read JSON into a model: every field is there. */
-export type Value =
-  | { readonly kind: "nil"; readonly of: "pointer" | "list" | "map" }
-  | { readonly kind: "text"; readonly text: string }
-  | { readonly kind: "number"; readonly number: number; readonly type: "int" | "float" | "text" }
-  | { readonly kind: "bool"; readonly bool: boolean }
-  | { readonly kind: "list"; readonly items: readonly Value[] }
-  | { readonly kind: "map"; readonly entries: readonly (readonly [key: string, value: Value])[] }
-  | { readonly kind: "struct"; readonly fields: readonly FieldValue[] };
-
-export interface FieldValue {
-  readonly json: string;
-  readonly yaml: string;
-  /** JSON leaves it out. */
-  readonly isOmitted: boolean;
-  readonly value: Value;
-}
 
 interface Field {
   readonly json: string;

@@ -1,5 +1,5 @@
-import { escapeJson } from "../../../model/json-escape.ts";
-import type { Value } from "./value.ts";
+import { escapeJson } from "../model/json-escape.ts";
+import type { Value } from "./go-value.ts";
 
 /** A text as Go's JSON writes it. */
 export function quoteJson(text: string): string {
@@ -12,7 +12,7 @@ const SMALL = 1e-6;
 
 function numberText(value: number): string {
   const size = Math.abs(value);
-  if (size !== 0 && (size < SMALL || size >= LARGE)) return value.toExponential().replace(/e-(\d)$/, "e-0$1");
+  if (size !== 0 && (size < SMALL || size >= LARGE)) return value.toExponential();
   return String(value);
 }
 

@@ -1,4 +1,4 @@
-import type { Value } from "./value.ts";
+import type { Value } from "./go-value.ts";
 
 /** Mappings begin at multiples of it, as Go's library lays them out. */
 const STEP = 4;
@@ -177,8 +177,7 @@ function node(value: Value, indent: number): string {
 }
 
 /**
- * The value as upstream's command prints it with `-o yaml`: every field under its name in Go, in small letters, laid out by
- * Go's library. No library here has that layout, in which what is in a list stands two to the right and what is in that at the next multiple of four.
+ * The value as Go's YAML library prints it: every field under its name in Go, in small letters. No library here has that layout, in which what is in a list stands two to the right and what is in that at the next multiple of four.
  */
 export function yamlText(value: Value): string {
   const text = node(value, 0);
