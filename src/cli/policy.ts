@@ -127,7 +127,12 @@ manifestOptions(
   .option("--before <PATH>", "of the one side alone; may be given again", collect)
   .option("--after <PATH>", "of the other side alone; may be given again", collect)
   .option("--fail-on <WHAT>", "opened, closed or any: then the exit code is 1")
-  .option("--context <NAME>", "not there: pipe `kubectl get -A -o yaml …` into --before -")
+  .option(
+    "--context <NAME>",
+    "the one side is the cluster of this context, the other what it is with the paths applied to it",
+  )
+  .option("--kubeconfig <FILE>", "the same for the file's current context (with --context: default $KUBECONFIG)")
+  .option("--replace", "with a cluster: its policies are those of the paths alone")
   .option("-o, --output <FORMAT>", "text, json, markdown or svg", "text")
   .addHelpText(
     "after",
@@ -136,7 +141,7 @@ Asks for everybody whom either side describes and for everybody whom a policy of
 nobody described yet, addresses and names outside, entities. What is on one side alone is supposed on the other too.
   shieldgate policy diff --base origin/main k8s/
   shieldgate policy diff --before old.yaml --after new.yaml -f workloads.yaml --fail-on opened
-  kubectl get -A -o yaml deploy,sts,ds,pod,svc,ns,cnp,ccnp,netpol | shieldgate policy diff --before - --after k8s/
+  shieldgate policy diff --context prod k8s/
 Exit code: 0, 1 with --fail-on and such a change, 2 where something is unknown or the input cannot be trusted.`,
   )
   .action((paths: string[], options: DiffCommandOptions) =>

@@ -1,3 +1,4 @@
+import { selects } from "../model/selector.ts";
 import { PolicyConflict } from "./clause.ts";
 import type { ComputedPolicy } from "./computed-policy.ts";
 import { formatFieldError } from "./field.ts";
@@ -5,7 +6,7 @@ import { secretValue } from "./header-match-fault.ts";
 import type { Secrets } from "./http-rule.ts";
 import { parseCidrGroup, parsePolicy } from "./parse.ts";
 import { readPolicyText } from "./policy-text.ts";
-import { Repository, type StoredPolicy } from "./repository.ts";
+import { Repository, requiredCidrs, requiredFqdns, type StoredPolicy } from "./repository.ts";
 import { resolveEndpointPolicy } from "./resolve.ts";
 import type { FieldError } from "./rule.ts";
 import type { Answer, Scenario } from "./scenario-format.ts";
@@ -19,6 +20,11 @@ function textOf(errors: readonly FieldError[]): string {
 /** Policies that were parsed with the scenario's own configuration, by the objects that they were read from. */
 export type ParsedPolicies = ReadonlyMap<unknown, StoredPolicy>;
 
+/** All of the policies that says who is told apart outside the cluster. */
+export function outsideFacts(repository: Repository): readonly string[] {
+  return [...requiredCidrs(repository, { groups: false }), ...requiredFqdns(repository).map(({ text }) => text)];
+}
+
 /** Everything of a scenario but its questions: who there is, and what each of them enforces. */
 export class ScenarioPolicies {
   readonly repository: Repository;
@@ -28,7 +34,7 @@ export class ScenarioPolicies {
   readonly refused: readonly Answer[];
   private readonly scenario: Omit<Scenario, "queries">;
   private readonly parsed: ParsedPolicies;
-  private readonly policies = new Map<string, ComputedPolicy | PolicyConflict>();
+  private readonly policies = new Map<string, { subject: Somebody; policy: ComputedPolicy | PolicyConflict }>();
 
   /** `parsed` holds what of the policies was read already. */
   constructor(scenario: Omit<Scenario, "queries">, parsed: ParsedPolicies = new Map()) {
@@ -52,9 +58,23 @@ export class ScenarioPolicies {
   /** What it enforces, computed when it is first asked; a conflict where its rules contradict each other. */
   policyOf(subject: Somebody): ComputedPolicy | PolicyConflict {
     const key = `${subject.identity}/${subject.name}`;
-    const known = this.policies.get(key) ?? this.resolve(subject);
-    this.policies.set(key, known);
-    return known;
+    const known = this.policies.get(key)?.policy;
+    if (known !== undefined) return known;
+    const policy = this.resolve(subject);
+    this.policies.set(key, { subject, policy });
+    return policy;
+  }
+
+  /**
+   * Policies go and come while everybody stays who they are. Only for policies that name the same prefixes and names as before
+   * (`outsideFacts`): identities outside hang on these.
+   */
+  change(gone: readonly StoredPolicy[], come: readonly StoredPolicy[]): void {
+    for (const { key } of gone) this.repository.remove(key);
+    for (const { key, rules } of come) this.repository.upsert(key, rules);
+    const rules = [...gone, ...come].flatMap((policy) => policy.rules);
+    for (const [key, { subject }] of this.policies)
+      if (rules.some((rule) => selects(rule.subject, subject.labels))) this.policies.delete(key);
   }
 
   private addPolicy(policy: unknown, index: number): Answer[] {

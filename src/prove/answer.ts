@@ -50,12 +50,14 @@ export function answerQuestion(inventory: Inventory, question: Question): Answer
   return { verdict: "unknown", missing, cases };
 }
 
-interface Ends {
+/** Everybody whom a question may mean, at both ends. */
+export interface Ends {
   readonly from: Parties;
   readonly to: Parties;
 }
 
-function partiesOf(cluster: Cluster, { from, to, names, port, protocol }: Question): Ends {
+/** Looks both ends up. Throws an Error where somebody or a port cannot be found. */
+export function partiesOf(cluster: Cluster, { from, to, names, port, protocol }: Question): Ends {
   const target = parseTarget(to);
   const isIcmp = /^icmp/i.test(protocol ?? "");
   if (target.asked !== undefined && isIcmp) throw new Error(`${to}: an ICMP message has no port: leave it out`);

@@ -3,6 +3,7 @@ import type { Scenario, ScenarioEndpoint } from "../policy/scenario-format.ts";
 import { ScenarioPolicies } from "../policy/scenario-policies.ts";
 import type { Inventory } from "./inventory.ts";
 import type { ManifestObject, Place } from "./manifest.ts";
+import type { Service } from "./service.ts";
 import type { Workload } from "./workload.ts";
 
 /** What a question adds to what the manifests say. */
@@ -81,19 +82,48 @@ export interface LocatedRule extends Partial<Place> {
   readonly path: string;
 }
 
+/** Who has a name, each list in the order of the manifests. */
+export interface Named {
+  readonly workloads: readonly Workload[];
+  readonly services: readonly Service[];
+}
+
+const NOBODY: Named = { workloads: [], services: [] };
+
+function namesIn({ workloads, services }: Inventory): ReadonlyMap<string, Named> {
+  const names = new Map<string, { workloads: Workload[]; services: Service[] }>();
+  const at = (name: string) => {
+    const found = names.get(name) ?? { workloads: [], services: [] };
+    names.set(name, found);
+    return found;
+  };
+  for (const workload of workloads)
+    for (const name of new Set([workload.name, ...workload.pods])) at(name).workloads.push(workload);
+  for (const service of services) at(service.name).services.push(service);
+  return names;
+}
+
 /** The manifests as the engine sees them, with the way back from a rule to its line. */
 export class Cluster {
   readonly inventory: Inventory;
   readonly supposed: Suppositions;
   readonly engine: ScenarioPolicies;
   private readonly objects = new Map<string, ManifestObject>();
+  private names: ReadonlyMap<string, Named> | undefined;
 
-  constructor(inventory: Inventory, supposed: Suppositions = {}) {
+  /** `engine` = that of a world which is the same now. */
+  constructor(inventory: Inventory, supposed: Suppositions = {}, engine?: ScenarioPolicies) {
     this.inventory = inventory;
     this.supposed = supposed;
     const parsed = new Map(inventory.policies.map((policy) => [policy.value, policy]));
-    this.engine = new ScenarioPolicies(scenarioOf(inventory, supposed), parsed);
+    this.engine = engine ?? new ScenarioPolicies(scenarioOf(inventory, supposed), parsed);
     for (const { key, object } of inventory.policies) this.objects.set(policyName(key), object);
+  }
+
+  /** The workloads and services that are called so; a pod leads to its workload. */
+  named(name: string): Named {
+    this.names ??= namesIn(this.inventory);
+    return this.names.get(name) ?? NOBODY;
   }
 
   locate(origin: Pick<RuleOrigin, "kind" | "namespace" | "name" | "path">): LocatedRule {
@@ -129,6 +159,14 @@ export function clusterOf(inventory: Inventory, supposed: Suppositions = {}): Cl
   worlds.set(key, known);
   if (worlds.size > MOST_CLUSTERS) worlds.delete(worlds.keys().next().value!);
   return known;
+}
+
+/** Puts the world of an inventory in the place of one that differs in its policies alone. */
+export function handOver(from: Inventory, to: Inventory, { engine }: Cluster): Cluster {
+  knownClusters.delete(from);
+  const cluster = new Cluster(to, {}, engine);
+  knownClusters.set(to, new Map([[JSON.stringify({}), cluster]]));
+  return cluster;
 }
 
 /** `CiliumNetworkPolicy shop/cart`. */

@@ -81,8 +81,23 @@ export function inClusterNamed(inventory: Inventory, clusterName: string): Inven
 
 type ParsedPolicy = ReturnType<typeof parsePolicy>;
 
+interface KnownPolicy {
+  readonly surroundings: string;
+  readonly parsed: ParsedPolicy;
+  /** As it was parsed: with its namespace. */
+  readonly value: unknown;
+}
+
 /** Policies by the objects that they were read from. */
-const parsedBefore = new WeakMap<object, { readonly surroundings: string; readonly parsed: ParsedPolicy }>();
+const parsedBefore = new WeakMap<object, KnownPolicy>();
+
+interface KnownWorkload {
+  readonly namespace: string;
+  readonly workload: Workload | undefined;
+}
+
+/** The same of what else may have pods, where nothing is wrong with it. */
+const workloadsBefore = new WeakMap<object, KnownWorkload>();
 
 class Stocktaking {
   private readonly namespace: string;
@@ -142,7 +157,7 @@ class Stocktaking {
     else if (kind === "Endpoints" || kind === "EndpointSlice") this.addBackends(object, namespace);
     else if (kind === "Secret") this.addSecret(object, namespace);
     else {
-      const workload = readWorkload(object, namespace, this.problems);
+      const workload = this.workloadOf(object, namespace);
       if (workload !== undefined) this.workloads.push(workload);
       else this.leftAlone.set(kind, (this.leftAlone.get(kind) ?? 0) + 1);
     }
@@ -162,12 +177,20 @@ class Stocktaking {
     this.problems.push({ severity, ...place, message });
   }
 
+  private workloadOf(object: ManifestObject, namespace: string): Workload | undefined {
+    const known = workloadsBefore.get(object.value);
+    if (known?.namespace === namespace) {
+      const { workload } = known;
+      return workload === undefined || workload.object === object ? workload : { ...workload, object };
+    }
+    const { length } = this.problems;
+    const workload = readWorkload(object, namespace, this.problems);
+    if (this.problems.length === length) workloadsBefore.set(object.value, { namespace, workload });
+    return workload;
+  }
+
   private addPolicy(object: ManifestObject): void {
-    const namespace = this.namespaceOf(object);
-    const { metadata } = object.value;
-    const isScoped = namespace === "" || object.namespace !== "";
-    const value = isScoped ? object.value : { ...object.value, metadata: { ...(metadata as object), namespace } };
-    const parsed = this.parse(object, value, namespace);
+    const { parsed, value } = this.parse(object, this.namespaceOf(object));
     if (!parsed.ok) {
       for (const error of parsed.errors)
         this.say("error", object.placeOf(error.field), `${object.kind} ${object.name}: ${formatFieldError(error)}`);
@@ -178,14 +201,17 @@ class Stocktaking {
   }
 
   /** What was read before is not parsed again, where the same object comes from the same text. */
-  private parse(object: ManifestObject, value: unknown, namespace: string): ParsedPolicy {
+  private parse(object: ManifestObject, namespace: string): KnownPolicy {
     const { clusterName = CLUSTER_NAME, nodeSelectorLabels = false } = this.config;
     const surroundings = JSON.stringify([clusterName, nodeSelectorLabels, namespace]);
     const known = parsedBefore.get(object.value);
-    if (known?.surroundings === surroundings) return known.parsed;
-    const parsed = parsePolicy(value, { clusterName, nodeSelectorLabels });
-    parsedBefore.set(object.value, { surroundings, parsed });
-    return parsed;
+    if (known?.surroundings === surroundings) return known;
+    const { metadata } = object.value;
+    const isScoped = namespace === "" || object.namespace !== "";
+    const value = isScoped ? object.value : { ...object.value, metadata: { ...(metadata as object), namespace } };
+    const made = { surroundings, parsed: parsePolicy(value, { clusterName, nodeSelectorLabels }), value };
+    parsedBefore.set(object.value, made);
+    return made;
   }
 
   private addGroup(object: ManifestObject): void {

@@ -41,24 +41,43 @@ export interface ManifestObject {
   readonly text: string;
 }
 
-/** Documents that were read before, by their text: where much stays as it is, only what is new is read. */
-export class KnownDocuments {
-  private now = new Map<string, PolicyText>();
-  private before = new Map<string, PolicyText>();
+/** What was asked for since the last call of `letGo`, or between the one before and that. */
+class Recent<V> {
+  private now = new Map<string, V>();
+  private before = new Map<string, V>();
 
-  get(text: string): PolicyText | undefined {
-    const found = this.now.get(text) ?? this.before.get(text);
-    if (found !== undefined) this.now.set(text, found);
+  get(key: string): V | undefined {
+    const found = this.now.get(key) ?? this.before.get(key);
+    if (found !== undefined) this.now.set(key, found);
     return found;
   }
 
-  set(text: string, read: PolicyText): void {
-    this.now.set(text, read);
+  set(key: string, value: V): void {
+    this.now.set(key, value);
   }
+
+  letGo(): void {
+    [this.before, this.now] = [this.now, new Map()];
+  }
+}
+
+/** A file as it was read: with the same text it holds the same. */
+interface KnownFile extends ReadManifests {
+  readonly text: string;
+  readonly parts: readonly Part[];
+}
+
+/** Files and documents that were read before: where much stays as it is, only what is new is read. */
+export class KnownDocuments {
+  /** By their text. */
+  readonly documents = new Recent<PolicyText>();
+  /** By their name. */
+  readonly files = new Recent<KnownFile>();
 
   /** What nobody asked for since the last call is let go. */
   letGo(): void {
-    [this.before, this.now] = [this.now, new Map()];
+    this.documents.letGo();
+    this.files.letGo();
   }
 }
 
@@ -84,19 +103,37 @@ export function readManifests(
   const objects: ManifestObject[] = [];
   const problems: Problem[] = [];
   for (const { file, text } of texts) {
-    const parts = partsOf(text).map((part) => ({ part, read: documentsOf(part, { ...LIMITS, ...limits }, known) }));
-    const faults = parts.flatMap(({ read }) => (read.ok ? [] : read.errors));
-    const mend = /\{\{.*\}\}/.test(text) ? TEMPLATE : "";
-    for (const { line, message } of faults.slice(0, MOST_FAULTS))
-      problems.push({ severity: "error", file, line, message: `${message}${mend}` });
-    if (faults.length > 0) continue;
-    for (const { read } of parts)
-      for (const document of read.ok ? read.documents : []) readDocument({ file, text }, document, objects, problems);
+    const read = readFile({ file, text }, { ...LIMITS, ...limits }, known);
+    for (const object of read.objects) objects.push(object);
+    problems.push(...read.problems);
     if (objects.length > MOST_OBJECTS) {
       problems.push({ severity: "error", file, line: 1, message: `more than ${MOST_OBJECTS} objects` });
       break;
     }
   }
+  return { objects, problems };
+}
+
+function readFile({ file, text }: ManifestText, limits: TextLimits, known: KnownDocuments): ReadManifests {
+  const before = known.files.get(file);
+  if (before?.text === text) {
+    // The documents are asked for again when another part of the file changes.
+    for (const part of before.parts) known.documents.get(part.text);
+    return before;
+  }
+  const parts = partsOf(text);
+  const all = parts.map((part) => documentsOf(part, limits, known));
+  const faults = all.flatMap((read) => (read.ok ? [] : read.errors));
+  const mend = /\{\{.*\}\}/.test(text) ? TEMPLATE : "";
+  const objects: ManifestObject[] = [];
+  const problems = faults
+    .slice(0, MOST_FAULTS)
+    .map(({ line, message }): Problem => ({ severity: "error", file, line, message: `${message}${mend}` }));
+  if (faults.length === 0) {
+    for (const read of all)
+      for (const document of read.ok ? read.documents : []) readDocument({ file, text }, document, objects, problems);
+  }
+  known.files.set(file, { text, parts, objects, problems });
   return { objects, problems };
 }
 
@@ -127,8 +164,8 @@ function partsOf(text: string): Part[] {
 
 /** What a part holds, with the lines of the whole text. */
 function documentsOf({ text, offset }: Part, limits: TextLimits, known: KnownDocuments): PolicyText {
-  const read = known.get(text) ?? plainDocument(text, limits) ?? wholeDocuments(text, limits);
-  known.set(text, read);
+  const read = known.documents.get(text) ?? plainDocument(text, limits) ?? wholeDocuments(text, limits);
+  known.documents.set(text, read);
   if (offset === 0) return read;
   if (!read.ok) return { ok: false, errors: read.errors.map((error) => ({ ...error, line: error.line + offset })) };
   const moved = ({ value, line, lineOf }: TextDocument): TextDocument => ({

@@ -22,7 +22,7 @@ interface Unknown {
 const knownValues = new WeakMap<Inventory["policies"], ReadonlyMap<string, ReadonlySet<string>>>();
 
 /** Labels of namespaces that policies look at, and the values that they compare them with. */
-function valuesByLabel(inventory: Inventory): ReadonlyMap<string, ReadonlySet<string>> {
+export function valuesByLabel(inventory: Inventory): ReadonlyMap<string, ReadonlySet<string>> {
   const known = knownValues.get(inventory.policies);
   if (known !== undefined) return known;
   const valuesByKey = new Map<string, Set<string>>();

@@ -160,12 +160,12 @@ function byLabels(target: Target & { kind: "labels" }, { inventory, supposed }: 
 
 function byName(target: Target & { kind: "name" }, cluster: Cluster, known: KnownNames): Parties {
   const { namespace, of, name, text } = target;
-  const { workloads, services } = cluster.inventory;
+  const { workloads, services } = cluster.named(name);
   const isHere = (each: { readonly namespace: string }) => namespace === undefined || each.namespace === namespace;
   const found = workloads.filter(
     (each) => isHere(each) && ((each.name === name && (of === undefined || of === each.kind)) || isPodOf(each, target)),
   );
-  const named = services.filter((each) => each.name === name && isHere(each) && (of ?? "Service") === "Service");
+  const named = services.filter((each) => isHere(each) && (of ?? "Service") === "Service");
   // A label beside a name in another namespace would be a guess.
   const namespaces = new Set([...found, ...named].map((each) => each.namespace));
   if (namespaces.size > 1)

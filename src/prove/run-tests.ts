@@ -1,5 +1,5 @@
 import { protocolName } from "../model/protocol.ts";
-import { type Answer, answerQuestion } from "./answer.ts";
+import { type Answer, answerQuestion, type Question } from "./answer.ts";
 import { clusterOf, policyName } from "./cluster.ts";
 import { answerText } from "./explain-text.ts";
 import type { Inventory } from "./inventory.ts";
@@ -32,17 +32,24 @@ export interface TestRun {
   readonly coverage: readonly RuleCoverage[];
 }
 
+/** The outcome of one test, and the rules that decided its connections: `POLICY PATH`. */
+export interface RanTest {
+  readonly result: TestResult;
+  readonly decided: readonly string[];
+}
+
 /** Runs the tests of a file against the manifests. */
 export function runTests(inventory: Inventory, tests: readonly PolicyTest[]): TestRun {
-  const decided = new Set<string>();
-  const results = tests.map((test): TestResult => {
-    try {
-      return test.kind === "only" ? runOnly(inventory, test) : runConnection(inventory, test, decided);
-    } catch (error) {
-      return { test, outcome: "error", details: (error as Error).message };
-    }
-  });
-  const coverage = inventory.policies.flatMap(({ key, rules, object }) =>
+  return testRun(
+    inventory,
+    tests.map((test) => runTest(inventory, test)),
+  );
+}
+
+/** Puts the outcomes together, and says which rules they met. */
+export function testRun({ policies }: Inventory, ran: readonly RanTest[]): TestRun {
+  const decided = new Set(ran.flatMap((each) => each.decided));
+  const coverage = policies.flatMap(({ key, rules, object }) =>
     rules.flatMap(({ elements }) =>
       elements.map(({ path }) => {
         const rule = `${policyName(key)} ${path}`;
@@ -57,27 +64,43 @@ export function runTests(inventory: Inventory, tests: readonly PolicyTest[]): Te
       }),
     ),
   );
-  return { results, coverage };
+  return { results: ran.map(({ result }) => result), coverage };
 }
 
-function runConnection(inventory: Inventory, test: ConnectionTest, decided: Set<string>): TestResult {
-  const { from, to, port, protocol, expect } = test;
-  const answer = answerQuestion(inventory, {
+/** Runs one test. Never throws: what cannot be asked is an error of the test. */
+export function runTest(inventory: Inventory, test: PolicyTest): RanTest {
+  try {
+    return test.kind === "only" ? { result: runOnly(inventory, test), decided: [] } : runConnection(inventory, test);
+  } catch (error) {
+    return { result: { test, outcome: "error", details: (error as Error).message }, decided: [] };
+  }
+}
+
+/** The question that a test asks. Throws an Error where a part of it cannot be read. */
+export function questionOf(test: ConnectionTest): Question {
+  const { from, to, port, protocol } = test;
+  return {
     from,
     to,
     facts: readRequest(test),
     ...(port === undefined ? {} : askedPort(port)),
     ...(protocol === undefined ? {} : { protocol }),
-  });
-  for (const { egress, ingress } of answer.cases)
-    for (const side of [egress, ingress])
-      for (const { policy, path } of [...(side?.rules ?? []), ...(side?.requestRules ?? [])])
-        decided.add(`${policy} ${path}`);
+  };
+}
+
+function runConnection(inventory: Inventory, test: ConnectionTest): RanTest {
+  const { expect } = test;
+  const answer = answerQuestion(inventory, questionOf(test));
+  const decided = answer.cases.flatMap(({ egress, ingress }) =>
+    [egress, ingress].flatMap((side) =>
+      [...(side?.rules ?? []), ...(side?.requestRules ?? [])].map(({ policy, path }) => `${policy} ${path}`),
+    ),
+  );
   const found = foundOf(answer);
   const isExpected = found === expect || (expect === "deny" && found === "deny-l7");
-  return isExpected
-    ? { test, outcome: "passed", details: "" }
-    : { test, outcome: "failed", details: `expected ${expect}, found ${found}\n${answerText(answer)}`.trimEnd() };
+  if (isExpected) return { result: { test, outcome: "passed", details: "" }, decided };
+  const details = `expected ${expect}, found ${found}\n${answerText(answer)}`.trimEnd();
+  return { result: { test, outcome: "failed", details }, decided };
 }
 
 /** `443`, `53/udp` or a name. */

@@ -1,9 +1,13 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { Writable } from "node:stream";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { parse } from "yaml";
+import { CiliumNetworkPolicies, type KubeObject, Namespaces, Pods } from "../../kube/client/index.ts";
+import { ciliumCrds } from "../../kube/schema/index.ts";
+import { startTestServer } from "../../kube/server/test-server.ts";
 import { type DiffCommandOptions, diffCommand } from "./diff.ts";
 
 const root = mkdtempSync(join(tmpdir(), "policy-diff-"));
@@ -17,7 +21,7 @@ spec: {endpointSelector: {matchLabels: {app: db}}, ingress: [{fromEntities: [${f
 const WORKLOADS = `apiVersion: v1
 kind: Pod
 metadata: {name: db, namespace: shop, labels: {app: db}}
-spec: {containers: [{name: main}]}
+spec: {containers: [{name: main, image: "main:1"}]}
 `;
 
 beforeAll(() => {
@@ -88,8 +92,65 @@ test("options that make no sense together are refused by name", async () => {
     [["k8s"], { base: "HEAD", before: ["k8s"] }, /leave out --before/],
     [["k8s"], { base: "HEAD", failOn: "some" }, /--fail-on some: one of opened, closed, any/],
     [["k8s"], { base: "HEAD", output: "png" }, /-o png: one of text, json, markdown, svg/],
-    [["k8s"], { context: "prod" }, /--context is not there/],
+    [["k8s"], { context: "prod", base: "HEAD" }, /leave out --base/],
+    [["k8s"], { base: "HEAD", replace: true }, /--replace goes with --context/],
     [[], { before: ["k8s"], after: ["new"], at: "HEAD" }, /--at goes with --base/],
   ];
   for (const [paths, options, message] of cases) await expect(diff(paths, options)).rejects.toThrow(message);
+});
+
+test("what keeps git from reading a revision is said with what to do", async () => {
+  const said = async (path: string, base: string) => {
+    const { code, complaints } = await diff([path], { base });
+    expect(code).toBe(2);
+    return complaints.join("\n");
+  };
+  expect(await said("k8s", "NOPE")).toMatch(/NOPE is no branch, tag or commit.*git branch -a.*git fetch/);
+  const bare = mkdtempSync(join(tmpdir(), "policy-diff-bare-"));
+  writeFileSync(join(bare, "a.yaml"), WORKLOADS);
+  expect(await said(`../${basename(bare)}`, "HEAD")).toMatch(/is in no git repository.*--before and --after/);
+  rmSync(bare, { recursive: true });
+  const { complaints } = await diff(["k8s", "new"], { base: "HEAD" });
+  expect(complaints.filter((each) => each.includes("warning"))).toEqual([
+    expect.stringMatching(/new:1: .*not there at HEAD/),
+  ]);
+  vi.stubEnv("PATH", "");
+  expect(await said("k8s", "HEAD")).toMatch(/git, which is not installed: install it/);
+  vi.unstubAllEnvs();
+});
+
+test("--context compares a cluster with what it is after the files were applied", async () => {
+  const server = await startTestServer({ definitions: ciliumCrds });
+  try {
+    const { client } = server;
+    const [pod, enforced, other] = [WORKLOADS, policy("host"), policy("host").replaceAll("db", "web")].map((text) =>
+      parse(text),
+    ) as [KubeObject, KubeObject, KubeObject];
+    await client.create(Namespaces, { apiVersion: "v1", kind: "Namespace", metadata: { name: "shop" } });
+    await client.create(Pods, pod);
+    await client.create(CiliumNetworkPolicies, enforced);
+    await client.create(CiliumNetworkPolicies, other);
+    const { authority } = server.server;
+    const admin = authority.client("test-diff", "test-diff", ["system:masters"]);
+    const base64 = (text: string) => Buffer.from(text).toString("base64");
+    const kubeconfig = join(root, "kubeconfig");
+    const config = {
+      contexts: [{ name: "prod", context: { cluster: "c", user: "u" } }],
+      clusters: [{ name: "c", cluster: { server: server.url, "certificate-authority-data": base64(authority.ca) } }],
+      users: [
+        { name: "u", user: { "client-certificate-data": base64(admin.cert), "client-key-data": base64(admin.key) } },
+      ],
+    };
+    writeFileSync(kubeconfig, JSON.stringify(config));
+    const choice = { context: "prod", kubeconfig };
+    const { code, text } = await diff(["k8s/policy.yaml"], choice);
+    expect(text).toContain("+ entity:world -> shop/pod/db: all ports");
+    expect(text).not.toContain("app=web");
+    expect(code).toBe(0);
+    expect((await diff(["k8s/policy.yaml"], { ...choice, replace: true })).text).toContain("app=web");
+    await expect(diff(["k8s"], { ...choice, context: "none" })).rejects.toThrow(/no context named "none"/);
+    await expect(diff(["k8s"], { kubeconfig })).rejects.toThrow(/no context named ""/);
+  } finally {
+    await server.close();
+  }
 });

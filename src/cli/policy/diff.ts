@@ -3,6 +3,7 @@ import { diffOf, type PolicyDiff } from "../../prove/diff/diff.ts";
 import { diffCounts, diffJson, diffMarkdown, diffSvg, diffText } from "../../prove/diff/formats.ts";
 import type { Inventory } from "../../prove/inventory.ts";
 import { KnownDocuments } from "../../prove/manifest.ts";
+import { applied, clusterInventory } from "./cluster-source.ts";
 import { readInventory, tellProblems } from "./inventory.ts";
 import type { ManifestOptions } from "./manifest-options.ts";
 
@@ -11,7 +12,9 @@ export interface DiffCommandOptions extends ManifestOptions {
   readonly before?: readonly string[];
   readonly after?: readonly string[];
   readonly failOn?: string;
+  readonly kubeconfig?: string;
   readonly context?: string;
+  readonly replace?: boolean;
   readonly output?: string;
 }
 
@@ -33,10 +36,6 @@ export async function diffCommand(
   if (!Object.hasOwn(FORMATS, output)) throw new Error(`-o ${output}: one of ${Object.keys(FORMATS).join(", ")}`);
   if (failOn !== undefined && !["opened", "closed", "any"].includes(failOn))
     throw new Error(`--fail-on ${failOn}: one of opened, closed, any`);
-  if (options.context !== undefined)
-    throw new Error(
-      "--context is not there: `kubectl get -A -o yaml deploy,sts,ds,pod,svc,ns,cnp,ccnp,netpol | shieldgate policy diff --before - --after PATH`",
-    );
   const [before, after] = await bothSides(paths, options);
   const areSound = [before, after].map((inventory) => tellProblems(inventory, complain));
   if (areSound.includes(false)) return 2;
@@ -48,10 +47,23 @@ export async function diffCommand(
   return failOn !== undefined && isFailed ? 1 : 0;
 }
 
+/** A cluster as it is, and after the paths were applied to it; with `replace` its policies are those of the paths alone. */
+async function clusterAndAfter(paths: readonly string[], options: DiffCommandOptions): Promise<[Inventory, Inventory]> {
+  const { base, before = [], after = [], replace = false } = options;
+  if (base !== undefined || before.length + after.length > 0)
+    throw new Error("a cluster is the one side, the paths are the other: leave out --base, --before and --after");
+  const own = await readInventory(paths, options);
+  const cluster = await clusterInventory(options, own.config);
+  const all = applied(own, cluster);
+  return [cluster, replace ? { ...all, policies: own.policies, groups: own.groups } : all];
+}
+
 /** What is given without a side belongs to both. */
 async function bothSides(paths: readonly string[], options: DiffCommandOptions): Promise<[Inventory, Inventory]> {
   const { base, before = [], after = [], at, file = [] } = options;
   const { at: _at, ...plain } = options;
+  if (options.context !== undefined || options.kubeconfig !== undefined) return clusterAndAfter(paths, options);
+  if (options.replace === true) throw new Error("--replace goes with --context or --kubeconfig");
   const known = new KnownDocuments();
   if (base !== undefined) {
     if (before.length + after.length > 0)

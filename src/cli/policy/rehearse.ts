@@ -1,14 +1,13 @@
 import type { Writable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
-import { policyName } from "../../prove/cluster.ts";
-import { type Inventory, takeInventory } from "../../prove/inventory.ts";
+import type { Inventory } from "../../prove/inventory.ts";
 import { coverageOf } from "../../prove/replay/coverage.ts";
 import { Distinctions } from "../../prove/replay/distinctions.ts";
 import { Recording } from "../../prove/replay/recording.ts";
 import { Rehearsal } from "../../prove/replay/rehearsal.ts";
 import { countsOf, newsJson, newsText, replayJson, replayText } from "../../prove/replay/replay-text.ts";
 import { parseDuration } from "../cobra/values.ts";
-import { readCluster } from "./cluster-source.ts";
+import { applied, clusterInventory } from "./cluster-source.ts";
 import { FlowLineReader } from "./flow-line-reader.ts";
 import { relayFlows } from "./flow-relay.ts";
 import { readResponse } from "./flow-source.ts";
@@ -111,20 +110,5 @@ async function judgeAgain(tell: () => void, signal: AbortSignal): Promise<void> 
 async function candidateOf(paths: readonly string[], options: RehearseOptions): Promise<Inventory> {
   const own = await readInventory(paths, options);
   if (options.replace === true) return own;
-  const kubeconfig = options.kubeconfig ?? process.env["KUBECONFIG"];
-  if (kubeconfig === undefined || kubeconfig === "")
-    throw new Error(
-      "which cluster? Give --kubeconfig, set KUBECONFIG, or say with --replace that the candidate stands alone",
-    );
-  const enforced = takeInventory(await readCluster(kubeconfig), { config: own.config });
-  const names = new Set(own.policies.map(({ key }) => policyName(key)));
-  return {
-    ...enforced,
-    config: own.config,
-    policies: [...enforced.policies.filter(({ key }) => !names.has(policyName(key))), ...own.policies],
-    groups: [...enforced.groups.filter(({ name }) => !own.groups.some((each) => each.name === name)), ...own.groups],
-    secrets: { ...enforced.secrets, ...own.secrets },
-    problems: [...own.problems, ...enforced.problems.filter(({ severity }) => severity === "error")],
-    leftAlone: own.leftAlone,
-  };
+  return applied(own, await clusterInventory(options, own.config));
 }

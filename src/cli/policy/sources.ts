@@ -1,8 +1,8 @@
-import { execFileSync } from "node:child_process";
 import { existsSync, globSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { basename, dirname, join, matchesGlob } from "node:path";
+import { basename, join, matchesGlob } from "node:path";
 import type { ManifestText, Problem } from "../../prove/manifest.ts";
 import { openText, readAll } from "./input.ts";
+import { type RevisionFile, readRevision } from "./revision.ts";
 
 export interface SourceOptions {
   /** Reads the paths as they are at this revision of git, not as they are now. */
@@ -58,7 +58,16 @@ export async function readSources(
   for (const path of new Set(paths)) {
     try {
       if (revision !== undefined && path !== "-") {
-        for (const { file, text } of readRevision(path, revision, mayBeMissing)) if (!isSkipped(file)) add(file, text);
+        const files = filesAt(path, revision);
+        if (files.length === 0 && mayBeMissing)
+          problems.push({
+            severity: "warning",
+            file: path,
+            line: 1,
+            message: `not there at ${revision}: all of it is new`,
+          });
+        else if (files.length === 0) throw new Error(`holds no *.yaml, *.yml or *.json at ${revision}`);
+        for (const { file, text } of files) if (!isSkipped(file)) add(file, text);
         continue;
       }
       for (const file of filesOf(path)) {
@@ -98,33 +107,9 @@ function filesBelow(folder: string): string[] {
   });
 }
 
-/** The files of a folder, or one file, as they are in a commit; named `REVISION:path`. */
-function readRevision(path: string, revision: string, mayBeMissing: boolean): ManifestText[] {
-  const isFolder = existsSync(path) && statSync(path).isDirectory();
-  const folder = isFolder ? path : existsSync(dirname(path)) ? dirname(path) : ".";
-  const git = (args: readonly string[], input = "") =>
-    execFileSync("git", ["-C", folder, ...args], { input, maxBuffer: MOST_BYTES, stdio: ["pipe", "pipe", "pipe"] });
-  const tree = git(["rev-parse", "--verify", "--end-of-options", `${revision}^{tree}`])
-    .toString()
-    .trim();
-  const which = isFolder ? [] : ["--", folder === "." ? path : basename(path)];
-  const listed = git(["ls-tree", "-r", "-z", "--full-name", tree, ...which])
-    .toString()
-    .split("\0");
-  const files = listed.flatMap((line) => {
-    const [, type, id, file] = /^\d+ (\w+) (\w+)\t(.*)$/s.exec(line) ?? [];
-    const isOwn = !file?.split("/").some((part) => FOREIGN.has(part));
-    return type === "blob" && isOwn && MANIFEST.test(file!) ? [{ id: id!, file: `${revision}:${file}` }] : [];
-  });
-  if (files.length === 0 && mayBeMissing) return [];
-  if (files.length === 0) throw new Error(`holds no *.yaml, *.yml or *.json at ${revision}`);
-  const content = git(["cat-file", "--batch"], files.map(({ id }) => `${id}\n`).join(""));
-  let at = 0;
-  return files.map(({ file }) => {
-    const end = content.indexOf(10, at);
-    const size = Number(content.toString("utf8", at, end).split(" ")[2]);
-    const text = content.toString("utf8", end + 1, end + 1 + size);
-    at = end + 1 + size + 1;
-    return { file, text };
+function filesAt(path: string, revision: string): RevisionFile[] {
+  return readRevision(path, revision, {
+    isWanted: (file) => MANIFEST.test(file) && !file.split("/").some((part) => FOREIGN.has(part)),
+    mostBytes: MOST_BYTES,
   });
 }

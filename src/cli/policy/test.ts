@@ -2,9 +2,9 @@ import { writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import type { Writable } from "node:stream";
 import { firstTests } from "../../prove/first-tests.ts";
-import { KnownDocuments } from "../../prove/manifest.ts";
-import { runTests } from "../../prove/run-tests.ts";
-import { readTestFile } from "../../prove/test-file.ts";
+import { IncrementalTests } from "../../prove/incremental-tests.ts";
+import { KnownDocuments, type ManifestText } from "../../prove/manifest.ts";
+import { readTestFile, type TestFile } from "../../prove/test-file.ts";
 import {
   type TestReport,
   testCounts,
@@ -48,15 +48,15 @@ export async function testCommand(
   const { output = "text", watch = false, init } = options;
   if (!Object.hasOwn(FORMATS, output)) throw new Error(`-o ${output}: one of ${Object.keys(FORMATS).join(", ")}`);
   if (init !== undefined) return writeFirst(init, paths, options, complain);
-  const known = new KnownDocuments();
-  if (!watch) return (await runOnce(paths, options, { out, complain, known })).result;
+  const before: Before = { known: new KnownDocuments(), files: new Map(), runs: new Map() };
+  if (!watch) return (await runOnce(paths, options, { out, complain, before })).result;
   if ([...paths, ...(options.file ?? [])].includes("-"))
     throw new Error("standard input cannot be watched: leave out -");
   return runWatching(
     {
       run: () => {
-        known.letGo();
-        return runOnce(paths, options, { out, complain, known });
+        before.known.letGo();
+        return runOnce(paths, options, { out, complain, before });
       },
       paths: [...paths, ...(options.file ?? [])],
       onWaiting: () => out.write("-- waiting for changes\n"),
@@ -65,21 +65,39 @@ export async function testCommand(
   );
 }
 
+/** What earlier runs read and found out. */
+interface Before {
+  readonly known: KnownDocuments;
+  /** Files of tests, by name. */
+  readonly files: Map<string, { readonly text: string; readonly read: TestFile }>;
+  /** By the manifests that are asked. */
+  readonly runs: Map<string, IncrementalTests>;
+}
+
 interface Surroundings {
   readonly out: Writable;
   readonly complain: (text: string) => void;
-  readonly known: KnownDocuments;
+  readonly before: Before;
+}
+
+function testFileOf({ file, text }: ManifestText, { files }: Before): TestFile {
+  const known = files.get(file);
+  const read = known?.text === text ? known.read : readTestFile({ file, text });
+  files.set(file, { text, read });
+  return read;
 }
 
 /** `read` = every path that the outcome hangs on. */
 async function runOnce(
   paths: readonly string[],
   options: TestCommandOptions,
-  { out, complain, known }: Surroundings,
+  { out, complain, before }: Surroundings,
 ): Promise<{ result: number; read: readonly string[] }> {
   const { output = "text", file: manifests = [] } = options;
   const { texts, problems } = await readSources(paths, { tests: true });
-  const files = texts.filter(({ file }) => TEST_FILE.test(file) || paths.includes(file)).map(readTestFile);
+  const files = texts
+    .filter(({ file }) => TEST_FILE.test(file) || paths.includes(file))
+    .map((text) => testFileOf(text, before));
   let isSound = true;
   for (const { file, line, message } of [...problems, ...files.flatMap((each) => each.problems)]) {
     isSound = false;
@@ -89,12 +107,20 @@ async function runOnce(
     throw new Error("which tests? Give files of the name *.policytest.yaml, or folders with them (--init writes one)");
   const read = [...paths];
   const reports: TestReport[] = [];
-  for (const { file, manifests: own, tests } of files.filter((each) => each.problems.length === 0)) {
-    const folder = dirname(file);
-    const given = manifests.length > 0 ? manifests : own.length > 0 ? own.map((path) => join(folder, path)) : [folder];
+  const sound = files.filter((each) => each.problems.length === 0);
+  for (const [key, group] of Map.groupBy(sound, (file) => JSON.stringify(manifestsOf(file, manifests)))) {
+    const given = manifestsOf(group[0]!, manifests);
     read.push(...given);
-    const inventory = await readInventory(given, { ...options, file: [] }, { known });
-    if (tellProblems(inventory, complain)) reports.push(runTests(inventory, tests));
+    const inventory = await readInventory(given, { ...options, file: [] }, { known: before.known });
+    const run = before.runs.get(key) ?? new IncrementalTests();
+    before.runs.set(key, run);
+    if (tellProblems(inventory, complain))
+      reports.push(
+        run.run(
+          inventory,
+          group.flatMap(({ tests }) => tests),
+        ),
+      );
     else isSound = false;
   }
   const report = {
@@ -104,6 +130,13 @@ async function runOnce(
   out.write(FORMATS[output]!(report));
   const { failed, error } = testCounts(report);
   return { result: !isSound || error > 0 ? 2 : failed > 0 ? 1 : 0, read };
+}
+
+/** The manifests that a file of tests asks: those given, else those it names, else its folder. */
+function manifestsOf({ file, manifests }: TestFile, given: readonly string[]): readonly string[] {
+  const folder = dirname(file);
+  if (given.length > 0) return given;
+  return manifests.length > 0 ? manifests.map((path) => join(folder, path)) : [folder];
 }
 
 /** Writes a file of tests from what the manifests allow now. A file that is there stays. */

@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 
 /** An editor writes a file in several steps: what follows within this time is one change. Milliseconds. */
-const SETTLED_MS = 40;
+const SETTLED_MS = 15;
 
 /** What is run again and again. */
 export interface Watched<T> {

@@ -22,7 +22,7 @@ const PATCH_TYPES: Readonly<Record<PatchOptions["type"], string>> = {
 
 /** A kubeconfig file, or a server with what proves who we are (PEM texts). */
 export type ConnectOptions =
-  | { readonly kubeconfig: string }
+  | { readonly kubeconfig: string; readonly context?: string }
   | { readonly server: string; readonly ca: string; readonly cert: string; readonly key: string }
   | { readonly server: string; readonly ca: string; readonly token: string };
 
@@ -43,7 +43,7 @@ function queryText(values: Readonly<Record<string, string | number | boolean | u
 /** A client of any Kubernetes API server. Nothing is sent before the first call. */
 export function connect(options: ConnectOptions): KubeClient {
   const credentials = (): Promise<Credentials> =>
-    "kubeconfig" in options ? readKubeconfig(options.kubeconfig) : Promise.resolve(options);
+    "kubeconfig" in options ? readKubeconfig(options.kubeconfig, options.context) : Promise.resolve(options);
   return new HttpsClient(new Transport(credentials));
 }
 

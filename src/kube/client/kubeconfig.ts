@@ -25,12 +25,15 @@ function material(entry: Fields, field: string, directory: string): string | und
   return typeof path === "string" ? readFileSync(resolve(directory, path), "utf8") : undefined;
 }
 
-/** The current context of a kubeconfig file. Throws for what is missing, and for ways to log in that are not spoken here. */
-export async function readKubeconfig(path: string): Promise<Credentials> {
+/**
+ * A context of a kubeconfig file, the current one unless it is named. Throws for what is missing, and for ways to log in that are
+ * not spoken here.
+ */
+export async function readKubeconfig(path: string, contextName?: string): Promise<Credentials> {
   // Loaded only when a file is read: processes of the lab are given their credentials.
   const yaml = await import("yaml");
   const config = fieldsOf(yaml.parse(readFileSync(path, "utf8")));
-  const context = named(config.contexts, config["current-context"], "context");
+  const context = named(config.contexts, contextName ?? config["current-context"] ?? "", "context");
   const cluster = named(config.clusters, context.cluster, "cluster");
   const user = named(config.users, context.user, "user");
   const directory = dirname(path);
