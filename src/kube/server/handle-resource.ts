@@ -56,7 +56,7 @@ function writeOptions({ query, request, user }: Call): WriteOptions {
   return {
     user,
     dryRun: dryRun === "All",
-    fieldManager: query.get("fieldManager") ?? programName(request),
+    fieldManager: query.get("fieldManager") || programName(request),
     fieldValidation: validation,
   };
 }

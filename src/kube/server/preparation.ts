@@ -27,8 +27,11 @@ export function checkFields(
   const problem = kind.definition ? undefined : api.schema.decodeProblem(kind, object);
   if (problem !== undefined) throw badRequest(problem);
   const unknown = api.schema.unknownFields(kind, object, kind.definition);
-  const full = () => api.schema.fillDefaults(kind, api.schema.prune(kind, object, kind.definition), kind.definition);
-  if (unknown.length === 0) return kind.definition ? full() : object;
+  const full = (): KubeObject => {
+    const known = api.schema.prune(kind, object, kind.definition);
+    return kind.definition ? api.schema.fillDefaults(kind, known, kind.definition) : api.schema.asWritten(kind, known);
+  };
+  if (unknown.length === 0) return kind.definition ? full() : api.schema.asWritten(kind, object);
   const texts = unknown.map((path) => `unknown field "${path}"`);
   if (options.fieldValidation === "Strict") {
     const version = groupVersion(kind.group, kind.version);

@@ -5,6 +5,7 @@ import type { Api, Outcome, WriteOptions } from "../context.ts";
 import { incomingObject } from "../incoming.ts";
 import type { ResourceKind } from "../kind.ts";
 import { applyConfiguration } from "../patch/apply.ts";
+import { blankObject, readManagers } from "../patch/managed-fields.ts";
 import { mergePatch } from "../patch/merge-patch.ts";
 import { strategicMerge } from "../patch/strategic-merge.ts";
 import { createObject } from "./create.ts";
@@ -47,8 +48,6 @@ export function patchObject(api: Api, target: Target, type: string, patch: unkno
   return replaceObject(api, target, options, (copy) => patched(target.kind, type, patch, copy));
 }
 
-const keepTracked = (): void => {};
-
 /** Server-side apply: creates what is not there. Throws 400 without a field manager, 409 on conflicts. */
 export function applyObject(
   api: Api,
@@ -70,29 +69,11 @@ export function applyObject(
   if (wanted.metadata.managedFields) throw badRequest("metadata.managedFields must be nil");
   const how = { manager: options.fieldManager, force: options.force, subresource, now: api.now() };
   if (subresource === "" && !api.store.get(kind.storage, namespace, name)) {
-    const blank = { apiVersion: wanted.apiVersion, kind: wanted.kind, metadata: { name } } as KubeObject;
-    const first = applyConfiguration(kind, blank, structuredClone(wanted), how);
-    const { managedFields } = first.metadata;
-    const outcome = createObject(api, kind, namespace, first, options, name);
-    return { ...markApplied(api, target, outcome, managedFields, options), created: true };
+    const first = applyConfiguration(kind, blankObject(kind), structuredClone(wanted), how);
+    const owners = readManagers(first);
+    delete first.metadata.managedFields;
+    return { ...createObject(api, kind, namespace, first, options, name, owners), created: true };
   }
   const change = (copy: KubeObject) => applyConfiguration(kind, copy, structuredClone(wanted), how);
-  return { ...replaceObject(api, target, options, change, keepTracked), created: false };
-}
-
-/** Creation drops tracking, as for any other client; an apply that creates puts its own entry there. */
-function markApplied(
-  api: Api,
-  target: Target,
-  outcome: Outcome,
-  managedFields: KubeObject["metadata"]["managedFields"],
-  options: WriteOptions,
-): Outcome {
-  const mark = (copy: KubeObject): KubeObject => ({
-    ...copy,
-    metadata: { ...copy.metadata, managedFields: managedFields ?? [] },
-  });
-  if (options.dryRun) return { ...outcome, object: mark(outcome.object) };
-  const marked = replaceObject(api, target, options, mark, keepTracked);
-  return { object: marked.object, warnings: outcome.warnings };
+  return { ...replaceObject(api, target, options, change, "as-changed"), created: false };
 }

@@ -6,7 +6,7 @@ import { type Api, fromStored, type Outcome, type WriteOptions } from "../contex
 import { incomingObject } from "../incoming.ts";
 import { type ResourceKind, serves } from "../kind.ts";
 import { namespaceIsHeld } from "../namespace-lifecycle.ts";
-import { recordWrite } from "../patch/managed-fields.ts";
+import { managersAfterWrite, writeManagers } from "../patch/managed-fields.ts";
 import { adviceOn, checkFields, checkRules, preparationOf } from "../preparation.ts";
 
 /** The object that a write addresses. */
@@ -97,6 +97,9 @@ function checkImmutable(target: Target, next: KubeObject, old: KubeObject): void
   ]);
 }
 
+/** Whose the fields are that a write changes: the options' manager through the target's or another subresource, or as `change` says. */
+export type Ownership = { readonly through: string } | "as-changed";
+
 /**
  * Replaces an object by what `change` makes of a copy of it, in one step that no other write can come between.
  * An unchanged object is not written. Throws 404, 409 (an old resourceVersion), 422.
@@ -106,7 +109,7 @@ export function replaceObject(
   target: Target,
   options: WriteOptions,
   change: (copy: KubeObject) => KubeObject,
-  record: typeof recordWrite = recordWrite,
+  ownership: Ownership = { through: target.subresource },
 ): Outcome {
   const { kind } = target;
   const stored = storedOf(api, target);
@@ -116,16 +119,20 @@ export function replaceObject(
   const warnings: string[] = [];
   const cleaned = checkFields(api, kind, changed, options, warnings);
   keepMetadata(cleaned, old);
-  const next = separate(target, cleaned, old);
+  let next = separate(target, cleaned, old);
   kind.strategy.fillDefaults?.(next);
+  if (ownership !== "as-changed") {
+    const write = { manager: options.fieldManager, subresource: ownership.through, now: api.now() };
+    writeManagers(next, managersAfterWrite(kind, old, next, write));
+  }
   kind.strategy.prepareUpdate?.(next, old, preparationOf(api));
+  if (!kind.definition) next = api.schema.asWritten(kind, next);
   checkImmutable(target, next, old);
   checkRules(api, kind, "UPDATE", next, old, target.subresource);
   if (options.user && !sameDesire(next, old)) checkEscalation(api.store, options.user, kind.resource, next);
   // What the object says already was said when it was made.
   if (target.subresource === "" && !sameDesire(next, old)) warnings.push(...adviceOn(api, kind, next));
   if (kind.counted && !sameDesire(next, old)) next.metadata.generation = (old.metadata.generation ?? 0) + 1;
-  record(kind, old, next, options.fieldManager, target.subresource, api.now());
   if (equalJson(next, old)) return { object: old, warnings };
   return { object: options.dryRun ? next : save(api, target, next, stored), warnings };
 }
