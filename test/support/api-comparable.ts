@@ -4,6 +4,7 @@ import type { ApiAnswer } from "./api-exchange.ts";
 
 const UID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
 const TIME = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g;
+const ACCESS = /kube-api-access-[a-z0-9]{5}/g;
 const BY_CHANCE = new Set([
   "resourceVersion",
   "continue",
@@ -15,7 +16,8 @@ const BY_CHANCE = new Set([
 
 function plain(value: unknown, key: string): unknown {
   if (BY_CHANCE.has(key) && value !== "None" && value !== "" && value !== null) return `<${key}>`;
-  if (typeof value === "string") return value.replaceAll(UID, "<uid>").replaceAll(TIME, "<time>");
+  if (typeof value === "string")
+    return value.replaceAll(UID, "<uid>").replaceAll(ACCESS, "kube-api-access-<random>").replaceAll(TIME, "<time>");
   // the order of entries changes with the second in which they were made
   if (key === "managedFields" && Array.isArray(value)) return sorted(value.map((item) => plain(item, "")));
   if (Array.isArray(value))

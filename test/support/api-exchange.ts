@@ -29,7 +29,15 @@ export class ApiConnection {
   }
 
   /** The answer, when it has ended. Throws the connection's error. */
-  ask({ method, path, headers, body }: ApiRequest): Promise<ApiAnswer> {
+  ask(request: ApiRequest): Promise<ApiAnswer> {
+    // A kept connection may have been closed in the moment of its use.
+    return this.#exchange(request).catch((error: Error & { reused?: boolean }) => {
+      if (error.reused) return this.#exchange(request);
+      throw error;
+    });
+  }
+
+  #exchange({ method, path, headers, body }: ApiRequest): Promise<ApiAnswer> {
     const text = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
     const length =
       text === undefined ? {} : { "Content-Type": "application/json", "Content-Length": Buffer.byteLength(text) };
@@ -51,7 +59,7 @@ export class ApiConnection {
           );
         },
       );
-      sent.on("error", reject);
+      sent.on("error", (error) => reject(Object.assign(error, { reused: sent.reusedSocket })));
       sent.end(text);
     });
   }

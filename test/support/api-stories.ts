@@ -177,7 +177,8 @@ class Teller {
         headers: { "Content-Type": "application/x-www-form-urlencoded" },
       },
       { method: "POST", path: collection, body: { apiVersion, kind: "Other", metadata: { name: "one" } } },
-      { method: "POST", path: collection, body: { apiVersion, kind, metadata: {} } },
+      // the real server never answers for a service without a name
+      ...(kind === "Service" ? [] : [{ method: "POST", path: collection, body: { apiVersion, kind, metadata: {} } }]),
       {
         method: "POST",
         path: collection,

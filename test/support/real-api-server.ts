@@ -87,7 +87,7 @@ function serverArguments(pki: string, port: number, etcd: number): string[] {
     ...["--service-account-key-file", file("sa.crt"), "--service-account-signing-key-file", file("sa.key")],
     ...["--service-account-issuer", "https://kubernetes.default.svc.cluster.local"],
     ...["--service-cluster-ip-range", "10.96.0.0/16", "--endpoint-reconciler-type", "none"],
-    ...["--authorization-mode", "RBAC", "--disable-admission-plugins", "ServiceAccount"],
+    ...["--authorization-mode", "RBAC"],
   ];
 }
 

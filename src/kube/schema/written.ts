@@ -69,8 +69,10 @@ function heldFields(node: SchemaNode): readonly string[] {
   return found;
 }
 
-/** A built-in kind's object as Kubernetes writes it; other objects as they are. What is not in the schema is kept. */
+const METADATA: SchemaNode = { $ref: "#/definitions/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta" };
+
+/** A kind's object as Kubernetes writes it; of custom kinds the metadata. What is not in the schema is kept. */
 export function asWritten<T extends Fields>(kind: GroupVersionKind, object: T): T {
   const schema = builtinSchema(kind);
-  return schema ? (written(schema, object) as T) : object;
+  return schema ? (written(schema, object) as T) : { ...object, metadata: written(METADATA, object.metadata) };
 }

@@ -117,7 +117,14 @@ async function create(call: Call): Promise<void> {
 }
 
 async function update(call: Call): Promise<void> {
-  const outcome = updateObject(call.api, call.target, await readValue(call.request), writeOptions(call));
+  const { api, target, request } = call;
+  const body = await readValue(request);
+  if (target.kind.createsOnUpdate && isAbsent(call)) {
+    mayCreate(call);
+    const made = createObject(api, target.kind, target.namespace, body, writeOptions(call), target.name);
+    return writeObject(call, 201, made.object, made.warnings);
+  }
+  const outcome = updateObject(api, target, body, writeOptions(call));
   return writeObject(call, 200, outcome.object, outcome.warnings);
 }
 
@@ -129,9 +136,15 @@ async function readPatch(call: Call): Promise<{ type: string; value: unknown }> 
   return { type, value: isJson ? parseJson(text) : await parseYaml(text) };
 }
 
-/** An apply that creates needs the right to create. Throws 403. */
-function mayCreate({ api, user, target: { kind, namespace, name, subresource } }: Call): void {
-  if (subresource !== "" || api.store.get(kind.storage, namespace, name)) return;
+/** True when there is nothing yet that the request could change. */
+const isAbsent = ({ api, target: { kind, namespace, name, subresource } }: Call): boolean =>
+  subresource === "" && !api.store.get(kind.storage, namespace, name);
+
+/** An update or apply that creates needs the right to create. Throws 403. */
+function mayCreate(call: Call): void {
+  if (!isAbsent(call)) return;
+  const { api, user, target } = call;
+  const { kind, namespace, name, subresource } = target;
   const { group, version, resource } = kind;
   authorizeResource(api.store, user, "create", { group, version, resource, subresource, namespace, name });
 }

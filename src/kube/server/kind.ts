@@ -61,6 +61,10 @@ export interface ResourceKind {
   readonly convert?: { toStored(object: KubeObject): KubeObject; fromStored(object: KubeObject): KubeObject };
   /** The CustomResourceDefinition that defines the kind. */
   readonly definition?: KubeObject;
+  /** True when PUT makes what is not there. */
+  readonly createsOnUpdate?: boolean;
+  /** What every answer warns of: the kind goes away. */
+  readonly deprecation?: string;
 }
 
 export const ALL_VERBS: readonly string[] = [
@@ -106,6 +110,8 @@ export interface KindDeclaration {
   readonly strategy?: Strategy;
   readonly convert?: ResourceKind["convert"];
   readonly definition?: KubeObject;
+  readonly createsOnUpdate?: boolean;
+  readonly deprecation?: string;
 }
 
 /** A kind with what it leaves out filled in. */

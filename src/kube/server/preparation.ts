@@ -29,7 +29,7 @@ export function checkFields(
   const unknown = api.schema.unknownFields(kind, object, kind.definition);
   const full = (): KubeObject => {
     const known = api.schema.prune(kind, object, kind.definition);
-    return kind.definition ? api.schema.fillDefaults(kind, known, kind.definition) : api.schema.asWritten(kind, known);
+    return api.schema.fillDefaults(kind, api.schema.asWritten(kind, known), kind.definition);
   };
   if (unknown.length === 0) return kind.definition ? full() : api.schema.asWritten(kind, object);
   const texts = unknown.map((path) => `unknown field "${path}"`);

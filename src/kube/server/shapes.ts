@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
-import type { KubeObject } from "../object.ts";
+import { groupVersion, type KubeObject } from "../object.ts";
 import { type Table, toTable } from "../printers/index.ts";
+import type { Stored } from "../storage/store.ts";
 import type { Call } from "./call.ts";
 import { type Api, fromStored } from "./context.ts";
 import type { ResourceKind } from "./kind.ts";
@@ -22,14 +23,17 @@ function table(
   return { ...made, apiVersion: `meta.k8s.io/${format.version ?? "v1"}` } as Table;
 }
 
+const deprecations = ({ deprecation }: ResourceKind): string[] => (deprecation === undefined ? [] : [deprecation]);
+
 /** Answers with one object, in the shape asked for. */
 export async function writeObject(
   call: Call,
   code: number,
   object: KubeObject,
-  warnings: readonly string[] = [],
+  more: readonly string[] = [],
 ): Promise<void> {
   const { api, target, query, request, response } = call;
+  const warnings = [...deprecations(target.kind), ...more];
   const format = negotiate(request.headers.accept, ["Table", "PartialObjectMetadata"]);
   if (format.as === "Table") {
     const value = {
@@ -50,30 +54,50 @@ function listMetadata(page: Page): object {
   };
 }
 
+/** Items of built-in kinds do not say what they are: their list does. */
+function itemText(kind: ResourceKind): (stored: Stored) => string {
+  if (kind.definition) return ({ json }) => json;
+  const head = JSON.stringify({ apiVersion: groupVersion(kind.group, kind.version), kind: kind.kind }).slice(0, -1);
+  return ({ json }) => (json.startsWith(`${head},`) ? `{${json.slice(head.length + 1)}` : json);
+}
+
+function itemOf(kind: ResourceKind, object: KubeObject): Partial<KubeObject> {
+  if (kind.definition) return object;
+  const { apiVersion: _, kind: _kind, ...item } = object;
+  return item;
+}
+
 /** Answers with a list, in the shape asked for. */
 export async function writeList(call: Call, page: Page): Promise<void> {
   const { api, target, query, request, response } = call;
   const { kind } = target;
+  const warnings = deprecations(kind);
   const format = negotiate(request.headers.accept, ["Table", "PartialObjectMetadataList"]);
   const metadata = listMetadata(page);
   if (format.as === undefined && format.encoding === "json" && !kind.convert) {
     // The objects' wire text is kept: a list is put together from it.
     const head = JSON.stringify({ ...listHead(kind), metadata }).slice(0, -1);
-    const body = `${head},"items":[${page.items.map((stored) => stored.json).join(",")}]}`;
-    writeText(response, 200, "application/json", body);
+    const body = `${head},"items":[${page.items.map(itemText(kind)).join(",")}]}`;
+    writeText(response, 200, "application/json", body, warnings);
     return;
   }
   const objects = page.items.map((stored) => fromStored(kind, stored.object));
   if (format.as === "Table") {
-    return writeValue(response, 200, format, { ...table(api, kind, objects, query, format), metadata });
+    return writeValue(response, 200, format, { ...table(api, kind, objects, query, format), metadata }, warnings);
   }
   if (format.as === "PartialObjectMetadataList") {
     const version = format.version ?? "v1";
     const items = objects.map((object) => metadataOnly(object, version));
     const head = { kind: "PartialObjectMetadataList", apiVersion: `meta.k8s.io/${version}` };
-    return writeValue(response, 200, format, { ...head, metadata, items });
+    return writeValue(response, 200, format, { ...head, metadata, items: items.length > 0 ? items : null }, warnings);
   }
-  return writeValue(response, 200, format, { ...listHead(kind), metadata, items: objects });
+  return writeValue(
+    response,
+    200,
+    format,
+    { ...listHead(kind), metadata, items: objects.map((object) => itemOf(kind, object)) },
+    warnings,
+  );
 }
 
 /** How a watch writes its objects: the kept wire text whenever the client takes plain objects. */

@@ -123,7 +123,14 @@ export class SqliteStore implements Store {
 
   #stamp(object: KubeObject): Stored {
     const revision = this.#revision + 1;
-    const stamped = { ...object, metadata: { ...object.metadata, resourceVersion: String(revision) } };
+    const { apiVersion, kind, ...rest } = object;
+    // First what it is, so that lists can cut it off.
+    const stamped: KubeObject = {
+      apiVersion,
+      kind,
+      ...rest,
+      metadata: { ...object.metadata, resourceVersion: String(revision) },
+    };
     return { object: stamped, json: JSON.stringify(stamped), revision };
   }
 

@@ -73,7 +73,7 @@ function bindingErrors(object: KubeObject): FieldError[] {
   return [
     ...(["ClusterRole", "Role"].includes(String(reference.kind))
       ? []
-      : [unsupported("roleRef.kind", reference.kind ?? "", ["ClusterRole", "Role"])]),
+      : [unsupported("roleRef.kind", reference.kind ?? "", ["Role", "ClusterRole"])]),
     ...(reference.name ? [] : [requiredValue("roleRef.name")]),
     ...listOf(object.subjects)
       .map(fieldsOf)
@@ -93,10 +93,10 @@ function roleErrors(object: KubeObject): FieldError[] {
     .map(fieldsOf)
     .flatMap((rule, index) => {
       const path = `rules[${index}]`;
-      if (listOf(rule.verbs).length === 0)
-        return [requiredValue(`${path}.verbs`, "verbs must contain at least one value")];
-      if (listOf(rule.nonResourceURLs).length > 0) return [];
       const missing: FieldError[] = [];
+      if (listOf(rule.verbs).length === 0)
+        missing.push(requiredValue(`${path}.verbs`, "verbs must contain at least one value"));
+      if (listOf(rule.nonResourceURLs).length > 0) return missing;
       if (listOf(rule.apiGroups).length === 0) {
         missing.push(requiredValue(`${path}.apiGroups`, "resource rules must supply at least one api group"));
       }

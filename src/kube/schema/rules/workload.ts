@@ -20,10 +20,15 @@ export function templateErrors(path: string, template: Fields, restart: readonly
   return [
     ...labelErrors(`${path}.metadata.labels`, fieldsOf(template.metadata).labels),
     ...podSpecErrors(`${path}.spec`, spec),
-    ...(policy === undefined || restart.includes(String(policy))
-      ? []
-      : [unsupported(`${path}.spec.restartPolicy`, policy, restart)]),
+    ...restartErrors(`${path}.spec.restartPolicy`, policy, restart),
   ];
+}
+
+/** The default, which no job may have, counts as none given. */
+function restartErrors(path: string, policy: unknown, allowed: readonly string[]): FieldError[] {
+  if (policy === undefined || allowed.includes(String(policy))) return [];
+  const values = allowed.map((value) => JSON.stringify(value)).join(", ");
+  return policy === "Always" ? [requiredValue(path, `valid values: ${values}`)] : [unsupported(path, policy, allowed)];
 }
 
 function fractionErrors(path: string, value: unknown): FieldError[] {

@@ -28,8 +28,6 @@ export function defaultCronJob(object: KubeObject): void {
   setDefault(spec, "successfulJobsHistoryLimit", 3);
   setDefault(spec, "failedJobsHistoryLimit", 1);
   const job = fieldsOf(spec.jobTemplate);
-  if (isFields(job.metadata)) setDefault(job.metadata, "creationTimestamp", null);
-  else if (isFields(spec.jobTemplate)) job.metadata = { creationTimestamp: null };
   if (isFields(job.spec)) {
     setDefault(job.spec, "template", {});
     defaultTemplate(job.spec);
@@ -53,7 +51,7 @@ export function selectOwnPods(object: KubeObject): void {
   const selector = fieldsOf(spec.selector);
   selector.matchLabels = { ...fieldsOf(selector.matchLabels), [JOB_LABELS.uid]: uid };
   const template = fieldsOf(spec.template);
-  template.metadata ??= { creationTimestamp: null };
+  template.metadata ??= {};
   const metadata = fieldsOf(template.metadata);
   const own = { [JOB_LABELS.uid]: uid, [JOB_LABELS.name]: name, [JOB_LABELS.oldUid]: uid, [JOB_LABELS.oldName]: name };
   metadata.labels = { ...fieldsOf(metadata.labels), ...own };

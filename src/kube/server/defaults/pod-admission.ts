@@ -1,4 +1,4 @@
-import { type Fields, fieldsOf, isFields, type KubeObject } from "../../object.ts";
+import { type Fields, fieldsOf, type KubeObject } from "../../object.ts";
 import { forbidden } from "../../status.ts";
 import type { Preparation } from "../kind.ts";
 import { generateName } from "../names.ts";
@@ -93,15 +93,6 @@ function qosClass(spec: Fields): "Guaranteed" | "Burstable" | "BestEffort" {
   return guaranteed ? "Guaranteed" : "Burstable";
 }
 
-/** Requests that are not given are the limits. */
-function defaultRequests(spec: Fields): void {
-  for (const container of [...itemsOf(spec, "containers"), ...itemsOf(spec, "initContainers")]) {
-    const resources = container.resources;
-    if (!isFields(resources) || !isFields(resources.limits)) continue;
-    resources.requests = { ...resources.limits, ...fieldsOf(resources.requests) };
-  }
-}
-
 /** What the server decides about a new pod: priority, tolerations, service account, first status. Throws 403. */
 export function preparePod(pod: KubeObject, preparation: Preparation): void {
   const spec = fieldsOf(pod.spec);
@@ -110,7 +101,5 @@ export function preparePod(pod: KubeObject, preparation: Preparation): void {
   admitToken(namespace, spec, preparation);
   admitPriority(name, spec);
   admitTolerations(spec);
-  defaultRequests(spec);
-  setDefault(spec, "enableServiceLinks", true);
   pod.status = { phase: "Pending", qosClass: qosClass(spec) };
 }

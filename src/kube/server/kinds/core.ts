@@ -1,6 +1,6 @@
 import { fieldsOf, isFields, type KubeObject } from "../../object.ts";
 import type { FieldError } from "../../status.ts";
-import { defaultPodSpec, setDefault } from "../defaults/pod.ts";
+import { defaultPod, setDefault } from "../defaults/pod.ts";
 import { preparePod } from "../defaults/pod-admission.ts";
 import { defaultService, prepareService, prepareServiceUpdate } from "../defaults/service.ts";
 import { declareKind, type ResourceKind, statusOf } from "../kind.ts";
@@ -42,7 +42,7 @@ const pods = declareKind({
   ],
   strategy: {
     fillDefaults: (pod) => {
-      if (isFields(pod.spec)) defaultPodSpec(pod.spec);
+      if (isFields(pod.spec)) defaultPod(pod.spec);
     },
     prepareCreate: preparePod,
     selectable: podFields,
@@ -96,6 +96,7 @@ const services = declareKind({
   resource: "services",
   namespaced: true,
   shortNames: ["svc"],
+  createsOnUpdate: true,
   categories: ["all"],
   subresources: [statusOf("Service")],
   strategy: {
@@ -116,6 +117,8 @@ const endpoints = declareKind({
   resource: "endpoints",
   namespaced: true,
   shortNames: ["ep"],
+  createsOnUpdate: true,
+  deprecation: "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
   strategy: {
     fillDefaults: (object) => {
       for (const subset of Array.isArray(object.subsets) ? object.subsets : []) {

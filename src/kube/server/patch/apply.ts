@@ -63,7 +63,7 @@ export function applyConfiguration(
   const lost = new Map([...taken, ...removed]);
   const rest = others.map((entry) => ({ ...entry, fields: difference(entry.fields, lost) }));
   if (options.manager === KUBECTL) renewLastApplied(next, wanted);
-  const time = own !== undefined && equalJson(before, next) ? own.time : timestamp(options.now);
+  const time = equalJson(before, next) ? (own?.time ?? "") : timestamp(options.now);
   const result = { ...next, metadata: { ...next.metadata } };
   writeManagers(result, [...rest, { ...self, time, fields }]);
   return result;

@@ -17,6 +17,7 @@ export interface FieldManager {
   readonly operation: "Apply" | "Update";
   readonly subresource: string;
   readonly apiVersion: string;
+  /** "" when an apply changed nothing. */
   readonly time: string;
   readonly fields: FieldSet;
 }
@@ -60,8 +61,8 @@ export function readManagers(object: KubeObject): FieldManager[] {
 }
 
 function entryOf({ manager, operation, apiVersion, time, fields, subresource }: FieldManager): ManagedFieldsEntry {
-  const head = { manager, operation, apiVersion, time, fieldsType: "FieldsV1", fieldsV1: toFieldsV1(fields) };
-  return { ...head, ...(subresource ? { subresource } : {}) };
+  const head = { manager, operation, apiVersion, ...(time ? { time } : {}) };
+  return { ...head, fieldsType: "FieldsV1", fieldsV1: toFieldsV1(fields), ...(subresource ? { subresource } : {}) };
 }
 
 const orderOf = ({ operation, time, manager, apiVersion, subresource }: FieldManager): string =>

@@ -59,15 +59,15 @@ export function createObject(
   if (serves(kind, "status") && kind.storage !== "/nodes") delete object.status;
   stampMetadata(object, kind, api.now());
   kind.strategy.fillDefaults?.(object);
-  if (api.store.get(kind.storage, namespace, object.metadata.name)) throw alreadyExists(kind, object.metadata.name);
   writeManagers(
     object,
     owners ??
       managersAfterWrite(kind, undefined, object, { manager: options.fieldManager, subresource: "", now: api.now() }),
   );
   kind.strategy.prepareCreate?.(object, preparationOf(api));
-  if (!kind.definition) object = api.schema.asWritten(kind, object);
+  object = api.schema.asWritten(kind, object);
   checkRules(api, kind, "CREATE", object, undefined);
+  if (api.store.get(kind.storage, namespace, object.metadata.name)) throw alreadyExists(kind, object.metadata.name);
   if (options.user) checkEscalation(api.store, options.user, kind.resource, object);
   warnings.push(...adviceOn(api, kind, object));
   if (kind.convert) object = kind.convert.toStored(object);

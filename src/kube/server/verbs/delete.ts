@@ -36,12 +36,14 @@ export function deleteOptions(body: unknown, query: URLSearchParams): DeleteOpti
 function checkPreconditions(subject: Subject, stored: Stored, options: DeleteOptions): void {
   const { uid, resourceVersion } = options.preconditions ?? {};
   const { name, uid: found } = stored.object.metadata;
+  const ofKind = { ...subject, resource: subject.kind };
   if (uid && uid !== found) {
-    throw conflict(subject, name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${found}`);
+    const why = `the UID in the precondition (${uid}) does not match the UID in record (${found}). The object might have been deleted and then recreated`;
+    throw conflict(ofKind, name, why);
   }
   if (resourceVersion && resourceVersion !== String(stored.revision)) {
-    const why = `Precondition failed: ResourceVersion in precondition: ${resourceVersion}, ResourceVersion in object meta: ${stored.revision}`;
-    throw conflict(subject, name, why);
+    const why = `the ResourceVersion in the precondition (${resourceVersion}) does not match the ResourceVersion in record (${stored.revision}). The object might have been modified`;
+    throw conflict(ofKind, name, why);
   }
 }
 

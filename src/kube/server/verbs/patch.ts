@@ -1,6 +1,6 @@
 import { applyPatch, type Operation } from "rfc6902";
 import { type Fields, isFields, type KubeObject } from "../../object.ts";
-import { badRequest, invalid, unsupportedMediaType } from "../../status.ts";
+import { badRequest, invalid, KubeError, unsupportedMediaType } from "../../status.ts";
 import type { Api, Outcome, WriteOptions } from "../context.ts";
 import { incomingObject } from "../incoming.ts";
 import type { ResourceKind } from "../kind.ts";
@@ -25,20 +25,18 @@ export function patchTypes(kind: ResourceKind): readonly string[] {
 
 /** Applies a JSON patch, merge patch or strategic merge patch to a copy of an object. Throws 400, 415, 422. */
 export function patched(kind: ResourceKind, type: string, patch: unknown, copy: KubeObject): KubeObject {
-  if (type === JSON_PATCH) return jsonPatched(kind, patch, copy);
+  if (type === JSON_PATCH) return jsonPatched(patch, copy);
   if (!isFields(patch)) throw badRequest("a merge patch must be an object");
   if (type === MERGE_PATCH) return mergePatch(copy, patch) as KubeObject;
   return strategicMerge(kind, copy, patch as Fields) as KubeObject;
 }
 
-function jsonPatched(kind: ResourceKind, patch: unknown, copy: KubeObject): KubeObject {
+function jsonPatched(patch: unknown, copy: KubeObject): KubeObject {
   if (!Array.isArray(patch)) throw badRequest("a JSON patch must be a list of operations");
   const failure = applyPatch(copy, patch as Operation[]).find((error) => error !== null);
-  if (failure) {
-    throw invalid(kind, copy.metadata.name, [
-      { field: "patch", reason: "FieldValueInvalid", message: `Invalid value: ${failure.message || failure.name}` },
-    ]);
-  }
+  // Kubernetes says no more of what failed.
+  if (failure)
+    throw new KubeError(422, "Invalid", "the server rejected our request due to an error in our request", {});
   return copy;
 }
 

@@ -1,5 +1,5 @@
-import { equalJson, type KubeObject } from "../../object.ts";
-import { conflict, invalid, notFound } from "../../status.ts";
+import { equalJson, fieldsOf, isFields, type KubeObject } from "../../object.ts";
+import { badRequest, conflict, invalid, notFound } from "../../status.ts";
 import type { Stored } from "../../storage/store.ts";
 import { checkEscalation } from "../authorization.ts";
 import { type Api, fromStored, type Outcome, type WriteOptions } from "../context.ts";
@@ -114,7 +114,12 @@ export function replaceObject(
   const { kind } = target;
   const stored = storedOf(api, target);
   const old = fromStored(kind, stored.object);
-  const changed = incomingObject(change(structuredClone(old)), kind, target.namespace, target.name);
+  const changed = incomingObject(
+    mustBeNamed(change(structuredClone(old)), target),
+    kind,
+    target.namespace,
+    target.name,
+  );
   checkVersion(target, changed, stored);
   const warnings: string[] = [];
   const cleaned = checkFields(api, kind, changed, options, warnings);
@@ -126,7 +131,7 @@ export function replaceObject(
     writeManagers(next, managersAfterWrite(kind, old, next, write));
   }
   kind.strategy.prepareUpdate?.(next, old, preparationOf(api));
-  if (!kind.definition) next = api.schema.asWritten(kind, next);
+  next = api.schema.asWritten(kind, next);
   checkImmutable(target, next, old);
   checkRules(api, kind, "UPDATE", next, old, target.subresource);
   if (options.user && !sameDesire(next, old)) checkEscalation(api.store, options.user, kind.resource, next);
@@ -146,9 +151,15 @@ function save(api: Api, target: Target, next: KubeObject, stored: Stored): KubeO
   return fromStored(kind, written.object);
 }
 
+/** Throws 400 when what should take an object's place names none. */
+function mustBeNamed(body: unknown, { name }: Target): unknown {
+  if (!isFields(body) || fieldsOf(body.metadata).name) return body;
+  throw badRequest(`the name of the object (${name} based on URL) was undeterminable: name must be provided`);
+}
+
 /** PUT: the body takes the place of the object. */
 export function updateObject(api: Api, target: Target, body: unknown, options: WriteOptions): Outcome {
-  const next = incomingObject(body, target.kind, target.namespace, target.name);
+  const next = incomingObject(mustBeNamed(body, target), target.kind, target.namespace, target.name);
   if (target.kind.definition && !next.metadata.resourceVersion) {
     storedOf(api, target);
     throw invalid(target.kind, target.name, [
