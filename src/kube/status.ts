@@ -107,7 +107,7 @@ export function invalid(subject: Subject, name: string, errors: readonly FieldEr
   return new KubeError(422, "Invalid", `${qualified(subject.kind, subject.group)} "${name}" is invalid: ${said}`, {
     ...(name === "" ? {} : { name }),
     ...named(subject.group),
-    kind: subject.kind,
+    ...(subject.kind === "" ? {} : { kind: subject.kind }),
     causes: errors.map(({ reason, message, field }) => ({ reason, message, field })),
   });
 }
@@ -143,7 +143,7 @@ export function notAcceptable(accepted: readonly string[]): KubeError {
 /** 415: the body's format is not read here. */
 export function unsupportedMediaType(accepted: readonly string[]): KubeError {
   const message = `the body of the request was in an unknown format - accepted media types include: ${accepted.join(", ")}`;
-  return new KubeError(415, "UnsupportedMediaType", message);
+  return new KubeError(415, "UnsupportedMediaType", message, {});
 }
 
 /** 410: the resourceVersion is older than the history kept; list again. */

@@ -28,7 +28,9 @@ function fieldWritten(node: SchemaNode, value: unknown): unknown {
   if (zero === "omit" && (value === "" || value === 0 || value === false)) return undefined;
   const known = resolve(node);
   const isCollection = known.type === "array" || (mapValues(known) !== undefined && !known.properties);
-  return zero === undefined && isCollection && isEmpty(result) ? undefined : result;
+  if (!isCollection || !isEmpty(result)) return result;
+  // as it comes back from the store, where nothing and empty are one
+  return zero === undefined ? undefined : null;
 }
 
 function written(node: SchemaNode, value: unknown): unknown {

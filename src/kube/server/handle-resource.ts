@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { fieldsOf, isFields, type KubeObject } from "../object.ts";
+import { unsupported } from "../schema/field-error.ts";
 import { badRequest, invalid, methodNotAllowed, notFound, pathNotFound, unsupportedMediaType } from "../status.ts";
 import { authorizeResource } from "./authorization.ts";
 import { mediaType, parseJson, parseYaml, readBody, readValue } from "./body.ts";
@@ -8,7 +9,7 @@ import { type Api, fromStored, type WriteOptions } from "./context.ts";
 import { type ResourceKind, serves } from "./kind.ts";
 import { negotiate } from "./negotiate.ts";
 import { isTrue, type ResourceRequest } from "./request-info.ts";
-import { writeValue } from "./respond.ts";
+import { addWarning, writeValue } from "./respond.ts";
 import { REVIEWS } from "./reviews.ts";
 import { watchWriter, writeList, writeObject } from "./shapes.ts";
 import { proxyLog } from "./subresources/kubelet-proxy.ts";
@@ -36,22 +37,20 @@ function programName(request: IncomingMessage): string {
   return (request.headers["user-agent"] ?? "unknown").split("/")[0]!.slice(0, 128);
 }
 
-function writeOptions({ query, request, user }: Call): WriteOptions {
+const OPTIONS: Readonly<Record<string, string>> = { update: "UpdateOptions", patch: "PatchOptions" };
+
+function writeOptions({ query, request, user, verb }: Call): WriteOptions {
   const dryRun = query.get("dryRun");
   if (dryRun !== null && dryRun !== "All" && dryRun !== "") {
-    throw invalid({ group: "meta.k8s.io", resource: "options", kind: "CreateOptions" }, "", [
-      {
-        field: "dryRun",
-        reason: "FieldValueNotSupported",
-        message: `Unsupported value: ${JSON.stringify(dryRun)}: supported values: "All"`,
-      },
+    throw invalid({ group: "meta.k8s.io", resource: "options", kind: OPTIONS[verb] ?? "CreateOptions" }, "", [
+      unsupported("dryRun", [dryRun], ["All"]),
     ]);
   }
   const validation = query.get("fieldValidation") || "Warn";
   if (validation !== "Ignore" && validation !== "Warn" && validation !== "Strict") {
-    throw badRequest(
-      `fieldValidation: Unsupported value: "${validation}": supported values: "Ignore", "Strict", "Warn"`,
-    );
+    throw invalid({ group: "meta.k8s.io", resource: "options", kind: OPTIONS[verb] ?? "CreateOptions" }, "", [
+      unsupported("fieldValidation", validation, ["", "Ignore", "Strict", "Warn"]),
+    ]);
   }
   return {
     user,
@@ -61,12 +60,16 @@ function writeOptions({ query, request, user }: Call): WriteOptions {
   };
 }
 
+const SHAPES = ["Table", "PartialObjectMetadata", "PartialObjectMetadataList"];
+
 /** Does what a request for a resource asks, and answers it. Throws KubeError. */
 export async function handleResource(call: Call): Promise<void> {
   const { target, verb } = call;
+  if (target.kind.deprecation) addWarning(call.response, target.kind.deprecation);
   if (target.kind.verbs.length === 1) return answerReview(call);
   if (target.subresource !== "" && target.subresource !== "status") return handleSubresource(call);
   if (target.subresource === "" && !target.kind.verbs.includes(verb)) throw methodNotAllowed();
+  negotiate(call.request.headers.accept, SHAPES);
   switch (verb) {
     case "get":
       return writeObject(call, 200, fromStored(target.kind, storedOf(call.api, target).object));

@@ -23,17 +23,14 @@ function table(
   return { ...made, apiVersion: `meta.k8s.io/${format.version ?? "v1"}` } as Table;
 }
 
-const deprecations = ({ deprecation }: ResourceKind): string[] => (deprecation === undefined ? [] : [deprecation]);
-
 /** Answers with one object, in the shape asked for. */
 export async function writeObject(
   call: Call,
   code: number,
   object: KubeObject,
-  more: readonly string[] = [],
+  warnings: readonly string[] = [],
 ): Promise<void> {
   const { api, target, query, request, response } = call;
-  const warnings = [...deprecations(target.kind), ...more];
   const format = negotiate(request.headers.accept, ["Table", "PartialObjectMetadata"]);
   if (format.as === "Table") {
     const value = {
@@ -46,10 +43,11 @@ export async function writeObject(
   return writeValue(response, code, format, value, warnings);
 }
 
-function listMetadata(page: Page): object {
+function listMetadata(page: Page, kind: ResourceKind): object {
+  const more = page.continueToken ?? (kind.definition ? "" : undefined);
   return {
     resourceVersion: String(page.revision),
-    ...(page.continueToken === undefined ? {} : { continue: page.continueToken }),
+    ...(more === undefined ? {} : { continue: more }),
     ...(page.remaining === undefined ? {} : { remainingItemCount: page.remaining }),
   };
 }
@@ -71,33 +69,27 @@ function itemOf(kind: ResourceKind, object: KubeObject): Partial<KubeObject> {
 export async function writeList(call: Call, page: Page): Promise<void> {
   const { api, target, query, request, response } = call;
   const { kind } = target;
-  const warnings = deprecations(kind);
   const format = negotiate(request.headers.accept, ["Table", "PartialObjectMetadataList"]);
-  const metadata = listMetadata(page);
+  const metadata = listMetadata(page, kind);
   if (format.as === undefined && format.encoding === "json" && !kind.convert) {
     // The objects' wire text is kept: a list is put together from it.
     const head = JSON.stringify({ ...listHead(kind), metadata }).slice(0, -1);
     const body = `${head},"items":[${page.items.map(itemText(kind)).join(",")}]}`;
-    writeText(response, 200, "application/json", body, warnings);
+    writeText(response, 200, "application/json", body);
     return;
   }
   const objects = page.items.map((stored) => fromStored(kind, stored.object));
   if (format.as === "Table") {
-    return writeValue(response, 200, format, { ...table(api, kind, objects, query, format), metadata }, warnings);
+    return writeValue(response, 200, format, { ...table(api, kind, objects, query, format), metadata });
   }
   if (format.as === "PartialObjectMetadataList") {
     const version = format.version ?? "v1";
     const items = objects.map((object) => metadataOnly(object, version));
     const head = { kind: "PartialObjectMetadataList", apiVersion: `meta.k8s.io/${version}` };
-    return writeValue(response, 200, format, { ...head, metadata, items: items.length > 0 ? items : null }, warnings);
+    return writeValue(response, 200, format, { ...head, metadata, items: items.length > 0 ? items : null });
   }
-  return writeValue(
-    response,
-    200,
-    format,
-    { ...listHead(kind), metadata, items: objects.map((object) => itemOf(kind, object)) },
-    warnings,
-  );
+  const items = objects.map((object) => itemOf(kind, object));
+  return writeValue(response, 200, format, { ...listHead(kind), metadata, items });
 }
 
 /** How a watch writes its objects: the kept wire text whenever the client takes plain objects. */

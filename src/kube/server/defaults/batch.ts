@@ -16,7 +16,12 @@ function defaultJobSpec(spec: Fields): void {
 
 /** Jobs: one completion, one pod at a time, six failures. */
 export function defaultJob(object: KubeObject): void {
-  if (isFields(object.spec)) defaultJobSpec(object.spec);
+  if (!isFields(object.spec)) return;
+  defaultJobSpec(object.spec);
+  const { metadata } = object;
+  const { labels } = fieldsOf(fieldsOf(object.spec.template).metadata);
+  if (isFields(labels) && Object.keys(metadata.labels ?? {}).length === 0)
+    metadata.labels = { ...labels } as Record<string, string>;
 }
 
 /** Cron jobs: runs may overlap; three successful and one failed job are kept. */

@@ -29,6 +29,7 @@ const pods = declareKind({
   resource: "pods",
   namespaced: true,
   shortNames: ["po"],
+  answersDeleted: true,
   categories: ["all"],
   counted: true,
   subresources: [
@@ -96,6 +97,7 @@ const services = declareKind({
   resource: "services",
   namespaced: true,
   shortNames: ["svc"],
+  answersDeleted: true,
   createsOnUpdate: true,
   categories: ["all"],
   subresources: [statusOf("Service")],
@@ -183,6 +185,7 @@ const serviceAccounts = declareKind({
   resource: "serviceaccounts",
   namespaced: true,
   shortNames: ["sa"],
+  answersDeleted: true,
   subresources: [
     { name: "token", kind: "TokenRequest", group: "authentication.k8s.io", version: "v1", verbs: ["create"] },
   ],

@@ -1,4 +1,4 @@
-import { fieldsOf, type KubeObject } from "../../object.ts";
+import { equalJson, fieldsOf, type KubeObject } from "../../object.ts";
 import { defaultNetworkPolicy } from "../defaults/network-policy.ts";
 import { itemsOf, setDefault } from "../defaults/pod.ts";
 import { declareKind, type ResourceKind } from "../kind.ts";
@@ -10,6 +10,17 @@ function defaultSlice(slice: KubeObject): void {
     setDefault(port, "name", "");
     setDefault(port, "protocol", "TCP");
   }
+}
+
+/** Labels say whose a slice is: they count as much as its endpoints. */
+function countLabels(next: KubeObject, old: KubeObject): void {
+  const named = ({ labels, annotations, ownerReferences }: KubeObject["metadata"]) => ({
+    labels,
+    annotations,
+    ownerReferences,
+  });
+  if (!equalJson(named(next.metadata), named(old.metadata)))
+    next.metadata.generation = (old.metadata.generation ?? 0) + 1;
 }
 
 const RBAC = "rbac.authorization.k8s.io";
@@ -45,7 +56,7 @@ export const otherKinds: readonly ResourceKind[] = [
     resource: "endpointslices",
     namespaced: true,
     counted: true,
-    strategy: { fillDefaults: defaultSlice },
+    strategy: { fillDefaults: defaultSlice, prepareUpdate: countLabels },
   }),
   declareKind({
     group: "networking.k8s.io",

@@ -49,11 +49,12 @@ export function applyConfiguration(
   const managers = trackedManagers(kind, live);
   const others = managers.filter((entry) => !sameFieldManager(entry, self));
   const own = managers.find((entry) => sameFieldManager(entry, self));
-  const fields = manageable(kind, options.subresource, fieldSet(root, wanted));
+  const set = fieldSet(root, wanted);
+  const fields = manageable(kind, options.subresource, set);
   const { managedFields: _, ...metadata } = live.metadata;
   const before = { ...live, metadata } as KubeObject;
   const merged = mergeValues(root, before, wanted) as KubeObject;
-  const owned = new Map([...fields, ...others.flatMap((entry) => [...entry.fields])]);
+  const owned = new Map([...set, ...others.flatMap((entry) => [...entry.fields])]);
   const next = pruned(root, merged, own?.fields ?? new Map(), owned);
   const { added, modified, removed } = compareFields(root, before, next);
   const taken = new Map([...added, ...modified]);

@@ -43,6 +43,8 @@ function unknownDirective(directive: unknown): Error {
 function retained(target: Fields, patch: Fields): Fields {
   const keys = patch[RETAIN];
   if (!Array.isArray(keys)) return { ...target };
+  const isKept = (key: string): boolean => key.startsWith("$") || keys.includes(key);
+  if (!Object.keys(patch).every(isKept)) throw badRequest("invalid patch format of retainKeys");
   return Object.fromEntries(Object.entries(target).filter(([key]) => keys.includes(key)));
 }
 
@@ -56,7 +58,7 @@ function takeAway(merged: Fields, field: string, items: unknown): void {
 function orderAlone(node: SchemaNode, merged: Fields, field: string, patch: Fields, order: unknown): void {
   const list = merged[field];
   if (field in patch || !Array.isArray(list) || !Array.isArray(order)) return;
-  merged[field] = ordered(list, order, mergeKey(fieldNode(node, field)));
+  merged[field] = ordered(list, order, list, mergeKey(fieldNode(node, field)));
 }
 
 function mergeKey(node: SchemaNode): string | undefined {
@@ -69,14 +71,15 @@ function mergeValue(node: SchemaNode, target: unknown, patch: unknown, order: un
   if (!Array.isArray(patch)) return patch;
   const rule = strategicRule(node);
   const list = Array.isArray(target) ? target : [];
-  if (rule.type === "atomic") return withoutDirectives(patch);
+  // Directives in such a list are fields that its items do not have.
+  if (rule.type === "atomic") return patch;
   if (rule.type === "set") {
     const union = [...list, ...patch.filter((item) => !list.includes(item))];
-    return Array.isArray(order) ? ordered(union, order, undefined) : union;
+    return ordered(union, Array.isArray(order) ? order : patch, list, undefined);
   }
   const key = rule.keys[0]!;
   const merged = mergeList(itemNode(node), key, list, patch);
-  return Array.isArray(order) ? ordered(merged, order, key) : merged;
+  return ordered(merged, Array.isArray(order) ? order : patch, list, key);
 }
 
 function mergeList(items: SchemaNode, key: string, target: readonly unknown[], patch: readonly unknown[]): unknown[] {
@@ -100,19 +103,28 @@ function mergeList(items: SchemaNode, key: string, target: readonly unknown[], p
   return merged;
 }
 
-/** Items named by the order in that order; each other item stays behind the one it stood behind. */
-function ordered(list: readonly unknown[], order: readonly unknown[], key: string | undefined): unknown[] {
+/**
+ * The items that the order names, in it; each other one before the first of those that it stood before in the live list,
+ * as far as both were there. So what a patch adds comes first.
+ */
+function ordered(
+  merged: readonly unknown[],
+  order: readonly unknown[],
+  live: readonly unknown[],
+  key: string | undefined,
+): unknown[] {
   const identity = (item: unknown): unknown => (key !== undefined && isFields(item) ? item[key] : item);
-  const wanted = order.map(identity);
-  const rank = (item: unknown): number => wanted.findIndex((value) => equalJson(value, identity(item)));
-  const named = list.filter((item) => rank(item) >= 0).sort((a, b) => rank(a) - rank(b));
-  const result = [...named];
-  list.forEach((item, index) => {
-    if (rank(item) >= 0) return;
-    const before = index === 0 ? -1 : result.indexOf(list[index - 1]);
-    result.splice(before + 1, 0, item);
-  });
-  return result;
+  const placeIn = (list: readonly unknown[], item: unknown): number =>
+    list.findIndex((other) => equalJson(identity(other), identity(item)));
+  const named = merged.filter((item) => placeIn(order, item) >= 0);
+  named.sort((a, b) => placeIn(order, a) - placeIn(order, b));
+  const others = merged.filter((item) => placeIn(order, item) < 0);
+  const result: unknown[] = [];
+  while (named.length > 0 && others.length > 0) {
+    const [left, right] = [placeIn(live, others[0]), placeIn(live, named[0])];
+    result.push(left >= 0 && right >= 0 && left < right ? others.shift() : named.shift());
+  }
+  return [...result, ...named, ...others];
 }
 
 function withoutDirectives(value: unknown): unknown {

@@ -1,4 +1,4 @@
-import { applyPatch, type Operation } from "rfc6902";
+import { applyPatch, type Operation, Pointer } from "rfc6902";
 import { type Fields, isFields, type KubeObject } from "../../object.ts";
 import { badRequest, invalid, KubeError, unsupportedMediaType } from "../../status.ts";
 import type { Api, Outcome, WriteOptions } from "../context.ts";
@@ -8,6 +8,8 @@ import { applyConfiguration } from "../patch/apply.ts";
 import { blankObject, readManagers } from "../patch/managed-fields.ts";
 import { mergePatch } from "../patch/merge-patch.ts";
 import { strategicMerge } from "../patch/strategic-merge.ts";
+import { checkConfiguration } from "../patch/typed.ts";
+import { UnreadableObject } from "../preparation.ts";
 import { createObject } from "./create.ts";
 import { replaceObject, type Target } from "./replace.ts";
 
@@ -31,11 +33,26 @@ export function patched(kind: ResourceKind, type: string, patch: unknown, copy: 
   return strategicMerge(kind, copy, patch as Fields) as KubeObject;
 }
 
+/** Replacing a field that is not there sets it: so Kubernetes' own library reads it. */
+function asRead(operation: Operation, copy: KubeObject): Operation {
+  if (!isFields(operation) || operation.op !== "replace" || typeof operation.path !== "string") return operation;
+  const { parent, value } = Pointer.fromJSON(operation.path).evaluate(copy);
+  return value === undefined && isFields(parent) ? { ...operation, op: "add" } : operation;
+}
+
+function follow(operation: Operation, copy: KubeObject): boolean {
+  try {
+    return applyPatch(copy, [asRead(operation, copy)]).every((error) => error === null);
+  } catch {
+    return false;
+  }
+}
+
 function jsonPatched(patch: unknown, copy: KubeObject): KubeObject {
   if (!Array.isArray(patch)) throw badRequest("a JSON patch must be a list of operations");
-  const failure = applyPatch(copy, patch as Operation[]).find((error) => error !== null);
+  const isFollowed = (patch as Operation[]).every((operation) => follow(operation, copy));
   // Kubernetes says no more of what failed.
-  if (failure)
+  if (!isFollowed)
     throw new KubeError(422, "Invalid", "the server rejected our request due to an error in our request", {});
   return copy;
 }
@@ -43,7 +60,15 @@ function jsonPatched(patch: unknown, copy: KubeObject): KubeObject {
 /** PATCH in any format but server-side apply. */
 export function patchObject(api: Api, target: Target, type: string, patch: unknown, options: WriteOptions): Outcome {
   if (!patchTypes(target.kind).includes(type)) throw unsupportedMediaType(patchTypes(target.kind));
-  return replaceObject(api, target, options, (copy) => patched(target.kind, type, patch, copy));
+  try {
+    return replaceObject(api, target, options, (copy) => patched(target.kind, type, patch, copy));
+  } catch (error) {
+    if (!(error instanceof UnreadableObject)) throw error;
+    const message = `Invalid value: ${JSON.stringify(JSON.stringify(patch))}: ${error.message}`;
+    throw invalid({ group: "", resource: "", kind: "" }, "", [
+      { field: "patch", reason: "FieldValueInvalid", message },
+    ]);
+  }
 }
 
 /** Server-side apply: creates what is not there. Throws 400 without a field manager, 409 on conflicts. */
@@ -65,6 +90,7 @@ export function applyObject(
   }
   const wanted = incomingObject(body, kind, namespace, name);
   if (wanted.metadata.managedFields) throw badRequest("metadata.managedFields must be nil");
+  checkConfiguration(kind, wanted);
   const how = { manager: options.fieldManager, force: options.force, subresource, now: api.now() };
   if (subresource === "" && !api.store.get(kind.storage, namespace, name)) {
     const first = applyConfiguration(kind, blankObject(kind), structuredClone(wanted), how);

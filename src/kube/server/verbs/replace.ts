@@ -160,9 +160,12 @@ function mustBeNamed(body: unknown, { name }: Target): unknown {
 /** PUT: the body takes the place of the object. */
 export function updateObject(api: Api, target: Target, body: unknown, options: WriteOptions): Outcome {
   const next = incomingObject(mustBeNamed(body, target), target.kind, target.namespace, target.name);
-  if (target.kind.definition && !next.metadata.resourceVersion) {
+  const { kind } = target;
+  const { resourceVersion, uid } = next.metadata;
+  const isConditional = kind.definition !== undefined || kind.storage === "coordination.k8s.io/leases";
+  if (isConditional && !resourceVersion && (!uid || uid === storedOf(api, target).object.metadata.uid)) {
     storedOf(api, target);
-    throw invalid(target.kind, target.name, [
+    throw invalid({ ...kind, kind: kind.resource }, target.name, [
       {
         field: "metadata.resourceVersion",
         reason: "FieldValueInvalid",
