@@ -143,7 +143,7 @@ export function notAcceptable(accepted: readonly string[]): KubeError {
 /** 415: the body's format is not read here. */
 export function unsupportedMediaType(accepted: readonly string[]): KubeError {
   const message = `the body of the request was in an unknown format - accepted media types include: ${accepted.join(", ")}`;
-  return new KubeError(415, "UnsupportedMediaType", message, {});
+  return new KubeError(415, "UnsupportedMediaType", message);
 }
 
 /** 410: the resourceVersion is older than the history kept; list again. */

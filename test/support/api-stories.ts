@@ -225,6 +225,9 @@ class Teller {
   }
 }
 
+/** Of so many stories the real server's answers are kept. */
+export const GOLDEN_STORIES = 60;
+
 /** A story's namespace and its requests. Every kind has its turn. */
 export function tellStory(seed: number, length = 12): { readonly namespace: string; readonly requests: ApiRequest[] } {
   const random = new Random(seed);

@@ -43,8 +43,8 @@ export async function writeObject(
   return writeValue(response, code, format, value, warnings);
 }
 
-function listMetadata(page: Page, kind: ResourceKind): object {
-  const more = page.continueToken ?? (kind.definition ? "" : undefined);
+function listMetadata(page: Page, kind: ResourceKind, isPlain: boolean): object {
+  const more = page.continueToken ?? (kind.definition && isPlain ? "" : undefined);
   return {
     resourceVersion: String(page.revision),
     ...(more === undefined ? {} : { continue: more }),
@@ -70,7 +70,7 @@ export async function writeList(call: Call, page: Page): Promise<void> {
   const { api, target, query, request, response } = call;
   const { kind } = target;
   const format = negotiate(request.headers.accept, ["Table", "PartialObjectMetadataList"]);
-  const metadata = listMetadata(page, kind);
+  const metadata = listMetadata(page, kind, format.as === undefined);
   if (format.as === undefined && format.encoding === "json" && !kind.convert) {
     // The objects' wire text is kept: a list is put together from it.
     const head = JSON.stringify({ ...listHead(kind), metadata }).slice(0, -1);

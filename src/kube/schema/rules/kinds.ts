@@ -1,8 +1,9 @@
 import { type Fields, fieldsOf, type GroupVersionKind, type KubeObject, listOf } from "../../object.ts";
 import type { FieldError } from "../../status.ts";
 import { forbiddenValue, invalid, requiredValue, unsupported } from "../field-error.ts";
-import { isIP } from "../format.ts";
+import { isCidr, isIP } from "../format.ts";
 import { cronJobErrors, jobErrors, jobUpdateErrors } from "./batch.ts";
+import { PROTOCOLS } from "./container.ts";
 import { validateDefinition } from "./definition.ts";
 import { sliceErrors } from "./endpoint-slice.ts";
 import { immutableErrors, metadataErrors, metadataUpdateErrors, type NameRule, selectorErrors } from "./metadata.ts";
@@ -135,6 +136,28 @@ function roleErrors(object: KubeObject): FieldError[] {
     });
 }
 
+const NO_CIDR = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
+
+function blockErrors(path: string, { cidr, except }: Fields): FieldError[] {
+  if (!cidr) return [requiredValue(`${path}.cidr`)];
+  if (!isCidr(String(cidr))) return [invalid(`${path}.cidr`, cidr, NO_CIDR)];
+  return listOf(except).flatMap((item, index) =>
+    isCidr(String(item)) ? [] : [invalid(`${path}.except[${index}]`, item, NO_CIDR)],
+  );
+}
+
+function policyPortErrors(spec: Fields, rules: "ingress" | "egress"): FieldError[] {
+  return listOf(spec[rules]).flatMap((rule, index) =>
+    listOf(fieldsOf(rule).ports)
+      .map(fieldsOf)
+      .flatMap(({ protocol }, place) =>
+        !protocol || PROTOCOLS.includes(String(protocol))
+          ? []
+          : [unsupported(`spec.${rules}[${index}].ports[${place}].protocol`, protocol, PROTOCOLS)],
+      ),
+  );
+}
+
 function peerErrors(spec: Fields, rules: "ingress" | "egress", peers: "from" | "to"): FieldError[] {
   return listOf(spec[rules]).flatMap((rule, index) =>
     listOf(fieldsOf(rule)[peers]).flatMap((peer, place) => {
@@ -146,6 +169,7 @@ function peerErrors(spec: Fields, rules: "ingress" | "egress", peers: "from" | "
       return [
         ...(podSelector ? selectorErrors(`${path}.podSelector`, podSelector) : []),
         ...(namespaceSelector ? selectorErrors(`${path}.namespaceSelector`, namespaceSelector) : []),
+        ...(ipBlock ? blockErrors(`${path}.ipBlock`, fieldsOf(ipBlock)) : []),
       ];
     }),
   );
@@ -158,6 +182,8 @@ function networkPolicyErrors(object: KubeObject): FieldError[] {
     ...selectorErrors("spec.podSelector", spec.podSelector),
     ...peerErrors(spec, "ingress", "from"),
     ...peerErrors(spec, "egress", "to"),
+    ...policyPortErrors(spec, "ingress"),
+    ...policyPortErrors(spec, "egress"),
     ...types.flatMap((type, index) =>
       type === "Ingress" || type === "Egress"
         ? []

@@ -18,8 +18,13 @@ function defaultJobSpec(spec: Fields): void {
 export function defaultJob(object: KubeObject): void {
   if (!isFields(object.spec)) return;
   defaultJobSpec(object.spec);
+  defaultLabels(object);
+}
+
+/** A job without labels has those of its pods. */
+function defaultLabels(object: KubeObject): void {
   const { metadata } = object;
-  const { labels } = fieldsOf(fieldsOf(object.spec.template).metadata);
+  const { labels } = fieldsOf(fieldsOf(fieldsOf(object.spec).template).metadata);
   if (isFields(labels) && Object.keys(metadata.labels ?? {}).length === 0)
     metadata.labels = { ...labels } as Record<string, string>;
 }
@@ -60,4 +65,5 @@ export function selectOwnPods(object: KubeObject): void {
   const metadata = fieldsOf(template.metadata);
   const own = { [JOB_LABELS.uid]: uid, [JOB_LABELS.name]: name, [JOB_LABELS.oldUid]: uid, [JOB_LABELS.oldName]: name };
   metadata.labels = { ...fieldsOf(metadata.labels), ...own };
+  defaultLabels(object);
 }

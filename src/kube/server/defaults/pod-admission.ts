@@ -23,7 +23,8 @@ function admitPriority(name: string, spec: Fields): void {
   setDefault(spec, "preemptionPolicy", "PreemptLowerPriority");
 }
 
-function admitTolerations(spec: Fields): void {
+/** Every pod tolerates nodes that do not answer for a while, whatever an update says. */
+export function admitTolerations(spec: Fields): void {
   const tolerations = itemsOf(spec, "tolerations");
   for (const key of ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"]) {
     const covers = (item: Fields) =>

@@ -1,7 +1,7 @@
 import { fieldsOf, isFields, type KubeObject } from "../../object.ts";
 import type { FieldError } from "../../status.ts";
 import { defaultPod, setDefault } from "../defaults/pod.ts";
-import { preparePod } from "../defaults/pod-admission.ts";
+import { admitTolerations, preparePod } from "../defaults/pod-admission.ts";
 import { defaultService, prepareService, prepareServiceUpdate } from "../defaults/service.ts";
 import { declareKind, type ResourceKind, statusOf } from "../kind.ts";
 import { coreEvents } from "./events.ts";
@@ -46,6 +46,7 @@ const pods = declareKind({
       if (isFields(pod.spec)) defaultPod(pod.spec);
     },
     prepareCreate: preparePod,
+    prepareUpdate: (pod) => admitTolerations(fieldsOf(pod.spec)),
     selectable: podFields,
   },
 });

@@ -23,7 +23,7 @@ import {
   writeManagers,
 } from "./managed-fields.ts";
 import { rootOf } from "./merge-schema.ts";
-import { mergeValues, withoutFields } from "./merge-values.ts";
+import { mergeValues, withoutEmptied, withoutFields } from "./merge-values.ts";
 
 export interface ApplyOptions {
   readonly manager: string;
@@ -65,7 +65,8 @@ export function applyConfiguration(
   const rest = others.map((entry) => ({ ...entry, fields: difference(entry.fields, lost) }));
   if (options.manager === KUBECTL) renewLastApplied(next, wanted);
   const time = equalJson(before, next) ? (own?.time ?? "") : timestamp(options.now);
-  const result = { ...next, metadata: { ...next.metadata } };
+  const left = withoutEmptied(next, merged) as KubeObject;
+  const result = { ...left, metadata: { ...left.metadata } };
   writeManagers(result, [...rest, { ...self, time, fields }]);
   return result;
 }

@@ -14,11 +14,18 @@ const KEY_DEFAULTS: Readonly<Record<string, unknown>> = { protocol: "TCP" };
 
 export const textOf = (path: Path): string => path.join(JOINT);
 
+/** What an item's key is when it is not given. */
+export function keyDefault(items: SchemaNode, key: string): unknown {
+  const node = fieldNode(items, key);
+  const zero = node.type === "string" ? "" : 0;
+  return node.default ?? KEY_DEFAULTS[key] ?? (node["x-shieldgate-zero"] === "always" ? zero : undefined);
+}
+
 /** The step that names an item of a list that merges. */
 export function stepOf(rule: ListRule, items: SchemaNode, item: unknown): string {
   if (rule.type !== "map" || !isFields(item)) return `v:${JSON.stringify(item)}`;
   const values = rule.keys.flatMap((key) => {
-    const value = item[key] ?? fieldNode(items, key).default ?? KEY_DEFAULTS[key];
+    const value = item[key] ?? keyDefault(items, key);
     return value === undefined ? [] : [[key, value]];
   });
   return `k:${JSON.stringify(Object.fromEntries(values))}`;

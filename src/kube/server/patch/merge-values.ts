@@ -72,7 +72,7 @@ function mergeLists(node: SchemaNode, live: readonly unknown[], wanted: readonly
   return out;
 }
 
-/** A copy of the value without the fields of the set; what that leaves empty is left out. */
+/** A copy of the value without the fields of the set; what that leaves empty is null: it was not taken away itself. */
 export function withoutFields(root: SchemaNode, object: KubeObject, set: FieldSet): KubeObject {
   if (set.size === 0) return object;
   const parents = new Set<string>();
@@ -99,4 +99,11 @@ export function withoutFields(root: SchemaNode, object: KubeObject, set: FieldSe
   return walk(root, object, []) as KubeObject;
 }
 
-const nonEmpty = <T extends object>(value: T): T | undefined => (Object.keys(value).length > 0 ? value : undefined);
+const nonEmpty = <T extends object>(value: T): T | null => (Object.keys(value).length > 0 ? value : null);
+
+/** A copy without the nulls that stand where `full` holds something. */
+export function withoutEmptied(value: unknown, full: unknown): unknown {
+  if (!isFields(value) || !isFields(full)) return value;
+  const kept = Object.entries(value).filter(([key, item]) => item !== null || (full[key] ?? null) === null);
+  return Object.fromEntries(kept.map(([key, item]) => [key, withoutEmptied(item, full[key])]));
+}

@@ -3,7 +3,7 @@ import { resolve } from "../../schema/builtin.ts";
 import { isOpen, mapValues, type SchemaNode } from "../../schema/node.ts";
 import { badRequest } from "../../status.ts";
 import type { ResourceKind } from "../kind.ts";
-import { itemsByStep, type Path, printPath } from "./field-set.ts";
+import { itemsByStep, keyDefault, type Path, printPath } from "./field-set.ts";
 import { fieldNode, itemNode, listRule, rootOf } from "./merge-schema.ts";
 
 /** What keeps a value from being merged by its schema: the first thing that is found, with its path. */
@@ -30,7 +30,9 @@ function listProblem(node: SchemaNode, list: readonly unknown[], path: Path): st
   if (rule.type === "atomic") return undefined;
   if (rule.type === "map") {
     const [key] = rule.keys;
-    const lacking = list.findIndex((item) => !isFields(item) || (rule.keys.length === 1 && item[key!] === undefined));
+    const lacking = list.findIndex(
+      (item) => !isFields(item) || (rule.keys.length === 1 && (item[key!] ?? keyDefault(items, key!)) === undefined),
+    );
     if (lacking >= 0)
       return `${printPath(path)}: element ${lacking}: associative list with keys has an element that omits key field ${JSON.stringify(key)}`;
   }

@@ -111,8 +111,7 @@ export function deleteObject(api: Api, target: Target, asked: DeleteOptions): Ku
   if (isReleased(next)) {
     const gone = options.dryRun ? undefined : api.store.remove(kind.storage, namespace, name, stored.revision);
     if (!kind.answersDeleted) return success(kind, stored.object);
-    const { resourceVersion: _, ...metadata } = next.metadata;
-    return fromStored(kind, gone?.object ?? { ...next, metadata });
+    return fromStored(kind, gone?.object ?? stored.object);
   }
   const { metadata: before } = stored.object;
   const unchanged =
