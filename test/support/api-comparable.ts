@@ -55,6 +55,13 @@ export function comparable({ code, type, warnings, text }: ApiAnswer): Comparabl
   return { code, type, ...(warnings.length > 0 ? { warnings } : {}), body };
 }
 
+/** What is kept of an answer: of a refusal its code and reason, since its words may change from run to run. */
+export function kept(answer: ComparableAnswer): ComparableAnswer {
+  if (answer.code < 400 || !isFields(answer.body)) return answer;
+  const { code, type, body } = answer;
+  return { code, type, body: { reason: body.reason } };
+}
+
 /** Every field that differs, by its path: `ours` and `theirs`. */
 export function differences(
   ours: unknown,

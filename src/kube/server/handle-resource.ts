@@ -1,7 +1,15 @@
 import type { IncomingMessage } from "node:http";
 import { fieldsOf, isFields, type KubeObject } from "../object.ts";
 import { unsupported } from "../schema/field-error.ts";
-import { badRequest, invalid, methodNotAllowed, notFound, pathNotFound, unsupportedMediaType } from "../status.ts";
+import {
+  badRequest,
+  conflict,
+  invalid,
+  methodNotAllowed,
+  notFound,
+  pathNotFound,
+  unsupportedMediaType,
+} from "../status.ts";
 import { authorizeResource } from "./authorization.ts";
 import { mediaType, parseJson, parseYaml, readBody, readValue } from "./body.ts";
 import type { Call } from "./call.ts";
@@ -124,6 +132,13 @@ async function update(call: Call): Promise<void> {
   const body = await readValue(request);
   if (target.kind.createsOnUpdate && isAbsent(call)) {
     mayCreate(call);
+    const { uid } = fieldsOf(fieldsOf(body).metadata);
+    if (uid)
+      throw conflict(
+        target.kind,
+        target.name,
+        `Precondition failed: UID in precondition: ${uid}, UID in object meta: `,
+      );
     const made = createObject(api, target.kind, target.namespace, body, writeOptions(call), target.name);
     return writeObject(call, 201, made.object, made.warnings);
   }

@@ -2,6 +2,7 @@ import { equalJson, type Fields, fieldsOf, type KubeObject, listOf } from "../..
 import type { FieldError } from "../../status.ts";
 import { forbiddenValue, invalid, requiredValue, unsupported } from "../field-error.ts";
 import { immutableErrors, labelErrors, selectorErrors, selects } from "./metadata.ts";
+import { dnsSubdomainProblems, problems } from "./names.ts";
 import { podSpecErrors } from "./pod.ts";
 
 function isEmptySelector(selector: Fields): boolean {
@@ -125,6 +126,9 @@ export function statefulSetErrors(object: KubeObject): FieldError[] {
   const rolling = fieldsOf(fieldsOf(spec.updateStrategy).rollingUpdate);
   return [
     ...workloadErrors(object),
+    ...(spec.serviceName
+      ? problems("spec.serviceName", spec.serviceName, dnsSubdomainProblems(String(spec.serviceName)))
+      : []),
     ...(management === undefined || POD_MANAGEMENT.includes(String(management))
       ? []
       : [unsupported("spec.podManagementPolicy", management, POD_MANAGEMENT)]),

@@ -70,9 +70,9 @@ function mergeValue(node: SchemaNode, target: unknown, patch: unknown, order: un
   if (isFields(patch)) return mergeObject(node, isFields(target) ? target : {}, patch);
   if (!Array.isArray(patch)) return patch;
   const rule = strategicRule(node);
+  // Where a list is replaced, directives are fields that its items do not have.
+  if (rule.type === "atomic") return Array.isArray(target) ? patch : withoutDirectives(patch);
   const list = Array.isArray(target) ? target : [];
-  // Directives in such a list are fields that its items do not have.
-  if (rule.type === "atomic") return patch;
   if (rule.type === "set") {
     const union = [...list, ...patch.filter((item) => !list.includes(item))];
     return ordered(union, Array.isArray(order) ? order : patch, list, undefined);

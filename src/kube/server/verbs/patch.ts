@@ -33,11 +33,14 @@ export function patched(kind: ResourceKind, type: string, patch: unknown, copy: 
   return strategicMerge(kind, copy, patch as Fields) as KubeObject;
 }
 
-/** Replacing a field that is not there sets it: so Kubernetes' own library reads it. */
+/** As Kubernetes' own library reads it: replacing a field that is not there sets it, copying one copies nothing. */
 function asRead(operation: Operation, copy: KubeObject): Operation {
-  if (!isFields(operation) || operation.op !== "replace" || typeof operation.path !== "string") return operation;
-  const { parent, value } = Pointer.fromJSON(operation.path).evaluate(copy);
-  return value === undefined && isFields(parent) ? { ...operation, op: "add" } : operation;
+  if (!isFields(operation) || (operation.op !== "replace" && operation.op !== "copy")) return operation;
+  const pointer = operation.op === "copy" ? operation.from : operation.path;
+  if (typeof pointer !== "string") return operation;
+  const { parent, value } = Pointer.fromJSON(pointer).evaluate(copy);
+  if (value !== undefined || !isFields(parent)) return operation;
+  return { op: "add", path: operation.path, value: operation.op === "copy" ? null : operation.value };
 }
 
 function follow(operation: Operation, copy: KubeObject): boolean {
