@@ -94,10 +94,13 @@ function serverArguments(pki: string, port: number, etcd: number): string[] {
 export interface RealApiServerOptions {
   /** A command to start the programs with, as `taskset -c 1`. */
   readonly before?: readonly string[];
+  /** Etcd does not sync its log to the disk. */
+  readonly unsafeNoSync?: boolean;
 }
 
 /**
- * Starts etcd and the API server on free loopback ports, with etcd's own durability: it syncs its log before it answers.
+ * Starts etcd and the API server on free loopback ports, with etcd's own durability unless told otherwise: it syncs its log
+ * before it answers.
  * Throws with the end of the log when they do not become ready.
  */
 export async function startRealApiServer(options: RealApiServerOptions = {}): Promise<RealApiServer> {
@@ -109,8 +112,9 @@ export async function startRealApiServer(options: RealApiServerOptions = {}): Pr
   const [client, peer, port] = [await freePort(), await freePort(), await freePort()];
   const url = `https://127.0.0.1:${port}`;
   const began = performance.now();
-  const { before = [] } = options;
-  const etcd = start(directory, "etcd", etcdArguments(directory, client, peer), before);
+  const { before = [], unsafeNoSync = false } = options;
+  const how = unsafeNoSync ? ["--unsafe-no-fsync"] : [];
+  const etcd = start(directory, "etcd", [...etcdArguments(directory, client, peer), ...how], before);
   const server = start(directory, "kube-apiserver", serverArguments(pki, port, client), before);
   const admin = authority.client("admin", "admin", ["system:masters"]);
   const connection = new ApiConnection(url, { ca: authority.ca, ...admin });
