@@ -105,9 +105,15 @@ function watch(server: MeasuredServer, onEvent: (sentAt: number) => void): Promi
   url.searchParams.set("fieldSelector", "metadata.name=pod-0");
   return new Promise((resolve, reject) => {
     const asked = request(url, { ...server.tls, agent: false }, (response) => {
+      let rest = "";
       response.setEncoding("utf8");
       response.on("data", (text: string) => {
-        for (const [, sent] of text.matchAll(/"sent-at":"([\d.]+)"/g)) onEvent(Number(sent));
+        const lines = (rest + text).split("\n");
+        rest = lines.pop() ?? "";
+        for (const line of lines) {
+          const sent = /"sent-at":"([\d.]+)"/.exec(line)?.[1];
+          if (sent !== undefined) onEvent(Number(sent));
+        }
       });
       response.on("error", () => {});
       resolve(() => asked.destroy());
