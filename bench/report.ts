@@ -4,7 +4,7 @@ import { cpus, release, totalmem } from "node:os";
 import { join } from "node:path";
 
 /** What may be measured by itself. */
-export const PARTS = ["policy", "prove", "datapath", "l7", "dns", "flows", "replay", "lab"] as const;
+export const PARTS = ["policy", "prove", "datapath", "l7", "dns", "flows", "replay", "api", "lab"] as const;
 export type Part = (typeof PARTS)[number];
 
 /** One line of the results. */

@@ -1,11 +1,13 @@
 /**
  * `npm run bench`: measures the policy engine beside Cilium's, the datapath beside plain routing, the L7 proxy beside HAProxy,
- * nginx and Envoy, then a lab of its own beside plain routing; prints the ratios and keeps them. `npm run bench -- policy`, `-- prove`, `-- datapath`, `-- l7`, `-- dns`, `-- flows`, `-- replay` and `-- lab` measure one of these
+ * nginx and Envoy, then a lab of its own beside plain routing; prints the ratios and keeps them. `npm run bench -- policy`, `-- prove`, `-- datapath`, `-- l7`, `-- dns`, `-- flows`, `-- replay`, `-- api` and `-- lab` measure one of these
  * alone; `-- datapath --quick` only shows, in a minute, that the datapath's rows can be measured, and keeps nothing.
  */
 import { join } from "node:path";
 import { ROOT, TestLab } from "../test/support/lab.ts";
+import { realApiServerMissing } from "../test/support/real-api-server.ts";
 import { measureAgent } from "./agent.ts";
+import { measureApi } from "./api.ts";
 import { FULL, measureDatapath, QUICK } from "./datapath.ts";
 import { measurePackets } from "./datapath-packets.ts";
 import { measureDns } from "./dns.ts";
@@ -67,6 +69,8 @@ if (only === undefined || only === "l7") await section("L7 proxies side by side"
 if (only === undefined || only === "dns") await section("DNS through its proxy", measureDns);
 if (only === undefined || only === "flows") await section("flows to clients", () => measureFlows(ROOT));
 if (only === undefined || only === "replay") await section("recorded flows", () => measureReplay(ROOT));
+if (only === "api" || (only === undefined && realApiServerMissing() === undefined))
+  await section("API servers side by side", measureApi);
 if (only === undefined || only === "lab") await measureLab();
 const machine = describeMachine(ROOT);
 console.log(

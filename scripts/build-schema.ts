@@ -8,6 +8,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
 import { parse } from "yaml";
+import { type GoField, GoTypes } from "./go-fields.ts";
 
 const KUBERNETES = "k8s.io/kubernetes@v1.34.0";
 const CILIUM = "github.com/cilium/cilium@v1.20.2";
@@ -75,8 +76,17 @@ function typeText(node: Node): string {
   return node.format ? `${node.type}:${node.format}` : (node.type ?? "any");
 }
 
-function fieldText(node: Node): string {
-  const words = [typeText(node)];
+/** How a field is written that holds its zero value: see src/kube/schema/notation.ts. */
+function zeroText(node: Node, field: GoField | undefined): string[] {
+  if (!field || field.type.startsWith("*")) return [];
+  if (field.always) return ["always"];
+  const isCollection = field.type.startsWith("[]") || field.type.startsWith("map[");
+  if (refOf(node) && !isCollection) return ["held"];
+  return isCollection || node.type === "object" || node.type === "array" ? [] : ["omit"];
+}
+
+function fieldText(node: Node, field: GoField | undefined): string {
+  const words = [typeText(node), ...zeroText(node, field)];
   const keys = node["x-kubernetes-list-map-keys"] as string[] | undefined;
   const list = node["x-kubernetes-list-type"];
   if (keys) words.push(`list=map(${keys.join(",")})`);
@@ -87,7 +97,9 @@ function fieldText(node: Node): string {
   return words.join(" ");
 }
 
-function definitionText(node: Node): Json {
+const goTypes = new GoTypes(moduleFolder);
+
+function definitionText(name: string, node: Node): Json {
   const kinds = (node["x-kubernetes-group-version-kind"] ?? []) as { group: string; version: string; kind: string }[];
   const text: Json = {};
   if (kinds.length === 1) {
@@ -98,7 +110,9 @@ function definitionText(node: Node): Json {
   if (node["x-kubernetes-map-type"]) text.map = node["x-kubernetes-map-type"];
   if (node.required) text.required = node.required;
   if (node.properties) {
-    text.fields = Object.fromEntries(Object.entries(node.properties).map(([key, field]) => [key, fieldText(field)]));
+    const written = new Map((goTypes.fieldsOf(name) ?? []).map((field) => [field.name, field]));
+    const fields = Object.entries(node.properties).map(([key, field]) => [key, fieldText(field, written.get(key))]);
+    text.fields = Object.fromEntries(fields);
   }
   return text;
 }
@@ -123,7 +137,7 @@ function builtin(): Json {
     wanted.add(name);
     queue.push(...references(definitions[name]!));
   }
-  const entries = [...wanted].sort().map((name) => [name, definitionText(definitions[name]!)]);
+  const entries = [...wanted].sort().map((name) => [name, definitionText(name, definitions[name]!)]);
   return { source: KUBERNETES, definitions: Object.fromEntries(entries) };
 }
 

@@ -213,7 +213,7 @@ test("jobs and cron jobs that nothing here could honour are refused by name", as
   expect(await refused({ template: jobPod(), podFailurePolicy: { rules: [] } })).toContain(
     "spec.podFailurePolicy: Forbidden",
   );
-  expect(await refused({ template: jobPod({ restartPolicy: "Always" }) })).toContain('Unsupported value: "Always"');
+  expect(await refused({ template: jobPod({ restartPolicy: "Always" }) })).toContain("restartPolicy: Required");
   expect(await refused({ template: jobPod(), completionMode: "Indexed", parallelism: 1 })).toContain(
     "spec.completions: Required",
   );

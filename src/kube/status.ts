@@ -105,9 +105,9 @@ export function invalid(subject: Subject, name: string, errors: readonly FieldEr
   const texts = errors.map((error) => `${error.field}: ${error.message}`);
   const said = texts.length === 1 ? texts[0] : `[${texts.join(", ")}]`;
   return new KubeError(422, "Invalid", `${qualified(subject.kind, subject.group)} "${name}" is invalid: ${said}`, {
-    name,
+    ...(name === "" ? {} : { name }),
     ...named(subject.group),
-    kind: subject.kind,
+    ...(subject.kind === "" ? {} : { kind: subject.kind }),
     causes: errors.map(({ reason, message, field }) => ({ reason, message, field })),
   });
 }

@@ -61,7 +61,10 @@ service/web  ClusterIP  10.96.1.1  <none>  80/TCP  AGE  app=web
       ["get pods --field-selector=foo=bar", /field label not supported: foo\nexit 1\n$/],
       ["get foo", 'error: the server doesn\'t have a resource type "foo"\nexit 1\n'],
       ["get deploy nope", 'Error from server (NotFound): deployments.apps "nope" not found\nexit 1\n'],
-      ["get ep web --no-headers", "web  POD-IP:80,POD-IP:80  AGE\n"],
+      [
+        "get ep web --no-headers",
+        "web  POD-IP:80,POD-IP:80  AGE\nWarning: v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice\n",
+      ],
     ]);
     const yaml = await kubectl("get cm conf -o yaml");
     expect(yaml).toMatch(
@@ -200,7 +203,7 @@ Events:
         /^error: Apply failed with 1 conflict: conflict with "me" using v1: .data.a\n/,
       ],
       ["apply --server-side --force-conflicts -f DIR/second.json", "configmap/moved serverside-applied\n"],
-      ["apply --server-side --field-manager=other -f DIR/first.json", /conflict with "kubectl" using v1: .data.a\n/],
+      ["apply --server-side --field-manager=other -f DIR/first.json", /conflict with "kubectl": .data.a\n/],
     ]);
   });
 

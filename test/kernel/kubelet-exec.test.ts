@@ -4,6 +4,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { oracle } from "../oracle/cache.ts";
+import { execByJavaScript, watchByJavaScript } from "../support/javascript-client.ts";
 import { KubeletLab } from "./kubelet-lab.ts";
 import { podObject } from "./kubelet-pods.ts";
 
@@ -150,4 +151,26 @@ test("attach is refused with what to do instead", async () => {
   const ran = await lab.kubectl(["attach", "shell"]);
   expect(ran.code).not.toBe(0);
   expect(ran.stderr).toContain("attach is not supported");
+});
+
+describe("the JavaScript client", () => {
+  test("runs a command, with its output, errors and exit status", async () => {
+    const { output, errors, status } = await execByJavaScript(lab.kubeconfig, "shell", [
+      "sh",
+      "-c",
+      "echo out; echo err >&2; exit 3",
+    ]);
+    expect([output, errors]).toEqual(["out\n", "err\n"]);
+    expect(status).toMatchObject({ status: "Failure", reason: "NonZeroExitCode" });
+    expect(status.details?.causes).toEqual([{ reason: "ExitCode", message: "3" }]);
+  });
+
+  test("its informer hears what comes, changes and goes", async () => {
+    const heard = await watchByJavaScript(lab.kubeconfig, async (settings) => {
+      await settings.create({ a: "1" });
+      await settings.change({ a: "2" });
+      await settings.remove();
+    });
+    expect(heard).toEqual(["add kube-root-ca.crt", "add told 1", "update told 2", "delete told 2"]);
+  });
 });

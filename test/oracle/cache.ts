@@ -15,5 +15,5 @@ export function oracle(name: string): { readonly path: string } | { readonly mis
   const path = join(oracleDirectory(), name);
   return existsSync(path)
     ? { path }
-    : { missing: `oracle ${name} is not there: npm run oracles (needs Go; for envoy pip)` };
+    : { missing: `oracle ${name} is not there: npm run oracles -- --with ${name} (needs Go; for envoy pip)` };
 }

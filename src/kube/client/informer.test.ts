@@ -43,7 +43,7 @@ it("keeps a copy up to date through a restart of the server, and finds what happ
   expect(calls).toEqual(["add gone", "add kept"]);
   await client.patch(ConfigMaps, "kept", { data: { a: "1" } }, { namespace: "default", type: "merge" });
   await until(() => calls.length === 3);
-  expect(calls[2]).toBe('update kept {} {"a":"1"}');
+  expect(calls[2]).toBe('update kept undefined {"a":"1"}');
 
   expect(informer.isConnected).toBe(true);
   await test.server.close();

@@ -49,14 +49,14 @@ const size = (value: unknown): number => Object.keys(fieldsOf(value)).length;
 
 export const CONFIG_MAP_COLUMNS: readonly Column[] = [
   NAME,
-  { name: "Data", type: "integer", cell: (object) => size(object.data) + size(object.binaryData) },
+  { name: "Data", cell: (object) => size(object.data) + size(object.binaryData) },
   AGE,
 ];
 
 export const SECRET_COLUMNS: readonly Column[] = [
   NAME,
   { name: "Type", cell: (secret) => text(secret.type, "Opaque") },
-  { name: "Data", type: "integer", cell: (secret) => size(secret.data) },
+  { name: "Data", cell: (secret) => size(secret.data) },
   AGE,
 ];
 
@@ -72,7 +72,7 @@ export const LEASE_COLUMNS: readonly Column[] = [
   AGE,
 ];
 
-export const DEFINITION_COLUMNS: readonly Column[] = [NAME, { ...CREATED_AT, type: "date" }];
+export const DEFINITION_COLUMNS: readonly Column[] = [NAME, CREATED_AT];
 export const ROLE_COLUMNS: readonly Column[] = [NAME, CREATED_AT];
 
 function subjects(binding: KubeObject, kind: string): string {

@@ -18,7 +18,11 @@ export interface Column {
 
 export const NAME: Column = { name: "Name", format: "name", cell: (object) => object.metadata.name };
 export const AGE: Column = { name: "Age", cell: (object, now) => since(object.metadata.creationTimestamp, now) };
-export const CREATED_AT: Column = { name: "Created At", cell: (object) => object.metadata.creationTimestamp ?? "" };
+export const CREATED_AT: Column = {
+  name: "Created At",
+  type: "date",
+  cell: (object) => object.metadata.creationTimestamp ?? "",
+};
 
 /** The same column, shown in the wide form only. */
 export function wide(column: Column): Column {

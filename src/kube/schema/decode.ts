@@ -1,4 +1,4 @@
-import type { GroupVersionKind, KubeObject } from "../object.ts";
+import { fieldsOf, type GroupVersionKind, type KubeObject } from "../object.ts";
 import { builtinSchema, isIntOrString, QUANTITY, referenceName, resolve } from "./builtin.ts";
 import { childPath, isOpen, mapValues, type SchemaNode } from "./node.ts";
 import { typeName } from "./structure.ts";
@@ -65,13 +65,25 @@ export function typeMismatch(kind: GroupVersionKind, object: KubeObject): Mismat
   return schema && mismatch(schema, object, "", kind.kind);
 }
 
+/** Secrets hold bytes: what is no base64 cannot be read. */
+function badBase64(kind: GroupVersionKind, object: KubeObject): string | undefined {
+  for (const value of Object.values(fieldsOf(object.data))) {
+    const text = String(value ?? "").replaceAll(/[\r\n]/g, "");
+    if (/^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(text)) continue;
+    const wrong = text.search(/[^A-Za-z0-9+/=]/);
+    const place = wrong >= 0 ? wrong : text.length - (text.length % 4);
+    return `Secret in version "${kind.version}" cannot be handled as a Secret: illegal base64 data at input byte ${place}`;
+  }
+  return undefined;
+}
+
 /**
  * Why an object of a built-in kind cannot be read: the message of the 400 that a field of a wrong type gets.
  * Undefined when every field has its type, and for custom kinds, whose schema check says it.
  */
 export function decodeProblem(kind: GroupVersionKind, object: KubeObject): string | undefined {
   const found = typeMismatch(kind, object);
-  if (!found) return undefined;
+  if (!found) return kind.kind === "Secret" ? badBase64(kind, object) : undefined;
   const { actual, holder, path, wanted } = found;
   const json = actual === "boolean" ? "bool" : actual === "integer" ? "number" : actual;
   const place = path === "" ? `Go value of type v1.${holder}` : `Go struct field ${holder}.${path} of type ${wanted}`;

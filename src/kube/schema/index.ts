@@ -14,6 +14,7 @@ export { decodeProblem } from "./decode.ts";
 export type { SchemaNode } from "./node.ts";
 export { validateDefinition } from "./rules/definition.ts";
 export { selects } from "./rules/metadata.ts";
+export { asWritten } from "./written.ts";
 
 /** How a strategic merge patch treats a field: `strategies` as in `merge` or `retainKeys`; `key` for lists of objects. */
 export interface MergeRule {

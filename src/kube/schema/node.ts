@@ -37,6 +37,8 @@ export interface SchemaNode {
   readonly "x-kubernetes-map-type"?: string;
   readonly "x-kubernetes-patch-strategy"?: string;
   readonly "x-kubernetes-patch-merge-key"?: string;
+  /** Built-in kinds only, and never published: how a zero value of the field is written. */
+  readonly "x-shieldgate-zero"?: "always" | "held" | "omit";
   readonly "x-kubernetes-validations"?: readonly ValidationRule[];
   readonly "x-kubernetes-group-version-kind"?: readonly { group: string; version: string; kind: string }[];
 }

@@ -1,6 +1,15 @@
 import type { IncomingMessage } from "node:http";
 import { fieldsOf, isFields, type KubeObject } from "../object.ts";
-import { badRequest, invalid, methodNotAllowed, notFound, pathNotFound, unsupportedMediaType } from "../status.ts";
+import { unsupported } from "../schema/field-error.ts";
+import {
+  badRequest,
+  conflict,
+  invalid,
+  methodNotAllowed,
+  notFound,
+  pathNotFound,
+  unsupportedMediaType,
+} from "../status.ts";
 import { authorizeResource } from "./authorization.ts";
 import { mediaType, parseJson, parseYaml, readBody, readValue } from "./body.ts";
 import type { Call } from "./call.ts";
@@ -8,7 +17,7 @@ import { type Api, fromStored, type WriteOptions } from "./context.ts";
 import { type ResourceKind, serves } from "./kind.ts";
 import { negotiate } from "./negotiate.ts";
 import { isTrue, type ResourceRequest } from "./request-info.ts";
-import { writeValue } from "./respond.ts";
+import { addWarning, writeValue } from "./respond.ts";
 import { REVIEWS } from "./reviews.ts";
 import { watchWriter, writeList, writeObject } from "./shapes.ts";
 import { proxyLog } from "./subresources/kubelet-proxy.ts";
@@ -36,37 +45,39 @@ function programName(request: IncomingMessage): string {
   return (request.headers["user-agent"] ?? "unknown").split("/")[0]!.slice(0, 128);
 }
 
-function writeOptions({ query, request, user }: Call): WriteOptions {
+const OPTIONS: Readonly<Record<string, string>> = { update: "UpdateOptions", patch: "PatchOptions" };
+
+function writeOptions({ query, request, user, verb }: Call): WriteOptions {
   const dryRun = query.get("dryRun");
   if (dryRun !== null && dryRun !== "All" && dryRun !== "") {
-    throw invalid({ group: "meta.k8s.io", resource: "options", kind: "CreateOptions" }, "", [
-      {
-        field: "dryRun",
-        reason: "FieldValueNotSupported",
-        message: `Unsupported value: ${JSON.stringify(dryRun)}: supported values: "All"`,
-      },
+    throw invalid({ group: "meta.k8s.io", resource: "options", kind: OPTIONS[verb] ?? "CreateOptions" }, "", [
+      unsupported("dryRun", [dryRun], ["All"]),
     ]);
   }
   const validation = query.get("fieldValidation") || "Warn";
   if (validation !== "Ignore" && validation !== "Warn" && validation !== "Strict") {
-    throw badRequest(
-      `fieldValidation: Unsupported value: "${validation}": supported values: "Ignore", "Strict", "Warn"`,
-    );
+    throw invalid({ group: "meta.k8s.io", resource: "options", kind: OPTIONS[verb] ?? "CreateOptions" }, "", [
+      unsupported("fieldValidation", validation, ["", "Ignore", "Strict", "Warn"]),
+    ]);
   }
   return {
     user,
     dryRun: dryRun === "All",
-    fieldManager: query.get("fieldManager") ?? programName(request),
+    fieldManager: query.get("fieldManager") || programName(request),
     fieldValidation: validation,
   };
 }
 
+const SHAPES = ["Table", "PartialObjectMetadata", "PartialObjectMetadataList"];
+
 /** Does what a request for a resource asks, and answers it. Throws KubeError. */
 export async function handleResource(call: Call): Promise<void> {
   const { target, verb } = call;
+  if (target.kind.deprecation) addWarning(call.response, target.kind.deprecation);
   if (target.kind.verbs.length === 1) return answerReview(call);
   if (target.subresource !== "" && target.subresource !== "status") return handleSubresource(call);
   if (target.subresource === "" && !target.kind.verbs.includes(verb)) throw methodNotAllowed();
+  negotiate(call.request.headers.accept, SHAPES);
   switch (verb) {
     case "get":
       return writeObject(call, 200, fromStored(target.kind, storedOf(call.api, target).object));
@@ -117,7 +128,21 @@ async function create(call: Call): Promise<void> {
 }
 
 async function update(call: Call): Promise<void> {
-  const outcome = updateObject(call.api, call.target, await readValue(call.request), writeOptions(call));
+  const { api, target, request } = call;
+  const body = await readValue(request);
+  if (target.kind.createsOnUpdate && isAbsent(call)) {
+    mayCreate(call);
+    const { uid } = fieldsOf(fieldsOf(body).metadata);
+    if (uid)
+      throw conflict(
+        target.kind,
+        target.name,
+        `Precondition failed: UID in precondition: ${uid}, UID in object meta: `,
+      );
+    const made = createObject(api, target.kind, target.namespace, body, writeOptions(call), target.name);
+    return writeObject(call, 201, made.object, made.warnings);
+  }
+  const outcome = updateObject(api, target, body, writeOptions(call));
   return writeObject(call, 200, outcome.object, outcome.warnings);
 }
 
@@ -129,9 +154,15 @@ async function readPatch(call: Call): Promise<{ type: string; value: unknown }> 
   return { type, value: isJson ? parseJson(text) : await parseYaml(text) };
 }
 
-/** An apply that creates needs the right to create. Throws 403. */
-function mayCreate({ api, user, target: { kind, namespace, name, subresource } }: Call): void {
-  if (subresource !== "" || api.store.get(kind.storage, namespace, name)) return;
+/** True when there is nothing yet that the request could change. */
+const isAbsent = ({ api, target: { kind, namespace, name, subresource } }: Call): boolean =>
+  subresource === "" && !api.store.get(kind.storage, namespace, name);
+
+/** An update or apply that creates needs the right to create. Throws 403. */
+function mayCreate(call: Call): void {
+  if (!isAbsent(call)) return;
+  const { api, user, target } = call;
+  const { kind, namespace, name, subresource } = target;
   const { group, version, resource } = kind;
   authorizeResource(api.store, user, "create", { group, version, resource, subresource, namespace, name });
 }

@@ -61,6 +61,14 @@ export interface ResourceKind {
   readonly convert?: { toStored(object: KubeObject): KubeObject; fromStored(object: KubeObject): KubeObject };
   /** The CustomResourceDefinition that defines the kind. */
   readonly definition?: KubeObject;
+  /** True when a deletion answers with the object that is gone. */
+  readonly answersDeleted?: boolean;
+  /** Whether dependents of a deleted object stay when the request does not say. */
+  readonly orphansByDefault?: boolean;
+  /** True when PUT makes what is not there. */
+  readonly createsOnUpdate?: boolean;
+  /** What every answer warns of: the kind goes away. */
+  readonly deprecation?: string;
 }
 
 export const ALL_VERBS: readonly string[] = [
@@ -106,6 +114,10 @@ export interface KindDeclaration {
   readonly strategy?: Strategy;
   readonly convert?: ResourceKind["convert"];
   readonly definition?: KubeObject;
+  readonly answersDeleted?: boolean;
+  readonly orphansByDefault?: boolean;
+  readonly createsOnUpdate?: boolean;
+  readonly deprecation?: string;
 }
 
 /** A kind with what it leaves out filled in. */

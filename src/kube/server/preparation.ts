@@ -1,7 +1,14 @@
 import { groupVersion, type KubeObject } from "../object.ts";
-import { badRequest, type FieldError, invalid } from "../status.ts";
+import { type FieldError, invalid, KubeError } from "../status.ts";
 import type { Api, ObjectRef, WriteOptions } from "./context.ts";
 import type { Preparation, ResourceKind } from "./kind.ts";
+
+/** 400: the object is not one of its kind. */
+export class UnreadableObject extends KubeError {
+  constructor(why: string) {
+    super(400, "BadRequest", why);
+  }
+}
 
 /** What strategies may look at. */
 export function preparationOf(api: Api): Preparation {
@@ -25,14 +32,17 @@ export function checkFields(
   warnings: string[],
 ): KubeObject {
   const problem = kind.definition ? undefined : api.schema.decodeProblem(kind, object);
-  if (problem !== undefined) throw badRequest(problem);
+  if (problem !== undefined) throw new UnreadableObject(problem);
   const unknown = api.schema.unknownFields(kind, object, kind.definition);
-  const full = () => api.schema.fillDefaults(kind, api.schema.prune(kind, object, kind.definition), kind.definition);
-  if (unknown.length === 0) return kind.definition ? full() : object;
-  const texts = unknown.map((path) => `unknown field "${path}"`);
+  const full = (): KubeObject => {
+    const known = api.schema.prune(kind, object, kind.definition);
+    return api.schema.fillDefaults(kind, api.schema.asWritten(kind, known), kind.definition);
+  };
+  if (unknown.length === 0) return kind.definition ? full() : api.schema.asWritten(kind, object);
+  const texts = [...unknown].sort().map((path) => `unknown field "${path}"`);
   if (options.fieldValidation === "Strict") {
     const version = groupVersion(kind.group, kind.version);
-    throw badRequest(
+    throw new UnreadableObject(
       `${kind.kind} in version "${version.split("/").at(-1)}" cannot be handled as a ${kind.kind}: strict decoding error: ${texts.join(", ")}`,
     );
   }

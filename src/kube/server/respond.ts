@@ -10,6 +10,11 @@ function quoteWarning(text: string): string {
   return `299 - "${text.replace(/["\\]/g, "\\$&").replace(/[\r\n]+/g, " ")}"`;
 }
 
+/** Adds a Warning header to the answer, whatever it will be; kubectl prints it. */
+export function addWarning(response: ServerResponse, text: string): void {
+  response.appendHeader("Warning", quoteWarning(text));
+}
+
 /** Writes text with its type; `warnings` become Warning headers, which kubectl prints. */
 export function writeText(
   response: ServerResponse,
@@ -18,11 +23,11 @@ export function writeText(
   body: string | Uint8Array,
   warnings: readonly string[] = [],
 ): void {
+  for (const warning of warnings) addWarning(response, warning);
   response.writeHead(code, {
     "Content-Type": type,
     "Content-Length": typeof body === "string" ? Buffer.byteLength(body) : body.length,
     "Cache-Control": NO_CACHE,
-    ...(warnings.length > 0 ? { Warning: warnings.map(quoteWarning) } : {}),
   });
   response.end(body);
 }

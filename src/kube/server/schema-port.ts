@@ -13,6 +13,8 @@ export interface SchemaPort {
   unknownFields(kind: GroupVersionKind, object: KubeObject, definition: KubeObject | undefined): readonly string[];
   /** The object without the fields that the kind does not have. */
   prune(kind: GroupVersionKind, object: KubeObject, definition: KubeObject | undefined): KubeObject;
+  /** An object as Kubernetes writes it: zero values left out, or there, as its Go types have it. */
+  asWritten(kind: GroupVersionKind, object: KubeObject): KubeObject;
   /** The object with the defaults of a definition's schema. */
   fillDefaults(kind: GroupVersionKind, object: KubeObject, definition: KubeObject | undefined): KubeObject;
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
-import type { KubeObject } from "../object.ts";
+import { groupVersion, type KubeObject } from "../object.ts";
 import { type Table, toTable } from "../printers/index.ts";
+import type { Stored } from "../storage/store.ts";
 import type { Call } from "./call.ts";
 import { type Api, fromStored } from "./context.ts";
 import type { ResourceKind } from "./kind.ts";
@@ -42,12 +43,26 @@ export async function writeObject(
   return writeValue(response, code, format, value, warnings);
 }
 
-function listMetadata(page: Page): object {
+function listMetadata(page: Page, kind: ResourceKind, isPlain: boolean): object {
+  const more = page.continueToken ?? (kind.definition && isPlain ? "" : undefined);
   return {
     resourceVersion: String(page.revision),
-    ...(page.continueToken === undefined ? {} : { continue: page.continueToken }),
+    ...(more === undefined ? {} : { continue: more }),
     ...(page.remaining === undefined ? {} : { remainingItemCount: page.remaining }),
   };
+}
+
+/** Items of built-in kinds do not say what they are: their list does. */
+function itemText(kind: ResourceKind): (stored: Stored) => string {
+  if (kind.definition) return ({ json }) => json;
+  const head = JSON.stringify({ apiVersion: groupVersion(kind.group, kind.version), kind: kind.kind }).slice(0, -1);
+  return ({ json }) => (json.startsWith(`${head},`) ? `{${json.slice(head.length + 1)}` : json);
+}
+
+function itemOf(kind: ResourceKind, object: KubeObject): Partial<KubeObject> {
+  if (kind.definition) return object;
+  const { apiVersion: _, kind: _kind, ...item } = object;
+  return item;
 }
 
 /** Answers with a list, in the shape asked for. */
@@ -55,11 +70,11 @@ export async function writeList(call: Call, page: Page): Promise<void> {
   const { api, target, query, request, response } = call;
   const { kind } = target;
   const format = negotiate(request.headers.accept, ["Table", "PartialObjectMetadataList"]);
-  const metadata = listMetadata(page);
+  const metadata = listMetadata(page, kind, format.as === undefined);
   if (format.as === undefined && format.encoding === "json" && !kind.convert) {
     // The objects' wire text is kept: a list is put together from it.
     const head = JSON.stringify({ ...listHead(kind), metadata }).slice(0, -1);
-    const body = `${head},"items":[${page.items.map((stored) => stored.json).join(",")}]}`;
+    const body = `${head},"items":[${page.items.map(itemText(kind)).join(",")}]}`;
     writeText(response, 200, "application/json", body);
     return;
   }
@@ -71,9 +86,10 @@ export async function writeList(call: Call, page: Page): Promise<void> {
     const version = format.version ?? "v1";
     const items = objects.map((object) => metadataOnly(object, version));
     const head = { kind: "PartialObjectMetadataList", apiVersion: `meta.k8s.io/${version}` };
-    return writeValue(response, 200, format, { ...head, metadata, items });
+    return writeValue(response, 200, format, { ...head, metadata, items: items.length > 0 ? items : null });
   }
-  return writeValue(response, 200, format, { ...listHead(kind), metadata, items: objects });
+  const items = objects.map((object) => itemOf(kind, object));
+  return writeValue(response, 200, format, { ...listHead(kind), metadata, items });
 }
 
 /** How a watch writes its objects: the kept wire text whenever the client takes plain objects. */

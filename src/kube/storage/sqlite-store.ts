@@ -2,6 +2,7 @@ import type { DatabaseSync, StatementSync } from "node:sqlite";
 import type { KubeObject } from "../object.ts";
 import { openDatabase } from "./database.ts";
 import { EventHistory } from "./event-history.ts";
+import { OrderedObjects } from "./ordered-objects.ts";
 import { HistoryGone, type Store, type Stored, type StoreEvent } from "./store.ts";
 
 /** Changes kept a resource, at least, for watches that start in the past: a client that missed more lists again. */
@@ -11,24 +12,13 @@ function keyOf(namespace: string, name: string): string {
   return `${namespace}/${name}`;
 }
 
-function compareKeys(a: Stored, b: Stored): number {
-  const left = a.object.metadata;
-  const right = b.object.metadata;
-  const byNamespace = compareText(left.namespace ?? "", right.namespace ?? "");
-  return byNamespace !== 0 ? byNamespace : compareText(left.name, right.name);
-}
-
-function compareText(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
-
 /** A store on a SQLite file (`:memory:` for none). Objects are all in memory too: the file is read at start only. */
 export class SqliteStore implements Store {
   readonly #database: DatabaseSync;
   readonly #write: StatementSync;
   readonly #erase: StatementSync;
   readonly #tick: StatementSync;
-  readonly #objects = new Map<string, Map<string, Stored>>();
+  readonly #objects = new Map<string, OrderedObjects>();
   readonly #histories = new Map<string, EventHistory>();
   /** What happened before this process is not known: a watch from an earlier revision has to list again. */
   readonly #start: number;
@@ -66,8 +56,8 @@ export class SqliteStore implements Store {
     }
   }
 
-  #resource(resource: string): Map<string, Stored> {
-    const objects = this.#objects.get(resource) ?? new Map<string, Stored>();
+  #resource(resource: string): OrderedObjects {
+    const objects = this.#objects.get(resource) ?? new OrderedObjects();
     this.#objects.set(resource, objects);
     return objects;
   }
@@ -83,10 +73,7 @@ export class SqliteStore implements Store {
   }
 
   list(resource: string, namespace?: string): Stored[] {
-    const all = [...(this.#objects.get(resource)?.values() ?? [])];
-    const wanted =
-      namespace === undefined ? all : all.filter((stored) => stored.object.metadata.namespace === namespace);
-    return wanted.sort(compareKeys);
+    return this.#objects.get(resource)?.list(namespace === undefined ? "" : `${namespace}/`) ?? [];
   }
 
   create(resource: string, object: KubeObject): Stored | undefined {
@@ -123,7 +110,14 @@ export class SqliteStore implements Store {
 
   #stamp(object: KubeObject): Stored {
     const revision = this.#revision + 1;
-    const stamped = { ...object, metadata: { ...object.metadata, resourceVersion: String(revision) } };
+    const { apiVersion, kind, ...rest } = object;
+    // First what it is, so that lists can cut it off.
+    const stamped: KubeObject = {
+      apiVersion,
+      kind,
+      ...rest,
+      metadata: { ...object.metadata, resourceVersion: String(revision) },
+    };
     return { object: stamped, json: JSON.stringify(stamped), revision };
   }
 

@@ -32,7 +32,7 @@ export interface Store {
   /** The revision of the last write. */
   readonly revision: number;
   get(resource: string, namespace: string, name: string): Stored | undefined;
-  /** In order of namespace and name; all namespaces when none is given. */
+  /** In order of `namespace/name`, as etcd has it; all namespaces when none is given. */
   list(resource: string, namespace?: string): Stored[];
   /** Undefined when the name is taken. */
   create(resource: string, object: KubeObject): Stored | undefined;

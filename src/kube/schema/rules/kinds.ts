@@ -1,8 +1,9 @@
 import { type Fields, fieldsOf, type GroupVersionKind, type KubeObject, listOf } from "../../object.ts";
 import type { FieldError } from "../../status.ts";
-import { invalid, requiredValue, unsupported } from "../field-error.ts";
-import { isIP } from "../format.ts";
+import { forbiddenValue, invalid, requiredValue, unsupported } from "../field-error.ts";
+import { isCidr, isIP } from "../format.ts";
 import { cronJobErrors, jobErrors, jobUpdateErrors } from "./batch.ts";
+import { PROTOCOLS } from "./container.ts";
 import { validateDefinition } from "./definition.ts";
 import { sliceErrors } from "./endpoint-slice.ts";
 import { immutableErrors, metadataErrors, metadataUpdateErrors, type NameRule, selectorErrors } from "./metadata.ts";
@@ -47,25 +48,29 @@ function immutableDataErrors(next: KubeObject, old: KubeObject): FieldError[] {
 }
 
 function endpointsErrors(object: KubeObject): FieldError[] {
-  return listOf(object.subsets)
-    .map(fieldsOf)
-    .flatMap((subset, index) =>
-      [...listOf(subset.addresses), ...listOf(subset.notReadyAddresses)]
-        .map(fieldsOf)
-        .filter(({ ip }) => !isIP(String(ip)))
-        .map(({ ip }) =>
+  return listOf(object.subsets).map(fieldsOf).flatMap(subsetErrors);
+}
+
+function subsetErrors(subset: Fields, index: number): FieldError[] {
+  const path = `subsets[${index}]`;
+  const lists = ["addresses", "notReadyAddresses"].filter((list) => listOf(subset[list]).length > 0);
+  const errors = lists.length > 0 ? [] : [requiredValue(path, "must specify `addresses` or `notReadyAddresses`")];
+  for (const list of lists)
+    for (const [place, address] of listOf(subset[list]).map(fieldsOf).entries())
+      if (!isIP(String(address.ip)))
+        errors.push(
           invalid(
-            `subsets[${index}].addresses`,
-            ip ?? "",
+            `${path}.${list}[${place}].ip`,
+            address.ip ?? "",
             "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)",
           ),
-        )
-        .concat(
-          listOf(subset.ports)
-            .map(fieldsOf)
-            .flatMap(({ port }, position) => portNumberErrors(`subsets[${index}].ports[${position}].port`, port)),
-        ),
-    );
+        );
+  const ports = listOf(subset.ports).map(fieldsOf);
+  for (const [place, port] of ports.entries()) {
+    if (ports.length > 1 && !port.name) errors.push(requiredValue(`${path}.ports[${place}].name`));
+    errors.push(...portNumberErrors(`${path}.ports[${place}].port`, port.port));
+  }
+  return errors;
 }
 
 function bindingErrors(object: KubeObject): FieldError[] {
@@ -73,12 +78,36 @@ function bindingErrors(object: KubeObject): FieldError[] {
   return [
     ...(["ClusterRole", "Role"].includes(String(reference.kind))
       ? []
-      : [unsupported("roleRef.kind", reference.kind ?? "", ["ClusterRole", "Role"])]),
+      : [unsupported("roleRef.kind", reference.kind ?? "", ["Role", "ClusterRole"])]),
     ...(reference.name ? [] : [requiredValue("roleRef.name")]),
+    ...(reference.apiGroup === RBAC ? [] : [unsupported("roleRef.apiGroup", reference.apiGroup ?? "", [RBAC])]),
     ...listOf(object.subjects)
       .map(fieldsOf)
-      .flatMap((subject, index) => (subject.name ? [] : [requiredValue(`subjects[${index}].name`)])),
+      .flatMap((subject, index) =>
+        subjectErrors(`subjects[${index}]`, subject, object.metadata.namespace !== undefined),
+      ),
   ];
+}
+
+const RBAC = "rbac.authorization.k8s.io";
+
+function subjectErrors(path: string, { kind, name, namespace, apiGroup }: Fields, isNamespaced: boolean): FieldError[] {
+  const errors = name ? [] : [requiredValue(`${path}.name`)];
+  if (kind === "ServiceAccount") {
+    if (apiGroup) errors.push(unsupported(`${path}.apiGroup`, apiGroup, [""]));
+    if (!namespace && !isNamespaced) errors.push(requiredValue(`${path}.namespace`));
+  } else if (kind === "User" || kind === "Group") {
+    if (apiGroup !== RBAC) errors.push(unsupported(`${path}.apiGroup`, apiGroup ?? "", [RBAC]));
+  } else errors.push(unsupported(`${path}.kind`, kind ?? "", ["ServiceAccount", "User", "Group"]));
+  return errors;
+}
+
+function eventErrors(object: KubeObject): FieldError[] {
+  const { namespace } = fieldsOf(object.involvedObject ?? object.regarding);
+  const field = object.involvedObject ? "involvedObject.namespace" : "regarding.namespace";
+  const own = object.metadata.namespace;
+  if (namespace === own || (!namespace && own === "default")) return [];
+  return [invalid(field, namespace ?? "", "does not match event.namespace")];
 }
 
 function bindingUpdateErrors(next: KubeObject, old: KubeObject): FieldError[] {
@@ -93,10 +122,10 @@ function roleErrors(object: KubeObject): FieldError[] {
     .map(fieldsOf)
     .flatMap((rule, index) => {
       const path = `rules[${index}]`;
-      if (listOf(rule.verbs).length === 0)
-        return [requiredValue(`${path}.verbs`, "verbs must contain at least one value")];
-      if (listOf(rule.nonResourceURLs).length > 0) return [];
       const missing: FieldError[] = [];
+      if (listOf(rule.verbs).length === 0)
+        missing.push(requiredValue(`${path}.verbs`, "verbs must contain at least one value"));
+      if (listOf(rule.nonResourceURLs).length > 0) return missing;
       if (listOf(rule.apiGroups).length === 0) {
         missing.push(requiredValue(`${path}.apiGroups`, "resource rules must supply at least one api group"));
       }
@@ -107,11 +136,54 @@ function roleErrors(object: KubeObject): FieldError[] {
     });
 }
 
+const NO_CIDR = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
+
+function blockErrors(path: string, { cidr, except }: Fields): FieldError[] {
+  if (!cidr) return [requiredValue(`${path}.cidr`)];
+  if (!isCidr(String(cidr))) return [invalid(`${path}.cidr`, cidr, NO_CIDR)];
+  return listOf(except).flatMap((item, index) =>
+    isCidr(String(item)) ? [] : [invalid(`${path}.except[${index}]`, item, NO_CIDR)],
+  );
+}
+
+function policyPortErrors(spec: Fields, rules: "ingress" | "egress"): FieldError[] {
+  return listOf(spec[rules]).flatMap((rule, index) =>
+    listOf(fieldsOf(rule).ports)
+      .map(fieldsOf)
+      .flatMap(({ protocol }, place) =>
+        !protocol || PROTOCOLS.includes(String(protocol))
+          ? []
+          : [unsupported(`spec.${rules}[${index}].ports[${place}].protocol`, protocol, PROTOCOLS)],
+      ),
+  );
+}
+
+function peerErrors(spec: Fields, rules: "ingress" | "egress", peers: "from" | "to"): FieldError[] {
+  return listOf(spec[rules]).flatMap((rule, index) =>
+    listOf(fieldsOf(rule)[peers]).flatMap((peer, place) => {
+      const path = `spec.${rules}[${index}].${peers}[${place}]`;
+      const { podSelector, namespaceSelector, ipBlock } = fieldsOf(peer);
+      if (!podSelector && !namespaceSelector && !ipBlock) return [requiredValue(path, "must specify a peer")];
+      if (ipBlock && (podSelector || namespaceSelector))
+        return [forbiddenValue(path, "may not specify both ipBlock and another peer")];
+      return [
+        ...(podSelector ? selectorErrors(`${path}.podSelector`, podSelector) : []),
+        ...(namespaceSelector ? selectorErrors(`${path}.namespaceSelector`, namespaceSelector) : []),
+        ...(ipBlock ? blockErrors(`${path}.ipBlock`, fieldsOf(ipBlock)) : []),
+      ];
+    }),
+  );
+}
+
 function networkPolicyErrors(object: KubeObject): FieldError[] {
   const spec = specOf(object);
   const types = listOf(spec.policyTypes);
   return [
     ...selectorErrors("spec.podSelector", spec.podSelector),
+    ...peerErrors(spec, "ingress", "from"),
+    ...peerErrors(spec, "egress", "to"),
+    ...policyPortErrors(spec, "ingress"),
+    ...policyPortErrors(spec, "egress"),
     ...types.flatMap((type, index) =>
       type === "Ingress" || type === "Egress"
         ? []
@@ -138,6 +210,7 @@ const rules: Readonly<Record<string, KindRules>> = {
     ...data,
     update: (next, old) => [...immutableErrors("type", next.type, old.type), ...immutableDataErrors(next, old)],
   },
+  "/Event": { create: eventErrors },
   "apps/Deployment": workload,
   "apps/ReplicaSet": workload,
   "apps/DaemonSet": workload,

@@ -2,6 +2,7 @@ import { equalJson, type Fields, fieldsOf, type KubeObject, listOf } from "../..
 import type { FieldError } from "../../status.ts";
 import { forbiddenValue, invalid, requiredValue, unsupported } from "../field-error.ts";
 import { immutableErrors, labelErrors, selectorErrors, selects } from "./metadata.ts";
+import { dnsSubdomainProblems, problems } from "./names.ts";
 import { podSpecErrors } from "./pod.ts";
 
 function isEmptySelector(selector: Fields): boolean {
@@ -20,10 +21,15 @@ export function templateErrors(path: string, template: Fields, restart: readonly
   return [
     ...labelErrors(`${path}.metadata.labels`, fieldsOf(template.metadata).labels),
     ...podSpecErrors(`${path}.spec`, spec),
-    ...(policy === undefined || restart.includes(String(policy))
-      ? []
-      : [unsupported(`${path}.spec.restartPolicy`, policy, restart)]),
+    ...restartErrors(`${path}.spec.restartPolicy`, policy, restart),
   ];
+}
+
+/** The default, which no job may have, counts as none given. */
+function restartErrors(path: string, policy: unknown, allowed: readonly string[]): FieldError[] {
+  if (policy === undefined || allowed.includes(String(policy))) return [];
+  const values = allowed.map((value) => JSON.stringify(value)).join(", ");
+  return policy === "Always" ? [requiredValue(path, `valid values: ${values}`)] : [unsupported(path, policy, allowed)];
 }
 
 function fractionErrors(path: string, value: unknown): FieldError[] {
@@ -120,6 +126,9 @@ export function statefulSetErrors(object: KubeObject): FieldError[] {
   const rolling = fieldsOf(fieldsOf(spec.updateStrategy).rollingUpdate);
   return [
     ...workloadErrors(object),
+    ...(spec.serviceName
+      ? problems("spec.serviceName", spec.serviceName, dnsSubdomainProblems(String(spec.serviceName)))
+      : []),
     ...(management === undefined || POD_MANAGEMENT.includes(String(management))
       ? []
       : [unsupported("spec.podManagementPolicy", management, POD_MANAGEMENT)]),

@@ -16,7 +16,17 @@ function defaultJobSpec(spec: Fields): void {
 
 /** Jobs: one completion, one pod at a time, six failures. */
 export function defaultJob(object: KubeObject): void {
-  if (isFields(object.spec)) defaultJobSpec(object.spec);
+  if (!isFields(object.spec)) return;
+  defaultJobSpec(object.spec);
+  defaultLabels(object);
+}
+
+/** A job without labels has those of its pods. */
+function defaultLabels(object: KubeObject): void {
+  const { metadata } = object;
+  const { labels } = fieldsOf(fieldsOf(fieldsOf(object.spec).template).metadata);
+  if (isFields(labels) && Object.keys(metadata.labels ?? {}).length === 0)
+    metadata.labels = { ...labels } as Record<string, string>;
 }
 
 /** Cron jobs: runs may overlap; three successful and one failed job are kept. */
@@ -28,8 +38,6 @@ export function defaultCronJob(object: KubeObject): void {
   setDefault(spec, "successfulJobsHistoryLimit", 3);
   setDefault(spec, "failedJobsHistoryLimit", 1);
   const job = fieldsOf(spec.jobTemplate);
-  if (isFields(job.metadata)) setDefault(job.metadata, "creationTimestamp", null);
-  else if (isFields(spec.jobTemplate)) job.metadata = { creationTimestamp: null };
   if (isFields(job.spec)) {
     setDefault(job.spec, "template", {});
     defaultTemplate(job.spec);
@@ -53,8 +61,9 @@ export function selectOwnPods(object: KubeObject): void {
   const selector = fieldsOf(spec.selector);
   selector.matchLabels = { ...fieldsOf(selector.matchLabels), [JOB_LABELS.uid]: uid };
   const template = fieldsOf(spec.template);
-  template.metadata ??= { creationTimestamp: null };
+  template.metadata ??= {};
   const metadata = fieldsOf(template.metadata);
   const own = { [JOB_LABELS.uid]: uid, [JOB_LABELS.name]: name, [JOB_LABELS.oldUid]: uid, [JOB_LABELS.oldName]: name };
   metadata.labels = { ...fieldsOf(metadata.labels), ...own };
+  defaultLabels(object);
 }

@@ -1,4 +1,4 @@
-import { type Fields, fieldsOf, isFields, type KubeObject } from "../../object.ts";
+import { type Fields, fieldsOf, type KubeObject } from "../../object.ts";
 import { forbidden } from "../../status.ts";
 import type { Preparation } from "../kind.ts";
 import { generateName } from "../names.ts";
@@ -23,7 +23,8 @@ function admitPriority(name: string, spec: Fields): void {
   setDefault(spec, "preemptionPolicy", "PreemptLowerPriority");
 }
 
-function admitTolerations(spec: Fields): void {
+/** Every pod tolerates nodes that do not answer for a while, whatever an update says. */
+export function admitTolerations(spec: Fields): void {
   const tolerations = itemsOf(spec, "tolerations");
   for (const key of ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"]) {
     const covers = (item: Fields) =>
@@ -93,15 +94,6 @@ function qosClass(spec: Fields): "Guaranteed" | "Burstable" | "BestEffort" {
   return guaranteed ? "Guaranteed" : "Burstable";
 }
 
-/** Requests that are not given are the limits. */
-function defaultRequests(spec: Fields): void {
-  for (const container of [...itemsOf(spec, "containers"), ...itemsOf(spec, "initContainers")]) {
-    const resources = container.resources;
-    if (!isFields(resources) || !isFields(resources.limits)) continue;
-    resources.requests = { ...resources.limits, ...fieldsOf(resources.requests) };
-  }
-}
-
 /** What the server decides about a new pod: priority, tolerations, service account, first status. Throws 403. */
 export function preparePod(pod: KubeObject, preparation: Preparation): void {
   const spec = fieldsOf(pod.spec);
@@ -110,7 +102,5 @@ export function preparePod(pod: KubeObject, preparation: Preparation): void {
   admitToken(namespace, spec, preparation);
   admitPriority(name, spec);
   admitTolerations(spec);
-  defaultRequests(spec);
-  setDefault(spec, "enableServiceLinks", true);
   pod.status = { phase: "Pending", qosClass: qosClass(spec) };
 }

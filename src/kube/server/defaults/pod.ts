@@ -70,8 +70,24 @@ export function defaultPodSpec(spec: Fields): void {
   for (const list of ["containers", "initContainers"])
     for (const container of itemsOf(spec, list)) defaultContainer(container);
   for (const volume of itemsOf(spec, "volumes")) defaultVolume(volume);
+}
+
+/** What is filled into pods, beyond what templates get too. */
+export function defaultPod(spec: Fields): void {
+  defaultRequests(spec);
+  setDefault(spec, "enableServiceLinks", true);
+  defaultPodSpec(spec);
   if (spec.hostNetwork !== true) return;
   for (const container of itemsOf(spec, "containers")) {
     for (const port of itemsOf(container, "ports")) setDefault(port, "hostPort", port.containerPort);
+  }
+}
+
+/** Requests that are not given are the limits. */
+function defaultRequests(spec: Fields): void {
+  for (const container of [...itemsOf(spec, "containers"), ...itemsOf(spec, "initContainers")]) {
+    const resources = container.resources;
+    if (!isFields(resources) || !isFields(resources.limits)) continue;
+    resources.requests = { ...resources.limits, ...fieldsOf(resources.requests) };
   }
 }

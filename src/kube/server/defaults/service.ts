@@ -18,7 +18,7 @@ export function defaultService(object: KubeObject): void {
   } else if (spec.sessionAffinity === "None") delete spec.sessionAffinityConfig;
   for (const port of itemsOf(spec, "ports")) {
     setDefault(port, "protocol", "TCP");
-    setDefault(port, "targetPort", port.port);
+    if (!port.targetPort) port.targetPort = port.port;
   }
   if (spec.type === "ExternalName") return;
   setDefault(spec, "internalTrafficPolicy", "Cluster");

@@ -1,11 +1,9 @@
-import { type Fields, fieldsOf, isFields, type KubeObject, listOf } from "../../object.ts";
+import { equalJson, type Fields, fieldsOf, isFields, type KubeObject, listOf } from "../../object.ts";
 import { defaultPodSpec, setDefault } from "./pod.ts";
 
-/** A template's metadata and the defaults of its pods. */
+/** The defaults of a template's pods. */
 export function defaultTemplate(spec: Fields): void {
   const template = fieldsOf(spec.template);
-  if (isFields(template.metadata)) setDefault(template.metadata, "creationTimestamp", null);
-  else if (isFields(spec.template)) template.metadata = { creationTimestamp: null };
   if (isFields(template.spec)) defaultPodSpec(template.spec);
 }
 
@@ -35,8 +33,19 @@ export function defaultReplicaSet(object: KubeObject): void {
   defaultTemplate(spec);
 }
 
+const TEMPLATE_GENERATION = "deprecated.daemonset.template.generation";
+
+/** A daemon set counts its templates in an annotation, for clients that are older than revisions. */
+export function countTemplates(next: KubeObject, old?: KubeObject): void {
+  const before = Number(old?.metadata.annotations?.[TEMPLATE_GENERATION] ?? 0);
+  const changed = !equalJson(fieldsOf(next.spec).template, fieldsOf(old?.spec).template);
+  const count = String(before + (changed ? 1 : 0));
+  next.metadata.annotations = { ...next.metadata.annotations, [TEMPLATE_GENERATION]: count };
+}
+
 /** Daemon sets: rolling update, one node at a time. */
 export function defaultDaemonSet(object: KubeObject): void {
+  object.metadata.annotations = { [TEMPLATE_GENERATION]: "0", ...object.metadata.annotations };
   const spec = object.spec;
   if (!isFields(spec)) return;
   setDefault(spec, "revisionHistoryLimit", 10);

@@ -1,6 +1,7 @@
 import { type Fields, fieldsOf, type KubeObject } from "../../object.ts";
 import {
   claimAdvice,
+  countTemplates,
   defaultDaemonSet,
   defaultDeployment,
   defaultReplicaSet,
@@ -59,12 +60,11 @@ export const appsKinds: readonly ResourceKind[] = [
     subresources: [statusOf("DaemonSet")],
     strategy: {
       fillDefaults: defaultDaemonSet,
-      prepareCreate: startWith({
-        currentNumberScheduled: 0,
-        desiredNumberScheduled: 0,
-        numberMisscheduled: 0,
-        numberReady: 0,
-      }),
+      prepareCreate: (object) => {
+        object.status = {};
+        countTemplates(object);
+      },
+      prepareUpdate: countTemplates,
     },
   }),
   workload({

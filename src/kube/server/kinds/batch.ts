@@ -8,6 +8,7 @@ export const batchKinds: readonly ResourceKind[] = [
     group: "batch",
     version: "v1",
     kind: "Job",
+    orphansByDefault: true,
     resource: "jobs",
     namespaced: true,
     categories: ["all"],

@@ -1,7 +1,7 @@
 import { fieldsOf, isFields, type KubeObject } from "../../object.ts";
 import type { FieldError } from "../../status.ts";
-import { defaultPodSpec, setDefault } from "../defaults/pod.ts";
-import { preparePod } from "../defaults/pod-admission.ts";
+import { defaultPod, setDefault } from "../defaults/pod.ts";
+import { admitTolerations, preparePod } from "../defaults/pod-admission.ts";
 import { defaultService, prepareService, prepareServiceUpdate } from "../defaults/service.ts";
 import { declareKind, type ResourceKind, statusOf } from "../kind.ts";
 import { coreEvents } from "./events.ts";
@@ -29,6 +29,7 @@ const pods = declareKind({
   resource: "pods",
   namespaced: true,
   shortNames: ["po"],
+  answersDeleted: true,
   categories: ["all"],
   counted: true,
   subresources: [
@@ -42,9 +43,10 @@ const pods = declareKind({
   ],
   strategy: {
     fillDefaults: (pod) => {
-      if (isFields(pod.spec)) defaultPodSpec(pod.spec);
+      if (isFields(pod.spec)) defaultPod(pod.spec);
     },
     prepareCreate: preparePod,
+    prepareUpdate: (pod) => admitTolerations(fieldsOf(pod.spec)),
     selectable: podFields,
   },
 });
@@ -96,6 +98,8 @@ const services = declareKind({
   resource: "services",
   namespaced: true,
   shortNames: ["svc"],
+  answersDeleted: true,
+  createsOnUpdate: true,
   categories: ["all"],
   subresources: [statusOf("Service")],
   strategy: {
@@ -116,6 +120,8 @@ const endpoints = declareKind({
   resource: "endpoints",
   namespaced: true,
   shortNames: ["ep"],
+  createsOnUpdate: true,
+  deprecation: "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice",
   strategy: {
     fillDefaults: (object) => {
       for (const subset of Array.isArray(object.subsets) ? object.subsets : []) {
@@ -180,6 +186,7 @@ const serviceAccounts = declareKind({
   resource: "serviceaccounts",
   namespaced: true,
   shortNames: ["sa"],
+  answersDeleted: true,
   subresources: [
     { name: "token", kind: "TokenRequest", group: "authentication.k8s.io", version: "v1", verbs: ["create"] },
   ],

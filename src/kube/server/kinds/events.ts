@@ -28,6 +28,7 @@ export const coreEvents: ResourceKind = declareKind({
   resource: "events",
   namespaced: true,
   shortNames: ["ev"],
+  createsOnUpdate: true,
   strategy,
 });
 
@@ -58,6 +59,7 @@ export const newerEvents: ResourceKind = declareKind({
   namespaced: true,
   shortNames: ["ev"],
   storage: coreEvents.storage,
+  createsOnUpdate: true,
   strategy: { ...strategy, fillDefaults: (event) => setDefault(event, "regarding", {}) },
   convert: {
     toStored: (object) => renamed(object, 1, "v1"),

@@ -1,10 +1,29 @@
-import { equalJson, type Fields, groupVersion, isFields, type KubeObject, timestamp } from "../../object.ts";
+import { equalJson, groupVersion, type KubeObject, timestamp } from "../../object.ts";
+import type { SchemaNode } from "../../schema/index.ts";
 import { KubeError } from "../../status.ts";
 import type { ResourceKind } from "../kind.ts";
-import { type FieldSet, fieldSet, indexOfStep, namesItem, type Path, printPath, sameAt, textOf } from "./field-set.ts";
-import { CLIENT_SIDE_APPLY, clientSideApplied, KUBECTL, renewLastApplied } from "./last-applied.ts";
-import { listRule } from "./list-keys.ts";
-import { type FieldManager, readManagers, sameFieldManager, without, writeManagers } from "./managed-fields.ts";
+import {
+  compareFields,
+  difference,
+  type FieldSet,
+  fieldSet,
+  intersection,
+  type Path,
+  printPath,
+  textOf,
+  withNamedParents,
+} from "./field-set.ts";
+import { clientSideApplied, KUBECTL, renewLastApplied } from "./last-applied.ts";
+import {
+  blankObject,
+  type FieldManager,
+  manageable,
+  readManagers,
+  sameFieldManager,
+  writeManagers,
+} from "./managed-fields.ts";
+import { rootOf } from "./merge-schema.ts";
+import { mergeValues, withoutEmptied, withoutFields } from "./merge-values.ts";
 
 export interface ApplyOptions {
   readonly manager: string;
@@ -24,28 +43,53 @@ export function applyConfiguration(
   wanted: KubeObject,
   options: ApplyOptions,
 ): KubeObject {
-  const self = { manager: options.manager, operation: "Apply" as const, subresource: options.subresource };
+  const root = rootOf(kind);
+  const apiVersion = groupVersion(kind.group, kind.version);
+  const self = { manager: options.manager, operation: "Apply" as const, subresource: options.subresource, apiVersion };
   const managers = trackedManagers(kind, live);
   const others = managers.filter((entry) => !sameFieldManager(entry, self));
   const own = managers.find((entry) => sameFieldManager(entry, self));
-  const fields = fieldSet(kind, wanted);
-  const conflicts = findConflicts(kind, live, wanted, fields, others);
+  const set = fieldSet(root, wanted);
+  const fields = manageable(kind, options.subresource, set);
+  const { managedFields: _, ...metadata } = live.metadata;
+  const before = { ...live, metadata } as KubeObject;
+  const merged = mergeValues(root, before, wanted) as KubeObject;
+  const owned = new Map([...set, ...others.flatMap((entry) => [...entry.fields])]);
+  const next = pruned(root, merged, own?.fields ?? new Map(), owned);
+  const { added, modified, removed } = compareFields(root, before, next);
+  const taken = new Map([...added, ...modified]);
+  const conflicts = others.flatMap((by) => [...intersection(by.fields, taken).values()].map((path) => ({ path, by })));
   const refused = options.force ? [] : refusedConflicts(kind, live, conflicts, options.manager);
   if (refused.length > 0) throw applyConflict(refused);
-  const taken = new Set(conflicts.map(({ path }) => textOf(path)));
-  const rest = others.map((entry) => without(entry, taken));
-  const merged = mergeValue(kind, [], live, wanted) as KubeObject;
-  const released = [...(own?.fields ?? [])].filter(
-    ([text]) => !fields.has(text) && !rest.some((entry) => entry.fields.has(text)),
-  );
-  // Shortest first: an item is found by its keys, so it goes before them.
-  for (const [, path] of released.sort(([, a], [, b]) => a.length - b.length)) removeAt(kind, merged, path, rest);
-  const unchanged = own !== undefined && equalJson([...own.fields.keys()].sort(), [...fields.keys()].sort());
-  const time = unchanged ? own.time : timestamp(options.now);
-  const entry: FieldManager = { ...self, apiVersion: groupVersion(kind.group, kind.version), time, fields };
-  if (options.manager === KUBECTL) renewLastApplied(merged, wanted);
-  writeManagers(merged, [...rest, entry]);
-  return merged;
+  const lost = new Map([...taken, ...removed]);
+  const rest = others.map((entry) => ({ ...entry, fields: difference(entry.fields, lost) }));
+  if (options.manager === KUBECTL) renewLastApplied(next, wanted);
+  const time = equalJson(before, next) ? (own?.time ?? "") : timestamp(options.now);
+  const left = withoutEmptied(next, merged) as KubeObject;
+  const result = { ...left, metadata: { ...left.metadata } };
+  writeManagers(result, [...rest, { ...self, time, fields }]);
+  return result;
+}
+
+/**
+ * The object without what its manager set `last` and nobody owns now. What leads to an owned field stays, and so does
+ * what came to be below a field that was given up, as it was not the manager's.
+ */
+function pruned(root: SchemaNode, merged: KubeObject, last: FieldSet, owned: FieldSet): KubeObject {
+  if (last.size === 0) return merged;
+  const parents = (set: FieldSet) => withNamedParents(root, set);
+  const all = parents(fieldSet(root, merged));
+  const given = parents(last);
+  const first = withoutFields(root, merged, given);
+  const kept = new Map([...parents(fieldSet(root, first)), ...parents(owned)]);
+  const second = withoutFields(root, merged, difference(all, kept));
+  const gone = intersection(difference(all, parents(fieldSet(root, second))), given);
+  return withoutFields(root, merged, gone);
+}
+
+interface FieldConflict {
+  readonly path: Path;
+  readonly by: FieldManager;
 }
 
 /** kubectl may change what it applied itself without the server, as long as nobody else has changed it. */
@@ -60,47 +104,22 @@ function refusedConflicts(
   return conflicts.filter(({ path }) => !own.has(textOf(path)));
 }
 
-/** Fields that were there before anyone tracked them: kubectl's that its annotation names, others' the rest. */
+/** An object whose managers somebody dropped gets one for all that is there. */
 function trackedManagers(kind: ResourceKind, live: KubeObject): FieldManager[] {
   const managers = readManagers(live);
   if (managers.length > 0 || !live.metadata.uid) return managers;
-  const all = fieldSet(kind, live);
-  const applied = clientSideApplied(kind, live);
-  const entry = (manager: string, isOf: (text: string) => boolean): FieldManager => ({
-    ...{ manager, operation: "Update", subresource: "", apiVersion: live.apiVersion },
-    time: live.metadata.creationTimestamp ?? "",
-    fields: new Map([...all].filter(([text]) => isOf(text))),
-  });
-  return [
-    entry("before-first-apply", (text) => !applied.has(text)),
-    entry(CLIENT_SIDE_APPLY, (text) => applied.has(text)),
-  ];
-}
-
-interface FieldConflict {
-  readonly path: Path;
-  readonly by: FieldManager;
-}
-
-function findConflicts(
-  kind: ResourceKind,
-  live: KubeObject,
-  wanted: KubeObject,
-  fields: FieldSet,
-  others: readonly FieldManager[],
-): FieldConflict[] {
-  const conflicts: FieldConflict[] = [];
-  for (const [text, path] of fields) {
-    if (namesItem(path) || sameAt(kind, live, wanted, path)) continue;
-    for (const by of others) if (by.fields.has(text)) conflicts.push({ path, by });
-  }
-  return conflicts;
+  const { managedFields: _, ...metadata } = live.metadata;
+  const { added, modified } = compareFields(rootOf(kind), blankObject(kind), { ...live, metadata });
+  const fields = manageable(kind, "", new Map([...added, ...modified]));
+  const time = live.metadata.creationTimestamp ?? "";
+  const head = { manager: "before-first-apply", operation: "Update" as const, subresource: "" };
+  return [{ ...head, apiVersion: groupVersion(kind.group, kind.version), time, fields }];
 }
 
 function applyConflict(conflicts: readonly FieldConflict[]): KubeError {
   const causes = conflicts.map(({ path, by }) => ({
     reason: "FieldManagerConflict",
-    message: `conflict with "${by.manager}"${by.subresource ? ` with subresource "${by.subresource}"` : ""} using ${by.apiVersion}`,
+    message: `conflict with ${whoOf(by)}`,
     field: printPath(path),
   }));
   const plural = causes.length === 1 ? "conflict" : "conflicts";
@@ -108,84 +127,13 @@ function applyConflict(conflicts: readonly FieldConflict[]): KubeError {
   return new KubeError(409, "Conflict", `Apply failed with ${causes.length} ${plural}: ${said}`, { causes });
 }
 
+function whoOf({ manager, subresource, operation, apiVersion }: FieldManager): string {
+  const through = subresource ? ` with subresource "${subresource}"` : "";
+  return `"${manager}"${through}${operation === "Update" ? ` using ${apiVersion}` : ""}`;
+}
+
 function groupedByFieldManager(causes: readonly { message: string; field: string }[]): string {
-  const groups = Map.groupBy(causes, (cause) => cause.message);
-  const texts = [...groups].map(([who, items]) => `${who}:\n${items.map(({ field }) => `- ${field}`).join("\n")}`);
-  return `conflicts ${texts.join("\n")}`.replace("conflicts conflict", "conflict");
-}
-
-function mergeValue(kind: ResourceKind, fields: readonly string[], live: unknown, wanted: unknown): unknown {
-  if (isFields(wanted)) {
-    const merged: Fields = isFields(live) ? { ...live } : {};
-    for (const [key, value] of Object.entries(wanted)) {
-      if (value === undefined) continue;
-      merged[key] = mergeValue(kind, [...fields, key], merged[key], value);
-    }
-    return merged;
-  }
-  if (!Array.isArray(wanted)) return wanted;
-  const rule = listRule(kind, fields);
-  if (rule.type === "atomic" || !Array.isArray(live)) return wanted;
-  const merged: unknown[] = [...live];
-  for (const item of wanted) {
-    const [step] = itemSteps(kind, fields, item);
-    const index = step === undefined ? -1 : indexOfStep(kind, fields, merged, step);
-    if (index < 0) merged.push(item);
-    else merged[index] = mergeValue(kind, fields, merged[index], item);
-  }
-  return merged;
-}
-
-/** The step that names a list item, found by taking the field set of a list of just that item. */
-function itemSteps(kind: ResourceKind, fields: readonly string[], item: unknown): string[] {
-  let holder: unknown = [item];
-  for (const field of [...fields].reverse()) holder = { [field]: holder };
-  const paths = [...fieldSet(kind, holder as Fields).values()];
-  return paths.filter((path) => namesItem(path) && path.length === fields.length + 1).map((path) => path.at(-1)!);
-}
-
-function isManagedBelow(path: Path, managers: readonly FieldManager[]): boolean {
-  const prefix = `${textOf(path)}\u0000`;
-  return managers.some((entry) => [...entry.fields.keys()].some((text) => text.startsWith(prefix)));
-}
-
-/**
- * Removes what a path names, unless other managers have something below it, and then what that leaves empty;
- * objects and lists on the way are copied.
- */
-function removeAt(kind: ResourceKind, root: Fields, path: Path, others: readonly FieldManager[]): void {
-  if (path.length === 0 || isManagedBelow(path, others)) return;
-  let parent: unknown = root;
-  const fields: string[] = [];
-  for (const step of path.slice(0, -1)) {
-    parent = descend(kind, fields, parent, step);
-    if (parent === undefined) return;
-  }
-  if (takeOut(kind, fields, parent, path.at(-1)!)) removeAt(kind, root, path.slice(0, -1), others);
-}
-
-/** Takes one step out of what holds it; true when that leaves the holder empty. */
-function takeOut(kind: ResourceKind, fields: readonly string[], parent: unknown, step: string): boolean {
-  if (Array.isArray(parent)) {
-    const index = indexOfStep(kind, fields, parent, step);
-    if (index < 0) return false;
-    parent.splice(index, 1);
-    return parent.length === 0;
-  }
-  if (!isFields(parent) || !step.startsWith("f:")) return false;
-  const had = delete parent[step.slice(2)];
-  return had && Object.keys(parent).length === 0;
-}
-
-function descend(kind: ResourceKind, fields: string[], parent: unknown, step: string): unknown {
-  const key: string | number = step.startsWith("f:")
-    ? step.slice(2)
-    : indexOfStep(kind, fields, parent as unknown[], step);
-  if (step.startsWith("f:")) fields.push(step.slice(2));
-  const holder = parent as Record<string | number, unknown>;
-  const child = holder?.[key];
-  if (typeof child !== "object" || child === null) return undefined;
-  const copy: unknown = Array.isArray(child) ? [...child] : { ...child };
-  holder[key] = copy;
-  return copy;
+  const groups = [...Map.groupBy(causes, ({ message }) => message.replace("conflict", "conflicts"))];
+  groups.sort(([a], [b]) => (a < b ? -1 : 1));
+  return groups.map(([who, items]) => `${who}:\n${items.map(({ field }) => `- ${field}`).join("\n")}`).join("\n");
 }

@@ -1,12 +1,11 @@
 /** What `kubectl apply` without `--server-side` left behind, so that users can go over to server-side apply. */
 import { type Fields, groupVersion, isFields, type KubeObject } from "../../object.ts";
 import type { ResourceKind } from "../kind.ts";
-import { type FieldSet, fieldSet, sameAt, textOf } from "./field-set.ts";
+import { compareFields, difference, type FieldSet, fieldSet } from "./field-set.ts";
+import { rootOf } from "./merge-schema.ts";
 
 /** The manager as which kubectl applies server-side. */
 export const KUBECTL = "kubectl";
-/** The manager as which it applies without the server. */
-export const CLIENT_SIDE_APPLY = "kubectl-client-side-apply";
 const ANNOTATION = "kubectl.kubernetes.io/last-applied-configuration";
 
 function lastApplied(kind: ResourceKind, live: KubeObject): Fields | undefined {
@@ -19,14 +18,13 @@ function lastApplied(kind: ResourceKind, live: KubeObject): Fields | undefined {
   }
 }
 
-/** The fields that client-side apply set and nobody changed since, its annotation among them; none without that. */
+/** The fields that client-side apply set and nobody changed since; none without its annotation. */
 export function clientSideApplied(kind: ResourceKind, live: KubeObject): FieldSet {
   const applied = lastApplied(kind, live);
   if (applied === undefined) return new Map();
-  const fields = [...fieldSet(kind, applied)].filter(([, path]) => sameAt(kind, live, applied, path));
-  // kubectl knows by the annotation's manager whose fields it has to take over.
-  const annotation = ["f:metadata", "f:annotations", `f:${ANNOTATION}`];
-  return new Map(fields).set(textOf(annotation), annotation);
+  const root = rootOf(kind);
+  const { modified, removed } = compareFields(root, applied, live);
+  return difference(fieldSet(root, applied), new Map([...modified, ...removed]));
 }
 
 /** After a server-side apply: the annotation, where there is one, says what was applied. Changes `object`. */

@@ -37,9 +37,10 @@ describe("strategicMerge", () => {
           name: "a",
           image: "1",
           args: ["y"],
+          // what a patch adds comes first, as from Kubernetes' own library
           env: [
-            { name: "E", value: "1" },
             { name: "F", value: "2" },
+            { name: "E", value: "1" },
           ],
         },
         { name: "b", image: "1" },
@@ -115,9 +116,7 @@ describe("applyConfiguration", () => {
       return undefined;
     })();
     expect(failure).toBeInstanceOf(KubeError);
-    expect((failure as KubeError).message).toBe(
-      'Apply failed with 1 conflict: conflict with "one" using v1: .spec.hostname',
-    );
+    expect((failure as KubeError).message).toBe('Apply failed with 1 conflict: conflict with "one": .spec.hostname');
     const forced = applyConfiguration(POD, live(), other, how("two", true));
     expect(forced.spec).toMatchObject({ hostname: "x" });
     // The first manager lost the field: dropping it takes nothing away.
@@ -156,7 +155,7 @@ describe("going over from client-side apply", () => {
     expect(next["spec"]).toEqual({ hostname: "b" });
     expect(JSON.parse(next.metadata.annotations![ANNOTATION]!)).toMatchObject({ spec: { hostname: "b" } });
     const managers = next.metadata.managedFields!.map((entry) => entry.manager);
-    expect(managers).toEqual(["kubectl-client-side-apply", "kubectl"]);
+    expect(managers).toEqual(["kubectl", "before-first-apply"]);
   });
 
   it("not what somebody changed since, nor may others", () => {
@@ -164,7 +163,7 @@ describe("going over from client-side apply", () => {
     expect(() => applyConfiguration(POD, changed(), pod({ hostname: "b" }), how)).toThrow("before-first-apply");
     const same = live({ hostname: "a" }, { hostname: "a" });
     const other = { ...how, manager: "other" };
-    expect(() => applyConfiguration(POD, same, pod({ hostname: "b" }), other)).toThrow("kubectl-client-side-apply");
+    expect(() => applyConfiguration(POD, same, pod({ hostname: "b" }), other)).toThrow("before-first-apply");
   });
 
   it("an annotation that cannot be read says nothing", () => {

@@ -1,7 +1,8 @@
 import { equalJson, type Fields, isFields } from "../../object.ts";
+import type { SchemaNode } from "../../schema/index.ts";
 import { badRequest } from "../../status.ts";
 import type { ResourceKind } from "../kind.ts";
-import { listRule } from "./list-keys.ts";
+import { fieldNode, itemNode, rootOf, strategicRule } from "./merge-schema.ts";
 
 const DIRECTIVE = "$patch";
 const DELETE_FROM = "$deleteFromPrimitiveList/";
@@ -14,10 +15,10 @@ const RETAIN = "$retainKeys";
  * The inputs stay as they are. Throws 400 for directives it cannot follow.
  */
 export function strategicMerge(kind: ResourceKind, target: Fields, patch: Fields): Fields {
-  return mergeObject(kind, [], target, patch);
+  return mergeObject(rootOf(kind), target, patch);
 }
 
-function mergeObject(kind: ResourceKind, path: readonly string[], target: Fields, patch: Fields): Fields {
+function mergeObject(node: SchemaNode, target: Fields, patch: Fields): Fields {
   const directive = patch[DIRECTIVE];
   if (directive === "replace") return withoutDirectives(patch) as Fields;
   if (directive === "delete") return {};
@@ -26,11 +27,11 @@ function mergeObject(kind: ResourceKind, path: readonly string[], target: Fields
   for (const [key, value] of Object.entries(patch)) {
     if (key.startsWith("$")) continue;
     if (value === null) delete merged[key];
-    else merged[key] = mergeValue(kind, [...path, key], merged[key], value, patch[ORDER + key]);
+    else merged[key] = mergeValue(fieldNode(node, key), merged[key], value, patch[ORDER + key]);
   }
   for (const [key, items] of Object.entries(patch)) {
     if (key.startsWith(DELETE_FROM)) takeAway(merged, key.slice(DELETE_FROM.length), items);
-    else if (key.startsWith(ORDER)) orderAlone(kind, path, merged, key.slice(ORDER.length), patch, items);
+    else if (key.startsWith(ORDER)) orderAlone(node, merged, key.slice(ORDER.length), patch, items);
   }
   return merged;
 }
@@ -42,6 +43,8 @@ function unknownDirective(directive: unknown): Error {
 function retained(target: Fields, patch: Fields): Fields {
   const keys = patch[RETAIN];
   if (!Array.isArray(keys)) return { ...target };
+  const isKept = (key: string): boolean => key.startsWith("$") || keys.includes(key);
+  if (!Object.keys(patch).every(isKept)) throw badRequest("invalid patch format of retainKeys");
   return Object.fromEntries(Object.entries(target).filter(([key]) => keys.includes(key)));
 }
 
@@ -52,52 +55,34 @@ function takeAway(merged: Fields, field: string, items: unknown): void {
 }
 
 /** An order for a list that the patch itself does not touch. */
-function orderAlone(
-  kind: ResourceKind,
-  path: readonly string[],
-  merged: Fields,
-  field: string,
-  patch: Fields,
-  order: unknown,
-): void {
+function orderAlone(node: SchemaNode, merged: Fields, field: string, patch: Fields, order: unknown): void {
   const list = merged[field];
   if (field in patch || !Array.isArray(list) || !Array.isArray(order)) return;
-  merged[field] = ordered(list, order, mergeKey(kind, [...path, field]));
+  merged[field] = ordered(list, order, list, mergeKey(fieldNode(node, field)));
 }
 
-function mergeKey(kind: ResourceKind, path: readonly string[]): string | undefined {
-  const rule = listRule(kind, path);
+function mergeKey(node: SchemaNode): string | undefined {
+  const rule = strategicRule(node);
   return rule.type === "map" ? rule.keys[0] : undefined;
 }
 
-function mergeValue(
-  kind: ResourceKind,
-  path: readonly string[],
-  target: unknown,
-  patch: unknown,
-  order: unknown,
-): unknown {
-  if (isFields(patch)) return mergeObject(kind, path, isFields(target) ? target : {}, patch);
+function mergeValue(node: SchemaNode, target: unknown, patch: unknown, order: unknown): unknown {
+  if (isFields(patch)) return mergeObject(node, isFields(target) ? target : {}, patch);
   if (!Array.isArray(patch)) return patch;
-  const rule = listRule(kind, path);
+  const rule = strategicRule(node);
+  // Where a list is replaced, directives are fields that its items do not have.
+  if (rule.type === "atomic") return Array.isArray(target) ? patch : withoutDirectives(patch);
   const list = Array.isArray(target) ? target : [];
-  if (rule.type === "atomic") return withoutDirectives(patch);
   if (rule.type === "set") {
     const union = [...list, ...patch.filter((item) => !list.includes(item))];
-    return Array.isArray(order) ? ordered(union, order, undefined) : union;
+    return ordered(union, Array.isArray(order) ? order : patch, list, undefined);
   }
   const key = rule.keys[0]!;
-  const merged = mergeList(kind, path, key, list, patch);
-  return Array.isArray(order) ? ordered(merged, order, key) : merged;
+  const merged = mergeList(itemNode(node), key, list, patch);
+  return ordered(merged, Array.isArray(order) ? order : patch, list, key);
 }
 
-function mergeList(
-  kind: ResourceKind,
-  path: readonly string[],
-  key: string,
-  target: readonly unknown[],
-  patch: readonly unknown[],
-): unknown[] {
+function mergeList(items: SchemaNode, key: string, target: readonly unknown[], patch: readonly unknown[]): unknown[] {
   const replaces = (item: unknown) => isFields(item) && item[DIRECTIVE] === "replace" && !(key in item);
   // the list as it was sent, also where two items have one key, as the two addresses of a node have one type
   if (patch.some(replaces)) return withoutDirectives(patch.filter((item) => !replaces(item))) as unknown[];
@@ -110,27 +95,36 @@ function mergeList(
     if (item[DIRECTIVE] === "delete") {
       if (index >= 0) merged.splice(index, 1);
     } else if (index >= 0) {
-      merged[index] = mergeObject(kind, path, merged[index] as Fields, item);
+      merged[index] = mergeObject(items, merged[index] as Fields, item);
     } else {
-      merged.push(mergeObject(kind, path, {}, item));
+      merged.push(mergeObject(items, {}, item));
     }
   }
   return merged;
 }
 
-/** Items named by the order in that order; each other item stays behind the one it stood behind. */
-function ordered(list: readonly unknown[], order: readonly unknown[], key: string | undefined): unknown[] {
+/**
+ * The items that the order names, in it; each other one before the first of those that it stood before in the live list,
+ * as far as both were there. So what a patch adds comes first.
+ */
+function ordered(
+  merged: readonly unknown[],
+  order: readonly unknown[],
+  live: readonly unknown[],
+  key: string | undefined,
+): unknown[] {
   const identity = (item: unknown): unknown => (key !== undefined && isFields(item) ? item[key] : item);
-  const wanted = order.map(identity);
-  const rank = (item: unknown): number => wanted.findIndex((value) => equalJson(value, identity(item)));
-  const named = list.filter((item) => rank(item) >= 0).sort((a, b) => rank(a) - rank(b));
-  const result = [...named];
-  list.forEach((item, index) => {
-    if (rank(item) >= 0) return;
-    const before = index === 0 ? -1 : result.indexOf(list[index - 1]);
-    result.splice(before + 1, 0, item);
-  });
-  return result;
+  const placeIn = (list: readonly unknown[], item: unknown): number =>
+    list.findIndex((other) => equalJson(identity(other), identity(item)));
+  const named = merged.filter((item) => placeIn(order, item) >= 0);
+  named.sort((a, b) => placeIn(order, a) - placeIn(order, b));
+  const others = merged.filter((item) => placeIn(order, item) < 0);
+  const result: unknown[] = [];
+  while (named.length > 0 && others.length > 0) {
+    const [left, right] = [placeIn(live, others[0]), placeIn(live, named[0])];
+    result.push(left >= 0 && right >= 0 && left < right ? others.shift() : named.shift());
+  }
+  return [...result, ...named, ...others];
 }
 
 function withoutDirectives(value: unknown): unknown {

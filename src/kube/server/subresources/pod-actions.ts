@@ -36,7 +36,7 @@ function bindTo(api: Api, target: Target, node: string, options: WriteOptions): 
       `pod ${name} is being deleted, cannot be assigned to a host`,
     );
   }
-  replaceObject(api, target, options, (copy) => {
+  const bound = (copy: KubeObject): KubeObject => {
     if (!isFields(copy.spec)) throw badRequest("the pod has no spec");
     copy.spec.nodeName = node;
     const condition = {
@@ -51,7 +51,8 @@ function bindTo(api: Api, target: Target, node: string, options: WriteOptions): 
       : [];
     copy.status = { ...status, conditions: [...others, condition] };
     return copy;
-  });
+  };
+  replaceObject(api, target, options, bound, "as-changed");
 }
 
 /** POST pods/<name>/eviction: a delete; the lab knows no disruption budgets. */

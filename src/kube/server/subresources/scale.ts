@@ -35,7 +35,7 @@ export function replaceScale(
   change: (scale: KubeObject) => KubeObject,
 ): KubeObject {
   const whole = { ...target, subresource: "" };
-  const outcome = replaceObject(api, whole, options, (copy) => {
+  const scaled = (copy: KubeObject): KubeObject => {
     const wanted = change(scaleOf(copy));
     const replicas = fieldsOf(wanted.spec).replicas ?? 0;
     if (typeof replicas !== "number" || !Number.isInteger(replicas) || replicas < 0) {
@@ -51,6 +51,6 @@ export function replaceScale(
     copy.spec.replicas = replicas;
     if (wanted.metadata.resourceVersion) copy.metadata.resourceVersion = wanted.metadata.resourceVersion;
     return copy;
-  });
-  return scaleOf(outcome.object);
+  };
+  return scaleOf(replaceObject(api, whole, options, scaled, { through: "scale" }).object);
 }

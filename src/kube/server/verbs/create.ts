@@ -7,7 +7,7 @@ import { incomingObject, requireName } from "../incoming.ts";
 import { type ResourceKind, serves } from "../kind.ts";
 import { generateName } from "../names.ts";
 import { admitCreation } from "../namespace-lifecycle.ts";
-import { recordWrite } from "../patch/managed-fields.ts";
+import { type FieldManager, managersAfterWrite, writeManagers } from "../patch/managed-fields.ts";
 import { adviceOn, checkFields, checkRules, preparationOf } from "../preparation.ts";
 
 const GENERATED_NAME_TRIES = 8;
@@ -36,7 +36,7 @@ function freeName(api: Api, kind: ResourceKind, object: KubeObject): string {
 
 /**
  * Creates an object from a request's body. Throws 400 (body), 403 and 404 (namespace), 409 (name taken), 422 (rules).
- * `name` is set when the path names the object, as server-side apply does.
+ * `name` is set when the path names the object, as server-side apply does, which also knows the fields' `owners`.
  */
 export function createObject(
   api: Api,
@@ -45,6 +45,7 @@ export function createObject(
   body: unknown,
   options: WriteOptions,
   name = "",
+  owners?: readonly FieldManager[],
 ): Outcome {
   const incoming = incomingObject(body, kind, namespace, name);
   requireName(kind, incoming);
@@ -58,12 +59,17 @@ export function createObject(
   if (serves(kind, "status") && kind.storage !== "/nodes") delete object.status;
   stampMetadata(object, kind, api.now());
   kind.strategy.fillDefaults?.(object);
-  if (api.store.get(kind.storage, namespace, object.metadata.name)) throw alreadyExists(kind, object.metadata.name);
+  writeManagers(
+    object,
+    owners ??
+      managersAfterWrite(kind, undefined, object, { manager: options.fieldManager, subresource: "", now: api.now() }),
+  );
   kind.strategy.prepareCreate?.(object, preparationOf(api));
+  object = api.schema.asWritten(kind, object);
   checkRules(api, kind, "CREATE", object, undefined);
+  if (api.store.get(kind.storage, namespace, object.metadata.name)) throw alreadyExists(kind, object.metadata.name);
   if (options.user) checkEscalation(api.store, options.user, kind.resource, object);
   warnings.push(...adviceOn(api, kind, object));
-  recordWrite(kind, undefined, object, options.fieldManager, "", api.now());
   if (kind.convert) object = kind.convert.toStored(object);
   if (options.dryRun) return { object: fromStored(kind, object), warnings };
   const stored = api.store.create(kind.storage, object);

@@ -1,5 +1,6 @@
 import { fieldsOf, isFields, type KubeObject, timestamp } from "../../object.ts";
-import { conflict, type Status, type Subject } from "../../status.ts";
+import { unsupported } from "../../schema/field-error.ts";
+import { conflict, invalid, type Status, type Subject } from "../../status.ts";
 import type { Stored } from "../../storage/store.ts";
 import { type Api, fromStored } from "../context.ts";
 import { admitNamespaceDeletion } from "../namespace-lifecycle.ts";
@@ -7,6 +8,7 @@ import { admit } from "../preparation.ts";
 import { isReleased, storedOf, type Target } from "./replace.ts";
 
 const DEFAULT_GRACE_SECONDS = 30;
+const POLICIES = ["Foreground", "Background", "Orphan"];
 
 export interface DeleteOptions {
   readonly gracePeriodSeconds?: number;
@@ -21,6 +23,11 @@ export function deleteOptions(body: unknown, query: URLSearchParams): DeleteOpti
   const grace = query.get("gracePeriodSeconds") ?? given.gracePeriodSeconds;
   const policy = query.get("propagationPolicy") ?? given.propagationPolicy;
   const orphan = query.get("orphanDependents") ?? given.orphanDependents;
+  if (policy && !POLICIES.includes(String(policy))) {
+    throw invalid({ group: "meta.k8s.io", resource: "options", kind: "DeleteOptions" }, "", [
+      unsupported("propagationPolicy", policy, POLICIES),
+    ]);
+  }
   const dryRun = query.get("dryRun") === "All" || (Array.isArray(given.dryRun) && given.dryRun.includes("All"));
   return {
     ...(grace === undefined || grace === null ? {} : { gracePeriodSeconds: Math.max(0, Number(grace)) }),
@@ -36,12 +43,14 @@ export function deleteOptions(body: unknown, query: URLSearchParams): DeleteOpti
 function checkPreconditions(subject: Subject, stored: Stored, options: DeleteOptions): void {
   const { uid, resourceVersion } = options.preconditions ?? {};
   const { name, uid: found } = stored.object.metadata;
+  const ofKind = { ...subject, resource: subject.kind };
   if (uid && uid !== found) {
-    throw conflict(subject, name, `Precondition failed: UID in precondition: ${uid}, UID in object meta: ${found}`);
+    const why = `the UID in the precondition (${uid}) does not match the UID in record (${found}). The object might have been deleted and then recreated`;
+    throw conflict(ofKind, name, why);
   }
   if (resourceVersion && resourceVersion !== String(stored.revision)) {
-    const why = `Precondition failed: ResourceVersion in precondition: ${resourceVersion}, ResourceVersion in object meta: ${stored.revision}`;
-    throw conflict(subject, name, why);
+    const why = `the ResourceVersion in the precondition (${resourceVersion}) does not match the ResourceVersion in record (${stored.revision}). The object might have been modified`;
+    throw conflict(ofKind, name, why);
   }
 }
 
@@ -91,16 +100,18 @@ function marked(object: KubeObject, options: DeleteOptions, now: number): KubeOb
  * Deletes an object, or marks it when a kubelet or a finalizer has to act first. Returns the object while it stays,
  * a Status when it is gone. Throws 404, 409 (preconditions), 403 (a namespace the cluster needs).
  */
-export function deleteObject(api: Api, target: Target, options: DeleteOptions): KubeObject | Status {
+export function deleteObject(api: Api, target: Target, asked: DeleteOptions): KubeObject | Status {
   const { kind, namespace, name } = target;
+  const options = kind.orphansByDefault ? { propagationPolicy: "Orphan" as const, ...asked } : asked;
   const stored = storedOf(api, target);
   admitNamespaceDeletion(kind, name);
   checkPreconditions(kind, stored, options);
   admit(api, kind, "DELETE", fromStored(kind, stored.object), fromStored(kind, stored.object));
   const next = marked(stored.object, options, api.now());
   if (isReleased(next)) {
-    if (!options.dryRun) api.store.remove(kind.storage, namespace, name, stored.revision);
-    return success(kind, stored.object);
+    const gone = options.dryRun ? undefined : api.store.remove(kind.storage, namespace, name, stored.revision);
+    if (!kind.answersDeleted) return success(kind, stored.object);
+    return fromStored(kind, gone?.object ?? stored.object);
   }
   const { metadata: before } = stored.object;
   const unchanged =

@@ -106,8 +106,8 @@ export function listObjects(
   namespace: string,
   query: URLSearchParams,
 ): Page {
-  const limit = Number(query.get("limit") ?? 0);
-  if (!Number.isInteger(limit) || limit < 0) throw badRequest(`invalid limit: ${query.get("limit")}`);
+  const limit = Math.max(0, Number(query.get("limit") ?? 0));
+  if (!Number.isInteger(limit)) throw badRequest(`invalid limit: ${query.get("limit")}`);
   checkListOptions(query);
   const token = query.get("continue");
   if (token) return pages.next(token, limit, api.now());

@@ -1,12 +1,15 @@
-import { applyPatch, type Operation } from "rfc6902";
+import { applyPatch, type Operation, Pointer } from "rfc6902";
 import { type Fields, isFields, type KubeObject } from "../../object.ts";
-import { badRequest, invalid, unsupportedMediaType } from "../../status.ts";
+import { badRequest, invalid, KubeError, unsupportedMediaType } from "../../status.ts";
 import type { Api, Outcome, WriteOptions } from "../context.ts";
 import { incomingObject } from "../incoming.ts";
 import type { ResourceKind } from "../kind.ts";
 import { applyConfiguration } from "../patch/apply.ts";
+import { blankObject, readManagers } from "../patch/managed-fields.ts";
 import { mergePatch } from "../patch/merge-patch.ts";
 import { strategicMerge } from "../patch/strategic-merge.ts";
+import { checkConfiguration } from "../patch/typed.ts";
+import { UnreadableObject } from "../preparation.ts";
 import { createObject } from "./create.ts";
 import { replaceObject, type Target } from "./replace.ts";
 
@@ -24,30 +27,52 @@ export function patchTypes(kind: ResourceKind): readonly string[] {
 
 /** Applies a JSON patch, merge patch or strategic merge patch to a copy of an object. Throws 400, 415, 422. */
 export function patched(kind: ResourceKind, type: string, patch: unknown, copy: KubeObject): KubeObject {
-  if (type === JSON_PATCH) return jsonPatched(kind, patch, copy);
+  if (type === JSON_PATCH) return jsonPatched(patch, copy);
   if (!isFields(patch)) throw badRequest("a merge patch must be an object");
   if (type === MERGE_PATCH) return mergePatch(copy, patch) as KubeObject;
   return strategicMerge(kind, copy, patch as Fields) as KubeObject;
 }
 
-function jsonPatched(kind: ResourceKind, patch: unknown, copy: KubeObject): KubeObject {
-  if (!Array.isArray(patch)) throw badRequest("a JSON patch must be a list of operations");
-  const failure = applyPatch(copy, patch as Operation[]).find((error) => error !== null);
-  if (failure) {
-    throw invalid(kind, copy.metadata.name, [
-      { field: "patch", reason: "FieldValueInvalid", message: `Invalid value: ${failure.message || failure.name}` },
-    ]);
+/** As Kubernetes' own library reads it: replacing a field that is not there sets it, copying one copies nothing. */
+function asRead(operation: Operation, copy: KubeObject): Operation {
+  if (!isFields(operation) || (operation.op !== "replace" && operation.op !== "copy")) return operation;
+  const pointer = operation.op === "copy" ? operation.from : operation.path;
+  if (typeof pointer !== "string") return operation;
+  const { parent, value } = Pointer.fromJSON(pointer).evaluate(copy);
+  if (value !== undefined || !isFields(parent)) return operation;
+  return { op: "add", path: operation.path, value: operation.op === "copy" ? null : operation.value };
+}
+
+function follow(operation: Operation, copy: KubeObject): boolean {
+  try {
+    return applyPatch(copy, [asRead(operation, copy)]).every((error) => error === null);
+  } catch {
+    return false;
   }
+}
+
+function jsonPatched(patch: unknown, copy: KubeObject): KubeObject {
+  if (!Array.isArray(patch)) throw badRequest("a JSON patch must be a list of operations");
+  const isFollowed = (patch as Operation[]).every((operation) => follow(operation, copy));
+  // Kubernetes says no more of what failed.
+  if (!isFollowed)
+    throw new KubeError(422, "Invalid", "the server rejected our request due to an error in our request", {});
   return copy;
 }
 
 /** PATCH in any format but server-side apply. */
 export function patchObject(api: Api, target: Target, type: string, patch: unknown, options: WriteOptions): Outcome {
   if (!patchTypes(target.kind).includes(type)) throw unsupportedMediaType(patchTypes(target.kind));
-  return replaceObject(api, target, options, (copy) => patched(target.kind, type, patch, copy));
+  try {
+    return replaceObject(api, target, options, (copy) => patched(target.kind, type, patch, copy));
+  } catch (error) {
+    if (!(error instanceof UnreadableObject)) throw error;
+    const message = `Invalid value: ${JSON.stringify(JSON.stringify(patch))}: ${error.message}`;
+    throw invalid({ group: "", resource: "", kind: "" }, "", [
+      { field: "patch", reason: "FieldValueInvalid", message },
+    ]);
+  }
 }
-
-const keepTracked = (): void => {};
 
 /** Server-side apply: creates what is not there. Throws 400 without a field manager, 409 on conflicts. */
 export function applyObject(
@@ -68,31 +93,14 @@ export function applyObject(
   }
   const wanted = incomingObject(body, kind, namespace, name);
   if (wanted.metadata.managedFields) throw badRequest("metadata.managedFields must be nil");
+  checkConfiguration(kind, wanted);
   const how = { manager: options.fieldManager, force: options.force, subresource, now: api.now() };
   if (subresource === "" && !api.store.get(kind.storage, namespace, name)) {
-    const blank = { apiVersion: wanted.apiVersion, kind: wanted.kind, metadata: { name } } as KubeObject;
-    const first = applyConfiguration(kind, blank, structuredClone(wanted), how);
-    const { managedFields } = first.metadata;
-    const outcome = createObject(api, kind, namespace, first, options, name);
-    return { ...markApplied(api, target, outcome, managedFields, options), created: true };
+    const first = applyConfiguration(kind, blankObject(kind), structuredClone(wanted), how);
+    const owners = readManagers(first);
+    delete first.metadata.managedFields;
+    return { ...createObject(api, kind, namespace, first, options, name, owners), created: true };
   }
   const change = (copy: KubeObject) => applyConfiguration(kind, copy, structuredClone(wanted), how);
-  return { ...replaceObject(api, target, options, change, keepTracked), created: false };
-}
-
-/** Creation drops tracking, as for any other client; an apply that creates puts its own entry there. */
-function markApplied(
-  api: Api,
-  target: Target,
-  outcome: Outcome,
-  managedFields: KubeObject["metadata"]["managedFields"],
-  options: WriteOptions,
-): Outcome {
-  const mark = (copy: KubeObject): KubeObject => ({
-    ...copy,
-    metadata: { ...copy.metadata, managedFields: managedFields ?? [] },
-  });
-  if (options.dryRun) return { ...outcome, object: mark(outcome.object) };
-  const marked = replaceObject(api, target, options, mark, keepTracked);
-  return { object: marked.object, warnings: outcome.warnings };
+  return { ...replaceObject(api, target, options, change, "as-changed"), created: false };
 }

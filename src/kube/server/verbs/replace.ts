@@ -1,12 +1,12 @@
-import { equalJson, type KubeObject } from "../../object.ts";
-import { conflict, invalid, notFound } from "../../status.ts";
+import { equalJson, fieldsOf, isFields, type KubeObject } from "../../object.ts";
+import { badRequest, conflict, invalid, notFound } from "../../status.ts";
 import type { Stored } from "../../storage/store.ts";
 import { checkEscalation } from "../authorization.ts";
 import { type Api, fromStored, type Outcome, type WriteOptions } from "../context.ts";
 import { incomingObject } from "../incoming.ts";
 import { type ResourceKind, serves } from "../kind.ts";
 import { namespaceIsHeld } from "../namespace-lifecycle.ts";
-import { recordWrite } from "../patch/managed-fields.ts";
+import { managersAfterWrite, writeManagers } from "../patch/managed-fields.ts";
 import { adviceOn, checkFields, checkRules, preparationOf } from "../preparation.ts";
 
 /** The object that a write addresses. */
@@ -97,6 +97,9 @@ function checkImmutable(target: Target, next: KubeObject, old: KubeObject): void
   ]);
 }
 
+/** Whose the fields are that a write changes: the options' manager through the target's or another subresource, or as `change` says. */
+export type Ownership = { readonly through: string } | "as-changed";
+
 /**
  * Replaces an object by what `change` makes of a copy of it, in one step that no other write can come between.
  * An unchanged object is not written. Throws 404, 409 (an old resourceVersion), 422.
@@ -106,26 +109,35 @@ export function replaceObject(
   target: Target,
   options: WriteOptions,
   change: (copy: KubeObject) => KubeObject,
-  record: typeof recordWrite = recordWrite,
+  ownership: Ownership = { through: target.subresource },
 ): Outcome {
   const { kind } = target;
   const stored = storedOf(api, target);
   const old = fromStored(kind, stored.object);
-  const changed = incomingObject(change(structuredClone(old)), kind, target.namespace, target.name);
+  const changed = incomingObject(
+    mustBeNamed(change(structuredClone(old)), target),
+    kind,
+    target.namespace,
+    target.name,
+  );
   checkVersion(target, changed, stored);
   const warnings: string[] = [];
   const cleaned = checkFields(api, kind, changed, options, warnings);
   keepMetadata(cleaned, old);
-  const next = separate(target, cleaned, old);
+  let next = separate(target, cleaned, old);
   kind.strategy.fillDefaults?.(next);
+  if (ownership !== "as-changed") {
+    const write = { manager: options.fieldManager, subresource: ownership.through, now: api.now() };
+    writeManagers(next, managersAfterWrite(kind, old, next, write));
+  }
   kind.strategy.prepareUpdate?.(next, old, preparationOf(api));
+  next = api.schema.asWritten(kind, next);
   checkImmutable(target, next, old);
   checkRules(api, kind, "UPDATE", next, old, target.subresource);
   if (options.user && !sameDesire(next, old)) checkEscalation(api.store, options.user, kind.resource, next);
   // What the object says already was said when it was made.
   if (target.subresource === "" && !sameDesire(next, old)) warnings.push(...adviceOn(api, kind, next));
   if (kind.counted && !sameDesire(next, old)) next.metadata.generation = (old.metadata.generation ?? 0) + 1;
-  record(kind, old, next, options.fieldManager, target.subresource, api.now());
   if (equalJson(next, old)) return { object: old, warnings };
   return { object: options.dryRun ? next : save(api, target, next, stored), warnings };
 }
@@ -139,12 +151,21 @@ function save(api: Api, target: Target, next: KubeObject, stored: Stored): KubeO
   return fromStored(kind, written.object);
 }
 
+/** Throws 400 when what should take an object's place names none. */
+function mustBeNamed(body: unknown, { name }: Target): unknown {
+  if (!isFields(body) || fieldsOf(body.metadata).name) return body;
+  throw badRequest(`the name of the object (${name} based on URL) was undeterminable: name must be provided`);
+}
+
 /** PUT: the body takes the place of the object. */
 export function updateObject(api: Api, target: Target, body: unknown, options: WriteOptions): Outcome {
-  const next = incomingObject(body, target.kind, target.namespace, target.name);
-  if (target.kind.definition && !next.metadata.resourceVersion) {
+  const next = incomingObject(mustBeNamed(body, target), target.kind, target.namespace, target.name);
+  const { kind } = target;
+  const { resourceVersion, uid } = next.metadata;
+  const isConditional = kind.definition !== undefined || kind.storage === "coordination.k8s.io/leases";
+  if (isConditional && !resourceVersion && (!uid || uid === storedOf(api, target).object.metadata.uid)) {
     storedOf(api, target);
-    throw invalid(target.kind, target.name, [
+    throw invalid({ ...kind, kind: kind.resource }, target.name, [
       {
         field: "metadata.resourceVersion",
         reason: "FieldValueInvalid",

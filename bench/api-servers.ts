@@ -1,0 +1,95 @@
+/** The API servers of the benchmark, ours and the real one, each on one processor. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { build } from "esbuild";
+import { openAuthority } from "../src/kube/pki/authority.ts";
+import { NODE_FLAGS } from "../src/lab/processes.ts";
+import { ApiConnection } from "../test/support/api-exchange.ts";
+import { startRealApiServer } from "../test/support/real-api-server.ts";
+import { SERVER_CPU } from "./namespaces.ts";
+import { memoryBytes } from "./proxy-process.ts";
+
+const PINNED = ["taskset", "-c", String(SERVER_CPU)];
+const SOCKETS = 16;
+
+/** A server under load. */
+export interface MeasuredServer {
+  readonly url: string;
+  readonly tls: { readonly ca: string; readonly cert: string; readonly key: string };
+  readonly connection: ApiConnection;
+  /** From the start of its first process until it said that it is ready. */
+  readonly readyMs: number;
+  /** Memory of all its processes, each shared page by its share. */
+  memory(): number;
+  close(): Promise<void>;
+}
+
+/** Our API server as one file, as the lab runs it. */
+export async function bundleOurs(directory: string): Promise<string> {
+  const outfile = join(directory, "api-server.mjs");
+  const entry = new URL("../test/support/api-server-process.ts", import.meta.url).pathname;
+  const banner = { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" };
+  await build({ entryPoints: [entry], outfile, bundle: true, platform: "node", format: "esm", minify: true, banner });
+  return outfile;
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as { port: number };
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+async function untilReady(connection: ApiConnection, child: ChildProcess): Promise<void> {
+  while (child.exitCode === null) {
+    const answer = await connection.ask({ method: "GET", path: "/readyz" }).catch(() => undefined);
+    if (answer?.code === 200) return;
+    await new Promise((next) => setTimeout(next, 5));
+  }
+  throw new Error("our API server ended before it was ready");
+}
+
+/** Starts ours with a store of its own. */
+export async function startOurs(bundle: string): Promise<MeasuredServer> {
+  const directory = mkdtempSync(join(tmpdir(), "shieldgate-bench-api-"));
+  const authority = openAuthority(join(directory, "pki"));
+  const tls = { ca: authority.ca, ...authority.client("admin", "admin", ["system:masters"]) };
+  const port = await freePort();
+  const url = `https://127.0.0.1:${port}`;
+  const connection = new ApiConnection(url, tls, SOCKETS);
+  const began = performance.now();
+  const command = [...PINNED, process.execPath, ...NODE_FLAGS, bundle, directory, String(port)];
+  const child = spawn(command[0]!, command.slice(1), { stdio: ["ignore", "ignore", "inherit"] });
+  await untilReady(connection, child);
+  return {
+    ...{ url, tls, connection, readyMs: performance.now() - began },
+    memory: () => memoryBytes(child.pid!),
+    async close() {
+      connection.close();
+      const over = new Promise((resolve) => child.once("close", resolve));
+      child.kill("SIGKILL");
+      await over;
+      rmSync(directory, { recursive: true });
+    },
+  };
+}
+
+/** Starts the real one; without `syncs` its store is as ours, safe from the end of the process but not from a power failure. */
+export async function startTheirs(syncs: boolean): Promise<MeasuredServer> {
+  const real = await startRealApiServer({ before: PINNED, unsafeNoSync: !syncs });
+  const { url, authority, readyMs } = real;
+  const tls = { ca: authority.ca, ...authority.client("admin", "admin", ["system:masters"]) };
+  const connection = new ApiConnection(url, tls, SOCKETS);
+  return {
+    ...{ url, tls, connection, readyMs },
+    memory: () => real.pids.reduce((sum, pid) => sum + memoryBytes(pid), 0),
+    async close() {
+      connection.close();
+      await real.close();
+    },
+  };
+}

@@ -1,0 +1,63 @@
+/** Our API server and a real kube-apiserver are told the same stories: what they answer is alike, or the difference has a name. */
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { startTestServer, type TestServer } from "../../src/kube/server/test-server.ts";
+import { type ComparableAnswer, differences, kept } from "../support/api-comparable.ts";
+import { ApiConnection } from "../support/api-exchange.ts";
+import { GOLDEN_STORIES } from "../support/api-stories.ts";
+import { answersTo, judge, prepareServer } from "../support/api-witness.ts";
+import { type RealApiServer, realApiServerMissing, startRealApiServer } from "../support/real-api-server.ts";
+
+const missing = realApiServerMissing();
+const why = missing === undefined ? "" : `: ${missing}`;
+/** Stories of twelve requests; SHIELDGATE_STORIES asks for more of them. */
+const STORIES = Number(process.env["SHIELDGATE_STORIES"] ?? 300);
+
+describe.skipIf(missing !== undefined)(`answers as a real kube-apiserver does${why}`, () => {
+  let real: RealApiServer;
+  let own: TestServer;
+  let ours: ApiConnection;
+  const golden: string[] = [];
+  beforeAll(async () => {
+    [real, own] = await Promise.all([startRealApiServer(), startTestServer()]);
+    const { authority } = own.server;
+    ours = new ApiConnection(own.url, { ca: authority.ca, ...authority.client("admin", "admin", ["system:masters"]) });
+    await Promise.all([prepareServer(real.connection), prepareServer(ours)]);
+  });
+  afterAll(async () => {
+    ours?.close();
+    await Promise.all([real?.close(), own?.close()]);
+  });
+
+  it(`to ${STORIES} stories`, async () => {
+    const unnamed: string[] = [];
+    const named = new Map<string, number>();
+    let alike = 0;
+    for (let seed = 0; seed < STORIES; seed++) {
+      const told = answersTo(ours, seed);
+      const story: ComparableAnswer[] = [];
+      let parted = false;
+      for await (const { request, answer } of answersTo(real.connection, seed)) {
+        story.push(kept(answer));
+        if (parted) continue;
+        const mine = (await told.next()).value!.answer;
+        const judgement = judge(request, mine, answer);
+        parted = judgement?.parts ?? false;
+        if (judgement === undefined) alike++;
+        else if (judgement.known !== undefined) named.set(judgement.known, (named.get(judgement.known) ?? 0) + 1);
+        else unnamed.push(JSON.stringify({ seed, ...request, differences: differences(mine, answer).slice(0, 3) }));
+      }
+      if (seed < GOLDEN_STORIES) golden.push(`${JSON.stringify(story)}\n`);
+    }
+    console.log(`${alike} answers alike; ${[...named].map(([name, count]) => `${count} ${name}`).join(", ")}`);
+    expect(unnamed).toEqual([]);
+    const all = [...named.values()].reduce((sum, count) => sum + count, alike);
+    expect(alike / all).toBeGreaterThan(0.8);
+  });
+
+  it("what is kept of it for where it is not built is what it answers", async () => {
+    expect(golden).toHaveLength(GOLDEN_STORIES);
+    const file = fileURLToPath(new URL("../golden/kube-apiserver/stories.jsonl", import.meta.url));
+    await expect(golden.join("")).toMatchFileSnapshot(file);
+  });
+});

@@ -1,0 +1,44 @@
+import { readFileSync } from "node:fs";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { startTestServer, type TestServer } from "../../src/kube/server/test-server.ts";
+import { type ComparableAnswer, differences, kept } from "../support/api-comparable.ts";
+import { ApiConnection } from "../support/api-exchange.ts";
+import { GOLDEN_STORIES } from "../support/api-stories.ts";
+import { answersTo, judge, prepareServer } from "../support/api-witness.ts";
+
+const stories = readFileSync(new URL("kube-apiserver/stories.jsonl", import.meta.url), "utf8")
+  .trimEnd()
+  .split("\n")
+  .map((line) => JSON.parse(line) as ComparableAnswer[]);
+
+let server: TestServer;
+let ours: ApiConnection;
+beforeAll(async () => {
+  server = await startTestServer();
+  const { authority } = server.server;
+  ours = new ApiConnection(server.url, { ca: authority.ca, ...authority.client("admin", "admin", ["system:masters"]) });
+  await prepareServer(ours);
+});
+afterAll(async () => {
+  ours.close();
+  await server.close();
+});
+
+// test/differential/kube-apiserver.test.ts holds what is kept to the real one
+it("tells stories as a real kube-apiserver did", async () => {
+  expect(stories).toHaveLength(GOLDEN_STORIES);
+  let alike = 0;
+  for (const [seed, answers] of stories.entries()) {
+    let place = 0;
+    for await (const { request, answer: whole } of answersTo(ours, seed)) {
+      const answer = kept(whole);
+      const theirs = answers[place++]!;
+      const judgement = judge(request, answer, theirs);
+      if (judgement === undefined) alike++;
+      else if (judgement.known === undefined)
+        expect.unreachable(`story ${seed}: ${JSON.stringify({ request, differences: differences(answer, theirs) })}`);
+      if (judgement?.parts) break;
+    }
+  }
+  expect(alike).toBeGreaterThan(GOLDEN_STORIES * 6);
+});
