@@ -33,7 +33,9 @@ export async function containerConfig(
     env: [...environment].map(([name, value]) => ({ name, value })),
     ...(container.workingDir ? { workingDir: container.workingDir } : {}),
     mounts: volumes === undefined ? [] : mountsOf(container, volumes),
-    tty: false,
+    tty: container.tty === true,
+    ...(container.stdin === true ? { stdin: container.stdinOnce === true ? "once" : "open" } : {}),
+    ...(container.targetContainerName ? { sharesProcessesOf: container.targetContainerName } : {}),
     user: { uid, gid: security.runAsGroup ?? 0 },
     readOnlyRoot: security["readOnlyRootFilesystem"] === true,
   };

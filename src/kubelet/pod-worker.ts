@@ -2,6 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type KubeClient, KubeError, Pods } from "../kube/client/index.ts";
 import {
+  type AttachOptions,
   type ContainerStatus,
   type ExecConfig,
   type ExecSession,
@@ -133,6 +134,10 @@ export class PodWorker {
     return this.#place.runtime.exec(this.id, container, config);
   }
 
+  attach(container: string, options: AttachOptions): Promise<ExecSession> {
+    return this.#place.runtime.attach(this.id, container, options);
+  }
+
   get #directory(): string {
     return join(this.#place.podsDirectory, this.id);
   }
@@ -182,6 +187,7 @@ export class PodWorker {
       ...{ id: this.id, namespace, name, hostname: hostnameOf(this.#pod), directory: this.#directory },
       resolvConf: resolvConfOf(this.#pod, dns),
       hosts: hostsOf(this.#pod, dns, []),
+      sharesProcesses: this.#pod.spec.shareProcessNamespace === true,
     };
   }
 

@@ -145,9 +145,3 @@ test("logs: tail, timestamps, limits, since, previous, follow to the end", async
     'previous terminated container "c" in pod "talker" not found',
   );
 });
-
-test("attach is refused with what to do instead", async () => {
-  const ran = await lab.kubectl(["attach", "shell"]);
-  expect(ran.code).not.toBe(0);
-  expect(ran.stderr).toContain("attach is not supported");
-});
