@@ -30,7 +30,7 @@ import {
 } from "./pod-network.ts";
 import { podStatus, refusedView } from "./pod-status.ts";
 import { StatusWriter } from "./status-writer.ts";
-import { refusalsOf } from "./support.ts";
+import { refusalsOf, refusalText } from "./support.ts";
 import { type PodVolumes, prepareVolumes } from "./volumes.ts";
 
 /** What all pod workers of a kubelet share. */
@@ -109,6 +109,7 @@ export class PodWorker {
 
   update(pod: Pod): void {
     this.#pod = pod;
+    this.#containers.follow(pod);
     if (pod.metadata.deletionTimestamp !== undefined) this.#ending.abort();
   }
 
@@ -156,7 +157,7 @@ export class PodWorker {
   #supported(): boolean {
     const refusals = refusalsOf(this.#pod);
     if (refusals.length === 0) return true;
-    const message = refusals.map(({ field, mend }) => `${field} is not supported: ${mend}`).join("; ");
+    const message = refusalText(refusals);
     this.#place.events.pod(this.#pod, "Warning", "Failed", `Error: ${message}`);
     const view = refusedView(this.#pod, addressesOf(this.#place.node), this.#startedAtMs, message);
     this.#writer.set(podStatus(this.#pod, view, Date.now()));

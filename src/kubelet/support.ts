@@ -61,7 +61,8 @@ function securityRefusals(context: Fields | undefined, prefix: string): Refusal[
   return refusals;
 }
 
-function containerRefusals(container: Container, prefix: string): Refusal[] {
+/** What of one container cannot be honoured; `prefix` is its path in the pod. */
+export function containerRefusals(container: Container, prefix: string): Refusal[] {
   const refusals = securityRefusals(container.securityContext, `${prefix}.securityContext`);
   const refuse = (field: string, mend: string) => refusals.push({ field: `${prefix}.${field}`, mend });
   for (const kind of ["postStart", "preStop"] as const) {
@@ -87,6 +88,11 @@ function volumeRefusal(volume: Volume, index: number): Refusal[] {
   const kind = Object.keys(volume).find((key) => key !== "name");
   if (kind === undefined || VOLUME_KINDS.includes(kind)) return [];
   return [{ field: `spec.volumes[${index}].${kind}`, mend: `volumes can be ${VOLUME_KINDS.join(", ")}` }];
+}
+
+/** Refusals as one sentence each. */
+export function refusalText(refusals: readonly Refusal[]): string {
+  return refusals.map(({ field, mend }) => `${field} is not supported: ${mend}`).join("; ");
 }
 
 /** What of a pod's spec this kubelet cannot honour; an empty list means that all of it is. */

@@ -2,6 +2,8 @@
 import { spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Pods } from "../../src/kube/client/index.ts";
+import { fieldsOf, listOf } from "../../src/kube/object.ts";
 import { KubeletLab } from "./kubelet-lab.ts";
 import { podObject } from "./kubelet-pods.ts";
 
@@ -140,4 +142,48 @@ test("who stops listening holds a container only as long as it runs", async () =
   const gone = await lab.kubectl(["delete", "pod", "loud", "--grace-period=1"]);
   child.kill("SIGKILL");
   expect(gone).toMatchObject({ code: 0, stderr: "" });
+});
+
+test("kubectl debug looks into a running pod, and sees its target's processes", async () => {
+  await started("plain", container("sleep 321"));
+  const debug = ["debug", "--attach", "plain", "-q", "--image=busybox"];
+  const script = "tr '\\0' ' ' < /proc/1/cmdline; grep -lz 321 /proc/[0-9]*/cmdline | wc -l; echo looked";
+  const seen = await lab.kubectl([...debug, "--target=c", "-c", "eye", "--", "sh", "-c", `sleep 1; ${script}`]);
+  expect(seen.stdout + seen.stderr).toContain("looked");
+  expect((await lab.kubectl(["logs", "plain", "-c", "eye"])).stdout).toMatch(/bwrap.*\n?[1-9]\nlooked\n$/);
+  const blind = [...debug, "-c", "blind", "--", "sh", "-c", "grep -lz 321 /proc/[0-9]*/cmdline; echo alone; sleep 60"];
+  void lab.kubectl(blind, { timeoutMs: 1_500 });
+  await lab.until(async () => (await lab.kubectl(["logs", "plain", "-c", "blind"])).stdout.endsWith("alone\n"));
+  expect((await lab.kubectl(["logs", "plain", "-c", "blind"])).stdout).not.toContain("sleep");
+  const pod = await lab.client.get(Pods, "plain", "default");
+  const statuses = listOf(fieldsOf(pod.status).ephemeralContainerStatuses).map(fieldsOf);
+  expect(statuses).toMatchObject([
+    { name: "eye", state: { terminated: { exitCode: 0 } }, ready: false },
+    { name: "blind", state: { running: {} }, ready: false },
+  ]);
+  expect((await lab.kubectl(["describe", "pod", "plain"])).stdout).toMatch(/Ephemeral Containers:\n {2}eye:/);
+  expect((await lab.kubectl(["exec", "plain", "-c", "blind", "--", "echo", "in"])).stdout).toBe("in\n");
+});
+
+test("kubectl debug --copy-to makes a pod whose containers see each other", async () => {
+  await started("origin", container("sleep 654"));
+  const copy = ["debug", "origin", "--copy-to=copied", "--image=busybox", "-c", "eye", "--share-processes"];
+  await lab.kubectl([
+    ...copy,
+    "--",
+    "sh",
+    "-c",
+    "until grep -lz 654 /proc/[0-9]*/cmdline; do sleep 0.1; done; sleep 60",
+  ]);
+  await lab.until(async () => /proc\/\d+\/cmdline/.test((await lab.kubectl(["logs", "copied", "-c", "eye"])).stdout));
+});
+
+test("what an ephemeral container or a node's debugger asks for in vain is said", async () => {
+  await lab.kubectl(["debug", "plain", "--image=busybox", "-c", "strong", "--profile=netadmin", "--", "true"]);
+  const described = async () => (await lab.kubectl(["describe", "pod", "plain"])).stdout;
+  await lab.until(async () => (await described()).includes("NET_ADMIN, NET_RAW cannot be given"));
+  const node = await lab.kubectl(["debug", "node/node-1", "--image=busybox", "--", "true"]);
+  const [name = ""] = /node-debugger-\S+/.exec(node.stdout + node.stderr) ?? [];
+  const pod = ["describe", "pod", name];
+  await lab.until(async () => (await lab.kubectl(pod)).stdout.includes("spec.hostNetwork is not supported"));
 });

@@ -9,6 +9,7 @@ const WORKLOADS = "src/controllers/workloads.test.ts";
 const KUBELET = "test/kernel/kubelet.test.ts";
 const LIFE = "test/kernel/kubelet-life.test.ts";
 const STREAMS = "test/kernel/kubelet-exec.test.ts";
+const EPHEMERAL = "src/kube/server/ephemeral-containers.test.ts";
 const ATTACH = "test/kernel/kubelet-attach.test.ts";
 const CLIENT_GO = "test/differential/client-go.test.ts";
 const KUBECTL = "test/compat/kubectl.test.ts";
@@ -130,6 +131,17 @@ export const BEHAVIOURS: Readonly<Record<string, readonly (readonly [behaviour: 
     ["`kubectl run -it`, terminals of containers", ATTACH, "run -it is a terminal of the container"],
     ["stdin, stdinOnce, several who are attached", ATTACH, "several see the same, and input that is open to all"],
     ["attached containers outlive the kubelet", ATTACH, "a pod outlives its kubelet with its input"],
+    [
+      "ephemeral containers: how they come, and stay",
+      EPHEMERAL,
+      "ephemeral containers come by their subresource alone",
+    ],
+    ["`kubectl debug`, with `--target`", ATTACH, "kubectl debug looks into a running pod"],
+    [
+      "`kubectl debug --copy-to`, shareProcessNamespace",
+      ATTACH,
+      "kubectl debug --copy-to makes a pod whose containers",
+    ],
     ["port-forward", STREAMS, "port-forward reaches the pod's own loopback"],
     ["logs", STREAMS, "logs: tail, timestamps, limits, since, previous, follow to the end"],
   ],
@@ -167,6 +179,12 @@ export const REFUSED: readonly (readonly [what: string, instead: string, ...proo
     "a plain back-off limit",
     WORKLOADS,
     "jobs and cron jobs that nothing here could",
+  ],
+  [
+    "`kubectl debug node/…`, and profiles that give capabilities",
+    "`kubectl exec` into the pods of the node's agent; `kubectl debug` without a profile",
+    ATTACH,
+    "what an ephemeral container or a node's debugger asks for in vain",
   ],
   ["`kubectl top`", "hubble and the agent's metrics", KUBECTL, "explains, and lists what is served"],
 ];

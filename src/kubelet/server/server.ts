@@ -3,6 +3,7 @@ import { createServer, type Server } from "node:https";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
+import { fieldsOf, listOf } from "../../kube/object.ts";
 import { KUBELET_PORT } from "../../model/addresses.ts";
 import { openListener } from "../../runtime/netns-socket.ts";
 import { RuntimeError } from "../../runtime/port.ts";
@@ -270,10 +271,12 @@ interface LogSource {
 
 /** Why a container waits, as its pod's status says. */
 function waitingReason(pod: Pod, container: string): string | undefined {
-  const { containerStatuses = [] } = (pod["status"] ?? {}) as {
-    containerStatuses?: readonly { name: string; state?: { waiting?: { reason?: string } } }[];
-  };
-  return containerStatuses.find((status) => status.name === container)?.state?.waiting?.reason;
+  const status = fieldsOf(pod.status);
+  const statuses = ["containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"]
+    .flatMap((list) => listOf(status[list]))
+    .map(fieldsOf);
+  const reason = fieldsOf(fieldsOf(statuses.find(({ name }) => name === container)?.state).waiting).reason;
+  return typeof reason === "string" ? reason : undefined;
 }
 
 function logSource(worker: Worker, container: string, previous: boolean): LogSource {
