@@ -4,6 +4,7 @@ import { apiServerVariables, environmentOf, expandReferences } from "./environme
 import type { PodFacts } from "./field-ref.ts";
 import type { ObjectReader } from "./object-reader.ts";
 import type { Container, Pod } from "./pod.ts";
+import { containerRefusals, refusalText } from "./support.ts";
 import { mountsOf, type PodVolumes } from "./volumes.ts";
 
 const KUBERNETES_SERVICE_PORT = 443;
@@ -16,6 +17,10 @@ export async function containerConfig(
   reader: ObjectReader,
   volumes: PodVolumes | undefined,
 ): Promise<ContainerConfig> {
+  const refusals = pod.spec.ephemeralContainers?.some(({ name }) => name === container.name)
+    ? containerRefusals(container, `spec.ephemeralContainers{${container.name}}`)
+    : [];
+  if (refusals.length > 0) throw new Error(refusalText(refusals));
   const base = apiServerVariables(KUBERNETES_SERVICE_IP, KUBERNETES_SERVICE_PORT);
   const environment = await environmentOf(container, pod, facts, reader, base);
   const security = { ...pod.spec.securityContext, ...container.securityContext };
@@ -33,7 +38,9 @@ export async function containerConfig(
     env: [...environment].map(([name, value]) => ({ name, value })),
     ...(container.workingDir ? { workingDir: container.workingDir } : {}),
     mounts: volumes === undefined ? [] : mountsOf(container, volumes),
-    tty: false,
+    tty: container.tty === true,
+    ...(container.stdin === true ? { stdin: container.stdinOnce === true ? "once" : "open" } : {}),
+    ...(container.targetContainerName ? { sharesProcessesOf: container.targetContainerName } : {}),
     user: { uid, gid: security.runAsGroup ?? 0 },
     readOnlyRoot: security["readOnlyRootFilesystem"] === true,
   };

@@ -111,6 +111,13 @@ export class HostProcessWorker {
     return this.#enter(record.pid, config);
   }
 
+  async attach(): Promise<ExecSession> {
+    throw new RuntimeError(
+      "InvalidArgument",
+      `nobody can attach to the ${hostProcessOf(this.#pod)} of a node: use kubectl logs -f or kubectl exec`,
+    );
+  }
+
   async #run(): Promise<void> {
     const { signal } = this.#ending;
     while (!signal.aborted) {

@@ -1,6 +1,6 @@
 import { ContainerRunner, type RunnerPlace } from "./container-runner.ts";
 import type { Container, Pod } from "./pod.ts";
-import { type ContainerView, isSidecar } from "./pod-status.ts";
+import { isSidecar, type PodView } from "./pod-status.ts";
 
 /** How often is looked whether a sidecar has started. */
 const STARTED_CHECK_MS = 20;
@@ -12,11 +12,16 @@ const STARTED_CHECK_MS = 20;
 export class PodContainers {
   private readonly init: readonly ContainerRunner[];
   private readonly own: readonly ContainerRunner[];
+  /** They come while the pod runs, and are started once. */
+  private readonly ephemeral: ContainerRunner[] = [];
   private readonly place: RunnerPlace;
+  /** What ends the pod's containers, once they may run. */
+  private running: AbortSignal | undefined;
   /** Ends what is left when the pod's own containers have ended. */
   private readonly over = new AbortController();
 
-  constructor(place: RunnerPlace, { spec }: Pod) {
+  constructor(place: RunnerPlace, pod: Pod) {
+    const { spec } = pod;
     const policy = spec.restartPolicy ?? "Always";
     const again = (exitCode: number) => policy === "Always" || (policy === "OnFailure" && exitCode !== 0);
     const initAgain = (exitCode: number) => exitCode !== 0 && policy !== "Never";
@@ -27,24 +32,40 @@ export class PodContainers {
     this.place = place;
     this.init = initContainers.map((one) => runner(one, isSidecar(one) ? () => true : initAgain));
     this.own = spec.containers.map((one) => runner(one, again));
+    this.follow(pod);
   }
 
-  get views(): { readonly init: readonly ContainerView[]; readonly containers: readonly ContainerView[] } {
-    return { init: this.init.map((one) => one.view()), containers: this.own.map((one) => one.view()) };
+  get views(): Pick<PodView, "init" | "containers" | "ephemeral"> {
+    const views = (runners: readonly ContainerRunner[]) => runners.map((one) => one.view());
+    // nobody is sent to an ephemeral container
+    const ephemeral = views(this.ephemeral).map((view) => ({ ...view, ready: false }));
+    return { init: views(this.init), containers: views(this.own), ephemeral };
+  }
+
+  /** Takes up the ephemeral containers that have come to the pod. */
+  follow({ spec }: Pod): void {
+    for (const container of spec.ephemeralContainers ?? []) {
+      if (this.ephemeral.some((one) => one.container.name === container.name)) continue;
+      const runner = new ContainerRunner(this.place, container, () => false, "ContainerCreating");
+      this.ephemeral.push(runner);
+      if (this.running) void runner.run(this.running);
+    }
   }
 
   get names(): readonly string[] {
-    return [...this.init, ...this.own].map(({ container }) => container.name);
+    return [...this.init, ...this.own, ...this.ephemeral].map(({ container }) => container.name);
   }
 
   /** The runtime's word that something of a container has ended. */
   exited(name: string): void {
-    for (const one of [...this.init, ...this.own]) if (one.container.name === name) one.exited();
+    for (const one of [...this.init, ...this.own, ...this.ephemeral]) if (one.container.name === name) one.exited();
   }
 
   /** Runs until the pod's own containers have ended for good, or an init container has failed for good, or the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     const whileIn = AbortSignal.any([signal, this.over.signal]);
+    this.running = whileIn;
+    for (const one of this.ephemeral) void one.run(whileIn);
     for (const one of this.init) {
       if (isSidecar(one.container)) await this.startSidecar(one, whileIn);
       else if ((await one.run(whileIn)) !== 0) return;
@@ -59,11 +80,11 @@ export class PodContainers {
   async stop(graceMs: number): Promise<void> {
     this.over.abort();
     const begun = Date.now();
-    await Promise.all(this.own.map((one) => this.stopOne(one, graceMs)));
+    await Promise.all([...this.own, ...this.ephemeral].map((one) => this.stopOne(one, graceMs)));
     await this.stopSidecars(Math.max(0, graceMs - (Date.now() - begun)));
     const { runtime, sandboxId } = this.place;
     await Promise.all(this.init.map(({ container }) => runtime.stopContainer(sandboxId, container.name, 0)));
-    for (const one of [...this.own, ...this.init]) one.settle();
+    for (const one of [...this.own, ...this.init, ...this.ephemeral]) one.settle();
   }
 
   private async startSidecar(one: ContainerRunner, signal: AbortSignal): Promise<void> {

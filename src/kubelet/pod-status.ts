@@ -25,6 +25,7 @@ export interface ContainerView {
 export interface PodView {
   readonly init: readonly ContainerView[];
   readonly containers: readonly ContainerView[];
+  readonly ephemeral?: readonly ContainerView[];
   /** Of each family one, IPv4 first; empty while there is none. */
   readonly podIPs: readonly string[];
   readonly hostIPs: readonly string[];
@@ -167,6 +168,7 @@ export function podStatus(pod: Pod, view: PodView, nowMs: number): Json & { phas
     startTime: timestamp(view.startedAtMs),
     ...(view.init.length > 0 ? { initContainerStatuses: view.init.map(containerStatus) } : {}),
     containerStatuses: view.containers.map(containerStatus),
+    ...(view.ephemeral?.length ? { ephemeralContainerStatuses: view.ephemeral.map(containerStatus) } : {}),
     ...(view.failure ?? {}),
   };
 }

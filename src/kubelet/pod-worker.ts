@@ -2,6 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type KubeClient, KubeError, Pods } from "../kube/client/index.ts";
 import {
+  type AttachOptions,
   type ContainerStatus,
   type ExecConfig,
   type ExecSession,
@@ -29,7 +30,7 @@ import {
 } from "./pod-network.ts";
 import { podStatus, refusedView } from "./pod-status.ts";
 import { StatusWriter } from "./status-writer.ts";
-import { refusalsOf } from "./support.ts";
+import { refusalsOf, refusalText } from "./support.ts";
 import { type PodVolumes, prepareVolumes } from "./volumes.ts";
 
 /** What all pod workers of a kubelet share. */
@@ -108,6 +109,7 @@ export class PodWorker {
 
   update(pod: Pod): void {
     this.#pod = pod;
+    this.#containers.follow(pod);
     if (pod.metadata.deletionTimestamp !== undefined) this.#ending.abort();
   }
 
@@ -133,6 +135,10 @@ export class PodWorker {
     return this.#place.runtime.exec(this.id, container, config);
   }
 
+  attach(container: string, options: AttachOptions): Promise<ExecSession> {
+    return this.#place.runtime.attach(this.id, container, options);
+  }
+
   get #directory(): string {
     return join(this.#place.podsDirectory, this.id);
   }
@@ -151,7 +157,7 @@ export class PodWorker {
   #supported(): boolean {
     const refusals = refusalsOf(this.#pod);
     if (refusals.length === 0) return true;
-    const message = refusals.map(({ field, mend }) => `${field} is not supported: ${mend}`).join("; ");
+    const message = refusalText(refusals);
     this.#place.events.pod(this.#pod, "Warning", "Failed", `Error: ${message}`);
     const view = refusedView(this.#pod, addressesOf(this.#place.node), this.#startedAtMs, message);
     this.#writer.set(podStatus(this.#pod, view, Date.now()));
@@ -182,6 +188,7 @@ export class PodWorker {
       ...{ id: this.id, namespace, name, hostname: hostnameOf(this.#pod), directory: this.#directory },
       resolvConf: resolvConfOf(this.#pod, dns),
       hosts: hostsOf(this.#pod, dns, []),
+      sharesProcesses: this.#pod.spec.shareProcessNamespace === true,
     };
   }
 

@@ -91,7 +91,10 @@ export interface Container {
   readonly restartPolicy?: string;
   readonly securityContext?: SecurityContext;
   readonly stdin?: boolean;
+  readonly stdinOnce?: boolean;
   readonly tty?: boolean;
+  /** Of an ephemeral container: whose processes it sees. */
+  readonly targetContainerName?: string;
   readonly [field: string]: unknown;
 }
 
@@ -156,6 +159,8 @@ export interface PodSpec {
   readonly hostNetwork?: boolean;
   readonly containers: readonly Container[];
   readonly initContainers?: readonly Container[];
+  readonly ephemeralContainers?: readonly Container[];
+  readonly shareProcessNamespace?: boolean;
   readonly volumes?: readonly Volume[];
   readonly securityContext?: SecurityContext;
   readonly [field: string]: unknown;
@@ -182,6 +187,11 @@ export function asPod(object: KubeObject): Pod {
 
 export function podKey(pod: Pod): string {
   return `${pod.metadata.namespace}/${pod.metadata.name}`;
+}
+
+/** All containers of a pod, its own first: the first is the one that is meant when none is named. */
+export function containersOf({ spec }: Pod): readonly Container[] {
+  return [...spec.containers, ...(spec.initContainers ?? []), ...(spec.ephemeralContainers ?? [])];
 }
 
 export function hostnameOf(pod: Pod): string {

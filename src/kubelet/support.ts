@@ -15,7 +15,6 @@ const POD_FLAGS: Readonly<Record<string, string>> = {
   hostNetwork: "pods have a network of their own; remove it (only the lab's own agent and proxy run in the node's)",
   hostPID: "pods see their own processes only; remove it",
   hostIPC: "pods have IPC of their own; remove it",
-  shareProcessNamespace: "containers of a pod do not see each other's processes; remove it",
   runtimeClassName: "there is one runtime; remove it",
   setHostnameAsFQDN: "the hostname is the pod's name; remove it",
 };
@@ -62,11 +61,10 @@ function securityRefusals(context: Fields | undefined, prefix: string): Refusal[
   return refusals;
 }
 
-function containerRefusals(container: Container, prefix: string): Refusal[] {
+/** What of one container cannot be honoured; `prefix` is its path in the pod. */
+export function containerRefusals(container: Container, prefix: string): Refusal[] {
   const refusals = securityRefusals(container.securityContext, `${prefix}.securityContext`);
   const refuse = (field: string, mend: string) => refusals.push({ field: `${prefix}.${field}`, mend });
-  if (container.tty === true) refuse("tty", "main programs get no terminal; start a sleeper and use kubectl exec -it");
-  if (container.stdin === true) refuse("stdin", "main programs get no input; start a sleeper and use kubectl exec -i");
   for (const kind of ["postStart", "preStop"] as const) {
     if (isSet(container.lifecycle?.[kind]) && !HOOKS.some((handler) => isSet(container.lifecycle?.[kind]?.[handler])))
       refuse(`lifecycle.${kind}`, `use ${HOOKS.join(", ")}`);
@@ -92,6 +90,11 @@ function volumeRefusal(volume: Volume, index: number): Refusal[] {
   return [{ field: `spec.volumes[${index}].${kind}`, mend: `volumes can be ${VOLUME_KINDS.join(", ")}` }];
 }
 
+/** Refusals as one sentence each. */
+export function refusalText(refusals: readonly Refusal[]): string {
+  return refusals.map(({ field, mend }) => `${field} is not supported: ${mend}`).join("; ");
+}
+
 /** What of a pod's spec this kubelet cannot honour; an empty list means that all of it is. */
 export function refusalsOf(pod: Pod): readonly Refusal[] {
   const { spec } = pod;
@@ -103,6 +106,5 @@ export function refusalsOf(pod: Pod): readonly Refusal[] {
       containerRefusals(container, `spec.initContainers[${index}]`),
     ),
     ...spec.containers.flatMap((container, index) => containerRefusals(container, `spec.containers[${index}]`)),
-    ...(isSet(spec["ephemeralContainers"]) ? [{ field: "spec.ephemeralContainers", mend: "use kubectl exec" }] : []),
   ];
 }

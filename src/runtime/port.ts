@@ -14,6 +14,8 @@ export interface SandboxConfig {
   /** `kernel.hostname`-like files of the pod's /etc: resolv.conf and hosts, as text. */
   readonly resolvConf: string;
   readonly hosts: string;
+  /** One pid namespace for all containers: they see and may signal each other's processes. */
+  readonly sharesProcesses?: boolean;
   /** Directory for this sandbox's state: pid, exit codes, logs, private /tmp, /run, /var. */
   readonly directory: string;
 }
@@ -26,7 +28,12 @@ export interface ContainerConfig {
   readonly env: readonly { readonly name: string; readonly value: string }[];
   readonly workingDir?: string;
   readonly mounts: readonly Mount[];
+  /** Input and output are one terminal. */
   readonly tty: boolean;
+  /** `open`: reads what is attached, now or later. `once`: the same, until the first who fed it ends. Nothing to read when absent. */
+  readonly stdin?: "open" | "once";
+  /** Name of a running container whose processes this one sees; both end when that one does. */
+  readonly sharesProcessesOf?: string;
   /** Inside the pod; root (of the pod, nobody on the host) when absent. */
   readonly user?: { readonly uid: number; readonly gid: number };
   /** Nothing but mounts can be written. */
@@ -51,6 +58,11 @@ export interface ContainerStatus {
 export interface ExecConfig {
   readonly command: readonly string[];
   readonly tty: boolean;
+  readonly stdin: boolean;
+}
+
+export interface AttachOptions {
+  /** Feed the container; nothing happens to what is fed to one that has no input. */
   readonly stdin: boolean;
 }
 
@@ -90,6 +102,11 @@ export interface Runtime {
   onExit(listener: (sandboxId: string, container: string, exitCode: number) => void): void;
   stopContainer(sandboxId: string, name: string, graceMs: number): Promise<void>;
   exec(sandboxId: string, container: string, config: ExecConfig): Promise<ExecSession>;
+  /**
+   * Joins a running container's own streams: its output from now on, and its input where it has one. `kill` lets go of it, whatever
+   * the signal: the container runs on. `exit` resolves with 0 when either side has ended.
+   */
+  attach(sandboxId: string, container: string, options: AttachOptions): Promise<ExecSession>;
   /** Ends every process and removes the namespace and the directory. */
   removeSandbox(sandboxId: string): Promise<void>;
   listSandboxes(): readonly string[];

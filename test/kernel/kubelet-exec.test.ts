@@ -147,12 +147,6 @@ test("logs: tail, timestamps, limits, since, previous, follow to the end", async
   );
 });
 
-test("attach is refused with what to do instead", async () => {
-  const ran = await lab.kubectl(["attach", "shell"]);
-  expect(ran.code).not.toBe(0);
-  expect(ran.stderr).toContain("attach is not supported");
-});
-
 describe("the JavaScript client", () => {
   test("runs a command, with its output, errors and exit status", async () => {
     const { output, errors, status } = await execByJavaScript(lab.kubeconfig, "shell", [

@@ -9,6 +9,8 @@ const WORKLOADS = "src/controllers/workloads.test.ts";
 const KUBELET = "test/kernel/kubelet.test.ts";
 const LIFE = "test/kernel/kubelet-life.test.ts";
 const STREAMS = "test/kernel/kubelet-exec.test.ts";
+const EPHEMERAL = "src/kube/server/ephemeral-containers.test.ts";
+const ATTACH = "test/kernel/kubelet-attach.test.ts";
 const CLIENT_GO = "test/differential/client-go.test.ts";
 const KUBECTL = "test/compat/kubectl.test.ts";
 const RBAC = "src/kube/server/rbac.test.ts";
@@ -121,6 +123,25 @@ export const BEHAVIOURS: Readonly<Record<string, readonly (readonly [behaviour: 
     ["ConfigMaps, Secrets, downward API", KUBELET, "configuration, secrets, files and facts reach the container"],
     ["exec over SPDY/3.1 and WebSocket, by client-go", STREAMS, "client-go runs a command over either transport"],
     ["terminal size and interrupts", STREAMS, "a terminal has its size, and interrupts"],
+    [
+      "attach over SPDY/3.1 and WebSocket, `kubectl run -i --rm`",
+      ATTACH,
+      "run -i --rm gives the program's output and its",
+    ],
+    ["`kubectl run -it`, terminals of containers", ATTACH, "run -it is a terminal of the container"],
+    ["stdin, stdinOnce, several who are attached", ATTACH, "several see the same, and input that is open to all"],
+    ["attached containers outlive the kubelet", ATTACH, "a pod outlives its kubelet with its input"],
+    [
+      "ephemeral containers: how they come, and stay",
+      EPHEMERAL,
+      "ephemeral containers come by their subresource alone",
+    ],
+    ["`kubectl debug`, with `--target`", ATTACH, "kubectl debug looks into a running pod"],
+    [
+      "`kubectl debug --copy-to`, shareProcessNamespace",
+      ATTACH,
+      "kubectl debug --copy-to makes a pod whose containers",
+    ],
     ["port-forward", STREAMS, "port-forward reaches the pod's own loopback"],
     ["logs", STREAMS, "logs: tail, timestamps, limits, since, previous, follow to the end"],
   ],
@@ -147,7 +168,6 @@ export const UNSERVED: readonly (readonly [path: string, instead: string])[] = [
 
 /** What a served kind cannot do here, what to do instead, and the test that sees it refused by name. */
 export const REFUSED: readonly (readonly [what: string, instead: string, ...proof: Proof])[] = [
-  ["attach, and `kubectl run -it`", "`kubectl exec -it`, `kubectl logs -f`", STREAMS, "attach is refused with what"],
   [
     "fields that the sandbox cannot honour",
     "what the event says",
@@ -159,6 +179,12 @@ export const REFUSED: readonly (readonly [what: string, instead: string, ...proo
     "a plain back-off limit",
     WORKLOADS,
     "jobs and cron jobs that nothing here could",
+  ],
+  [
+    "`kubectl debug node/…`, and profiles that give capabilities",
+    "`kubectl exec` into the pods of the node's agent; `kubectl debug` without a profile",
+    ATTACH,
+    "what an ephemeral container or a node's debugger asks for in vain",
   ],
   ["`kubectl top`", "hubble and the agent's metrics", KUBECTL, "explains, and lists what is served"],
 ];

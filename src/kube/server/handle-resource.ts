@@ -14,7 +14,7 @@ import { authorizeResource } from "./authorization.ts";
 import { mediaType, parseJson, parseYaml, readBody, readValue } from "./body.ts";
 import type { Call } from "./call.ts";
 import { type Api, fromStored, type WriteOptions } from "./context.ts";
-import { type ResourceKind, serves } from "./kind.ts";
+import { EPHEMERAL_CONTAINERS, type ResourceKind, serves } from "./kind.ts";
 import { negotiate } from "./negotiate.ts";
 import { isTrue, type ResourceRequest } from "./request-info.ts";
 import { addWarning, writeValue } from "./respond.ts";
@@ -69,14 +69,17 @@ function writeOptions({ query, request, user, verb }: Call): WriteOptions {
 }
 
 const SHAPES = ["Table", "PartialObjectMetadata", "PartialObjectMetadataList"];
+/** Subresources that show the object itself, and change a part of it. */
+const OBJECT_VIEWS = ["status", EPHEMERAL_CONTAINERS.name];
 
 /** Does what a request for a resource asks, and answers it. Throws KubeError. */
 export async function handleResource(call: Call): Promise<void> {
   const { target, verb } = call;
   if (target.kind.deprecation) addWarning(call.response, target.kind.deprecation);
   if (target.kind.verbs.length === 1) return answerReview(call);
-  if (target.subresource !== "" && target.subresource !== "status") return handleSubresource(call);
-  if (target.subresource === "" && !target.kind.verbs.includes(verb)) throw methodNotAllowed();
+  const view = target.kind.subresources.find(({ name }) => OBJECT_VIEWS.includes(name) && name === target.subresource);
+  if (target.subresource !== "" && !view) return handleSubresource(call);
+  if (!(view ?? target.kind).verbs.includes(verb)) throw methodNotAllowed();
   negotiate(call.request.headers.accept, SHAPES);
   switch (verb) {
     case "get":

@@ -89,6 +89,9 @@ export function statusOf(kind: string): Subresource {
   return { name: "status", kind, verbs: WRITABLE };
 }
 
+/** The `ephemeralcontainers` subresource of pods: the only way in for those. */
+export const EPHEMERAL_CONTAINERS: Subresource = { name: "ephemeralcontainers", kind: "Pod", verbs: WRITABLE };
+
 /** The `scale` subresource (autoscaling/v1). */
 export const SCALE: Subresource = {
   name: "scale",

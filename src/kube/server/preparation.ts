@@ -1,7 +1,7 @@
 import { groupVersion, type KubeObject } from "../object.ts";
 import { type FieldError, invalid, KubeError } from "../status.ts";
 import type { Api, ObjectRef, WriteOptions } from "./context.ts";
-import type { Preparation, ResourceKind } from "./kind.ts";
+import { EPHEMERAL_CONTAINERS, type Preparation, type ResourceKind } from "./kind.ts";
 
 /** 400: the object is not one of its kind. */
 export class UnreadableObject extends KubeError {
@@ -64,8 +64,11 @@ export function checkRules(
   old: KubeObject | undefined,
   subresource = "",
 ): void {
-  // Binding sets a field that no update may change.
-  const fixed = old && subresource !== "binding" ? api.schema.validateUpdate(kind, object, old) : [];
+  // These set fields that no update of the object itself may change.
+  const fixed =
+    old && subresource !== "binding" && subresource !== EPHEMERAL_CONTAINERS.name
+      ? api.schema.validateUpdate(kind, object, old)
+      : [];
   const errors: FieldError[] = [
     ...api.schema.validate(kind, object, kind.definition),
     ...fixed,

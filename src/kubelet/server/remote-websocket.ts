@@ -22,15 +22,16 @@ function toBuffer(data: Buffer | ArrayBuffer | Buffer[]): Buffer {
 /** The streams of an exec over a WebSocket that has been accepted with one of WEBSOCKET_PROTOCOLS. */
 export function webSocketStreams(socket: WebSocket, command: RemoteCommand): RemoteStreams {
   const stdin = command.stdin ? new PassThrough() : undefined;
-  let resize: (columns: number, rows: number) => void = () => {};
+  let lastSize: { columns: number; rows: number } | undefined;
+  let resize: ((columns: number, rows: number) => void) | undefined;
   socket.on("message", (data) => {
     const message = toBuffer(data);
     const [channel] = message;
     const body = message.subarray(1);
     if (channel === CHANNEL.close && body[0] === CHANNEL.stdin) stdin?.end();
     if (channel === CHANNEL.resize) {
-      const size = parseResize(body.toString());
-      if (size) resize(size.columns, size.rows);
+      lastSize = parseResize(body.toString()) ?? lastSize;
+      if (lastSize) resize?.(lastSize.columns, lastSize.rows);
     }
     if (channel !== CHANNEL.stdin || stdin === undefined || stdin.writableEnded || stdin.write(body)) return;
     socket.pause();
@@ -43,6 +44,8 @@ export function webSocketStreams(socket: WebSocket, command: RemoteCommand): Rem
     stderr: command.stderr ? writableOf(socket, CHANNEL.stderr) : undefined,
     onResize(listener) {
       resize = listener;
+      // a client tells its size at once, and not again
+      if (lastSize) listener(lastSize.columns, lastSize.rows);
     },
     onClose(listener) {
       socket.on("close", listener);

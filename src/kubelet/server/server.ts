@@ -3,13 +3,14 @@ import { createServer, type Server } from "node:https";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
+import { fieldsOf, listOf } from "../../kube/object.ts";
 import { KUBELET_PORT } from "../../model/addresses.ts";
 import { openListener } from "../../runtime/netns-socket.ts";
 import { RuntimeError } from "../../runtime/port.ts";
 import { HostProcessWorker } from "../host-process.ts";
 import type { NodePods, Worker } from "../node-pods.ts";
 import type { KubeletTls } from "../options.ts";
-import type { Pod } from "../pod.ts";
+import { containersOf, type Pod } from "../pod.ts";
 import { logOptions, readLog } from "./container-log.ts";
 import { PORT_FORWARD_PROTOCOL, servePortForward } from "./port-forward.ts";
 import { failureStatus, type RemoteStreams, remoteCommand, serveCommand } from "./remote-command.ts";
@@ -63,7 +64,7 @@ function parsePath(pods: NodePods, url: string): PodPath {
   const [verb = "", namespace = "", name = "", container] = pathname.split("/").slice(1).map(decodeURIComponent);
   const worker = pods.find(namespace, name);
   if (worker === undefined) throw new HttpError(404, `pod ${namespace}/${name} does not run on node ${pods.node.name}`);
-  const names = [...worker.pod.spec.containers, ...(worker.pod.spec.initContainers ?? [])].map((item) => item.name);
+  const names = containersOf(worker.pod).map((item) => item.name);
   const chosen = container ?? names[0]!;
   if (!names.includes(chosen))
     throw new HttpError(404, `container ${chosen} is not in pod ${namespace}/${name}: ${names.join(", ")}`);
@@ -147,7 +148,10 @@ class NodeServer {
     if (/^\/(exec|attach|portForward)\//.test(path)) {
       throw new HttpError(400, "ask for an upgrade: SPDY/3.1 or websocket");
     }
-    throw new HttpError(404, `${path} is not served: /exec, /portForward, /containerLogs, /pods and /healthz are`);
+    throw new HttpError(
+      404,
+      `${path} is not served: /exec, /attach, /portForward, /containerLogs, /pods and /healthz are`,
+    );
   }
 
   async #log({ worker, container, query }: PodPath, response: ServerResponse): Promise<void> {
@@ -168,17 +172,14 @@ class NodeServer {
 
   async #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     const path = parsePath(this.#pods, request.url ?? "/");
-    if (path.verb === "attach") {
-      throw new HttpError(
-        400,
-        "attach is not supported: main programs have no terminal; use kubectl exec -it, or kubectl logs -f",
-      );
-    }
     const protocol = (request.headers.upgrade ?? "").toLowerCase();
     if (path.verb === "portForward") return this.#portForward(path, request, protocol, socket, head);
-    if (path.verb !== "exec") throw new HttpError(404, `${path.verb} has no upgrade`);
+    if (path.verb !== "exec" && path.verb !== "attach") throw new HttpError(404, `${path.verb} has no upgrade`);
     const command = remoteCommand(path.query);
-    if (command.command.length === 0) throw new HttpError(400, "you must specify at least 1 command");
+    if (path.verb === "exec" && command.command.length === 0)
+      throw new HttpError(400, "you must specify at least 1 command");
+    if (!command.stdin && !command.stdout && !command.stderr)
+      throw new HttpError(400, "you must specify at least 1 of stdin, stdout, stderr");
     const streams =
       protocol === "websocket"
         ? await this.#webSocket(request, socket, head, (accepted) => webSocketStreams(accepted, command))
@@ -246,7 +247,9 @@ async function runCommand(
   streams: RemoteStreams,
 ): Promise<void> {
   try {
-    await serveCommand(await path.worker.exec(path.container, command), streams);
+    const { worker, container } = path;
+    const session = path.verb === "exec" ? worker.exec(container, command) : worker.attach(container, command);
+    await serveCommand(await session, streams);
   } catch (error) {
     streams.finish(failureStatus((error as Error).message));
   }
@@ -268,10 +271,12 @@ interface LogSource {
 
 /** Why a container waits, as its pod's status says. */
 function waitingReason(pod: Pod, container: string): string | undefined {
-  const { containerStatuses = [] } = (pod["status"] ?? {}) as {
-    containerStatuses?: readonly { name: string; state?: { waiting?: { reason?: string } } }[];
-  };
-  return containerStatuses.find((status) => status.name === container)?.state?.waiting?.reason;
+  const status = fieldsOf(pod.status);
+  const statuses = ["containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"]
+    .flatMap((list) => listOf(status[list]))
+    .map(fieldsOf);
+  const reason = fieldsOf(fieldsOf(statuses.find(({ name }) => name === container)?.state).waiting).reason;
+  return typeof reason === "string" ? reason : undefined;
 }
 
 function logSource(worker: Worker, container: string, previous: boolean): LogSource {

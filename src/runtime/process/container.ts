@@ -27,9 +27,13 @@ export interface ContainerRecord {
   readonly workingDirectory: string;
   readonly uid: number;
   readonly gid: number;
+  readonly tty: boolean;
+  readonly stdin?: "open" | "once";
 }
 
 interface Launch {
+  /** A process whose pid namespace the container joins; 0 for one of its own. */
+  readonly neighbour: number;
   /** Options of bubblewrap. */
   readonly options: readonly string[];
   readonly sources: readonly string[];
@@ -72,6 +76,11 @@ export class Container {
     return join(this.directory, `${this.record.attempt}.log`);
   }
 
+  /** Where its shim listens for those who attach. */
+  get attachPath(): string {
+    return join(this.directory, `${this.record.attempt}.attach`);
+  }
+
   get initPid(): number {
     return this.#status.end === undefined ? this.#status.initPid : 0;
   }
@@ -98,23 +107,16 @@ export class Container {
     writeFileSync(file, launch.options.map((argument) => `${argument}\0`).join(""), { mode: 0o600 });
     const status = join(this.directory, `${this.record.attempt}.status`);
     writeFileSync(status, "");
-    for (const suffix of ["log", "log.1", "status"]) {
+    for (const suffix of ["log", "log.1", "status", "attach"]) {
       rmSync(join(this.directory, `${this.record.attempt - 2}.${suffix}`), { force: true });
     }
+    const { stdin } = this.record;
     const child = spawn(
       host.podProgram,
       [
-        "run",
-        String(holder),
-        status,
-        this.logPath,
-        host.seccompPath,
-        host.stage,
-        file,
-        ...launch.sources,
-        "--",
-        host.bwrapPath,
-        ...launch.command,
+        ...["run", String(holder), status, this.logPath, this.attachPath, host.seccompPath, host.stage, file],
+        ...[this.record.tty ? "tty" : "pipe", stdin === "open" ? "stdin" : (stdin ?? "-"), String(launch.neighbour)],
+        ...[...launch.sources, "--", host.bwrapPath, ...launch.command],
       ],
       { detached: true, stdio: "ignore", env: {}, cwd: "/" },
     );
@@ -213,21 +215,18 @@ export function commandOf(config: ContainerConfig, program: Program, path: strin
   return argv;
 }
 
-/** Makes the directory of a container's next attempt and starts it. */
+/** Makes the directory of a container's next attempt and starts it, in the pid namespace of process `neighbour` unless that is 0. */
 export async function startContainer(
   host: ContainerHost,
   sandbox: { readonly directory: string; readonly holder: number; readonly uidBase: number; readonly hostname: string },
   program: Program,
   config: ContainerConfig,
   earlier: Container | undefined,
+  neighbour: number,
   onExit: (code: number) => void,
 ): Promise<Container> {
-  if (config.tty)
-    throw new RuntimeError(
-      "CreateContainerError",
-      "`tty: true` of a container's main program is not supported: use `kubectl exec -it`",
-    );
   const environment: Record<string, string> = { PATH: DEFAULT_PATH, HOSTNAME: sandbox.hostname, HOME: "/root" };
+  if (config.tty) environment["TERM"] = "xterm";
   for (const { name, value } of config.env) environment[name] = value;
   const argv = commandOf(config, program, environment["PATH"] ?? DEFAULT_PATH);
   const directory = join(sandbox.directory, "containers", config.name);
@@ -249,12 +248,15 @@ export async function startContainer(
       workingDirectory: config.workingDir ?? "/",
       uid,
       gid,
+      tty: config.tty,
+      ...(config.stdin === undefined ? {} : { stdin: config.stdin }),
     },
     onExit,
   );
   earlier?.release();
   const options = [
-    ...["--unshare-pid", "--unshare-cgroup-try", "--die-with-parent", "--json-status-fd", "3", "--seccomp", "4"],
+    ...(neighbour > 0 ? ["--pidns", "8"] : ["--unshare-pid"]),
+    ...["--unshare-cgroup-try", "--die-with-parent", "--json-status-fd", "3", "--seccomp", "4"],
     // another name for the pod's root: on the host it stays the same id, and so do its volumes
     ...(uid === 0 && gid === 0 ? [] : ["--unshare-user", "--uid", String(uid), "--gid", String(gid)]),
     ...[
@@ -266,6 +268,6 @@ export async function startContainer(
     ...root.arguments,
     ...["--chdir", config.workingDir ?? "/"],
   ];
-  await container.start(host, sandbox.holder, { options, sources: root.sources, command: argv });
+  await container.start(host, sandbox.holder, { neighbour, options, sources: root.sources, command: argv });
   return container;
 }

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { createImageCatalogue } from "../images.ts";
 import { ownImages } from "../own-images.ts";
 import {
+  type AttachOptions,
   type ContainerConfig,
   type ContainerStatus,
   type ExecConfig,
@@ -12,7 +13,8 @@ import {
   type SandboxConfig,
 } from "../port.ts";
 import { seccompFilter } from "../seccomp.ts";
-import { type ContainerHost, startContainer } from "./container.ts";
+import { attachToContainer } from "./attach-session.ts";
+import { type Container, type ContainerHost, startContainer } from "./container.ts";
 import { execInContainer } from "./exec-session.ts";
 import { adoptSandbox, createSandbox, removeSandbox, type Sandbox, sandboxLives } from "./sandbox.ts";
 
@@ -91,7 +93,15 @@ class ProcessRuntime implements Runtime {
     const { holder, uidBase, hostname } = sandbox.record;
     const place = { directory: sandbox.directory, holder: holder.pid, uidBase, hostname };
     const onExit = (code: number) => this.#exited(sandboxId, config.name, code);
-    const container = await startContainer(this.#host, place, program, config, earlier, onExit);
+    const container = await startContainer(
+      this.#host,
+      place,
+      program,
+      config,
+      earlier,
+      neighbourOf(sandbox, config),
+      onExit,
+    );
     sandbox.containers.set(config.name, container);
     return container.status();
   }
@@ -109,11 +119,13 @@ class ProcessRuntime implements Runtime {
   }
 
   async exec(sandboxId: string, container: string, config: ExecConfig): Promise<ExecSession> {
-    const found = this.#sandbox(sandboxId).containers.get(container);
-    if (found === undefined || found.initPid === 0) {
-      throw new RuntimeError("ContainerNotRunning", `container ${container} is not running`);
-    }
-    return execInContainer(this.#host, found.initPid, found.record, config);
+    const { initPid, record } = runningContainer(this.#sandbox(sandboxId), container);
+    return execInContainer(this.#host, initPid, record, config);
+  }
+
+  async attach(sandboxId: string, container: string, options: AttachOptions): Promise<ExecSession> {
+    const { attachPath, record } = runningContainer(this.#sandbox(sandboxId), container);
+    return attachToContainer(attachPath, record, options.stdin);
   }
 
   async removeSandbox(sandboxId: string): Promise<void> {
@@ -142,4 +154,19 @@ class ProcessRuntime implements Runtime {
   readonly #exited = (sandboxId: string, container: string, code: number): void => {
     for (const listener of this.#listeners) listener(sandboxId, container, code);
   };
+}
+
+/** Throws RuntimeError("ContainerNotRunning"). */
+function runningContainer(sandbox: Sandbox, name: string): Container {
+  const container = sandbox.containers.get(name);
+  if (container === undefined || container.initPid === 0) {
+    throw new RuntimeError("ContainerNotRunning", `container ${name} is not running`);
+  }
+  return container;
+}
+
+/** The process whose pid namespace a new container joins; 0 for none. Throws RuntimeError when it is to join one that does not run. */
+function neighbourOf(sandbox: Sandbox, { sharesProcessesOf }: ContainerConfig): number {
+  if (sandbox.record.sharesProcesses) return sandbox.record.holder.pid;
+  return sharesProcessesOf === undefined ? 0 : runningContainer(sandbox, sharesProcessesOf).initPid;
 }

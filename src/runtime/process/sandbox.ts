@@ -19,6 +19,8 @@ export interface SandboxRecord {
   readonly holder: ProcessIdentity;
   /** Host user id of the pod's root; 65536 ids from here are the pod's. */
   readonly uidBase: number;
+  /** The holder is the first process of a pid namespace that all containers join. */
+  readonly sharesProcesses?: boolean;
 }
 
 export interface Sandbox {
@@ -49,14 +51,15 @@ export async function createSandbox(podProgram: string, config: SandboxConfig, t
     mkdirSync(join(config.directory, "containers"), { recursive: true, mode: 0o700 });
     mkdirSync(join(config.directory, "etc"), { recursive: true });
     writeEtc(join(config.directory, "etc"), config);
-    const { stdout } = await run(podProgram, ["hold", config.hostname.slice(0, 63), String(uidBase)], {
-      env: {},
-      cwd: "/",
-    });
+    const { stdout } = await run(
+      podProgram,
+      ["hold", config.hostname.slice(0, 63), String(uidBase), ...(config.sharesProcesses ? ["pids"] : [])],
+      { env: {}, cwd: "/" },
+    );
     const holder = identify(Number(stdout));
     if (holder === undefined) throw new Error("the holder ended at once");
-    const { id, namespace, name, hostname } = config;
-    const record: SandboxRecord = { id, namespace, name, hostname, holder, uidBase };
+    const { id, namespace, name, hostname, sharesProcesses = false } = config;
+    const record: SandboxRecord = { id, namespace, name, hostname, holder, uidBase, sharesProcesses };
     writeFileSync(join(config.directory, "sandbox.json"), JSON.stringify(record), { mode: 0o600 });
     return { directory: config.directory, record, containers: new Map() };
   } catch (error) {

@@ -1,6 +1,6 @@
 import { equalJson, type Fields, fieldsOf, listOf } from "../../object.ts";
 import type { FieldError } from "../../status.ts";
-import { duplicate, forbiddenValue, invalid, requiredValue, unsupported } from "../field-error.ts";
+import { duplicate, forbiddenValue, invalid, notFoundValue, requiredValue, unsupported } from "../field-error.ts";
 import { childPath } from "../node.ts";
 import { containerErrors } from "./container.ts";
 import { labelErrors } from "./metadata.ts";
@@ -13,12 +13,32 @@ import {
 } from "./names.ts";
 
 const OPERATORS = ["Equal", "Exists"];
+const NOT_EPHEMERAL = [
+  ...["ports", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle"],
+  ...["resources", "resizePolicy", "restartPolicy"],
+];
 const EFFECTS = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
 
 const objects = (value: unknown): Fields[] => listOf(value).map(fieldsOf);
 
 function oneOf(path: string, value: unknown, allowed: readonly string[]): FieldError[] {
   return value === undefined || allowed.includes(String(value)) ? [] : [unsupported(path, value, allowed)];
+}
+
+/** An ephemeral container looks at what is there: it serves nothing, and nothing is promised of it. */
+function ephemeralErrors(path: string, container: Fields, targets: readonly unknown[]): FieldError[] {
+  const why = "cannot be set for an Ephemeral Container";
+  const isGiven = (value: unknown) => (Array.isArray(value) ? value.length > 0 : !equalJson(value ?? {}, {}));
+  const target = container.targetContainerName;
+  return [
+    ...NOT_EPHEMERAL.filter((name) => isGiven(container[name])).map((name) => forbiddenValue(`${path}.${name}`, why)),
+    ...objects(container.volumeMounts).flatMap((mount, index) =>
+      ["subPath", "subPathExpr"]
+        .filter((name) => mount[name])
+        .map((name) => forbiddenValue(`${path}.volumeMounts[${index}].${name}`, why)),
+    ),
+    ...(target && !targets.includes(target) ? [notFoundValue(`${path}.targetContainerName`, target)] : []),
+  ];
 }
 
 /** Names of containers of all lists must differ; every container has its own rules. */
@@ -32,6 +52,13 @@ function allContainerErrors(path: string, spec: Fields, volumes: ReadonlySet<str
       if (container.name && names.has(container.name)) errors.push(duplicate(`${place}.name`, container.name));
       names.add(container.name);
     }
+  }
+  const targets = objects(spec.containers).map(({ name }) => name);
+  for (const [index, container] of objects(spec.ephemeralContainers).entries()) {
+    const place = `${childPath(path, "ephemeralContainers")}[${index}]`;
+    errors.push(...containerErrors(place, container, volumes), ...ephemeralErrors(place, container, targets));
+    if (container.name && names.has(container.name)) errors.push(duplicate(`${place}.name`, container.name));
+    names.add(container.name);
   }
   if (listOf(spec.containers).length === 0) errors.push(requiredValue(childPath(path, "containers")));
   return errors;

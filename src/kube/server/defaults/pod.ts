@@ -67,7 +67,7 @@ export function defaultPodSpec(spec: Fields): void {
   setDefault(spec, "securityContext", {});
   if (typeof spec.serviceAccountName === "string") setDefault(spec, "serviceAccount", spec.serviceAccountName);
   else if (typeof spec.serviceAccount === "string") spec.serviceAccountName = spec.serviceAccount;
-  for (const list of ["containers", "initContainers"])
+  for (const list of ["containers", "initContainers", "ephemeralContainers"])
     for (const container of itemsOf(spec, list)) defaultContainer(container);
   for (const volume of itemsOf(spec, "volumes")) defaultVolume(volume);
 }

@@ -1,9 +1,10 @@
 import { fieldsOf, isFields, type KubeObject } from "../../object.ts";
 import type { FieldError } from "../../status.ts";
+import { ephemeralChangeErrors } from "../defaults/ephemeral-containers.ts";
 import { defaultPod, setDefault } from "../defaults/pod.ts";
 import { admitTolerations, preparePod } from "../defaults/pod-admission.ts";
 import { defaultService, prepareService, prepareServiceUpdate } from "../defaults/service.ts";
-import { declareKind, type ResourceKind, statusOf } from "../kind.ts";
+import { declareKind, EPHEMERAL_CONTAINERS, type ResourceKind, statusOf } from "../kind.ts";
 import { coreEvents } from "./events.ts";
 
 const text = (value: unknown): string => (value === undefined || value === null ? "" : String(value));
@@ -36,6 +37,7 @@ const pods = declareKind({
     statusOf("Pod"),
     { name: "attach", kind: "PodAttachOptions", verbs: ["create", "get"] },
     { name: "binding", kind: "Binding", verbs: ["create"] },
+    EPHEMERAL_CONTAINERS,
     { name: "eviction", kind: "Eviction", group: "policy", version: "v1", verbs: ["create"] },
     { name: "exec", kind: "PodExecOptions", verbs: ["create", "get"] },
     { name: "log", kind: "Pod", verbs: ["get"] },
@@ -47,6 +49,7 @@ const pods = declareKind({
     },
     prepareCreate: preparePod,
     prepareUpdate: (pod) => admitTolerations(fieldsOf(pod.spec)),
+    validate: (pod, old) => ephemeralChangeErrors(fieldsOf(pod.spec), old && fieldsOf(old.spec)),
     selectable: podFields,
   },
 });

@@ -4,7 +4,7 @@ import type { Stored } from "../../storage/store.ts";
 import { checkEscalation } from "../authorization.ts";
 import { type Api, fromStored, type Outcome, type WriteOptions } from "../context.ts";
 import { incomingObject } from "../incoming.ts";
-import { type ResourceKind, serves } from "../kind.ts";
+import { EPHEMERAL_CONTAINERS, type ResourceKind, serves } from "../kind.ts";
 import { namespaceIsHeld } from "../namespace-lifecycle.ts";
 import { managersAfterWrite, writeManagers } from "../patch/managed-fields.ts";
 import { adviceOn, checkFields, checkRules, preparationOf } from "../preparation.ts";
@@ -63,6 +63,13 @@ function separate(target: Target, next: KubeObject, old: KubeObject): KubeObject
     const { status: _, ...rest } = structuredClone(old);
     if (next.metadata.managedFields) rest.metadata.managedFields = next.metadata.managedFields;
     return { ...rest, ...(next.status === undefined ? {} : { status: next.status }) } as KubeObject;
+  }
+  if (target.subresource === EPHEMERAL_CONTAINERS.name) {
+    const copy = structuredClone(old);
+    if (next.metadata.managedFields) copy.metadata.managedFields = next.metadata.managedFields;
+    const { ephemeralContainers = [] } = fieldsOf(next.spec);
+    copy.spec = { ...fieldsOf(copy.spec), ephemeralContainers };
+    return copy;
   }
   // Other subresources are the server's own writes, which know what they change.
   if (target.subresource !== "" || !serves(target.kind, "status")) return next;

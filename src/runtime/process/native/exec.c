@@ -73,16 +73,6 @@ __attribute__((noreturn)) static void start(const struct command *c, const int f
 	_exit(missing ? 127 : 126);
 }
 
-static int open_terminal(int fds[3])
-{
-	int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC), unlocked = 0;
-	if (terminal < 0 || ioctl(terminal, TIOCSPTLCK, &unlocked) != 0) fail("/dev/ptmx");
-	int end = ioctl(terminal, TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (end < 0) fail("terminal");
-	for (int i = 0; i < 3; i++) fds[i] = end;
-	return terminal;
-}
-
 /* Reads what there is. Returns 0 when nothing more will come. */
 static int fill(struct flow *f)
 {
@@ -211,7 +201,10 @@ int execute(int argc, char **argv)
 	enter_container(atoi(argv[1]), confined);
 	if (confined) become(c.uid, c.gid);
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
-	if (c.tty) terminal = outside[0] = outside[1] = open_terminal(inside);
+	if (c.tty) {
+		terminal = outside[0] = outside[1] = open_terminal(&inside[0]);
+		inside[1] = inside[2] = inside[0];
+	}
 	else make_pipes(&c, inside, outside);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGCHLD, on_child);

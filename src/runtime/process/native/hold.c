@@ -1,4 +1,5 @@
-/* hold HOSTNAME UID_BASE: makes the pod's network, ipc, uts and user namespaces and stays asleep inside them.
+/* hold HOSTNAME UID_BASE [pids]: makes the pod's network, ipc, uts and user namespaces and stays asleep inside them; with
+ * `pids` also one pid namespace for all its containers, in which it is the first and takes what they leave.
  * The first three belong to the host's user namespace: whatever the pod becomes in its own, it has no right over them. */
 #include "pod.h"
 #include <fcntl.h>
@@ -43,6 +44,7 @@ static void sleep_for_ever(void)
 	close_range(0, ~0U, 0);
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
+	signal(SIGCHLD, SIG_IGN);
 	for (;;) pause();
 }
 
@@ -58,7 +60,7 @@ int hold(int argc, char **argv)
 {
 	int made[2], mapped[2];
 	char byte;
-	if (argc != 3) return 2;
+	if (argc != 3 && argc != 4) return 2;
 	if (pipe2(made, O_CLOEXEC) != 0 || pipe2(mapped, O_CLOEXEC) != 0) fail("pipe");
 	pid_t pid = fork();
 	if (pid < 0) fail("fork");
@@ -71,7 +73,10 @@ int hold(int argc, char **argv)
 		leave_groups();
 		if (unshare(CLONE_NEWUSER) != 0) fail("unshare user");
 		if (write(made[1], "x", 1) != 1 || read(mapped[0], &byte, 1) != 1) _exit(125);
-		sleep_for_ever();
+		if (argc == 4 && unshare(CLONE_NEWPID) != 0) fail("unshare pid");
+		pid = argc == 4 ? fork() : 0;
+		if (pid == 0) sleep_for_ever();
+		_exit(pid > 0 && write(made[1], &pid, sizeof(pid)) == sizeof(pid) ? 0 : 125);
 	}
 	close(made[1]);
 	close(mapped[0]);
@@ -79,6 +84,7 @@ int hold(int argc, char **argv)
 	write_map(pid, "uid_map", strtoul(argv[2], NULL, 10));
 	write_map(pid, "gid_map", strtoul(argv[2], NULL, 10));
 	if (write(mapped[1], "x", 1) != 1) fail("holder");
+	if (argc == 4 && read(made[0], &pid, sizeof(pid)) != sizeof(pid)) fail("holder");
 	/* end of file here means that the holder has left every right behind */
 	if (read(made[0], &byte, 1) != 0) fail("holder");
 	printf("%d\n", pid);

@@ -2,7 +2,6 @@
  * must not fill the disk. */
 #include "log.h"
 #include "pod.h"
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,14 +81,10 @@ static void flush(struct log *log, int stream, char tag)
 	log->streams[stream].length = 0;
 }
 
-int log_read(struct log *log, int stream, int fd)
+void log_write(struct log *log, int stream, const char *bytes, size_t length)
 {
-	char bytes[4096];
-	ssize_t length = read(fd, bytes, sizeof(bytes));
-	if (length < 0 && errno == EINTR) return 1;
-	if (length <= 0) return 0;
-	for (char *next = bytes, *end = bytes + length; next < end;) {
-		char *newline = memchr(next, '\n', (size_t)(end - next));
+	for (const char *next = bytes, *end = bytes + length; next < end;) {
+		const char *newline = memchr(next, '\n', (size_t)(end - next));
 		size_t part = (size_t)((newline ? newline : end) - next);
 		size_t room = LINE_LIMIT - log->streams[stream].length;
 		if (part > room) part = room, newline = NULL;
@@ -102,7 +97,6 @@ int log_read(struct log *log, int stream, int fd)
 			flush(log, stream, 'P');
 		}
 	}
-	return 1;
 }
 
 void log_end(struct log *log)

@@ -1,5 +1,5 @@
 /* shieldgate-pod: what a pod's sandbox needs below Node. `hold` keeps its namespaces, `run` starts a container through
- * bubblewrap and is its shim, `exec` runs a command inside a container. Linked statically: it starts as root, so nothing
+ * bubblewrap and is its shim, `exec` runs a command inside a container, `terminal` gives a container's program one. Linked statically: it starts as root, so nothing
  * of a pod may choose its libraries, and one copy of its pages serves every pod. */
 #ifndef SHIELDGATE_POD_H
 #define SHIELDGATE_POD_H
@@ -31,7 +31,13 @@ void write_text(const char *path, const char *text);
 int exit_code(int wait_status);
 void write_all(int fd, const char *bytes, size_t length);
 
+/* Opens a terminal of the devpts at /dev: returns its controlling side and sets *end to the other. */
+int open_terminal(int *end);
+/* The descriptor that comes over a socket; -1 when none does. */
+int receive_descriptor(int socket);
+
 int hold(int argc, char **argv);
 int run(int argc, char **argv);
 int execute(int argc, char **argv);
+int terminal(int argc, char **argv);
 #endif
