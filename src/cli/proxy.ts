@@ -7,7 +7,6 @@ import type { ProxyOrigin, ProxyOrigins } from "../model/proxy-origin.ts";
 import { transparentDatagrams } from "../proxy/datagrams.ts";
 import { startProxy } from "../proxy/proxy.ts";
 import { transparentSockets } from "../proxy/sockets.ts";
-import { warming } from "../proxy/warm-up.ts";
 
 process.title = "cilium-envoy";
 
@@ -49,7 +48,7 @@ const proxy = await startProxy({
   bootstrap: JSON.parse(readFileSync(values.bootstrap, "utf8")),
   version: packageJson.version,
   origins: pinnedOrigins(values.pins),
-  sockets: warming(transparentSockets(), (error) => log(`not warmed up: ${(error as Error).message}`)),
+  sockets: transparentSockets(),
   datagrams: transparentDatagrams(),
   log,
 });

@@ -10,7 +10,6 @@ export const calls = {
   poll: libc.func("int poll(void *fds, uint64_t count, int timeout)"),
   receive: libc.func("int64_t recv(int fd, void *data, size_t length, int flags)"),
   send: libc.func("int64_t send(int fd, const void *data, size_t length, int flags)"),
-  socketPair: libc.func("int socketpair(int domain, int type, int protocol, void *fds)"),
   accept: libc.func("int accept4(int fd, void *address, void *length, int flags)"),
   localName: libc.func("int getsockname(int fd, void *address, void *length)"),
   setOption: libc.func("int setsockopt(int fd, int level, int name, const void *value, uint32_t length)"),
