@@ -1,13 +1,13 @@
 /**
- * Main of the relay: `relay --listen HOST:PORT [--listen-netns PATH] --peers FILE [--tls-client-cert-file FILE
+ * Main of the relay: `relay --listen HOST:PORT [--listen-netns PATH] (--peers FILE | --peer-service ADDRESS) [--tls-client-cert-file FILE
  * --tls-client-key-file FILE --tls-hubble-server-ca-files FILE]`. Merges the observers of all nodes, which the file lists as
- * `[{"name", "address"}]`; with `--metrics-listen-address HOST:PORT` Prometheus can read it there. The file is followed as it is replaced, and so is the certificate. Without one the nodes are asked in clear.
+ * `[{"name", "address"}]`, or the peer service of a node (`unix:///path` or `host:port`) names; with `--metrics-listen-address HOST:PORT` Prometheus can read it there. The file is followed as it is replaced, and so is the certificate. Without one the nodes are asked in clear.
  */
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { parseArgs } from "node:util";
 import packageJson from "../../package.json" with { type: "json" };
-import { createRelay, observerServerName, type PeerNode, type PeerSource } from "../hubble/index.ts";
+import { createRelay, observerServerName, type PeerNode, PeerServiceSource, type PeerSource } from "../hubble/index.ts";
 import { onReplaced } from "../lab/replaced-file.ts";
 import { addProcessMetrics, MetricsServer, parseListenAddress, Registry } from "../metrics/index.ts";
 import { CLUSTER_NAME } from "../model/addresses.ts";
@@ -22,6 +22,7 @@ const { values } = parseArgs({
     listen: { type: "string" },
     "listen-netns": { type: "string" },
     peers: { type: "string" },
+    "peer-service": { type: "string" },
     "metrics-listen-address": { type: "string", default: "" },
     "tls-client-cert-file": { type: "string" },
     "tls-client-key-file": { type: "string" },
@@ -55,6 +56,17 @@ function peersOf(file: string): PeerSource {
   };
 }
 
+function peers(): PeerSource {
+  const { peers: file, "peer-service": address } = values;
+  if (file !== undefined && address !== undefined) usage("--peers and --peer-service: use one of the two, not both");
+  if (file !== undefined) return peersOf(file);
+  return new PeerServiceSource({
+    address: address ?? usage("--peers or --peer-service is missing"),
+    tls: tls !== undefined,
+    log: (message) => process.stderr.write(`relay: ${message}\n`),
+  });
+}
+
 const tls = tlsFromFiles(
   {
     cert: values["tls-client-cert-file"],
@@ -70,7 +82,7 @@ const fd = openListener({ host, port: Number(port), ...(netnsPath === undefined 
 const registry = new Registry();
 addProcessMetrics(registry);
 const relay = createRelay({
-  peers: peersOf(values.peers ?? usage("--peers is missing")),
+  peers: peers(),
   version: packageJson.version,
   now: Date.now,
   nodeName: hostname(),
