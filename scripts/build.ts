@@ -13,7 +13,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const isPolicyOnly = process.argv[2] === "policy";
 const mains = readdirSync(join(root, "src/cli"), { withFileTypes: true })
   .filter((entry) => entry.isFile() && entry.name.endsWith(".ts") && !entry.name.endsWith(".test.ts"))
-  .filter(({ name }) => !isPolicyOnly || /^policy(-flows)?\.ts$/.test(name))
+  .filter(({ name }) => !isPolicyOnly || /^policy(-flows|-cluster)?\.ts$/.test(name))
   .map((entry) => join(root, "src/cli", entry.name));
 const parts = ["src/policy", "src/model", "src/prove", "src/flow", "src/history", "src/kube", "src/cli", "proto/gen"];
 const inputs = isPolicyOnly ? parts : ["src", "proto/gen"];

@@ -1,6 +1,8 @@
 /** `bin/shieldgate policy`: the policy engine at the command line. Needs neither root nor a lab. */
 import { extname } from "node:path";
 import { Command } from "commander";
+import type { ManifestText } from "../prove/manifest.ts";
+import type { ClusterChoice, ClusterReader } from "./policy/cluster-inventory.ts";
 import type { DiffCommandOptions } from "./policy/diff.ts";
 import { evaluate } from "./policy/eval.ts";
 import type { ExplainOptions } from "./policy/explain.ts";
@@ -145,7 +147,9 @@ nobody described yet, addresses and names outside, entities. What is on one side
 Exit code: 0, 1 with --fail-on and such a change, 2 where something is unknown or the input cannot be trusted.`,
   )
   .action((paths: string[], options: DiffCommandOptions) =>
-    prove(async () => (await import("./policy/diff.ts")).diffCommand(paths, options, process.stdout, complain)),
+    prove(async () =>
+      (await import("./policy/diff.ts")).diffCommand(paths, options, process.stdout, complain, readCluster),
+    ),
   );
 
 manifestOptions(program.command("lint"))
@@ -192,7 +196,7 @@ Exit code: 0 passed, 1 failed, 2 where a test cannot be asked or the input canno
   );
 
 for (const [name, what] of Object.entries(FLOW_COMMANDS)) {
-  const main = new URL(`./policy-flows${extname(import.meta.filename)}`, import.meta.url).href;
+  const main = besideThis("policy-flows");
   program
     .command(name)
     .description(what)
@@ -200,6 +204,22 @@ for (const [name, what] of Object.entries(FLOW_COMMANDS)) {
     .helpOption(false)
     .allowUnknownOption()
     .action(() => import(main).then(() => undefined));
+}
+
+/** A bundle that is loaded only where it is needed. */
+function besideThis(name: string): string {
+  return new URL(`./${name}${extname(import.meta.filename)}`, import.meta.url).href;
+}
+
+/** What speaks to servers is a bundle of its own, and the package has it not. */
+async function readCluster(choice: ClusterChoice): Promise<readonly ManifestText[]> {
+  const source = (await import(besideThis("policy-cluster")).catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== "ERR_MODULE_NOT_FOUND") throw error;
+    throw new Error(
+      "this package cannot read a cluster, a checkout can: pipe `kubectl get -A -o yaml deploy,sts,ds,pod,svc,ns,cnp,ccnp,netpol` into --before -",
+    );
+  })) as { readCluster: ClusterReader };
+  return source.readCluster(choice);
 }
 
 /** Of commands whose exit code is an answer: 2 says that there is none. */

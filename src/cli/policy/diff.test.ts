@@ -8,6 +8,7 @@ import { parse } from "yaml";
 import { CiliumNetworkPolicies, type KubeObject, Namespaces, Pods } from "../../kube/client/index.ts";
 import { ciliumCrds } from "../../kube/schema/index.ts";
 import { startTestServer } from "../../kube/server/test-server.ts";
+import { readCluster } from "./cluster-source.ts";
 import { type DiffCommandOptions, diffCommand } from "./diff.ts";
 
 const root = mkdtempSync(join(tmpdir(), "policy-diff-"));
@@ -55,7 +56,7 @@ async function diff(paths: readonly string[], options: DiffCommandOptions) {
     ...(after === undefined ? {} : { after: after.map(at) }),
     ...(file === undefined ? {} : { file: file.map(at) }),
   };
-  const code = await diffCommand(paths.map(at), moved, out, (text) => complaints.push(text));
+  const code = await diffCommand(paths.map(at), moved, out, (text) => complaints.push(text), readCluster);
   return { code, text: pieces.join(""), complaints };
 }
 

@@ -3,7 +3,7 @@ import { diffOf, type PolicyDiff } from "../../prove/diff/diff.ts";
 import { diffCounts, diffJson, diffMarkdown, diffSvg, diffText } from "../../prove/diff/formats.ts";
 import type { Inventory } from "../../prove/inventory.ts";
 import { KnownDocuments } from "../../prove/manifest.ts";
-import { applied, clusterInventory } from "./cluster-source.ts";
+import { applied, type ClusterReader, clusterInventory } from "./cluster-inventory.ts";
 import { readInventory, tellProblems } from "./inventory.ts";
 import type { ManifestOptions } from "./manifest-options.ts";
 
@@ -31,12 +31,13 @@ export async function diffCommand(
   options: DiffCommandOptions,
   out: Writable,
   complain: (text: string) => void,
+  readCluster: ClusterReader,
 ): Promise<number> {
   const { output = "text", failOn } = options;
   if (!Object.hasOwn(FORMATS, output)) throw new Error(`-o ${output}: one of ${Object.keys(FORMATS).join(", ")}`);
   if (failOn !== undefined && !["opened", "closed", "any"].includes(failOn))
     throw new Error(`--fail-on ${failOn}: one of opened, closed, any`);
-  const [before, after] = await bothSides(paths, options);
+  const [before, after] = await bothSides(paths, options, readCluster);
   const areSound = [before, after].map((inventory) => tellProblems(inventory, complain));
   if (areSound.includes(false)) return 2;
   const diff = diffOf(before, after);
@@ -48,21 +49,30 @@ export async function diffCommand(
 }
 
 /** A cluster as it is, and after the paths were applied to it; with `replace` its policies are those of the paths alone. */
-async function clusterAndAfter(paths: readonly string[], options: DiffCommandOptions): Promise<[Inventory, Inventory]> {
+async function clusterAndAfter(
+  paths: readonly string[],
+  options: DiffCommandOptions,
+  readCluster: ClusterReader,
+): Promise<[Inventory, Inventory]> {
   const { base, before = [], after = [], replace = false } = options;
   if (base !== undefined || before.length + after.length > 0)
     throw new Error("a cluster is the one side, the paths are the other: leave out --base, --before and --after");
   const own = await readInventory(paths, options);
-  const cluster = await clusterInventory(options, own.config);
+  const cluster = await clusterInventory(options, own.config, readCluster);
   const all = applied(own, cluster);
   return [cluster, replace ? { ...all, policies: own.policies, groups: own.groups } : all];
 }
 
 /** What is given without a side belongs to both. */
-async function bothSides(paths: readonly string[], options: DiffCommandOptions): Promise<[Inventory, Inventory]> {
+async function bothSides(
+  paths: readonly string[],
+  options: DiffCommandOptions,
+  readCluster: ClusterReader,
+): Promise<[Inventory, Inventory]> {
   const { base, before = [], after = [], at, file = [] } = options;
   const { at: _at, ...plain } = options;
-  if (options.context !== undefined || options.kubeconfig !== undefined) return clusterAndAfter(paths, options);
+  if (options.context !== undefined || options.kubeconfig !== undefined)
+    return clusterAndAfter(paths, options, readCluster);
   if (options.replace === true) throw new Error("--replace goes with --context or --kubeconfig");
   const known = new KnownDocuments();
   if (base !== undefined) {

@@ -7,7 +7,8 @@ import { Recording } from "../../prove/replay/recording.ts";
 import { Rehearsal } from "../../prove/replay/rehearsal.ts";
 import { countsOf, newsJson, newsText, replayJson, replayText } from "../../prove/replay/replay-text.ts";
 import { parseDuration } from "../cobra/values.ts";
-import { applied, clusterInventory } from "./cluster-source.ts";
+import { applied, clusterInventory } from "./cluster-inventory.ts";
+import { readCluster } from "./cluster-source.ts";
 import { FlowLineReader } from "./flow-line-reader.ts";
 import { relayFlows } from "./flow-relay.ts";
 import { readResponse } from "./flow-source.ts";
@@ -110,5 +111,5 @@ async function judgeAgain(tell: () => void, signal: AbortSignal): Promise<void> 
 async function candidateOf(paths: readonly string[], options: RehearseOptions): Promise<Inventory> {
   const own = await readInventory(paths, options);
   if (options.replace === true) return own;
-  return applied(own, await clusterInventory(options, own.config));
+  return applied(own, await clusterInventory(options, own.config, readCluster));
 }

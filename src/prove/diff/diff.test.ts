@@ -75,8 +75,12 @@ describe("diff", () => {
     expect(change("{method: GET}", "{method: GET}, {method: PUT, path: /x}")).toEqual([
       "  + shop/pod/web -> shop/pod/db: TCP 80 (ingress: PUT /x)",
     ]);
+    expect(change("{path: /a|/b}", "{path: /(a|b)}")).toEqual([]);
+    expect(change("{path: /(a|b)}, {path: /c}", '{path: "/[a-d]"}')).toEqual([
+      "  + shop/pod/web -> shop/pod/db: TCP 80 (ingress: every method /[a-d], as in GET /d)",
+    ]);
     expect(change("{method: GET}", "{}")).toEqual([
-      "  + shop/pod/web -> shop/pod/db: TCP 80 (ingress: every HTTP request)",
+      "  + shop/pod/web -> shop/pod/db: TCP 80 (ingress: every HTTP request, as in POST /)",
     ]);
     expect(change("{}, {method: GET}", "{}")).toEqual([]);
     expect(change("{method: GET, path: /a}", "{method: GET, path: /b}")).toEqual([

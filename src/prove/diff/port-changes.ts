@@ -1,7 +1,8 @@
 import { MAX_PORT } from "../../model/port.ts";
 import { protocolName } from "../../model/protocol.ts";
+import { uncoveredRequest } from "./request-language.ts";
 import type { SideContent } from "./side.ts";
-import { ANY_REQUEST, isCovered, type Word } from "./word.ts";
+import { ANY_REQUEST, isCovered, type RequestWord, type Word } from "./word.ts";
 
 /** What became possible, or no longer is, at some ports of a connection. */
 export interface PortChange {
@@ -97,7 +98,14 @@ function isOpen(words: Words): boolean {
 /** What a connection that may be made must keep to. */
 function narrowed(words: Words): string[] {
   return words.flatMap(({ requests, authType }, index) => [
-    ...(requests === undefined ? [] : [`${DIRECTIONS[index]}: ${[...requests.values()].sort().join(" or ")}`]),
+    ...(requests === undefined
+      ? []
+      : [
+          `${DIRECTIONS[index]}: ${[...requests.values()]
+            .map(({ text }) => text)
+            .sort()
+            .join(" or ")}`,
+        ]),
     ...(authType === 0 ? [] : [`${DIRECTIONS[index]}: after authentication`]),
   ]);
 }
@@ -110,10 +118,28 @@ function gained(kind: PortChange["kind"], direction: string, from: Word, to: Wor
   const texts =
     to.requests === undefined
       ? [from.requests.has(ANY_REQUEST) ? UNREADABLE : "everything else"]
-      : [...to.requests].filter(([key]) => !isCovered(key, from.requests!)).map(([, text]) => text);
+      : [...to.requests].flatMap(([key, word]) =>
+          isCovered(key, from.requests!) ? [] : beyond(word, to.requests!, from.requests!),
+        );
   if (texts.length === 0) return [];
   return [{ kind, requests: [`${direction}: ${texts.sort().join(" or ")}`] }];
 }
+
+/** The rule as people read it, with a request that shows what is new; none where the others let pass all that it does. */
+function beyond({ text, rule }: RequestWord, own: Requests, others: Requests): string[] {
+  const all = [...own.values(), ...others.values()];
+  // Rules that edit headers decide what those behind them see.
+  if (rule === undefined || (rule.demands.length > 0 && all.some((word) => word.rule === undefined))) return [text];
+  const found = uncoveredRequest(
+    rule,
+    [...others.values()].flatMap((other) => other.rule ?? []),
+  );
+  if (found === undefined) return [];
+  if (found === "unknown") return [`${text} (unknown, compared as written)`];
+  return [found.request === text ? text : `${text}, as in ${found.request}`];
+}
+
+type Requests = ReadonlyMap<string, RequestWord>;
 
 const AUTHENTICATION = ["none", "mutual authentication", "authentication that always fails"];
 

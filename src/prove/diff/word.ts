@@ -5,6 +5,7 @@ import type { Secrets } from "../../policy/http-rule.ts";
 import { judgingClauses } from "../../policy/judge-l7.ts";
 import type { DnsRule, HttpRule } from "../../policy/l7-rule.ts";
 import { type LookupQuery, lookup } from "../../policy/lookup.ts";
+import type { RequestRule } from "./request-language.ts";
 
 /** What one side says of one port to one peer. */
 export interface Word {
@@ -17,7 +18,15 @@ export interface Word {
    * Requests that pass a proxy, by one of these rules, each by all that matters, and as people read it. Absent = there is no
    * proxy. The key `ANY_REQUEST` stands for everything.
    */
-  readonly requests?: ReadonlyMap<string, string>;
+  readonly requests?: ReadonlyMap<string, RequestWord>;
+}
+
+/** One rule of a proxy. */
+export interface RequestWord {
+  /** As people read it. */
+  readonly text: string;
+  /** The HTTP requests that it lets pass, where it does nothing else to them. */
+  readonly rule?: RequestRule;
 }
 
 /** The key of a rule that lets everything pass. */
@@ -27,7 +36,7 @@ const HTTP_RULE = "http ";
 const ANY_HTTP = `${HTTP_RULE}{}`;
 
 /** True where one of the rules says so itself, or lets every such request pass. */
-export function isCovered(key: string, requests: ReadonlyMap<string, string>): boolean {
+export function isCovered(key: string, requests: ReadonlyMap<string, RequestWord>): boolean {
   return requests.has(key) || requests.has(ANY_REQUEST) || (key.startsWith(HTTP_RULE) && requests.has(ANY_HTTP));
 }
 
@@ -52,22 +61,23 @@ export function wordOf(policy: ComputedPolicy, query: LookupQuery, secrets: Secr
  * The requests that the clauses let pass. Without a listener of the user's own it is what any clause allows, down to the first
  * that denies: no word of a clause is a refusal of its own. With one, the whole chain is one rule: it means what it says.
  */
-function requestsOf(clauses: readonly Clause[], isDns: boolean, secrets: Secrets): Map<string, string> {
-  const requests = new Map<string, string>();
+function requestsOf(clauses: readonly Clause[], isDns: boolean, secrets: Secrets): Map<string, RequestWord> {
+  const requests = new Map<string, RequestWord>();
   const listener = clauses.find(({ l7 }) => l7?.listener !== undefined)?.l7?.listener;
   if (listener !== undefined) {
     const chain = clauses.map(({ verdict, l7 }) => [verdict, l7 === undefined ? null : settingsKey(l7)]);
-    return requests.set(JSON.stringify(chain), `whatever listener ${listener.name} lets pass`);
+    return requests.set(JSON.stringify(chain), { text: `whatever listener ${listener.name} lets pass` });
   }
   for (const { verdict, l7 } of clauses) {
     if (verdict === "deny") break;
-    for (const [key, text] of rulesOf(l7, isDns, secrets)) requests.set(key, text);
+    for (const [key, text, rule] of rulesOf(l7, isDns, secrets))
+      requests.set(key, { text, ...(rule === undefined ? {} : { rule }) });
   }
   // What another one covers adds nothing, but for what it does to headers.
   return new Map([...requests].filter(([key]) => !isCovered(key, without(requests, key))));
 }
 
-function without(requests: ReadonlyMap<string, string>, key: string): Map<string, string> {
+function without(requests: ReadonlyMap<string, RequestWord>, key: string): Map<string, RequestWord> {
   return new Map([...requests].filter(([other]) => other !== key));
 }
 
@@ -76,7 +86,7 @@ function settingsKey(l7: NonNullable<Clause["l7"]>): unknown {
   return [rest, ...[http, dns, serverNames].map((rules) => rules.map((rule) => JSON.stringify(rule)).sort())];
 }
 
-function* rulesOf(l7: Clause["l7"], isDns: boolean, secrets: Secrets): Iterable<[string, string]> {
+function* rulesOf(l7: Clause["l7"], isDns: boolean, secrets: Secrets): Iterable<[string, string, RequestRule?]> {
   if (l7 === undefined) return yield [ANY_REQUEST, "every request"];
   if (isDns) {
     if (l7.dns === undefined) yield [ANY_REQUEST, "every request"];
@@ -93,7 +103,8 @@ function* rulesOf(l7: Clause["l7"], isDns: boolean, secrets: Secrets): Iterable<
     }
     for (const rule of l7.http) {
       const own = httpRule(rule, secrets);
-      yield [`${HTTP_RULE}${own.key}${server.key}`, `${own.text} ${server.text}`.trim()];
+      const set = server.key === "" ? own.set : undefined;
+      yield [`${HTTP_RULE}${own.key}${server.key}`, `${own.text} ${server.text}`.trim(), set];
     }
   }
 }
@@ -116,7 +127,7 @@ function dnsRule({ matchName, matchPattern }: DnsRule): [string, string] {
 }
 
 /** A secret counts with its value: the same name may stand for another one on the other side. */
-function httpRule(rule: HttpRule, secrets: Secrets): { key: string; text: string } {
+function httpRule(rule: HttpRule, secrets: Secrets): { key: string; text: string; set: RequestRule | undefined } {
   const { method, path, host, headers = [], headerMatches = [] } = rule;
   const matches = headerMatches.map(({ name, value, secret, mismatch }) => {
     const known = secret === undefined ? {} : { secret, is: secrets.get(secret) ?? null };
@@ -138,7 +149,14 @@ function httpRule(rule: HttpRule, secrets: Secrets): { key: string; text: string
     method ?? (path === undefined ? "every HTTP request" : "every method"),
     ...(path === undefined ? [] : [path]),
   ];
-  return { key, text: [...what, ...(more.length === 0 ? [] : [`(${more.join(", ")})`])].join(" ") };
+  const text = [...what, ...(more.length === 0 ? [] : [`(${more.join(", ")})`])].join(" ");
+  // What edits headers, or compares with a secret, is more than a set of requests.
+  const isSet = headerMatches.every(({ mismatch, secret }) => mismatch === undefined && secret === undefined);
+  const demands = [...headers.map((header) => `header ${header}`), ...headerMatches.map(headerText)];
+  const fields = Object.entries({ method, path, host }).filter(
+    ([, expression]) => expression !== undefined && expression !== "",
+  );
+  return { key, text, set: isSet ? { ...Object.fromEntries(fields), demands } : undefined };
 }
 
 function headerText({ name, value, secret, mismatch }: NonNullable<HttpRule["headerMatches"]>[number]): string {

@@ -1,0 +1,232 @@
+import { compileRegex } from "../../policy/http-regex.ts";
+
+/** A rule about HTTP requests as a set of them: expressions match whole texts, an absent one matches every text. */
+export interface RequestRule {
+  readonly method?: string;
+  readonly path?: string;
+  readonly host?: string;
+  /** What headers must be, each as a text; all must hold. */
+  readonly demands: readonly string[];
+}
+
+const FIELDS = ["method", "path", "host"] as const;
+
+/** Methods that people know, the one that they know best last. */
+const METHODS = ["DELETE", "PUT", "POST", "GET"];
+
+/** The instructions of a compiled expression, as the regex engine runs them (re2js, after RE2). */
+interface Instruction {
+  readonly op: number;
+  readonly out: number;
+  readonly arg: number;
+  readonly runes: ArrayLike<number>;
+  matchRune(rune: number): boolean;
+}
+
+interface Program {
+  readonly inst: readonly Instruction[];
+  readonly start: number;
+}
+
+const [ALT, ALT_MATCH, CAPTURE, EMPTY_WIDTH, , MATCH, NOP, RUNE, RUNE1, ANY, ANY_NOT_NL] = [
+  1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11,
+] as const;
+const [BEGIN_TEXT, END_TEXT] = [4, 8];
+const FOLD_CASE = 1;
+/** Pairs of states that are looked at; more are not decided. */
+const MOST_STATES = 5_000;
+
+class Undecided extends Error {}
+
+/**
+ * A request that the rule matches and none of the others does, one of the shortest, as `GET /path (host name)`; undefined = there
+ * is none: every request of the rule is one of theirs. `unknown` = not decided, for an expression that asks for more than characters and
+ * ends, or for more states than can be looked at. Exact for requests of printable characters without spaces, the only ones that
+ * can be sent.
+ */
+export function uncoveredRequest(
+  rule: RequestRule,
+  others: readonly RequestRule[],
+): { request: string } | "unknown" | undefined {
+  // Whoever wants a header that the rule does not want matches not all of its requests, and what is left is told apart by it.
+  const rivals = others.filter(({ demands }) => demands.every((demand) => rule.demands.includes(demand)));
+  const fields = FIELDS.filter((field) => [rule, ...rivals].some((each) => each[field] !== undefined));
+  if (fields.length === 0) return rivals.length > 0 ? undefined : { request: requestText({}, rule.demands) };
+  try {
+    const search = (one: RequestRule) => new Search(fields, [one, ...rivals]).run();
+    let found = search(rule);
+    if (found !== undefined && rule.method === undefined)
+      for (const method of METHODS) found = search({ ...rule, method }) ?? found;
+    return found === undefined ? undefined : { request: requestText(found, rule.demands) };
+  } catch (error) {
+    if (error instanceof Undecided) return "unknown";
+    throw error;
+  }
+}
+
+function requestText(
+  { method = "GET", path = "/", host }: Partial<Record<string, string>>,
+  demands: readonly string[],
+): string {
+  const more = [...(host === undefined ? [] : [`host ${host}`]), ...demands];
+  return `${method} ${path}${more.length === 0 ? "" : ` (${more.join(", ")})`}`;
+}
+
+function programOf(expression: string | undefined): Program | undefined {
+  if (expression === undefined || expression === "") return undefined;
+  const { prog } = (compileRegex(expression) as unknown as { re2Input: { prog: Program } }).re2Input;
+  const isPlain = prog.inst.every(
+    ({ op, arg, runes }) =>
+      op <= ANY_NOT_NL &&
+      (op !== EMPTY_WIDTH || (arg & ~(BEGIN_TEXT | END_TEXT)) === 0) &&
+      (runes.length !== 1 || (arg & FOLD_CASE) === 0 || runes[0]! < 128),
+  );
+  if (!isPlain) throw new Undecided();
+  return prog;
+}
+
+/** Where the rules can be within one field: for each rule its instructions that wait for a character. */
+type Places = readonly (readonly number[])[];
+
+interface Situation {
+  readonly field: number;
+  readonly isStart: boolean;
+  readonly places: Places;
+  readonly before: Situation | undefined;
+  /** The character that led here; undefined = the field before ended. */
+  readonly by: number | undefined;
+}
+
+/** Goes through all requests at once, breadth first: what the first rule matches and the others do not. */
+class Search {
+  private readonly fields: readonly (typeof FIELDS)[number][];
+  /** By field and rule; undefined = every text. */
+  private readonly programs: readonly (readonly (Program | undefined)[])[];
+  private readonly characters: readonly (readonly number[])[];
+
+  constructor(fields: Search["fields"], rules: readonly RequestRule[]) {
+    this.fields = fields;
+    this.programs = fields.map((field) => rules.map((rule) => programOf(rule[field])));
+    this.characters = this.programs.map(distinctCharacters);
+  }
+
+  run(): Partial<Record<string, string>> | undefined {
+    const queue: Situation[] = [
+      this.begin(
+        0,
+        this.programs[0]!.map(() => true),
+        undefined,
+      ),
+    ];
+    const seen = new Set<string>();
+    for (const at of queue) {
+      const ended = this.programs[at.field]!.map((program, rule) => canEnd(program, at.places[rule]!, at.isStart));
+      // Methods and paths are never empty.
+      if (ended[0] && !(at.isStart && this.fields[at.field] !== "host")) {
+        if (at.field === this.fields.length - 1) {
+          if (!ended.includes(true, 1)) return this.textsTo(at);
+        } else this.visit(this.begin(at.field + 1, ended, at), seen, queue);
+      }
+      for (const character of this.characters[at.field]!) this.visit(this.step(at, character), seen, queue);
+    }
+    return undefined;
+  }
+
+  private visit(next: Situation, seen: Set<string>, queue: Situation[]): void {
+    if (next.places[0]!.length === 0) return;
+    const key = `${next.field}${next.isStart}${next.places.join(";")}`;
+    if (seen.has(key)) return;
+    seen.add(key);
+    if (seen.size > MOST_STATES) throw new Undecided();
+    queue.push(next);
+  }
+
+  private begin(field: number, alive: readonly boolean[], before: Situation | undefined): Situation {
+    const places = this.programs[field]!.map((program, rule) => (alive[rule] ? [program?.start ?? 0] : []));
+    return { field, isStart: true, places, before, by: undefined };
+  }
+
+  private step(at: Situation, character: number): Situation {
+    const places = this.programs[at.field]!.map((program, rule) => {
+      if (program === undefined) return at.places[rule]!;
+      const next = new Set<number>();
+      for (const place of closure(program, at.places[rule]!, at.isStart ? BEGIN_TEXT : 0)) {
+        const instruction = program.inst[place]!;
+        if (takes(instruction, character)) next.add(instruction.out);
+      }
+      return [...next].sort((a, b) => a - b);
+    });
+    return { field: at.field, isStart: false, places, before: at, by: character };
+  }
+
+  private textsTo(last: Situation): Partial<Record<string, string>> {
+    const texts: Record<string, string> = {};
+    for (const field of this.fields) texts[field] = "";
+    for (let at: Situation | undefined = last; at !== undefined; at = at.before)
+      if (at.by !== undefined)
+        texts[this.fields[at.field]!] = String.fromCodePoint(at.by) + texts[this.fields[at.field]!];
+    return texts;
+  }
+}
+
+function takes(instruction: Instruction, character: number): boolean {
+  if (instruction.op === ANY || instruction.op === ANY_NOT_NL) return true;
+  return (instruction.op === RUNE || instruction.op === RUNE1) && instruction.matchRune(character);
+}
+
+/** What can be reached without a character where these conditions of place hold. */
+function closure({ inst }: Program, places: readonly number[], conditions: number): Set<number> {
+  const reached = new Set(places);
+  for (const place of reached) {
+    const { op, out, arg } = inst[place]!;
+    if (op === ALT || op === ALT_MATCH) reached.add(out).add(arg);
+    else if (op === CAPTURE || op === NOP || (op === EMPTY_WIDTH && (arg & ~conditions) === 0)) reached.add(out);
+  }
+  return reached;
+}
+
+function canEnd(program: Program | undefined, places: readonly number[], isStart: boolean): boolean {
+  if (program === undefined) return places.length > 0;
+  const conditions = END_TEXT | (isStart ? BEGIN_TEXT : 0);
+  for (const place of closure(program, places, conditions)) if (program.inst[place]!.op === MATCH) return true;
+  return false;
+}
+
+const FIRST_PRINTABLE = 0x21;
+const DELETE = 0x7f;
+/** Stand for the others of their part, where they are in it: examples are to be read. */
+const PLEASANT = [..."aA0/-."].map((character) => character.charCodeAt(0));
+
+/** One character of each part of the alphabet that the programs tell apart. */
+function distinctCharacters(programs: readonly (Program | undefined)[]): number[] {
+  const starts = new Set([FIRST_PRINTABLE, DELETE + 1]);
+  for (const { op, runes, arg } of programs.flatMap((program) => program?.inst ?? [])) {
+    if (op !== RUNE && op !== RUNE1) continue;
+    if (runes.length === 1)
+      for (const rune of (arg & FOLD_CASE) === 0 ? [runes[0]!] : folded(runes[0]!)) starts.add(rune).add(rune + 1);
+    else for (let at = 0; at < runes.length; at += 2) starts.add(runes[at]!).add(runes[at + 1]! + 1);
+  }
+  const sorted = [...starts].filter((start) => start >= FIRST_PRINTABLE && start <= 0x10ffff).sort((a, b) => a - b);
+  const chosen = sorted.flatMap((start, index) => {
+    const end = sorted[index + 1] ?? 0x110000;
+    if (start === DELETE) return [];
+    return [PLEASANT.find((character) => start <= character && character < end) ?? start];
+  });
+  return chosen.sort((a, b) => rankOf(a) - rankOf(b));
+}
+
+function rankOf(character: number): number {
+  const place = PLEASANT.indexOf(character);
+  return place < 0 ? PLEASANT.length + character : place;
+}
+
+/** The characters that a letter stands for when case does not matter: `k` and `s` have one beyond ASCII each. */
+function folded(rune: number): number[] {
+  const letter = String.fromCharCode(rune);
+  const beyond = { k: 0x212a, s: 0x17f }[letter.toLowerCase()];
+  return [
+    letter.toLowerCase().charCodeAt(0),
+    letter.toUpperCase().charCodeAt(0),
+    ...(beyond === undefined ? [] : [beyond]),
+  ];
+}
