@@ -41,12 +41,14 @@ function exitCodeErrors(path: string, { operator, containerName, values }: Field
 }
 
 function conditionErrors(path: string, conditions: readonly Fields[]): FieldError[] {
-  const long = conditions.length > MOST_RULES ? [tooMany(path, conditions.length, MOST_RULES)] : [];
-  return conditions.reduce<FieldError[]>((errors, { type, status }, index) => {
-    const place = `${path}[${index}]`;
-    const bad = problems(`${place}.type`, type ?? "", qualifiedNameProblems(String(type ?? "")));
-    return [...errors, ...bad, ...oneOf(`${place}.status`, status, STATUSES)];
-  }, long);
+  return [
+    ...(conditions.length > MOST_RULES ? [tooMany(path, conditions.length, MOST_RULES)] : []),
+    ...conditions.flatMap(({ type, status }, index) => {
+      const place = `${path}[${index}]`;
+      const bad = problems(`${place}.type`, type ?? "", qualifiedNameProblems(String(type ?? "")));
+      return [...bad, ...oneOf(`${place}.status`, status, STATUSES)];
+    }),
+  ];
 }
 
 /** A field's path with what is wrong there, where no value is shown. */
