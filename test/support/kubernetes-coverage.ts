@@ -113,6 +113,11 @@ export const BEHAVIOURS: Readonly<Record<string, readonly (readonly [behaviour: 
     ["cron jobs", WORKLOADS, "a cron job starts its job once a run"],
     ["daemon sets: placement, tolerations", "src/controllers/daemonset/daemonset.test.ts", "a tainted node only with"],
     ["endpoints by readiness, slices of each family", CONTROLLERS, "a service of both families has slices of each"],
+    [
+      "services of type ExternalName: CNAME, and where it leads",
+      "src/dns/server.test.ts",
+      "far.default.svc.cluster.local CNAME",
+    ],
     ["namespaces end with all that is in them", CONTROLLERS, "a namespace gets its account, and goes"],
     ["scheduling: taints, affinity, spread", SCHEDULER, "what keeps a pod away from a node"],
     ["cordon, drain, taint", KUBECTL, "cordons, drains and taints"],
