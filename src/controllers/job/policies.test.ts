@@ -46,6 +46,11 @@ it("a rule decides what a failed pod means: the job's end, nothing, or one failu
   expect(plan.status).toMatchObject({ uncountedTerminatedPods: {} });
   expect(plan.status.conditions).toBeUndefined();
   expect(released(ruled, [ignored])).toEqual([ignored]);
+  const others = { action: "FailJob", onExitCodes: onExitCodes("NotIn", [1]) };
+  const reasonOf = (code: number) =>
+    planJob(job({ podFailurePolicy: { rules: [others] } }), [ended("a", code)], NOW).status.conditions;
+  expect(reasonOf(1)).toMatchObject([{ reason: "BackoffLimitExceeded" }]);
+  expect(reasonOf(2)).toMatchObject([{ reason: "PodFailurePolicy" }]);
   const counted = planJob(ruled, [ended("a", 1)], NOW).status.conditions;
   expect(counted).toMatchObject([{ reason: "BackoffLimitExceeded" }]);
 });
