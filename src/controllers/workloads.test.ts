@@ -210,9 +210,6 @@ test("an indexed job has a pod for each number, and makes a failed one's anew", 
 test("jobs and cron jobs that nothing here could honour are refused by name", async () => {
   const refused = async (spec: Fields, ref: kube.ResourceRef = kube.Jobs, kind = "Job") =>
     (await create(ref, kind, "no", spec).catch((error: Error) => error.message)) as string;
-  expect(await refused({ template: jobPod(), podFailurePolicy: { rules: [] } })).toContain(
-    "spec.podFailurePolicy: Forbidden",
-  );
   expect(await refused({ template: jobPod({ restartPolicy: "Always" }) })).toContain("restartPolicy: Required");
   expect(await refused({ template: jobPod(), completionMode: "Indexed", parallelism: 1 })).toContain(
     "spec.completions: Required",

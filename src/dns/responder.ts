@@ -15,6 +15,8 @@ import type { ClusterZone, ZoneNode } from "./zone.ts";
 const MAX_UDP = 1232;
 const PLAIN_UDP = 512;
 const MAX_TCP = 65535;
+/** Names that lead to names, in a circle too. */
+const LONGEST_CHAIN = 8;
 
 type Answer = Pick<DnsMessage, "code" | "answers" | "authority" | "additional" | "authoritative">;
 
@@ -50,11 +52,28 @@ export class Responder {
     if (query.edns !== undefined && query.edns.version !== 0) return nothing(DnsCode.BadVersion);
     if (question.class !== DnsClass.IN) return nothing(DnsCode.Refused);
     if (question.type === DnsType.AXFR) return nothing(DnsCode.NotImp);
+    return this.followed(this.answerTo(question), question);
+  }
+
+  private answerTo(question: DnsQuestion): Answer {
     const reverse = reverseAddress(question);
     if (reverse !== undefined) return this.fromNode(this.zone.reverse(reverse, question.name), question, false);
     const labels = this.zone.below(question.name);
     if (labels === undefined) return this.outside(question);
     return this.fromNode(this.zone.lookup(labels, question.name), question, true);
+  }
+
+  /** The resolvers of pods ask for no other name by themselves: what a CNAME leads to goes along, as far as it is known here. */
+  private followed(answer: Answer, question: DnsQuestion): Answer {
+    const answers = [...answer.answers];
+    for (let step = 0; step < LONGEST_CHAIN; step++) {
+      const last = answers.at(-1)?.data;
+      if (last?.type !== "CNAME" || question.type === DnsType.CNAME || question.type === DnsType.ANY) break;
+      const next = this.answerTo({ ...question, name: last.target }).answers;
+      if (next.length === 0) break;
+      answers.push(...next);
+    }
+    return { ...answer, answers };
   }
 
   private outside({ name, type }: DnsQuestion): Answer {

@@ -51,6 +51,14 @@ beforeAll(async () => {
     service("kubernetes", "default", { clusterIP: "10.96.0.1", ports: [{ name: "https", port: 443 }] }),
   );
   server.services.setService(service("away", "default", { type: "ExternalName", externalName: "example.org" }));
+  const inside = (name: string, target: string) =>
+    service(name, "default", { type: "ExternalName", externalName: `${target}.default.svc.cluster.local` });
+  for (const [name, target] of [
+    ["alias", "deathstar"],
+    ["far", "alias"],
+    ["ring", "ring"],
+  ] as const)
+    server.services.setService(inside(name, target));
   server.services.setEndpointSlice(
     slice("fleet-1", "fleet", [
       { addresses: ["172.20.1.4"], conditions: { ready: true }, hostname: "ship-0" },
@@ -112,6 +120,16 @@ describe("names of the cluster", () => {
     ["172-20-2-4.fleet.default.svc.cluster.local", "A", ["172-20-2-4.fleet.default.svc.cluster.local A 172.20.2.4"]],
     ["172-20-1-9.default.pod.cluster.local", "A", ["172-20-1-9.default.pod.cluster.local A 172.20.1.9"]],
     ["away.default.svc.cluster.local", "A", ["away.default.svc.cluster.local CNAME example.org"]],
+    [
+      "far.default.svc.cluster.local",
+      "A",
+      [
+        "far.default.svc.cluster.local CNAME alias.default.svc.cluster.local",
+        "alias.default.svc.cluster.local CNAME deathstar.default.svc.cluster.local",
+        "deathstar.default.svc.cluster.local A 10.96.7.7",
+      ],
+    ],
+    ["far.default.svc.cluster.local", "CNAME", ["far.default.svc.cluster.local CNAME alias.default.svc.cluster.local"]],
     [
       "_dns._udp.kube-dns.kube-system.svc.cluster.local",
       "SRV",
@@ -220,6 +238,10 @@ describe("answers that say no", () => {
     const answer = await ask(name, DnsType[type]);
     expect(answer).toMatchObject({ code, answers: [] });
     expect(answer.authority.map(text)).toEqual(["cluster.local SOA"]);
+  });
+
+  test("an external name that leads to itself ends", async () => {
+    expect((await ask("ring.default.svc.cluster.local", DnsType.A)).answers).toHaveLength(9);
   });
 
   test("names outside do not exist, at once and without our authority", async () => {

@@ -43,7 +43,7 @@ describe.each([
   });
 
   test("run -i --rm gives the program's output and its exit code", async () => {
-    const command = ["run", "-i", "--rm", "-q", "--restart=Never", `r-${id}`, "--image=busybox", "--"];
+    const command = ["run", "-i", "--rm", "--quiet", "--restart=Never", `r-${id}`, "--image=busybox", "--"];
     const script = 'while read line; do echo "<$line>"; done; seq 1 100000 | tail -n 1; exit 7';
     const ran = await lab.kubectl([...command, "sh", "-c", script], { spdy, input: "one\ntwo\n" });
     expect(ran).toMatchObject({ code: 7, stdout: "<one>\n<two>\n100000\n" });
@@ -146,7 +146,7 @@ test("who stops listening holds a container only as long as it runs", async () =
 
 test("kubectl debug looks into a running pod, and sees its target's processes", async () => {
   await started("plain", container("sleep 321"));
-  const debug = ["debug", "--attach", "plain", "-q", "--image=busybox"];
+  const debug = ["debug", "--attach", "plain", "--quiet", "--image=busybox"];
   const script = "tr '\\0' ' ' < /proc/1/cmdline; grep -lz 321 /proc/[0-9]*/cmdline | wc -l; echo looked";
   const seen = await lab.kubectl([...debug, "--target=c", "-c", "eye", "--", "sh", "-c", `sleep 1; ${script}`]);
   expect(seen.stdout + seen.stderr).toContain("looked");

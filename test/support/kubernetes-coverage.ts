@@ -10,6 +10,7 @@ const KUBELET = "test/kernel/kubelet.test.ts";
 const LIFE = "test/kernel/kubelet-life.test.ts";
 const STREAMS = "test/kernel/kubelet-exec.test.ts";
 const EPHEMERAL = "src/kube/server/ephemeral-containers.test.ts";
+const JOB_POLICIES = "src/controllers/job/policies.test.ts";
 const ATTACH = "test/kernel/kubelet-attach.test.ts";
 const CLIENT_GO = "test/differential/client-go.test.ts";
 const KUBECTL = "test/compat/kubectl.test.ts";
@@ -105,9 +106,18 @@ export const BEHAVIOURS: Readonly<Record<string, readonly (readonly [behaviour: 
     ["roll back, history, pause, restart", KUBECTL, "rolls out, back, and pauses"],
     ["stateful sets: order, names, partition", WORKLOADS, "a stateful set's pods come one after the other"],
     ["jobs: completion, back-off, indexes", WORKLOADS, "a job runs as many pods as may run at once"],
+    ["jobs: failure policy, every action", JOB_POLICIES, "a rule decides what a failed pod means"],
+    ["jobs: limits per index, maxFailedIndexes", JOB_POLICIES, "an index fails by itself"],
+    ["jobs: success policy", JOB_POLICIES, "a job has succeeded when a rule of its success policy is met"],
+    ["jobs: what their policies may not say", "src/kube/schema/job-policies.test.ts", "a job's policies are judged"],
     ["cron jobs", WORKLOADS, "a cron job starts its job once a run"],
     ["daemon sets: placement, tolerations", "src/controllers/daemonset/daemonset.test.ts", "a tainted node only with"],
     ["endpoints by readiness, slices of each family", CONTROLLERS, "a service of both families has slices of each"],
+    [
+      "services of type ExternalName: CNAME, and where it leads",
+      "src/dns/server.test.ts",
+      "far.default.svc.cluster.local CNAME",
+    ],
     ["namespaces end with all that is in them", CONTROLLERS, "a namespace gets its account, and goes"],
     ["scheduling: taints, affinity, spread", SCHEDULER, "what keeps a pod away from a node"],
     ["cordon, drain, taint", KUBECTL, "cordons, drains and taints"],
@@ -173,12 +183,6 @@ export const REFUSED: readonly (readonly [what: string, instead: string, ...proo
     "what the event says",
     KUBELET,
     "what the sandbox cannot honour is refused",
-  ],
-  [
-    "job policies and limits per index",
-    "a plain back-off limit",
-    WORKLOADS,
-    "jobs and cron jobs that nothing here could",
   ],
   [
     "`kubectl debug node/…`, and profiles that give capabilities",

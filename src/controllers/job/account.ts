@@ -1,11 +1,11 @@
 import type { KubeObject } from "../../kube/client/index.ts";
 import { type Fields, fieldsOf, listOf } from "../../kube/object.ts";
-import { annotationsOf, hasEnded, numberOf, specOf, statusOf, stays } from "../objects.ts";
+import { hasCondition, hasEnded, numberOf, specOf, statusOf, stays } from "../objects.ts";
 import { formatIndexes, parseIndexes } from "./indexes.ts";
+import { countsPerIndex, failedIndexes, failureVerdict, indexOf, isNeeded } from "./policies.ts";
 
 /** Held by a job's pods until they are counted: a pod that somebody deletes is not forgotten. */
 export const TRACKING_FINALIZER = "batch.kubernetes.io/job-tracking";
-export const INDEX_ANNOTATION = "batch.kubernetes.io/job-completion-index";
 
 /** What a job's pods have come to. */
 export interface Account {
@@ -13,11 +13,11 @@ export interface Account {
   readonly failed: number;
   /** Only of an indexed job. */
   readonly completed: ReadonlySet<number>;
+  /** Indexes that get no other pod, of a job that counts failures for each. */
+  readonly failedIndexes: ReadonlySet<number>;
   /** What the status says of it: `succeeded`, `failed`, `completedIndexes`, `uncountedTerminatedPods`. */
   readonly status: Fields;
 }
-
-export const indexOf = (pod: KubeObject): number => Number(annotationsOf(pod)[INDEX_ANNOTATION] ?? -1);
 
 export const isTracked = (pod: KubeObject): boolean => pod.metadata.finalizers?.includes(TRACKING_FINALIZER) === true;
 
@@ -58,17 +58,21 @@ export function accountOf(job: KubeObject, pods: readonly KubeObject[]): Account
     const { uid = "" } = pod.metadata;
     if (indexed && succeededIn(pod) && indexOf(pod) >= 0 && indexOf(pod) < most) completed.add(indexOf(pod));
     else if (!known.has(uid) && !indexed && succeededIn(pod)) noted.succeeded.push(uid);
+    if (isIgnored(job, pod)) continue;
     if (!known.has(uid) && hasFailed(pod, spec.podReplacementPolicy === "Failed")) noted.failed.push(uid);
   }
+  const lost = failedIndexes(job, pods.filter(isTracked));
   const hasNoted = noted.succeeded.length + noted.failed.length > 0;
   const numbers = { succeeded: indexed ? completed.size : counted.succeeded, failed: counted.failed };
   return {
     succeeded: indexed ? completed.size : counted.succeeded + noted.succeeded.length,
     failed: counted.failed + noted.failed.length,
     completed,
+    failedIndexes: lost,
     status: {
       ...Object.fromEntries(Object.entries(numbers).filter(([, value]) => value > 0)),
       ...(completed.size > 0 ? { completedIndexes: formatIndexes(completed) } : {}),
+      ...(countsPerIndex(job) ? { failedIndexes: formatIndexes(lost) } : {}),
       uncountedTerminatedPods: hasNoted
         ? Object.fromEntries(Object.entries(noted).filter(([, uids]) => uids.length > 0))
         : {},
@@ -76,12 +80,19 @@ export function accountOf(job: KubeObject, pods: readonly KubeObject[]): Account
   };
 }
 
+/** True for a pod whose failure the job's own rules say not to count. */
+function isIgnored(job: KubeObject, pod: KubeObject): boolean {
+  return failureVerdict(job, pod)?.action === "Ignore";
+}
+
 /** Pods that the job's status, as it is stored, has taken note of: they may go. */
 export function released(job: KubeObject, pods: readonly KubeObject[]): KubeObject[] {
   const uncounted = fieldsOf(statusOf(job).uncountedTerminatedPods);
   const uids = new Set([...listOf(uncounted.succeeded), ...listOf(uncounted.failed)]);
   const done = parseIndexes(statusOf(job).completedIndexes);
-  return pods.filter(
-    (pod) => isTracked(pod) && (uids.has(pod.metadata.uid) || (succeededIn(pod) && done.has(indexOf(pod)))),
-  );
+  const ends = hasCondition(job, "FailureTarget") || hasCondition(job, "SuccessCriteriaMet");
+  return pods.filter((pod) => {
+    if (!isTracked(pod) || (!ends && isNeeded(job, pods, pod))) return false;
+    return uids.has(pod.metadata.uid) || (succeededIn(pod) && done.has(indexOf(pod))) || isIgnored(job, pod);
+  });
 }

@@ -9,6 +9,8 @@ import { isTracked, released, TRACKING_FINALIZER } from "./account.ts";
 import { isFinished, planJob } from "./reconcile.ts";
 
 const COMPONENT = "job-controller";
+/** The `managedBy` of jobs that are run here; another controller's are left to it. */
+const OURS = "kubernetes.io/job-controller";
 
 /** Runs the pods of each job until enough of them have succeeded, or too many failed. */
 export function startJobs(context: ControllerContext): void {
@@ -24,6 +26,8 @@ export function startJobs(context: ControllerContext): void {
     const job = jobs.get(name, namespace);
     await letGo(context, orphans(pods.list(namespace), name, job));
     if (!job || !stays(job)) return;
+    const { managedBy = OURS } = specOf(job);
+    if (managedBy !== OURS) return;
     if (isFinished(job)) return expire(job, key);
     const own = await applyClaim(context, job, Pods, claim(job, pods.list(namespace)));
     const plan = planJob(job, own, context.now());

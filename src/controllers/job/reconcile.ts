@@ -16,7 +16,17 @@ import {
 } from "../objects.ts";
 import { podFromTemplate } from "../pod-from-template.ts";
 import { leastWorth } from "../replicaset/reconcile.ts";
-import { type Account, accountOf, INDEX_ANNOTATION, indexOf, TRACKING_FINALIZER } from "./account.ts";
+import { type Account, accountOf, TRACKING_FINALIZER } from "./account.ts";
+import {
+  countsPerIndex,
+  failureMarks,
+  failuresWith,
+  failureVerdict,
+  INDEX_ANNOTATION,
+  indexOf,
+  lastFailed,
+  metSuccessRule,
+} from "./policies.ts";
 
 const FIRST_BACKOFF_MS = 10_000;
 const LONGEST_BACKOFF_MS = 600_000;
@@ -41,7 +51,7 @@ export function isFinished(job: KubeObject): boolean {
   return hasCondition(job, "Complete") || hasCondition(job, "Failed");
 }
 
-function newPod(job: KubeObject, index: number | undefined): KubeObject {
+function newPod(job: KubeObject, index?: number, marks: Record<string, string> = {}): KubeObject {
   const template = fieldsOf(specOf(job).template);
   const pod = podFromTemplate(job, controllerReference(job, "batch", "v1", "Job"), template);
   const finalizers = [...(pod.metadata.finalizers ?? []), TRACKING_FINALIZER];
@@ -60,7 +70,7 @@ function newPod(job: KubeObject, index: number | undefined): KubeObject {
       ...pod.metadata,
       finalizers,
       generateName: `${name}-${index}-`,
-      annotations: { ...pod.metadata.annotations, ...mark },
+      annotations: { ...pod.metadata.annotations, ...mark, ...marks },
       labels: { ...pod.metadata.labels, ...mark },
     },
     spec: {
@@ -90,6 +100,15 @@ function backoffIn(pods: readonly KubeObject[], now: number): number {
   return Math.max(0, Math.max(...failures) + wait - now);
 }
 
+/** The same for one index, after its own failures. */
+function indexBackoffIn(job: KubeObject, pods: readonly KubeObject[], index: number, now: number): number {
+  const last = lastFailed(pods, index);
+  if (last === undefined) return 0;
+  const { counted, ignored } = failuresWith(job, last);
+  const wait = Math.min(FIRST_BACKOFF_MS * 2 ** (counted + ignored - 1), LONGEST_BACKOFF_MS);
+  return Math.max(0, finishedAt(last) + wait - now);
+}
+
 function restartsOf(pods: readonly KubeObject[]): number {
   const containers = pods.flatMap((pod) => [
     ...objectsOf(statusOf(pod).containerStatuses),
@@ -106,17 +125,53 @@ function isOverLimit(spec: Fields, { failed }: Account, active: readonly KubeObj
   return limit === 0 ? restarts > 0 : restarts >= limit;
 }
 
-function endingOf(job: KubeObject, account: Account, active: readonly KubeObject[], now: number): Ending | undefined {
+/** An ending that was decided earlier: it stays, whatever comes. */
+function decidedEnding(job: KubeObject): Ending | undefined {
+  for (const [target, type] of [
+    ["FailureTarget", "Failed"],
+    ["SuccessCriteriaMet", "Complete"],
+  ] as const) {
+    const { status, reason, message } = conditionOf(job, target) ?? {};
+    if (status === "True") return { type, reason: String(reason), message: String(message) };
+  }
+  return undefined;
+}
+
+/** What indexes by themselves bring a job to. */
+function indexedEnding(job: KubeObject, account: Account, active: readonly KubeObject[]): Ending | undefined {
+  const { completions, maxFailedIndexes } = specOf(job);
+  const lost = account.failedIndexes.size;
+  const tooMany = "Job has exceeded the specified maximal number of failed indexes";
+  if (typeof maxFailedIndexes === "number" && lost > maxFailedIndexes)
+    return { type: "Failed", reason: "MaxFailedIndexesExceeded", message: tooMany };
+  const rule = metSuccessRule(job, account.completed);
+  if (rule !== undefined)
+    return { type: "Complete", reason: "SuccessPolicy", message: `Matched rules at index ${rule}` };
+  const isOver = lost > 0 && account.succeeded + lost >= numberOf(completions) && active.length === 0;
+  return isOver ? { type: "Failed", reason: "FailedIndexes", message: "Job has failed indexes" } : undefined;
+}
+
+function endingOf(
+  job: KubeObject,
+  account: Account,
+  pods: readonly KubeObject[],
+  active: readonly KubeObject[],
+  now: number,
+): Ending | undefined {
   const spec = specOf(job);
-  const target = conditionOf(job, "FailureTarget");
-  if (target?.status === "True")
-    return { type: "Failed", reason: String(target.reason), message: String(target.message) };
+  const decided = decidedEnding(job);
+  if (decided) return decided;
+  const verdicts = pods.map((pod) => failureVerdict(job, pod));
+  const failing = verdicts.find((verdict) => verdict?.action === "FailJob");
+  if (failing) return { type: "Failed", reason: "PodFailurePolicy", message: failing.message };
   if (isOverLimit(spec, account, active))
     return { type: "Failed", reason: "BackoffLimitExceeded", message: "Job has reached the specified backoff limit" };
   const { startTime } = statusOf(job);
   const deadline = spec.activeDeadlineSeconds;
   if (startTime !== undefined && typeof deadline === "number" && Date.parse(String(startTime)) + deadline * 1000 <= now)
     return { type: "Failed", reason: "DeadlineExceeded", message: "Job was active longer than specified deadline" };
+  const indexed = indexedEnding(job, account, active);
+  if (indexed) return indexed;
   const isComplete =
     spec.completions === undefined
       ? account.succeeded > 0 && active.length === 0
@@ -146,21 +201,32 @@ function suspension(job: KubeObject, now: string): unknown {
 }
 
 /** The pods to add, or how many there are too many. */
-function wantedPods(job: KubeObject, account: Account, pods: readonly KubeObject[]): KubeObject[] | number {
+function wantedPods(
+  job: KubeObject,
+  account: Account,
+  pods: readonly KubeObject[],
+  now: number,
+): KubeObject[] | number {
   const spec = specOf(job);
   const waitsForEnd = spec.podReplacementPolicy === "Failed";
   const active = pods.filter(isActive);
   const busy = waitsForEnd ? pods.filter((pod) => !hasEnded(pod)) : active;
   const parallelism = numberOf(spec.parallelism, 1);
-  const left = spec.completions === undefined ? parallelism : numberOf(spec.completions) - account.succeeded;
+  const open = numberOf(spec.completions) - account.succeeded - account.failedIndexes.size;
+  const left = spec.completions === undefined ? parallelism : open;
   const hasWorker = spec.completions === undefined && account.succeeded > 0;
   const wanted = hasWorker ? active.length : Math.min(parallelism, left);
   if (active.length > wanted) return active.length - wanted;
   const missing = Math.max(0, wanted - busy.length);
-  if (spec.completionMode !== "Indexed") return Array.from({ length: missing }, () => newPod(job, undefined));
-  const taken = new Set([...account.completed, ...busy.map(indexOf)]);
+  if (spec.completionMode !== "Indexed") return Array.from({ length: missing }, () => newPod(job));
+  const taken = new Set([...account.completed, ...account.failedIndexes, ...busy.map(indexOf)]);
   const free = Array.from({ length: numberOf(spec.completions) }, (_, index) => index).filter((i) => !taken.has(i));
-  return free.slice(0, missing).map((index) => newPod(job, index));
+  const marksOf = (index: number) => failureMarks(failuresWith(job, lastFailed(pods, index)));
+  // an index that has to wait keeps no other one from its turn
+  const failed = countsPerIndex(job) ? new Set(pods.filter(hasEnded).map(indexOf)) : new Set<number>();
+  const waits = free.filter((index) => failed.has(index) && indexBackoffIn(job, pods, index, now) > 0);
+  const turns = [...free.filter((index) => !waits.includes(index)), ...waits];
+  return turns.slice(0, missing).map((index) => newPod(job, index, countsPerIndex(job) ? marksOf(index) : {}));
 }
 
 function countsOf(job: KubeObject, pods: readonly KubeObject[]): Fields {
@@ -183,7 +249,7 @@ export function planJob(job: KubeObject, pods: readonly KubeObject[], now: numbe
   const conditions = suspension(job, at);
   const status: Fields = { ...countsOf(job, pods), ...account.status, ...(conditions ? { conditions } : {}) };
   const nothing = { create: [], remove: [], lookAgainIn: undefined };
-  const ending = endingOf(job, account, active, now);
+  const ending = endingOf(job, account, pods, active, now);
   if (ending !== undefined) {
     // as long as a pod runs or waits to be counted, the job is not over
     const isCounted = Object.keys(fieldsOf(account.status.uncountedTerminatedPods)).length === 0;
@@ -200,10 +266,11 @@ export function planJob(job: KubeObject, pods: readonly KubeObject[], now: numbe
   const deadline = spec.activeDeadlineSeconds;
   const deadlineIn =
     typeof deadline === "number" ? Date.parse(String(status.startTime)) + deadline * 1000 - now : undefined;
-  const wanted = wantedPods(job, account, pods);
+  const wanted = wantedPods(job, account, pods, now);
   if (typeof wanted === "number") return { ...nothing, remove: leastWorth(active, wanted), status };
-  const wait = wanted.length === 0 ? 0 : backoffIn(pods, now);
-  const times = [deadlineIn, wait > 0 ? wait : undefined].filter((time) => time !== undefined);
+  const whole = countsPerIndex(job) || wanted.length === 0 ? 0 : backoffIn(pods, now);
+  const waits = wanted.map((pod) => (countsPerIndex(job) ? indexBackoffIn(job, pods, indexOf(pod), now) : whole));
+  const times = [deadlineIn, ...waits.filter((wait) => wait > 0)].filter((time) => time !== undefined);
   const lookAgainIn = times.length === 0 ? undefined : Math.max(1, Math.min(...times));
-  return { create: wait > 0 ? [] : wanted, remove: [], status, lookAgainIn };
+  return { create: wanted.filter((_, position) => waits[position] === 0), remove: [], status, lookAgainIn };
 }

@@ -1,7 +1,8 @@
 import { isTimeZone, parseCron } from "../../cron.ts";
 import { type Fields, fieldsOf, type KubeObject } from "../../object.ts";
 import type { FieldError } from "../../status.ts";
-import { forbiddenValue, invalid, requiredValue, unsupported } from "../field-error.ts";
+import { invalid, requiredValue, unsupported } from "../field-error.ts";
+import { jobPolicyErrors } from "./job-policies.ts";
 import { immutableErrors, selects } from "./metadata.ts";
 import { negativeErrors, templateErrors } from "./workload.ts";
 
@@ -9,14 +10,6 @@ const COMPLETION_MODES = ["NonIndexed", "Indexed"];
 const REPLACEMENT_POLICIES = ["Failed", "TerminatingOrFailed"];
 const CONCURRENCY_POLICIES = ["Allow", "Forbid", "Replace"];
 const COUNTS = ["completions", "parallelism", "backoffLimit", "activeDeadlineSeconds", "ttlSecondsAfterFinished"];
-/** Fields that would change how a job ends; ignoring them would be a lie. */
-const UNSERVED: Readonly<Record<string, string>> = {
-  backoffLimitPerIndex: "failures are counted for the whole job here; use backoffLimit",
-  maxFailedIndexes: "failures are counted for the whole job here; use backoffLimit",
-  podFailurePolicy: "every failed pod counts here; use backoffLimit and restartPolicy",
-  successPolicy: "a job is complete here when all its completions are",
-  managedBy: "there is no other controller of jobs here; leave it out",
-};
 /** A cron job's jobs are called after it, with 11 characters more. */
 const LONGEST_NAME = 52;
 
@@ -29,13 +22,11 @@ function specErrors(path: string, spec: Fields): FieldError[] {
   return [
     ...COUNTS.flatMap((name) => negativeErrors(`${path}.${name}`, spec[name])),
     ...oneOf("completionMode", COMPLETION_MODES),
-    ...oneOf("podReplacementPolicy", REPLACEMENT_POLICIES),
+    ...oneOf("podReplacementPolicy", spec.podFailurePolicy === undefined ? REPLACEMENT_POLICIES : ["Failed"]),
     ...(indexed && spec.completions === undefined
       ? [requiredValue(`${path}.completions`, "when completion mode is Indexed")]
       : []),
-    ...Object.entries(UNSERVED).flatMap(([field, why]) =>
-      spec[field] === undefined ? [] : [forbiddenValue(`${path}.${field}`, why)],
-    ),
+    ...jobPolicyErrors(path, spec),
     ...templateErrors(`${path}.template`, fieldsOf(spec.template), ["OnFailure", "Never"]),
   ];
 }
@@ -57,7 +48,14 @@ export function jobUpdateErrors(next: KubeObject, old: KubeObject): FieldError[]
   const [after, before] = [fieldsOf(next.spec), fieldsOf(old.spec)];
   const waits = before.suspend === true && fieldsOf(old.status).startTime === undefined;
   const elastic = before.completionMode === "Indexed" && after.completions === after.parallelism;
-  const fixed = ["selector", "completionMode", ...(elastic ? [] : ["completions"]), ...(waits ? [] : ["template"])];
+  const policies = ["podFailurePolicy", "backoffLimitPerIndex", "managedBy", "successPolicy"];
+  const fixed = [
+    "selector",
+    "completionMode",
+    ...policies,
+    ...(elastic ? [] : ["completions"]),
+    ...(waits ? [] : ["template"]),
+  ];
   return fixed.flatMap((field) => immutableErrors(`spec.${field}`, after[field], before[field]));
 }
 

@@ -1,15 +1,18 @@
 import { type Fields, fieldsOf, isFields, type KubeObject } from "../../object.ts";
-import { setDefault } from "./pod.ts";
+import { itemsOf, setDefault } from "./pod.ts";
 import { defaultTemplate } from "./workload.ts";
 
 function defaultJobSpec(spec: Fields): void {
   // Neither given: a job of one pod. With parallelism alone the pods share a queue.
   if (spec.completions === undefined && spec.parallelism === undefined) spec.completions = 1;
   setDefault(spec, "parallelism", 1);
-  setDefault(spec, "backoffLimit", 6);
+  // with limits for each index the whole job has none
+  setDefault(spec, "backoffLimit", spec.backoffLimitPerIndex === undefined ? 6 : 2 ** 31 - 1);
   setDefault(spec, "completionMode", "NonIndexed");
   setDefault(spec, "suspend", false);
-  setDefault(spec, "podReplacementPolicy", "TerminatingOrFailed");
+  setDefault(spec, "podReplacementPolicy", spec.podFailurePolicy === undefined ? "TerminatingOrFailed" : "Failed");
+  for (const rule of itemsOf(fieldsOf(spec.podFailurePolicy), "rules"))
+    for (const condition of itemsOf(rule, "onPodConditions")) setDefault(condition, "status", "True");
   setDefault(spec, "manualSelector", false);
   defaultTemplate(spec);
 }
