@@ -60,7 +60,7 @@ describe.skipIf(missing !== undefined)(`answers as a real kube-apiserver does${w
     const told = await Promise.all([watchAndPage(ours), watchAndPage(real.connection)]);
     expect(told[0]).toEqual(told[1]);
     expect(told[1].byLabel).toMatch(/^ADDED three.*MODIFIED one.*DELETED one/);
-    expect(told[1].streamed).toMatch(/^(ADDED \w+ )+BOOKMARK end$/);
+    expect(told[1].streamed).toMatch(/^(ADDED \w+ \S+ )+BOOKMARK end$/);
     expect(told[1].pages).toEqual([2, 1]);
   });
 
