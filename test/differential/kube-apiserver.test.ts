@@ -5,6 +5,7 @@ import { startTestServer, type TestServer } from "../../src/kube/server/test-ser
 import { type ComparableAnswer, differences, kept } from "../support/api-comparable.ts";
 import { ApiConnection } from "../support/api-exchange.ts";
 import { GOLDEN_STORIES } from "../support/api-stories.ts";
+import { watchAndPage } from "../support/api-watch.ts";
 import { answersTo, judge, prepareServer } from "../support/api-witness.ts";
 import { type RealApiServer, realApiServerMissing, startRealApiServer } from "../support/real-api-server.ts";
 
@@ -53,6 +54,14 @@ describe.skipIf(missing !== undefined)(`answers as a real kube-apiserver does${w
     expect(unnamed).toEqual([]);
     const all = [...named.values()].reduce((sum, count) => sum + count, alike);
     expect(alike / all).toBeGreaterThan(0.8);
+  });
+
+  it("watches, streams and pages lists alike", async () => {
+    const told = await Promise.all([watchAndPage(ours), watchAndPage(real.connection)]);
+    expect(told[0]).toEqual(told[1]);
+    expect(told[1].byLabel).toMatch(/^ADDED three.*MODIFIED one.*DELETED one/);
+    expect(told[1].streamed).toMatch(/^(ADDED \w+ \S+ )+BOOKMARK end$/);
+    expect(told[1].pages).toEqual([2, 1]);
   });
 
   it("what is kept of it for where it is not built is what it answers", async () => {

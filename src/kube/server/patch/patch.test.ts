@@ -5,6 +5,7 @@ import { declareKind } from "../kind.ts";
 import { applyConfiguration } from "./apply.ts";
 import { mergePatch } from "./merge-patch.ts";
 import { strategicMerge } from "./strategic-merge.ts";
+import { checkConfiguration } from "./typed.ts";
 
 const POD = declareKind({ group: "", version: "v1", kind: "Pod", resource: "pods", namespaced: true });
 const merge = (target: object, patch: object) => strategicMerge(POD, { ...target }, { ...patch });
@@ -138,6 +139,46 @@ describe("applyConfiguration", () => {
     const same = wanted({ hostname: "h", containers: [{ name: "a", image: "1", ports: [{ containerPort: 80 }] }] });
     const next = applyConfiguration(POD, stored, same, how("one"));
     expect(next.spec).toEqual(stored.spec);
+  });
+});
+
+describe("a configuration to apply", () => {
+  const pod = (spec: object): KubeObject => ({ apiVersion: "v1", kind: "Pod", metadata: { name: "p" }, spec });
+  const said = (spec: object): string => {
+    try {
+      checkConfiguration(POD, pod(spec));
+      return "";
+    } catch (error) {
+      return (error as Error).message.replace(/^.*Kind=Pod\): /, "");
+    }
+  };
+
+  it("must be one that its schema can merge", () => {
+    expect(said({ containers: [{ name: "a", ports: [{ containerPort: 80 }] }] })).toBe("");
+    expect(said({ containers: [{ name: "a", wrong: 1 }] })).toBe(
+      '.spec.containers[name="a"].wrong: field not declared in schema',
+    );
+    expect(said({ containers: [{ name: "a" }, { name: "a" }] })).toBe(
+      '.spec.containers: duplicate entries for key [name="a"]',
+    );
+    const twice = [{ containerPort: 80 }, { containerPort: 80, protocol: "TCP" }];
+    expect(said({ containers: [{ name: "a", ports: twice }] })).toContain(
+      'duplicate entries for key [containerPort=80,protocol="TCP"]',
+    );
+    expect(said({ containers: {} })).toBe(".spec.containers: expected list");
+  });
+
+  it("orders a list as it says, and leaves others' items where they stood", () => {
+    const live = applyConfiguration(POD, pod({}), pod({ containers: [{ name: "a" }, { name: "x" }, { name: "b" }] }), {
+      manager: "one",
+      force: false,
+      subresource: "",
+      now: 0,
+    });
+    const wanted = pod({ containers: [{ name: "b" }, { name: "new" }, { name: "a" }] });
+    const next = applyConfiguration(POD, live, wanted, { manager: "two", force: false, subresource: "", now: 0 });
+    const names = (next.spec as { containers: { name: string }[] }).containers.map(({ name }) => name);
+    expect(names).toEqual(["x", "b", "new", "a"]);
   });
 });
 

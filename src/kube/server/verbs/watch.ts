@@ -51,6 +51,12 @@ function seenType(request: WatchRequest, event: StoreEvent): string | undefined 
   return before ? "DELETED" : undefined;
 }
 
+/** What leaves a selection is shown as it was in it, at the revision of the change. */
+function asItLeft({ old, stored }: StoreEvent): KubeObject {
+  const object = old?.object ?? stored.object;
+  return { ...object, metadata: { ...object.metadata, resourceVersion: String(stored.revision) } };
+}
+
 function line(type: string, object: string): string {
   return `{"type":"${type}","object":${object}}\n`;
 }
@@ -134,8 +140,10 @@ function subscribe(request: WatchRequest, revision: number, lines: LineWriter): 
     return api.store.watch(kind.storage, revision, (event) => {
       const type = seenType(request, event);
       if (!type) return;
-      const json = kind.convert ? undefined : event.stored.json;
-      lines.send(line(type, writer.render(fromStored(kind, event.stored.object), json)));
+      const hasLeft = type === "DELETED" && event.type !== "DELETED";
+      const object = hasLeft ? asItLeft(event) : event.stored.object;
+      const json = kind.convert || hasLeft ? undefined : event.stored.json;
+      lines.send(line(type, writer.render(fromStored(kind, object), json)));
     });
   } catch (error) {
     if (!(error instanceof HistoryGone)) throw error;
