@@ -1,5 +1,6 @@
 import type { GroupVersionKind } from "../object.ts";
 import data from "./builtin.json" with { type: "json" };
+import { describeDefinition } from "./describe.ts";
 import type { Resolve, SchemaNode } from "./node.ts";
 import { type DefinitionText, expandDefinition } from "./notation.ts";
 
@@ -21,7 +22,7 @@ export function definition(name: string): SchemaNode {
   if (known) return known;
   const text = texts[name];
   if (!text) throw new Error(`no built-in schema is named \`${name}\``);
-  const node = expandDefinition(text);
+  const node = describeDefinition(name, expandDefinition(text));
   expanded.set(name, node);
   return node;
 }

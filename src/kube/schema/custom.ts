@@ -1,6 +1,7 @@
 import { fieldsOf, type KubeObject, listOf } from "../object.ts";
 import type { FieldError } from "../status.ts";
 import ciliumData from "./cilium.json" with { type: "json" };
+import { describeRule } from "./describe.ts";
 import { pruned, unknownPaths, withDefaults } from "./fields.ts";
 import { mapValues, type Resolve, type SchemaNode } from "./node.ts";
 import { checkStructure } from "./structure.ts";
@@ -61,10 +62,12 @@ export function schemaOfDefinition(definition: KubeObject, version: string): Com
   return typeof schema === "object" && schema !== null ? compileCrdSchema(schema) : undefined;
 }
 
+const describedRule = describeRule(ciliumData.rule as object as SchemaNode);
+
 function withRule(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(withRule);
   if (typeof value !== "object" || value === null) return value;
-  if ("$ref" in value && value.$ref === "rule") return ciliumData.rule;
+  if ("$ref" in value && value.$ref === "rule") return describedRule;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withRule(item)]));
 }
 
