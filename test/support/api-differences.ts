@@ -53,7 +53,12 @@ export const KNOWN_DIFFERENCES: readonly KnownDifference[] = [
     name: "columns",
     why: "descriptions of columns are upstream's prose; a Job that is being deleted shows as Running",
     parts: false,
-    covers: only(/columnDefinitions\[\d+\]\.(description|type)$|cells\[\d+\]$|metadata\.annotations$/),
+    covers: (ours, theirs) =>
+      differences(ours, theirs).every(
+        (found) =>
+          /columnDefinitions\[\d+\]\.description$|metadata\.annotations$/.test(found.path) ||
+          (found.ours === "Running" && found.theirs === "Terminating"),
+      ),
   },
   {
     name: "daemon-set-annotation",

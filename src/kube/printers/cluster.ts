@@ -128,7 +128,6 @@ export const EVENT_COLUMNS: readonly Column[] = [
   wide({ name: "First Seen", cell: firstSeen }),
   wide({
     name: "Count",
-    type: "integer",
     cell: (event) => count(fieldsOf(event.series).count) || count(event.count ?? event.deprecatedCount) || 1,
   }),
   wide({ ...NAME }),

@@ -93,7 +93,7 @@ export const CRON_JOB_COLUMNS: readonly Column[] = [
   NAME,
   { name: "Schedule", cell: (cronJob) => text(specOf(cronJob).schedule) },
   { name: "Timezone", cell: (cronJob) => text(specOf(cronJob).timeZone, NONE) },
-  { name: "Suspend", cell: (cronJob) => (specOf(cronJob).suspend === true ? "True" : "False") },
+  { name: "Suspend", type: "boolean", cell: (cronJob) => (specOf(cronJob).suspend === true ? "True" : "False") },
   { name: "Active", type: "integer", cell: (cronJob) => objectsOf(statusOf(cronJob).active).length },
   {
     name: "Last Schedule",
