@@ -46,11 +46,16 @@ async function install(client: KubeClient): Promise<void> {
   };
   await Promise.all(
     systemManifests(packageJson.version, proxyBootstrap()).map(async (manifest) => {
-      try {
-        await client.raw("POST", refs[manifest.kind]!, manifest);
-      } catch (error) {
-        if (!(error instanceof KubeError && error.reason === "AlreadyExists")) throw error;
-      }
+      const path = refs[manifest.kind]!;
+      // Asked for first: a service that is there already has the address that it would be refused for.
+      const isMissing = await client.raw("GET", `${path}/${manifest.metadata.name}`).then(
+        () => false,
+        (error: unknown) => {
+          if (error instanceof KubeError && error.reason === "NotFound") return true;
+          throw error;
+        },
+      );
+      if (isMissing) await client.raw("POST", path, manifest);
     }),
   );
 }

@@ -202,7 +202,8 @@ describe("the policy parser", () => {
         fc.oneof(leaf, tree),
         fc.constantFrom(...names),
         (scenario, pick, value, name) => {
-          for (const object of structuredClone(scenario.policies)) {
+          for (const written of scenario.policies) {
+            const object = structuredClone(written);
             const places = objectsIn(object, []);
             const place = places[pick % places.length]!;
             const keys = Object.keys(place);
