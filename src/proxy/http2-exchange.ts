@@ -17,6 +17,8 @@ import type { Judgement } from "./request-policy.ts";
 import { errorCode } from "./upstream-link.ts";
 
 const UNREAD = { method: "", isGrpc: false };
+/** How long the rest of an answered request may still come, in ms: it is mostly on its way, and curl takes a reset for a failure. */
+const REST_GRACE_MS = 20;
 
 /** What one stream needs of its connection. */
 export interface StreamSurroundings {
@@ -55,6 +57,7 @@ export class Http2Exchange implements StreamRequest, Http2StreamEvents {
   private moved = 0;
   private movedBefore = 0;
   private quietMs = 0;
+  private restTimer: NodeJS.Timeout | undefined;
 
   constructor(client: Http2Stream, surroundings: StreamSurroundings) {
     this.client = client;
@@ -137,6 +140,7 @@ export class Http2Exchange implements StreamRequest, Http2StreamEvents {
 
   /** The client is gone. */
   abandon(): void {
+    clearTimeout(this.restTimer);
     this.recordGone();
     this.dropServer(ErrorCode.Cancel);
   }
@@ -195,7 +199,12 @@ export class Http2Exchange implements StreamRequest, Http2StreamEvents {
     this.surroundings.log.response(this.facts, answer.status, this.startedMs, fieldsOf(answer.section), failure);
     client.sendHeaders(answer.section, [], answer.body === "");
     if (answer.body !== "") client.sendData(latin1Bytes(answer.body), true);
-    client.refuseRest();
+    this.refuseRest();
+  }
+
+  private refuseRest(): void {
+    const { client } = this;
+    if (!client.closed) this.restTimer = setTimeout(() => client.refuseRest(), REST_GRACE_MS);
   }
 
   private reset(code: number): void {
@@ -258,6 +267,7 @@ export class Http2Exchange implements StreamRequest, Http2StreamEvents {
   }
 
   private clientClosed(code: number): void {
+    clearTimeout(this.restTimer);
     // the answer is complete, but the server may still want the rest of the request
     if (code === ErrorCode.None && this.server !== undefined && !this.server.closed) return;
     this.recordGone();
@@ -278,7 +288,7 @@ export class Http2Exchange implements StreamRequest, Http2StreamEvents {
     this.server = undefined;
     if (!this.answered) this.failed(upstream?.loss ?? resetLoss(code));
     else if (!server.remoteEnded) client.reset(code || ErrorCode.Internal);
-    else client.refuseRest();
+    else this.refuseRest();
     upstream?.released();
     if (client.closed) this.surroundings.over(this);
   }
