@@ -5,7 +5,6 @@ const ALONE = ["test/compat/teardown.test.ts"];
 /**
  * `unit` runs anywhere and in parallel, and so does `oracle`, where upstream's programs are; `machine` needs root and the
  * kernel: two files at a time, for much of it is waiting; `alone` looks at the whole machine, where nobody else may be.
- * `npm test` runs the first two beside the third.
  */
 export default defineConfig({
   test: {
@@ -13,7 +12,7 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          testTimeout: 120_000,
+          testTimeout: 30_000,
           include: ["src/**/*.test.ts", "test/{conformance,l7,property,simulation,canary,golden,fuzz}/**/*.test.ts"],
         },
       },

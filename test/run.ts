@@ -2,8 +2,8 @@
  * `npm test`: the gates, then every test that this machine can run. Prints where the time went and what was skipped with
  * its reason; the last line is `N passed, N failed` (and `, N skipped`).
  */
-import { spawn } from "node:child_process";
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -21,48 +21,16 @@ for (const gate of gates) {
 const gatesMs = performance.now() - started;
 
 const scratch = mkdtempSync(join(tmpdir(), "shieldgate-test-"));
-const vitestPath = join(root, "node_modules/.bin/vitest");
+const summaryPath = join(scratch, "summary.json");
 const reporters = ["--reporter=default", `--reporter=${join(root, "test/support/reporter.ts")}`];
-const FAILED: Summary = { passed: 0, failed: 1, skipped: [], files: [] };
-
-/** Runs the tests that the words choose; `before` stands before the command, and where to print `output` is open. */
-function runTests(name: string, words: readonly string[], before: readonly string[], output: number | "inherit") {
-  const path = join(scratch, `${name}.json`);
-  const [command, ...rest] = [...before, vitestPath, "run", ...reporters, ...words];
-  const env = { ...process.env, SHIELDGATE_TEST_SUMMARY: path };
-  const child = spawn(command!, rest, { cwd: root, stdio: ["inherit", output, output], env });
-  return new Promise<Summary>((resolve) => {
-    child.on("close", (code) => {
-      const summary = existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as Summary) : FAILED;
-      // it may break without a test that did
-      resolve(code === 0 || summary.failed > 0 ? summary : { ...summary, failed: 1 });
-    });
-  });
-}
-
-/**
- * Much of what the tests of the machine do is waiting: meanwhile the others run, behind them in the processor's order, and
- * print when they are done. What looks at the whole machine comes last.
- */
-async function runAll(): Promise<Summary[]> {
-  const path = join(scratch, "others.txt");
-  const file = openSync(path, "w");
-  const others = runTests("others", ["--project", "unit", "--project", "oracle"], ["nice", "-n", "19"], file);
-  const machine = await runTests("machine", ["--project", "machine"], [], "inherit");
-  const all = [await others, machine];
-  closeSync(file);
-  process.stdout.write(readFileSync(path));
-  return [...all, await runTests("alone", ["--project", "alone"], [], "inherit")];
-}
-
-const words = process.argv.slice(2);
-const parts = words.length > 0 ? [await runTests("chosen", words, [], "inherit")] : await runAll();
-const summary: Summary = {
-  passed: parts.reduce((sum, part) => sum + part.passed, 0),
-  failed: parts.reduce((sum, part) => sum + part.failed, 0),
-  skipped: parts.flatMap((part) => part.skipped),
-  files: parts.flatMap((part) => part.files),
-};
+const vitest = spawnSync(join(root, "node_modules/.bin/vitest"), ["run", ...reporters, ...process.argv.slice(2)], {
+  cwd: root,
+  stdio: "inherit",
+  env: { ...process.env, SHIELDGATE_TEST_SUMMARY: summaryPath },
+});
+const summary: Summary = existsSync(summaryPath)
+  ? (JSON.parse(readFileSync(summaryPath, "utf8")) as Summary)
+  : { passed: 0, failed: 1, skipped: [], files: [] };
 rmSync(scratch, { recursive: true });
 
 const slowest = [...summary.files].sort((a, b) => b.milliseconds - a.milliseconds).slice(0, 15);
@@ -77,7 +45,8 @@ for (const [reason, tests] of reasons)
   console.log(`  ${tests.length} × ${reason} (${tests[0]!.test}${tests.length > 1 ? ", …" : ""})`);
 
 const passed = summary.passed + gates.filter((gate) => gate.ok).length;
-const failed = summary.failed + gates.filter((gate) => !gate.ok).length;
+const failed =
+  summary.failed + gates.filter((gate) => !gate.ok).length + (vitest.status !== 0 && summary.failed === 0 ? 1 : 0);
 const skipped = summary.skipped.length > 0 ? `, ${summary.skipped.length} skipped` : "";
 console.log(`\n${passed} passed, ${failed} failed${skipped}`);
 process.exitCode = failed === 0 ? 0 : 1;
