@@ -62,7 +62,8 @@ export async function gather(lab: TestLab, replicas: number, where: object = ONE
 /** Takes away what was gathered. */
 export async function disperse(lab: TestLab): Promise<void> {
   await lab.ok("kubectl delete deployment bench-crowd");
-  await lab.ok("kubectl wait --for=delete pod -l bench=crowd --timeout=100s");
+  // `kubectl wait` asks five times a second, once for each pod
+  await lab.eventually("kubectl get pod -l bench=crowd -o name | wc -l", /^0$/m);
 }
 
 /** A change of a policy that concerns one endpoint of a node, and the same where it concerns a hundred, and all that there may be. */
