@@ -63,7 +63,7 @@ export async function gather(lab: TestLab, replicas: number, where: object = ONE
 export async function disperse(lab: TestLab): Promise<void> {
   await lab.ok("kubectl delete deployment bench-crowd");
   // `kubectl wait` asks five times a second, once for each pod
-  await lab.eventually("kubectl get pod -l bench=crowd -o name | wc -l", /^0$/m);
+  await lab.eventually("sleep 1; kubectl get pod -l bench=crowd -o name | wc -l", /^0$/m, 120_000);
 }
 
 /** A change of a policy that concerns one endpoint of a node, and the same where it concerns a hundred, and all that there may be. */
