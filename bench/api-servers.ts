@@ -1,14 +1,13 @@
 /** The API servers of the benchmark, ours and the real one, each on one processor. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { openAuthority } from "../src/kube/pki/authority.ts";
 import { NODE_FLAGS } from "../src/lab/processes.ts";
 import { ApiConnection } from "../test/support/api-exchange.ts";
-import { startRealApiServer } from "../test/support/real-api-server.ts";
+import { freePort, startRealApiServer } from "../test/support/real-api-server.ts";
 import { SERVER_CPU } from "./namespaces.ts";
 import { memoryBytes } from "./proxy-process.ts";
 
@@ -34,14 +33,6 @@ export async function bundleOurs(directory: string): Promise<string> {
   const banner = { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" };
   await build({ entryPoints: [entry], outfile, bundle: true, platform: "node", format: "esm", minify: true, banner });
   return outfile;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const { port } = server.address() as { port: number };
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
 
 async function untilReady(connection: ApiConnection, child: ChildProcess): Promise<void> {

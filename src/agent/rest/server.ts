@@ -1,6 +1,6 @@
-import { rmSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { FRAMES, type Monitor } from "../monitor.ts";
+import { listenOn } from "../unix-socket.ts";
 import { absentRoutes } from "./absent.ts";
 import { type DaemonCalls, daemonRoutes } from "./daemon-routes.ts";
 import { type EndpointCalls, endpointRoutes } from "./endpoint-routes.ts";
@@ -77,11 +77,7 @@ export async function serveAgentApi(
   const server: Server = createServer((request, response) => void handle(calls, monitor, request, response));
   // A request may wait for the API server to come back: the caller decides how long.
   server.requestTimeout = 0;
-  rmSync(path, { force: true });
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(path, resolve);
-  });
+  await listenOn(path, server);
   return {
     close: () =>
       new Promise((resolve) => {

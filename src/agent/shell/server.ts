@@ -1,6 +1,6 @@
-import { rmSync } from "node:fs";
-import { createServer, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { createInterface } from "node:readline";
+import { serveConnections } from "../unix-socket.ts";
 import { ShellError } from "./line.ts";
 import type { Shell } from "./shell.ts";
 
@@ -38,25 +38,7 @@ async function converse(shell: Shell, socket: Socket): Promise<void> {
 
 /**
  * Serves the shell on a unix socket, as Cilium's agent does on `shell.sock`: a line a command, its output, and a marker behind it.
- * Takes the place of a predecessor's socket file.
  */
-export async function serveShell(path: string, shell: Shell): Promise<{ close(): void }> {
-  const sockets = new Set<Socket>();
-  const server = createServer((socket) => {
-    sockets.add(socket);
-    socket.on("error", () => socket.destroy());
-    socket.on("close", () => sockets.delete(socket));
-    void converse(shell, socket).catch(() => socket.destroy());
-  });
-  rmSync(path, { force: true });
-  await new Promise<void>((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(path, resolve);
-  });
-  return {
-    close() {
-      server.close();
-      for (const socket of sockets) socket.destroy();
-    },
-  };
+export function serveShell(path: string, shell: Shell): Promise<{ close(): void }> {
+  return serveConnections(path, (socket) => void converse(shell, socket).catch(() => socket.destroy()));
 }
