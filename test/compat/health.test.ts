@@ -7,7 +7,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { HealthReport } from "../../src/health/report.ts";
-import { oracle } from "../oracle/cache.ts";
+import { oracle, skipNote } from "../oracle/cache.ts";
 import { TestLab } from "../support/lab.ts";
 
 const lab = new TestLab(`h${process.pid}`);
@@ -82,7 +82,7 @@ END`);
 });
 
 const real = oracle("cilium-dbg");
-const why = "missing" in real ? `: ${real.missing}` : "";
+const why = skipNote(real);
 test.skipIf("missing" in real)(
   `the real cilium-dbg reads an agent's socket, and ours says the same${why}`,
   async () => {

@@ -28,7 +28,7 @@ async function transcript(lines: readonly (readonly [command: string, answer: st
   }
 }
 
-describe.skipIf(!hasKubectl)("the real kubectl", () => {
+describe.skipIf(!hasKubectl)(`the real kubectl${hasKubectl ? "" : " (skipped: no kubectl on this machine)"}`, () => {
   beforeAll(async () => {
     await lab.start();
     lab.write("web.json", web, settings({ a: "1", b: "1" }));

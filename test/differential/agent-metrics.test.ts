@@ -1,11 +1,11 @@
 import { spawnSync } from "node:child_process";
 import { afterAll, describe, expect, test } from "vitest";
 import { addHealthMetrics } from "../../src/health/metrics.ts";
-import { oracle } from "../oracle/cache.ts";
+import { oracle, skipNote } from "../oracle/cache.ts";
 import { AgentWorld } from "../support/agent-world.ts";
 
 const cilium = oracle("agent-metrics");
-const reason = "missing" in cilium ? ` (skipped: ${cilium.missing})` : "";
+const reason = skipNote(cilium);
 const world = new AgentWorld();
 afterAll(() => world.end());
 

@@ -1,12 +1,12 @@
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { oracle } from "../oracle/cache.ts";
+import { oracle, skipNote } from "../oracle/cache.ts";
 import { AGENT_ANSWERS } from "../support/agent-answers.ts";
 import { AGENT_QUESTIONS } from "../support/agent-questions.ts";
 import { AnsweringAgent, comparable } from "../support/cilium-outcome.ts";
 
 const real = oracle("cilium-dbg");
-const why = "missing" in real ? `: ${real.missing}` : "";
+const why = skipNote(real);
 
 describe.skipIf("missing" in real)(`cilium says what the real cilium-dbg says${why}`, () => {
   const program = "path" in real ? real.path : "";

@@ -6,11 +6,11 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { serveHealthApi } from "../../src/health/api-server.ts";
-import { oracle } from "../oracle/cache.ts";
+import { oracle, skipNote } from "../oracle/cache.ts";
 import { samplePath as path, sampleReport } from "../support/status-sample.ts";
 
 const built = oracle("cilium-health");
-const why = "missing" in built ? `: ${built.missing}` : "";
+const why = skipNote(built);
 const OURS = fileURLToPath(new URL("../../src/cli/cilium-health.ts", import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), "sgt-h-health-"));
 const socket = join(directory, "health.sock");

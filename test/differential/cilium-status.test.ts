@@ -3,11 +3,11 @@ import { describe, expect, it } from "vitest";
 import { healthText } from "../../src/cli/cilium/health-text.ts";
 import { briefText, statusText } from "../../src/cli/cilium/status-text.ts";
 import { alignTabs } from "../../src/cli/cobra/tabs.ts";
-import { oracle } from "../oracle/cache.ts";
+import { oracle, skipNote } from "../oracle/cache.ts";
 import { samplePath as path, sampleReport, sampleStatus, task } from "../support/status-sample.ts";
 
 const built = oracle("status");
-const why = "missing" in built ? `: ${built.missing}` : "";
+const why = skipNote(built);
 
 /** What upstream's code prints for one question. */
 function upstream(question: object): string {

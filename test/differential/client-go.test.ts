@@ -7,10 +7,10 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { startTestCluster, type TestCluster, until } from "../../src/controllers/test-cluster.ts";
 import * as kube from "../../src/kube/client/index.ts";
 import type { KubeObject } from "../../src/kube/object.ts";
-import { oracle } from "../oracle/cache.ts";
+import { oracle, skipNote } from "../oracle/cache.ts";
 
 const built = oracle("client-go");
-const why = "missing" in built ? `: ${built.missing}` : "";
+const why = skipNote(built);
 
 let cluster: TestCluster;
 

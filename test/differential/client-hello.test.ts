@@ -2,7 +2,7 @@
 import { connect, type Socket } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ClientHelloReader } from "../../src/wire/tls-client-hello.ts";
-import { oracle } from "../oracle/cache.ts";
+import { oracle, skipNote } from "../oracle/cache.ts";
 import {
   alpnExtension,
   extension,
@@ -83,7 +83,7 @@ const CASES: readonly [what: string, bytes: () => Buffer | Promise<Buffer>, pass
 ];
 
 const envoy = oracle("envoy");
-describe.skipIf("missing" in envoy)(`Envoy${"missing" in envoy ? `: ${envoy.missing}` : ""}`, () => {
+describe.skipIf("missing" in envoy)(`Envoy${skipNote(envoy)}`, () => {
   let proxy: LoopbackProxy;
   let real: Envoy;
   beforeAll(async () => {

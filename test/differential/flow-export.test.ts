@@ -7,12 +7,12 @@ import { ExportEventSchema } from "../../proto/gen/observer_pb.js";
 import { FlowEntry, type RingEntry } from "../../src/flow/index.ts";
 import { ExportRecords } from "../../src/hubble/export/records.ts";
 import { parseExportSettings } from "../../src/hubble/export/settings.ts";
-import { oracle } from "../oracle/cache.ts";
+import { oracle, skipNote } from "../oracle/cache.ts";
 import { Chance } from "../support/any-message.ts";
 import { meteredFlow } from "../support/metered-flow.ts";
 
 const hubble = oracle("flow-export");
-const reason = "missing" in hubble ? ` (skipped: ${hubble.missing})` : "";
+const reason = skipNote(hubble);
 
 interface Settings {
   readonly allowlist?: string;

@@ -6,13 +6,13 @@ import { describe, expect, test } from "vitest";
 import { type Flow, FlowSchema } from "../../proto/gen/flow_pb.js";
 import { createFlowMetrics } from "../../src/hubble/metrics/flow-metrics.ts";
 import { Registry } from "../../src/metrics/index.ts";
-import { CILIUM_RELEASE, oracle } from "../oracle/cache.ts";
+import { CILIUM_RELEASE, oracle, skipNote } from "../oracle/cache.ts";
 import { Chance } from "../support/any-message.ts";
 import { meteredFlow } from "../support/metered-flow.ts";
 import { DASHBOARDS } from "../support/metrics-dashboards.ts";
 
 const hubble = oracle("flow-metrics");
-const reason = "missing" in hubble ? ` (skipped: ${hubble.missing})` : "";
+const reason = skipNote(hubble);
 
 interface Series {
   readonly labels: Readonly<Record<string, string>>;

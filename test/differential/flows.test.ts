@@ -12,14 +12,14 @@ import {
 } from "../../src/flow/index.ts";
 import { TraceContexts } from "../../src/flow/trace-context.ts";
 import type { AccessRecord } from "../../src/model/access-record.ts";
-import { oracle } from "../oracle/cache.ts";
+import { oracle, skipNote } from "../oracle/cache.ts";
 import { FORBIDDEN_PUT } from "../support/access-record.ts";
 import { type CraftedEvent, craftEvent, ipv4Packet, ipv6Packet, tcpHeader, udpHeader } from "../support/craft-event.ts";
 import { starWarsContext } from "../support/flow-context.ts";
 import { ciliumEvent } from "../support/monitor-event.ts";
 
 const cilium = oracle("flows");
-const reason = "missing" in cilium ? ` (skipped: ${cilium.missing})` : "";
+const reason = skipNote(cilium);
 
 const ADDRESSES = ["172.20.2.10", "172.20.2.11", "172.20.1.20", "104.198.14.52", "192.168.10.101", "fd00::1"];
 const SHOW_ALL: Redaction = { ...DEFAULT_REDACTION, enabled: false, urlQuery: false };

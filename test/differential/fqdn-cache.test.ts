@@ -2,10 +2,10 @@ import { spawnSync } from "node:child_process";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { FqdnCache } from "../../src/policy/fqdn/fqdn-cache.ts";
-import { oracle } from "../oracle/cache.ts";
+import { oracle, skipNote } from "../oracle/cache.ts";
 
 const cilium = oracle("fqdn");
-const reason = "missing" in cilium ? ` (skipped: ${cilium.missing})` : "";
+const reason = skipNote(cilium);
 const RUNS = 5000;
 const SEED = 20260801;
 

@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 import { connect } from "node:http2";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { oracle } from "../oracle/cache.ts";
+import { oracle, skipNote } from "../oracle/cache.ts";
 import { type Envoy, startEnvoy } from "../support/envoy.ts";
 import { type Answer, ask, Http2Proxy } from "../support/loopback-http2.ts";
 import { allow } from "../support/loopback-proxy.ts";
@@ -19,7 +19,7 @@ function outcome({ status, headers, code }: Answer): string {
   return status === 0 || status === 400 || status === 501 ? "refused" : `${status} ${code === 0 ? "" : "reset"}`.trim();
 }
 
-describe.skipIf("missing" in envoy)(`HTTP/2 beside Envoy${"missing" in envoy ? ` (${envoy.missing})` : ""}`, () => {
+describe.skipIf("missing" in envoy)(`HTTP/2 beside Envoy${skipNote(envoy)}`, () => {
   const server = createServer((_, response) => response.end("landed"));
   let theirs: Envoy;
   let ours: Http2Proxy;

@@ -22,7 +22,7 @@ import {
   observerServerName,
 } from "../../src/hubble/index.ts";
 import { openAuthority } from "../../src/kube/pki/authority.ts";
-import { oracle } from "../oracle/cache.ts";
+import { oracle, skipNote } from "../oracle/cache.ts";
 import { FIELDS, fieldJson, flows } from "../support/flow-filter-fields.ts";
 
 const hubble = oracle("hubble");
@@ -63,117 +63,123 @@ async function firstLine(program: ReturnType<typeof oracle>, ...args: string[]):
   }
 }
 
-describe.skipIf("missing" in hubble || "missing" in grpcurl)("upstream's clients", () => {
-  let node: Observer;
-  let relay: Observer;
+describe.skipIf("missing" in hubble || "missing" in grpcurl)(
+  `upstream's clients${skipNote(hubble) || skipNote(grpcurl)}`,
+  () => {
+    let node: Observer;
+    let relay: Observer;
 
-  beforeAll(async () => {
-    const authority = openAuthority(join(directory, "pki"), new Date(), "Cilium CA");
-    const names = `*.${observerDomain("default")}`;
-    const { ca } = authority;
-    const server = { ...authority.server("server", names, [names]), ca };
-    const client = { ...authority.client("client", "*.hubble-relay.cilium.io", []), ca };
-    const ring = createFlowRing(15);
-    const options = { version: "v1.20.2", now: Date.now, nodeName: "k8s-w1" };
-    const peer = { name: "k8s-w1", address: "192.0.2.1", serverName: SERVER_NAME };
-    node = createObserver({ ...options, ring, peers: { list: () => [peer], onChange: () => () => undefined } });
-    const forever = { onRenewed: () => undefined };
-    await node.serve([{ host: "127.0.0.1", port: 0, tls: { ...forever, current: () => server } }]);
-    const peers = [{ ...peer, address: `127.0.0.1:${node.port}` }];
-    relay = createRelay({ ...options, peers, tls: { ...forever, current: () => client } });
-    await relay.serve([{ host: "127.0.0.1", port: 0 }]);
+    beforeAll(async () => {
+      const authority = openAuthority(join(directory, "pki"), new Date(), "Cilium CA");
+      const names = `*.${observerDomain("default")}`;
+      const { ca } = authority;
+      const server = { ...authority.server("server", names, [names]), ca };
+      const client = { ...authority.client("client", "*.hubble-relay.cilium.io", []), ca };
+      const ring = createFlowRing(15);
+      const options = { version: "v1.20.2", now: Date.now, nodeName: "k8s-w1" };
+      const peer = { name: "k8s-w1", address: "192.0.2.1", serverName: SERVER_NAME };
+      node = createObserver({ ...options, ring, peers: { list: () => [peer], onChange: () => () => undefined } });
+      const forever = { onRenewed: () => undefined };
+      await node.serve([{ host: "127.0.0.1", port: 0, tls: { ...forever, current: () => server } }]);
+      const peers = [{ ...peer, address: `127.0.0.1:${node.port}` }];
+      relay = createRelay({ ...options, peers, tls: { ...forever, current: () => client } });
+      await relay.serve([{ host: "127.0.0.1", port: 0 }]);
 
-    const pipeline = createFlowPipeline({ ring, context: {} as FlowContext });
-    const message = { labels: ["k8s:a=b"], revision: 7, rule_count: 2 };
-    pipeline.agent({ type: "Policy updated", message }, BigInt(START_MS) * 1_000_000n);
-    for (const [index, verdict] of [1, 2].entries()) {
-      const time = timestampFromMs(START_MS + index);
-      const flow = create(FlowSchema, { time, verdict, uuid: `u${index}`, eventType: { type: 4 }, Summary: "s" });
-      ring.append({ kind: "flow", flow });
-    }
-  });
-  afterAll(async () => {
-    await relay.close();
-    await node.close();
-  });
+      const pipeline = createFlowPipeline({ ring, context: {} as FlowContext });
+      const message = { labels: ["k8s:a=b"], revision: 7, rule_count: 2 };
+      pipeline.agent({ type: "Policy updated", message }, BigInt(START_MS) * 1_000_000n);
+      for (const [index, verdict] of [1, 2].entries()) {
+        const time = timestampFromMs(START_MS + index);
+        const flow = create(FlowSchema, { time, verdict, uuid: `u${index}`, eventType: { type: 4 }, Summary: "s" });
+        ring.append({ kind: "flow", flow });
+      }
+    });
+    afterAll(async () => {
+      await relay.close();
+      await node.close();
+    });
 
-  const tls = () => [
-    ...["--server", `tls://127.0.0.1:${node.port}`, "--tls-server-name", SERVER_NAME, "--tls-ca-cert-files", CA],
-    ...["--tls-client-cert-file", CERT, "--tls-client-key-file", KEY],
-  ];
-  const plain = () => ["--server", `127.0.0.1:${relay.port}`];
-  const curl = (...args: string[]) => ask(grpcurl, ...args);
-  const secure = ["-cacert", CA, "-cert", CERT, "-key", KEY, "-servername", SERVER_NAME];
+    const tls = () => [
+      ...["--server", `tls://127.0.0.1:${node.port}`, "--tls-server-name", SERVER_NAME, "--tls-ca-cert-files", CA],
+      ...["--tls-client-cert-file", CERT, "--tls-client-key-file", KEY],
+    ];
+    const plain = () => ["--server", `127.0.0.1:${relay.port}`];
+    const curl = (...args: string[]) => ask(grpcurl, ...args);
+    const secure = ["-cacert", CA, "-cert", CERT, "-key", KEY, "-servername", SERVER_NAME];
 
-  it("hubble observes a node by TLS and the relay in clear, without a warning", async () => {
-    for (const where of [tls(), plain()]) {
-      const { stdout, stderr } = await ask(hubble, "observe", ...where, "-o", "jsonpb", "--verdict", "DROPPED");
-      const found = stdout
-        .trim()
-        .split("\n")
-        .map((line) => JSON.parse(line));
-      expect(found.flatMap((response) => response.flow?.uuid ?? [])).toEqual(["u1"]);
-      expect(stderr).not.toMatch(/warn|error/i);
-    }
-  });
+    it("hubble observes a node by TLS and the relay in clear, without a warning", async () => {
+      for (const where of [tls(), plain()]) {
+        const { stdout, stderr } = await ask(hubble, "observe", ...where, "-o", "jsonpb", "--verdict", "DROPPED");
+        const found = stdout
+          .trim()
+          .split("\n")
+          .map((line) => JSON.parse(line));
+        expect(found.flatMap((response) => response.flow?.uuid ?? [])).toEqual(["u1"]);
+        expect(stderr).not.toMatch(/warn|error/i);
+      }
+    });
 
-  it("hubble status, list and watch find what they ask for", async () => {
-    expect((await ask(hubble, "status", ...tls())).stdout).toMatch(/Healthcheck.*Ok\nCurrent\/Max Flows: 3\/15/);
-    expect((await ask(hubble, "status", ...plain())).stdout).toContain("Connected Nodes: 1/1");
-    const { stdout } = await ask(hubble, "list", "nodes", ...plain(), "-o", "wide");
-    expect(stdout).toMatch(/k8s-w1 +Connected.*Enabled/);
-    expect(await firstLine(hubble, "watch", "peers", ...tls())).toMatch(
-      new RegExp(`PEER_ADDED +192\\.0\\.2\\.1 +k8s-w1 \\(TLS.ServerName: ${SERVER_NAME}\\)`),
-    );
-  });
+    it("hubble status, list and watch find what they ask for", async () => {
+      expect((await ask(hubble, "status", ...tls())).stdout).toMatch(/Healthcheck.*Ok\nCurrent\/Max Flows: 3\/15/);
+      expect((await ask(hubble, "status", ...plain())).stdout).toContain("Connected Nodes: 1/1");
+      const { stdout } = await ask(hubble, "list", "nodes", ...plain(), "-o", "wide");
+      expect(stdout).toMatch(/k8s-w1 +Connected.*Enabled/);
+      expect(await firstLine(hubble, "watch", "peers", ...tls())).toMatch(
+        new RegExp(`PEER_ADDED +192\\.0\\.2\\.1 +k8s-w1 \\(TLS.ServerName: ${SERVER_NAME}\\)`),
+      );
+    });
 
-  it("hubble observes agent events of a node, and debug events of which there are none", async () => {
-    const { stdout } = await ask(hubble, "observe", "agent-events", ...tls(), "-o", "compact");
-    expect(stdout).toContain("POLICY_UPDATED (labels: [k8s:a=b], revision: 7, count: 2)");
-    expect((await ask(hubble, "observe", "debug-events", ...tls())).stdout).toBe("");
-    const relayed = await ask(hubble, "observe", "agent-events", ...plain());
-    expect(relayed.stderr).toContain("GetAgentEvents not yet implemented");
-  });
+    it("hubble observes agent events of a node, and debug events of which there are none", async () => {
+      const { stdout } = await ask(hubble, "observe", "agent-events", ...tls(), "-o", "compact");
+      expect(stdout).toContain("POLICY_UPDATED (labels: [k8s:a=b], revision: 7, count: 2)");
+      expect((await ask(hubble, "observe", "debug-events", ...tls())).stdout).toBe("");
+      const relayed = await ask(hubble, "observe", "agent-events", ...plain());
+      expect(relayed.stderr).toContain("GetAgentEvents not yet implemented");
+    });
 
-  it("hubble says what upstream's server says of a bad filter and of an expression", async () => {
-    const bad = await ask(hubble, "observe", ...tls(), "--cel-expression", "_flow.verdikt == 1");
-    expect(bad.stderr).toContain('flow.Flow has no field "verdikt"');
-    // the code is not told: upstream's server gives none either
-    expect(bad.stderr).not.toContain("code =");
-    const good = await ask(hubble, "observe", ...tls(), "-o", "jsonpb", "--cel-expression", "_flow.uuid == 'u0'");
-    expect(JSON.parse(good.stdout).flow.uuid).toBe("u0");
-  });
+    it("hubble says what upstream's server says of a bad filter and of an expression", async () => {
+      const bad = await ask(hubble, "observe", ...tls(), "--cel-expression", "_flow.verdikt == 1");
+      expect(bad.stderr).toContain('flow.Flow has no field "verdikt"');
+      // the code is not told: upstream's server gives none either
+      expect(bad.stderr).not.toContain("code =");
+      const good = await ask(hubble, "observe", ...tls(), "-o", "jsonpb", "--cel-expression", "_flow.uuid == 'u0'");
+      expect(JSON.parse(good.stdout).flow.uuid).toBe("u0");
+    });
 
-  it("nobody is answered without a certificate, in clear, or under another name", async () => {
-    const port = `127.0.0.1:${node.port}`;
-    const named = ["--server", `tls://${port}`, "--tls-ca-cert-files", CA, "--tls-server-name", SERVER_NAME];
-    expect((await ask(hubble, "status", ...named)).stderr).toMatch(/certificate required|broken pipe|reset by peer/);
-    expect((await ask(hubble, "status", "--server", port)).stderr).toContain("Unavailable");
-    const wrong = await ask(hubble, "status", ...tls(), "--tls-server-name", "x.other.hubble-grpc.cilium.io");
-    expect(wrong.stderr).toContain("certificate is valid for *.default.hubble-grpc.cilium.io");
-  });
+    it("nobody is answered without a certificate, in clear, or under another name", async () => {
+      const port = `127.0.0.1:${node.port}`;
+      const named = ["--server", `tls://${port}`, "--tls-ca-cert-files", CA, "--tls-server-name", SERVER_NAME];
+      expect((await ask(hubble, "status", ...named)).stderr).toMatch(/certificate required|broken pipe|reset by peer/);
+      expect((await ask(hubble, "status", "--server", port)).stderr).toContain("Unavailable");
+      const wrong = await ask(hubble, "status", ...tls(), "--tls-server-name", "x.other.hubble-grpc.cilium.io");
+      expect(wrong.stderr).toContain("certificate is valid for *.default.hubble-grpc.cilium.io");
+    });
 
-  it("grpcurl finds services and messages by reflection, and calls", async () => {
-    const listed = async (...where: string[]) => (await curl(...where, "list")).stdout.trim().split("\n");
-    const shared = ["grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection"];
-    const alpha = "grpc.reflection.v1alpha.ServerReflection";
-    const at = `127.0.0.1:${node.port}`;
-    expect(await listed(...secure, at)).toEqual([...shared, alpha, "observer.Observer", "peer.Peer"]);
-    expect(await listed("-plaintext", `127.0.0.1:${relay.port}`)).toEqual([...shared, alpha, "observer.Observer"]);
-    expect((await curl(...secure, at, "describe", "flow.FlowFilter")).stdout).toContain("cel_expression");
-    const data = JSON.stringify({ whitelist: [{ verdict: ["DROPPED"] }], field_mask: { paths: ["uuid", "verdict"] } });
-    const { stdout } = await curl(...secure, "-v", "-d", data, at, "observer.Observer/GetFlows");
-    expect(stdout).toContain("hubble-server-version: v1.20.2");
-    expect(stdout).toMatch(/"uuid": "u1"/);
-    expect(stdout).not.toContain("Summary");
-    const call = ["-plaintext", "-max-time", "5", `127.0.0.1:${relay.port}`, "observer.Observer/GetNodes"];
-    expect(JSON.parse((await curl(...call)).stdout).nodes[0].tls).toEqual({ enabled: true, serverName: SERVER_NAME });
-    const health = ["-plaintext", "-d", '{"service": "hubble.server.Observer"}', `127.0.0.1:${relay.port}`];
-    expect((await curl(...health, "grpc.health.v1.Health/Check")).stdout).toContain("SERVING");
-  });
-});
+    it("grpcurl finds services and messages by reflection, and calls", async () => {
+      const listed = async (...where: string[]) => (await curl(...where, "list")).stdout.trim().split("\n");
+      const shared = ["grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection"];
+      const alpha = "grpc.reflection.v1alpha.ServerReflection";
+      const at = `127.0.0.1:${node.port}`;
+      expect(await listed(...secure, at)).toEqual([...shared, alpha, "observer.Observer", "peer.Peer"]);
+      expect(await listed("-plaintext", `127.0.0.1:${relay.port}`)).toEqual([...shared, alpha, "observer.Observer"]);
+      expect((await curl(...secure, at, "describe", "flow.FlowFilter")).stdout).toContain("cel_expression");
+      const data = JSON.stringify({
+        whitelist: [{ verdict: ["DROPPED"] }],
+        field_mask: { paths: ["uuid", "verdict"] },
+      });
+      const { stdout } = await curl(...secure, "-v", "-d", data, at, "observer.Observer/GetFlows");
+      expect(stdout).toContain("hubble-server-version: v1.20.2");
+      expect(stdout).toMatch(/"uuid": "u1"/);
+      expect(stdout).not.toContain("Summary");
+      const call = ["-plaintext", "-max-time", "5", `127.0.0.1:${relay.port}`, "observer.Observer/GetNodes"];
+      expect(JSON.parse((await curl(...call)).stdout).nodes[0].tls).toEqual({ enabled: true, serverName: SERVER_NAME });
+      const health = ["-plaintext", "-d", '{"service": "hubble.server.Observer"}', `127.0.0.1:${relay.port}`];
+      expect((await curl(...health, "grpc.health.v1.Health/Check")).stdout).toContain("SERVING");
+    });
+  },
+);
 
-describe.skipIf("missing" in hubble)("upstream's filters select the same", () => {
+describe.skipIf("missing" in hubble)(`upstream's filters select the same${skipNote(hubble)}`, () => {
   const file = join(directory, "flows.json");
   const random = fc.sample(flows, { numRuns: 300, seed: 20 });
   for (const [index, flow] of random.entries()) {

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { oracle } from "../oracle/cache.ts";
+import { oracle, skipNote } from "../oracle/cache.ts";
 import { FORMATS, KEPT, SELECTIONS } from "../support/hubble-arguments.ts";
 import { comparable, ourHubble, runHubble } from "../support/hubble-command.ts";
 import { hubbleSample } from "../support/hubble-sample.ts";
@@ -12,7 +12,7 @@ import { hubbleSample } from "../support/hubble-sample.ts";
 const real = oracle("hubble");
 const named = (all: readonly (readonly string[])[]) => all.map((args) => [args.join(" "), args] as const);
 
-describe.skipIf("missing" in real)("beside the real hubble command", () => {
+describe.skipIf("missing" in real)(`beside the real hubble command${skipNote(real)}`, () => {
   const directory = mkdtempSync(join(tmpdir(), "sgt-e-"));
   const file = join(directory, "flows.json");
   const program = "path" in real ? real.path : "";

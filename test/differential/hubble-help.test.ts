@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { oracle } from "../oracle/cache.ts";
+import { oracle, skipNote } from "../oracle/cache.ts";
 import { ourHubble, runHubble } from "../support/hubble-command.ts";
 
 const real = oracle("hubble");
@@ -32,7 +32,7 @@ function subcommands(help: string): string[] {
   return section.split("\n").flatMap((line) => /^ {2}(\S+) /.exec(line)?.[1] ?? []);
 }
 
-describe.skipIf("missing" in real)("beside the real hubble command, help", () => {
+describe.skipIf("missing" in real)(`beside the real hubble command, help${skipNote(real)}`, () => {
   const program = "path" in real ? real.path : "";
 
   it("every command is there, with every flag of the same letter, type and default", async () => {

@@ -3,13 +3,13 @@ import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { oracle } from "../oracle/cache.ts";
+import { oracle, skipNote } from "../oracle/cache.ts";
 import { comparable, ourHubble, runHubble } from "../support/hubble-command.ts";
 import { BAD_LINES, MISTAKES } from "../support/hubble-mistakes.ts";
 
 const real = oracle("hubble");
 
-describe.skipIf("missing" in real)("beside the real hubble command, wrong use", () => {
+describe.skipIf("missing" in real)(`beside the real hubble command, wrong use${skipNote(real)}`, () => {
   const directory = mkdtempSync(join(tmpdir(), "sgt-e-"));
   const program = "path" in real ? real.path : "";
   const both = async (args: readonly string[], env = {}) => {

@@ -1,14 +1,14 @@
 import { create } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ServerStatusResponseSchema } from "../../proto/gen/observer_pb.js";
-import { oracle } from "../oracle/cache.ts";
+import { oracle, skipNote } from "../oracle/cache.ts";
 import { anyMessage, Chance } from "../support/any-message.ts";
 import { comparable, ourHubble, runHubble } from "../support/hubble-command.ts";
 import { type AnyServer, anyServer } from "../support/hubble-server.ts";
 
 const real = oracle("hubble");
 
-describe.skipIf("missing" in real)("beside the real hubble command, with a server", () => {
+describe.skipIf("missing" in real)(`beside the real hubble command, with a server${skipNote(real)}`, () => {
   const program = "path" in real ? real.path : "";
   let server: AnyServer;
   beforeAll(async () => {

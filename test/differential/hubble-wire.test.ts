@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { type DescMessage, equals, fromBinary, toBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import protobuf from "protobufjs";
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { file_flow } from "../../proto/gen/flow_pb.js";
 import { file_observer } from "../../proto/gen/observer_pb.js";
 import { file_peer } from "../../proto/gen/peer_pb.js";
@@ -18,6 +18,7 @@ const modules = spawnSync("go", ["env", "GOMODCACHE"], { encoding: "utf8" }).std
 /** Upstream's own definitions, in the module from which the oracles are built. */
 const UPSTREAM = join(modules, `github.com/cilium/cilium@${CILIUM_RELEASE}/api/v1`);
 const hasUpstream = modules !== "" && existsSync(UPSTREAM);
+const without = hasUpstream ? "" : " (skipped: upstream's module is not there: npm run oracles, needs Go)";
 
 const FILES = [file_flow, file_observer, file_peer, file_relay];
 const MESSAGES = FILES.flatMap(({ messages }) => messages).map((schema) => [schema.typeName, schema] as const);
@@ -45,10 +46,10 @@ function through(root: protobuf.Root, schema: DescMessage, bytes: Uint8Array): U
 }
 
 describe.each([
-  ["our definitions", true, OURS, (name: string) => `${name}.proto`],
-  ["upstream's definitions", hasUpstream, UPSTREAM, (name: string) => `${name}/${name}.proto`],
-] as const)("messages through another implementation, by %s", (_name, isThere, directory, fileOf) => {
-  it.skipIf(!isThere).each(MESSAGES)("%s comes back as it was", (_type, schema) => {
+  ["our definitions", "", OURS, (name: string) => `${name}.proto`],
+  ["upstream's definitions", without, UPSTREAM, (name: string) => `${name}/${name}.proto`],
+] as const)("messages through another implementation, by %s%s", (_name, missing, directory, fileOf) => {
+  it.skipIf(missing !== "").each(MESSAGES)("%s comes back as it was", (_type, schema) => {
     const root = rootOf(directory, fileOf);
     fc.assert(
       fc.property(randomMessage(schema), (message) => {
@@ -60,8 +61,11 @@ describe.each([
   });
 });
 
-describe.skipIf(!hasUpstream)("definitions beside upstream's", () => {
-  const root = rootOf(UPSTREAM, (name) => `${name}/${name}.proto`);
+describe.skipIf(!hasUpstream)(`definitions beside upstream's${without}`, () => {
+  let root: protobuf.Root;
+  beforeAll(() => {
+    root = rootOf(UPSTREAM, (name) => `${name}/${name}.proto`);
+  });
 
   it("has every message and enum of upstream", () => {
     const theirs = ["flow", "observer", "peer", "relay"].flatMap((name) =>

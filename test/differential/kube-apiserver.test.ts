@@ -10,7 +10,7 @@ import { answersTo, judge, prepareServer } from "../support/api-witness.ts";
 import { type RealApiServer, realApiServerMissing, startRealApiServer } from "../support/real-api-server.ts";
 
 const missing = realApiServerMissing();
-const why = missing === undefined ? "" : `: ${missing}`;
+const why = missing === undefined ? "" : ` (skipped: ${missing})`;
 /** Stories of twelve requests; SHIELDGATE_STORIES asks for more of them. */
 const STORIES = Number(process.env["SHIELDGATE_STORIES"] ?? 300);
 

@@ -2,7 +2,7 @@
 import { connect } from "node:net";
 import { afterAll, describe, expect, test } from "vitest";
 import { type CorpusCase, corpus, RULES } from "../l7/corpus.ts";
-import { oracle } from "../oracle/cache.ts";
+import { oracle, skipNote } from "../oracle/cache.ts";
 import { startEnvoy } from "../support/envoy.ts";
 import { statusesOf } from "../support/http-run.ts";
 import {
@@ -76,29 +76,26 @@ describe("a server behind the proxy sees no request that is not allowed", { time
   };
 
   test("Node", async () => check(await startNodeServer()));
-  test.skipIf("missing" in go)(`Go${"missing" in go ? `: ${go.missing}` : ""}`, async () => {
+  test.skipIf("missing" in go)(`Go${skipNote(go)}`, async () => {
     if ("path" in go) await check(await startGoServer(go.path));
   });
-  test.skipIf(!hasNginx())(`nginx${hasNginx() ? "" : ": not installed"}`, async () =>
+  test.skipIf(!hasNginx())(`nginx${hasNginx() ? "" : " (skipped: nginx is not installed)"}`, async () =>
     check(await startNginx(await freePort())),
   );
 });
 
-describe.skipIf("missing" in envoy)(
-  `Envoy in the proxy's place${"missing" in envoy ? `: ${envoy.missing}` : ""}`,
-  () => {
-    test("answers as the corpus says", { timeout: 60_000 }, async () => {
-      const server = await startNodeServer();
-      closing.push(() => server.stop());
-      const real = await startEnvoy("path" in envoy ? envoy.path : "", RULES, server.port);
-      closing.push(() => real.stop());
-      const answers = await askAll(real.port);
-      const found = CASES.map((each) => [each.name, statusesOf(answers.get(each) ?? "")] as const);
-      const wanted = CASES.map(({ name, answers: ours, envoy: theirs }, index) => {
-        if (theirs?.mayStop !== true) return [name, theirs?.answers ?? ours];
-        return [name, ours.slice(0, Math.max(theirs.answers.length, found[index]?.[1].length ?? 0))];
-      });
-      expect(found).toEqual(wanted);
+describe.skipIf("missing" in envoy)(`Envoy in the proxy's place${skipNote(envoy)}`, () => {
+  test("answers as the corpus says", { timeout: 60_000 }, async () => {
+    const server = await startNodeServer();
+    closing.push(() => server.stop());
+    const real = await startEnvoy("path" in envoy ? envoy.path : "", RULES, server.port);
+    closing.push(() => real.stop());
+    const answers = await askAll(real.port);
+    const found = CASES.map((each) => [each.name, statusesOf(answers.get(each) ?? "")] as const);
+    const wanted = CASES.map(({ name, answers: ours, envoy: theirs }, index) => {
+      if (theirs?.mayStop !== true) return [name, theirs?.answers ?? ours];
+      return [name, ours.slice(0, Math.max(theirs.answers.length, found[index]?.[1].length ?? 0))];
     });
-  },
-);
+    expect(found).toEqual(wanted);
+  });
+});

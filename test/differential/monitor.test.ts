@@ -9,12 +9,12 @@ import { frameText } from "../../src/cli/cilium/monitor.ts";
 import { buildMonitorFilter } from "../../src/cli/cilium/monitor-filter.ts";
 import type { L7Notification } from "../../src/model/access-record.ts";
 import type { AgentNotification } from "../../src/model/agent-notification.ts";
-import { oracle } from "../oracle/cache.ts";
+import { oracle, skipNote } from "../oracle/cache.ts";
 import { FORBIDDEN_PUT } from "../support/access-record.ts";
 import { type CraftedEvent, craftEvent, ipv4Packet, ipv6Packet, tcpPacket, udpHeader } from "../support/craft-event.ts";
 
 const real = oracle("cilium-dbg");
-const why = "missing" in real ? `: ${real.missing}` : "";
+const why = skipNote(real);
 
 const ends = { endpoint: 871, destinationEndpoint: 12, sourceIdentity: 10135, destinationIdentity: 318, ifindex: 1 };
 const address = [0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];

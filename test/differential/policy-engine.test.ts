@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type Answer, evaluateScenario, type Scenario } from "../../src/policy/scenario.ts";
-import { oracle } from "../oracle/cache.ts";
+import { oracle, skipNote } from "../oracle/cache.ts";
 import { answerKey, askCilium } from "../support/ask-cilium.ts";
 import { readConformance } from "../support/conformance-case.ts";
 import { randomScenario } from "../support/policy-scenarios.ts";
@@ -14,7 +14,7 @@ import {
 } from "../support/upstream-differences.ts";
 
 const engine = oracle("policy-engine");
-const reason = "missing" in engine ? ` (skipped: ${engine.missing})` : "";
+const reason = skipNote(engine);
 /** Scenarios, each with some twelve queries; a long run sets it to hundreds of thousands, and another first seed. */
 const RUNS = Number(process.env["SG_DIFFERENTIAL_RUNS"] ?? 4_000);
 const FIRST_SEED = Number(process.env["SG_DIFFERENTIAL_SEED"] ?? 1);

@@ -3,7 +3,7 @@ import type { Scenario } from "../../src/policy/scenario.ts";
 import { answerQuestion } from "../../src/prove/answer.ts";
 import { diffOf } from "../../src/prove/diff/diff.ts";
 import { type Inventory, takeInventory } from "../../src/prove/inventory.ts";
-import { oracle } from "../oracle/cache.ts";
+import { oracle, skipNote } from "../oracle/cache.ts";
 import { answerKey, askCilium } from "../support/ask-cilium.ts";
 import { firstReplaced, saidOf } from "../support/diff-answer.ts";
 import { randomScenario } from "../support/policy-scenarios.ts";
@@ -11,7 +11,7 @@ import { manifestsOf, questionOf, withoutWhatManifestsCannotSay } from "../suppo
 import { faultsOf, faultsOfQuery, isOrderedConflict } from "../support/upstream-differences.ts";
 
 const engine = oracle("policy-engine");
-const reason = "missing" in engine ? ` (skipped: ${engine.missing})` : "";
+const reason = skipNote(engine);
 const SCENARIOS = 300;
 const FIRST_SEED = 50_000;
 

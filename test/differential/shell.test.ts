@@ -58,7 +58,7 @@ const QUESTIONS: readonly (readonly string[])[] = [
 ];
 
 describe.skipIf(missing.length > 0)(
-  `the agent's shell answers as upstream's${missing.map((why) => `: ${why}`)}`,
+  `the agent's shell answers as upstream's${missing.length > 0 ? ` (skipped: ${missing.join(", ")})` : ""}`,
   () => {
     const directory = mkdtempSync(join(tmpdir(), "sgt-h-shell-"));
     const [upstream, own] = [join(directory, "upstream.sock"), join(directory, "own.sock")];

@@ -3,7 +3,7 @@ import { execFile, spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { oracle } from "../oracle/cache.ts";
+import { oracle, skipNote } from "../oracle/cache.ts";
 import { execByJavaScript, watchByJavaScript } from "../support/javascript-client.ts";
 import { KubeletLab } from "./kubelet-lab.ts";
 import { podObject } from "./kubelet-pods.ts";
@@ -88,7 +88,7 @@ describe.each([
 });
 
 const clientGo = oracle("client-go");
-test.skipIf("missing" in clientGo)("client-go runs a command over either transport", async () => {
+test.skipIf("missing" in clientGo)(`client-go runs a command over either transport${skipNote(clientGo)}`, async () => {
   if ("missing" in clientGo) throw new Error(clientGo.missing);
   const { stdout } = await run(clientGo.path, [lab.kubeconfig, "exec", "shell"]);
   const echoed = "0123456789abcde\n".repeat(8192);

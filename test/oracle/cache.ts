@@ -17,3 +17,8 @@ export function oracle(name: string): { readonly path: string } | { readonly mis
     ? { path }
     : { missing: `oracle ${name} is not there: npm run oracles -- --with ${name} (needs Go; for envoy pip)` };
 }
+
+/** What the name of a test ends with that is skipped for want of `found`: the reporter reads the reason from it. */
+export function skipNote(found: object): string {
+  return "missing" in found ? ` (skipped: ${String(found.missing)})` : "";
+}

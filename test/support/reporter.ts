@@ -27,7 +27,7 @@ export function summarize(modules: readonly TestModule[]): Summary {
       const result = test.result();
       if (result.state === "passed") passed++;
       else if (result.state === "failed") failed++;
-      else skipped.push({ test: test.fullName, reason: ("note" in result && result.note) || "no reason given" });
+      else skipped.push({ test: test.fullName, reason: ("note" in result && result.note) || reasonIn(test.fullName) });
     }
   }
   const files = modules.map((module) => ({
@@ -35,6 +35,11 @@ export function summarize(modules: readonly TestModule[]): Summary {
     milliseconds: module.diagnostic().duration,
   }));
   return { passed, failed, skipped, files };
+}
+
+/** The reason that the name of a test, or of one of its suites, ends with. */
+function reasonIn(fullName: string): string {
+  return / \(skipped: (.*?)\)(?= > |$)/.exec(fullName)?.[1] ?? "no reason given";
 }
 
 export default class SummaryReporter implements Reporter {
