@@ -277,16 +277,19 @@ describe("messages", () => {
     expect(servers[0]!.received.some(({ stream, flags }) => stream === 1 && (flags & END_STREAM) !== 0)).toBe(false);
   });
 
-  test("the rest of a request that was refused may still come; what does not is spared", async () => {
+  test("the answer to a refused request waits for its rest, a moment; what does not come is spared", async () => {
     await start({ rules: [LANDING] });
     const client = new FrameConnection(proxy.dial());
     const isAnswered = (id: number) => client.of(FrameType.Data, id).some(({ flags }) => (flags & END_STREAM) !== 0);
     client.send(PREFACE, settings(), headers(1, asking("PUT", "/exhaust-port"), 0));
-    await waitFor(() => isAnswered(1));
+    client.send(headers(3, asking("GET", "/other")));
+    await waitFor(() => isAnswered(3));
+    expect(isAnswered(1)).toBe(false);
     client.send(frame(FrameType.Data, END_STREAM, 1, Buffer.from("late")));
-    client.send(headers(3, asking("PUT", "/exhaust-port"), 0));
-    await waitFor(() => client.of(FrameType.RstStream, 3).length > 0);
-    expect([isAnswered(3), client.reset(3), client.reset(1)]).toEqual([true, 0, undefined]);
+    await waitFor(() => isAnswered(1));
+    client.send(headers(5, asking("PUT", "/exhaust-port"), 0));
+    await waitFor(() => client.of(FrameType.RstStream, 5).length > 0);
+    expect([isAnswered(5), client.reset(5), client.reset(3), client.reset(1)]).toEqual([true, 0, undefined, undefined]);
   });
 
   test("100-continue reaches the client before it sends its body", async () => {

@@ -17,8 +17,11 @@ import type { Judgement } from "./request-policy.ts";
 import { errorCode } from "./upstream-link.ts";
 
 const UNREAD = { method: "", isGrpc: false };
-/** How long the rest of an answered request may still come, in ms: it is mostly on its way, and curl takes a reset for a failure. */
-const REST_GRACE_MS = 20;
+/**
+ * How long an answer of our own waits for the rest of its request, in ms. It is mostly on its way, and clients are bad at answers that
+ * come before they have sent everything: curl 7.88 waits for more of them until its own time is up.
+ */
+const REST_GRACE_MS = 50;
 
 /** What one stream needs of its connection. */
 export interface StreamSurroundings {
@@ -57,6 +60,8 @@ export class Http2Exchange implements StreamRequest, Http2StreamEvents {
   private moved = 0;
   private movedBefore = 0;
   private quietMs = 0;
+  /** Sends the answer that waits for the rest of the request. */
+  private held: (() => void) | undefined;
   private restTimer: NodeJS.Timeout | undefined;
 
   constructor(client: Http2Stream, surroundings: StreamSurroundings) {
@@ -117,7 +122,7 @@ export class Http2Exchange implements StreamRequest, Http2StreamEvents {
 
   /** Another policy is in force: a stream that it would not open ends. */
   policyChanged(): void {
-    if (this.asked === undefined || this.upstream === undefined || this.client.closed) return;
+    if (this.asked === undefined || this.upstream === undefined || this.held || this.client.closed) return;
     const { allowed, reason } = this.judge(this.asked);
     if (allowed) return;
     if (this.answered) this.reset(ErrorCode.Cancel);
@@ -147,6 +152,7 @@ export class Http2Exchange implements StreamRequest, Http2StreamEvents {
 
   /** The client sends no more: a request that is not whole by now never will be. */
   clientEnded(): void {
+    this.letGo();
     if (!this.client.remoteEnded) this.reset(ErrorCode.Cancel);
   }
 
@@ -197,14 +203,21 @@ export class Http2Exchange implements StreamRequest, Http2StreamEvents {
     this.dropServer(ErrorCode.Cancel);
     const answer = http2Reply(this.asked?.request ?? UNREAD, status, text, location);
     this.surroundings.log.response(this.facts, answer.status, this.startedMs, fieldsOf(answer.section), failure);
-    client.sendHeaders(answer.section, [], answer.body === "");
-    if (answer.body !== "") client.sendData(latin1Bytes(answer.body), true);
-    this.refuseRest();
+    this.held = () => {
+      client.sendHeaders(answer.section, [], answer.body === "");
+      if (answer.body !== "") client.sendData(latin1Bytes(answer.body), true);
+      client.refuseRest();
+    };
+    if (client.remoteEnded) this.letGo();
+    else this.restTimer = setTimeout(() => this.letGo(), REST_GRACE_MS);
   }
 
-  private refuseRest(): void {
-    const { client } = this;
-    if (!client.closed) this.restTimer = setTimeout(() => client.refuseRest(), REST_GRACE_MS);
+  /** The answer waits no longer. */
+  private letGo(): void {
+    const { held } = this;
+    this.held = undefined;
+    clearTimeout(this.restTimer);
+    held?.();
   }
 
   private reset(code: number): void {
@@ -227,6 +240,7 @@ export class Http2Exchange implements StreamRequest, Http2StreamEvents {
   private takeBody(bytes: Uint8Array, ended: boolean): void {
     if (this.server !== undefined) this.server.sendData(bytes, ended);
     else if (!this.answered) this.early.push({ bytes: copyOf(bytes, 0, bytes.length), ended });
+    else if (ended) this.letGo();
   }
 
   private takeTrailers(head: HeaderSection): void {
@@ -235,7 +249,10 @@ export class Http2Exchange implements StreamRequest, Http2StreamEvents {
       this.surroundings.log.request(this.facts, "error", fault, []);
       this.reset(ErrorCode.Protocol);
     } else if (this.server !== undefined) this.server.sendTrailers(head.section, head.sensitive);
-    else this.earlyTrailers = head;
+    else {
+      this.earlyTrailers = head;
+      this.letGo();
+    }
   }
 
   private takeAnswer(head: HeaderSection, ended: boolean): void {
@@ -288,7 +305,7 @@ export class Http2Exchange implements StreamRequest, Http2StreamEvents {
     this.server = undefined;
     if (!this.answered) this.failed(upstream?.loss ?? resetLoss(code));
     else if (!server.remoteEnded) client.reset(code || ErrorCode.Internal);
-    else this.refuseRest();
+    else client.refuseRest();
     upstream?.released();
     if (client.closed) this.surroundings.over(this);
   }
