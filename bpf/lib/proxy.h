@@ -53,16 +53,44 @@ static __always_inline int assign(struct __sk_buff *skb, struct packet *p, struc
 	return 0;
 }
 
-/* The connection's own socket; `fresh` = the packet may open one: then a listener or a dying socket does not count. */
+/* Takes the SYN flag out of a packet. */
+static __always_inline int unset_syn(struct __sk_buff *skb, struct packet *p)
+{
+	__u8 words[2], plain[2];
+	__u32 at = p->l4 + 12; /* the header's length, then the flags */
+	__be16 old, new;
+
+	if (bpf_skb_load_bytes(skb, at, words, sizeof(words)) < 0)
+		return FAIL(p, DROP_INVALID_PACKET);
+	plain[0] = words[0];
+	plain[1] = words[1] & ~TCP_SYN;
+	__builtin_memcpy(&old, words, sizeof(old));
+	__builtin_memcpy(&new, plain, sizeof(new));
+	if (bpf_l4_csum_replace(skb, p->l4 + offsetof(struct tcphdr, check), old, new, sizeof(new)) < 0 ||
+	    bpf_skb_store_bytes(skb, at, &new, sizeof(new), 0) < 0)
+		return FAIL(p, DROP_INVALID_PACKET);
+	return 0;
+}
+
+/* The connection's own socket; `fresh` = the packet may open one: then a listener does not count. A SYN that meets what is
+ * left of the connection before (TIME_WAIT) cannot open another, for newer kernels do not let a listener have the pair of
+ * addresses: it goes there as a stray segment. Its acknowledgement makes the client reset what is left and ask again at once
+ * (RFC 9293, 3.10.7.3). A stray segment, because a SYN would be handed to whatever socket of the node listens at the server's
+ * port, past the proxy. */
 static __noinline int to_connected_socket(struct __sk_buff *skb, struct packet *p, int fresh)
 {
 	struct bpf_sock *socket = socket_at(skb, p, &p->tuple.dst, p->tuple.dport);
+	int failed = 0;
 
 	if (!socket)
 		return FAIL(p, DROP_PROXY_UNSUPPORTED);
-	if (socket->state == BPF_TCP_LISTEN || (fresh && socket->state == BPF_TCP_TIME_WAIT)) {
+	if (socket->state == BPF_TCP_LISTEN)
+		failed = FAIL(p, DROP_PROXY_UNSUPPORTED);
+	else if (fresh && socket->state == BPF_TCP_TIME_WAIT)
+		failed = unset_syn(skb, p);
+	if (failed) {
 		bpf_sk_release(socket);
-		return FAIL(p, DROP_PROXY_UNSUPPORTED);
+		return failed;
 	}
 	return assign(skb, p, socket);
 }

@@ -153,7 +153,9 @@ const calls: Record<string, (...args: never[]) => unknown> = {
   },
   observed: () => dns?.observed.splice(0) ?? [],
   closeDns: () => dns?.close(),
-  accepted: () => listeners.flatMap((listener) => listener.accepted.splice(0)),
+  /** By the listeners at `port`, or by all. */
+  accepted: (port?: number) =>
+    listeners.flatMap((listener) => (listener.port === (port ?? listener.port) ? listener.accepted.splice(0) : [])),
   unlisten: () => {
     for (const listener of listeners.splice(0)) listener.close();
   },

@@ -16,6 +16,7 @@ const SOCK_STREAM_NONBLOCK = 1 | 0o4000;
 const EINPROGRESS = 115;
 
 export interface Listener {
+  readonly port: number;
   readonly accepted: Record<string, unknown>[];
   close(): void;
 }
@@ -80,5 +81,5 @@ export function listenTransparently(port: number, mark: number, origins: ProxyOr
   const accepted: Record<string, unknown>[] = [];
   const server = createServer((client) => serve(client, mark, origins, accepted));
   server.listen({ fd });
-  return { accepted, close: () => server.close() };
+  return { port, accepted, close: () => server.close() };
 }

@@ -207,6 +207,43 @@ describe("an egress redirect", () => {
   });
 });
 
+describe("a client's port that is used again at once", () => {
+  /** Asks from one port and lets the server end first: then the proxy keeps the pair of addresses for a minute. */
+  const ask = (from: Pod, address: string): string =>
+    from.run(`${process.execPath} -e '
+      const socket = require("net").connect({ host: "${address}", port: 80, localPort: 41000, allowHalfOpen: true });
+      socket.on("data", (data) => process.stdout.write(data)).on("end", () => socket.end()).on("error", () => {});
+      socket.setTimeout(2000, () => socket.destroy());
+      socket.write("GET / HTTP/1.0\\r\\n\\r\\n");
+    '`).stdout;
+  const answerOf = (server: Pod, client: Pod) => new RegExp(`^HTTP/1.1 200 .*\r\n${server.id} ${client.address}$`, "s");
+  const kept = (node: Pod) => inNetns(node.node.netns, "ss -Htn state time-wait sport = :80 and dport = :41000").stdout;
+
+  it.each([
+    ["the same node, ingress", () => [a, b], () => redirectIngress(b)],
+    ["another node, ingress", () => [c, b], () => redirectIngress(b)],
+    ["the same node, egress", () => [a, b], () => redirectEgress(a)],
+  ] as const)("is answered again and again: %s", async (_, pods, redirect) => {
+    const [client, server] = pods() as [Pod, Pod];
+    await redirect();
+    for (let time = 0; time < 3; time++) {
+      expect(ask(client, server.address)).toMatch(answerOf(server, client));
+      expect(kept(server)).toContain(`${client.address}:41000`);
+    }
+    expect(await accepted(server)).toHaveLength(3);
+  });
+  it("meets no other listener of the node, and the policy of its moment", async () => {
+    await redirectIngress(c);
+    await c.node.call("listen", 80, PROXY_MARK_INGRESS);
+    for (let time = 0; time < 3; time++) expect(ask(a, c.address)).toMatch(answerOf(c, a));
+    expect(await c.node.call("accepted", 80)).toEqual([]);
+    expect(await c.node.call("accepted", INGRESS_PORT)).toHaveLength(3);
+    await setPolicy(c, [ingressRule, entry({ identity: 1001, deny: true, precedence: 9 })], [["in", INGRESS_PORT]]);
+    expect(kept(c)).toContain(`${a.address}:41000`);
+    expect(ask(a, c.address)).toBe("");
+  });
+});
+
 describe("a dead proxy", () => {
   it("closes what it guarded and nothing else", async () => {
     await redirectIngress(b);
