@@ -39,7 +39,7 @@ export interface FlowRing {
   append(entry: NewEntry): void;
   /** Keeps as many of the newest entries as fit. Throws RangeError as `createFlowRing` does. */
   resize(capacity: number): void;
-  /** Undefined: not written yet. */
+  /** Undefined: not written yet. A flow's entry holds until the next append, its `flow` beyond that once it was asked for. */
   read(sequence: number): RingEntry | Overtaken | undefined;
   /** Calls back after each append until the returned function is called. */
   onAppend(listener: () => void): () => void;
@@ -47,7 +47,7 @@ export interface FlowRing {
 
 /** Of the newest flows what they were made of is kept too: who follows reads their fields, and who keeps up need not decode them. */
 const NEWEST = 256;
-/** Flows share pieces of memory; a piece that has less room left than most flows need is followed by another. */
+/** Flows share pieces of memory; a piece that has less room left than most flows need is followed by another, whose flows are gone. */
 const ROOM_BYTES = 4 << 10;
 
 /**
@@ -129,13 +129,24 @@ export function createFlowRing(size: number): FlowRing {
   let next = 0;
   let seenFlows = 0;
   const oldestHeld = () => Math.max(first, next - slots.capacity);
+  /** Memory that is full, and the last flow in it: it is written over when the ring has that no more. */
+  const full: { readonly bytes: Uint8Array; readonly last: number }[] = [];
+  const isFree = (piece: (typeof full)[number] | undefined) => piece !== undefined && piece.last < oldestHeld();
+
+  const changePiece = () => {
+    // after a ring has shrunk there are more than are needed
+    while (isFree(full[1])) full.shift();
+    const free = isFree(full[0]) ? full.shift()?.bytes : undefined;
+    full.push({ bytes: encoded.bytes, last: next });
+    encoded.take(free);
+  };
 
   const appendFlow = (entry: NewFlow) => {
     const start = encoded.at;
     if (entry instanceof AlikeFlow) entry.encode(encoded);
     else encodeFlow(entry.flow, encoded);
     slots.setFlow(next % slots.capacity, entry, encoded.bytes, start, encoded.at);
-    if (encoded.bytes.length - encoded.at < ROOM_BYTES) encoded.take();
+    if (encoded.bytes.length - encoded.at < ROOM_BYTES) changePiece();
     seenFlows++;
   };
 
