@@ -34,7 +34,7 @@ export interface PolicyOrigin {
  * event, and must not throw. Addresses are text as `inet_ntop` writes it.
  */
 export interface FlowContext {
-  /** Another number as soon as any answer but the clock's and the id may be another one; until then flows are made after earlier ones. */
+  /** Another number once an answer other than the clock's and the id's may have changed; until then flows are made after earlier ones. */
   turn(): number;
   /** As `nodeFullName` gives it. */
   readonly nodeName: string;

@@ -111,6 +111,22 @@ class Slots {
   }
 }
 
+/** Memory that is full, in the order of its flows, to be written over when the ring has none of them any more. */
+class FullPieces {
+  private readonly pieces: { readonly bytes: Uint8Array; readonly last: number }[] = [];
+
+  add(bytes: Uint8Array, last: number): void {
+    this.pieces.push({ bytes, last });
+  }
+
+  /** A piece whose flows all came before `oldest`; after a ring has shrunk there are more of them than are needed. */
+  free(oldest: number): Uint8Array | undefined {
+    let free: Uint8Array | undefined;
+    while (this.pieces[0] !== undefined && this.pieces[0].last < oldest) free = this.pieces.shift()?.bytes;
+    return free;
+  }
+}
+
 function checkCapacity(capacity: number): void {
   if (!Number.isInteger(capacity) || capacity < 1 || capacity > 65535 || ((capacity + 1) & capacity) !== 0) {
     throw new RangeError(`flow ring capacity ${capacity}: must be one less than a power of two, from 1 to 65535`);
@@ -129,24 +145,18 @@ export function createFlowRing(size: number): FlowRing {
   let next = 0;
   let seenFlows = 0;
   const oldestHeld = () => Math.max(first, next - slots.capacity);
-  /** Memory that is full, and the last flow in it: it is written over when the ring has that no more. */
-  const full: { readonly bytes: Uint8Array; readonly last: number }[] = [];
-  const isFree = (piece: (typeof full)[number] | undefined) => piece !== undefined && piece.last < oldestHeld();
-
-  const changePiece = () => {
-    // after a ring has shrunk there are more than are needed
-    while (isFree(full[1])) full.shift();
-    const free = isFree(full[0]) ? full.shift()?.bytes : undefined;
-    full.push({ bytes: encoded.bytes, last: next });
-    encoded.take(free);
-  };
+  const full = new FullPieces();
 
   const appendFlow = (entry: NewFlow) => {
     const start = encoded.at;
     if (entry instanceof AlikeFlow) entry.encode(encoded);
     else encodeFlow(entry.flow, encoded);
     slots.setFlow(next % slots.capacity, entry, encoded.bytes, start, encoded.at);
-    if (encoded.bytes.length - encoded.at < ROOM_BYTES) changePiece();
+    if (encoded.bytes.length - encoded.at < ROOM_BYTES) {
+      const free = full.free(oldestHeld());
+      full.add(encoded.bytes, next);
+      encoded.take(free);
+    }
     seenFlows++;
   };
 
