@@ -3,11 +3,14 @@
  * packets' events as its parent asks (`RATE SECONDS` a line) and answers what that took; `follow SOCKET COUNT SLOW` follows
  * with COUNT clients and one that does not read when SLOW is 1, and answers `stop` with what they got.
  */
+
+import { randomUUID } from "node:crypto";
 import { connect } from "node:http2";
 import { connect as connectSocket } from "node:net";
 import { createInterface } from "node:readline";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { GetFlowsRequestSchema, GetFlowsResponseSchema } from "../proto/gen/observer_pb.js";
+import { loopTurns } from "../src/agent/flow-view.ts";
 import { createFlowPipeline, createFlowRing } from "../src/flow/index.ts";
 import { createObserver } from "../src/hubble/index.ts";
 import { FLOWS_PATH } from "../src/hubble/raw-flows.ts";
@@ -21,6 +24,11 @@ const PREFIX_BYTES = 5;
 const WINDOW = 4 << 20;
 /** How often flows are made: as many at a time as the rate wants. */
 const TICK_MS = 1;
+/** As many at a time as the agent takes from the kernel's ring. */
+const MOST_AT_ONCE = 1024;
+/** Of an event: its time, and its packet's ports. */
+const TIME_AT = 48;
+const PORTS_AT = 72 + 14 + 20;
 
 export interface ServeReport {
   readonly made: number;
@@ -37,22 +45,50 @@ export interface FollowReport {
   readonly slow?: { readonly flows: number; readonly lost: number };
 }
 
+/** Of one connection what the node tells: the verdict, and packets of both ways, from two pods in turn. */
+function trafficEvents(): Buffer[] {
+  return (["172.20.2.10", "172.20.2.11"] as const).flatMap((pod) => {
+    const [sourceIdentity, destinationIdentity] = [pod.endsWith("0") ? 10135 : 19274, 318];
+    const there = { source: pod, destination: "172.20.1.20", sourcePort: 40_000, destinationPort: 80 };
+    const back = { source: there.destination, destination: pod, sourcePort: 80, destinationPort: 40_000 };
+    const seen = { sourceIdentity, destinationIdentity, ifindex: 12, endpoint: 871, monotonicNs: 1n };
+    const trace = (flags: number) =>
+      craftEvent({ ...seen, type: 4, ctStatus: 1, destinationEndpoint: 871, packet: tcpPacket({ ...there, flags }) });
+    const answer = (flags: number) => {
+      const ends = { sourceIdentity: destinationIdentity, destinationIdentity: sourceIdentity };
+      return craftEvent({ ...seen, ...ends, type: 4, subtype: 4, ctStatus: 2, packet: tcpPacket({ ...back, flags }) });
+    };
+    const verdict = { type: 5, direction: 1, matchType: 2, cookie: 7, revision: 3 };
+    const judged = craftEvent({ ...seen, ...verdict, packet: tcpPacket({ ...there, flags: 0x02 }) });
+    return [judged, trace(0x02), answer(0x12), trace(0x18), trace(0x11), answer(0x11)].map((one) => Buffer.from(one));
+  });
+}
+
+/** The next event: each connection has a port of its own, and each event its time. */
+function nextOf(events: readonly Buffer[], number: number): Buffer {
+  const event = events[number % events.length]!;
+  const port = 32_768 + (Math.floor(number / events.length) % 28_000);
+  event.writeUInt16BE(port, event.readUInt16BE(PORTS_AT) === 80 ? PORTS_AT + 2 : PORTS_AT);
+  event.writeBigUInt64LE(process.hrtime.bigint(), TIME_AT);
+  return event;
+}
+
 async function serve(path: string): Promise<void> {
   const ring = createFlowRing(CAPACITY);
-  const pipeline = createFlowPipeline({ context: starWarsContext, ring });
+  const context = { ...starWarsContext, turn: loopTurns(), newUuid: randomUUID };
+  const pipeline = createFlowPipeline({ context, ring });
   const observer = createObserver({ ring, nodeName: "default/k8s-w1", version: "1.20.2", now: Date.now });
   await observer.serve([{ path }]);
-  const packet = tcpPacket();
-  const ends = { sourceIdentity: 10135, destinationIdentity: 318, ifindex: 12, packet };
-  const event = craftEvent({ type: 4, subtype: 0, endpoint: 871, ...ends });
+  const events = trafficEvents();
   const load = async (rate: number, seconds: number): Promise<ServeReport> => {
     const before = process.cpuUsage();
     const begin = performance.now();
     let made = 0;
     for (let now = begin; now < begin + 1000 * seconds; now = performance.now()) {
       const due = Math.min(((now - begin) * rate) / 1000, rate * seconds);
-      for (; made < due; made++) pipeline.event(event);
-      await new Promise((resolve) => setTimeout(resolve, TICK_MS));
+      const end = Math.min(due, made + MOST_AT_ONCE);
+      for (; made < end; made++) pipeline.event(nextOf(events, made));
+      await new Promise((resolve) => (end < due ? setImmediate(resolve) : setTimeout(resolve, TICK_MS)));
     }
     const spent = process.cpuUsage(before);
     return { made, cpu: spent.user + spent.system, memory: process.resourceUsage().maxRSS * 1024 };

@@ -121,6 +121,23 @@ function clockOffset(): () => bigint {
   };
 }
 
+/** One number for all that is asked before the loop does anything else: nothing that the agent knows changes meanwhile. */
+export function loopTurns(): () => number {
+  let turn = 0;
+  let isAsked = false;
+  const end = () => {
+    turn++;
+    isAsked = false;
+  };
+  return () => {
+    if (!isAsked) {
+      isAsked = true;
+      queueMicrotask(end);
+    }
+    return turn;
+  };
+}
+
 function localFacts(endpoint: Endpoint, pod: KubeObject | undefined): EndpointFacts {
   const { podNamespace, podName } = endpoint.request;
   return {
@@ -142,6 +159,7 @@ export function createFlowView(parts: FlowViewParts): FlowContext {
     return { id, identity, namespace: "", podName: "", workloads: [] };
   };
   return {
+    turn: loopTurns(),
     nodeName: nodeFullName(parts.nodeName, parts.clusterName),
     version: parts.version,
     nodeLabels: () => {

@@ -3,7 +3,9 @@ import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import packageJson from "../../package.json" with { type: "json" };
 import { openProxyOrigins } from "../datapath/ebpf/proxy-origins.ts";
+import { addEnvoyMetrics, MetricsServer, Registry } from "../metrics/index.ts";
 import type { ProxyOrigin, ProxyOrigins } from "../model/proxy-origin.ts";
+import { parseBootstrap } from "../proxy/bootstrap.ts";
 import { transparentDatagrams } from "../proxy/datagrams.ts";
 import { startProxy } from "../proxy/proxy.ts";
 import { transparentSockets } from "../proxy/sockets.ts";
@@ -44,14 +46,23 @@ if (values.bootstrap === undefined || values.pins === undefined) {
   process.stderr.write("usage: proxy --bootstrap FILE --pins DIRECTORY\n");
   process.exit(2);
 }
+const bootstrap: unknown = JSON.parse(readFileSync(values.bootstrap, "utf8"));
+const registry = new Registry();
+const recorded = addEnvoyMetrics(registry, () => proxy.status());
 const proxy = await startProxy({
-  bootstrap: JSON.parse(readFileSync(values.bootstrap, "utf8")),
+  bootstrap,
+  recorded,
   version: packageJson.version,
   origins: pinnedOrigins(values.pins),
   sockets: transparentSockets(),
   datagrams: transparentDatagrams(),
   log,
 });
+const metrics = new MetricsServer({ registry, log });
+await metrics.listen(parseBootstrap(bootstrap).metrics);
 for (const signal of ["SIGTERM", "SIGINT"] as const) {
-  process.once(signal, () => void proxy.stop().then(() => process.exit(0)));
+  process.once(signal, () => {
+    metrics.close();
+    void proxy.stop().then(() => process.exit(0));
+  });
 }

@@ -34,6 +34,8 @@ export interface PolicyOrigin {
  * event, and must not throw. Addresses are text as `inet_ntop` writes it.
  */
 export interface FlowContext {
+  /** Another number once an answer other than the clock's and the id's may have changed; until then flows are made after earlier ones. */
+  turn(): number;
   /** As `nodeFullName` gives it. */
   readonly nodeName: string;
   /** Of the program that makes the flows. */

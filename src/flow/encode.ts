@@ -94,6 +94,13 @@ export class EncodedBytes {
   }
 }
 
+/** Bytes that a whole number from 0 on takes as a varint. */
+export function varintLength(value: number): number {
+  let length = 1;
+  for (let rest = value; rest > 0x7f; rest = Math.floor(rest / 128)) length++;
+  return length;
+}
+
 type Write<T> = (out: EncodedBytes, value: T) => void;
 type Fields = Readonly<Record<string, unknown>>;
 

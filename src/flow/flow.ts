@@ -45,7 +45,7 @@ import {
 import { attributePolicies } from "./policies.ts";
 import { packetSummary } from "./summary.ts";
 
-const NS_PER_SECOND = 1_000_000_000n;
+export const NS_PER_SECOND = 1_000_000_000n;
 /** The program that clients see as the maker of flows. */
 let emitter = create(EmitterSchema, { name: "Hubble" });
 

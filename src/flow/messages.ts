@@ -32,6 +32,11 @@ function maker<D extends DescMessage>(schema: D): (init: Partial<MessageShape<D>
   return (init) => Object.assign(Object.create(empty), init);
 }
 
+/** A copy that differs in the given fields. Of messages that are not shared: a shared one's bytes would go with it. */
+export function variantOf<T extends object>(message: T, init: object): T {
+  return Object.assign(Object.create(Object.getPrototypeOf(message)), message, init);
+}
+
 /** Where a message that many flows share keeps its bytes; null = it was not encoded yet. */
 export const ENCODED = Symbol("encoded");
 

@@ -4,6 +4,7 @@ import type { AccessRecord } from "../model/access-record.ts";
 import type { AgentNotification } from "../model/agent-notification.ts";
 import { accessRecordToFlow } from "./access.ts";
 import { toAgentEvent } from "./agent-event.ts";
+import { AlikeFlows } from "./alike.ts";
 import type { FlowContext } from "./context.ts";
 import { decodeEvent } from "./decode/event.ts";
 import { timestampFromNs, toFlow } from "./flow.ts";
@@ -26,12 +27,15 @@ export interface FlowPipeline {
 /** A pipeline into `ring`; none of its methods throws on bad input. */
 export function createFlowPipeline(options: { readonly context: FlowContext; readonly ring: FlowRing }): FlowPipeline {
   const { context, ring } = options;
+  const alikes = new AlikeFlows(context);
   const traces = new TraceContexts();
   let malformed = 0;
   return {
     event(bytes) {
-      const event = decodeEvent(bytes);
-      if (event) ring.append({ kind: "flow", flow: toFlow(event, context) });
+      const alike = alikes.of(bytes);
+      const event = alike ? undefined : decodeEvent(bytes);
+      if (alike) ring.append(alike);
+      else if (event) ring.append({ kind: "flow", flow: toFlow(event, context) });
       else malformed++;
     },
     access(record) {

@@ -60,3 +60,27 @@ it("refuses sizes that are not one less than a power of two", () => {
   for (const capacity of [0, 4, 65_536, 131_071, 1.5]) expect(() => ring.resize(capacity)).toThrow(RangeError);
   expect(ring.capacity).toBe(7);
 });
+
+it("writes over memory only when its flows are gone, also after it has shrunk and grown", () => {
+  const ring = createFlowRing(1023);
+  const summary = (number: number) => `${number} `.repeat(50 + (number % 97));
+  const add = (count: number) => {
+    for (let i = 0; i < count; i++) {
+      ring.append({ kind: "flow", flow: create(FlowSchema, { Summary: summary(ring.next) }) });
+    }
+  };
+  for (const [capacity, count] of [
+    [1023, 3000],
+    [31, 500],
+    [255, 2000],
+    [2047, 5000],
+  ] as const) {
+    ring.resize(capacity);
+    add(count);
+    expect(ring.next - ring.oldest).toBe(capacity);
+    for (let sequence = ring.oldest; sequence < ring.next; sequence++) {
+      const entry = ring.read(sequence);
+      expect(entry?.kind === "flow" && fromBinary(FlowSchema, entry.bytes).Summary).toBe(summary(sequence));
+    }
+  }
+});

@@ -1,8 +1,8 @@
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { AgentEvent, Flow, LostEvent } from "../../proto/gen/flow_pb.js";
+import { AlikeFlow } from "./alike.ts";
 import { EncodedBytes, encodeFlow } from "./encode.ts";
 import { FlowEntry } from "./flow-entry.ts";
-import { newTimestamp } from "./messages.ts";
 
 /** Word of events that never became flows, or something that the agent did. */
 type Notice =
@@ -10,7 +10,10 @@ type Notice =
   | { readonly kind: "agent"; readonly event: AgentEvent; readonly time: Timestamp };
 
 /** What is appended. A flow may not change afterwards. */
-export type NewEntry = Notice | { readonly kind: "flow"; readonly flow: Flow };
+export type NewEntry = Notice | NewFlow;
+
+/** A flow, or how it differs from others. */
+type NewFlow = AlikeFlow | { readonly kind: "flow"; readonly flow: Flow };
 
 /** What is read. */
 export type RingEntry = Notice | FlowEntry;
@@ -36,15 +39,15 @@ export interface FlowRing {
   append(entry: NewEntry): void;
   /** Keeps as many of the newest entries as fit. Throws RangeError as `createFlowRing` does. */
   resize(capacity: number): void;
-  /** Undefined: not written yet. */
+  /** Undefined: not written yet. A flow's entry holds until the next append, its `flow` beyond that once it was asked for. */
   read(sequence: number): RingEntry | Overtaken | undefined;
   /** Calls back after each append until the returned function is called. */
   onAppend(listener: () => void): () => void;
 }
 
-/** The newest flows are kept as messages too: who follows reads their fields, and who keeps up need not decode them. */
+/** Of the newest flows what they were made of is kept too: who follows reads their fields, and who keeps up need not decode them. */
 const NEWEST = 256;
-/** Flows share pieces of memory; a piece that has less room left than most flows need is followed by another. */
+/** Flows share pieces of memory; a piece that has less room left than most flows need is followed by another, whose flows are gone. */
 const ROOM_BYTES = 4 << 10;
 
 /**
@@ -78,21 +81,23 @@ class Slots {
     this.chunks[slot] = undefined;
   }
 
-  setFlow(slot: number, { time, nodeName }: Flow, chunk: Uint8Array, start: number, end: number): void {
+  setFlow(slot: number, entry: NewFlow, chunk: Uint8Array, start: number, end: number): void {
+    const isAlike = entry instanceof AlikeFlow;
+    const time = isAlike ? entry : entry.flow.time;
     this.notices[slot] = undefined;
     this.chunks[slot] = chunk;
     this.starts[slot] = start;
     this.ends[slot] = end;
-    this.seconds[slot] = time === undefined ? Number.NaN : Number(time.seconds);
+    this.seconds[slot] = Number(time?.seconds ?? Number.NaN);
     this.nanos[slot] = time?.nanos ?? 0;
-    this.nodeNames[slot] = nodeName;
+    this.nodeNames[slot] = isAlike ? entry.nodeName : entry.flow.nodeName;
   }
 
-  entry(slot: number, flow: Flow | undefined): RingEntry | undefined {
+  entry(slot: number, made: { readonly flow: Flow } | undefined): RingEntry | undefined {
     const chunk = this.chunks[slot];
     if (chunk === undefined) return this.notices[slot];
     const bytes = chunk.subarray(this.starts[slot], this.ends[slot]);
-    return new FlowEntry(bytes, flow?.time ?? this.time(slot), this.nodeNames[slot]!, flow);
+    return new FlowEntry(bytes, this.seconds[slot]!, this.nanos[slot]!, this.nodeNames[slot]!, made);
   }
 
   copy(slot: number, to: Slots, target: number): void {
@@ -104,10 +109,21 @@ class Slots {
     to.nanos[target] = this.nanos[slot]!;
     to.nodeNames[target] = this.nodeNames[slot]!;
   }
+}
 
-  private time(slot: number): Timestamp | undefined {
-    const seconds = this.seconds[slot]!;
-    return Number.isNaN(seconds) ? undefined : newTimestamp({ seconds: BigInt(seconds), nanos: this.nanos[slot]! });
+/** Memory that is full, in the order of its flows, to be written over when the ring has none of them any more. */
+class FullPieces {
+  private readonly pieces: { readonly bytes: Uint8Array; readonly last: number }[] = [];
+
+  add(bytes: Uint8Array, last: number): void {
+    this.pieces.push({ bytes, last });
+  }
+
+  /** A piece whose flows all came before `oldest`; after a ring has shrunk there are more of them than are needed. */
+  free(oldest: number): Uint8Array | undefined {
+    let free: Uint8Array | undefined;
+    while (this.pieces[0] !== undefined && this.pieces[0].last < oldest) free = this.pieces.shift()?.bytes;
+    return free;
   }
 }
 
@@ -121,7 +137,7 @@ function checkCapacity(capacity: number): void {
 export function createFlowRing(size: number): FlowRing {
   checkCapacity(size);
   let slots = new Slots(size);
-  const newest: (Flow | undefined)[] = new Array(NEWEST).fill(undefined);
+  const newest: (NewFlow | undefined)[] = new Array(NEWEST).fill(undefined);
   const encoded = new EncodedBytes();
   /** Nothing before it is held, whatever the capacity. */
   let first = 0;
@@ -129,12 +145,18 @@ export function createFlowRing(size: number): FlowRing {
   let next = 0;
   let seenFlows = 0;
   const oldestHeld = () => Math.max(first, next - slots.capacity);
+  const full = new FullPieces();
 
-  const appendFlow = (flow: Flow) => {
+  const appendFlow = (entry: NewFlow) => {
     const start = encoded.at;
-    encodeFlow(flow, encoded);
-    slots.setFlow(next % slots.capacity, flow, encoded.bytes, start, encoded.at);
-    if (encoded.bytes.length - encoded.at < ROOM_BYTES) encoded.take();
+    if (entry instanceof AlikeFlow) entry.encode(encoded);
+    else encodeFlow(entry.flow, encoded);
+    slots.setFlow(next % slots.capacity, entry, encoded.bytes, start, encoded.at);
+    if (encoded.bytes.length - encoded.at < ROOM_BYTES) {
+      const free = full.free(oldestHeld());
+      full.add(encoded.bytes, next);
+      encoded.take(free);
+    }
     seenFlows++;
   };
 
@@ -152,9 +174,9 @@ export function createFlowRing(size: number): FlowRing {
       return seenFlows;
     },
     append(entry) {
-      if (entry.kind === "flow") appendFlow(entry.flow);
+      if (entry.kind === "flow") appendFlow(entry);
       else slots.setNotice(next % slots.capacity, entry);
-      newest[next % NEWEST] = entry.kind === "flow" ? entry.flow : undefined;
+      newest[next % NEWEST] = entry.kind === "flow" ? entry : undefined;
       next++;
       for (const listener of listeners) listener();
     },

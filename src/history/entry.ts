@@ -39,15 +39,11 @@ export function* decodeEntries(raw: Uint8Array): Generator<RingEntry, undefined>
 
 /** When an entry was, in milliseconds since the epoch; undefined when it does not say. */
 export function timeOf(entry: RingEntry): number | undefined {
-  return millisecondsOf(timestampOf(entry));
+  if (entry.kind !== "flow") return millisecondsOf(entry.kind === "lost" ? entry.lost.last : entry.time);
+  return Number.isNaN(entry.seconds) ? undefined : entry.seconds * 1000 + entry.nanos / 1e6;
 }
 
 /** Milliseconds since the epoch, with what is below one. */
 export function millisecondsOf(time: Timestamp | undefined): number | undefined {
   return time === undefined ? undefined : Number(time.seconds) * 1000 + time.nanos / 1e6;
-}
-
-function timestampOf(entry: RingEntry): Timestamp | undefined {
-  if (entry.kind === "flow") return entry.time;
-  return entry.kind === "lost" ? entry.lost.last : entry.time;
 }

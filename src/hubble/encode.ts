@@ -1,4 +1,3 @@
-import { TimestampSchema } from "@bufbuild/protobuf/wkt";
 import { type GetFlowsResponse, GetFlowsResponseSchema } from "../../proto/gen/observer_pb.js";
 import { type EncodedBytes, encodeMessage } from "../flow/encode.ts";
 import { FlowEntry } from "../flow/index.ts";
@@ -7,6 +6,9 @@ import { FlowEntry } from "../flow/index.ts";
 const FLOW_TAG = (1 << 3) | 2;
 const NODE_NAME_TAG = (1000 << 3) | 2;
 const TIME_TAG = (1001 << 3) | 2;
+/** Of a Timestamp. */
+const SECONDS_TAG = 1 << 3;
+const NANOS_TAG = 2 << 3;
 
 /** Appends a GetFlowsResponse: of a flow of the ring its bytes, with node and time as `flowView` gives them. */
 export function encodeFlowsResponse(response: FlowEntry | GetFlowsResponse, out: EncodedBytes): void {
@@ -14,7 +16,7 @@ export function encodeFlowsResponse(response: FlowEntry | GetFlowsResponse, out:
     encodeMessage(GetFlowsResponseSchema, response, out);
     return;
   }
-  const { bytes, nodeName, time } = response;
+  const { bytes, nodeName, seconds, nanos } = response;
   out.varint(FLOW_TAG);
   out.varint(bytes.length);
   out.raw(bytes);
@@ -24,10 +26,18 @@ export function encodeFlowsResponse(response: FlowEntry | GetFlowsResponse, out:
     out.text(nodeName);
     out.end(start);
   }
-  if (time !== undefined) {
+  if (!Number.isNaN(seconds)) {
     out.varint(TIME_TAG);
     const start = out.begin();
-    encodeMessage(TimestampSchema, time, out);
+    if (seconds !== 0) {
+      out.varint(SECONDS_TAG);
+      if (seconds > 0) out.varint(seconds);
+      else out.varint64(BigInt(seconds));
+    }
+    if (nanos !== 0) {
+      out.varint(NANOS_TAG);
+      out.varint(nanos);
+    }
     out.end(start);
   }
 }

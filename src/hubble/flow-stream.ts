@@ -9,7 +9,10 @@ import { type FlowQuery, parseFlowsRequest } from "./request.ts";
 import type { StreamHandler } from "./server.ts";
 
 const MAX_REQUEST_BYTES = 4 << 20;
-const CHUNK_BYTES = 32 << 10;
+/** Of one write; the last response goes over it. */
+const CHUNK_BYTES = 48 << 10;
+/** Memory for writes that is kept when none uses it. */
+const MOST_SPARE = 16;
 /** Of a gRPC message: whether it is compressed, and its length. */
 const PREFIX_BYTES = 5;
 
@@ -111,7 +114,7 @@ async function pump<R extends object>(
 ): Promise<void> {
   while (!signal.aborted) {
     const { chunk, last } = collect(source, encode);
-    const full = chunk.length > 0 && !stream.write(chunk);
+    const full = chunk !== undefined && !stream.write(chunk, () => release(chunk));
     if (last === "end") return;
     // what came while we waited for the client must be collected before waiting for more
     if (full) await drained(stream, signal);
@@ -121,14 +124,20 @@ async function pump<R extends object>(
   }
 }
 
-/** Where chunks are put together: each is copied from it before another begins. */
+/** Memory of chunks that have been written. */
+const spare: Uint8Array[] = [];
+
+function release(chunk: Uint8Array): void {
+  if (spare.length < MOST_SPARE) spare.push(new Uint8Array(chunk.buffer));
+}
+
+/** Where chunks are put together. */
 const frames = new EncodedBytes();
 
 function collect<R extends object>(
   source: ResponseSource<R>,
   encode: StreamSource<R>["encode"],
-): { chunk: Buffer; last: ReadResult<R> } {
-  frames.at = 0;
+): { chunk: Uint8Array | undefined; last: ReadResult<R> } {
   let last: ReadResult<R> = "wait";
   while (frames.at < CHUNK_BYTES) {
     last = source.next();
@@ -141,7 +150,7 @@ function collect<R extends object>(
     prefix.setUint8(0, 0);
     prefix.setUint32(1, frames.at - start - PREFIX_BYTES);
   }
-  return { chunk: Buffer.from(frames.bytes.subarray(0, frames.at)), last };
+  return { chunk: frames.at === 0 ? undefined : frames.take(spare.pop()), last };
 }
 
 function drained(stream: Http2ServerResponse, signal: AbortSignal): Promise<void> {

@@ -70,7 +70,7 @@ export function answerTo<R extends object>(
   { query, view, now }: ReaderOptions<R>,
 ): ReadResult<R> | undefined {
   if (entry.kind === "lost") return view.tellLost?.(entry.lost, entry.lost.last ?? timestampFromMs(now()));
-  const time = timeOf(entry);
+  const time = query.since || query.until ? timeOf(entry) : undefined;
   if (query.until && time && compareTimestamps(time, query.until) > 0) return "end";
   if (query.since && time && compareTimestamps(time, query.since) < 0) return undefined;
   return view.matches(entry) ? view.respond(entry) : undefined;

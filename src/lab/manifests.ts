@@ -1,5 +1,11 @@
 import { HARMLESS_HEADERS } from "../flow/redaction.ts";
-import { AGENT_METRICS_PORT, CLUSTER_DOMAIN, DNS_SERVICE_IP, FLOW_METRICS_PORT } from "../model/addresses.ts";
+import {
+  AGENT_METRICS_PORT,
+  CLUSTER_DOMAIN,
+  DNS_SERVICE_IP,
+  FLOW_METRICS_PORT,
+  PROXY_METRICS_PORT,
+} from "../model/addresses.ts";
 
 /** A Kubernetes object in its JSON form. */
 export type Manifest = Record<string, unknown> & {
@@ -248,5 +254,6 @@ function proxyDaemonSet(version: string): Manifest {
         },
       ],
     },
+    { "prometheus.io/scrape": "true", "prometheus.io/port": String(PROXY_METRICS_PORT) },
   );
 }

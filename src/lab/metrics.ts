@@ -4,13 +4,19 @@ import {
   CONTROL_PLANE,
   FLOW_METRICS_PORT,
   type LabNode,
+  PROXY_METRICS_PORT,
   RELAY_METRICS_PORT,
 } from "../model/addresses.ts";
 import { command } from "./command.ts";
 import { type LabPaths, netnsPath } from "./paths.ts";
 
-/** Who serves metrics, and where: the first two at each node, the relay at the control plane's. */
-const PORTS = { hubble: FLOW_METRICS_PORT, agent: AGENT_METRICS_PORT, relay: RELAY_METRICS_PORT } as const;
+/** Who serves metrics, and where: the first three at each node, the relay at the control plane's. */
+const PORTS = {
+  hubble: FLOW_METRICS_PORT,
+  agent: AGENT_METRICS_PORT,
+  proxy: PROXY_METRICS_PORT,
+  relay: RELAY_METRICS_PORT,
+} as const;
 export type MetricsSource = keyof typeof PORTS;
 export const METRICS_SOURCES = Object.keys(PORTS) as readonly MetricsSource[];
 
@@ -42,6 +48,7 @@ export function scrapeConfiguration(nodes: readonly LabNode[]): string {
     scrape_configs: [
       job("cilium", "cilium", at(PORTS.agent)),
       job("hubble", "hubble", at(PORTS.hubble)),
+      job("cilium-envoy", "cilium-envoy", at(PORTS.proxy)),
       job("hubble-relay", "hubble-relay", relay),
     ],
   };

@@ -1,4 +1,5 @@
 export { addBpfMetrics } from "./bpf.ts";
+export { addEnvoyMetrics } from "./envoy.ts";
 export { exposition } from "./exposition.ts";
 export type { Family } from "./family.ts";
 export { addProcessMetrics } from "./process.ts";

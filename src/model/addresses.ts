@@ -15,6 +15,7 @@ export const API_SERVER_PORT = 6443;
 export const RELAY_PORT = 4245;
 export const HUBBLE_PORT = 4244;
 export const AGENT_METRICS_PORT = 9962;
+export const PROXY_METRICS_PORT = 9964;
 export const FLOW_METRICS_PORT = 9965;
 export const RELAY_METRICS_PORT = 9966;
 export const KUBELET_PORT = 10250;

@@ -22,6 +22,7 @@ test("what is generated is read back", () => {
     adminPath: "/var/run/cilium/envoy/sockets/admin.sock",
     xdsPath: "/var/run/cilium/envoy/sockets/xds.sock",
     connectTimeoutMs: { ingress: 1500, egress: 1500 },
+    metrics: { host: "0.0.0.0", port: 9964 },
   });
 });
 
@@ -30,6 +31,7 @@ test.each([
   [{ admin: { address: { socketAddress: {} } } }, "admin.address.socketAddress: not honoured"],
   [{ admin: undefined }, "admin: must be an object"],
   [{ staticResources: { clusters: [{ name: "other" }] } }, 'cluster "other" is not used'],
+  [{ staticResources: { clusters: [], listeners: [{ name: "other" }] } }, "listeners[0].name: only"],
   [{ staticResources: { clusters: [] } }, "xds-grpc-cilium: must be an object"],
 ])("a bootstrap with %j is refused by name", (change, message) => {
   expect(() => parseBootstrap({ ...bootstrapConfig(), ...change })).toThrow(message);

@@ -1,3 +1,5 @@
+import { PROXY_METRICS_PORT } from "../model/addresses.ts";
+
 /** What the proxy takes from its bootstrap file. The file has the shape of Envoy's and only keys that are honoured. */
 export interface Bootstrap {
   readonly node: { readonly id: string; readonly cluster: string };
@@ -6,6 +8,8 @@ export interface Bootstrap {
   /** Unix socket of the agent. */
   readonly xdsPath: string;
   readonly connectTimeoutMs: { readonly ingress: number; readonly egress: number };
+  /** Where Prometheus reads; absent = nowhere. */
+  readonly metrics?: { readonly host: string; readonly port: number };
 }
 
 export interface BootstrapOptions {
@@ -13,8 +17,11 @@ export interface BootstrapOptions {
   readonly adminPath?: string;
   readonly xdsPath?: string;
   readonly connectTimeoutSeconds?: number;
+  readonly metricsPort?: number;
 }
 
+/** The listener that Cilium's own file has for Prometheus. */
+const METRICS_LISTENER = "envoy-prometheus-metrics-listener";
 const SOCKETS = "/var/run/cilium/envoy/sockets";
 const XDS_CLUSTER = "xds-grpc-cilium";
 const INGRESS_CLUSTER = "ingress-cluster";
@@ -28,6 +35,12 @@ export function bootstrapConfig(options: BootstrapOptions = {}): object {
     node: { id: options.nodeId ?? "host~127.0.0.1~no-id~localdomain", cluster: INGRESS_CLUSTER },
     admin: { address: { pipe: { path: options.adminPath ?? `${SOCKETS}/admin.sock` } } },
     staticResources: {
+      listeners: [
+        {
+          name: METRICS_LISTENER,
+          address: { socketAddress: { address: "0.0.0.0", portValue: options.metricsPort ?? PROXY_METRICS_PORT } },
+        },
+      ],
       clusters: [
         { name: INGRESS_CLUSTER, type: "ORIGINAL_DST", connectTimeout },
         { name: EGRESS_CLUSTER, type: "ORIGINAL_DST", connectTimeout },
@@ -52,13 +65,15 @@ export function parseBootstrap(json: unknown): Bootstrap {
   const root = object(json, "bootstrap", ["node", "admin", "staticResources", "dynamicResources"]);
   const node = object(root["node"], "node", ["id", "cluster"]);
   const admin = object(root["admin"], "admin", ["address"]);
-  const clusters = list(object(root["staticResources"], "staticResources", ["clusters"])["clusters"], "clusters");
+  const resources = object(root["staticResources"], "staticResources", ["clusters", "listeners"]);
+  const clusters = list(resources["clusters"], "clusters");
   const byName = new Map(clusters.map((cluster, index) => [clusterName(cluster, index), cluster]));
   for (const name of byName.keys()) {
     if (![XDS_CLUSTER, INGRESS_CLUSTER, EGRESS_CLUSTER].includes(name))
       throw new Error(`cluster "${name}" is not used: remove it`);
   }
   return {
+    ...metricsListener(resources["listeners"]),
     node: { id: text(node["id"], "node.id"), cluster: text(node["cluster"], "node.cluster") },
     adminPath: pipePath(admin["address"], "admin.address"),
     xdsPath: staticClusterPath(byName.get(discoveryCluster(root["dynamicResources"]))),
@@ -67,6 +82,22 @@ export function parseBootstrap(json: unknown): Bootstrap {
       egress: connectTimeout(byName.get(EGRESS_CLUSTER), EGRESS_CLUSTER),
     },
   };
+}
+
+/** Of a file without listeners nothing: so it is in labs that are older. */
+function metricsListener(value: unknown): Pick<Bootstrap, "metrics"> {
+  if (value === undefined || list(value, "listeners").length === 0) return {};
+  const listener = object(only(value, "listeners"), "listeners[0]", ["name", "address"]);
+  if (listener["name"] !== METRICS_LISTENER) throw new Error(`listeners[0].name: only "${METRICS_LISTENER}"`);
+  const at = "listeners[0].address";
+  const address = object(object(listener["address"], at, ["socketAddress"])["socketAddress"], `${at}.socketAddress`, [
+    "address",
+    "portValue",
+  ]);
+  const port = address["portValue"];
+  if (typeof port !== "number" || !Number.isInteger(port) || port < 1 || port > 65_535)
+    throw new Error(`${at}.socketAddress.portValue: must be a port`);
+  return { metrics: { host: text(address["address"], `${at}.socketAddress.address`), port } };
 }
 
 function discoveryCluster(value: unknown): string {

@@ -5,7 +5,7 @@ import { startAdmin } from "./admin.ts";
 import { parseBootstrap } from "./bootstrap.ts";
 import type { DatagramSockets } from "./datagrams.ts";
 import { DnsObserver } from "./dns-observer.ts";
-import { ListenerTable, type ProxySockets } from "./listeners.ts";
+import { type ListenerStatus, ListenerTable, type ProxySockets } from "./listeners.ts";
 import { AgentChannel } from "./xds-client.ts";
 
 const DRAIN_MS = 2000;
@@ -18,9 +18,19 @@ export interface ProxyOptions {
   readonly sockets: ProxySockets;
   readonly datagrams: DatagramSockets;
   readonly log: (line: string) => void;
+  /** Told of each record, beside the agent. */
+  readonly recorded?: (record: AccessRecord) => void;
 }
 
 export interface NodeProxy {
+  /** What it is doing now, for whoever counts. */
+  status(): {
+    readonly initialized: boolean;
+    readonly connected: boolean;
+    readonly uptimeSeconds: number;
+    readonly listeners: readonly ListenerStatus[];
+    readonly lostRecords: number;
+  };
   /** Accepts nothing more, lets open exchanges end (at most 2 s), closes. */
   stop(): Promise<void>;
 }
@@ -81,6 +91,7 @@ export async function startProxy(options: ProxyOptions): Promise<NodeProxy> {
     origins: options.origins,
     record: (record) => {
       counters.count(record);
+      options.recorded?.(record);
       accessLog.record(record);
     },
     now: timeOfDayMs,
@@ -88,11 +99,12 @@ export async function startProxy(options: ProxyOptions): Promise<NodeProxy> {
   });
   const { node, xdsPath } = bootstrap;
   const channel = new AgentChannel({ socketPath: xdsPath, node, table, accessLog, observer, log: options.log });
+  const startedAtMs = Date.now();
   const admin = await startAdmin(bootstrap.adminPath, {
     bootstrap: options.bootstrap,
     version: options.version,
     xdsPath,
-    startedAtMs: Date.now(),
+    startedAtMs,
     now: timeOfDayMs,
     initialized: () => channel.initialized,
     connected: () => channel.connected,
@@ -107,6 +119,13 @@ export async function startProxy(options: ProxyOptions): Promise<NodeProxy> {
     }),
   });
   return {
+    status: () => ({
+      initialized: channel.initialized,
+      connected: channel.connected,
+      uptimeSeconds: (timeOfDayMs() - startedAtMs) / 1000,
+      listeners: table.list(),
+      lostRecords: accessLog.lostInAll,
+    }),
     async stop() {
       await table.drain(DRAIN_MS);
       await channel.close();

@@ -64,9 +64,13 @@ test("a node's flows, its agent and the relay are read with one command", async 
   expect(agent).toMatch(
     /^cilium_agent_api_process_time_seconds_count\{path="\/v1\/endpoint",method="PUT",return_code="20\d"\} [1-9]/m,
   );
+  const proxy = await metrics("proxy", "--node", node);
+  expect(proxy).toMatch(/^envoy_http_downstream_rq_xx\{envoy_response_code_class="4",.*\} [1-9]/m);
+  expect(proxy).toMatch(/^envoy_cluster_upstream_rq_total\{envoy_cluster_name="ingress-cluster"\} [1-9]/m);
+  expect(proxy).toMatch(/^envoy_server_live 1$/m);
   await lab.ok("hubble status");
   expect(await metrics("relay")).toMatch(/^hubble_relay_pool_peer_connection_status\{status="READY"\} 3$/m);
-  expect((await lab.shieldgate("metrics", "nobody")).stderr).toContain("write one of hubble, agent, relay");
+  expect((await lab.shieldgate("metrics", "nobody")).stderr).toContain("write one of hubble, agent, proxy, relay");
 });
 
 test("pods read them too, and OpenMetrics has the traces of requests", async () => {
@@ -112,8 +116,8 @@ describe.skipIf(!hasPrometheus)(`with Prometheus${without}`, () => {
     Number(((await query(expression)) as { result: { value: [number, string] }[] }).result[0]?.value[1]);
 
   test("it finds every target, and understands what it reads", async () => {
-    await expect.poll(() => value("sum(up)"), { timeout: 30_000 }).toBe(7);
-    expect(await value("count(up)")).toBe(7);
+    await expect.poll(() => value("sum(up)"), { timeout: 30_000 }).toBe(10);
+    expect(await value("count(up)")).toBe(10);
     expect(await value('sum(hubble_drop_total{reason="POLICY_DENIED"})')).toBeGreaterThan(0);
     expect(await value("count(cilium_version)")).toBe(3);
     expect(
@@ -126,10 +130,13 @@ describe.skipIf(!hasPrometheus)(`with Prometheus${without}`, () => {
     expect(found).toContain(`"traceID":"${TRACE}"`);
   });
 
-  test.each([["hubble"], ["agent"], ["relay"]])("promtool has no complaint about what is read of %s", async (of) => {
-    const text = await metrics(of, "--node", node);
-    const checked = spawnSync("promtool", ["check", "metrics"], { input: text, encoding: "utf8" });
-    expect(`${checked.stdout}${checked.stderr}`).toBe("");
-    expect(checked.status).toBe(0);
-  });
+  test.each([["hubble"], ["agent"], ["proxy"], ["relay"]])(
+    "promtool has no complaint about what is read of %s",
+    async (of) => {
+      const text = await metrics(of, "--node", node);
+      const checked = spawnSync("promtool", ["check", "metrics"], { input: text, encoding: "utf8" });
+      expect(`${checked.stdout}${checked.stderr}`).toBe("");
+      expect(checked.status).toBe(0);
+    },
+  );
 });

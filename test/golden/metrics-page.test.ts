@@ -3,7 +3,7 @@ import { afterAll, expect, test } from "vitest";
 import { createFlowRing } from "../../src/flow/index.ts";
 import { addHealthMetrics } from "../../src/health/metrics.ts";
 import { createRelay, FlowExporter, FlowMetricsServer } from "../../src/hubble/index.ts";
-import { addBpfMetrics, addProcessMetrics, Registry } from "../../src/metrics/index.ts";
+import { addBpfMetrics, addEnvoyMetrics, addProcessMetrics, Registry } from "../../src/metrics/index.ts";
 import { AgentWorld } from "../support/agent-world.ts";
 import { metricsPage } from "../support/metrics-page.ts";
 
@@ -29,6 +29,14 @@ test("docs/metrics.md tells what is served, and of each metric of a published da
   addHealthMetrics(agent, () => ({ local: { name: "" }, nodes: [], timestamp: "", probeInterval: "" }));
   const ring = createFlowRing(1);
   new FlowExporter({ ring, nodeName: "", directory: "", metrics: agent, now: Date.now, log: () => undefined });
+  const proxy = new Registry();
+  addEnvoyMetrics(proxy, () => ({
+    initialized: false,
+    connected: false,
+    uptimeSeconds: 0,
+    listeners: [],
+    lostRecords: 0,
+  }));
   const relay = new Registry();
   addProcessMetrics(relay);
   await createRelay({ peers: [], version: "1", now: Date.now, nodeName: "", metrics: relay }).close();
@@ -36,6 +44,7 @@ test("docs/metrics.md tells what is served, and of each metric of a published da
   const page = metricsPage(beginning, [
     { title: "Flows, port 9965 of each node", registries: [await flowRegistry("http"), await flowRegistry("httpV2")] },
     { title: "The agent, port 9962 of each node", registries: [agent] },
+    { title: "The proxy, port 9964 of each node", registries: [proxy] },
     { title: "The relay, port 9966 of the control plane's node", registries: [relay] },
   ]);
   // `vitest -u` writes it anew

@@ -25,6 +25,7 @@ const NODE_LABELS = ["kubernetes.io/hostname=k8s-w1", "kubernetes.io/os=linux"];
 
 /** The Star Wars lab as node k8s-w1 knows it. 2026-09-25T00:00:00Z is the moment the node booted. */
 export const starWarsContext: FlowContext = {
+  turn: () => 0,
   nodeName: "default/k8s-w1",
   version: "0.1.0",
   nodeLabels: () => NODE_LABELS,
