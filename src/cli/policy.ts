@@ -44,7 +44,9 @@ A policy that is refused gives an answer with the id !policy; the others stand.
 A line that is no scenario is named on standard error; the other lines are answered, and the exit code is 1.`,
   )
   .action(async (file: string, { explain = false }: { explain?: boolean }) => {
-    process.exitCode = (await evaluate(openText(file), process.stdout, { explain, complain })) ? 0 : 1;
+    const told = (error: Error) => Promise.reject(new Error(`${file}: ${error.message}`));
+    const isComplete = async () => evaluate(openText(file), process.stdout, { explain, complain });
+    process.exitCode = (await isComplete().catch(told)) ? 0 : 1;
   });
 
 program

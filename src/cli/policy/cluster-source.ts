@@ -23,6 +23,7 @@ import {
 } from "../../kube/client/index.ts";
 import type { ManifestText } from "../../prove/manifest.ts";
 import type { ClusterChoice } from "./cluster-inventory.ts";
+import { inputKind } from "./input.ts";
 
 /** What policy depends on; a cluster need not have every kind of policy. */
 const KINDS: readonly (readonly [ref: ResourceRef, kind: string, isOptional: boolean])[] = [
@@ -59,6 +60,7 @@ function kubeconfigOf({ kubeconfig }: ClusterChoice): string {
 export async function readCluster(choice: ClusterChoice): Promise<ManifestText[]> {
   const { context } = choice;
   const kubeconfig = kubeconfigOf(choice);
+  if (inputKind(kubeconfig) === "folder") throw new Error(`${kubeconfig}: is a folder, no file of credentials`);
   const title = context === undefined ? kubeconfig : `${kubeconfig}, context ${context}`;
   const client = connect({ kubeconfig, ...(context === undefined ? {} : { context }) });
   const read = KINDS.map(async ([ref, kind, isOptional]) => {

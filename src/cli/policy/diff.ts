@@ -6,6 +6,7 @@ import { KnownDocuments } from "../../prove/manifest.ts";
 import { applied, type ClusterReader, clusterInventory } from "./cluster-inventory.ts";
 import { readInventory, tellProblems } from "./inventory.ts";
 import type { ManifestOptions } from "./manifest-options.ts";
+import { isStream } from "./sources.ts";
 
 export interface DiffCommandOptions extends ManifestOptions {
   readonly base?: string;
@@ -69,7 +70,7 @@ async function bothSides(
   options: DiffCommandOptions,
   readCluster: ClusterReader,
 ): Promise<[Inventory, Inventory]> {
-  const { base, before = [], after = [], at, file = [] } = options;
+  const { base, before = [], after = [], at } = options;
   const { at: _at, ...plain } = options;
   if (options.context !== undefined || options.kubeconfig !== undefined)
     return clusterAndAfter(paths, options, readCluster);
@@ -78,7 +79,6 @@ async function bothSides(
   if (base !== undefined) {
     if (before.length + after.length > 0)
       throw new Error("--base compares the same paths: leave out --before and --after");
-    if ([...paths, ...file].includes("-")) throw new Error("standard input has no revisions: leave out -");
     return [
       await readInventory(paths, { ...plain, at: base }, { mayBeMissing: true, known }),
       await readInventory(paths, options, { known }),
@@ -87,9 +87,9 @@ async function bothSides(
   if (before.length === 0 && after.length === 0)
     throw new Error("what with what? Give --base REVISION and paths, or --before PATH and --after PATH");
   if (at !== undefined) throw new Error("--at goes with --base: --before and --after are read as they are");
-  const all = [...before, ...after, ...paths, ...file];
-  if (all.filter((path) => path === "-").length > 1 || [...paths, ...file].includes("-"))
-    throw new Error("standard input can be read once: for one of --before and --after");
+  const twice = before.find((path) => isStream(path) && after.includes(path));
+  if (twice !== undefined)
+    throw new Error(`${twice} is read once: for one of --before and --after, or for both sides by -f`);
   return [
     await readInventory([...before, ...paths], plain, { mayBeMissing: true, known }),
     await readInventory([...after, ...paths], plain, { mayBeMissing: true, known }),

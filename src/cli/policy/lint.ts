@@ -7,6 +7,7 @@ import { lint } from "../../prove/lint/lint.ts";
 import { KnownDocuments } from "../../prove/manifest.ts";
 import { readInventory, readTexts } from "./inventory.ts";
 import type { ManifestOptions } from "./manifest-options.ts";
+import { isStream } from "./sources.ts";
 
 export interface LintCommandOptions extends ManifestOptions {
   readonly strict?: boolean;
@@ -47,8 +48,8 @@ async function fixFiles(
   complain: (text: string) => void,
 ): Promise<void> {
   if (options.at !== undefined) throw new Error("--fix changes files: a revision cannot be changed, leave out --at");
-  if ([...paths, ...(options.file ?? [])].includes("-"))
-    throw new Error("--fix changes files: standard input is none, leave out -");
+  const stream = [...paths, ...(options.file ?? [])].find(isStream);
+  if (stream !== undefined) throw new Error(`--fix changes files: a pipe is none, leave out ${stream}`);
   const { texts, problems, take } = await readTexts(paths, options, { known: new KnownDocuments() });
   // Where something cannot be read, nothing is proven; the report says what.
   if ([...problems, ...take(texts).problems].some(({ severity }) => severity === "error")) return;

@@ -16,7 +16,7 @@ import {
 } from "../../prove/test-formats.ts";
 import { readInventory, tellProblems } from "./inventory.ts";
 import type { ManifestOptions } from "./manifest-options.ts";
-import { readSources, TEST_FILE } from "./sources.ts";
+import { isStream, readSources, TEST_FILE } from "./sources.ts";
 import { runWatching } from "./watch.ts";
 
 export interface TestCommandOptions extends ManifestOptions {
@@ -50,8 +50,8 @@ export async function testCommand(
   if (init !== undefined) return writeFirst(init, paths, options, complain);
   const before: Before = { known: new KnownDocuments(), files: new Map(), runs: new Map() };
   if (!watch) return (await runOnce(paths, options, { out, complain, before })).result;
-  if ([...paths, ...(options.file ?? [])].includes("-"))
-    throw new Error("standard input cannot be watched: leave out -");
+  const stream = [...paths, ...(options.file ?? [])].find(isStream);
+  if (stream !== undefined) throw new Error(`a pipe cannot be watched: leave out ${stream}`);
   return runWatching(
     {
       run: () => {
