@@ -56,7 +56,7 @@ function kubeconfigOf({ kubeconfig }: ClusterChoice): string {
   return found;
 }
 
-/** The objects of a cluster, each kind a text of its own. Throws an Error where the cluster does not answer. */
+/** The objects of a cluster, each by a name of its own. Throws an Error where the cluster does not answer. */
 export async function readCluster(choice: ClusterChoice): Promise<ManifestText[]> {
   const { context } = choice;
   const kubeconfig = kubeconfigOf(choice);
@@ -69,8 +69,13 @@ export async function readCluster(choice: ClusterChoice): Promise<ManifestText[]
       if (isOptional && error instanceof KubeError && error.code === 404) return { items: [] };
       throw new Error(`${title}: ${kind}: ${(error as Error).message}`);
     });
-    const list = { apiVersion: "v1", kind: "List", items: items.map((item) => ({ ...item, apiVersion, kind })) };
-    return { file: `cluster/${ref.resource}`, text: JSON.stringify(list) };
+    return items.map((item): ManifestText => {
+      const { namespace, name } = item.metadata;
+      const file = ["cluster", ref.resource, namespace ?? [], name].flat().join("/");
+      return { file, text: "", value: { ...item, apiVersion, kind } };
+    });
   });
-  return Promise.all(read).finally(() => client.close());
+  return Promise.all(read)
+    .then((lists) => lists.flat())
+    .finally(() => client.close());
 }

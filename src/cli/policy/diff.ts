@@ -4,7 +4,7 @@ import { diffCounts, diffJson, diffMarkdown, diffSvg, diffText } from "../../pro
 import type { Inventory } from "../../prove/inventory.ts";
 import { KnownDocuments } from "../../prove/manifest.ts";
 import { applied, type ClusterReader, clusterInventory } from "./cluster-inventory.ts";
-import { readInventory, tellProblems } from "./inventory.ts";
+import { isOfCluster, readInventory, tellProblems } from "./inventory.ts";
 import type { ManifestOptions } from "./manifest-options.ts";
 import { isStream } from "./sources.ts";
 
@@ -13,8 +13,6 @@ export interface DiffCommandOptions extends ManifestOptions {
   readonly before?: readonly string[];
   readonly after?: readonly string[];
   readonly failOn?: string;
-  readonly kubeconfig?: string;
-  readonly context?: string;
   readonly replace?: boolean;
   readonly output?: string;
 }
@@ -58,6 +56,8 @@ async function clusterAndAfter(
   const { base, before = [], after = [], replace = false } = options;
   if (base !== undefined || before.length + after.length > 0)
     throw new Error("a cluster is the one side, the paths are the other: leave out --base, --before and --after");
+  if (paths.length + (options.file ?? []).length === 0)
+    throw new Error("what would be applied to the cluster? Give its files, -f FILE or -f FOLDER");
   const own = await readInventory(paths, options);
   const cluster = await clusterInventory(options, own.config, readCluster);
   const all = applied(own, cluster);
@@ -72,8 +72,7 @@ async function bothSides(
 ): Promise<[Inventory, Inventory]> {
   const { base, before = [], after = [], at } = options;
   const { at: _at, ...plain } = options;
-  if (options.context !== undefined || options.kubeconfig !== undefined)
-    return clusterAndAfter(paths, options, readCluster);
+  if (isOfCluster(options)) return clusterAndAfter(paths, options, readCluster);
   if (options.replace === true) throw new Error("--replace goes with --context or --kubeconfig");
   const known = new KnownDocuments();
   if (base !== undefined) {
