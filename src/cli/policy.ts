@@ -235,9 +235,7 @@ async function prove(run: () => Promise<number>): Promise<void> {
   }
 }
 
-try {
-  await program.parseAsync();
-} catch (error) {
-  complain((error as Error).message);
+program.parseAsync().catch((error: Error) => {
+  complain(error.message);
   process.exitCode = 1;
-}
+});

@@ -9,7 +9,7 @@ import { messageJson } from "../../flow/print/index.ts";
 import { entriesOfFile, isHistoryFile } from "../../history/index.ts";
 import type { Recording } from "../../prove/replay/recording.ts";
 import type { FlowLineReader } from "./flow-line-reader.ts";
-import { inputKind } from "./input.ts";
+import { inputKind, namedInputKind } from "./input.ts";
 
 const CHUNK_BYTES = 1 << 20;
 const LONGEST_LINE = 4 << 20;
@@ -32,11 +32,7 @@ export async function readRecordings(
 
 function filesOf(path: string): string[] {
   if (path !== "-" && !existsSync(path)) throw new Error(`${path}: there is no such file or folder`);
-  try {
-    if (inputKind(path) !== "folder") return [path];
-  } catch (error) {
-    throw new Error(`${path}: ${(error as Error).message}`);
-  }
+  if (namedInputKind(path) !== "folder") return [path];
   const found = readdirSync(path, { recursive: true, encoding: "utf8" })
     .map((name) => join(path, name))
     .filter((file) => (RECORDING.test(file) || isHistoryFile(file)) && statSync(file).isFile())

@@ -22,6 +22,15 @@ export function inputKind(path: string): InputKind {
   throw new Error(`is ${what}, which is not read: give a file, a folder, a pipe, or - for standard input`);
 }
 
+/** The same, and what is thrown begins with the path. */
+export function namedInputKind(path: string): InputKind {
+  try {
+    return inputKind(path);
+  } catch (error) {
+    throw new Error(`${path}: ${(error as Error).message}`);
+  }
+}
+
 /** The bytes of a file, a pipe, or with `-` of standard input. Throws for others; fails while it is read, in the system's words. */
 export function openText(file: string): TextSource {
   if (inputKind(file) === "folder") throw new Error("is a folder: give its files");
