@@ -8,6 +8,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { buildLibrary } from "./build-library.ts";
+import { buildStart } from "./build-start.ts";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const isPolicyOnly = process.argv[2] === "policy";
@@ -28,7 +29,13 @@ function isFresh(): boolean {
       join(root, directory, path),
     ),
   );
-  const others = ["package.json", "package-lock.json", "scripts/build.ts", "scripts/build-library.ts"];
+  const others = [
+    "package.json",
+    "package-lock.json",
+    "scripts/build.ts",
+    "scripts/build-library.ts",
+    "scripts/build-start.ts",
+  ];
   return [...sources, ...others.map((path) => join(root, path))].every((path) => statSync(path).mtimeMs < builtMs);
 }
 
@@ -72,5 +79,6 @@ await build({
   logLevel: "warning",
 });
 await library;
+await buildStart(root);
 setStamps();
 process.stderr.write(`build: ${mains.length + 1} bundles in ${Math.round(performance.now() - started)} ms\n`);

@@ -44,7 +44,9 @@ A policy that is refused gives an answer with the id !policy; the others stand.
 A line that is no scenario is named on standard error; the other lines are answered, and the exit code is 1.`,
   )
   .action(async (file: string, { explain = false }: { explain?: boolean }) => {
-    process.exitCode = (await evaluate(openText(file), process.stdout, { explain, complain })) ? 0 : 1;
+    const told = (error: Error) => Promise.reject(new Error(`${file}: ${error.message}`));
+    const isComplete = async () => evaluate(openText(file), process.stdout, { explain, complain });
+    process.exitCode = (await isComplete().catch(told)) ? 0 : 1;
   });
 
 program
@@ -90,7 +92,9 @@ an entity (entity:world, host, remote-node, kube-apiserver, ingress, health, ini
 Exit code: 0 allowed, 1 denied, 2 unknown (the missing fact is named) or an error.`,
   )
   .action((paths: string[], options: ExplainOptions) =>
-    prove(async () => (await import("./policy/explain.ts")).explainCommand(paths, options, process.stdout, complain)),
+    prove(async () =>
+      (await import("./policy/explain.ts")).explainCommand(paths, options, process.stdout, complain, readCluster),
+    ),
   );
 
 for (const [name, what, formats] of [
@@ -112,7 +116,7 @@ for (const [name, what, formats] of [
     .action((paths: string[], options: MatrixCommandOptions) =>
       prove(async () => {
         const { GRAPHS, matrixCommand, TABLES } = await import("./policy/matrix.ts");
-        return matrixCommand(paths, options, name === "graph" ? GRAPHS : TABLES, process.stdout, complain);
+        return matrixCommand(paths, options, name === "graph" ? GRAPHS : TABLES, process.stdout, complain, readCluster);
       }),
     );
 }
@@ -129,11 +133,6 @@ manifestOptions(
   .option("--before <PATH>", "of the one side alone; may be given again", collect)
   .option("--after <PATH>", "of the other side alone; may be given again", collect)
   .option("--fail-on <WHAT>", "opened, closed or any: then the exit code is 1")
-  .option(
-    "--context <NAME>",
-    "the one side is the cluster of this context, the other what it is with the paths applied to it",
-  )
-  .option("--kubeconfig <FILE>", "the same for the file's current context (with --context: default $KUBECONFIG)")
   .option("--replace", "with a cluster: its policies are those of the paths alone")
   .option("-o, --output <FORMAT>", "text, json, markdown or svg", "text")
   .addHelpText(
@@ -166,7 +165,9 @@ docs/lint/ has a page on each code. To say that something is wanted so, with the
 Exit code: 0, 1 with an error, 2 where the input cannot be trusted.`,
   )
   .action((paths: string[], options: LintCommandOptions) =>
-    prove(async () => (await import("./policy/lint.ts")).lintCommand(paths, options, process.stdout, complain)),
+    prove(async () =>
+      (await import("./policy/lint.ts")).lintCommand(paths, options, process.stdout, complain, readCluster),
+    ),
   );
 
 manifestOptions(program.command("test"), "files of tests (*.policytest.yaml), or folders with them")
@@ -192,7 +193,9 @@ expect is allow, deny (by whatever), deny-l7 (the proxy refuses the request) or 
 Exit code: 0 passed, 1 failed, 2 where a test cannot be asked or the input cannot be trusted.`,
   )
   .action((paths: string[], options: TestCommandOptions) =>
-    prove(async () => (await import("./policy/test.ts")).testCommand(paths, options, process.stdout, complain)),
+    prove(async () =>
+      (await import("./policy/test.ts")).testCommand(paths, options, process.stdout, complain, readCluster),
+    ),
   );
 
 for (const [name, what] of Object.entries(FLOW_COMMANDS)) {
@@ -232,9 +235,7 @@ async function prove(run: () => Promise<number>): Promise<void> {
   }
 }
 
-try {
-  await program.parseAsync();
-} catch (error) {
-  complain((error as Error).message);
+program.parseAsync().catch((error: Error) => {
+  complain(error.message);
   process.exitCode = 1;
-}
+});

@@ -12,6 +12,8 @@ import {
 export interface ManifestText {
   readonly file: string;
   readonly text: string;
+  /** The one object that it holds, where there is no text to read it from: a server's answer. */
+  readonly value?: unknown;
 }
 
 /** Where something is written; lines count from 1. */
@@ -102,8 +104,9 @@ export function readManifests(
 ): ReadManifests {
   const objects: ManifestObject[] = [];
   const problems: Problem[] = [];
-  for (const { file, text } of texts) {
-    const read = readFile({ file, text }, { ...LIMITS, ...limits }, known);
+  for (const text of texts) {
+    const { file } = text;
+    const read = text.value === undefined ? readFile(text, { ...LIMITS, ...limits }, known) : readValue(text);
     for (const object of read.objects) objects.push(object);
     problems.push(...read.problems);
     if (objects.length > MOST_OBJECTS) {
@@ -134,6 +137,12 @@ function readFile({ file, text }: ManifestText, limits: TextLimits, known: Known
       for (const document of read.ok ? read.documents : []) readDocument({ file, text }, document, objects, problems);
   }
   known.files.set(file, { text, parts, objects, problems });
+  return { objects, problems };
+}
+
+function readValue(text: ManifestText): ReadManifests {
+  const [objects, problems]: [ManifestObject[], Problem[]] = [[], []];
+  readDocument(text, { value: text.value, line: 1, lineOf: () => 1 }, objects, problems);
   return { objects, problems };
 }
 

@@ -1,4 +1,5 @@
-import { readFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeAll, expect, test } from "vitest";
 import { ROOT, run } from "../support/lab.ts";
@@ -52,4 +53,26 @@ test("validate refuses with line and field, and its exit code says so", async ()
   const line = lines.findIndex((text) => text.includes("method: GET")) + 1;
   expect(bad.code).toBe(1);
   expect(bad.stdout).toContain(`-:${line}: error: spec.ingress[0].toPorts[0].rules.http[0].methd: unknown field`);
+});
+
+test("starts from compiled code, and without it says the same", async () => {
+  const start = join(ROOT, "dist/start");
+  const cache = readdirSync(start).find((file) => file.endsWith(".cache"))!;
+  const script = join(start, cache.replace(".cache", ".cjs"));
+  const taken = `
+    const { readFileSync } = require("node:fs");
+    const source = "(function(require,module,exports,__filename,__mainUrl){" + readFileSync("${script}", "latin1") + "\\n})";
+    process.stdout.write(String(new (require("node:vm").Script)(source, { cachedData: readFileSync("${join(start, cache)}") }).cachedDataRejected));`;
+  const node = (...args: string[]) => run("sh", [join(ROOT, "scripts/with-node.sh"), "node", ...args]);
+  expect(await node("-e", taken)).toMatchObject({ code: 0, stdout: "false" });
+  const copy = mkdtempSync(join(tmpdir(), "policy-start-"));
+  cpSync(start, copy, { recursive: true });
+  const question = ["explain", "--from", "cart", "--to", "cart-store:6379", join(ROOT, "examples/05-shop")];
+  const right = await run(shieldgate, ["policy", ...question]);
+  expect(right).toMatchObject({ code: 0, stderr: "" });
+  for (const damaged of [readFileSync(join(start, cache)).subarray(0, 5000), Buffer.alloc(4096)]) {
+    writeFileSync(join(copy, cache), damaged);
+    expect(await node(join(copy, "policy.cjs"), ...question)).toMatchObject({ code: 0, stdout: right.stdout });
+  }
+  rmSync(copy, { recursive: true });
 });

@@ -23,6 +23,7 @@ import {
 } from "../../kube/client/index.ts";
 import type { ManifestText } from "../../prove/manifest.ts";
 import type { ClusterChoice } from "./cluster-inventory.ts";
+import { namedInputKind } from "./input.ts";
 
 /** What policy depends on; a cluster need not have every kind of policy. */
 const KINDS: readonly (readonly [ref: ResourceRef, kind: string, isOptional: boolean])[] = [
@@ -55,20 +56,27 @@ function kubeconfigOf({ kubeconfig }: ClusterChoice): string {
   return found;
 }
 
-/** The objects of a cluster, each kind a text of its own. Throws an Error where the cluster does not answer. */
+/** The objects of a cluster, each by a name of its own. Throws an Error where the cluster does not answer. */
 export async function readCluster(choice: ClusterChoice): Promise<ManifestText[]> {
   const { context } = choice;
   const kubeconfig = kubeconfigOf(choice);
+  if (namedInputKind(kubeconfig) === "folder") throw new Error(`${kubeconfig}: is a folder, no file of credentials`);
   const title = context === undefined ? kubeconfig : `${kubeconfig}, context ${context}`;
   const client = connect({ kubeconfig, ...(context === undefined ? {} : { context }) });
   const read = KINDS.map(async ([ref, kind, isOptional]) => {
     const apiVersion = ref.group === "" ? ref.version : `${ref.group}/${ref.version}`;
     const { items } = await client.list(ref).catch((error: unknown) => {
       if (isOptional && error instanceof KubeError && error.code === 404) return { items: [] };
-      throw new Error(`${title}: ${kind}: ${(error as Error).message}`);
+      const what = error instanceof KubeError ? `${kind}: ` : "";
+      throw new Error(`${title}: ${what}${(error as Error).message}`);
     });
-    const list = { apiVersion: "v1", kind: "List", items: items.map((item) => ({ ...item, apiVersion, kind })) };
-    return { file: `cluster/${ref.resource}`, text: JSON.stringify(list) };
+    return items.map((item): ManifestText => {
+      const { namespace, name } = item.metadata;
+      const file = ["cluster", ref.resource, namespace ?? [], name].flat().join("/");
+      return { file, text: "", value: { ...item, apiVersion, kind } };
+    });
   });
-  return Promise.all(read).finally(() => client.close());
+  return Promise.all(read)
+    .then((lists) => lists.flat())
+    .finally(() => client.close());
 }

@@ -1,8 +1,10 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Writable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parseAllDocuments } from "yaml";
+import type { ClusterReader } from "./cluster-inventory.ts";
 import { type ExplainOptions, explainCommand } from "./explain.ts";
 import { type LintCommandOptions, lintCommand } from "./lint.ts";
 import { GRAPHS, matrixCommand, TABLES } from "./matrix.ts";
@@ -43,7 +45,24 @@ async function run<T>(command: (out: Writable) => Promise<T>): Promise<[T, strin
   complaints.length = 0;
   return [await command(out), out.text];
 }
-const explain = (options: ExplainOptions, path = shop) => run((out) => explainCommand([path], options, out, complain));
+/** What a server answers, one object at a time. */
+const CLUSTER = `
+{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop, labels: {app: web}}, spec: {containers: [{name: m}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: db, namespace: shop, labels: {app: db}}, spec: {containers: [{name: m}]}}
+---
+apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: db, namespace: shop}
+spec: {endpointSelector: {matchLabels: {app: db}}, ingress: [{fromEndpoints: [{matchLabels: {app: web}}]}]}
+`;
+const readCluster: ClusterReader = ({ context }) => {
+  if (context !== "prod") return Promise.reject(new Error("no cluster was asked for"));
+  const objects = parseAllDocuments(CLUSTER).map((document) => document.toJS());
+  return Promise.resolve(objects.map((value) => ({ file: `cluster/${value.metadata.name}`, text: "", value })));
+};
+const explain = (options: ExplainOptions, path = shop) =>
+  run((out) => explainCommand([path], options, out, complain, readCluster));
 
 describe("explain", () => {
   test("exits with 0, 1 and 2: allowed, denied, unknown or not to be trusted", async () => {
@@ -112,7 +131,7 @@ describe("explain", () => {
 
 describe("lint", () => {
   const lint = (path: string, options: LintCommandOptions = {}) =>
-    run((out) => lintCommand([path], options, out, () => {}));
+    run((out) => lintCommand([path], options, out, () => {}, readCluster));
 
   test("exits with 0, 1 with an error or, when strict, a warning, and 2 where the input cannot be trusted", async () => {
     expect((await lint(shop))[0]).toBe(0);
@@ -126,9 +145,49 @@ describe("lint", () => {
   });
 });
 
+describe("a cluster", () => {
+  const inProd = { context: "prod", namespace: "shop" };
+  const closed = `apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: db, namespace: shop}
+spec: {endpointSelector: {matchLabels: {app: db}}, ingress: [{fromEntities: [host]}]}
+`;
+  const folder = mkdtempSync(join(tmpdir(), "policy-cluster-"));
+  writeFileSync(join(folder, "closed.yaml"), closed);
+  writeFileSync(join(folder, "a.policytest.yaml"), "tests: [{from: shop/web, to: 'shop/db:80', expect: allow}]\n");
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  test("is asked as it is, or with files applied to it", async () => {
+    const asked = { ...inProd, from: "web", to: "db:80" };
+    const explained = (paths: readonly string[]) =>
+      run((out) => explainCommand(paths, asked, out, complain, readCluster));
+    expect(await explained([])).toEqual([0, expect.stringContaining("cluster/db:1")]);
+    expect(await explained([folder])).toEqual([1, expect.stringContaining("closed.yaml:4")]);
+  });
+
+  test("is printed, linted and tested", async () => {
+    const [code, text] = await run((out) => matrixCommand([], inProd, TABLES, out, complain, readCluster));
+    expect([code, text]).toEqual([0, expect.stringContaining("shop/pod/web -> shop/pod/db: all ports")]);
+    const linted = await run((out) => lintCommand([], { ...inProd, output: "json" }, out, complain, readCluster));
+    expect(linted).toEqual([0, expect.stringContaining("cluster/")]);
+    const tested = (file?: string[]) =>
+      run((out) => testCommand([folder], { ...inProd, ...(file && { file }) }, out, complain, readCluster));
+    expect(await tested()).toEqual([0, expect.stringContaining("1 passed")]);
+    expect(await tested([join(folder, "closed.yaml")])).toEqual([1, expect.stringContaining("1 failed")]);
+    const init = { ...inProd, init: join(folder, "first.policytest.yaml") };
+    expect(await run((out) => testCommand([], init, out, complain, readCluster))).toEqual([0, ""]);
+    expect(readFileSync(init.init, "utf8")).toMatch(/shop\/pod\/web/);
+  });
+
+  test("is changed by nobody", async () => {
+    const mending = { ...inProd, fix: true };
+    await expect(run((out) => lintCommand([folder], mending, out, complain, readCluster))).rejects.toThrow("--context");
+  });
+});
+
 describe("matrix and graph", () => {
   const matrix = (path: string, formats: typeof TABLES, options = {}) =>
-    run((out) => matrixCommand([path], options, formats, out, complain));
+    run((out) => matrixCommand([path], options, formats, out, complain, readCluster));
 
   test("have their formats, and exit with 2 where the input cannot be trusted", async () => {
     expect((await matrix(shop, TABLES))[1]).toContain("shop/deployment/cart -> shop/deployment/cart-store: TCP 6379");
@@ -139,7 +198,7 @@ describe("matrix and graph", () => {
 });
 
 describe("test", () => {
-  const tests = (path: string, options = {}) => run((out) => testCommand([path], options, out, complain));
+  const tests = (path: string, options = {}) => run((out) => testCommand([path], options, out, complain, readCluster));
 
   test("runs the recipes and the shop's tests", async () => {
     const [code, text] = await tests(join(root, "test/recipes"));

@@ -4,16 +4,15 @@ import { diffCounts, diffJson, diffMarkdown, diffSvg, diffText } from "../../pro
 import type { Inventory } from "../../prove/inventory.ts";
 import { KnownDocuments } from "../../prove/manifest.ts";
 import { applied, type ClusterReader, clusterInventory } from "./cluster-inventory.ts";
-import { readInventory, tellProblems } from "./inventory.ts";
+import { isOfCluster, readInventory, tellProblems } from "./inventory.ts";
 import type { ManifestOptions } from "./manifest-options.ts";
+import { isStream } from "./sources.ts";
 
 export interface DiffCommandOptions extends ManifestOptions {
   readonly base?: string;
   readonly before?: readonly string[];
   readonly after?: readonly string[];
   readonly failOn?: string;
-  readonly kubeconfig?: string;
-  readonly context?: string;
   readonly replace?: boolean;
   readonly output?: string;
 }
@@ -57,6 +56,8 @@ async function clusterAndAfter(
   const { base, before = [], after = [], replace = false } = options;
   if (base !== undefined || before.length + after.length > 0)
     throw new Error("a cluster is the one side, the paths are the other: leave out --base, --before and --after");
+  if (paths.length + (options.file ?? []).length === 0)
+    throw new Error("what would be applied to the cluster? Give its files, -f FILE or -f FOLDER");
   const own = await readInventory(paths, options);
   const cluster = await clusterInventory(options, own.config, readCluster);
   const all = applied(own, cluster);
@@ -69,16 +70,14 @@ async function bothSides(
   options: DiffCommandOptions,
   readCluster: ClusterReader,
 ): Promise<[Inventory, Inventory]> {
-  const { base, before = [], after = [], at, file = [] } = options;
+  const { base, before = [], after = [], at } = options;
   const { at: _at, ...plain } = options;
-  if (options.context !== undefined || options.kubeconfig !== undefined)
-    return clusterAndAfter(paths, options, readCluster);
+  if (isOfCluster(options)) return clusterAndAfter(paths, options, readCluster);
   if (options.replace === true) throw new Error("--replace goes with --context or --kubeconfig");
   const known = new KnownDocuments();
   if (base !== undefined) {
     if (before.length + after.length > 0)
       throw new Error("--base compares the same paths: leave out --before and --after");
-    if ([...paths, ...file].includes("-")) throw new Error("standard input has no revisions: leave out -");
     return [
       await readInventory(paths, { ...plain, at: base }, { mayBeMissing: true, known }),
       await readInventory(paths, options, { known }),
@@ -87,9 +86,9 @@ async function bothSides(
   if (before.length === 0 && after.length === 0)
     throw new Error("what with what? Give --base REVISION and paths, or --before PATH and --after PATH");
   if (at !== undefined) throw new Error("--at goes with --base: --before and --after are read as they are");
-  const all = [...before, ...after, ...paths, ...file];
-  if (all.filter((path) => path === "-").length > 1 || [...paths, ...file].includes("-"))
-    throw new Error("standard input can be read once: for one of --before and --after");
+  const twice = before.find((path) => isStream(path) && after.includes(path));
+  if (twice !== undefined)
+    throw new Error(`${twice} is read once: for one of --before and --after, or for both sides by -f`);
   return [
     await readInventory([...before, ...paths], plain, { mayBeMissing: true, known }),
     await readInventory([...after, ...paths], plain, { mayBeMissing: true, known }),

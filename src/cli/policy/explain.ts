@@ -8,7 +8,8 @@ import { connectionLines, matrixJson } from "../../prove/matrix-formats.ts";
 import { findParties } from "../../prove/party.ts";
 import { readRequest } from "../../prove/request-text.ts";
 import { parseTarget } from "../../prove/target.ts";
-import { readInventory, tellProblems } from "./inventory.ts";
+import type { ClusterReader } from "./cluster-inventory.ts";
+import { readWorld, tellProblems } from "./inventory.ts";
 import type { ManifestOptions } from "./manifest-options.ts";
 
 export interface ExplainOptions extends ManifestOptions {
@@ -36,10 +37,11 @@ export async function explainCommand(
   options: ExplainOptions,
   out: Writable,
   complain: (text: string) => void,
+  readCluster: ClusterReader,
 ): Promise<number> {
   const { output = "text" } = options;
   if (!["text", "json"].includes(output)) throw new Error(`-o ${output}: one of text, json`);
-  const inventory = await readInventory(paths, options);
+  const inventory = await readWorld(paths, options, readCluster);
   const isSound = tellProblems(inventory, complain);
   if (options.toAny === true || options.fromAny === true)
     return isSound ? explainAny(inventory, options, output, out) : EXIT.unknown;

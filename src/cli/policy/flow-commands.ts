@@ -69,7 +69,6 @@ Above the policies stands what the replay of the flows under them showed. Exit c
       "follow a cluster's flows, and tell what candidate policies would open and close, while nothing changes",
     )
     .option("--replace", "the candidate stands alone: what the cluster enforces goes")
-    .option("--kubeconfig <FILE>", "the cluster whose policies stand beside the candidate's (default: $KUBECONFIG)")
     .option("--duration <TIME>", "end after this time (30s, 10m); else with Ctrl-C")
     .option("--fail-on <WHAT>", "opened, closed, unknown or any (several by commas): exit code 1")
     .option("-o, --output <FORMAT>", "text, or json: a line for each change, and one for the summary", "text")

@@ -9,6 +9,7 @@ import { messageJson } from "../../flow/print/index.ts";
 import { entriesOfFile, isHistoryFile } from "../../history/index.ts";
 import type { Recording } from "../../prove/replay/recording.ts";
 import type { FlowLineReader } from "./flow-line-reader.ts";
+import { inputKind, namedInputKind } from "./input.ts";
 
 const CHUNK_BYTES = 1 << 20;
 const LONGEST_LINE = 4 << 20;
@@ -30,9 +31,8 @@ export async function readRecordings(
 }
 
 function filesOf(path: string): string[] {
-  if (path === "-") return [path];
-  if (!existsSync(path)) throw new Error(`${path}: there is no such file or folder`);
-  if (!statSync(path).isDirectory()) return [path];
+  if (path !== "-" && !existsSync(path)) throw new Error(`${path}: there is no such file or folder`);
+  if (namedInputKind(path) !== "folder") return [path];
   const found = readdirSync(path, { recursive: true, encoding: "utf8" })
     .map((name) => join(path, name))
     .filter((file) => (RECORDING.test(file) || isHistoryFile(file)) && statSync(file).isFile())
@@ -75,8 +75,8 @@ async function readLines(file: string, reader: FlowLineReader, recording: Record
   const name = file === "-" ? "(standard input)" : file;
   const cutter = new LineCutter(name, reader, recording);
   try {
-    if (file === "-") await takeStream(await unpackedStream(process.stdin), cutter);
-    else await takeFile(file, cutter);
+    if (inputKind(file) === "file") await takeFile(file, cutter);
+    else await takeStream(await unpackedStream(file === "-" ? process.stdin : createReadStream(file)), cutter);
   } catch (error) {
     cutter.end();
     recording.complain({ source: name, line: cutter.line }, `cannot be read any further: ${(error as Error).message}`);
@@ -106,7 +106,7 @@ async function takeFile(file: string, cutter: LineCutter): Promise<void> {
   }
 }
 
-/** Standard input tells what it is by its first bytes. */
+/** A stream tells what it is by its first bytes, which come once. */
 async function unpackedStream(stream: Readable): Promise<AsyncIterable<unknown>> {
   for (let first = stream.read() as Buffer | null; ; first = stream.read() as Buffer | null) {
     if (first !== null) {

@@ -1,12 +1,70 @@
-import { createReadStream } from "node:fs";
+import { closeSync, createReadStream, openSync, readSync, realpathSync, statSync } from "node:fs";
 import { StringDecoder } from "node:string_decoder";
 
 /** Pieces of a text, as they come. */
 export type TextSource = AsyncIterable<string | Uint8Array>;
 
-/** The bytes of a file, or with `-` of standard input. Fails while it is read, in the system's words. */
+/** What a path is for who reads it: a stream comes once and in its own time, from standard input or a pipe. */
+export type InputKind = "file" | "folder" | "stream";
+
+/**
+ * What a path leads to; `-` is standard input. Throws an Error for what is not there, and for what has no end or nothing to read:
+ * devices, but for `/dev/null`, and sockets.
+ */
+export function inputKind(path: string): InputKind {
+  if (path === "-") return "stream";
+  const stat = statSync(path);
+  if (stat.isFile()) return "file";
+  if (stat.isDirectory()) return "folder";
+  if (stat.isFIFO()) return "stream";
+  if (realpathSync(path) === "/dev/null") return "file";
+  const what = stat.isSocket() ? "a socket" : "a device";
+  throw new Error(`is ${what}, which is not read: give a file, a folder, a pipe, or - for standard input`);
+}
+
+/** The same, and what is thrown begins with the path. */
+export function namedInputKind(path: string): InputKind {
+  try {
+    return inputKind(path);
+  } catch (error) {
+    throw new Error(`${path}: ${(error as Error).message}`);
+  }
+}
+
+/** The bytes of a file, a pipe, or with `-` of standard input. Throws for others; fails while it is read, in the system's words. */
 export function openText(file: string): TextSource {
+  if (inputKind(file) === "folder") throw new Error("is a folder: give its files");
   return file === "-" ? process.stdin : createReadStream(file, { highWaterMark: 1 << 18 });
+}
+
+/** Bytes that are read at once, into the same place again and again. */
+const piece = Buffer.allocUnsafe(1 << 16);
+
+/** All of a file, whatever size it says that it has. Throws when it is longer than `limit` bytes. */
+export function readFile(file: string, limit: number): string {
+  const descriptor = openSync(file, "r");
+  try {
+    const parts: Buffer[] = [];
+    let bytes = 0;
+    for (let length = readSync(descriptor, piece); length > 0; length = readSync(descriptor, piece)) {
+      bytes += length;
+      if (bytes > limit) throw new Error(`longer than ${limit} bytes`);
+      parts.push(Buffer.from(piece.subarray(0, length)));
+    }
+    return Buffer.concat(parts).toString("utf8");
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** What came out of streams, by the place that they were opened by: none comes twice. */
+const drained = new Map<string, Promise<string>>();
+
+/** All of a stream (`inputKind`); asked again, the same text. Throws when it is longer than `limit` characters. */
+export function readStream(path: string, limit: number): Promise<string> {
+  const text = drained.get(path) ?? readAll(openText(path), limit);
+  drained.set(path, text);
+  return text;
 }
 
 /** All of a text that is known to be small enough. Throws when it is longer than `limit` characters. */

@@ -1,5 +1,6 @@
 import { type Inventory, type InventoryOptions, takeInventory } from "../../prove/inventory.ts";
 import type { ManifestText, Problem } from "../../prove/manifest.ts";
+import { applied, type ClusterReader, clusterInventory } from "./cluster-inventory.ts";
 import type { ManifestOptions } from "./manifest-options.ts";
 import { readSources, type SourceOptions } from "./sources.ts";
 
@@ -24,17 +25,47 @@ export async function readInventory(
   return { ...inventory, problems: [...problems, ...inventory.problems] };
 }
 
-/** The same before it is sorted out. */
+export function isOfCluster({ context, kubeconfig }: ManifestOptions): boolean {
+  return context !== undefined || kubeconfig !== undefined;
+}
+
+/** The same, applied to the cluster that the options name, if they do: then there need be no files. */
+export async function readWorld(
+  paths: readonly string[],
+  options: ManifestOptions,
+  readCluster: ClusterReader,
+  reading: Reading = {},
+): Promise<Inventory> {
+  if (!isOfCluster(options)) return readInventory(paths, options, reading);
+  const hasFiles = paths.length + (options.file ?? []).length > 0;
+  const own = hasFiles
+    ? await readInventory(paths, options, reading)
+    : takeInventory([], { config: configOf(options) });
+  return applied(own, await clusterInventory(options, own.config, readCluster));
+}
+
+/** What options say of the cluster's settings. */
+function configOf({ policyMode, clusterName, ipv6 }: ManifestOptions): Inventory["config"] {
+  if (policyMode !== undefined && !["default", "always", "never"].includes(policyMode))
+    throw new Error(`--policy-mode ${policyMode}: one of default, always, never`);
+  return {
+    ...(clusterName === undefined ? {} : { clusterName }),
+    ...(policyMode === undefined ? {} : { policyMode }),
+    ...(ipv6 === true ? { enableIPv6: true } : {}),
+  };
+}
+
+/** The same as `readInventory` before it is sorted out. */
 export async function readTexts(
   paths: readonly string[],
   options: ManifestOptions,
   { mayBeMissing = false, known }: Reading = {},
 ): Promise<ReadTexts> {
   const all = [...(options.file ?? []), ...paths];
-  if (all.length === 0) throw new Error("which files? Give -f FILE, -f FOLDER, or -f - for standard input");
-  const { policyMode, clusterName, ipv6, namespace } = options;
-  if (policyMode !== undefined && !["default", "always", "never"].includes(policyMode))
-    throw new Error(`--policy-mode ${policyMode}: one of default, always, never`);
+  if (all.length === 0)
+    throw new Error("which files? Give -f FILE, -f FOLDER, -f - for standard input, or --context of a cluster");
+  const { namespace } = options;
+  const config = configOf(options);
   const { texts, problems } = await readSources(all, {
     ...(options.at === undefined ? {} : { revision: options.at }),
     ...(options.skip === undefined ? {} : { skip: options.skip }),
@@ -46,11 +77,7 @@ export async function readTexts(
     takeInventory(some, {
       ...(known === undefined ? {} : { known }),
       ...(namespace === undefined ? {} : { namespace }),
-      config: {
-        ...(clusterName === undefined ? {} : { clusterName }),
-        ...(policyMode === undefined ? {} : { policyMode }),
-        ...(ipv6 === true ? { enableIPv6: true } : {}),
-      },
+      config,
     });
   return { texts, problems, take };
 }

@@ -5,8 +5,10 @@ import { fix } from "../../prove/lint/fix.ts";
 import { countsOf, lintGithub, lintJson, lintSarif, lintText, type Report } from "../../prove/lint/formats.ts";
 import { lint } from "../../prove/lint/lint.ts";
 import { KnownDocuments } from "../../prove/manifest.ts";
-import { readInventory, readTexts } from "./inventory.ts";
+import type { ClusterReader } from "./cluster-inventory.ts";
+import { isOfCluster, readTexts, readWorld } from "./inventory.ts";
 import type { ManifestOptions } from "./manifest-options.ts";
+import { isStream } from "./sources.ts";
 
 export interface LintCommandOptions extends ManifestOptions {
   readonly strict?: boolean;
@@ -27,11 +29,12 @@ export async function lintCommand(
   options: LintCommandOptions,
   out: Writable,
   complain: (text: string) => void,
+  readCluster: ClusterReader,
 ): Promise<number> {
   const { output = "text", strict = false } = options;
   if (!Object.hasOwn(FORMATS, output)) throw new Error(`-o ${output}: one of ${Object.keys(FORMATS).join(", ")}`);
   if (options.fix === true) await fixFiles(paths, options, complain);
-  const inventory = await readInventory(paths, options);
+  const inventory = await readWorld(paths, options, readCluster);
   const { problems } = inventory;
   const report = { ...lint(inventory), problems, version: packageJson.version };
   out.write(FORMATS[output]!(report));
@@ -47,8 +50,9 @@ async function fixFiles(
   complain: (text: string) => void,
 ): Promise<void> {
   if (options.at !== undefined) throw new Error("--fix changes files: a revision cannot be changed, leave out --at");
-  if ([...paths, ...(options.file ?? [])].includes("-"))
-    throw new Error("--fix changes files: standard input is none, leave out -");
+  if (isOfCluster(options)) throw new Error("--fix changes files: leave out --context and --kubeconfig");
+  const stream = [...paths, ...(options.file ?? [])].find(isStream);
+  if (stream !== undefined) throw new Error(`--fix changes files: a pipe is none, leave out ${stream}`);
   const { texts, problems, take } = await readTexts(paths, options, { known: new KnownDocuments() });
   // Where something cannot be read, nothing is proven; the report says what.
   if ([...problems, ...take(texts).problems].some(({ severity }) => severity === "error")) return;

@@ -10,6 +10,9 @@ export interface ManifestOptions {
   readonly clusterName?: string;
   readonly policyMode?: PolicyMode;
   readonly ipv6?: boolean;
+  /** A cluster that the files are applied to. */
+  readonly context?: string;
+  readonly kubeconfig?: string;
 }
 
 /** For options that may be given again. */
@@ -25,5 +28,7 @@ export function manifestOptions(command: Command, paths = "the same as -f PATH")
     .option("-n, --namespace <NAME>", "namespace of objects that name none (default: default)")
     .option("--cluster-name <NAME>", "name of the cluster (default: default)")
     .option("--policy-mode <MODE>", "default, always or never: Cilium's enable-policy")
-    .option("--ipv6", "the cluster has IPv6 beside IPv4");
+    .option("--ipv6", "the cluster has IPv6 beside IPv4")
+    .option("--context <NAME>", "the cluster of this context, a lab or any other, with the paths applied to it")
+    .option("--kubeconfig <FILE>", "the same of this file (default with --context: $KUBECONFIG, ~/.kube/config)");
 }

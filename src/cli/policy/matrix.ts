@@ -2,7 +2,8 @@ import type { Writable } from "node:stream";
 import { matrixDot, matrixMermaid, matrixSvg } from "../../prove/graph.ts";
 import { type Matrix, matrixOf } from "../../prove/matrix.ts";
 import { type FormatOptions, matrixCsv, matrixJson, matrixText } from "../../prove/matrix-formats.ts";
-import { readInventory, tellProblems } from "./inventory.ts";
+import type { ClusterReader } from "./cluster-inventory.ts";
+import { readWorld, tellProblems } from "./inventory.ts";
 import type { ManifestOptions } from "./manifest-options.ts";
 
 export interface MatrixCommandOptions extends ManifestOptions {
@@ -23,11 +24,12 @@ export async function matrixCommand(
   formats: Readonly<Record<string, Print>>,
   out: Writable,
   complain: (text: string) => void,
+  readCluster: ClusterReader,
 ): Promise<number> {
   const { l7 = false, exposure = false } = options;
   const format = options.output ?? Object.keys(formats)[0]!;
   if (!Object.hasOwn(formats, format)) throw new Error(`-o ${format}: one of ${Object.keys(formats).join(", ")}`);
-  const inventory = await readInventory(paths, options);
+  const inventory = await readWorld(paths, options, readCluster);
   if (!tellProblems(inventory, complain)) return 2;
   if (inventory.workloads.length === 0) throw new Error("these files describe no workload (Deployment, Pod, …)");
   out.write(formats[format]!(matrixOf(inventory, { exposure }), { l7 }));

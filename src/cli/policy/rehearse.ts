@@ -18,7 +18,6 @@ import { type FlowOptions, failuresOf, isTrustworthy, limitsOf, named, tellFlowP
 
 export interface RehearseOptions extends ManifestOptions, FlowOptions {
   readonly replace?: boolean;
-  readonly kubeconfig?: string;
   readonly duration?: string;
   readonly failOn?: string;
   readonly output?: string;

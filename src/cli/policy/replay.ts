@@ -12,10 +12,11 @@ import {
   replayMarkdown,
   replayText,
 } from "../../prove/replay/replay-text.ts";
+import { readCluster } from "./cluster-source.ts";
 import { FlowLineReader } from "./flow-line-reader.ts";
 import { relayFlows } from "./flow-relay.ts";
 import { readRecordings, readResponse } from "./flow-source.ts";
-import { readInventory, tellProblems } from "./inventory.ts";
+import { isOfCluster, readInventory, readWorld, tellProblems } from "./inventory.ts";
 import type { ManifestOptions } from "./manifest-options.ts";
 
 /** Where flows come from. */
@@ -54,8 +55,9 @@ export async function replayCommand(
   const { output = "text", all = false, before, failOn } = options;
   if (!Object.hasOwn(FORMATS, output)) throw new Error(`-o ${output}: one of ${Object.keys(FORMATS).join(", ")}`);
   const failures = failuresOf(failOn);
-  if (options.file === undefined) throw new Error("which policies? Give the candidate with -f FILE or -f FOLDER");
-  const candidate = await readInventory([], options);
+  if (options.file === undefined && !isOfCluster(options))
+    throw new Error("which policies? Give the candidate with -f FILE or -f FOLDER");
+  const candidate = await readWorld([], options, readCluster);
   const earlier = before && (await readInventory([], { ...options, file: before }));
   const isSound = [candidate, ...(earlier ? [earlier] : [])].every((each) => tellProblems(each, complain));
   if (!isSound) return 2;

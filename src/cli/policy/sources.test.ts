@@ -1,8 +1,11 @@
-import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { createReadStream, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { readAll, readFile } from "./input.ts";
 import { readSources } from "./sources.ts";
 
 const root = mkdtempSync(join(tmpdir(), "sources-"));
@@ -72,4 +75,45 @@ test("what is not there, is empty or cannot be read is named, and the rest is re
     expect.stringMatching(/no such file/),
     expect.stringMatching(/ENOENT/),
   ]);
+});
+
+test("a device and a socket are refused by name, the rest is read; /dev/null is an empty file", async () => {
+  const socket = join(root, "s.yaml");
+  const server = createServer().listen(socket);
+  await once(server, "listening");
+  try {
+    const { texts, problems } = await readSources(["/dev/urandom", "/dev/null", socket, join(root, "b.yaml")], {});
+    expect(texts.map(({ text }) => text)).toEqual(["", "b.yaml 1"]);
+    expect(problems).toEqual([
+      { severity: "error", file: "/dev/urandom", line: 1, message: expect.stringMatching(/^is a device/) },
+      { severity: "error", file: socket, line: 1, message: expect.stringMatching(/^is a socket/) },
+    ]);
+  } finally {
+    server.close();
+    await once(server, "close");
+  }
+});
+
+test("a file that is longer than it says, and a pipe without end, are read so far and no further", async () => {
+  expect(() => readFile("/dev/zero", 1 << 20)).toThrow("longer than 1048576 bytes");
+  expect(readFile("/proc/self/status", 1 << 20)).toMatch(/^Name:/);
+  await expect(readAll(createReadStream("/dev/zero"), 1 << 20)).rejects.toThrow("longer than 1048576 characters");
+});
+
+test("what a pipe gives is there again for who reads it again, also beside a revision", async () => {
+  const pipe = join(root, "once");
+  execFileSync("mkfifo", [pipe]);
+  const writer = spawn("sh", ["-c", 'echo once > "$0"', pipe]);
+  expect((await read(["once"]))[0]).toEqual([["once", "once\n"]]);
+  expect((await read(["once", "b.yaml"], { revision: "HEAD" }))[0]).toEqual([
+    ["once", "once\n"],
+    ["HEAD:b.yaml", "b.yaml 1"],
+  ]);
+  if (writer.exitCode === null) await once(writer, "exit");
+});
+
+test("a pipe in a folder, which perhaps nobody writes into, is not waited for", async () => {
+  mkdirSync(join(root, "pipes"));
+  execFileSync("mkfifo", [join(root, "pipes/p.yaml")]);
+  expect((await read(["pipes"]))[1]).toEqual([expect.stringMatching(/is a pipe/)]);
 });

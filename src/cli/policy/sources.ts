@@ -1,7 +1,7 @@
-import { existsSync, globSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, globSync, readdirSync, statSync } from "node:fs";
 import { basename, join, matchesGlob } from "node:path";
 import type { ManifestText, Problem } from "../../prove/manifest.ts";
-import { openText, readAll } from "./input.ts";
+import { inputKind, readFile, readStream } from "./input.ts";
 import { type RevisionFile, readRevision } from "./revision.ts";
 
 export interface SourceOptions {
@@ -25,13 +25,14 @@ const MANIFEST = /\.(ya?ml|json)$/i;
 export const TEST_FILE = /\.policytest\.ya?ml$/;
 /** Folders that hold what is not the project's own. */
 const FOREIGN = new Set([".git", "node_modules"]);
-/** Bytes of one file, and of all files together. */
+/** Bytes of one file or stream, and of all together. */
 const LONGEST_TEXT = 64 << 20;
 const MOST_BYTES = 256 << 20;
 
 /**
- * Reads files, folders (`*.yaml`, `*.yml` and `*.json` in them and below), globs, and `-` for standard input, each file once.
- * What cannot be read is an error of its own. `.git` and `node_modules` are passed over.
+ * Reads files, folders (`*.yaml`, `*.yml` and `*.json` in them and below), globs, pipes, and `-` for standard input, each file once;
+ * what came from a pipe is there again for who reads it again. What cannot be read, devices among it, is an error of its own.
+ * `.git` and `node_modules` are passed over.
  */
 export async function readSources(
   paths: readonly string[],
@@ -42,11 +43,6 @@ export async function readSources(
   let bytes = 0;
   const fail = (file: string, error: unknown) =>
     problems.push({ severity: "error", file, line: 1, message: (error as Error).message });
-  const read = async (file: string) => {
-    if (file === "-") return readAll(openText("-"), LONGEST_TEXT);
-    if (statSync(file).size > LONGEST_TEXT) throw new Error(`longer than ${LONGEST_TEXT} bytes`);
-    return readFileSync(file, "utf8");
-  };
   const add = (file: string, text: string) => {
     bytes += text.length;
     if (bytes > MOST_BYTES) throw new Error(`the files together are longer than ${MOST_BYTES} bytes`);
@@ -57,7 +53,7 @@ export async function readSources(
     skip.some((glob) => matchesGlob(file, glob) || matchesGlob(basename(file), glob));
   for (const path of new Set(paths)) {
     try {
-      if (revision !== undefined && path !== "-") {
+      if (revision !== undefined && !isStream(path)) {
         const files = filesAt(path, revision);
         if (files.length === 0 && mayBeMissing)
           problems.push({
@@ -73,7 +69,10 @@ export async function readSources(
       for (const file of filesOf(path)) {
         if (isSkipped(file) || texts.some((known) => known.file === file)) continue;
         try {
-          add(file, await read(file));
+          const isOnce = inputKind(file) === "stream";
+          // Nobody perhaps ever writes into a pipe that lies about in a folder.
+          if (isOnce && file !== path) throw new Error("is a pipe, which is read only where it is named itself");
+          add(file, isOnce ? await readStream(file, LONGEST_TEXT) : readFile(file, LONGEST_TEXT));
         } catch (error) {
           fail(file, error);
         }
@@ -85,6 +84,11 @@ export async function readSources(
   return { texts, problems };
 }
 
+/** Whether it can be read once alone, and is in no revision: standard input, a pipe. */
+export function isStream(path: string): boolean {
+  return path === "-" || statSync(path, { throwIfNoEntry: false })?.isFIFO() === true;
+}
+
 function filesOf(path: string): string[] {
   if (path === "-") return ["-"];
   if (!existsSync(path)) {
@@ -92,7 +96,7 @@ function filesOf(path: string): string[] {
     if (found.length === 0) throw new Error(`there is no such file, and no file of that pattern`);
     return found.flatMap(filesOf);
   }
-  if (!statSync(path).isDirectory()) return [path];
+  if (inputKind(path) !== "folder") return [path];
   const found = filesBelow(path);
   if (found.length === 0) throw new Error("holds no *.yaml, *.yml or *.json");
   return found;

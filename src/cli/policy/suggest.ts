@@ -4,7 +4,8 @@ import { Distinctions } from "../../prove/replay/distinctions.ts";
 import { type Suggestion, suggest } from "../../prove/suggest/suggest.ts";
 import { suggestionJson, suggestionText } from "../../prove/suggest/suggest-text.ts";
 import { parseTarget } from "../../prove/target.ts";
-import { readInventory, tellProblems } from "./inventory.ts";
+import { readCluster } from "./cluster-source.ts";
+import { isOfCluster, readWorld, tellProblems } from "./inventory.ts";
 import type { ManifestOptions } from "./manifest-options.ts";
 import { type FlowOptions, isTrustworthy, named, readFlows, tellFlowProblems } from "./replay.ts";
 
@@ -35,7 +36,8 @@ export async function suggestCommand(
   const subjects = (options.for ?? []).map(parseTarget);
   const odd = subjects.find(({ kind }) => kind !== "name" && kind !== "labels");
   if (odd !== undefined) throw new Error(`--for ${odd.text}: a workload (shop/deploy/cart) or labels (app=cart)`);
-  const existing = file === undefined ? takeInventory([]) : await readInventory([], options);
+  const isNone = file === undefined && !isOfCluster(options);
+  const existing = isNone ? takeInventory([]) : await readWorld([], options, readCluster);
   if (!tellProblems(existing, complain)) return 2;
   const recording = await readFlows(paths, options, new Distinctions([existing], { isExact: true }));
   tellFlowProblems(recording, complain);

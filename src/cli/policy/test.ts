@@ -14,9 +14,10 @@ import {
   testTap,
   testText,
 } from "../../prove/test-formats.ts";
-import { readInventory, tellProblems } from "./inventory.ts";
+import type { ClusterReader } from "./cluster-inventory.ts";
+import { isOfCluster, readWorld, tellProblems } from "./inventory.ts";
 import type { ManifestOptions } from "./manifest-options.ts";
-import { readSources, TEST_FILE } from "./sources.ts";
+import { isStream, readSources, TEST_FILE } from "./sources.ts";
 import { runWatching } from "./watch.ts";
 
 export interface TestCommandOptions extends ManifestOptions {
@@ -43,20 +44,21 @@ export async function testCommand(
   options: TestCommandOptions,
   out: Writable,
   complain: (text: string) => void,
+  readCluster: ClusterReader,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<number> {
   const { output = "text", watch = false, init } = options;
   if (!Object.hasOwn(FORMATS, output)) throw new Error(`-o ${output}: one of ${Object.keys(FORMATS).join(", ")}`);
-  if (init !== undefined) return writeFirst(init, paths, options, complain);
+  if (init !== undefined) return writeFirst(init, paths, options, complain, readCluster);
   const before: Before = { known: new KnownDocuments(), files: new Map(), runs: new Map() };
-  if (!watch) return (await runOnce(paths, options, { out, complain, before })).result;
-  if ([...paths, ...(options.file ?? [])].includes("-"))
-    throw new Error("standard input cannot be watched: leave out -");
+  if (!watch) return (await runOnce(paths, options, { out, complain, readCluster, before })).result;
+  const stream = [...paths, ...(options.file ?? [])].find(isStream);
+  if (stream !== undefined) throw new Error(`a pipe cannot be watched: leave out ${stream}`);
   return runWatching(
     {
       run: () => {
         before.known.letGo();
-        return runOnce(paths, options, { out, complain, before });
+        return runOnce(paths, options, { out, complain, readCluster, before });
       },
       paths: [...paths, ...(options.file ?? [])],
       onWaiting: () => out.write("-- waiting for changes\n"),
@@ -77,6 +79,7 @@ interface Before {
 interface Surroundings {
   readonly out: Writable;
   readonly complain: (text: string) => void;
+  readonly readCluster: ClusterReader;
   readonly before: Before;
 }
 
@@ -91,9 +94,9 @@ function testFileOf({ file, text }: ManifestText, { files }: Before): TestFile {
 async function runOnce(
   paths: readonly string[],
   options: TestCommandOptions,
-  { out, complain, before }: Surroundings,
+  { out, complain, readCluster, before }: Surroundings,
 ): Promise<{ result: number; read: readonly string[] }> {
-  const { output = "text", file: manifests = [] } = options;
+  const { output = "text" } = options;
   const { texts, problems } = await readSources(paths, { tests: true });
   const files = texts
     .filter(({ file }) => TEST_FILE.test(file) || paths.includes(file))
@@ -108,10 +111,10 @@ async function runOnce(
   const read = [...paths];
   const reports: TestReport[] = [];
   const sound = files.filter((each) => each.problems.length === 0);
-  for (const [key, group] of Map.groupBy(sound, (file) => JSON.stringify(manifestsOf(file, manifests)))) {
-    const given = manifestsOf(group[0]!, manifests);
+  for (const [key, group] of Map.groupBy(sound, (file) => JSON.stringify(manifestsOf(file, options)))) {
+    const given = manifestsOf(group[0]!, options);
     read.push(...given);
-    const inventory = await readInventory(given, { ...options, file: [] }, { known: before.known });
+    const inventory = await readWorld(given, { ...options, file: [] }, readCluster, { known: before.known });
     const run = before.runs.get(key) ?? new IncrementalTests();
     before.runs.set(key, run);
     if (tellProblems(inventory, complain))
@@ -132,10 +135,11 @@ async function runOnce(
   return { result: !isSound || error > 0 ? 2 : failed > 0 ? 1 : 0, read };
 }
 
-/** The manifests that a file of tests asks: those given, else those it names, else its folder. */
-function manifestsOf({ file, manifests }: TestFile, given: readonly string[]): readonly string[] {
+/** The manifests that a file of tests asks, beside a cluster's: those given, else (without a cluster) those it names, else its folder. */
+function manifestsOf({ file, manifests }: TestFile, options: TestCommandOptions): readonly string[] {
   const folder = dirname(file);
-  if (given.length > 0) return given;
+  const { file: given = [] } = options;
+  if (given.length > 0 || isOfCluster(options)) return given;
   return manifests.length > 0 ? manifests.map((path) => join(folder, path)) : [folder];
 }
 
@@ -145,10 +149,11 @@ async function writeFirst(
   paths: readonly string[],
   options: TestCommandOptions,
   complain: (text: string) => void,
+  readCluster: ClusterReader,
 ): Promise<number> {
   if (!TEST_FILE.test(file)) throw new Error(`--init ${file}: call it something.policytest.yaml, so that it is found`);
   if (options.watch === true) throw new Error("--init writes a file once: leave out --watch");
-  const inventory = await readInventory(paths, options);
+  const inventory = await readWorld(paths, options, readCluster);
   if (!tellProblems(inventory, complain)) return 2;
   if (inventory.workloads.length === 0) throw new Error("these files describe no workload (Deployment, Pod, …)");
   const manifests = [...paths, ...(options.file ?? [])].filter((path) => path !== "-");
@@ -157,6 +162,7 @@ async function writeFirst(
     manifests.map((path) => relative(dirname(file), path) || "."),
   );
   writeFileSync(file, text, { flag: "wx" });
-  complain(`wrote ${file}: \`shieldgate policy test ${file}\` runs it`);
+  const how = isOfCluster(options) ? " with the same cluster" : "";
+  complain(`wrote ${file}: \`shieldgate policy test ${file}\`${how} runs it`);
   return 0;
 }

@@ -48,8 +48,9 @@ class Output extends Writable {
   }
 }
 
+const readCluster = () => Promise.reject(new Error("no cluster was asked for"));
 const run = (options: TestCommandOptions, out = new Output(), signal?: AbortSignal, complaints: string[] = []) =>
-  testCommand([root], options, out, (text) => complaints.push(text), signal);
+  testCommand([root], options, out, (text) => complaints.push(text), readCluster, signal);
 
 test("--watch tells the outcome again when a policy, a test or a new file changes it", {
   timeout: 20_000,
