@@ -73,7 +73,8 @@ export class SqliteStore implements Store {
   }
 
   list(resource: string, namespace?: string): Stored[] {
-    return this.#objects.get(resource)?.list(namespace === undefined ? "" : `${namespace}/`) ?? [];
+    const objects = this.#objects.get(resource);
+    return (namespace === undefined ? objects?.all() : objects?.of(namespace)) ?? [];
   }
 
   create(resource: string, object: KubeObject): Stored | undefined {
