@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { openAuthority } from "../src/kube/pki/authority.ts";
-import { NODE_FLAGS } from "../src/lab/processes.ts";
+import { CONTROL_PLANE_FLAGS } from "../src/lab/processes.ts";
 import { ApiConnection } from "../test/support/api-exchange.ts";
 import { freePort, startRealApiServer } from "../test/support/real-api-server.ts";
 import { SERVER_CPU } from "./namespaces.ts";
@@ -53,7 +53,7 @@ export async function startOurs(bundle: string): Promise<MeasuredServer> {
   const url = `https://127.0.0.1:${port}`;
   const connection = new ApiConnection(url, tls, SOCKETS);
   const began = performance.now();
-  const command = [...PINNED, process.execPath, ...NODE_FLAGS, bundle, directory, String(port)];
+  const command = [...PINNED, process.execPath, ...CONTROL_PLANE_FLAGS, bundle, directory, String(port)];
   const child = spawn(command[0]!, command.slice(1), { stdio: ["ignore", "ignore", "inherit"] });
   await untilReady(connection, child);
   return {

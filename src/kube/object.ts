@@ -89,6 +89,15 @@ export function equalJson(a: unknown, b: unknown): boolean {
   return true;
 }
 
+/** A copy of a JSON value that shares nothing with it; several times as quick as `structuredClone`, which looks for cycles. */
+export function copyJson<T>(value: T): T {
+  if (Array.isArray(value)) return value.map(copyJson) as T;
+  if (!isFields(value)) return value;
+  const copy: Fields = { ...value };
+  for (const key in copy) if (typeof copy[key] === "object") copy[key] = copyJson(copy[key]);
+  return copy as T;
+}
+
 /** Now as Kubernetes writes times: UTC, whole seconds. `ms` is milliseconds since the epoch. */
 export function timestamp(ms: number): string {
   return `${new Date(ms).toISOString().slice(0, 19)}Z`;

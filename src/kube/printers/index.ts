@@ -97,6 +97,12 @@ function columnsOf(kind: TableKind): readonly Column[] {
   return columnsByKind[`${kind.group}/${kind.kind}`] ?? [NAME, AGE];
 }
 
+/** The cells of one object after another, wide columns included. `now` is milliseconds since the epoch. */
+export function cellsOf(kind: TableKind, now: number): (object: KubeObject) => Cell[] {
+  const columns = columnsOf(kind);
+  return (object) => columns.map((column) => column.cell(object, now));
+}
+
 function rowObject(kind: TableKind, object: KubeObject, include: TableOptions["includeObject"]): Partial<TableRow> {
   if (include === "None") return {};
   if (include === "Object") {
@@ -107,20 +113,22 @@ function rowObject(kind: TableKind, object: KubeObject, include: TableOptions["i
 
 /** The table of some objects of one kind, wide columns (priority 1) included: the client leaves them out. */
 export function toTable(kind: TableKind, objects: readonly KubeObject[], options: TableOptions): Table {
-  const columns = columnsOf(kind);
+  const cells = cellsOf(kind, options.now);
   return {
     kind: "Table",
     apiVersion: "meta.k8s.io/v1",
     metadata: options.metadata ?? {},
-    columnDefinitions: columns.map(({ name, type = "string", format = "", description = "", priority = 0 }) => ({
-      name,
-      type,
-      format,
-      description,
-      priority,
-    })),
+    columnDefinitions: columnsOf(kind).map(
+      ({ name, type = "string", format = "", description = "", priority = 0 }) => ({
+        name,
+        type,
+        format,
+        description,
+        priority,
+      }),
+    ),
     rows: objects.map((object) => ({
-      cells: columns.map((column) => column.cell(object, options.now)),
+      cells: cells(object),
       ...rowObject(kind, object, options.includeObject),
     })),
   };

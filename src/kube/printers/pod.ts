@@ -85,6 +85,14 @@ function baseReason(pod: KubeObject): string {
   return gated ? "SchedulingGated" : text(status.reason, text(status.phase));
 }
 
+let last: { readonly pod: KubeObject; readonly summary: Summary } | undefined;
+
+/** Three cells of a row ask for the same. */
+function summaryOf(pod: KubeObject): Summary {
+  if (last?.pod !== pod) last = { pod, summary: summarize(pod) };
+  return last.summary;
+}
+
 function summarize(pod: KubeObject): Summary {
   const status = statusOf(pod);
   const init = initSummary(pod);
@@ -109,16 +117,16 @@ function podStatusText(pod: KubeObject): string {
   const ended = status.phase === "Succeeded" || status.phase === "Failed";
   if (pod.metadata.deletionTimestamp && status.reason === "NodeLost") return "Unknown";
   if (pod.metadata.deletionTimestamp && !ended) return "Terminating";
-  return summarize(pod).reason;
+  return summaryOf(pod).reason;
 }
 
 function restartsText(pod: KubeObject, now: number): string {
-  const { restarts, lastRestart } = summarize(pod);
+  const { restarts, lastRestart } = summaryOf(pod);
   return restarts === 0 || lastRestart === "" ? String(restarts) : `${restarts} (${since(lastRestart, now)} ago)`;
 }
 
 function readyText(pod: KubeObject): string {
-  const { ready, total } = summarize(pod);
+  const { ready, total } = summaryOf(pod);
   return `${ready}/${total}`;
 }
 

@@ -43,10 +43,17 @@ export function referenceName(node: SchemaNode): string | undefined {
   return node.$ref?.startsWith(PREFIX) ? node.$ref.slice(PREFIX.length) : undefined;
 }
 
+const referred = new Map<string, SchemaNode>();
+
 /** Follows `$ref` into the built-in definitions. */
 export const resolve: Resolve = (node) => {
+  if (node.$ref === undefined) return node;
+  const known = referred.get(node.$ref);
+  if (known) return known;
   const name = referenceName(node);
-  return name === undefined ? node : definition(name);
+  const found = name === undefined ? node : definition(name);
+  referred.set(node.$ref, found);
+  return found;
 };
 
 /** True for a reference to a value that is an integer or a string. */

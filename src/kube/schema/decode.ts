@@ -1,4 +1,4 @@
-import { fieldsOf, type GroupVersionKind, type KubeObject } from "../object.ts";
+import { type Fields, fieldsOf, type GroupVersionKind, type KubeObject } from "../object.ts";
 import { builtinSchema, isIntOrString, QUANTITY, referenceName, resolve } from "./builtin.ts";
 import { childPath, isOpen, mapValues, type SchemaNode } from "./node.ts";
 import { typeName } from "./structure.ts";
@@ -33,28 +33,27 @@ function fitsScalar(unresolved: SchemaNode, value: unknown): boolean | undefined
   return undefined;
 }
 
-function mismatch(unresolved: SchemaNode, value: unknown, path: string, holder: string): Mismatch | undefined {
+/** What is wrong in a value; its path begins at the value. */
+function mismatch(unresolved: SchemaNode, value: unknown, holder: string): Mismatch | undefined {
   const scalar = fitsScalar(unresolved, value);
   if (scalar === true || value === undefined || value === null) return undefined;
   const node = resolve(unresolved);
   if (scalar === false || !fits(node, value)) {
-    return { path, holder, wanted: wantedType(node), actual: typeName(value) };
+    return { path: "", holder, wanted: wantedType(node), actual: typeName(value) };
   }
   const inside = referenceName(unresolved)?.split(".").at(-1) ?? holder;
   if (Array.isArray(value)) {
-    return first(value, (item) => mismatch(node.items ?? {}, item, path, inside));
+    for (const item of value) {
+      const found = mismatch(node.items ?? {}, item, inside);
+      if (found) return found;
+    }
+    return undefined;
   }
   if (typeof value !== "object" || (isOpen(node) && !node.properties)) return undefined;
-  return first(Object.entries(value), ([key, item]) => {
+  for (const key in value) {
     const child = node.properties?.[key] ?? mapValues(node);
-    return child && mismatch(child, item, childPath(path, key), inside);
-  });
-}
-
-function first<T>(items: readonly T[], find: (item: T) => Mismatch | undefined): Mismatch | undefined {
-  for (const item of items) {
-    const found = find(item);
-    if (found) return found;
+    const found = child && mismatch(child, (value as Fields)[key], inside);
+    if (found) return { ...found, path: found.path === "" ? key : childPath(key, found.path) };
   }
   return undefined;
 }
@@ -62,7 +61,7 @@ function first<T>(items: readonly T[], find: (item: T) => Mismatch | undefined):
 /** The first field of a built-in kind's object that holds another type than its own. */
 export function typeMismatch(kind: GroupVersionKind, object: KubeObject): Mismatch | undefined {
   const schema = builtinSchema(kind);
-  return schema && mismatch(schema, object, "", kind.kind);
+  return schema && mismatch(schema, object, kind.kind);
 }
 
 /** Secrets hold bytes: what is no base64 cannot be read. */

@@ -1,4 +1,4 @@
-import { type Fields, isFields } from "../object.ts";
+import { copyJson, type Fields, isFields } from "../object.ts";
 import { childPath, isOpen, mapValues, type Resolve, type SchemaNode } from "./node.ts";
 
 /** The node of one key of an object; undefined when the object has no such field. */
@@ -67,7 +67,7 @@ export function withDefaults(node: SchemaNode, value: unknown, resolve: Resolve)
   for (const [key, child] of Object.entries(known.properties ?? {})) {
     const preset = resolve(child).default ?? child.default;
     if (preset === undefined) continue;
-    if (next[key] === undefined || (next[key] === null && !child.nullable)) next[key] = structuredClone(preset);
+    if (next[key] === undefined || (next[key] === null && !child.nullable)) next[key] = copyJson(preset);
   }
   for (const [key, item] of Object.entries(next)) {
     const child = childOf(known, key);

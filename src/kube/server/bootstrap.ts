@@ -1,5 +1,5 @@
 import { API_SERVER_PORT, CONTROL_PLANE, KUBERNETES_SERVICE_IP } from "../../model/addresses.ts";
-import { equalJson, type Fields, type KubeObject } from "../object.ts";
+import { copyJson, equalJson, type Fields, type KubeObject } from "../object.ts";
 import { NODE_LEASES } from "../resources.ts";
 import { KubeError } from "../status.ts";
 import { FIRST_ROLES } from "./bootstrap-roles.ts";
@@ -29,7 +29,7 @@ function installDefinitions(api: Api, definitions: readonly KubeObject[]): void 
   for (const definition of definitions) {
     const { name } = definition.metadata;
     const target = { kind, namespace: "", name, subresource: "" };
-    const body = structuredClone(definition);
+    const body = copyJson(definition);
     const stored = api.store.get(kind.storage, "", name);
     if (!stored) createObject(api, kind, "", body, OPTIONS);
     else if (!covers(stored.object.spec, definition.spec)) {

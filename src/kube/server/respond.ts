@@ -5,6 +5,8 @@ import type { ResourceKind } from "./kind.ts";
 import type { Format } from "./negotiate.ts";
 
 const NO_CACHE = "no-cache, private";
+/** What is written at once of a long answer, in characters. */
+const PIECE_LENGTH = 64 << 10;
 
 function quoteWarning(text: string): string {
   return `299 - "${text.replace(/["\\]/g, "\\$&").replace(/[\r\n]+/g, " ")}"`;
@@ -30,6 +32,35 @@ export function writeText(
     "Cache-Control": NO_CACHE,
   });
   response.end(body);
+}
+
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise((resolve) => {
+    const next = (): void => {
+      response.off("drain", next).off("close", next);
+      resolve();
+    };
+    response.on("drain", next).on("close", next);
+  });
+}
+
+/**
+ * Writes JSON that is long, piece by piece, no faster than its reader takes it: others are served between two pieces, and
+ * there is never a copy of the whole. Ends early when the reader goes away.
+ */
+export async function writePieces(response: ServerResponse, code: number, pieces: Iterable<string>): Promise<void> {
+  let gathered = "";
+  for (const piece of pieces) {
+    gathered += piece;
+    if (gathered.length < PIECE_LENGTH) continue;
+    if (!response.headersSent)
+      response.writeHead(code, { "Content-Type": "application/json", "Cache-Control": NO_CACHE });
+    if (!response.write(gathered)) await drained(response);
+    if (response.destroyed) return;
+    gathered = "";
+  }
+  if (response.headersSent) response.end(gathered);
+  else writeText(response, code, "application/json", gathered);
 }
 
 /** Writes a value in the format asked for. */

@@ -1,12 +1,12 @@
 import type { IncomingMessage } from "node:http";
-import { groupVersion, type KubeObject } from "../object.ts";
-import { type Table, toTable } from "../printers/index.ts";
+import { groupVersion, type KubeObject, type ObjectMeta } from "../object.ts";
+import { cellsOf, type Table, toTable } from "../printers/index.ts";
 import type { Stored } from "../storage/store.ts";
 import type { Call } from "./call.ts";
 import { type Api, fromStored } from "./context.ts";
 import type { ResourceKind } from "./kind.ts";
 import { type Format, negotiate } from "./negotiate.ts";
-import { listHead, metadataOnly, writeText, writeValue } from "./respond.ts";
+import { listHead, metadataOnly, writePieces, writeValue } from "./respond.ts";
 import type { Page } from "./verbs/list.ts";
 import type { WatchWriter } from "./verbs/watch.ts";
 
@@ -52,44 +52,82 @@ function listMetadata(page: Page, kind: ResourceKind, isPlain: boolean): object 
   };
 }
 
-/** Items of built-in kinds do not say what they are: their list does. */
+/** An object's text without the end, so that more may follow. */
+const openText = (value: object): string => JSON.stringify(value).slice(0, -1);
+
+/** What one item of a list looks like: the kept wire text. Items of built-in kinds do not say what they are: their list does. */
 function itemText(kind: ResourceKind): (stored: Stored) => string {
-  if (kind.definition) return ({ json }) => json;
-  const head = JSON.stringify({ apiVersion: groupVersion(kind.group, kind.version), kind: kind.kind }).slice(0, -1);
-  return ({ json }) => (json.startsWith(`${head},`) ? `{${json.slice(head.length + 1)}` : json);
+  const whole = ({ object, json }: Stored): string => (kind.convert ? JSON.stringify(fromStored(kind, object)) : json);
+  if (kind.definition) return whole;
+  const head = `${openText({ apiVersion: groupVersion(kind.group, kind.version), kind: kind.kind })},`;
+  return (stored) => {
+    const text = whole(stored);
+    return text.startsWith(head) ? `{${text.slice(head.length)}` : text;
+  };
 }
 
-function itemOf(kind: ResourceKind, object: KubeObject): Partial<KubeObject> {
-  if (kind.definition) return object;
-  const { apiVersion: _, kind: _kind, ...item } = object;
-  return item;
+/** The text of metadata, kept as long as they are: rows and partial objects are put together from it. */
+const metadataTexts = new WeakMap<ObjectMeta, string>();
+
+function metadataText(metadata: ObjectMeta): string {
+  const text = metadataTexts.get(metadata) ?? JSON.stringify(metadata);
+  metadataTexts.set(metadata, text);
+  return text;
+}
+
+function partialText(version: string): (object: KubeObject) => string {
+  const head = openText({ kind: "PartialObjectMetadata", apiVersion: `meta.k8s.io/${version}` });
+  return ({ metadata }) => `${head},"metadata":${metadataText(metadata)}}`;
+}
+
+/** The rows of a table, one after another; what kubectl asks for is put together from kept texts. */
+function rowText(api: Api, kind: ResourceKind, query: URLSearchParams, format: Format): (object: KubeObject) => string {
+  if ((query.get("includeObject") ?? "Metadata") !== "Metadata")
+    return (object) => JSON.stringify(table(api, kind, [object], query, format).rows[0]);
+  const cells = cellsOf(kind, api.now());
+  const partial = partialText("v1");
+  return (object) => `{"cells":${JSON.stringify(cells(object))},"object":${partial(object)}}`;
+}
+
+/** The text of a list: its head, then one text an item, under the name that lists of this shape have for them. */
+function* listText(head: object, name: "items" | "rows", page: Page, text: (item: Stored) => string) {
+  yield `${openText(head)},"${name}":[`;
+  let before = "";
+  for (const item of page.items) {
+    yield before + text(item);
+    before = ",";
+  }
+  yield "]}";
+}
+
+function listPieces({ api, target, query }: Call, page: Page, format: Format): Iterable<string> {
+  const { kind } = target;
+  const metadata = listMetadata(page, kind, format.as === undefined);
+  const shown = (stored: Stored): KubeObject => fromStored(kind, stored.object);
+  if (format.as === "Table") {
+    const { rows: _, ...head } = { ...table(api, kind, [], query, format), metadata };
+    const row = rowText(api, kind, query, format);
+    return listText(head, "rows", page, (stored) => row(shown(stored)));
+  }
+  if (format.as === "PartialObjectMetadataList") {
+    const version = format.version ?? "v1";
+    const head = { kind: "PartialObjectMetadataList", apiVersion: `meta.k8s.io/${version}`, metadata };
+    const partial = partialText(version);
+    return page.items.length === 0
+      ? [JSON.stringify({ ...head, items: null })]
+      : listText(head, "items", page, (stored) => partial(shown(stored)));
+  }
+  const item = itemText(kind);
+  return listText({ ...listHead(kind), metadata }, "items", page, item);
 }
 
 /** Answers with a list, in the shape asked for. */
 export async function writeList(call: Call, page: Page): Promise<void> {
-  const { api, target, query, request, response } = call;
-  const { kind } = target;
+  const { request, response } = call;
   const format = negotiate(request.headers.accept, ["Table", "PartialObjectMetadataList"]);
-  const metadata = listMetadata(page, kind, format.as === undefined);
-  if (format.as === undefined && format.encoding === "json" && !kind.convert) {
-    // The objects' wire text is kept: a list is put together from it.
-    const head = JSON.stringify({ ...listHead(kind), metadata }).slice(0, -1);
-    const body = `${head},"items":[${page.items.map(itemText(kind)).join(",")}]}`;
-    writeText(response, 200, "application/json", body);
-    return;
-  }
-  const objects = page.items.map((stored) => fromStored(kind, stored.object));
-  if (format.as === "Table") {
-    return writeValue(response, 200, format, { ...table(api, kind, objects, query, format), metadata });
-  }
-  if (format.as === "PartialObjectMetadataList") {
-    const version = format.version ?? "v1";
-    const items = objects.map((object) => metadataOnly(object, version));
-    const head = { kind: "PartialObjectMetadataList", apiVersion: `meta.k8s.io/${version}` };
-    return writeValue(response, 200, format, { ...head, metadata, items: items.length > 0 ? items : null });
-  }
-  const items = objects.map((object) => itemOf(kind, object));
-  return writeValue(response, 200, format, { ...listHead(kind), metadata, items });
+  const pieces = listPieces(call, page, format);
+  if (format.encoding === "json") return writePieces(response, 200, pieces);
+  return writeValue(response, 200, format, JSON.parse([...pieces].join("")));
 }
 
 /** How a watch writes its objects: the kept wire text whenever the client takes plain objects. */

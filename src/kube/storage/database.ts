@@ -1,11 +1,13 @@
 import { DatabaseSync } from "node:sqlite";
 
 /** Raised by a change of the tables that an older program could not read; what is older is brought up to it when it is opened. */
-const VERSION = 1;
+const VERSION = 2;
 /** A file of which more than half is empty is made small again when it is opened; below this many pages it does not matter. */
 const SMALL_PAGES = 1024;
 /** What the log may keep on disk after it was taken over. */
 const MOST_LOG_BYTES = 16 << 20;
+/** The log is taken over when it has so many pages: each time the disk is waited for. */
+const LOG_PAGES = MOST_LOG_BYTES / 4096;
 
 const TABLES = `
   CREATE TABLE IF NOT EXISTS objects (
@@ -37,7 +39,7 @@ function prepare(database: DatabaseSync, path: string): void {
   const [check] = database.prepare("PRAGMA quick_check(1)").all() as { quick_check: string }[];
   if (check?.quick_check !== "ok") throw damaged(path, check?.quick_check ?? "no answer");
   database.exec(
-    `PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = ${MOST_LOG_BYTES}`,
+    `PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = ${MOST_LOG_BYTES}; PRAGMA wal_autocheckpoint = ${LOG_PAGES}`,
   );
   database.exec(TABLES);
   database.exec(`PRAGMA user_version = ${VERSION}`);

@@ -21,9 +21,11 @@ it("lists what sorting would, whatever came and went before", () => {
         }
       }
       const sorted = [...held].sort();
-      expect(objects.list("").map(({ json }) => json)).toEqual(sorted);
-      for (const prefix of ["/", "a/", "a-/"])
-        expect(objects.list(prefix).map(({ json }) => json)).toEqual(sorted.filter((text) => text.startsWith(prefix)));
+      expect(objects.all().map(({ json }) => json)).toEqual(sorted);
+      for (const namespace of ["", "a", "a-"])
+        expect(objects.of(namespace).map(({ json }) => json)).toEqual(
+          sorted.filter((text) => text.startsWith(`${namespace}/`)),
+        );
     }),
   );
 });

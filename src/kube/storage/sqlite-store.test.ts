@@ -63,8 +63,11 @@ describe("SqliteStore", () => {
     expect(store.revision).toBe(last.revision);
     expect(store.list("/pods").map(({ object }) => object.metadata.name)).toEqual(["a"]);
     expect(store.create("/pods", pod("c"))?.revision).toBe(last.revision + 1);
+    store.close();
+    store = new SqliteStore(join(directory, "store.db"));
+    expect(store.revision).toBe(last.revision + 1);
     expect(() => store.watch("/pods", 1, () => {})).toThrow(HistoryGone);
-    expect(() => store.watch("/pods", last.revision, () => {})).not.toThrow();
+    expect(() => store.watch("/pods", last.revision + 1, () => {})).not.toThrow();
     expect(() => store.watch("/pods", last.revision + 2, () => {})).toThrow(HistoryGone);
   });
 

@@ -30,22 +30,24 @@ export class SqliteStore implements Store {
     this.#erase = this.#database.prepare("DELETE FROM objects WHERE resource = ? AND namespace = ? AND name = ?");
     this.#tick = this.#database.prepare("UPDATE clock SET revision = ?");
     const clock = this.#database.prepare("SELECT revision FROM clock").get() as { revision: number };
-    this.#revision = clock.revision;
-    this.#start = clock.revision;
-    this.#load();
+    this.#revision = Math.max(clock.revision, this.#load());
+    this.#start = this.#revision;
   }
 
   get revision(): number {
     return this.#revision;
   }
 
-  #load(): void {
+  /** Returns the highest revision of an object. */
+  #load(): number {
     const rows = this.#database.prepare("SELECT resource, revision, body FROM objects").all() as unknown as {
       resource: string;
       revision: number;
       body: string;
     }[];
+    let newest = 0;
     for (const row of rows) {
+      newest = Math.max(newest, row.revision);
       const object = JSON.parse(row.body) as KubeObject;
       const { namespace, name } = object.metadata;
       this.#resource(row.resource).set(keyOf(namespace ?? "", name), {
@@ -54,6 +56,7 @@ export class SqliteStore implements Store {
         revision: row.revision,
       });
     }
+    return newest;
   }
 
   #resource(resource: string): OrderedObjects {
@@ -73,7 +76,8 @@ export class SqliteStore implements Store {
   }
 
   list(resource: string, namespace?: string): Stored[] {
-    return this.#objects.get(resource)?.list(namespace === undefined ? "" : `${namespace}/`) ?? [];
+    const objects = this.#objects.get(resource);
+    return (namespace === undefined ? objects?.all() : objects?.of(namespace)) ?? [];
   }
 
   create(resource: string, object: KubeObject): Stored | undefined {
@@ -92,7 +96,8 @@ export class SqliteStore implements Store {
   #put(resource: string, object: KubeObject, old: Stored | undefined): Stored {
     const stored = this.#stamp(object);
     const { namespace = "", name } = object.metadata;
-    this.#transaction(stored.revision, () => this.#write.run(resource, namespace, name, stored.revision, stored.json));
+    this.#write.run(resource, namespace, name, stored.revision, stored.json);
+    this.#revision = stored.revision;
     this.#resource(resource).set(keyOf(namespace, name), stored);
     this.#publish(resource, { type: old ? "MODIFIED" : "ADDED", stored, old });
     return stored;
@@ -102,7 +107,7 @@ export class SqliteStore implements Store {
     const old = this.get(resource, namespace, name);
     if (old?.revision !== expected) return undefined;
     const stored = this.#stamp(old.object);
-    this.#transaction(stored.revision, () => this.#erase.run(resource, namespace, name));
+    this.#eraseAt(stored.revision, resource, namespace, name);
     this.#resource(resource).delete(keyOf(namespace, name));
     this.#publish(resource, { type: "DELETED", stored, old });
     return stored;
@@ -121,10 +126,11 @@ export class SqliteStore implements Store {
     return { object: stamped, json: JSON.stringify(stamped), revision };
   }
 
-  #transaction(revision: number, write: () => unknown): void {
+  /** What is there carries its revision itself; only of what is gone the clock has to keep it. */
+  #eraseAt(revision: number, resource: string, namespace: string, name: string): void {
     this.#database.exec("BEGIN IMMEDIATE");
     try {
-      write();
+      this.#erase.run(resource, namespace, name);
       this.#tick.run(revision);
       this.#database.exec("COMMIT");
     } catch (error) {

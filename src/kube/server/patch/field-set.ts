@@ -165,13 +165,13 @@ function sameShape(left: unknown, right: unknown): boolean {
 export function toFieldsV1(set: FieldSet): Fields {
   const root: Fields = {};
   const nodes = new Map<string, Fields>();
-  for (const path of [...set.values()].sort((a, b) => (textOf(a) < textOf(b) ? -1 : 1))) {
+  for (const [text, path] of [...set].sort(([a], [b]) => (a < b ? -1 : 1))) {
     let node = root;
     for (const step of path) {
       node[step] ??= {};
       node = node[step] as Fields;
     }
-    nodes.set(textOf(path), node);
+    nodes.set(text, node);
   }
   for (const node of nodes.values()) if (Object.keys(node).length > 0) node["."] = {};
   return root;

@@ -1,5 +1,5 @@
 import { applyPatch, type Operation, Pointer } from "rfc6902";
-import { type Fields, isFields, type KubeObject } from "../../object.ts";
+import { copyJson, type Fields, isFields, type KubeObject } from "../../object.ts";
 import { badRequest, invalid, KubeError, unsupportedMediaType } from "../../status.ts";
 import type { Api, Outcome, WriteOptions } from "../context.ts";
 import { incomingObject } from "../incoming.ts";
@@ -96,11 +96,11 @@ export function applyObject(
   checkConfiguration(kind, wanted);
   const how = { manager: options.fieldManager, force: options.force, subresource, now: api.now() };
   if (subresource === "" && !api.store.get(kind.storage, namespace, name)) {
-    const first = applyConfiguration(kind, blankObject(kind), structuredClone(wanted), how);
+    const first = applyConfiguration(kind, blankObject(kind), copyJson(wanted), how);
     const owners = readManagers(first);
     delete first.metadata.managedFields;
     return { ...createObject(api, kind, namespace, first, options, name, owners), created: true };
   }
-  const change = (copy: KubeObject) => applyConfiguration(kind, copy, structuredClone(wanted), how);
+  const change = (copy: KubeObject) => applyConfiguration(kind, copy, copyJson(wanted), how);
   return { ...replaceObject(api, target, options, change, "as-changed"), created: false };
 }

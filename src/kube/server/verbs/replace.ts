@@ -1,4 +1,4 @@
-import { equalJson, fieldsOf, isFields, type KubeObject } from "../../object.ts";
+import { copyJson, equalJson, fieldsOf, isFields, type KubeObject } from "../../object.ts";
 import { badRequest, conflict, invalid, notFound } from "../../status.ts";
 import type { Stored } from "../../storage/store.ts";
 import { checkEscalation } from "../authorization.ts";
@@ -60,12 +60,12 @@ function keepMetadata(next: KubeObject, old: KubeObject): void {
 function separate(target: Target, next: KubeObject, old: KubeObject): KubeObject {
   if (target.subresource === "status") {
     // A copy: strategies change what they are given, and `old` is shared with every reader.
-    const { status: _, ...rest } = structuredClone(old);
+    const { status: _, ...rest } = copyJson(old);
     if (next.metadata.managedFields) rest.metadata.managedFields = next.metadata.managedFields;
     return { ...rest, ...(next.status === undefined ? {} : { status: next.status }) } as KubeObject;
   }
   if (target.subresource === EPHEMERAL_CONTAINERS.name) {
-    const copy = structuredClone(old);
+    const copy = copyJson(old);
     if (next.metadata.managedFields) copy.metadata.managedFields = next.metadata.managedFields;
     const { ephemeralContainers = [] } = fieldsOf(next.spec);
     copy.spec = { ...fieldsOf(copy.spec), ephemeralContainers };
@@ -74,7 +74,7 @@ function separate(target: Target, next: KubeObject, old: KubeObject): KubeObject
   // Other subresources are the server's own writes, which know what they change.
   if (target.subresource !== "" || !serves(target.kind, "status")) return next;
   const { status: _, ...rest } = next;
-  return { ...rest, ...(old.status === undefined ? {} : { status: structuredClone(old.status) }) } as KubeObject;
+  return { ...rest, ...(old.status === undefined ? {} : { status: copyJson(old.status) }) } as KubeObject;
 }
 
 /** True when everything but metadata and status is the same. */
@@ -121,12 +121,7 @@ export function replaceObject(
   const { kind } = target;
   const stored = storedOf(api, target);
   const old = fromStored(kind, stored.object);
-  const changed = incomingObject(
-    mustBeNamed(change(structuredClone(old)), target),
-    kind,
-    target.namespace,
-    target.name,
-  );
+  const changed = incomingObject(mustBeNamed(change(copyJson(old)), target), kind, target.namespace, target.name);
   checkVersion(target, changed, stored);
   const warnings: string[] = [];
   const cleaned = checkFields(api, kind, changed, options, warnings);
