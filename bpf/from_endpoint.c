@@ -113,7 +113,7 @@ int from_endpoint(struct __sk_buff *skb)
 	trace_arrival(skb, p, node, SG_TRACE_FROM_ENDPOINT);
 	if (is_hairpin_address(&p->tuple.dst))
 		return hairpin_back(skb, p, endpoint);
-	if (answers_proxy(p))
+	if (has_redirected() && answers_proxy(p))
 		return answer_to_proxy(skb, p);
 	failed = service_translate(skb, p);
 	if (failed)

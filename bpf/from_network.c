@@ -134,7 +134,7 @@ int from_network(struct __sk_buff *skb)
 		return drop(skb, p, failed);
 	if (is_shared(node, &p->tuple.dst))
 		return TC_ACT_OK;
-	if (answers_proxy(p))
+	if (has_redirected() && answers_proxy(p))
 		return answer_to_proxy(skb, p);
 	local = local_endpoint(&p->tuple.dst);
 	if (local)

@@ -60,7 +60,7 @@ int from_overlay(struct __sk_buff *skb)
 		return drop(skb, p, failed);
 	remember_fragment(p);
 	trace_arrival(skb, p, node, SG_TRACE_FROM_OVERLAY);
-	if (answers_proxy(p))
+	if (has_redirected() && answers_proxy(p))
 		return answer_to_proxy(skb, p);
 	local = local_endpoint(&p->tuple.dst);
 	if (local)

@@ -115,6 +115,14 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 } sg_events SEC(".maps");
 
+/* Whether this node has ever given a packet to its proxy: before that nothing can be an answer to it, and need not be looked for. */
+static __always_inline bool has_redirected(void)
+{
+	__u32 zero = 0, *epoch = bpf_map_lookup_elem(&sg_origin_epoch, &zero);
+
+	return !epoch || *epoch;
+}
+
 static __always_inline struct sg_node *this_node(void)
 {
 	__u32 zero = 0;

@@ -292,6 +292,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       monitorSocket.close();
       await server.close();
       await options.proxy.close();
+      await parts.state.policies.written();
       datapath.close();
     },
   };

@@ -11,6 +11,8 @@ export interface AcceptedPolicies {
   save(key: string, object: KubeObject): void;
   remove(key: string): void;
   keys(): readonly string[];
+  /** Resolves when all that was told so far is on disk, or was refused by it. */
+  written(): Promise<void>;
 }
 
 export interface PolicySyncParts {

@@ -1,4 +1,5 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Label } from "../model/label.ts";
 import type { EndpointChangeRequest } from "./api.ts";
@@ -45,15 +46,16 @@ function writeJson(path: string, value: unknown): void {
 }
 
 /**
- * Policies as files; their names hold slashes. They are written when the turn is over: a disk may take milliseconds for what
- * the kernel enforces in less. What could not be written is told, and tried again with the next one.
+ * Policies as files; their names hold slashes. They are written in a thread of the pool, one after the other: a disk may take
+ * milliseconds, in which the next change would wait. A crash finds of each an older version or the newest, never a half.
+ * What could not be written is told, and tried again with the next one.
  */
 class PolicyFiles implements AcceptedPolicies {
   private readonly path: string;
   private readonly log: (message: string) => void;
   /** Undefined = to be removed. */
   private readonly unwritten = new Map<string, KubeObject | undefined>();
-  private isScheduled = false;
+  private writing: Promise<void> | undefined;
 
   constructor(path: string, log: (message: string) => void) {
     mkdirSync(path, { recursive: true });
@@ -83,24 +85,34 @@ class PolicyFiles implements AcceptedPolicies {
     return [...keys];
   }
 
-  private put(key: string, object: KubeObject | undefined): void {
-    this.unwritten.set(key, object);
-    if (this.isScheduled) return;
-    this.isScheduled = true;
-    setImmediate(() => this.write());
+  async written(): Promise<void> {
+    while (this.writing !== undefined) await this.writing;
   }
 
-  private write(): void {
-    this.isScheduled = false;
+  private put(key: string, object: KubeObject | undefined): void {
+    // at the end, so that a pass that is under way comes to it again
+    this.unwritten.delete(key);
+    this.unwritten.set(key, object);
+    this.writing ??= this.writeAll();
+  }
+
+  /** A map's iteration comes to what is added while it runs. */
+  private async writeAll(): Promise<void> {
     for (const [key, object] of this.unwritten) {
       try {
-        if (object === undefined) rmSync(this.file(key), { force: true });
-        else writeJson(this.file(key), object);
-        this.unwritten.delete(key);
+        await this.write(this.file(key), object);
+        if (this.unwritten.get(key) === object) this.unwritten.delete(key);
       } catch (error) {
         this.log(`${key} is in force but was not kept for a restart: ${(error as Error).message}`);
       }
     }
+    this.writing = undefined;
+  }
+
+  private async write(path: string, object: KubeObject | undefined): Promise<void> {
+    if (object === undefined) return rm(path, { force: true });
+    await writeFile(`${path}.new`, JSON.stringify(object));
+    await rename(`${path}.new`, path);
   }
 
   private file(key: string): string {
