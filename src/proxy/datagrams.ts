@@ -30,7 +30,7 @@ const sendto = libc.func(
 /** A client and the server that it speaks to. */
 export type DatagramPath = Pick<Datagram, "clientAddress" | "clientPort" | "serverAddress" | "serverPort">;
 
-/** Where redirected datagrams come from, and go to. */
+/** Where redirected datagrams come from, and go to. Bytes are lent for the moment, both ways. */
 export interface DatagramSockets {
   /** Takes datagrams that are redirected to `port`, in all families. Throws with the errno's name as `code`. */
   listen(port: number, direction: Direction, take: (datagram: Datagram) => void): Listening;

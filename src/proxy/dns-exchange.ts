@@ -18,6 +18,7 @@ export type DnsOutcome = { readonly bytes: Uint8Array; readonly id: number } | {
 export interface DnsClient {
   readonly facts: Omit<ConnectionFacts, "origin">;
   readonly transport: "udp" | "tcp";
+  /** Takes a message that is lent for the moment. */
   reply(bytes: Uint8Array): void;
   /** Asks the client's server in its name. `done` is called once, or never when nobody answers in time. */
   ask(query: Uint8Array, done: (outcome: DnsOutcome) => void): void;
@@ -83,14 +84,17 @@ export class DnsExchange {
         fail(answer.fault);
         return;
       }
-      const reply = withDnsId(outcome.bytes, wordAt(bytes, 0));
-      const give = () => {
+      const give = (said: Uint8Array) => {
         log.dnsAnswer(asked, answer, startedMs);
-        client.reply(reply);
+        client.reply(withDnsId(said, wordAt(bytes, 0)));
       };
       const inForce = this.learn(origin, query, answer);
-      if (inForce === undefined) give();
-      else void inForce.then(give);
+      if (inForce === undefined) {
+        give(outcome.bytes);
+        return;
+      }
+      const kept = Uint8Array.from(outcome.bytes);
+      void inForce.then(() => give(kept));
     });
   }
 

@@ -143,21 +143,23 @@ describe("DNS over UDP", () => {
       { type: "response", verdict: "forwarded", dns: { query: "jobs.starwars.com.", ttl: 30, types: [1] } },
     ]);
   });
-  it("holds the answer until the addresses are in force", async () => {
+  it("holds answers until the addresses are in force", async () => {
     const world = await start(17, policy(17, ONLY_STARWARS));
     let release = () => {};
     world.inForce = new Promise((resolve) => {
       release = resolve;
     });
     let answered = false;
-    const answers = askUdp(world.port, query("a.starwars.com")).then(() => {
+    const answers = askUdp(world.port, query("a.starwars.com", 1), query("b.starwars.com", 2));
+    void answers.then(() => {
       answered = true;
     });
-    while (world.observed.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    while (world.observed.length < 2) await new Promise((resolve) => setTimeout(resolve, 5));
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(answered).toBe(false);
     release();
-    await answers;
+    const said = (await answers).map(({ id, questions }) => `${id} ${nameText(questions[0]!.name)}`);
+    expect(said.sort()).toEqual(["1 a.starwars.com", "2 b.starwars.com"]);
   });
   it("refuses a forbidden name itself", async () => {
     const world = await start(17, policy(17, ONLY_STARWARS));

@@ -22,7 +22,7 @@ export class DnsQuestions {
     return this.open.size;
   }
 
-  /** The question under its new ID; undefined when too many wait. */
+  /** The question under its new ID, lent for the moment; undefined when too many wait. */
   begin(query: Uint8Array, done: (outcome: DnsOutcome) => void): Uint8Array | undefined {
     if (this.open.size >= MAX_OPEN) return undefined;
     let id = randomInt(IDS);

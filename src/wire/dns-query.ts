@@ -1,7 +1,6 @@
 import { DnsCode, DnsType } from "./dns.ts";
 import { readAbsoluteName } from "./dns-name.ts";
 import { type RawRecord, rawRecord, skipName, wordAt } from "./dns-records.ts";
-import { copyOf } from "./latin1.ts";
 
 /** A query that has one meaning: what is judged is what a server will read. */
 export interface DnsQuery {
@@ -130,10 +129,13 @@ function writeErrorHeader(answer: Uint8Array, code: number): void {
   answer.fill(0, 4, HEADER_BYTES);
 }
 
-/** The same message under another ID. */
+/** Where messages get another ID: a buffer for each would be what a collection has most to do with. */
+const renamed = new Uint8Array(0xffff);
+
+/** The same message, 65,535 bytes at most, under another ID; lent until the next call. */
 export function withDnsId(bytes: Uint8Array, id: number): Uint8Array {
-  const copy = copyOf(bytes, 0, bytes.length);
-  copy[0] = id >> 8;
-  copy[1] = id & 255;
-  return copy;
+  renamed.set(bytes);
+  renamed[0] = id >> 8;
+  renamed[1] = id;
+  return renamed.subarray(0, bytes.length);
 }

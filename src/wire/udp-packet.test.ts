@@ -25,6 +25,14 @@ describe("udpPacket", () => {
     expect(hex(packet.subarray(0, 8))).toBe("60000000000a1140");
     expect(hex(packet.subarray(40))).toBe("00350001000a" + "0463" + "0102");
   });
+  it("writes nothing of the packet before", () => {
+    const v6 = { source: bytes("fd00::35"), sourcePort: 53, destination: bytes("fd00::9"), destinationPort: 1 };
+    const v4 = { source: bytes("10.0.0.53"), sourcePort: 53, destination: bytes("172.20.1.9"), destinationPort: 40000 };
+    const alone = [v4, v6].map((path) => hex(packetOf(path, Uint8Array.of(1))));
+    packetOf(v6, new Uint8Array(100).fill(0xff));
+    expect([v4, v6].map((path) => hex(packetOf(path, Uint8Array.of(1))))).toEqual(alone);
+    expect(alone[0]).toMatch(/^4500001d00004000/);
+  });
   it("never writes a checksum of zero, which would mean none", () => {
     const path = { source: bytes("0.0.0.0"), sourcePort: 0, destination: bytes("0.0.0.0"), destinationPort: 0 };
     // 17 + 10 + 10 + payload = 0xffff

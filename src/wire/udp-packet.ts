@@ -13,10 +13,14 @@ export interface UdpPath {
   readonly destinationPort: number;
 }
 
+/** Where packets are written: a buffer for each would be what a collection has most to do with. */
+const written = new Uint8Array(V6_HEADER + MOST_BYTES);
+const view = new DataView(written.buffer);
+
 /**
  * The whole IP packet of a datagram: IPv4 without options (RFC 791) or IPv6 without extension headers (RFC 8200), UDP with
  * its checksum (RFC 768). The IPv4 header's own checksum and identification are zero: Linux fills them in for raw sockets.
- * Undefined when the datagram is too long for a packet.
+ * Lent until the next call. Undefined when the datagram is too long for a packet.
  */
 export function udpPacket(path: UdpPath, payload: Uint8Array): Uint8Array | undefined {
   const { source, destination } = path;
@@ -24,8 +28,8 @@ export function udpPacket(path: UdpPath, payload: Uint8Array): Uint8Array | unde
   const header = source.length === 4 ? V4_HEADER : V6_HEADER;
   // The length field of IPv4 counts its header, that of IPv6 does not.
   if (length > (header === V4_HEADER ? MOST_BYTES - V4_HEADER : MOST_BYTES)) return undefined;
-  const packet = new Uint8Array(header + length);
-  const view = new DataView(packet.buffer);
+  const packet = written.subarray(0, header + length);
+  packet.fill(0, 0, header + UDP_HEADER);
   if (source.length === 4) {
     view.setUint8(0, 0x45);
     view.setUint16(2, packet.length);
