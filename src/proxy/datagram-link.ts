@@ -35,7 +35,7 @@ export class DatagramLink implements Source {
 
   /** False when the bytes could not be sent. */
   send(bytes: Uint8Array): boolean {
-    return Number(calls.send(this.fd, bytes, bytes.length, MESSAGE_DONTWAIT)) === bytes.length;
+    return Number(calls.sendOne(this.fd, bytes, bytes.length, MESSAGE_DONTWAIT)) === bytes.length;
   }
 
   close(): void {

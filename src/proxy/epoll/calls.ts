@@ -1,15 +1,30 @@
-/** koffi bindings to the calls of libc that sockets of an epoll set need. Linux x86-64. */
+/** koffi bindings to the calls of libc that sockets of an epoll set need, one or many at a time. Linux x86-64. */
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import koffi from "koffi";
 
 const libc = koffi.load("libc.so.6");
+const native = koffi.load(nativeHalf());
+
+/** native/turn.c, which stands below the bundles. Throws when it was not built. */
+function nativeHalf(): string {
+  const bundles = import.meta.filename.endsWith(".ts")
+    ? join(import.meta.dirname, "../../../dist")
+    : import.meta.dirname;
+  const path = join(bundles, "native/shieldgate-turn.so");
+  if (!existsSync(path)) throw new Error(`${path} is missing: npm run setup`);
+  return path;
+}
 
 export const calls = {
   epollCreate: libc.func("int epoll_create1(int flags)"),
   epollControl: libc.func("int epoll_ctl(int epfd, int op, int fd, void *event)"),
-  epollWait: libc.func("int epoll_wait(int epfd, void *events, int max, int timeout)"),
+  /** `sg_wait` and `sg_send` of native/turn.c. */
+  wait: native.func("int sg_wait(int set, void *events, int most, int ms, void *bytes, int size, void *outcomes)"),
+  send: native.func("void sg_send(void *parts, int count, const void *bytes)"),
   poll: libc.func("int poll(void *fds, uint64_t count, int timeout)"),
   receive: libc.func("int64_t recv(int fd, void *data, size_t length, int flags)"),
-  send: libc.func("int64_t send(int fd, const void *data, size_t length, int flags)"),
+  sendOne: libc.func("int64_t send(int fd, const void *data, size_t length, int flags)"),
   accept: libc.func("int accept4(int fd, void *address, void *length, int flags)"),
   localName: libc.func("int getsockname(int fd, void *address, void *length)"),
   setOption: libc.func("int setsockopt(int fd, int level, int name, const void *value, uint32_t length)"),

@@ -4,6 +4,8 @@ import { calls } from "./calls.ts";
 export interface Source {
   /** `events`: bits of `Ready`. */
   ready(events: number): void;
+  /** What there is to read is read with its event: `loop.readAt`. */
+  readonly isStream?: true;
 }
 
 /** What has something to do when all events of a turn have been served. */
@@ -14,6 +16,9 @@ export interface TurnEnd {
 /** What epoll tells of a descriptor and may be asked for. */
 export const Ready = { in: 0x1, out: 0x4, error: 0x8, hangUp: 0x10 } as const;
 
+/** Of a generation: the descriptor is a stream's. The top bit of an event's data, as native/turn.c has it. */
+const STREAM = 0x8000_0000;
+const GENERATIONS = 0x7fff_ffff;
 const ADD = 1;
 const REMOVE = 2;
 const MODIFY = 3;
@@ -24,6 +29,7 @@ const BATCH = 128;
 const EVENT_BYTES = 12;
 /** How long the thread waits for the sockets alone, at most: what else node has to do waits as long. */
 const WAIT_MS = 1;
+const READ_BYTES = 1024 * 1024;
 /** How long a pool thread waits; at its end it asks whether the process still wants it. */
 const PARKED_MS = 250;
 const POLL_IN = 1;
@@ -40,6 +46,12 @@ class Loop {
   private readonly event = Buffer.alloc(EVENT_BYTES);
   private readonly poll = Buffer.alloc(8);
   private readonly sources: (Source | undefined)[] = [];
+  /** What streams gave with the events of the batch; from the next batch on others'. */
+  readonly bytes = new Uint8Array(READ_BYTES);
+  private readonly outcomes = new Int32Array(2 * BATCH);
+  /** Of the event under way: where its bytes are, -1 = nothing was read; and how many, or the errno, negative. */
+  readAt = -1;
+  readLength = 0;
   /** How often each descriptor was added: events of an earlier owner in the same batch are not the next one's. */
   private generations = new Uint32Array();
   private size = 0;
@@ -57,7 +69,8 @@ class Loop {
   add(fd: number, interest: number, source: Source): void {
     this.makeRoom(fd);
     this.sources[fd] = source;
-    this.generations[fd]!++;
+    const generation = (this.generations[fd]! + 1) & GENERATIONS;
+    this.generations[fd] = source.isStream === true ? generation | STREAM : generation;
     this.control(ADD, fd, interest);
     this.size++;
     if (this.running) return;
@@ -114,7 +127,7 @@ class Loop {
       this.running = false;
       return;
     }
-    const count = calls.epollWait(this.fd, this.events, BATCH, WAIT_MS) as number;
+    const count = this.wait(WAIT_MS);
     if (count <= 0) {
       this.park();
       return;
@@ -125,9 +138,13 @@ class Loop {
     for (let next = count; next > 0; ) {
       this.serveBatch(next);
       // what is ready now goes on; what is not must not keep node from its own sockets
-      next = this.nowMs < untilMs ? calls.epollWait(this.fd, this.events, BATCH, 0) : 0;
+      next = this.nowMs < untilMs ? this.wait(0) : 0;
     }
   };
+
+  private wait(ms: number): number {
+    return calls.wait(this.fd, this.events, BATCH, ms, this.bytes, READ_BYTES, this.outcomes) as number;
+  }
 
   private serveBatch(count: number): void {
     this.nowMs = performance.now();
@@ -143,11 +160,14 @@ class Loop {
   }
 
   private serve(count: number): void {
-    const { words, sources, generations } = this;
+    const { words, sources, generations, outcomes } = this;
     for (let index = 0; index < count; index++) {
       const at = index * 3;
       const fd = words[at + 1]!;
-      if (generations[fd] === words[at + 2]) sources[fd]?.ready(words[at]!);
+      if (generations[fd] !== words[at + 2]) continue;
+      this.readAt = outcomes[2 * index]!;
+      this.readLength = outcomes[2 * index + 1]!;
+      sources[fd]?.ready(words[at]!);
     }
   }
 

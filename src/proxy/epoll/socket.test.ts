@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { loopbackStreams } from "../../../test/support/loopback-streams.ts";
 import type { ByteStream } from "../byte-stream.ts";
 import type { Listening } from "../listeners.ts";
+import { loop } from "./loop.ts";
 import type { EpollSocket } from "./socket.ts";
 
 const closing: { close(): void }[] = [];
@@ -50,7 +51,7 @@ async function serving(serve: (socket: Socket) => void): Promise<number> {
 }
 
 /** All that a stream gives until its end. */
-function textOf(stream: ByteStream): Promise<string> {
+function textOf(stream: Pick<ByteStream, "on">): Promise<string> {
   let text = "";
   stream.on("data", (chunk) => {
     text += Buffer.from(chunk).toString("latin1");
@@ -89,6 +90,49 @@ describe("a stream of the epoll set", () => {
     });
     peer.write("go");
     expect(await textOf(peer)).toBe(parts.join(""));
+  });
+
+  /** Writes; calls `between` when that waits to be sent with what others, who come later, may have. What the peer hears. */
+  async function inOneTurn(between: (stream: EpollSocket) => void): Promise<string> {
+    const { stream, peer } = await accepted();
+    const later = await serving((socket) => socket.destroy());
+    stream.on("data", () => {
+      stream.write(bytes("one"));
+      loop.atTurnEnd({ turnEnds: () => between(stream) });
+      connectTo(later).on("error", () => undefined);
+    });
+    peer.write("go");
+    return textOf(peer);
+  }
+
+  test("has sent what was written before its descriptor is another's", async () => {
+    const heard: Promise<string>[] = [];
+    const port = await serving((socket) => heard.push(textOf(socket)));
+    const text = await inOneTurn((stream) => {
+      stream.destroy();
+      connectTo(port).end();
+    });
+    await vi.waitFor(() => expect(heard).toHaveLength(1));
+    expect([text, await heard[0]]).toEqual(["one", ""]);
+  });
+
+  test("keeps the order of what is written while its part waits for the others", async () => {
+    const text = await inOneTurn((stream) => {
+      stream.write(bytes(" two"));
+      stream.end();
+    });
+    expect(text).toBe("one two");
+  });
+
+  test("keeps what came while nobody wanted it", async () => {
+    const { stream, peer } = await accepted();
+    const heard = textOf(stream);
+    stream.pause();
+    peer.write("one ");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    peer.end("two");
+    stream.resume();
+    expect(await heard).toBe("one two");
   });
 
   test("asks its writer to wait for a slow reader, and loses nothing", async () => {

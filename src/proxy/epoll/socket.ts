@@ -2,6 +2,7 @@ import { EventEmitter } from "node:events";
 import type { ByteStream } from "../byte-stream.ts";
 import { callError, calls, Errno } from "./calls.ts";
 import { loop, Ready, type Source, type TurnEnd } from "./loop.ts";
+import { outgoing, type Sender } from "./outgoing.ts";
 
 export interface Ends {
   readonly remoteAddress: string;
@@ -23,22 +24,16 @@ const TCP_LEVEL = 6;
 const NO_DELAY = 1;
 const KEEP_ALIVE_IDLE = 4;
 
-/** Where every socket reads to: what is read is passed on or copied before the next read. */
+/** Where a socket reads to whose event says more than that there is something: what is read is passed on or copied before the next read. */
 const readBuffer = new Uint8Array(READ_BYTES);
-/** Where sockets gather what they write in a turn: the parts of a message go out as one, and messages one after the other,
- * because each that goes alone wakes its reader alone. */
-const gathered = new Uint8Array(1024 * 1024);
-let gatheredBytes = 0;
-let gathering = 0;
-/** What is longer goes out as it is. */
-const MOST_GATHERED_BYTES = 16 * 1024;
 const number = Buffer.alloc(8);
 const ONE = Buffer.from([1, 0, 0, 0]);
 const RESET = Buffer.from([1, 0, 0, 0, 0, 0, 0, 0]);
 
 /** A TCP socket of the epoll set. Half-open: `end` of one direction leaves the other. */
-export class EpollSocket extends EventEmitter implements ByteStream, Source, TurnEnd {
-  private readonly fd: number;
+export class EpollSocket extends EventEmitter implements ByteStream, Source, TurnEnd, Sender {
+  readonly fd: number;
+  readonly isStream = true;
   private interest: number;
   private connecting: boolean;
   /** What is written first is tried at the turn's end: to a pod of this machine the connection is there by then. */
@@ -47,6 +42,8 @@ export class EpollSocket extends EventEmitter implements ByteStream, Source, Tur
   private noDelayWanted = false;
   private hasSent = false;
   private paused = false;
+  /** What was read while nobody wanted it. */
+  private held: Uint8Array | undefined;
   private readEnded = false;
   private ending: (() => void) | undefined;
   private writeEnded = false;
@@ -56,9 +53,11 @@ export class EpollSocket extends EventEmitter implements ByteStream, Source, Tur
   private backlogBytes = 0;
   private onWritten: ((error?: Error | null) => void)[] = [];
   private needsDrain = false;
-  /** Its part of `gathered`; empty = nothing gathered. */
+  /** Its part of `outgoing`; empty = it has none. */
   private gatheredFrom = 0;
   private gatheredTo = 0;
+  /** That part waits to be sent with the others'. */
+  private isLeaving = false;
   private idleMs = 0;
   private lastMs = 0;
   private idleTimer: NodeJS.Timeout | undefined;
@@ -76,7 +75,7 @@ export class EpollSocket extends EventEmitter implements ByteStream, Source, Tur
     this.remotePort = ends?.remotePort;
     this.localAddress = ends?.localAddress;
     this.localPort = ends?.localPort;
-    this.hopes = connecting && this.joinTurn();
+    this.hopes = connecting && outgoing.join(this);
     this.interest = connecting && !this.hopes ? Ready.out : Ready.in;
     loop.add(fd, this.interest, this);
   }
@@ -94,7 +93,8 @@ export class EpollSocket extends EventEmitter implements ByteStream, Source, Tur
     if (this.connecting && !this.connected(events)) return;
     if ((events & Ready.out) !== 0) this.flush();
     if ((events & ~Ready.out) === 0 || this.destroyed) return;
-    if (this.paused || this.readEnded) this.sleep(events);
+    if (this.paused || this.readEnded || this.held !== undefined) this.sleep(events);
+    else if (loop.readAt >= 0) this.take(loop.bytes, loop.readAt, loop.readLength);
     else this.read();
   }
 
@@ -118,13 +118,17 @@ export class EpollSocket extends EventEmitter implements ByteStream, Source, Tur
 
   private read(): void {
     const length = calls.receive(this.fd, readBuffer, READ_BYTES, 0) as number;
+    this.take(readBuffer, 0, length < 0 ? -calls.errno() : length);
+  }
+
+  /** `length`: of the bytes at `at`; 0 = the end, negative = the errno. */
+  private take(bytes: Uint8Array, at: number, length: number): void {
     if (length > 0) {
-      this.emit("data", readBuffer.subarray(0, length));
+      this.emit("data", bytes.subarray(at, at + length));
       return;
     }
     if (length < 0) {
-      const errno = calls.errno();
-      if (errno !== Errno.again) this.fail("read", errno);
+      if (length !== -Errno.again) this.fail("read", -length);
       return;
     }
     this.readEnded = true;
@@ -134,7 +138,10 @@ export class EpollSocket extends EventEmitter implements ByteStream, Source, Tur
 
   /** Nobody reads, or nothing more comes: an event that would come again and again is not asked for. A hang-up cannot be unasked. */
   private sleep(events: number): void {
-    if ((events & Ready.error) !== 0) this.fail("read", this.error());
+    const { readAt, readLength } = loop;
+    if (readAt >= 0 && readLength > 0) this.held = loop.bytes.slice(readAt, readAt + readLength);
+    if (readAt >= 0 && readLength < 0) this.take(loop.bytes, readAt, readLength);
+    else if ((events & Ready.error) !== 0) this.fail("read", this.error());
     else if ((events & Ready.hangUp) !== 0) {
       loop.remove(this.fd);
       this.interest = -1;
@@ -162,9 +169,18 @@ export class EpollSocket extends EventEmitter implements ByteStream, Source, Tur
 
   resume(): this {
     this.paused = false;
-    if (!this.readEnded && !this.connecting) this.watch(Ready.in, true);
+    if (this.held !== undefined) setImmediate(this.giveHeld);
+    else if (!this.readEnded && !this.connecting) this.watch(Ready.in, true);
     return this;
   }
+
+  private readonly giveHeld = (): void => {
+    const { held } = this;
+    if (held === undefined || this.paused || this.destroyed) return;
+    this.held = undefined;
+    this.emit("data", held);
+    if (!this.paused) this.watch(Ready.in, true);
+  };
 
   write(bytes: Uint8Array, written?: (error?: Error | null) => void): boolean {
     if (this.destroyed || this.writeEnded || this.ending !== undefined) return true;
@@ -177,54 +193,71 @@ export class EpollSocket extends EventEmitter implements ByteStream, Source, Tur
 
   /** Puts bytes off to the end of the turn; false when that cannot be. */
   private gather(bytes: Uint8Array): boolean {
-    const { length } = bytes;
-    if (length > MOST_GATHERED_BYTES || gatheredBytes + length > gathered.length) return false;
+    const place = outgoing.place(bytes.length);
+    if (place < 0 || this.isLeaving) return false;
     if (this.gatheredTo > this.gatheredFrom) {
-      if (this.gatheredTo !== gatheredBytes) return false;
+      if (this.gatheredTo !== place) return false;
     } else {
-      if (!this.joinTurn()) return false;
-      this.gatheredFrom = gatheredBytes;
+      if (!outgoing.join(this)) return false;
+      this.gatheredFrom = place;
     }
-    gathered.set(bytes, gatheredBytes);
-    gatheredBytes += length;
-    this.gatheredTo = gatheredBytes;
+    this.gatheredTo = outgoing.put(bytes);
     return true;
   }
 
-  private joinTurn(): boolean {
-    const joined = loop.atTurnEnd(this);
-    if (joined) gathering++;
-    return joined;
+  turnEnds(): void {
+    const { gatheredFrom, gatheredTo } = this;
+    if (gatheredFrom < gatheredTo && !this.isLeaving) {
+      this.isLeaving = true;
+      this.beforeSend();
+      outgoing.leave(this, gatheredFrom, gatheredTo);
+      return;
+    }
+    if (!this.isLeaving) this.hope();
+    outgoing.leave(this, 0, 0);
   }
 
-  turnEnds(): void {
-    this.sendGathered();
-    gathering--;
-    if (gathering === 0) gatheredBytes = 0;
+  /** To be told when it is connected, if it was tried in vain. */
+  private hope(): void {
     if (!this.hopes) return;
     this.hopes = false;
     if (this.connecting) this.watch(Ready.out, true);
   }
 
+  sent(to: number, took: number): void {
+    const from = this.gatheredFrom;
+    this.isLeaving = false;
+    this.gatheredFrom = this.gatheredTo;
+    if (this.destroyed) return;
+    this.lastMs = loop.nowMs;
+    this.took(outgoing.bytes.subarray(from, to), took);
+    this.hope();
+  }
+
   private sendGathered(): void {
+    if (this.isLeaving) outgoing.send();
     const { gatheredFrom, gatheredTo } = this;
     if (gatheredFrom === gatheredTo) return;
     this.gatheredFrom = this.gatheredTo;
-    this.send(gathered.subarray(gatheredFrom, gatheredTo));
+    this.send(outgoing.bytes.subarray(gatheredFrom, gatheredTo));
   }
 
   private send(bytes: Uint8Array): boolean {
     this.lastMs = loop.nowMs;
     const sent = this.give(bytes);
+    return this.took(bytes, sent < 0 ? -calls.errno() : sent);
+  }
+
+  /** `sent`: how many of the bytes the kernel took, or the errno, negative. */
+  private took(bytes: Uint8Array, sent: number): boolean {
     if (sent > 0) this.connecting = false;
     if (sent === bytes.length) {
       if (this.onWritten.length > 0) for (const written of this.onWritten.splice(0)) written();
       return true;
     }
-    const errno = sent < 0 ? calls.errno() : Errno.again;
-    if (errno !== Errno.again) {
+    if (sent < 0 && sent !== -Errno.again) {
       // now, for the kernel tells of an error once: the next event would look like a connection
-      this.fail("write", errno);
+      this.fail("write", -sent);
       return false;
     }
     this.watch(Ready.out, true);
@@ -233,12 +266,16 @@ export class EpollSocket extends EventEmitter implements ByteStream, Source, Tur
 
   /** How many bytes the kernel took, -1 with the errno. */
   private give(bytes: Uint8Array): number {
+    this.beforeSend();
+    return calls.sendOne(this.fd, bytes, bytes.length, NO_SIGNAL) as number;
+  }
+
+  private beforeSend(): void {
     if (this.hasSent && this.noDelayWanted) {
       this.noDelayWanted = false;
       calls.setOption(this.fd, TCP_LEVEL, NO_DELAY, ONE, ONE.length);
     }
     this.hasSent = true;
-    return calls.send(this.fd, bytes, bytes.length, NO_SIGNAL) as number;
   }
 
   /** Keeps a copy of what the kernel does not take yet. */
@@ -307,6 +344,7 @@ export class EpollSocket extends EventEmitter implements ByteStream, Source, Tur
     clearTimeout(this.idleTimer);
     loop.close(this.fd);
     this.backlog = [];
+    this.held = undefined;
     process.nextTick(() => {
       if (error !== undefined) this.emit("error", error);
       this.emit("close");
