@@ -6,9 +6,8 @@ import { EncodedBytes } from "../flow/encode.ts";
 import { FLOWS_PATH } from "./raw-flows.ts";
 import type { ReadResult } from "./reader.ts";
 import { type FlowQuery, parseFlowsRequest } from "./request.ts";
-import type { StreamHandler } from "./server.ts";
+import { MAX_REQUEST_BYTES, type StreamHandler } from "./server.ts";
 
-const MAX_REQUEST_BYTES = 4 << 20;
 /** Of one write; the last response goes over it. */
 const CHUNK_BYTES = 48 << 10;
 /** Memory for writes that is kept when none uses it. */

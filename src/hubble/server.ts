@@ -21,6 +21,9 @@ export interface GrpcServerOptions {
   readonly browsers?: boolean;
 }
 
+/** No request is longer; who says so is refused before it is read. The limit that gRPC's own servers have. */
+export const MAX_REQUEST_BYTES = 4 << 20;
+
 /** gRPC over HTTP/2. */
 export interface GrpcServer {
   /** Resolves when all listen; rejects with the failing listener's error. */
@@ -33,6 +36,7 @@ export interface GrpcServer {
 /** A server whose listeners share the routes. */
 export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   const adapter = connectNodeAdapter({
+    readMaxBytes: MAX_REQUEST_BYTES,
     routes: options.routes,
     interceptors: [
       (next) => async (request) => {

@@ -13,6 +13,12 @@ import { statedbRoutes } from "./statedb-routes.ts";
 /** What stands behind the paths. */
 export type AgentCalls = IpamCalls & EndpointCalls & DaemonCalls & PolicyCalls & KernelCalls;
 
+function addressOf(text: string): URL {
+  const url = URL.parse(text, "http://agent");
+  if (url === null) throw new ApiError(400, `${text} is no path`);
+  return url;
+}
+
 /** A path segment may be escaped wrongly. */
 function words(pathname: string): string[] {
   try {
@@ -37,7 +43,7 @@ function send(response: ServerResponse, status: number, text: string): void {
 }
 
 async function answer(calls: AgentCalls, request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const { pathname, searchParams: params } = new URL(request.url ?? "/", "http://agent");
+  const { pathname, searchParams: params } = addressOf(request.url ?? "/");
   const [version, subject = "", ...rest] = words(pathname);
   const { method = "GET", headers } = request;
   const call: ApiCall = { method, rest, params, headers, body: () => readBody(request) };

@@ -1,6 +1,7 @@
 import { celEnv, isCelError, objectType, parse, plan } from "@bufbuild/cel";
-import { create, createRegistry, type DescMessage } from "@bufbuild/protobuf";
+import { create, createRegistry } from "@bufbuild/protobuf";
 import { type FlowFilter, FlowSchema, file_flow } from "../../../proto/gen/flow_pb.js";
+import { type CelType, CelTypes, type Expression } from "./cel-type.ts";
 import { anyOf, FilterError, type FlowTest } from "./flow-test.ts";
 
 /** Who may ask must not be able to hold the observer up: upstream has no such bounds. */
@@ -23,49 +24,50 @@ function environmentOfFlows() {
 /** Made when somebody first asks by an expression: few do. */
 let environment: ReturnType<typeof environmentOfFlows> | undefined;
 
-type Expression = NonNullable<ReturnType<typeof parse>["expr"]>;
-
 function refuse(expression: string, problem: string): FilterError {
   return new FilterError(`experimental.cel_expression: ${JSON.stringify(expression)}: ${problem}`);
 }
 
-/**
- * Walks an expression for what would only show when a flow comes by: fields that no message has, and loops within loops. Returns
- * the message that the expression stands for, when it is a chain of fields from the flow.
- */
-function inspect(text: string, node: Expression | undefined, loops: number): DescMessage | undefined {
+/** Loops within loops. */
+function checkLoops(text: string, node: Expression | undefined, loops: number): void {
   const { exprKind } = node ?? {};
-  const visit = (child: Expression | undefined) => inspect(text, child, loops);
-  switch (exprKind?.case) {
-    case "identExpr":
-      return exprKind.value.name === FLOW ? FlowSchema : undefined;
-    case "selectExpr": {
-      const { operand, field: name } = exprKind.value;
-      const message = visit(operand);
-      if (message === undefined) return undefined;
-      const field = message.fields.find((candidate) => candidate.name === name);
-      if (field === undefined) throw refuse(text, `${message.typeName} has no field ${JSON.stringify(name)}`);
-      return field.fieldKind === "message" ? field.message : undefined;
-    }
+  if (exprKind?.case === "comprehensionExpr" && loops === MAX_NESTED_LOOPS)
+    throw refuse(text, `more than ${MAX_NESTED_LOOPS} loops within each other`);
+  const isLoop = exprKind?.case === "comprehensionExpr";
+  // what a loop goes through is made before it begins
+  if (isLoop) checkLoops(text, exprKind.value.iterRange, loops);
+  const within = isLoop ? loops + 1 : loops;
+  for (const child of partsOf(exprKind)) checkLoops(text, child, within);
+}
+
+function partsOf(kind: Expression["exprKind"] | undefined): (Expression | undefined)[] {
+  switch (kind?.case) {
+    case "selectExpr":
+      return [kind.value.operand];
     case "callExpr":
-      for (const child of [exprKind.value.target, ...exprKind.value.args]) visit(child);
-      return undefined;
+      return [kind.value.target, ...kind.value.args];
     case "listExpr":
-      for (const child of exprKind.value.elements) visit(child);
-      return undefined;
+      return kind.value.elements;
     case "structExpr":
-      for (const entry of exprKind.value.entries) visit(entry.value);
-      return undefined;
+      return kind.value.entries.map((entry) => entry.value);
     case "comprehensionExpr": {
-      const { iterRange, accuInit, loopCondition, loopStep, result } = exprKind.value;
-      if (loops === MAX_NESTED_LOOPS) throw refuse(text, `more than ${MAX_NESTED_LOOPS} loops within each other`);
-      visit(iterRange);
-      for (const child of [accuInit, loopCondition, loopStep, result]) inspect(text, child, loops + 1);
-      return undefined;
+      const { accuInit, loopCondition, loopStep, result } = kind.value;
+      return [accuInit, loopCondition, loopStep, result];
     }
     default:
-      return undefined;
+      return [];
   }
+}
+
+/** Fails on what would only show when a flow comes by, or never. */
+function checkTypes(text: string, node: Expression | undefined): void {
+  let type: CelType;
+  try {
+    type = new CelTypes({ [FLOW]: FlowSchema }).of(node);
+  } catch (error) {
+    throw refuse(text, (error as Error).message);
+  }
+  if (type !== undefined && type !== "bool") throw refuse(text, "wanted a boolean result");
 }
 
 function parsed(text: string): ReturnType<typeof parse> {
@@ -80,7 +82,8 @@ function parsed(text: string): ReturnType<typeof parse> {
 function compileExpression(text: string): FlowTest {
   if (text.length > MAX_LENGTH) throw refuse(`${text.slice(0, 40)}…`, `longer than ${MAX_LENGTH} characters`);
   const expression = parsed(text);
-  inspect(text, expression.expr, 0);
+  checkLoops(text, expression.expr, 0);
+  checkTypes(text, expression.expr);
   environment ??= environmentOfFlows();
   const program = plan(environment, expression);
   const first = program({ [FLOW]: create(FlowSchema) });

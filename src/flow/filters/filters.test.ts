@@ -126,6 +126,12 @@ const CASES: readonly [string, JsonValue[], JsonValue[]][] = [
     [
       { cel_expression: ["_flow.verdict == Verdict.FORWARDED && _flow.l4.TCP.destination_port == 80u"] },
       { cel_expression: ["false", "_flow.source.labels.exists(l, l.startsWith('k8s:class='))"] },
+      {
+        cel_expression: ["_flow.is_reply == false && size(_flow.source.labels) == 2 ? _flow.l4.TCP.flags.SYN : false"],
+      },
+      { cel_expression: ["_flow.source.workloads.all(w, w.kind in ['Pod', 'Job']) && _flow.time != null"] },
+      { cel_expression: ["_flow.source.labels.filter(l, l.endsWith('empire')).size() == 1 && 1 + 1 == 2"] },
+      { cel_expression: [`_flow.source.labels${".filter(l, l != '')".repeat(5)} != []`] },
       { cel_expression: ["_flow.source.labels[1] != '' && has(_flow.l7.http) && !has(_flow.l4.UDP)"] },
     ],
     [{ cel_expression: ["_flow.source.identity == 1u"] }, { cel_expression: ["_flow.source.labels[99] == 'x'"] }],
@@ -186,6 +192,25 @@ describe("what is refused", () => {
     [{ experimental: { cel_expression: ["true || _flow.verdikt == 1"] } }, 'flow.Flow has no field "verdikt"'],
     [{ experimental: { cel_expression: ["_flow.source.pod == 'x'"] } }, 'flow.Endpoint has no field "pod"'],
     [{ experimental: { cel_expression: ["_flow.uuid"] } }, "wanted a boolean result"],
+    [{ experimental: { cel_expression: ["_flow.source.labels[0]"] } }, "wanted a boolean result"],
+    [{ experimental: { cel_expression: ["_flow.source.labels.map(l, l)"] } }, "wanted a boolean result"],
+    [
+      { experimental: { cel_expression: ["true || _flow.uuid == 1"] } },
+      "found no matching overload for '_==_' applied to '(string, int)'",
+    ],
+    [
+      { experimental: { cel_expression: ["_flow.source.identity > 1"] } },
+      "found no matching overload for '_>_' applied to '(uint, int)'",
+    ],
+    [
+      { experimental: { cel_expression: ["_flow.source.labels.exists(l, l == 7)"] } },
+      "found no matching overload for '_==_' applied to '(string, int)'",
+    ],
+    [
+      { experimental: { cel_expression: ["_flow.source && true"] } },
+      "found no matching overload for '_&&_' applied to '(flow.Endpoint, bool)'",
+    ],
+    [{ experimental: { cel_expression: ["_flow.uuid.x == 1"] } }, "type 'string' does not support field selection"],
     [{ experimental: { cel_expression: ["verdict == 1"] } }, "unresolved attribute"],
     [{ experimental: { cel_expression: ["_flow.uuid == lower(_flow.uuid)"] } }, "unbound function: lower"],
     [{ experimental: { cel_expression: ["_flow.uuid.matches('(')"] } }, "missing closing )"],
