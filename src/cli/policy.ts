@@ -154,7 +154,10 @@ Exit code: 0, 1 with --fail-on and such a change, 2 where something is unknown o
 manifestOptions(program.command("lint"))
   .description("say what is wrong or strange with policies, seen together with the workloads that they are for")
   .option("--strict", "warnings make the exit code 1 too")
-  .option("--fix", "take out what nobody would miss: SG003 and SG004 where a comparison proves it, SG021 in comments")
+  .option(
+    "--fix",
+    "mend the files: what has no effect goes, proven by diff (SG003, SG004, SG006, SG017, SG021); SG007 and SG011, telling what it opens",
+  )
   .option("-o, --output <FORMAT>", "text, json, sarif or github", "text")
   .addHelpText(
     "after",

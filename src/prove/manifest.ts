@@ -130,7 +130,8 @@ function readFile({ file, text }: ManifestText, limits: TextLimits, known: Known
   const mend = /\{\{.*\}\}/.test(text) ? TEMPLATE : "";
   const objects: ManifestObject[] = [];
   const problems = faults
-    .slice(0, MOST_FAULTS)
+    // What follows the first fault of a template is its echo.
+    .slice(0, mend === "" ? MOST_FAULTS : 1)
     .map(({ line, message }): Problem => ({ severity: "error", file, line, message: `${message}${mend}` }));
   if (faults.length === 0) {
     for (const read of all)

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { kubectls } from "../support/kubectl.ts";
-import { TestLab } from "../support/lab.ts";
+import { ROOT, TestLab } from "../support/lab.ts";
 
 const LAND = "curl -s -XPOST deathstar.default.svc.cluster.local/v1/request-landing";
 const EXHAUST = "curl -s -XPUT deathstar.default.svc.cluster.local/v1/exhaust-port";
@@ -263,6 +263,26 @@ describe.each(kubectls())("the Star Wars lab with $label", ({ directory, variabl
     }
     const all = await lab.ok("kubectl logs -l class=deathstar --tail=-1");
     expect(all.match(/exhaust-port/g)).toHaveLength(1);
+  });
+
+  step("5. what policy says of the lab by its kubeconfig is what happened in it", async () => {
+    const policy = (args: string) => lab.sh(`${ROOT}/bin/shieldgate policy ${args} --kubeconfig "$KUBECONFIG"`);
+    const asked = (from: string, http: string) => policy(`explain --from ${from} --to deathstar:80 --http '${http}'`);
+    expect(await asked("tiefighter", "POST /v1/request-landing")).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^ALLOWED .*cluster\/ciliumnetworkpolicies\/default\/rule1/s),
+    });
+    expect((await asked("tiefighter", "PUT /v1/exhaust-port")).code).toBe(1);
+    expect((await asked("xwing", "POST /v1/request-landing")).stdout).toMatch(/the peer must have org=empire/);
+    expect((await policy("matrix")).stdout).toContain(
+      "default/pod/tiefighter -> default/deployment/deathstar: TCP 80 (by request)",
+    );
+    expect((await policy("diff sw_l3_l4_policy.yaml")).stdout).toMatch(/^ +\+ .*tiefighter.* -> .*deathstar: TCP 80/m);
+    const flows = "hubble observe --to-pod deathstar --last 200 -o jsonpb";
+    const suggested = await lab.sh(
+      `${flows} | ${ROOT}/bin/shieldgate policy suggest - --for deathstar --kubeconfig "$KUBECONFIG"`,
+    );
+    expect(suggested).toMatchObject({ code: 0, stdout: expect.stringContaining("Nothing has to be added.") });
   });
 
   step("6. clean up", async () => {

@@ -58,5 +58,10 @@ async function fixFiles(
   if ([...problems, ...take(texts).problems].some(({ severity }) => severity === "error")) return;
   const fixed = fix(texts, take);
   for (const { file, text } of fixed.texts) writeFileSync(file, text);
-  for (const { file, line, code, message } of fixed.findings) complain(`${file}:${line}: mended ${code}: ${message}`);
+  for (const { finding, changes } of fixed.mended) {
+    const how = changes.length === 0 ? "nobody may do more or less by it" : `by it: ${changes.join("; ")}`;
+    complain(`${finding.file}:${finding.line}: mended ${finding.code}: ${finding.message} (${how})`);
+  }
+  for (const { finding, why } of fixed.left)
+    complain(`${finding.file}:${finding.line}: left alone ${finding.code}: ${why}`);
 }

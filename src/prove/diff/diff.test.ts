@@ -172,3 +172,20 @@ describe("diff", () => {
     expect(diffSvg(diff)).toMatch(/stroke:#2a8a3e[^>]*><title>opened: 10\.0\.0\.0\/8 -&#62; shop\/pod\/db: all ports/);
   });
 });
+
+test("a namespace of which the files hold nothing, and which a policy names, has pods too", () => {
+  const web = (more: string) =>
+    SHOP + policy("web", `{endpointSelector: {matchLabels: {app: web}}, egress: [{toEntities: [host]}${more}]}`);
+  const toDns = "{toEndpoints: [{matchLabels: {k8s:io.kubernetes.pod.namespace: kube-system, app: dns}}]}";
+  expect(textOf(web(""), web(`, ${toDns}`))).toContain(
+    "  + shop/pod/web -> kube-system/any pod with app=dns: all ports",
+  );
+  const byName = (more: string) => `${SHOP}---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: db, namespace: shop}
+spec: {podSelector: {matchLabels: {app: db}}, ingress: [{from: [{podSelector: {}}${more}]}]}
+`;
+  const named = ", {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: ops}}}";
+  expect(textOf(byName(""), byName(named))).toContain("  + ops/any other pod -> shop/pod/db: all ports");
+});

@@ -45,6 +45,11 @@ function linesOf(diff: PolicyDiff): Line[] {
   });
 }
 
+/** A line for each change, `+ a -> b: TCP 80`. */
+export function diffLines(diff: PolicyDiff): string[] {
+  return linesOf(diff).map(({ kind, from, to, what }) => `${SIGNS[kind]} ${from} -> ${to}: ${what}`);
+}
+
 const SIGNS = { opened: "+", closed: "-", unknown: "?" } as const;
 const KINDS = ["opened", "closed", "unknown"] as const;
 const POLICY_SIGNS = { added: "+", removed: "-", changed: "~" } as const;

@@ -32,7 +32,7 @@ interface OpenSelector {
 }
 
 /**
- * For each namespace of either inventory, and for one that neither knows, a pod for every set of selectors that one pod can meet
+ * For each namespace of either inventory or that a policy names, and for one that neither knows, a pod for every set of selectors that one pod can meet
  * together and no workload there meets. `merged` has the workloads and the policies of both; `moved` workloads are other ones on
  * the other side, so that they stand for nothing.
  */
@@ -41,17 +41,18 @@ export function witnessesOf(
   moved: ReadonlySet<string>,
   titleOf: (workload: Inventory["workloads"][number]) => string,
 ): Witnesses {
+  const selectors = selectorsOf(merged);
   const names = new Set([
     ...merged.workloads.map(({ namespace }) => namespace),
     ...merged.namespaces.keys(),
     ...merged.policies.map(({ key }) => key.namespace),
+    ...selectors.flatMap(({ selector }) => selector.requirements.flatMap(namespacesIn)),
   ]);
   names.delete("");
   const pods: ScenarioEndpoint[] = [];
   const unasked: string[] = [];
   const settled = merged.workloads.filter((each) => !each.isHostNetwork && !moved.has(titleOf(each)));
   const workloads = Map.groupBy(settled, ({ namespace }) => namespace);
-  const selectors = selectorsOf(merged);
   for (const namespace of [...[...names].sort(), OTHER_NAMESPACE]) {
     const open = selectors.flatMap((each) => openSelector(each, namespace, merged) ?? []);
     const ways = waysToMeet(open.map(({ open: requirements }) => requirements));
@@ -69,6 +70,13 @@ export function witnessesOf(
     for (const [signature, chosen] of ways) if (!met.has(signature)) pods.push(podOf(namespace, chosen, merged));
   }
   return { pods, unasked };
+}
+
+const NAMES_NAMESPACE = new Set([NAMESPACE_LABEL, `${NAMESPACE_LABELS_PREFIX}.kubernetes.io/metadata.name`]);
+
+/** The namespaces that a requirement names: of some the files hold nothing. */
+function namespacesIn({ source, key, values }: Requirement): readonly string[] {
+  return (source === "k8s" || source === "any") && NAMES_NAMESPACE.has(key) ? values : [];
 }
 
 interface ScopedSelector {

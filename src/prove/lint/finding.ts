@@ -35,6 +35,8 @@ export interface Finding extends Place {
   readonly object: string;
   readonly message: string;
   readonly mend: string;
+  /** A port number that should be another, or a name. */
+  readonly ports?: { readonly from: number; readonly to: number | string };
   /** Why somebody wants it so; absent = nobody said. */
   readonly suppressedBecause?: string;
 }

@@ -19,7 +19,7 @@ function fixed(policy: string): { codes: string[]; text: string } {
   ];
   const result = fix(texts, take);
   expect(result.texts.every(({ file }) => file === "policy.yaml")).toBe(true);
-  return { codes: result.findings.map(({ code }) => code), text: result.texts[0]?.text ?? policy };
+  return { codes: result.mended.map(({ finding }) => finding.code), text: result.texts[0]?.text ?? policy };
 }
 
 const HEAD = `apiVersion: cilium.io/v2   # as it is
@@ -75,4 +75,100 @@ test("a comment that suppresses nothing goes, alone or behind something", () => 
   const policy = HEAD + NARROW.replace("# a remark", "# shieldgate:ignore SG010 it was wide once");
   const alone = policy.replace("  ingress:\n", "  ingress:\n  # shieldgate:ignore SG013 no database any more\n");
   expect(fixed(alone)).toEqual({ codes: ["SG021", "SG021"], text: HEAD + NARROW.replace("   # a remark", "") });
+});
+
+const ONE = HEAD + PLAIN;
+
+test("fields without effect and empty lists that count as absent go, where nobody may do more or less without them", () => {
+  const idle = ONE.replace("- fromEndpoints:", "- toPorts: []   # nothing yet\n      fromEndpoints:").replace(
+    / +toPorts:\n.*\n$/,
+    "",
+  );
+  expect(fixed(idle)).toEqual({ codes: ["SG006"], text: ONE.replace(/ +toPorts:\n.*\n$/, "") });
+  const nobody = ONE.replace("      toPorts:", "      fromCIDR: []\n      toPorts:");
+  const result = fix(
+    [
+      { file: "w.yaml", text: WORKLOADS },
+      { file: "p.yaml", text: nobody },
+    ],
+    take,
+  );
+  expect(result.mended).toEqual([]);
+});
+
+test("the pods' port takes the place of a service's, and what changes by it is told", () => {
+  const service = `---
+apiVersion: v1
+kind: Service
+metadata: {name: db, namespace: shop}
+spec: {selector: {app: db}, ports: [{port: 80, targetPort: 5432}]}
+`;
+  const workloads = WORKLOADS.replaceAll("{name: main}", "{name: main, ports: [{containerPort: 5432}]}");
+  const policy = ONE.replace('"5432"', '"80"');
+  const texts = [
+    { file: "w.yaml", text: workloads + service },
+    { file: "p.yaml", text: policy },
+  ];
+  const result = fix(texts, take);
+  expect(result.texts).toEqual([{ file: "p.yaml", text: ONE }]);
+  expect(result.mended.map(({ finding, changes }) => [finding.code, changes])).toEqual([
+    ["SG011", ["+ shop/pod/web -> shop/pod/db: TCP 5432", "- shop/pod/web -> shop/pod/db: TCP 80"]],
+  ]);
+  const twice = policy.replace(
+    '{port: "80", protocol: TCP}',
+    '{port: "80", protocol: TCP}, {port: "80", protocol: UDP}',
+  );
+  const left = fix([texts[0]!, { file: "p.yaml", text: twice }], take);
+  expect(left.mended).toEqual([]);
+  expect(left.left.map(({ finding, why }) => [finding.code, why])).toEqual([
+    ["SG011", "it is written in a way that is not changed here"],
+  ]);
+});
+
+const NAMES = `apiVersion: cilium.io/v2
+kind: CiliumNetworkPolicy
+metadata: {name: web, namespace: shop}
+spec:
+  endpointSelector: {matchLabels: {app: web}}
+  egress:
+    # the partner
+    - toFQDNs: [{matchName: api.example.com}]   # by name
+      toPorts: [{ports: [{port: "443"}]}]
+`;
+
+test("names that nobody learns get a rule for DNS, which opens that and nothing else", () => {
+  const texts = [
+    { file: "w.yaml", text: WORKLOADS },
+    { file: "p.yaml", text: NAMES },
+  ];
+  const result = fix(texts, take);
+  expect(result.mended.map(({ finding }) => finding.code)).toEqual(["SG007"]);
+  expect(result.mended[0]!.changes.length).toBeGreaterThan(0);
+  expect(result.mended[0]!.changes).toEqual([
+    "+ shop/pod/web -> kube-system/any pod with k8s-app=kube-dns: TCP 53 (egress: every request), UDP 53 (egress: every request)",
+  ]);
+  const [head, rule] = NAMES.split("    # the partner");
+  expect(result.texts[0]!.text).toBe(`${head}    - toEndpoints:
+        - matchLabels:
+            k8s:io.kubernetes.pod.namespace: kube-system
+            k8s-app: kube-dns
+      toPorts:
+        - ports: [{port: "53", protocol: UDP}, {port: "53", protocol: TCP}]
+          rules: {dns: [{matchPattern: "*"}]}
+    # the partner${rule}`);
+  expect(take([texts[0]!, ...result.texts]).problems).toEqual([]);
+});
+
+test("what is not mended is told with the reason", () => {
+  const never = "{key: app, operator: In, values: [a]}, {key: app, operator: NotIn, values: [a]}";
+  const only = `${HEAD}    - fromEndpoints: [{matchExpressions: [${never}]}]\n`;
+  const { mended, left } = fix(
+    [
+      { file: "w.yaml", text: WORKLOADS },
+      { file: "p.yaml", text: only },
+    ],
+    take,
+  );
+  expect(mended).toEqual([]);
+  expect(left.map(({ finding }) => finding.code)).toContain("SG003");
 });

@@ -1,91 +1,126 @@
-import { diffOf } from "../diff/diff.ts";
+import { diffOf, type PolicyDiff } from "../diff/diff.ts";
+import { diffLines } from "../diff/formats.ts";
 import type { Inventory } from "../inventory.ts";
 import type { ManifestText } from "../manifest.ts";
-import type { Code, Finding } from "./finding.ts";
+import { type Code, type Finding, severityOf } from "./finding.ts";
 import { lint } from "./lint.ts";
+import { withoutComment, withoutField, withoutItem, withPort, withRuleBefore } from "./mend-text.ts";
 
-/** What was mended, and the texts as they are then; the others are as they were. */
+/** What was mended. */
+export interface Mended {
+  readonly finding: Finding;
+  /** Who may do more or less by it; empty = nobody, which is proven. */
+  readonly changes: readonly string[];
+}
+
+/** What was mended, what could have been and was not, and the texts as they are then; the others are as they were. */
 export interface Fixed {
-  readonly findings: readonly Finding[];
+  readonly mended: readonly Mended[];
+  readonly left: readonly { readonly finding: Finding; readonly why: string }[];
   readonly texts: readonly ManifestText[];
 }
 
-/** What can be mended by taking it out. */
-const FIXABLE: ReadonlySet<Code> = new Set(["SG003", "SG004", "SG021"]);
+interface Mend {
+  readonly change: (lines: readonly string[], at: number, finding: Finding) => string[];
+  /** Whether a comparison of both sets shows what is wanted. */
+  readonly isWanted: (diff: PolicyDiff) => boolean;
+}
+
+const isNothing = ({ groups }: PolicyDiff) => groups.length === 0;
+
+/** Sends the questions of those whom the rule is for to the cluster's DNS, through the proxy that learns from the answers. */
+const DNS_RULE = [
+  "- toEndpoints:",
+  "    - matchLabels:",
+  "        k8s:io.kubernetes.pod.namespace: kube-system",
+  "        k8s-app: kube-dns",
+  "  toPorts:",
+  '    - ports: [{port: "53", protocol: UDP}, {port: "53", protocol: TCP}]',
+  '      rules: {dns: [{matchPattern: "*"}]}',
+];
+
+/** The others need to know what somebody means. */
+const MENDS: Partial<Record<Code, Mend>> = {
+  SG003: { change: withoutItem, isWanted: isNothing },
+  SG004: { change: withoutItem, isWanted: isNothing },
+  SG006: { change: withoutField, isWanted: isNothing },
+  SG007: {
+    change: (lines, at) => withRuleBefore(lines, at, "egress", DNS_RULE),
+    isWanted: ({ groups }) =>
+      groups.every(
+        ({ missing, changes }) =>
+          missing === undefined &&
+          changes.every((change) => change.kind === "opened" && change.first === 53 && change.last === 53),
+      ),
+  },
+  SG011: {
+    change: (lines, at, { ports }) => (ports === undefined ? [...lines] : withPort(lines, at, ports.from, ports.to)),
+    isWanted: () => true,
+  },
+  SG017: { change: withoutField, isWanted: isNothing },
+  SG021: { change: withoutComment, isWanted: isNothing },
+};
+
 /** Mends that are tried at most: each is proven by a comparison of its own. */
 const MOST_TRIES = 100;
 
 /**
- * Takes out rules that never match, rules that never decide, and comments that suppress nothing. A rule goes only where nobody
- * may do more or less without it, as a comparison of both sets says: default deny counts, and pods that nobody described.
- * What is not taken out stays as it is written, character by character.
+ * Takes out rules that never match or never decide, fields that have no effect, and comments that suppress nothing: where nobody may do more or less
+ * without them, as a comparison of both sets says; default deny counts, and pods that nobody described. Puts the pods' port in the place
+ * of a service's, and a rule for DNS beside names that nobody would learn: there the comparison says what changes by it.
+ * What is not changed stays as it is written, character by character.
  */
 export function fix(texts: readonly ManifestText[], take: (texts: readonly ManifestText[]) => Inventory): Fixed {
   let now = [...texts];
   let inventory = take(now);
-  const findings: Finding[] = [];
-  const refused = new Set<string>();
+  const mended: Mended[] = [];
+  const left = new Map<string, Fixed["left"][number]>();
   for (let tries = 0; tries < MOST_TRIES; tries++) {
+    const { findings } = lint(inventory);
     // From the end, so that the lines of those that are left are still right.
-    const finding = lint(inventory).findings.findLast(
-      (each) => FIXABLE.has(each.code) && each.suppressedBecause === undefined && !refused.has(keyOf(each)),
+    const finding = findings.findLast(
+      (each) => MENDS[each.code] !== undefined && each.suppressedBecause === undefined && !left.has(keyOf(each)),
     );
     if (finding === undefined) break;
-    const candidate = now.map((each) => (each.file === finding.file ? without(each, finding) : each));
+    const candidate = now.map((each) => (each.file === finding.file ? changed(each, finding) : each));
     const isChanged = candidate.some(({ text }, index) => text !== now[index]!.text);
     const after = isChanged ? take(candidate) : inventory;
-    if (!isChanged || !isSame(inventory, after)) {
-      refused.add(keyOf(finding));
+    const diff = isChanged ? diffOf(inventory, after) : undefined;
+    const why =
+      diff === undefined
+        ? "it is written in a way that is not changed here"
+        : faultOf(finding, [inventory, after], diff);
+    if (diff === undefined || why !== undefined) {
+      left.set(keyOf(finding), { finding, why: why! });
       continue;
     }
-    findings.push(finding);
+    mended.push({ finding, changes: diffLines(diff) });
     [now, inventory] = [candidate, after];
   }
-  return { findings, texts: now.filter((each, index) => each.text !== texts[index]!.text) };
+  return { mended, left: [...left.values()], texts: now.filter((each, index) => each.text !== texts[index]!.text) };
 }
 
 function keyOf({ code, file, line, message }: Finding): string {
   return JSON.stringify([code, file, line, message]);
 }
 
-function isSame(before: Inventory, after: Inventory): boolean {
-  if (after.problems.length > before.problems.length || after.policies.length !== before.policies.length) return false;
-  const { groups, unasked } = diffOf(before, after);
-  return groups.length === 0 && unasked.length === 0;
+/** What speaks against a mend; undefined = nothing. */
+function faultOf(
+  { code }: Finding,
+  [before, after]: readonly [Inventory, Inventory],
+  diff: PolicyDiff,
+): string | undefined {
+  if (after.problems.length > before.problems.length || after.policies.length !== before.policies.length)
+    return "what is left could not be read";
+  if (diff.unasked.length > 0) return "too many kinds of pods are told apart to prove what it changes";
+  if (!MENDS[code]!.isWanted(diff)) return `it would change who may do what: ${diffLines(diff).join("; ")}`;
+  const [errors, errorsAfter] = [before, after].map(
+    (each) => lint(each).findings.filter((finding) => severityOf(finding) === "error").length,
+  ) as [number, number];
+  return errorsAfter > errors ? "something else would be wrong then" : undefined;
 }
 
-function without(text: ManifestText, { code, line }: Finding): ManifestText {
+function changed(text: ManifestText, finding: Finding): ManifestText {
   const lines = text.text.split("\n");
-  const at = line - 1;
-  const kept = code === "SG021" ? withoutComment(lines, at) : withoutItem(lines, at);
-  return { file: text.file, text: kept.join("\n") };
-}
-
-/** A comment alone on its line takes the line with it. */
-function withoutComment(lines: readonly string[], at: number): string[] {
-  const written = lines[at]!;
-  const rest = written.replace(/\s*#\s*shieldgate:ignore\b.*$/, "");
-  return lines.toSpliced(at, 1, ...(rest === "" || rest === written ? [] : [rest]));
-}
-
-/** An item of a list in blocks that has others beside it, with the comments right above it; others are left alone. */
-function withoutItem(lines: readonly string[], at: number): string[] {
-  const indent = lines[at]!.search(/- /);
-  if (indent === -1 || lines[at]!.slice(0, indent).trim() !== "") return [...lines];
-  const depthOf = (line: string) => line.search(/[^ ]/);
-  let end = at + 1;
-  while (end < lines.length && (depthOf(lines[end]!) > indent || lines[end]!.trim() === "")) end++;
-  // Blank lines and comments behind it belong to what follows.
-  while (end > at + 1 && lines[end - 1]!.trim() === "") end--;
-  let start = at;
-  while (start > 0 && depthOf(lines[start - 1]!) === indent && lines[start - 1]![indent] === "#") start--;
-  const isItem = (line: string | undefined) => line !== undefined && depthOf(line) === indent && line[indent] === "-";
-  const isFollowed = isItem(lines.slice(end).find((line) => line.trim() !== "" && !line.trim().startsWith("#")));
-  const isLed = lines.slice(0, start).some((line, index) => isItem(line) && sameList(lines, index, start, indent));
-  return isFollowed || isLed ? lines.toSpliced(start, end - start) : [...lines];
-}
-
-/** Whether nothing between the two lines is less indented. */
-function sameList(lines: readonly string[], from: number, to: number, indent: number): boolean {
-  return lines.slice(from, to).every((line) => line.trim() === "" || line.search(/[^ ]/) >= indent);
+  return { file: text.file, text: MENDS[finding.code]!.change(lines, finding.line - 1, finding).join("\n") };
 }

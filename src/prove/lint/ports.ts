@@ -23,7 +23,8 @@ export function servicePorts(context: LintContext): Finding[] {
       if (service === undefined) return [];
       const { name, targetPort } = service;
       const message = `port ${spec.port} is that of service ${name}; policy sees the pods' port, ${targetPort}`;
-      return [inPolicy("SG011", policy, `${element.path}.toPorts`, message, `write port ${targetPort}`)];
+      const finding = inPolicy("SG011", policy, `${element.path}.toPorts`, message, `write port ${targetPort}`);
+      return [{ ...finding, ports: { from: spec.port, to: targetPort } }];
     });
   });
 }
