@@ -27,6 +27,7 @@ describe("label selectors", () => {
     ["a=(b)", `${bad} found '(', expected: identifier`],
     ["a in b", `${bad} found 'b' expected: '('`],
     ["a in (b", `${bad} found '', expected: ',' or ')'`],
+    ["a in (b c)", `${bad} found 'c', expected: ',' or ')'`],
     ["a in (=)", `${bad} found '=', expected: ',', ')' or identifier`],
     ["a in (b,=)", `${bad} found '=', expected: ',', or identifier`],
     ["a>x", `${bad} values[0]: Invalid value: "x": for 'Gt', 'Lt' operators, the value must be an integer`],
@@ -53,6 +54,7 @@ describe("label selectors", () => {
     ["in in (x)", true],
     ["e=", true],
     ["e in (,y)", true],
+    ["e in (y,)", true],
   ])("%s selects: %s", (text, isSelected) =>
     expect(parseLabelSelector(text)({ a: "1", b: "x", in: "x", e: "" })).toBe(isSelected),
   );
