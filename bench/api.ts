@@ -77,8 +77,8 @@ async function latencies(
 async function measureWrites(pair: readonly [MeasuredServer, MeasuredServer], note: string): Promise<Row[]> {
   const rows: Row[] = [];
   for (const [clients, count] of [
-    [1, 150],
-    [16, 640],
+    [1, 50],
+    [16, 200],
   ] as const) {
     const rounds = {
       ours: [] as Awaited<ReturnType<typeof writes>>[],

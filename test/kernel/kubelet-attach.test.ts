@@ -1,9 +1,10 @@
 /** The real kubectl attached to containers' own programs, over both protocols, by pipe and by terminal. */
 import { spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { Pods } from "../../src/kube/client/index.ts";
 import { fieldsOf, listOf } from "../../src/kube/object.ts";
+import { type Kubectl, kubectls } from "../support/kubectl.ts";
 import { KubeletLab } from "./kubelet-lab.ts";
 import { podObject } from "./kubelet-pods.ts";
 
@@ -22,21 +23,16 @@ async function started(name: string, one: object, more: object = {}): Promise<vo
   expect(waited.stderr).toBe("");
 }
 
-const variables = (spdy: boolean): Record<string, string> => ({
-  KUBECONFIG: lab.kubeconfig,
-  KUBECTL_REMOTE_COMMAND_WEBSOCKETS: String(!spdy),
-});
+const all = kubectls();
 
-describe.each([
-  ["WebSocket", false],
-  ["SPDY/3.1", true],
-])("attach over %s", (_transport, spdy) => {
-  const id = spdy ? "spdy" : "ws";
+describe.each(all)("attach with $label", (using) => {
+  const id = all.indexOf(using);
+  beforeEach(({ skip }) => skip(using.missing !== undefined, using.missing));
 
   test("what is said goes in, what is answered comes out, and both are in the log", async () => {
     await started(`pipe-${id}`, container("sha256sum; echo bad >&2; exit 3", { stdin: true, stdinOnce: true }));
     const input = randomBytes(600_000).toString("base64");
-    const ran = await lab.kubectl(["attach", "-i", `pipe-${id}`], { spdy, input });
+    const ran = await lab.kubectl(["attach", "-i", `pipe-${id}`], { using, input });
     expect(ran.stdout).toBe(`${createHash("sha256").update(input).digest("hex")}  -\n`);
     expect(ran.stderr).toContain("bad\n");
     expect((await lab.kubectl(["logs", `pipe-${id}`])).stdout).toContain("  -\n");
@@ -45,7 +41,7 @@ describe.each([
   test("run -i --rm gives the program's output and its exit code", async () => {
     const command = ["run", "-i", "--rm", "--quiet", "--restart=Never", `r-${id}`, "--image=busybox", "--"];
     const script = 'while read line; do echo "<$line>"; done; seq 1 100000 | tail -n 1; exit 7';
-    const ran = await lab.kubectl([...command, "sh", "-c", script], { spdy, input: "one\ntwo\n" });
+    const ran = await lab.kubectl([...command, "sh", "-c", script], { using, input: "one\ntwo\n" });
     expect(ran).toMatchObject({ code: 7, stdout: "<one>\n<two>\n100000\n" });
   });
 
@@ -57,7 +53,7 @@ describe.each([
       "\x03",
       "exit 5\n",
     ];
-    const ran = await typing(command, spdy, typed, [/enter/, /42-ready\r\n.*# $/s, /w1iting/, /caught\r\n.*# $/s]);
+    const ran = await typing(command, using, typed, [/enter/, /42-ready\r\n.*# $/s, /w1iting/, /caught\r\n.*# $/s]);
     expect(ran.output).toContain("/dev/pts/0");
     expect(ran.output).toContain("31 93");
     expect(ran.code).toBe(5);
@@ -67,12 +63,12 @@ describe.each([
 /** Types each text when the screen, since the one before, shows what it waits for. */
 function typing(
   command: string,
-  spdy: boolean,
+  using: Kubectl | undefined,
   texts: readonly string[],
   prompts: readonly RegExp[],
 ): Promise<{ output: string; code: number | null }> {
   const child = spawn("script", ["-qec", `stty cols 93 rows 31; ${command}`, "/dev/null"], {
-    env: { ...process.env, ...variables(spdy) },
+    env: lab.environment(using),
   });
   let output = "";
   let seen = 0;
@@ -96,8 +92,8 @@ function typing(
 }
 
 /** An attached kubectl: what it has printed so far, and all of it once it has ended. */
-function watcher(name: string, spdy: boolean): { printed: () => string; whole: Promise<string> } {
-  const child = spawn("kubectl", ["attach", name], { env: { ...process.env, ...variables(spdy) } });
+function watcher(name: string, using?: Kubectl): { printed: () => string; whole: Promise<string> } {
+  const child = spawn("kubectl", ["attach", name], { env: lab.environment(using) });
   let output = "";
   child.stdout.on("data", (chunk: Buffer) => {
     output += chunk.toString();
@@ -109,7 +105,7 @@ test("several see the same, and input that is open to all outlives one who fed i
   const ticking = "(while :; do echo tick; sleep 0.1; done) &";
   const script = `${ticking} read line; echo "heard $line"; read line; echo "then $line"; kill $!`;
   await started("many", container(script, { stdin: true }));
-  const watchers = [watcher("many", false), watcher("many", true)];
+  const watchers = [watcher("many"), watcher("many", all.at(-1))];
   await lab.until(() => watchers.every(({ printed }) => printed().includes("tick")));
   for (const input of ["first\n", "second\n"]) await lab.kubectl(["attach", "-i", "many"], { input });
   for (const { whole } of watchers) expect((await whole).replaceAll("tick\n", "")).toBe("heard first\nthen second\n");
@@ -129,13 +125,13 @@ test("a pod outlives its kubelet with its input, its terminal and its log", asyn
   await lab.stopKubelet();
   await lab.startKubelet();
   await lab.until(async () => (await lab.kubectl(["logs", "lasting"])).code === 0);
-  await typing("kubectl attach -it lasting", false, ["after\n", "\x04"], [/enter/, /got after/]);
+  await typing("kubectl attach -it lasting", undefined, ["after\n", "\x04"], [/enter/, /got after/]);
   expect((await lab.kubectl(["logs", "lasting"])).stdout).toContain("got after");
 });
 
 test("who stops listening holds a container only as long as it runs", async () => {
   await started("loud", container("read line; yes", { stdin: true }));
-  const child = spawn("kubectl", ["attach", "-i", "loud"], { env: { ...process.env, ...variables(false) } });
+  const child = spawn("kubectl", ["attach", "-i", "loud"], { env: lab.environment() });
   child.stdin.write("go\n");
   await new Promise((resolve) => child.stdout.once("readable", resolve));
   child.kill("SIGSTOP");

@@ -2,9 +2,10 @@
 import { execFile, spawn } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { oracle, skipNote } from "../oracle/cache.ts";
 import { execByJavaScript, watchByJavaScript } from "../support/javascript-client.ts";
+import { kubectls } from "../support/kubectl.ts";
 import { KubeletLab } from "./kubelet-lab.ts";
 import { podObject } from "./kubelet-pods.ts";
 
@@ -27,12 +28,10 @@ afterAll(() => lab.stop());
 const SERVER = `use IO::Socket::INET; $|=1; my $s = IO::Socket::INET->new(LocalPort=>80, Listen=>9, ReuseAddr=>1) or die $!;
 while (my $c = $s->accept) { my $line = <$c>; print "asked $line"; print $c uc $line; close $c }`;
 
-describe.each([
-  ["WebSocket", false],
-  ["SPDY/3.1", true],
-])("exec over %s", (_name, spdy) => {
+describe.each(kubectls())("exec with $label", (using) => {
+  beforeEach(({ skip }) => skip(using.missing !== undefined, using.missing));
   const exec = (args: readonly string[], input?: string) =>
-    lab.kubectl(["exec", ...args], { spdy, ...(input === undefined ? {} : { input }) });
+    lab.kubectl(["exec", ...args], { using, ...(input === undefined ? {} : { input }) });
 
   test("output, errors and exit code arrive apart", async () => {
     const ran = await exec(["shell", "--", "sh", "-c", "echo out; echo err >&2; exit 28"]);
@@ -68,11 +67,10 @@ describe.each([
   });
 
   test("a terminal has its size, and interrupts", async () => {
-    const variables = { KUBECONFIG: lab.kubeconfig, KUBECTL_REMOTE_COMMAND_WEBSOCKETS: String(!spdy) };
     const command =
       "kubectl exec -it shell -- sh -c 'sleep 0.5; stty size; tty; trap \"echo interrupted; exit 3\" INT; echo ready; sleep 20 & wait'";
     const child = spawn("script", ["-qec", `stty cols 93 rows 31; ${command}`, "/dev/null"], {
-      env: { ...process.env, ...variables },
+      env: lab.environment(using),
     });
     let output = "";
     child.stdout.on("data", (chunk: Buffer) => {

@@ -9,6 +9,7 @@ import { openAuthority } from "../../src/kube/pki/authority.ts";
 import { kubeconfig } from "../../src/kube/pki/kubeconfig.ts";
 import { type Kubelet, startKubelet } from "../../src/kubelet/index.ts";
 import { createProcessRuntime } from "../../src/runtime/process/runtime.ts";
+import type { Kubectl } from "../support/kubectl.ts";
 
 /** Files run side by side, each in a process of its own. */
 export const NODE = `sgt-g-${process.pid}`;
@@ -185,14 +186,18 @@ export class KubeletLab {
     rmSync(this.directory, { recursive: true, force: true });
   }
 
+  /** What a kubectl finds around it: the system's, when it is not said which. */
+  environment(kubectl?: Kubectl): NodeJS.ProcessEnv {
+    const path = [kubectl?.directory, process.env["PATH"]].filter((part) => part !== undefined).join(":");
+    return { ...process.env, ...kubectl?.variables, PATH: path, KUBECONFIG: this.kubeconfig, HOME: this.directory };
+  }
+
   /** The real kubectl, with its exit code. */
-  kubectl(args: readonly string[], options: { input?: string; spdy?: boolean; timeoutMs?: number } = {}): Promise<Ran> {
-    const env = {
-      ...process.env,
-      KUBECONFIG: this.kubeconfig,
-      HOME: this.directory,
-      ...(options.spdy ? { KUBECTL_REMOTE_COMMAND_WEBSOCKETS: "false", KUBECTL_PORT_FORWARD_WEBSOCKETS: "false" } : {}),
-    };
+  kubectl(
+    args: readonly string[],
+    options: { input?: string; using?: Kubectl; timeoutMs?: number } = {},
+  ): Promise<Ran> {
+    const env = this.environment(options.using);
     return new Promise((resolve) => {
       const child = execFile(
         "kubectl",

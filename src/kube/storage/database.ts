@@ -41,8 +41,8 @@ function prepare(database: DatabaseSync, path: string): void {
   database.exec(
     `PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = ${MOST_LOG_BYTES}; PRAGMA wal_autocheckpoint = ${LOG_PAGES}`,
   );
-  database.exec(TABLES);
-  database.exec(`PRAGMA user_version = ${VERSION}`);
+  // Nothing is written that is there already: on a full disk what is stored can still be read.
+  if (version < VERSION) database.exec(`${TABLES} PRAGMA user_version = ${VERSION}`);
   const pages = numberOf(database, "page_count");
   if (pages > SMALL_PAGES && numberOf(database, "freelist_count") * 2 > pages) database.exec("VACUUM");
 }

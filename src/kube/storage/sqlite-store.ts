@@ -12,6 +12,9 @@ function keyOf(namespace: string, name: string): string {
   return `${namespace}/${name}`;
 }
 
+/** SQLITE_FULL */
+const isFull = (error: unknown): boolean => (error as { readonly errcode?: number }).errcode === 13;
+
 /** A store on a SQLite file (`:memory:` for none). Objects are all in memory too: the file is read at start only. */
 export class SqliteStore implements Store {
   readonly #database: DatabaseSync;
@@ -23,8 +26,10 @@ export class SqliteStore implements Store {
   /** What happened before this process is not known: a watch from an earlier revision has to list again. */
   readonly #start: number;
   #revision: number;
+  readonly #path: string;
 
   constructor(path: string) {
+    this.#path = path;
     this.#database = openDatabase(path);
     this.#write = this.#database.prepare("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?, ?)");
     this.#erase = this.#database.prepare("DELETE FROM objects WHERE resource = ? AND namespace = ? AND name = ?");
@@ -96,8 +101,7 @@ export class SqliteStore implements Store {
   #put(resource: string, object: KubeObject, old: Stored | undefined): Stored {
     const stored = this.#stamp(object);
     const { namespace = "", name } = object.metadata;
-    this.#write.run(resource, namespace, name, stored.revision, stored.json);
-    this.#revision = stored.revision;
+    this.#commit(stored.revision, () => this.#write.run(resource, namespace, name, stored.revision, stored.json));
     this.#resource(resource).set(keyOf(namespace, name), stored);
     this.#publish(resource, { type: old ? "MODIFIED" : "ADDED", stored, old });
     return stored;
@@ -107,7 +111,7 @@ export class SqliteStore implements Store {
     const old = this.get(resource, namespace, name);
     if (old?.revision !== expected) return undefined;
     const stored = this.#stamp(old.object);
-    this.#eraseAt(stored.revision, resource, namespace, name);
+    this.#commit(stored.revision, () => this.#eraseAt(stored.revision, resource, namespace, name));
     this.#resource(resource).delete(keyOf(namespace, name));
     this.#publish(resource, { type: "DELETED", stored, old });
     return stored;
@@ -134,8 +138,26 @@ export class SqliteStore implements Store {
       this.#tick.run(revision);
       this.#database.exec("COMMIT");
     } catch (error) {
-      this.#database.exec("ROLLBACK");
+      // SQLite has taken it back itself when there was no room.
+      if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
       throw error;
+    }
+  }
+
+  /** Writes, once more after the log was emptied when the disk is full. Throws an Error that says so when that does not help. */
+  #commit(revision: number, write: () => unknown): void {
+    try {
+      write();
+    } catch (error) {
+      if (!isFull(error)) throw error;
+      try {
+        this.#database.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+        write();
+      } catch (again) {
+        if (!isFull(again)) throw again;
+        const why = `the disk is full that holds ${this.#path}: nothing was written, and what is stored stays`;
+        throw new Error(`${why}. Make room there and try again`);
+      }
     }
     this.#revision = revision;
   }
