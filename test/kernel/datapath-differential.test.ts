@@ -1,5 +1,6 @@
 /** The kernel's verdict on real packets against the engine's, for random policies of every kind that Cilium has. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { deletePrefix } from "../../src/datapath/ebpf/ipcache.ts";
 import { LAYOUT } from "../../src/datapath/ebpf/layout.ts";
 import type { LoadedObject } from "../../src/datapath/ebpf/object.ts";
 import type { Datapath } from "../../src/datapath/port.ts";
@@ -117,7 +118,8 @@ function send({ direction, identity, protocol, port }: LookupQuery): number {
     : frame("0800", ipv4(payload, { from, to, protocol }));
   const program = direction === "egress" ? "from_endpoint" : "from_network";
   const result = runProgram(object, program, ifindexes[direction], packet);
-  datapath.deleteIpcache(addressPrefix(peer));
+  // not by the datapath, which would look through all connections for the address: no address comes twice
+  deletePrefix(object.map("sg_ipcache"), addressPrefix(peer));
   return result;
 }
 

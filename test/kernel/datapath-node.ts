@@ -120,15 +120,16 @@ const calls: Record<string, (...args: never[]) => unknown> = {
   fillConnections: (count: number) => {
     const { size, fields } = LAYOUT.sg_ct_key;
     const map = kernelMap("sg_conntrack", bpf.objGet(pinPath(pinDirectory, "sg_conntrack")), size, 40);
-    const key = Buffer.alloc(size);
     const entry = Buffer.alloc(40);
     entry.writeBigUInt64LE(process.hrtime.bigint() + 60_000_000_000n, LAYOUT.sg_ct_entry.fields.expires_ns);
-    key.writeUInt8(17, fields.protocol);
-    key.writeUInt8(1, fields.scope);
-    for (let index = 0; index < count; index++) {
+    const keyOf = (index: number) => {
+      const key = Buffer.alloc(size);
+      key.writeUInt8(17, fields.protocol);
+      key.writeUInt8(1, fields.scope);
       key.writeUInt32BE(index, fields.src);
-      map.set(key, entry);
-    }
+      return key;
+    };
+    map.setAll(Array.from({ length: count }, (_, index) => [keyOf(index), entry] as const));
   },
   /** What every connection would look like after the clock had gone on by so many seconds. */
   shiftConnections: (seconds: number) => {
@@ -140,6 +141,18 @@ const calls: Record<string, (...args: never[]) => unknown> = {
       const expires = entry.readBigUInt64LE(at) - BigInt(seconds) * 1_000_000_000n;
       entry.writeBigUInt64LE(expires < 0n ? 0n : expires, at);
       map.set(key, entry);
+    }
+  },
+  /** As if clients had last been seen so many seconds earlier than they were. */
+  ageAffinity: (seconds: number) => {
+    const { sg_affinity_key: keys, sg_affinity: values } = LAYOUT;
+    const map = kernelMap("sg_affinity", bpf.objGet(pinPath(pinDirectory, "sg_affinity")), keys.size, values.size);
+    for (const key of map.keys()) {
+      const value = map.get(key)!;
+      const used = value.readBigUInt64LE(values.fields.used_ns);
+      const aged = used - BigInt(seconds) * 1_000_000_000n;
+      value.writeBigUInt64LE(aged < 0n ? 0n : aged, values.fields.used_ns);
+      map.set(key, value);
     }
   },
   lostEvents: () => datapath.lostEvents(),

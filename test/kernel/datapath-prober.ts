@@ -1,4 +1,4 @@
-/** What a pod does while policies change under it. Prints one line of JSON at the end.
+/** What a pod does while policies change under it. Prints a line when it has begun and one of JSON at the end.
  *   serve OPEN CLOSED                       echoes on both UDP ports and on the TCP port OPEN; ends with its input
  *   ask DST OPEN CLOSED                     asks until its input ends: what is open must be answered, what is closed not */
 import { createSocket, type Socket } from "node:dgram";
@@ -57,7 +57,7 @@ class Datagrams {
 }
 
 async function ask(to: string, open: number, closed: number): Promise<void> {
-  let going = true;
+  let [going, begun] = [true, false];
   process.stdin.resume();
   process.stdin.on("end", () => {
     going = false;
@@ -79,6 +79,10 @@ async function ask(to: string, open: number, closed: number): Promise<void> {
     allowed.send(to, open);
     denied.send(to, closed);
     if (stream.write("x")) written++;
+    if (!begun && allowed.answered.size > 0 && read > 0) {
+      begun = true;
+      console.log("answered");
+    }
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
   }
   await new Promise((resolve) => setTimeout(resolve, GRACE_MS));

@@ -175,14 +175,17 @@ describe("session affinity", () => {
     expect([...seen(a)]).not.toEqual([first]);
   });
 
-  it("ends with its time", async () => {
-    await setServices(ends(b, c), 1);
-    const backends = new Set<string | undefined>();
-    for (let round = 0; round < 8; round++) {
-      for (const one of seen(a, 1)) backends.add(one);
-      await sleep(1100);
-    }
-    expect(backends.size).toBe(2);
+  it("ends with its time, not before", async () => {
+    await setServices(ends(b, c), 60);
+    const [first] = seen(a, 1);
+    const agedBy = async (seconds: number) => {
+      await a.node.call("ageAffinity", seconds);
+      return [...seen(a, 1)][0];
+    };
+    for (let round = 0; round < 6; round++) expect(await agedBy(40)).toBe(first);
+    let next = first;
+    for (let round = 0; next === first && round < 40; round++) next = await agedBy(61);
+    expect(next).not.toBe(first);
   });
 });
 

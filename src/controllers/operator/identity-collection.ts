@@ -21,11 +21,15 @@ export function usedIdentities(endpoints: readonly KubeObject[]): Set<string> {
 export class UnusedIdentities {
   readonly #since = new Map<string, number>();
 
-  /** Takes note of who is used now. `now` and the times kept are milliseconds. */
-  observe(identities: readonly string[], used: ReadonlySet<string>, now: number): void {
-    const present = new Set(identities);
-    for (const id of this.#since.keys()) if (!present.has(id) || used.has(id)) this.#since.delete(id);
-    for (const id of identities) if (!used.has(id) && !this.#since.has(id)) this.#since.set(id, now);
+  /** Takes note of whether some endpoint has the identity now. `now` and the times kept are milliseconds. */
+  observe(id: string, isUsed: boolean, now: number): void {
+    if (isUsed) this.#since.delete(id);
+    else if (!this.#since.has(id)) this.#since.set(id, now);
+  }
+
+  /** The identity is gone: one that gets its number later begins anew. */
+  forget(id: string): void {
+    this.#since.delete(id);
   }
 
   /** Milliseconds until the identity may go; undefined while it is used. */
@@ -44,7 +48,10 @@ export function startIdentityCollection(context: ControllerContext, graceMs: num
   const add = (id: string | undefined): void => {
     if (id !== undefined) queue.add(id);
   };
-  identities.on({ onAdd: (identity) => add(identity.metadata.name), onDelete: observe });
+  identities.on({
+    onAdd: ({ metadata }) => add(metadata.name),
+    onDelete: ({ metadata }) => unused.forget(metadata.name),
+  });
   endpoints.on({
     onAdd: (endpoint) => add(identityOf(endpoint)),
     onUpdate: (old, endpoint) => {
@@ -55,16 +62,12 @@ export function startIdentityCollection(context: ControllerContext, graceMs: num
     onDelete: (endpoint) => add(identityOf(endpoint)),
   });
 
-  function observe(): void {
-    const names = identities.list().map((identity) => identity.metadata.name);
-    unused.observe(names, usedIdentities(endpoints.list()), context.now());
-  }
-
   async function sync(id: string): Promise<void> {
-    observe();
     const identity = identities.get(id);
+    if (!identity) return;
+    unused.observe(id, usedIdentities(endpoints.list()).has(id), context.now());
     const wait = unused.dueIn(id, graceMs, context.now());
-    if (!identity || wait === undefined) return;
+    if (wait === undefined) return;
     if (wait > 0) queue.addAfter(id, wait + 1);
     else await remove(context, identity);
   }

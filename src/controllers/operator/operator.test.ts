@@ -9,22 +9,23 @@ describe("identities", () => {
 
   test("one that no endpoint has may go after its grace, and a use in between starts it anew", () => {
     const unused = new UnusedIdentities();
-    unused.observe(["318", "319"], usedIdentities([endpoint]), 0);
+    const used = usedIdentities([endpoint]);
+    for (const id of ["318", "319"]) unused.observe(id, used.has(id), 0);
     expect([unused.dueIn("318", 60, 10), unused.dueIn("319", 60, 10), unused.dueIn("319", 60, 70)]).toEqual([
       undefined,
       50,
       0,
     ]);
-    unused.observe(["318", "319"], new Set(["318", "319"]), 20);
-    unused.observe(["318", "319"], new Set(["318"]), 30);
+    unused.observe("319", true, 20);
+    unused.observe("319", false, 30);
     expect(unused.dueIn("319", 60, 70)).toBe(20);
   });
 
   test("one that was deleted and made again gets its whole grace", () => {
     const unused = new UnusedIdentities();
-    unused.observe(["319"], new Set(), 0);
-    unused.observe([], new Set(), 10);
-    unused.observe(["319"], new Set(), 20);
+    unused.observe("319", false, 0);
+    unused.forget("319");
+    unused.observe("319", false, 20);
     expect(unused.dueIn("319", 60, 30)).toBe(50);
   });
 });

@@ -73,13 +73,13 @@ function removeOthers(map: KernelMap, wanted: Iterable<Buffer>): void {
   for (const key of map.keys()) if (!keys.has(key.toString("hex"))) map.delete(key);
 }
 
-/** Makes the kernel's services those given. Connections in being keep their backends. */
+/** Makes the kernel's services those given. Connections in being keep their backends. What is gone goes first: its room may be needed. */
 export function replaceServices(maps: ServiceMaps, wanted: readonly ServiceFrontend[]): void {
+  removeOthers(maps.services, wanted.map(serviceKey));
   for (const service of wanted) {
     writeBackends(maps, service);
     writeService(maps, service);
   }
-  removeOthers(maps.services, wanted.map(serviceKey));
   removeOthers(
     maps.backends,
     wanted.flatMap(({ id, backends }) => backends.map((_, slot) => backendKey(id, slot))),

@@ -1,0 +1,95 @@
+/** What the kernel does not take: the words that it says, and what stays in force meanwhile. */
+import { execFileSync } from "node:child_process";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { NODE } from "../../src/datapath/contract.ts";
+import { createEbpfDatapath } from "../../src/datapath/ebpf/datapath.ts";
+import { type LoadedObject, loadObject } from "../../src/datapath/ebpf/object.ts";
+import type { Datapath } from "../../src/datapath/port.ts";
+import { ALLOW_ALL, entry, policy } from "./datapath-lab.ts";
+import { frame, ipv4, OK, PEER, POD, REDIRECT, runProgram, SHOT, udp } from "./datapath-packets.ts";
+import { objectPath, openSurroundings, type Surroundings } from "./datapath-surroundings.ts";
+
+/** Instructions: a call of bpf_map_lookup_elem, and r0 = *(u64 *)r0, which nobody may do with an r0 that was never set. */
+const LOOK_UP = Buffer.from("8500000001000000", "hex");
+const READ_NOTHING = Buffer.from("7900000000000000", "hex");
+const [OPEN, CLOSED] = [53, 54];
+/** Of sg_endpoint_by_addr, bpf/lib/maps.h. */
+const ROOM = 4096;
+
+let surroundings: Surroundings;
+let datapath: Datapath;
+let object: LoadedObject;
+let ifindex: number;
+
+const send = (port: number, to = PEER) =>
+  runProgram(object, "from_endpoint", ifindex, frame("0800", ipv4(udp(4000, port), { to })));
+const attached = () => execFileSync("tc", ["filter", "show", "dev", "lxc7", "ingress"], { encoding: "utf8" });
+
+beforeAll(async () => {
+  surroundings = openSurroundings();
+  datapath = createEbpfDatapath({ pinDirectory: surroundings.pinDirectory, objectPath });
+  await datapath.prepareNode(NODE);
+  object = loadObject(objectPath, surroundings.pinDirectory);
+  ifindex = surroundings.addInterface("lxc7");
+  const macs = { mac: "02:00:00:00:00:07", hostMac: "02:00:00:00:01:07" };
+  await datapath.addEndpoint({ id: 7, identity: 1001, address: POD, interfaceName: "lxc7", ifindex, ...macs });
+  datapath.upsertIpcache("0.0.0.0/0", { identity: 2 });
+  const open = entry({ direction: "egress", identity: 2, protocol: 17, port: OPEN, portPrefix: 16 });
+  datapath.setPolicy(7, { ...policy([open]), proxyPorts: new Map() });
+});
+afterAll(() => {
+  object?.close();
+  datapath?.close();
+  surroundings?.close();
+});
+
+describe("programs that the kernel does not load", () => {
+  const successor = (path: string) => createEbpfDatapath({ pinDirectory: surroundings.pinDirectory, objectPath: path });
+
+  it("are refused in the verifier's words; the programs and policies from before stay as they are", async () => {
+    const bytes = readFileSync(objectPath);
+    READ_NOTHING.copy(bytes, bytes.indexOf(LOOK_UP));
+    const damaged = join(surroundings.pinDirectory, "..", `sgt-damaged-${process.pid}.o`);
+    writeFileSync(damaged, bytes);
+    const [before, rows] = [attached(), datapath.dumpPolicy(7).length];
+    await expect(successor(damaged).prepareNode(NODE)).rejects.toThrow(/R0 !read_ok/);
+    expect(before).toContain("from_endpoint");
+    expect([attached(), datapath.dumpPolicy(7).length]).toEqual([before, rows]);
+    expect([send(OPEN), send(CLOSED)]).toEqual([OK, SHOT]);
+    rmSync(damaged);
+  });
+
+  it("are missed by name when they are not there", async () => {
+    await expect(successor("/nowhere/shieldgate.o").prepareNode(NODE)).rejects.toThrow(
+      "datapath: /nowhere/shieldgate.o is missing: run sh scripts/build-bpf.sh",
+    );
+    expect([send(OPEN), send(CLOSED)]).toEqual([OK, SHOT]);
+  });
+});
+
+describe("a table without room", () => {
+  const other = "172.20.1.11";
+
+  it("refuses an endpoint by its own name: nothing reaches it, nobody else is touched, and it is taken when there is room", async () => {
+    const map = object.map("sg_endpoint_by_addr");
+    const own = map.get(map.keys()[Symbol.iterator]().next().value as Buffer)!;
+    const strangers = Array.from({ length: ROOM - 1 }, (_, index) => {
+      const key = Buffer.alloc(16);
+      key.writeUInt32BE(index + 1, 12);
+      return [key, own] as const;
+    });
+    map.setAll(strangers);
+    const place = { interfaceName: "lxc8", ifindex: surroundings.addInterface("lxc8") };
+    const macs = { mac: "02:00:00:00:00:08", hostMac: "02:00:00:00:01:08" };
+    const add = () => datapath.addEndpoint({ id: 8, identity: 2, address: other, ...place, ...macs });
+    await expect(add()).rejects.toThrow("datapath: write sg_endpoint_by_addr: E2BIG");
+    expect([send(OPEN), send(CLOSED), send(OPEN, other)]).toEqual([OK, SHOT, SHOT]);
+    for (const [key] of strangers) map.delete(key);
+    await add();
+    expect(datapath.listEndpoints().map(({ id }) => id)).toEqual([7, 8]);
+    datapath.setPolicy(8, { ...policy(ALLOW_ALL, [], false), proxyPorts: new Map() });
+    expect([send(OPEN, other), send(CLOSED, other)]).toEqual([REDIRECT, SHOT]);
+  });
+});
