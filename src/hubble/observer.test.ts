@@ -56,6 +56,17 @@ async function observe(
   return { ring, observer, client: createClient(Observer, transport), transport };
 }
 
+/** Resolves when somebody waits for the ring's next entry. */
+function untilWaited(ring: FlowRing): Promise<void> {
+  const { onAppend } = ring;
+  return new Promise((resolve) => {
+    ring.onAppend = (listener) => {
+      resolve();
+      return onAppend(listener);
+    };
+  });
+}
+
 const label = (response: GetFlowsResponse) =>
   response.responseTypes.case === "flow"
     ? response.responseTypes.value.uuid
@@ -107,8 +118,9 @@ it("follows: only new flows unless history is asked for, and past the number", a
 
   const later = new AbortController();
   const fresh = client.getFlows({ follow: true }, { signal: later.signal })[Symbol.asyncIterator]();
+  const waits = untilWaited(ring);
   const first = fresh.next();
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await waits;
   append(ring, "fresh", 9000);
   expect(label((await first).value)).toBe("fresh");
   later.abort();
@@ -118,8 +130,9 @@ it("says how much the ring overwrote", async () => {
   const { ring, client } = await observe(15, [], [], Date.now);
   const stop = new AbortController();
   const reading = client.getFlows({ follow: true }, { signal: stop.signal })[Symbol.asyncIterator]();
+  const waits = untilWaited(ring);
   const first = reading.next();
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  await waits;
   for (let i = 1; i <= 40; i++) append(ring, `f${i}`, i);
   const got = [label((await first).value)];
   while (got.at(-1) !== "f40") got.push(label((await reading.next()).value));
