@@ -56,11 +56,11 @@ describe("programs that the kernel does not load", () => {
     const damaged = join(surroundings.pinDirectory, "..", `sgt-damaged-${process.pid}.o`);
     writeFileSync(damaged, bytes);
     const [before, rows] = [attached(), datapath.dumpPolicy(7).length];
-    await expect(successor(damaged).prepareNode(NODE)).rejects.toThrow(/R0 !read_ok/);
+    const refused = successor(damaged).prepareNode(NODE);
+    await expect(refused.finally(() => rmSync(damaged))).rejects.toThrow(/R0 !read_ok/);
     expect(before).toContain("from_endpoint");
     expect([attached(), datapath.dumpPolicy(7).length]).toEqual([before, rows]);
     expect([send(OPEN), send(CLOSED)]).toEqual([OK, SHOT]);
-    rmSync(damaged);
   });
 
   it("are missed by name when they are not there", async () => {
