@@ -17,6 +17,8 @@ const READ_NOTHING = Buffer.from("7900000000000000", "hex");
 const [OPEN, CLOSED] = [53, 54];
 /** Of sg_endpoint_by_addr, bpf/lib/maps.h. */
 const ROOM = 4096;
+/** Of sg_service. */
+const SERVICES = 65_536;
 
 let surroundings: Surroundings;
 let datapath: Datapath;
@@ -54,11 +56,11 @@ describe("programs that the kernel does not load", () => {
     const damaged = join(surroundings.pinDirectory, "..", `sgt-damaged-${process.pid}.o`);
     writeFileSync(damaged, bytes);
     const [before, rows] = [attached(), datapath.dumpPolicy(7).length];
-    await expect(successor(damaged).prepareNode(NODE)).rejects.toThrow(/R0 !read_ok/);
+    const refused = successor(damaged).prepareNode(NODE);
+    await expect(refused.finally(() => rmSync(damaged))).rejects.toThrow(/R0 !read_ok/);
     expect(before).toContain("from_endpoint");
     expect([attached(), datapath.dumpPolicy(7).length]).toEqual([before, rows]);
     expect([send(OPEN), send(CLOSED)]).toEqual([OK, SHOT]);
-    rmSync(damaged);
   });
 
   it("are missed by name when they are not there", async () => {
@@ -88,8 +90,28 @@ describe("a table without room", () => {
     expect([send(OPEN), send(CLOSED), send(OPEN, other)]).toEqual([OK, SHOT, SHOT]);
     for (const [key] of strangers) map.delete(key);
     await add();
-    expect(datapath.listEndpoints().map(({ id }) => id)).toEqual([7, 8]);
+    expect(
+      datapath
+        .listEndpoints()
+        .map(({ id }) => id)
+        .sort(),
+    ).toEqual([7, 8]);
     datapath.setPolicy(8, { ...policy(ALLOW_ALL, [], false), proxyPorts: new Map() });
     expect([send(OPEN, other), send(CLOSED, other)]).toEqual([REDIRECT, SHOT]);
+  });
+
+  it("of services has room for new ones as soon as others are gone", () => {
+    const map = object.map("sg_service");
+    const strangers = Array.from({ length: SERVICES }, (_, index) => {
+      const key = Buffer.alloc(20);
+      key.writeUInt32BE(index, 12);
+      return [key, Buffer.alloc(16)] as const;
+    });
+    map.setAll(strangers);
+    expect(() => map.set(Buffer.alloc(20, 1), Buffer.alloc(16))).toThrow("datapath: write sg_service: E2BIG");
+    const one = { address: "10.96.0.9", port: 80, protocol: 6, type: "ClusterIP", affinitySeconds: 0 } as const;
+    const service = { ...one, id: 1, backends: [{ address: POD, port: 8080 }] };
+    datapath.setServices([service]);
+    expect(datapath.listServices()).toEqual([service]);
   });
 });
