@@ -5,6 +5,7 @@ const ALONE = ["test/compat/teardown.test.ts"];
 /**
  * `unit` runs anywhere and in parallel, and so does `oracle`, where upstream's programs are; `machine` needs root and the
  * kernel: two files at a time, for much of it is waiting; `alone` looks at the whole machine, where nobody else may be.
+ * `npm test` runs the first two beside the third. By itself vitest leaves a processor free: one of two.
  */
 export default defineConfig({
   test: {
@@ -12,13 +13,15 @@ export default defineConfig({
       {
         test: {
           name: "unit",
-          testTimeout: 30_000,
+          maxWorkers: "100%",
+          testTimeout: 120_000,
           include: ["src/**/*.test.ts", "test/{conformance,l7,property,simulation,canary,golden,fuzz}/**/*.test.ts"],
         },
       },
       {
         test: {
           name: "oracle",
+          maxWorkers: "100%",
           include: ["test/differential/**/*.test.ts"],
           testTimeout: 120_000,
           hookTimeout: 120_000,
