@@ -184,8 +184,11 @@ VERIFIED_ONCE int record_origin(struct packet *p, struct sg_endpoint *endpoint, 
 	origin.endpoint = endpoint->id;
 	bpf_map_update_elem(&sg_proxy_origin, &key, &origin, BPF_ANY);
 	epoch = bpf_map_lookup_elem(&sg_origin_epoch, &zero);
-	if (epoch)
-		__sync_fetch_and_add(epoch, 1);
+	if (epoch) {
+		/* odd from the first on, so that it never is 0 again, which means that nothing was ever redirected */
+		__sync_fetch_and_add(epoch, 2);
+		__sync_fetch_and_or(epoch, 1);
+	}
 	return 0;
 }
 
