@@ -1,5 +1,6 @@
 /** One HTTPS request to an API server, whatever it answers. */
 import { Agent, request } from "node:https";
+import { gunzipSync } from "node:zlib";
 
 /** A request in the words of HTTP. */
 export interface ApiRequest {
@@ -15,6 +16,8 @@ export interface ApiAnswer {
   readonly code: number;
   readonly type: string;
   readonly warnings: readonly string[];
+  /** How the body came; `text` is what it says. */
+  readonly encoding: string;
   readonly text: string;
 }
 
@@ -49,14 +52,17 @@ export class ApiConnection {
           const chunks: Buffer[] = [];
           response.on("data", (chunk: Buffer) => chunks.push(chunk));
           response.on("error", reject);
-          response.on("end", () =>
+          response.on("end", () => {
+            const encoding = response.headers["content-encoding"] ?? "";
+            const body = Buffer.concat(chunks);
             resolve({
               code: response.statusCode ?? 0,
               type: response.headers["content-type"] ?? "",
               warnings: warningsOf(response.headers["warning"]),
-              text: Buffer.concat(chunks).toString("utf8"),
-            }),
-          );
+              encoding,
+              text: (encoding === "gzip" ? gunzipSync(body) : body).toString("utf8"),
+            });
+          });
         },
       );
       sent.on("error", (error) => reject(Object.assign(error, { reused: sent.reusedSocket })));

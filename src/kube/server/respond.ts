@@ -1,4 +1,6 @@
 import type { ServerResponse } from "node:http";
+import { pipeline, type Writable } from "node:stream";
+import { createGzip } from "node:zlib";
 import { groupVersion, type KubeObject } from "../object.ts";
 import { internalError, KubeError, type Status } from "../status.ts";
 import type { ResourceKind } from "./kind.ts";
@@ -7,6 +9,8 @@ import type { Format } from "./negotiate.ts";
 const NO_CACHE = "no-cache, private";
 /** What is written at once of a long answer, in characters. */
 const PIECE_LENGTH = 64 << 10;
+/** Answers from this length on are long, in characters: they go piece by piece, and compressed where the client takes it. */
+const LONG = 128 << 10;
 
 function quoteWarning(text: string): string {
   return `299 - "${text.replace(/["\\]/g, "\\$&").replace(/[\r\n]+/g, " ")}"`;
@@ -34,33 +38,55 @@ export function writeText(
   response.end(body);
 }
 
-function drained(response: ServerResponse): Promise<void> {
+function drained(out: Writable): Promise<void> {
   return new Promise((resolve) => {
     const next = (): void => {
-      response.off("drain", next).off("close", next);
+      out.off("drain", next).off("close", next);
       resolve();
     };
-    response.on("drain", next).on("close", next);
+    out.on("drain", next).on("close", next);
   });
 }
 
+/** Whether the client reads gzip: as kube-apiserver asks it, by the bare word, and of reads alone. */
+function takesGzip({ req }: ServerResponse): boolean {
+  const encodings = String(req.headers["accept-encoding"] ?? "").split(",");
+  return req.method === "GET" && encodings.some((encoding) => encoding.trim() === "gzip");
+}
+
+/** Begins a long answer; what is written to the returned stream is its body. */
+function begin(response: ServerResponse, code: number, type: string): Writable {
+  const headers = { "Content-Type": type, "Cache-Control": NO_CACHE };
+  if (!takesGzip(response)) return response.writeHead(code, headers);
+  response.writeHead(code, { ...headers, "Content-Encoding": "gzip", Vary: "Accept-Encoding" });
+  const gzip = createGzip({ level: 1 });
+  // a reader that goes away ends both
+  pipeline(gzip, response, () => {});
+  return gzip;
+}
+
 /**
- * Writes JSON that is long, piece by piece, no faster than its reader takes it: others are served between two pieces, and
+ * Writes JSON that may be long, piece by piece, no faster than its reader takes it: others are served between two pieces, and
  * there is never a copy of the whole. Ends early when the reader goes away.
  */
-export async function writePieces(response: ServerResponse, code: number, pieces: Iterable<string>): Promise<void> {
+export async function writePieces(
+  response: ServerResponse,
+  code: number,
+  pieces: Iterable<string>,
+  type = "application/json",
+): Promise<void> {
   let gathered = "";
+  let out: Writable | undefined;
   for (const piece of pieces) {
     gathered += piece;
-    if (gathered.length < PIECE_LENGTH) continue;
-    if (!response.headersSent)
-      response.writeHead(code, { "Content-Type": "application/json", "Cache-Control": NO_CACHE });
-    if (!response.write(gathered)) await drained(response);
-    if (response.destroyed) return;
+    if (gathered.length < (out === undefined ? LONG : PIECE_LENGTH)) continue;
+    out ??= begin(response, code, type);
+    if (!out.write(gathered)) await drained(out);
+    if (out.destroyed) return;
     gathered = "";
   }
-  if (response.headersSent) response.end(gathered);
-  else writeText(response, code, "application/json", gathered);
+  if (out === undefined) writeText(response, code, type, gathered);
+  else out.end(gathered);
 }
 
 /** Writes a value in the format asked for. */
@@ -78,7 +104,8 @@ export async function writeValue(
   }
   const shape =
     format.as === "APIGroupDiscoveryList" ? `;g=apidiscovery.k8s.io;v=${format.version};as=${format.as}` : "";
-  writeText(response, code, `application/json${shape}`, JSON.stringify(value), warnings);
+  for (const warning of warnings) addWarning(response, warning);
+  return writePieces(response, code, [JSON.stringify(value)], `application/json${shape}`);
 }
 
 /** Any error as a Status; what is not a KubeError is our fault. */

@@ -79,3 +79,27 @@ it("says nothing of what an empty list has none of", async () => {
   expect((await list(empty, TABLE)).rows).toEqual([]);
   expect((await list(empty, PARTIAL)).items).toBeNull();
 });
+
+it("compresses long answers to reads, for clients that say gzip", async () => {
+  const get = async (path: string, encodings: string, accept = "application/json") => {
+    const headers = { Accept: accept, "Accept-Encoding": encodings };
+    const { encoding, text } = await connection.ask({ method: "GET", path, headers });
+    return { encoding, says: JSON.parse(text) };
+  };
+  for (const accept of ["application/json", TABLE]) {
+    const path = `${MAPS}?includeObject=Object`;
+    const plain = await get(path, "identity", accept);
+    const small = await get(`${path}&limit=3`, "gzip", accept);
+    expect([plain.encoding, small.encoding]).toEqual(["", ""]);
+    expect(await get(path, "br, gzip", accept)).toEqual({ encoding: "gzip", says: plain.says });
+  }
+  expect((await get(MAPS, "gzip;q=0")).encoding).toBe("");
+  const data = { text: "long ".repeat(30_000) };
+  const path = `${MAPS}/long`;
+  const created = await connection.ask({
+    ...{ method: "POST", path: MAPS, headers: { "Accept-Encoding": "gzip" } },
+    body: { metadata: { name: "long" }, data },
+  });
+  expect(created.encoding).toBe("");
+  expect(await get(path, "gzip")).toEqual({ encoding: "gzip", says: JSON.parse(created.text) });
+});
