@@ -12,7 +12,7 @@ import { faultsOf, faultsOfQuery, isOrderedConflict } from "../support/upstream-
 
 const engine = oracle("policy-engine");
 const reason = skipNote(engine);
-const SCENARIOS = 300;
+const SCENARIOS = 150;
 const FIRST_SEED = 50_000;
 
 /** From text to verdict: random worlds as manifests, explained here, and asked of Cilium's own engine as scenarios. */

@@ -42,7 +42,7 @@ function debianKubectl(): string | undefined {
   }
 }
 
-/** The kubectls that the walkthrough is typed with: Debian's 1.20 and a new one, the latter over both kinds of streams. */
+/** The kubectls that users have: Debian's 1.20 and a new one, the latter over both kinds of streams. */
 export function kubectls(): Kubectl[] {
   const system = minorVersion("kubectl") ?? 0;
   const debian = system <= 20 ? undefined : debianKubectl();
