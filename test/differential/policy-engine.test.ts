@@ -16,7 +16,7 @@ import {
 const engine = oracle("policy-engine");
 const reason = skipNote(engine);
 /** Scenarios, each with some twelve queries; a long run sets it to hundreds of thousands, and another first seed. */
-const RUNS = Number(process.env["SG_DIFFERENTIAL_RUNS"] ?? 3_000);
+const RUNS = Number(process.env["SG_DIFFERENTIAL_RUNS"] ?? 2_500);
 const FIRST_SEED = Number(process.env["SG_DIFFERENTIAL_SEED"] ?? 1);
 /** Scenarios that are in memory at once. */
 const BATCH = 4_000;

@@ -38,7 +38,7 @@ it.skipIf("missing" in engine)(`explain on manifests says what Cilium's engine s
       compared[wanted]++;
     }
   }
-  expect(Math.min(compared.allowed, compared.denied)).toBeGreaterThan(200);
+  expect(Math.min(compared.allowed, compared.denied)).toBeGreaterThan(100);
 });
 
 /** Each world with its own policies and with those of another: what changes between Cilium's answers is what diff says. */
@@ -84,5 +84,5 @@ it.skipIf("missing" in engine)(`diff says what Cilium's engine says before and a
       compared[was === is ? "same" : is === "forwarded" ? "opened" : "closed"]++;
     }
   }
-  expect(Math.min(...Object.values(compared)), JSON.stringify(compared)).toBeGreaterThan(100);
+  expect(Math.min(...Object.values(compared)), JSON.stringify(compared)).toBeGreaterThan(50);
 });
