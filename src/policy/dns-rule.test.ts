@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { RE2JS } from "re2js";
 import { describe, expect, it } from "vitest";
+import { cpuMs } from "../../test/support/cpu-time.ts";
 import { dnsNameProblem, dnsPatternProblem } from "./dns-pattern.ts";
 import { compileDnsRules, compileFqdn } from "./dns-rule.ts";
 import type { DnsRule } from "./l7-rule.ts";
@@ -119,9 +120,9 @@ describe("what is wrong with a name or pattern", () => {
 
   it("needs linear time for many stars and for a long name that is no name", () => {
     const matches = compileDnsRules([{ matchPattern: `${"*a".repeat(100)}b.io` }]);
-    const started = performance.now();
+    const started = cpuMs();
     expect(matches(`${"a".repeat(100_000)}.io`)).toBe(false);
     expect(dnsPatternProblem(`${"a".repeat(254)}!`)).toBeDefined();
-    expect(performance.now() - started).toBeLessThan(500);
+    expect(cpuMs() - started).toBeLessThan(500);
   });
 });

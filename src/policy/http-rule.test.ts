@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { RE2JS } from "re2js";
 import { describe, expect, it } from "vitest";
+import { cpuMs } from "../../test/support/cpu-time.ts";
 import { checkRegex, compileHttpRule, compileHttpRules, type HttpRequestFacts, judgeHttpRules } from "./http-rule.ts";
 import type { HttpRule } from "./l7-rule.ts";
 
@@ -59,9 +60,9 @@ describe("compileHttpRule", () => {
 
   it("takes linear time where backtracking would explode", () => {
     const matches = compileHttpRule({ path: "/(a+)+b" });
-    const started = performance.now();
+    const started = cpuMs();
     expect(matches({ ...request, path: `/${"a".repeat(20_000)}` })).toBe(false);
-    expect(performance.now() - started).toBeLessThan(1000);
+    expect(cpuMs() - started).toBeLessThan(1000);
   });
 
   it.each(["(", "a{2,1}", "(?=a)", "(?<!a)b", "\\1", "\\C", "a".repeat(5000)])("refuses %j", (expression) => {
@@ -76,9 +77,9 @@ describe("checkRegex", () => {
     ".{1000}".repeat(500),
     "(?i:\\pL{1000})".repeat(200),
   ])("refuses soon what would be a large program: %#", (expression) => {
-    const started = performance.now();
+    const started = cpuMs();
     expect(() => checkRegex(expression)).toThrow(/instructions/);
-    expect(performance.now() - started).toBeLessThan(500);
+    expect(cpuMs() - started).toBeLessThan(500);
   });
 
   it.each(["[a-z0-9]{1,63}", "([0-9a-f]{8,64}/){1,15}", "(?i)/a.*", "\\Q(\\E", "[[:alpha:]]", "[]a]", "\\pL+", "a|b|"])(
@@ -89,9 +90,9 @@ describe("checkRegex", () => {
   );
 
   it.each([`${"[\\p{a}".repeat(500)}`, "[[:".repeat(1000), "(?P<".repeat(1000)])("refuses soon %#", (expression) => {
-    const started = performance.now();
+    const started = cpuMs();
     expect(() => checkRegex(expression)).toThrow();
-    expect(performance.now() - started).toBeLessThan(500);
+    expect(cpuMs() - started).toBeLessThan(500);
   });
 });
 

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { RE2JS } from "re2js";
 import { describe, expect, it } from "vitest";
+import { cpuMs } from "../../test/support/cpu-time.ts";
 import { formMatcher, textForms } from "./http-text.ts";
 
 const compileText = (expression: string) => formMatcher(textForms(expression));
@@ -136,9 +137,9 @@ describe("formMatcher", () => {
     (source) => {
       const matches = compileText(source);
       const hostile = "a".repeat(16_000);
-      const started = performance.now();
+      const started = cpuMs();
       expect(matches(`${hostile}!`)).toBe(false);
-      expect(performance.now() - started).toBeLessThan(2000);
+      expect(cpuMs() - started).toBeLessThan(2000);
     },
   );
 });

@@ -19,8 +19,6 @@ const TCP = 6;
 const UDP = 17;
 /** curl's exit code. */
 const REFUSED = 7;
-/** curl would wait for so long before it gave up. */
-const PATIENCE_MS = 1000;
 const VIP = "10.96.0.50";
 
 let lab: Lab;
@@ -114,11 +112,9 @@ describe("a service", () => {
   it("refuses at once when it has no backend, and on ports that it has not: drop reason 158", async () => {
     await setServices([]);
     await a.node.call("events");
-    const started = Date.now();
     expect([curl(a, `http://${VIP}/`).status, curl(a, `http://${VIP}:81/`).status]).toEqual([REFUSED, REFUSED]);
     expect(inNetns(a.node.netns, `curl -s -m 2 http://${VIP}/`).status).toBe(REFUSED);
     expect(a.run(`${probe} udp ${VIP} 53 3`).stdout.trim()).toBe("error ECONNREFUSED");
-    expect(Date.now() - started).toBeLessThan(PATIENCE_MS);
     const drops = await eventsOf(a.node, (event) => event.type === 1 && event.subtype === 158);
     expect(new Set(drops.map((event) => event.dport))).toEqual(new Set([53, 80, 81]));
   });

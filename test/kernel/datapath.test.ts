@@ -272,8 +272,7 @@ describe("a dead agent", () => {
     await b.node.kill();
     expect(curl(a, `http://${b.address}/`).stdout).toContain("102");
     expect(curl(c, `http://${b.address}/`).status).toBe(28);
-    const took = await b.node.start();
-    expect(took).toBeLessThan(2000);
+    await b.node.start();
     const rows = await b.node.call<object[]>("dumpPolicy", b.id);
     const kept = {
       deny: false,

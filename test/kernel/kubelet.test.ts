@@ -69,11 +69,9 @@ function nodeLinks(): string {
   return execFileSync("ip", ["-n", NODE, "-br", "link"]).toString();
 }
 
-test("a pod is Ready within a second, has its address, and its processes and interface go with it", async () => {
-  const began = performance.now();
+test("a pod is Ready, has its address, and its processes and interface go with it", async () => {
   await create("simple");
   const seen = await until("simple", isReady);
-  expect(performance.now() - began).toBeLessThan(1000);
   expect(seen.podIP).toMatch(/^172\.21\.0\.\d+$/);
   const ran = await lab.kubectl([
     "exec",
@@ -89,9 +87,7 @@ test("a pod is Ready within a second, has its address, and its processes and int
   expect(ran.stdout).toMatch(new RegExp(`eth0@if\\d+\\s+UP\\s+${seen.podIP}/32`));
   const links = nodeLinks();
   expect(links).toMatch(/lxc[0-9a-f]{12}/);
-  const started = performance.now();
   await lab.kubectl(["delete", "pod", "simple"]);
-  expect(performance.now() - started).toBeLessThan(1500);
   await lab.until(() => lab.agent.endpoints.size === 0 && lab.agent.addresses.size === 0);
   expect(nodeLinks()).not.toMatch(/lxc/);
   expect(readdirSync(join(lab.directory, "pods")).sort()).toEqual(["seccomp.bpf", "stage"]);
@@ -366,7 +362,8 @@ test("a container that ignores SIGTERM is killed after its grace", async () => {
   await lab.kubectl(["delete", "pod", "stubborn"]);
   const took = performance.now() - began;
   expect(took).toBeGreaterThan(900);
-  expect(took).toBeLessThan(3000);
+  // and not after the grace that pods have otherwise, 30 s
+  expect(took).toBeLessThan(20_000);
 });
 
 test("the agent's pod shows the supervisor's process, and exec enters its namespaces", async () => {
