@@ -35,7 +35,7 @@ function runTests(name: string, words: readonly string[], behind?: number): Prom
     env: { ...process.env, SHIELDGATE_TEST_SUMMARY: path },
     detached: behind !== undefined,
   });
-  if (behind !== undefined) standBehind(child.pid!);
+  if (behind !== undefined) child.once("close", standBehind(child.pid!));
   return new Promise((resolve) => {
     child.on("close", (code) => {
       const summary = existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as Summary) : FAILED;
@@ -47,16 +47,18 @@ function runTests(name: string, words: readonly string[], behind?: number): Prom
 
 /**
  * Kernels that group processes by session (sched(7), autogroup) weigh nice values only within a session, and every lab has
- * one of its own: so the whole group of this session leader is made as nice. It does not get a terminal's signals either.
+ * one of its own: so the whole group of this session leader is made as nice. It does not get a terminal's signals either: they
+ * are passed on until the returned function is called, for a leader that has ended has no group.
  */
-function standBehind(leader: number): void {
+function standBehind(leader: number): () => void {
   const autogroup = `/proc/${leader}/autogroup`;
   if (existsSync(autogroup)) writeFileSync(autogroup, "19");
-  for (const signal of ["SIGINT", "SIGTERM"] as const)
-    process.once(signal, () => {
-      process.kill(-leader, signal);
-      process.exit(1);
-    });
+  const pass = (signal: NodeJS.Signals) => {
+    process.kill(-leader, signal);
+    process.exit(1);
+  };
+  process.once("SIGINT", pass).once("SIGTERM", pass);
+  return () => process.off("SIGINT", pass).off("SIGTERM", pass);
 }
 
 /**
