@@ -69,7 +69,7 @@ export function readPolicyText(text: string, limits: Partial<TextLimits> = {}): 
 const CONTROL = /[^\t\n\r -~\u0085\u00a0-\uffff]/;
 
 /** The first character that YAML's texts must not hold (5.1 of its specification, as Kubernetes' tools keep it); undefined = there is none. */
-export function controlCharacter(text: string): TextError | undefined {
+function controlCharacter(text: string): TextError | undefined {
   const found = CONTROL.exec(text);
   if (found === null) return undefined;
   const code = found[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, "0");

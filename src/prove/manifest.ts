@@ -1,7 +1,6 @@
 import { isObject } from "../policy/field.ts";
 import { readPlainYaml } from "../policy/plain-yaml.ts";
 import {
-  controlCharacter,
   type PolicyText,
   readPolicyText,
   resolveScalar,
@@ -131,10 +130,9 @@ function readFile(
     for (const part of before.parts) known.documents.get(part.text);
     return before;
   }
-  const control = controlCharacter(text);
-  const parts = control === undefined ? partsOf(text) : [];
+  const parts = partsOf(text);
   const all = parts.map((part) => documentsOf(part, limits, known));
-  const faults = [control ?? [], ...all.map((read) => (read.ok ? [] : read.errors))].flat();
+  const faults = all.flatMap((read) => (read.ok ? [] : read.errors));
   if (isNamed && faults.length === 0 && !all.some((read) => read.ok && read.documents.some(mayBeObject)))
     faults.push({ line: 1, message: "holds no object of Kubernetes (where nothing is wanted, give /dev/null)" });
   const mend = /\{\{.*\}\}/.test(text) ? TEMPLATE : "";

@@ -51,6 +51,10 @@ test("a glob, a file of any name, and files that are left out", async () => {
   expect((await read([""], { skip: ["*.yaml"] }))[0]).toEqual([["sub/c.yml", "sub/c.yml 2\n"]]);
 });
 
+test("a glob that meets a folder reads what is below it", async () => {
+  expect((await read(["s*b"]))[0]).toEqual([["sub/c.yml", "sub/c.yml 2\n"]]);
+});
+
 test("a revision of git is read as it was, whatever is there now", async () => {
   expect(await read([""], { revision: "HEAD" })).toEqual([
     [
