@@ -55,7 +55,11 @@ export function sharedParties(before: Inventory, after: Inventory): SharedPartie
     .filter((workload) => {
       const other = bySecond.get(titleOf(workload))!;
       // Of the same object nobody need look at every label.
-      if (isSame(workload.namespace) && workload.object === other.object && workload.ips.join() === other.ips.join())
+      if (
+        isSame(workload.namespace) &&
+        workload.object.value === other.object.value &&
+        workload.ips.join() === other.ips.join()
+      )
         return false;
       return seen(workload, first) !== seen(other, second);
     })
