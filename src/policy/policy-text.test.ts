@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { readPolicyText, type TextLimits } from "./policy-text.ts";
+import { readPlainYaml } from "./plain-yaml.ts";
+import { readPolicyText, resolveScalar, type TextLimits } from "./policy-text.ts";
 
 function valuesOf(text: string): unknown[] {
   const read = readPolicyText(text);
@@ -99,4 +100,17 @@ describe("what is refused, and on which line", () => {
     const read = readPolicyText("a: b: c\n".repeat(100));
     expect(!read.ok && read.errors.length).toBe(20);
   });
+});
+
+it("control characters are refused with their line, wherever they stand; tabs, ends of lines and letters are not", () => {
+  for (const odd of ["\0", "\u0001", "\u000b", "\u001f", "\u007f", "\u0090"])
+    for (const text of [`a: 1\nb: c${odd}\n`, `a: 1\nb: "${odd}"\n`, `a: 1\n# ${odd}\n`, `a: 1\n${odd}`]) {
+      const read = readPolicyText(text);
+      expect(read).toMatchObject({
+        ok: false,
+        errors: [{ line: 2, message: expect.stringMatching(/control character U\+00/) }],
+      });
+      expect(readPlainYaml(text, resolveScalar)).toBeUndefined();
+    }
+  expect(readPolicyText("a: b\tc\r\nd: \u00e4\u2028\u{1f600}\n").ok).toBe(true);
 });

@@ -55,7 +55,7 @@ export type PolicyText =
 export function readPolicyText(text: string, limits: Partial<TextLimits> = {}): PolicyText {
   const { length, depth, documents } = { ...DEFAULT_LIMITS, ...limits };
   if (text.length > length) return refuse(1, `longer than ${length} characters`);
-  const early = checkTokens(text, depth, documents);
+  const early = controlCharacter(text) ?? checkTokens(text, depth, documents);
   if (early !== undefined) return { ok: false, errors: [early] };
   try {
     return readDocuments(text, depth);
@@ -63,6 +63,17 @@ export function readPolicyText(text: string, limits: Partial<TextLimits> = {}): 
     // The reader recurses: a nesting that only blocks make shows here.
     return refuse(1, "nested too deeply");
   }
+}
+
+/** Said by what may be there. */
+const CONTROL = /[^\t\n\r -~\u0085\u00a0-\uffff]/;
+
+/** The first character that YAML's texts must not hold (5.1 of its specification, as Kubernetes' tools keep it); undefined = there is none. */
+function controlCharacter(text: string): TextError | undefined {
+  const found = CONTROL.exec(text);
+  if (found === null) return undefined;
+  const code = found[0].charCodeAt(0).toString(16).toUpperCase().padStart(4, "0");
+  return { line: 1 + lineBreaks(text.slice(0, found.index)), message: `holds the control character U+${code}` };
 }
 
 function refuse(line: number, message: string): PolicyText {

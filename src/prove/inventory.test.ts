@@ -62,6 +62,8 @@ describe("reading", () => {
       "apiVersion: v1\nkind: Service\nmetadata: {name: s}\nspec: {ports: [{port: x}]}\n",
       /error .*not a port of a service/,
     ],
+    ["a word alone", "# here\nhello\n", /f0.yaml:2 error a string alone is no object/],
+    ["a control character", "a: b\nc: \u0001d\n", /f0.yaml:2 error .*U\+0001/],
     ["what is no object", "- 1\n", /f0.yaml:1 warning .*left alone/],
     ["values of a chart", "image: x\n", /warning .*without apiVersion/],
   ])("names %s with its line", (_, text, complaint) => {

@@ -48,6 +48,8 @@ export interface Inventory {
   /** Objects that say nothing of policy, or that are not modelled, counted by kind. */
   readonly leftAlone: ReadonlyMap<string, number>;
   readonly config: ScenarioConfig;
+  /** Where settings come from that nobody gave, to be told. */
+  readonly settings?: string;
 }
 
 export interface InventoryOptions {
@@ -70,8 +72,12 @@ export function takeInventory(texts: readonly ManifestText[], options: Inventory
 
 /** The same inventory in a cluster of this name: what its policies mean hangs on it. */
 export function inClusterNamed(inventory: Inventory, clusterName: string): Inventory {
-  const config = { ...inventory.config, clusterName };
-  const { nodeSelectorLabels = false } = config;
+  return withConfig(inventory, { ...inventory.config, clusterName });
+}
+
+/** The same inventory in a cluster of these settings. */
+export function withConfig(inventory: Inventory, config: ScenarioConfig): Inventory {
+  const { clusterName = CLUSTER_NAME, nodeSelectorLabels = false } = config;
   const policies = inventory.policies.map((policy): PolicyObject => {
     const parsed = parsePolicy(policy.value, { clusterName, nodeSelectorLabels });
     return parsed.ok ? { ...policy, key: parsed.key, rules: parsed.rules, warnings: parsed.warnings } : policy;

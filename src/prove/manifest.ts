@@ -14,6 +14,8 @@ export interface ManifestText {
   readonly text: string;
   /** The one object that it holds, where there is no text to read it from: a server's answer. */
   readonly value?: unknown;
+  /** Somebody named this very file, and means that something is in it. */
+  readonly isNamed?: boolean;
 }
 
 /** Where something is written; lines count from 1. */
@@ -117,7 +119,11 @@ export function readManifests(
   return { objects, problems };
 }
 
-function readFile({ file, text }: ManifestText, limits: TextLimits, known: KnownDocuments): ReadManifests {
+function readFile(
+  { file, text, isNamed = false }: ManifestText,
+  limits: TextLimits,
+  known: KnownDocuments,
+): ReadManifests {
   const before = known.files.get(file);
   if (before?.text === text) {
     // The documents are asked for again when another part of the file changes.
@@ -127,6 +133,8 @@ function readFile({ file, text }: ManifestText, limits: TextLimits, known: Known
   const parts = partsOf(text);
   const all = parts.map((part) => documentsOf(part, limits, known));
   const faults = all.flatMap((read) => (read.ok ? [] : read.errors));
+  if (isNamed && faults.length === 0 && !all.some((read) => read.ok && read.documents.some(mayBeObject)))
+    faults.push({ line: 1, message: "holds no object of Kubernetes (where nothing is wanted, give /dev/null)" });
   const mend = /\{\{.*\}\}/.test(text) ? TEMPLATE : "";
   const objects: ManifestObject[] = [];
   const problems = faults
@@ -139,6 +147,10 @@ function readFile({ file, text }: ManifestText, limits: TextLimits, known: Known
   }
   known.files.set(file, { text, parts, objects, problems });
   return { objects, problems };
+}
+
+function mayBeObject({ value }: TextDocument): boolean {
+  return isObject(value) || typeof value !== "object";
 }
 
 function readValue(text: ManifestText): ReadManifests {
@@ -264,6 +276,8 @@ function readObject(
     ...placeOf(field),
     message,
   });
+  if (typeof value !== "object" && prefix === "")
+    return wrong("error", "", `a ${typeof value} alone is no object of Kubernetes`);
   if (!isObject(value))
     return wrong(prefix === "" ? "warning" : "error", "", "holds no object of Kubernetes; left alone");
   const { apiVersion, kind, metadata } = value;

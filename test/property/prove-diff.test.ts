@@ -7,6 +7,7 @@ import { diffOf, type PolicyDiff } from "../../src/prove/diff/diff.ts";
 import type { DiffParty } from "../../src/prove/diff/parties.ts";
 import { judgeConnection } from "../../src/prove/explain.ts";
 import { type Inventory, takeInventory } from "../../src/prove/inventory.ts";
+import { KnownDocuments } from "../../src/prove/manifest.ts";
 import { protocolOf } from "../../src/prove/target.ts";
 import { firstReplaced, type Said, saidOf } from "../support/diff-answer.ts";
 import { randomScenario } from "../support/policy-scenarios.ts";
@@ -60,8 +61,10 @@ describe("diff against asking both worlds", () => {
       const other = withoutWhatManifestsCannotSay(randomScenario(seed + 1000, { isValid: true }));
       // Every second time one set is most of the other.
       const policies = seed % 2 === 0 ? other.policies : firstReplaced(world.policies, other.policies);
+      // As the command reads them: what both have is the same object.
+      const settings = { config: world.config ?? {}, known: new KnownDocuments() };
       const inventoryOf = (scenario: Scenario): Inventory =>
-        takeInventory([{ file: "all.yaml", text: manifestsOf(scenario) }], { config: world.config ?? {} });
+        takeInventory([{ file: "all.yaml", text: manifestsOf(scenario) }], settings);
       const [before, after] = [inventoryOf(world), inventoryOf({ ...world, policies })];
       const diff = diffOf(before, after);
       const asked = [...world.queries, ...other.queries].map((query) => questionOf(query).facts ?? {});

@@ -1,7 +1,8 @@
 import { policyName, titleOf } from "../../prove/cluster.ts";
-import { type Inventory, takeInventory } from "../../prove/inventory.ts";
-import type { ManifestText } from "../../prove/manifest.ts";
+import { type Inventory, takeInventory, withConfig } from "../../prove/inventory.ts";
+import type { ManifestText, Problem } from "../../prove/manifest.ts";
 import type { Workload } from "../../prove/workload.ts";
+import { SETTINGS_FILE, settingsOf } from "./cluster-settings.ts";
 
 /** Which cluster is meant. */
 export interface ClusterChoice {
@@ -20,13 +21,21 @@ export async function clusterInventory(
   config: Inventory["config"],
   readCluster: ClusterReader,
 ): Promise<Inventory> {
-  return takeInventory(await readCluster(choice), { config });
+  const texts = await readCluster(choice);
+  const { problems, settings, ...known } = settingsOf(texts, config);
+  const inventory = takeInventory(
+    texts.filter(({ file }) => file !== SETTINGS_FILE),
+    known,
+  );
+  return { ...inventory, settings, problems: [...problems, ...inventory.problems] };
 }
 
 /** The cluster after the objects were applied to it: of two with one name the applied one counts. */
-export function applied(own: Inventory, cluster: Inventory): Inventory {
+export function applied(files: Inventory, cluster: Inventory): Inventory {
+  const own = withConfig(files, cluster.config);
   return {
     config: own.config,
+    ...(cluster.settings === undefined ? {} : { settings: cluster.settings }),
     policies: replaced(own.policies, cluster.policies, ({ key }) => policyName(key)),
     groups: replaced(own.groups, cluster.groups, ({ name }) => name),
     workloads: replaced(own.workloads, cluster.workloads, titleOf, withPodsOf),
@@ -34,9 +43,14 @@ export function applied(own: Inventory, cluster: Inventory): Inventory {
     namespaces: new Map([...cluster.namespaces, ...own.namespaces]),
     backends: new Map([...cluster.backends, ...own.backends]),
     secrets: { ...cluster.secrets, ...own.secrets },
-    problems: [...own.problems, ...cluster.problems.filter(({ severity }) => severity === "error")],
+    problems: [...own.problems, ...cluster.problems.filter(isWorthTelling)],
     leftAlone: own.leftAlone,
   };
+}
+
+/** What is strange in a cluster's objects is not the files' matter; what its settings lack is. */
+function isWorthTelling({ severity, file }: Problem): boolean {
+  return severity === "error" || file === SETTINGS_FILE;
 }
 
 /** `join` = what is taken over from the one that is replaced. */

@@ -6,6 +6,7 @@ import {
   CiliumClusterwideNetworkPolicies,
   CiliumNetworkPolicies,
   ClusterNetworkPolicies,
+  ConfigMaps,
   CronJobs,
   connect,
   DaemonSets,
@@ -23,6 +24,7 @@ import {
 } from "../../kube/client/index.ts";
 import type { ManifestText } from "../../prove/manifest.ts";
 import type { ClusterChoice } from "./cluster-inventory.ts";
+import { SETTINGS_FILE } from "./cluster-settings.ts";
 import { namedInputKind } from "./input.ts";
 
 /** What policy depends on; a cluster need not have every kind of policy. */
@@ -76,7 +78,17 @@ export async function readCluster(choice: ClusterChoice): Promise<ManifestText[]
       return { file, text: "", value: { ...item, apiVersion, kind } };
     });
   });
-  return Promise.all(read)
+  return Promise.all([...read, readSettings(client, title)])
     .then((lists) => lists.flat())
     .finally(() => client.close());
+}
+
+/** Agents' settings, where there are some that this user may read. */
+async function readSettings(client: ReturnType<typeof connect>, title: string): Promise<ManifestText[]> {
+  try {
+    return [{ file: SETTINGS_FILE, text: "", value: await client.get(ConfigMaps, "cilium-config", "kube-system") }];
+  } catch (error) {
+    if (error instanceof KubeError && (error.code === 404 || error.code === 403)) return [];
+    throw new Error(`${title}: ConfigMap kube-system/cilium-config: ${(error as Error).message}`);
+  }
 }

@@ -5,7 +5,7 @@ import { basename, join } from "node:path";
 import { Writable } from "node:stream";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { parse } from "yaml";
-import { CiliumNetworkPolicies, type KubeObject, Namespaces, Pods } from "../../kube/client/index.ts";
+import { CiliumNetworkPolicies, ConfigMaps, type KubeObject, Namespaces, Pods } from "../../kube/client/index.ts";
 import { ciliumCrds } from "../../kube/schema/index.ts";
 import { startTestServer } from "../../kube/server/test-server.ts";
 import { readCluster } from "./cluster-source.ts";
@@ -144,11 +144,25 @@ test("--context compares a cluster with what it is after the files were applied"
     };
     writeFileSync(kubeconfig, JSON.stringify(config));
     const choice = { context: "prod", kubeconfig };
-    const { code, text } = await diff(["k8s/policy.yaml"], choice);
+    const { code, text, complaints } = await diff(["k8s/policy.yaml"], choice);
+    expect(complaints).toEqual([
+      "settings: policy mode default, cluster default, IPv4 (no ConfigMap kube-system/cilium-config that may be read)",
+    ]);
     expect(text).toContain("+ entity:world -> shop/pod/db: all ports");
     expect(text).not.toContain("app=web");
     expect(code).toBe(0);
     expect((await diff(["k8s/policy.yaml"], { ...choice, replace: true })).text).toContain("app=web");
+    const metadata = { name: "cilium-config", namespace: "kube-system" };
+    await client.create(ConfigMaps, {
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata,
+      data: { "enable-policy": "never" },
+    });
+    expect(await diff(["k8s/policy.yaml"], choice)).toMatchObject({
+      text: expect.stringContaining("Nobody may do more or less"),
+      complaints: [expect.stringContaining("policy mode never")],
+    });
     await expect(diff(["k8s"], { ...choice, context: "none" })).rejects.toThrow(/no context named "none"/);
     await expect(diff(["k8s"], { kubeconfig })).rejects.toThrow(/no context named ""/);
   } finally {

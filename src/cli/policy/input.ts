@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { closeSync, createReadStream, openSync, readSync, realpathSync, statSync } from "node:fs";
 import { StringDecoder } from "node:string_decoder";
 
@@ -40,7 +41,34 @@ export function openText(file: string): TextSource {
 /** Bytes that are read at once, into the same place again and again. */
 const piece = Buffer.allocUnsafe(1 << 16);
 
-/** All of a file, whatever size it says that it has. Throws when it is longer than `limit` bytes. */
+/** What is wrong with a text, and where. */
+export class TextFault extends Error {
+  /** From 1. */
+  readonly line: number;
+
+  constructor(line: number, message: string) {
+    super(message);
+    this.line = line;
+  }
+}
+
+/** The text that the bytes are in UTF-8. Throws a TextFault where they are none: what stood for them would be judged in their place. */
+function textOf(bytes: Buffer): string {
+  if (isUtf8(bytes)) return bytes.toString("utf8");
+  if (bytes.subarray(0, 2).equals(LITTLE_ENDIAN) || bytes.subarray(0, 2).equals(BIG_ENDIAN))
+    throw new TextFault(1, "is UTF-16: save it as UTF-8");
+  let [line, start] = [1, 0];
+  for (let end = bytes.indexOf(NEWLINE); end >= 0 && isUtf8(bytes.subarray(start, end)); line++) {
+    start = end + 1;
+    end = bytes.indexOf(NEWLINE, start);
+  }
+  throw new TextFault(line, "bytes that are no UTF-8: this is no text, or one in another encoding");
+}
+
+const [LITTLE_ENDIAN, BIG_ENDIAN] = [Buffer.from([0xff, 0xfe]), Buffer.from([0xfe, 0xff])];
+const NEWLINE = 10;
+
+/** All of a file, whatever size it says that it has. Throws when it is longer than `limit` bytes or no UTF-8 (`TextFault`). */
 export function readFile(file: string, limit: number): string {
   const descriptor = openSync(file, "r");
   try {
@@ -51,7 +79,7 @@ export function readFile(file: string, limit: number): string {
       if (bytes > limit) throw new Error(`longer than ${limit} bytes`);
       parts.push(Buffer.from(piece.subarray(0, length)));
     }
-    return Buffer.concat(parts).toString("utf8");
+    return textOf(Buffer.concat(parts));
   } finally {
     closeSync(descriptor);
   }
@@ -60,22 +88,24 @@ export function readFile(file: string, limit: number): string {
 /** What came out of streams, by the place that they were opened by: none comes twice. */
 const drained = new Map<string, Promise<string>>();
 
-/** All of a stream (`inputKind`); asked again, the same text. Throws when it is longer than `limit` characters. */
+/** All of a stream (`inputKind`); asked again, the same text. Throws when it is longer than `limit` bytes or no UTF-8. */
 export function readStream(path: string, limit: number): Promise<string> {
   const text = drained.get(path) ?? readAll(openText(path), limit);
   drained.set(path, text);
   return text;
 }
 
-/** All of a text that is known to be small enough. Throws when it is longer than `limit` characters. */
+/** All of a text that is known to be small enough. Throws when it is longer than `limit` bytes or no UTF-8 (`TextFault`). */
 export async function readAll(source: TextSource, limit: number): Promise<string> {
-  const decoder = new StringDecoder("utf8");
-  let text = "";
+  const parts: Buffer[] = [];
+  let bytes = 0;
   for await (const chunk of source) {
-    text += typeof chunk === "string" ? chunk : decoder.write(chunk);
-    if (text.length > limit) throw new Error(`longer than ${limit} characters`);
+    const part = Buffer.from(chunk as Uint8Array);
+    bytes += part.length;
+    if (bytes > limit) throw new Error(`longer than ${limit} bytes`);
+    parts.push(part);
   }
-  return text + decoder.end();
+  return textOf(Buffer.concat(parts));
 }
 
 export interface Line {

@@ -86,7 +86,7 @@ export async function readTexts(
 const MOST_WARNINGS = 5;
 
 /** Tells what is wrong with the input, and what was not looked at. True when there is no error. */
-export function tellProblems({ problems, leftAlone }: Inventory, complain: (text: string) => void): boolean {
+export function tellProblems({ problems, leftAlone, settings }: Inventory, complain: (text: string) => void): boolean {
   const errors = problems.filter(({ severity }) => severity === "error");
   const warnings = problems.filter(({ severity }) => severity === "warning");
   const tell = ({ file, line, severity, message }: Problem) => complain(`${file}:${line}: ${severity}: ${message}`);
@@ -95,6 +95,7 @@ export function tellProblems({ problems, leftAlone }: Inventory, complain: (text
   if (warnings.length > MOST_WARNINGS)
     complain(`${warnings.length - MOST_WARNINGS} more warnings (\`policy lint\` has them all)`);
   const kinds = [...leftAlone].sort(([a], [b]) => (a < b ? -1 : 1)).map(([kind, count]) => `${count} ${kind}`);
+  if (settings !== undefined) complain(settings);
   if (kinds.length > 0) complain(`not looked at: ${kinds.join(", ")}`);
   return errors.length === 0;
 }

@@ -35,7 +35,8 @@ export async function lintCommand(
   if (!Object.hasOwn(FORMATS, output)) throw new Error(`-o ${output}: one of ${Object.keys(FORMATS).join(", ")}`);
   if (options.fix === true) await fixFiles(paths, options, complain);
   const inventory = await readWorld(paths, options, readCluster);
-  const { problems } = inventory;
+  const { problems, settings } = inventory;
+  if (settings !== undefined) complain(settings);
   const report = { ...lint(inventory), problems, version: packageJson.version };
   out.write(FORMATS[output]!(report));
   const { errors, warnings } = countsOf(report);

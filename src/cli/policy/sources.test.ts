@@ -3,8 +3,9 @@ import { once } from "node:events";
 import { createReadStream, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { takeInventory } from "../../prove/inventory.ts";
 import { readAll, readFile } from "./input.ts";
 import { readSources } from "./sources.ts";
 
@@ -50,6 +51,10 @@ test("a glob, a file of any name, and files that are left out", async () => {
   expect((await read([""], { skip: ["*.yaml"] }))[0]).toEqual([["sub/c.yml", "sub/c.yml 2\n"]]);
 });
 
+test("a glob that meets a folder reads what is below it", async () => {
+  expect((await read(["s*b"]))[0]).toEqual([["sub/c.yml", "sub/c.yml 2\n"]]);
+});
+
 test("a revision of git is read as it was, whatever is there now", async () => {
   expect(await read([""], { revision: "HEAD" })).toEqual([
     [
@@ -77,6 +82,34 @@ test("what is not there, is empty or cannot be read is named, and the rest is re
   ]);
 });
 
+test("bytes that are no UTF-8 are refused with their line", async () => {
+  const [bad, wide] = [join(root, "bad.bin"), join(root, "wide.bin")];
+  writeFileSync(bad, Buffer.concat([Buffer.from("a: ä\nb: 1\nc: "), Buffer.from([0xff])]));
+  writeFileSync(wide, Buffer.from("\ufeffa: 1\n", "utf16le"));
+  const { problems } = await readSources([bad, wide], {});
+  expect(problems).toEqual([
+    { severity: "error", file: bad, line: 3, message: expect.stringMatching(/no UTF-8/) },
+    { severity: "error", file: wide, line: 1, message: "is UTF-16: save it as UTF-8" },
+  ]);
+});
+
+test("who names a file means that an object is in it; in a folder it may be empty", async () => {
+  const folder = join(root, "bare");
+  mkdirSync(folder);
+  const files = { "zero.yaml": "", "comment.yaml": "---\n# no\n", "list.yaml": "- 1\n" };
+  for (const [file, text] of Object.entries(files)) writeFileSync(join(folder, file), text);
+  const errorsOf = async (paths: readonly string[]) =>
+    takeInventory((await readSources(paths, {})).texts)
+      .problems.filter(({ severity }) => severity === "error")
+      .map(({ file, line, message }) => `${basename(file)}:${line} ${message}`);
+  expect(await errorsOf([folder, "/dev/null"])).toEqual([]);
+  expect(await errorsOf(Object.keys(files).map((file) => join(folder, file)))).toEqual(
+    Object.keys(files).map(
+      (file) => `${file}:1 holds no object of Kubernetes (where nothing is wanted, give /dev/null)`,
+    ),
+  );
+});
+
 test("a device and a socket are refused by name, the rest is read; /dev/null is an empty file", async () => {
   const socket = join(root, "s.yaml");
   const server = createServer().listen(socket);
@@ -97,7 +130,7 @@ test("a device and a socket are refused by name, the rest is read; /dev/null is 
 test("a file that is longer than it says, and a pipe without end, are read so far and no further", async () => {
   expect(() => readFile("/dev/zero", 1 << 20)).toThrow("longer than 1048576 bytes");
   expect(readFile("/proc/self/status", 1 << 20)).toMatch(/^Name:/);
-  await expect(readAll(createReadStream("/dev/zero"), 1 << 20)).rejects.toThrow("longer than 1048576 characters");
+  await expect(readAll(createReadStream("/dev/zero"), 1 << 20)).rejects.toThrow("longer than 1048576 bytes");
 });
 
 test("what a pipe gives is there again for who reads it again, also beside a revision", async () => {

@@ -1,7 +1,7 @@
 import { existsSync, globSync, readdirSync, statSync } from "node:fs";
 import { basename, join, matchesGlob } from "node:path";
 import type { ManifestText, Problem } from "../../prove/manifest.ts";
-import { inputKind, readFile, readStream } from "./input.ts";
+import { inputKind, readFile, readStream, TextFault } from "./input.ts";
 import { type RevisionFile, readRevision } from "./revision.ts";
 
 export interface SourceOptions {
@@ -42,11 +42,16 @@ export async function readSources(
   const texts: ManifestText[] = [];
   let bytes = 0;
   const fail = (file: string, error: unknown) =>
-    problems.push({ severity: "error", file, line: 1, message: (error as Error).message });
-  const add = (file: string, text: string) => {
+    problems.push({
+      severity: "error",
+      file,
+      line: error instanceof TextFault ? error.line : 1,
+      message: (error as Error).message,
+    });
+  const add = (file: string, text: string, isNamed = false) => {
     bytes += text.length;
     if (bytes > MOST_BYTES) throw new Error(`the files together are longer than ${MOST_BYTES} bytes`);
-    texts.push({ file, text });
+    texts.push({ file, text, ...(isNamed ? { isNamed } : {}) });
   };
   const isSkipped = (file: string) =>
     (!tests && TEST_FILE.test(file)) ||
@@ -72,7 +77,9 @@ export async function readSources(
           const isOnce = inputKind(file) === "stream";
           // Nobody perhaps ever writes into a pipe that lies about in a folder.
           if (isOnce && file !== path) throw new Error("is a pipe, which is read only where it is named itself");
-          add(file, isOnce ? await readStream(file, LONGEST_TEXT) : readFile(file, LONGEST_TEXT));
+          const text = isOnce ? await readStream(file, LONGEST_TEXT) : readFile(file, LONGEST_TEXT);
+          // Who wants nothing says so.
+          add(file, text, file === path && file !== "/dev/null");
         } catch (error) {
           fail(file, error);
         }

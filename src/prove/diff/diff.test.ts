@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type Inventory, takeInventory } from "../inventory.ts";
+import { KnownDocuments } from "../manifest.ts";
 import { diffOf } from "./diff.ts";
 import { diffJson, diffMarkdown, diffSvg, diffText } from "./formats.ts";
 
@@ -40,6 +41,22 @@ function textOf(before: string, after: string): string[] {
 }
 
 describe("diff", () => {
+  test("of texts that share what was read says what it says of texts that share nothing", () => {
+    const [web, db] = [policy("one", "{endpointSelector: {}, egress: [{toEntities: [host]}]}"), toDb(WEB)];
+    const changed = toDb("fromEndpoints: [{matchLabels: {app: report}}]");
+    for (const [before, after] of [
+      [SHOP + web + db, SHOP + db],
+      [SHOP + web + db, SHOP + web + changed],
+      [SHOP + db, SHOP + db.replace("namespace: shop", "namespace: other")],
+      [SHOP + db + pod("job", "app: web"), SHOP.replace("app: web", "app: site") + db],
+      [SHOP.replace("{name: shop}", "{name: shop, labels: {a: b}}") + db, SHOP + db],
+    ]) {
+      const known = new KnownDocuments();
+      const shared = [before!, after!].map((text) => takeInventory([{ file: "all.yaml", text }], { known }));
+      expect(diffText(diffOf(shared[0]!, shared[1]!))).toBe(textOf(before!, after!).concat("").join("\n"));
+    }
+  });
+
   test("of the same sets says that nothing changes, also where a policy only has another name", () => {
     expect(textOf(SHOP + toDb(WEB), SHOP + toDb(WEB))).toEqual(["Nobody may do more or less than before."]);
     const renamed = toDb(WEB).replace("name: db,", "name: store,");

@@ -5,7 +5,7 @@ import type { Inventory } from "../inventory.ts";
 import { missingLabels, type SupposedLabels, waysToLabel } from "../namespace-labels.ts";
 import { type DiffParty, type SharedParties, sharedParties } from "./parties.ts";
 import { type PortChange, portChanges } from "./port-changes.ts";
-import { Contents, type SideContent, SideWorld } from "./side.ts";
+import { Contents, differingRules, type SideContent, SideWorld } from "./side.ts";
 import { OTHER_NAMESPACE } from "./witness.ts";
 
 /** Connections that change alike: from each of these to each of those. */
@@ -120,6 +120,7 @@ class Comparison {
     const { before, after } = this.world({});
     // What other objects say to rules, nobody finds in the rules.
     const isForeign = !isSameElsewhere(this.shared);
+    const [rulesBefore, rulesAfter] = differingRules(this.shared.before, this.shared.after);
     const changed = parties.map((party) => {
       const [was, is] = [before.find(party), after.find(party)];
       if (!was.isEndpoint) return { isPod: false, isOther: false, egress: false, ingress: false };
@@ -127,7 +128,7 @@ class Comparison {
       const isVague = party.namespace !== OTHER_NAMESPACE && this.waysFor([party.namespace])?.length !== 1;
       const isOther = isForeign || isVague || seen(was) !== seen(is);
       if (isOther) return { isPod: true, isOther, egress: true, ingress: true };
-      const [old, now] = [before.side.rulesOf(was), after.side.rulesOf(is)];
+      const [old, now] = [before.side.rulesOf(was, rulesBefore), after.side.rulesOf(is, rulesAfter)];
       return { isPod: true, isOther, egress: old.egress !== now.egress, ingress: old.ingress !== now.ingress };
     });
     const changedTargets = parties.flatMap((_, index) => (changed[index]!.ingress ? [index] : []));

@@ -4,7 +4,7 @@ import { fqdnLabelKey } from "../../model/selector.ts";
 import { requiredFqdns } from "../../policy/repository.ts";
 import type { ScenarioEndpoint } from "../../policy/scenario-format.ts";
 import { partStarts } from "../address-samples.ts";
-import { Cluster, endpointName, titleOf } from "../cluster.ts";
+import { Cluster, endpointName, namespaceLabelsOf, titleOf } from "../cluster.ts";
 import type { Inventory } from "../inventory.ts";
 import { freeAddresses, knownPrefixes, narrowest } from "../outside.ts";
 import { labelsOfWorkload } from "../party.ts";
@@ -50,8 +50,19 @@ export function sharedParties(before: Inventory, after: Inventory): SharedPartie
   const isThere = ({ workloads }: Inventory) => new Set(workloads.map(titleOf));
   const [was, is] = [isThere(before), isThere(after)];
   const bySecond = new Map(second.workloads.map((workload) => [titleOf(workload), workload]));
+  const isSame = sameNamespaces(first, second);
   const moved = first.workloads
-    .filter((workload) => seen(workload, first) !== seen(bySecond.get(titleOf(workload))!, second))
+    .filter((workload) => {
+      const other = bySecond.get(titleOf(workload))!;
+      // Of the same object nobody need look at every label.
+      if (
+        isSame(workload.namespace) &&
+        workload.object.value === other.object.value &&
+        workload.ips.join() === other.ips.join()
+      )
+        return false;
+      return seen(workload, first) !== seen(other, second);
+    })
     .map(titleOf);
   const merged = { ...second, policies: [...before.policies, ...after.policies] };
   const witnesses = witnessesOf(merged, new Set(moved), titleOf);
@@ -77,6 +88,18 @@ export function sharedParties(before: Inventory, after: Inventory): SharedPartie
       ),
       ...outside.unasked,
     ],
+  };
+}
+
+/** Whether a namespace, and the cluster around it, give their pods the same labels on both sides. */
+function sameNamespaces(first: Inventory, second: Inventory): (namespace: string) => boolean {
+  const known = new Map<string, boolean>();
+  const labelsIn = (inventory: Inventory, namespace: string) =>
+    JSON.stringify([inventory.config.clusterName, namespaceLabelsOf(inventory, namespace)]);
+  return (namespace) => {
+    const isSame = known.get(namespace) ?? labelsIn(first, namespace) === labelsIn(second, namespace);
+    known.set(namespace, isSame);
+    return isSame;
   };
 }
 

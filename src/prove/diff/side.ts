@@ -2,10 +2,11 @@ import { DIRECTIONS, type Direction } from "../../model/verdict.ts";
 import { PolicyConflict } from "../../policy/clause.ts";
 import type { ComputedPolicy } from "../../policy/computed-policy.ts";
 import { verdictBounds } from "../../policy/lookup.ts";
-import type { Rule } from "../../policy/rule.ts";
+import type { PolicyKey, Rule } from "../../policy/rule.ts";
 import type { Somebody } from "../../policy/scenario-world.ts";
-import { rulesFor } from "../../policy/stance.ts";
+import { isAbout } from "../../policy/stance.ts";
 import type { Cluster } from "../cluster.ts";
+import type { Inventory } from "../inventory.ts";
 import { OPEN, type Word, wordOf } from "./word.ts";
 
 /** What one direction of one subject says to one peer, at every port. Equal contents are one object. */
@@ -44,6 +45,26 @@ interface DirectionContents {
   readonly rest: SideContent;
 }
 
+/** A rule of a policy. */
+export interface OwnedRule {
+  readonly key: PolicyKey;
+  readonly rule: Rule;
+}
+
+/** Rules of each side that the other has not: the others say the same to whoever looks the same on both. */
+export function differingRules(before: Inventory, after: Inventory): [OwnedRule[], OwnedRule[]] {
+  const [was, is] = [before, after].map(({ policies }) =>
+    policies.flatMap(({ key, rules }) => rules.map((rule): OwnedRule => ({ key, rule }))),
+  ) as [OwnedRule[], OwnedRule[]];
+  return [beyond(was, is), beyond(is, was)];
+}
+
+function beyond(some: readonly OwnedRule[], others: readonly OwnedRule[]): OwnedRule[] {
+  // What was read from the same text is the same object.
+  const known = new Set(others.map(({ rule }) => rule));
+  return some.filter(({ rule }) => !known.has(rule));
+}
+
 /** What a rule says in a direction, as a number: equal numbers, equal words. */
 type RuleNumbers = Readonly<Partial<Record<Direction, number>>>;
 
@@ -76,9 +97,13 @@ export class SideWorld {
     return all === "conflict" ? all : (all.byIdentity.get(peer.identity) ?? all.rest);
   }
 
-  /** What decides the subject's policy: equal texts, equal policy as long as identities, services and groups are the same. */
-  rulesOf(subject: Somebody): Readonly<Record<Direction, string>> {
-    const rules = rulesFor(this.cluster.engine.repository, subject).map(({ rule }) => this.numbersOf(rule));
+  /**
+   * What decides the subject's policy, as far as the sides differ (`differingRules`): equal texts, equal policy as long as
+   * identities, services and groups are the same.
+   */
+  rulesOf(subject: Somebody, differing: readonly OwnedRule[]): Readonly<Record<Direction, string>> {
+    const own = differing.filter(({ key, rule }) => isAbout(key, rule, subject));
+    const rules = own.map(({ rule }) => this.numbersOf(rule));
     const text = (direction: Direction) =>
       rules
         .flatMap((numbers) => numbers[direction] ?? [])
