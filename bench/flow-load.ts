@@ -166,7 +166,6 @@ async function follow(path: string, count: number, hasSlow: boolean): Promise<vo
     slow?.read();
     await new Promise((resolve) => setTimeout(resolve, 1500)); // lost events are told once a second
     const counts = ({ flows, lost }: Follower) => ({ flows, lost });
-    console.error("client cpu", JSON.stringify(process.cpuUsage()));
     const report: FollowReport = {
       clients: followers.map(counts),
       ...(slow === undefined ? {} : { slow: counts(slow) }),
