@@ -5,23 +5,16 @@
  */
 
 import { randomUUID } from "node:crypto";
-import { connect } from "node:http2";
-import { connect as connectSocket } from "node:net";
 import { createInterface } from "node:readline";
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { GetFlowsRequestSchema, GetFlowsResponseSchema } from "../proto/gen/observer_pb.js";
 import { loopTurns } from "../src/agent/flow-view.ts";
 import { createFlowPipeline, createFlowRing } from "../src/flow/index.ts";
 import { createObserver } from "../src/hubble/index.ts";
-import { FLOWS_PATH } from "../src/hubble/raw-flows.ts";
 import { craftEvent, tcpPacket } from "../test/support/craft-event.ts";
 import { starWarsContext } from "../test/support/flow-context.ts";
+import { FlowFollower } from "../test/support/flow-follower.ts";
 
 /** The ring of a node in the lab. */
 const CAPACITY = 4095;
-const PREFIX_BYTES = 5;
-/** Bytes on their way to a client: gRPC's own clients grow it as far when the way is wide. */
-const WINDOW = 4 << 20;
 /** How often flows are made: as many at a time as the rate wants. */
 const TICK_MS = 1;
 /** As many at a time as the agent takes from the kernel's ring. */
@@ -101,71 +94,16 @@ async function serve(path: string): Promise<void> {
   await observer.close();
 }
 
-/** Counts flows and lost events of one stream; only what is not a flow is decoded. */
-class Follower {
-  flows = 0;
-  lost = 0;
-  private rest: Buffer = Buffer.alloc(0);
-  private readonly session;
-  private readonly stream;
-
-  constructor(path: string) {
-    const settings = { initialWindowSize: WINDOW };
-    this.session = connect("http://observer", { createConnection: () => connectSocket(path), settings });
-    this.session.once("connect", (session) => session.setLocalWindowSize(WINDOW));
-    const head = { ":method": "POST", ":path": FLOWS_PATH, "content-type": "application/grpc", te: "trailers" };
-    this.stream = this.session.request(head);
-    const request = toBinary(GetFlowsRequestSchema, create(GetFlowsRequestSchema, { follow: true }));
-    const prefix = Buffer.alloc(PREFIX_BYTES);
-    prefix.writeUInt32BE(request.length, 1);
-    this.stream.end(Buffer.concat([prefix, request]));
-  }
-
-  /** Resolves when the server has begun to answer. */
-  begun(): Promise<void> {
-    return new Promise((resolve) => this.stream.once("response", () => resolve()));
-  }
-
-  read(): void {
-    this.stream.on("data", (chunk: Buffer) => this.take(chunk));
-  }
-
-  close(): void {
-    this.session.destroy();
-  }
-
-  private take(chunk: Buffer): void {
-    const bytes = this.rest.length === 0 ? chunk : Buffer.concat([this.rest, chunk]);
-    let at = 0;
-    for (let end = nextEnd(bytes, at); end <= bytes.length; end = nextEnd(bytes, at)) {
-      // field 1 of GetFlowsResponse is the flow
-      if (bytes[at + PREFIX_BYTES] === 0x0a) this.flows++;
-      else this.lost += lostEvents(bytes.subarray(at + PREFIX_BYTES, end));
-      at = end;
-    }
-    this.rest = bytes.subarray(at);
-  }
-}
-
-function nextEnd(bytes: Buffer, at: number): number {
-  return bytes.length < at + PREFIX_BYTES ? Number.POSITIVE_INFINITY : at + PREFIX_BYTES + bytes.readUInt32BE(at + 1);
-}
-
-function lostEvents(message: Buffer): number {
-  const { responseTypes } = fromBinary(GetFlowsResponseSchema, message);
-  return responseTypes.case === "lostEvents" ? Number(responseTypes.value.numEventsLost) : 0;
-}
-
 async function follow(path: string, count: number, hasSlow: boolean): Promise<void> {
-  const followers = Array.from({ length: count }, () => new Follower(path));
-  const slow = hasSlow ? new Follower(path) : undefined;
+  const followers = Array.from({ length: count }, () => new FlowFollower({ path }));
+  const slow = hasSlow ? new FlowFollower({ path }) : undefined;
   await Promise.all([...followers, ...(slow === undefined ? [] : [slow])].map((one) => one.begun()));
   for (const one of followers) one.read();
   console.log("ready");
   for await (const _ of createInterface({ input: process.stdin })) {
     slow?.read();
     await new Promise((resolve) => setTimeout(resolve, 1500)); // lost events are told once a second
-    const counts = ({ flows, lost }: Follower) => ({ flows, lost });
+    const counts = ({ flows, lost }: FlowFollower) => ({ flows, lost });
     const report: FollowReport = {
       clients: followers.map(counts),
       ...(slow === undefined ? {} : { slow: counts(slow) }),
