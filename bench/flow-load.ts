@@ -1,5 +1,5 @@
 /**
- * Both sides of the load on the flow API, each a process of its own. `serve SOCKET` is an observer that makes flows of
+ * The sides of the load on the flow API, each a process of its own. `relay SOCKET PORT...` merges observers. `serve SOCKET` (or a port of its choice) is an observer that makes flows of
  * packets' events as its parent asks (`RATE SECONDS` a line) and answers what that took; `follow SOCKET COUNT SLOW` follows
  * with COUNT clients and one that does not read when SLOW is 1, and answers `stop` with what they got.
  */
@@ -8,7 +8,7 @@ import { randomUUID } from "node:crypto";
 import { createInterface } from "node:readline";
 import { loopTurns } from "../src/agent/flow-view.ts";
 import { createFlowPipeline, createFlowRing } from "../src/flow/index.ts";
-import { createObserver } from "../src/hubble/index.ts";
+import { createObserver, createRelay } from "../src/hubble/index.ts";
 import { craftEvent, tcpPacket } from "../test/support/craft-event.ts";
 import { starWarsContext } from "../test/support/flow-context.ts";
 import { FlowFollower } from "../test/support/flow-follower.ts";
@@ -66,12 +66,32 @@ function nextOf(events: readonly Buffer[], number: number): Buffer {
   return event;
 }
 
+/** A path; or nothing, for a port on loopback. */
+function listenerOf(path: string) {
+  return path === "" ? { host: "127.0.0.1", port: 0 } : { path };
+}
+
+/** Merges the observers at these ports. */
+async function relay(path: string, ports: readonly string[]): Promise<void> {
+  const peers = ports.map((port) => ({ name: `default/node-${port}`, address: `127.0.0.1:${port}` }));
+  const merged = createRelay({ peers, version: "1.20.2", now: Date.now, nodeName: "relay" });
+  await merged.serve([{ path }]);
+  console.log("ready");
+  let before = process.cpuUsage();
+  for await (const _ of createInterface({ input: process.stdin })) {
+    const { user, system } = process.cpuUsage(before);
+    before = process.cpuUsage();
+    console.log(JSON.stringify({ cpu: user + system, memory: process.resourceUsage().maxRSS * 1024 }));
+  }
+  await merged.close();
+}
+
 async function serve(path: string): Promise<void> {
   const ring = createFlowRing(CAPACITY);
   const context = { ...starWarsContext, turn: loopTurns(), newUuid: randomUUID };
   const pipeline = createFlowPipeline({ context, ring });
   const observer = createObserver({ ring, nodeName: "default/k8s-w1", version: "1.20.2", now: Date.now });
-  await observer.serve([{ path }]);
+  await observer.serve([listenerOf(path)]);
   const events = trafficEvents();
   const load = async (rate: number, seconds: number): Promise<ServeReport> => {
     const before = process.cpuUsage();
@@ -86,7 +106,7 @@ async function serve(path: string): Promise<void> {
     const spent = process.cpuUsage(before);
     return { made, cpu: spent.user + spent.system, memory: process.resourceUsage().maxRSS * 1024 };
   };
-  console.log("ready");
+  console.log(observer.port);
   for await (const line of createInterface({ input: process.stdin })) {
     const [rate = 0, seconds = 0] = line.split(" ").map(Number);
     console.log(JSON.stringify(await load(rate, seconds)));
@@ -117,4 +137,5 @@ async function follow(path: string, count: number, hasSlow: boolean): Promise<vo
 
 const [, , role, path = "", count = "1", slow = "0"] = process.argv;
 if (role === "serve") await serve(path);
+else if (role === "relay") await relay(path, process.argv.slice(4));
 else if (role === "follow") await follow(path, Number(count), slow === "1");

@@ -1,5 +1,5 @@
 import { clone, create } from "@bufbuild/protobuf";
-import { type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { type Timestamp, TimestampSchema, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type GetFlowsRequest, GetFlowsRequestSchema, GetFlowsResponseSchema } from "../../proto/gen/observer_pb.js";
 import { NodeState } from "../../proto/gen/relay_pb.js";
@@ -100,8 +100,8 @@ function announce(
 async function readOnce(options: RelayFlowsOptions, merge: Merge, peer: RelayPeer): Promise<void> {
   const lane = merge.lane();
   try {
-    for await (const response of peer.flows(options.request, options.signal)) {
-      lane.push(response);
+    for await (const responses of peer.flows(options.request, options.signal)) {
+      lane.push(responses);
       await lane.room();
     }
   } catch (error) {
@@ -121,6 +121,11 @@ function resumed(request: GetFlowsRequest, since: Timestamp): GetFlowsRequest {
       ? { ...since, seconds: since.seconds + 1n, nanos: 0 }
       : { ...since, nanos: since.nanos + 1 };
   return next;
+}
+
+function lastFlowTime(responses: readonly RawResponse[]): Timestamp | undefined {
+  const flow = responses.findLast(({ isFlow, seconds }) => isFlow && !Number.isNaN(seconds));
+  return flow && create(TimestampSchema, { seconds: BigInt(flow.seconds), nanos: flow.nanos });
 }
 
 async function followPeer(
@@ -144,9 +149,9 @@ async function followPeer(
       const lane = merge.lane();
       try {
         const request = last ? resumed(options.request, last) : options.request;
-        for await (const response of peer.flows(request, signal)) {
-          if (response.isFlow && response.time) last = response.time;
-          lane.push(response);
+        for await (const responses of peer.flows(request, signal)) {
+          last = lastFlowTime(responses) ?? last;
+          lane.push(responses);
           await lane.room();
         }
         // the peer ended by itself: `until` is reached
