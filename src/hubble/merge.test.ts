@@ -28,13 +28,15 @@ it("wakes its reader once for what all lanes get in a turn", async () => {
 it("gives what has no time first, and nothing waits longer than the window", () => {
   let nowMs = 0;
   const merge = createMerge(60, () => nowMs);
+  merge.lane().push([at(4)]);
   const lane = merge.lane();
   merge.lane();
   lane.push([at(Number.NaN), at(5)]);
   nowMs = 59;
   expect(merge.next()).toBe("wait");
   nowMs = 60;
-  expect([merge.next(), merge.next(), merge.next()]).toEqual([at(Number.NaN), at(5), "wait"]);
+  const given = Array.from({ length: 4 }, () => merge.next());
+  expect(given).toEqual([at(Number.NaN), at(4), at(5), "wait"]);
 });
 
 it("holds a sender back while its lane is full", async () => {

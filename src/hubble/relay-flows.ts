@@ -13,7 +13,8 @@ import type { PeerPool, RelayPeer } from "./relay-peer.ts";
 const FOLLOW_WINDOW_MS = 60;
 const HISTORY_WINDOW_MS = 1000;
 const FIRST_RETRY_MS = 200;
-const LAST_RETRY_MS = 5000;
+/** A new node may be known before its observer answers; then it is seen within a second. */
+const LAST_RETRY_MS = 1000;
 
 export interface RelayFlowsOptions {
   readonly pool: PeerPool;
