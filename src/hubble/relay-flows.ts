@@ -11,7 +11,8 @@ import type { PeerPool, RelayPeer } from "./relay-peer.ts";
 
 /** How long a flow waits for earlier ones of other nodes: short where somebody watches, long where order is all. */
 const FOLLOW_WINDOW_MS = 60;
-const HISTORY_WINDOW_MS = 1000;
+/** A node that looks through its disk may take seconds to its first answer. */
+const HISTORY_WINDOW_MS = 10_000;
 const FIRST_RETRY_MS = 200;
 /** A new node may be known before its observer answers; then it is seen within a second. */
 const LAST_RETRY_MS = 1000;
