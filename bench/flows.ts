@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 import { buildSync } from "esbuild";
 import { AGENT_FLAGS } from "../src/lab/processes.ts";
 import type { FollowReport, ServeReport } from "./flow-load.ts";
@@ -103,6 +104,8 @@ function rowsOf({ what, clients, rate, hasSlow }: Load, rounds: readonly Round[]
 
 const NODES = 3;
 const NODE_RATE = 10_000;
+/** Until the relay follows all nodes. */
+const JOIN_MS = 500;
 
 /** The relay has a processor to itself; its nodes share the other one with the client. */
 async function measureRelayedFlows(program: string, folder: string): Promise<Row[]> {
@@ -116,6 +119,8 @@ async function measureRelayedFlows(program: string, folder: string): Promise<Row
     for (let round = -1; round < ROUNDS; round++) {
       const follower = new Side(CLIENT_CPU, [program, "follow", socket, "1", "0"]);
       await follower.line();
+      // the relay answers before it has asked the nodes
+      await sleep(JOIN_MS);
       await relay.ask("joined");
       const made = await Promise.all(nodes.map((node) => node.ask<ServeReport>(`${NODE_RATE} ${SECONDS}`)));
       const served = { ...(await relay.ask<Omit<ServeReport, "made">>("cost")), made: sumOf(made) };
