@@ -1,27 +1,20 @@
 /**
- * Both sides of the load on the flow API, each a process of its own. `serve SOCKET` is an observer that makes flows of
+ * The sides of the load on the flow API, each a process of its own. `relay SOCKET PORT...` merges observers. `serve SOCKET` (or a port of its choice) is an observer that makes flows of
  * packets' events as its parent asks (`RATE SECONDS` a line) and answers what that took; `follow SOCKET COUNT SLOW` follows
  * with COUNT clients and one that does not read when SLOW is 1, and answers `stop` with what they got.
  */
 
 import { randomUUID } from "node:crypto";
-import { connect } from "node:http2";
-import { connect as connectSocket } from "node:net";
 import { createInterface } from "node:readline";
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { GetFlowsRequestSchema, GetFlowsResponseSchema } from "../proto/gen/observer_pb.js";
 import { loopTurns } from "../src/agent/flow-view.ts";
 import { createFlowPipeline, createFlowRing } from "../src/flow/index.ts";
-import { createObserver } from "../src/hubble/index.ts";
-import { FLOWS_PATH } from "../src/hubble/raw-flows.ts";
+import { createObserver, createRelay } from "../src/hubble/index.ts";
 import { craftEvent, tcpPacket } from "../test/support/craft-event.ts";
 import { starWarsContext } from "../test/support/flow-context.ts";
+import { FlowFollower } from "../test/support/flow-follower.ts";
 
 /** The ring of a node in the lab. */
 const CAPACITY = 4095;
-const PREFIX_BYTES = 5;
-/** Bytes on their way to a client: gRPC's own clients grow it as far when the way is wide. */
-const WINDOW = 4 << 20;
 /** How often flows are made: as many at a time as the rate wants. */
 const TICK_MS = 1;
 /** As many at a time as the agent takes from the kernel's ring. */
@@ -73,12 +66,32 @@ function nextOf(events: readonly Buffer[], number: number): Buffer {
   return event;
 }
 
+/** A path; or nothing, for a port on loopback. */
+function listenerOf(path: string) {
+  return path === "" ? { host: "127.0.0.1", port: 0 } : { path };
+}
+
+/** Merges the observers at these ports. */
+async function relay(path: string, ports: readonly string[]): Promise<void> {
+  const peers = ports.map((port) => ({ name: `default/node-${port}`, address: `127.0.0.1:${port}` }));
+  const merged = createRelay({ peers, version: "1.20.2", now: Date.now, nodeName: "relay" });
+  await merged.serve([{ path }]);
+  console.log("ready");
+  let before = process.cpuUsage();
+  for await (const _ of createInterface({ input: process.stdin })) {
+    const { user, system } = process.cpuUsage(before);
+    before = process.cpuUsage();
+    console.log(JSON.stringify({ cpu: user + system, memory: process.resourceUsage().maxRSS * 1024 }));
+  }
+  await merged.close();
+}
+
 async function serve(path: string): Promise<void> {
   const ring = createFlowRing(CAPACITY);
   const context = { ...starWarsContext, turn: loopTurns(), newUuid: randomUUID };
   const pipeline = createFlowPipeline({ context, ring });
   const observer = createObserver({ ring, nodeName: "default/k8s-w1", version: "1.20.2", now: Date.now });
-  await observer.serve([{ path }]);
+  await observer.serve([listenerOf(path)]);
   const events = trafficEvents();
   const load = async (rate: number, seconds: number): Promise<ServeReport> => {
     const before = process.cpuUsage();
@@ -93,7 +106,7 @@ async function serve(path: string): Promise<void> {
     const spent = process.cpuUsage(before);
     return { made, cpu: spent.user + spent.system, memory: process.resourceUsage().maxRSS * 1024 };
   };
-  console.log("ready");
+  console.log(observer.port);
   for await (const line of createInterface({ input: process.stdin })) {
     const [rate = 0, seconds = 0] = line.split(" ").map(Number);
     console.log(JSON.stringify(await load(rate, seconds)));
@@ -101,71 +114,16 @@ async function serve(path: string): Promise<void> {
   await observer.close();
 }
 
-/** Counts flows and lost events of one stream; only what is not a flow is decoded. */
-class Follower {
-  flows = 0;
-  lost = 0;
-  private rest: Buffer = Buffer.alloc(0);
-  private readonly session;
-  private readonly stream;
-
-  constructor(path: string) {
-    const settings = { initialWindowSize: WINDOW };
-    this.session = connect("http://observer", { createConnection: () => connectSocket(path), settings });
-    this.session.once("connect", (session) => session.setLocalWindowSize(WINDOW));
-    const head = { ":method": "POST", ":path": FLOWS_PATH, "content-type": "application/grpc", te: "trailers" };
-    this.stream = this.session.request(head);
-    const request = toBinary(GetFlowsRequestSchema, create(GetFlowsRequestSchema, { follow: true }));
-    const prefix = Buffer.alloc(PREFIX_BYTES);
-    prefix.writeUInt32BE(request.length, 1);
-    this.stream.end(Buffer.concat([prefix, request]));
-  }
-
-  /** Resolves when the server has begun to answer. */
-  begun(): Promise<void> {
-    return new Promise((resolve) => this.stream.once("response", () => resolve()));
-  }
-
-  read(): void {
-    this.stream.on("data", (chunk: Buffer) => this.take(chunk));
-  }
-
-  close(): void {
-    this.session.destroy();
-  }
-
-  private take(chunk: Buffer): void {
-    const bytes = this.rest.length === 0 ? chunk : Buffer.concat([this.rest, chunk]);
-    let at = 0;
-    for (let end = nextEnd(bytes, at); end <= bytes.length; end = nextEnd(bytes, at)) {
-      // field 1 of GetFlowsResponse is the flow
-      if (bytes[at + PREFIX_BYTES] === 0x0a) this.flows++;
-      else this.lost += lostEvents(bytes.subarray(at + PREFIX_BYTES, end));
-      at = end;
-    }
-    this.rest = bytes.subarray(at);
-  }
-}
-
-function nextEnd(bytes: Buffer, at: number): number {
-  return bytes.length < at + PREFIX_BYTES ? Number.POSITIVE_INFINITY : at + PREFIX_BYTES + bytes.readUInt32BE(at + 1);
-}
-
-function lostEvents(message: Buffer): number {
-  const { responseTypes } = fromBinary(GetFlowsResponseSchema, message);
-  return responseTypes.case === "lostEvents" ? Number(responseTypes.value.numEventsLost) : 0;
-}
-
 async function follow(path: string, count: number, hasSlow: boolean): Promise<void> {
-  const followers = Array.from({ length: count }, () => new Follower(path));
-  const slow = hasSlow ? new Follower(path) : undefined;
+  const followers = Array.from({ length: count }, () => new FlowFollower({ path }));
+  const slow = hasSlow ? new FlowFollower({ path }) : undefined;
   await Promise.all([...followers, ...(slow === undefined ? [] : [slow])].map((one) => one.begun()));
   for (const one of followers) one.read();
   console.log("ready");
   for await (const _ of createInterface({ input: process.stdin })) {
     slow?.read();
     await new Promise((resolve) => setTimeout(resolve, 1500)); // lost events are told once a second
-    const counts = ({ flows, lost }: Follower) => ({ flows, lost });
+    const counts = ({ flows, lost }: FlowFollower) => ({ flows, lost });
     const report: FollowReport = {
       clients: followers.map(counts),
       ...(slow === undefined ? {} : { slow: counts(slow) }),
@@ -179,4 +137,5 @@ async function follow(path: string, count: number, hasSlow: boolean): Promise<vo
 
 const [, , role, path = "", count = "1", slow = "0"] = process.argv;
 if (role === "serve") await serve(path);
+else if (role === "relay") await relay(path, process.argv.slice(4));
 else if (role === "follow") await follow(path, Number(count), slow === "1");

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 import { buildSync } from "esbuild";
 import { AGENT_FLAGS } from "../src/lab/processes.ts";
 import type { FollowReport, ServeReport } from "./flow-load.ts";
@@ -101,7 +102,44 @@ function rowsOf({ what, clients, rate, hasSlow }: Load, rounds: readonly Round[]
   ];
 }
 
-/** Streams of flows from one node's observer to clients, without a kernel: what visibility costs where it is read. */
+const NODES = 3;
+const NODE_RATE = 10_000;
+/** Until the relay follows all nodes. */
+const JOIN_MS = 500;
+
+/** The relay has a processor to itself; its nodes share the other one with the client. */
+async function measureRelayedFlows(program: string, folder: string): Promise<Row[]> {
+  const nodes = Array.from({ length: NODES }, () => new Side(CLIENT_CPU, [program, "serve"]));
+  const ports = await Promise.all(nodes.map((node) => node.line()));
+  const socket = join(folder, "relay.sock");
+  const relay = new Side(SERVER_CPU, [program, "relay", socket, ...ports]);
+  try {
+    await relay.line();
+    const rounds: Round[] = [];
+    for (let round = -1; round < ROUNDS; round++) {
+      const follower = new Side(CLIENT_CPU, [program, "follow", socket, "1", "0"]);
+      await follower.line();
+      // the relay answers before it has asked the nodes
+      await sleep(JOIN_MS);
+      await relay.ask("joined");
+      const made = await Promise.all(nodes.map((node) => node.ask<ServeReport>(`${NODE_RATE} ${SECONDS}`)));
+      const served = { ...(await relay.ask<Omit<ServeReport, "made">>("cost")), made: sumOf(made) };
+      const followed = await follower.ask<FollowReport>("stop");
+      if (round >= 0) rounds.push({ served, followed });
+      await ended(follower.child);
+    }
+    const what = `${NODE_RATE / 1000},000 flows a second of each of ${NODES} nodes through the relay`;
+    return rowsOf({ what, clients: 1, rate: NODES * NODE_RATE, hasSlow: false }, rounds);
+  } finally {
+    await Promise.all([relay, ...nodes].map((side) => ended(side.child)));
+  }
+}
+
+function sumOf(reports: readonly ServeReport[]): number {
+  return reports.reduce((sum, { made }) => sum + made, 0);
+}
+
+/** Streams of flows from one node's observer to clients, and of three through the relay, without a kernel: what visibility costs where it is read. */
 export async function measureFlows(root: string): Promise<Row[]> {
   const folder = mkdtempSync(join(tmpdir(), "sg-bench-flows-"));
   const program = join(folder, "flow-load.mjs");
@@ -120,6 +158,7 @@ export async function measureFlows(root: string): Promise<Row[]> {
       }
       rows.push(...rowsOf(load, rounds));
     }
+    rows.push(...(await measureRelayedFlows(program, folder)));
     return rows;
   } finally {
     await ended(server.child);

@@ -7,8 +7,9 @@ import { starWarsContext } from "../../test/support/flow-context.ts";
 import { AlikeFlows } from "./alike.ts";
 import type { FlowContext } from "./context.ts";
 import { decodeEvent } from "./decode/event.ts";
-import { EncodedBytes, encodeFlow } from "./encode.ts";
+import { EncodedBytes } from "./encode.ts";
 import { toFlow } from "./flow.ts";
+import { encodeResponse } from "./response.ts";
 
 const WORLD6 = [0x20, 1, 0xd, 0xb8, ...new Array(11).fill(0), 1];
 const POD6 = [0xfd, 0, ...new Array(13).fill(0), 7];
@@ -94,7 +95,7 @@ it("gives the flow and the bytes that the event by itself gives", () => {
       const out = new EncodedBytes();
       given.encode(out);
       const whole = new EncodedBytes();
-      encodeFlow(wanted, whole);
+      encodeResponse(wanted, whole);
       expect(Buffer.from(out.bytes.subarray(0, out.at))).toEqual(Buffer.from(whole.bytes.subarray(0, whole.at)));
       expect(equals(FlowSchema, given.flow, wanted)).toBe(true);
       expect(toBinary(FlowSchema, given.flow)).toEqual(toBinary(FlowSchema, wanted));

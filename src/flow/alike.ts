@@ -3,15 +3,19 @@ import type { Flow, Layer4 } from "../../proto/gen/flow_pb.js";
 import type { FlowContext } from "./context.ts";
 import { decodeEvent } from "./decode/event.ts";
 import { EventLikeness } from "./decode/likeness.ts";
-import { EncodedBytes, encodeFlow, varintLength } from "./encode.ts";
+import { EncodedBytes, varintLength } from "./encode.ts";
 import { NS_PER_SECOND, toFlow } from "./flow.ts";
 import { newTimestamp, variantOf } from "./messages.ts";
+import { encodeResponse } from "./response.ts";
 
-/** Paths of field numbers from `flow.Flow` on. */
-const SECONDS = [1, 1];
-const NANOS = [1, 2];
-const UUID = [34];
-const L4 = 6;
+/** Paths of field numbers from `observer.GetFlowsResponse` on. */
+const FLOW = 1;
+const SECONDS = [FLOW, 1, 1];
+const NANOS = [FLOW, 1, 2];
+const UUID = [FLOW, 34];
+const L4 = [FLOW, 6];
+const RESPONSE_SECONDS = [1001, 1];
+const RESPONSE_NANOS = [1001, 2];
 const VARINT = 0;
 const LAYER4_CASES = { TCP: 1, UDP: 2 } as const;
 const PORTS = { sourcePort: 1, destinationPort: 2 } as const;
@@ -57,8 +61,9 @@ interface Pattern {
   readonly address: string;
   readonly port: "sourcePort" | "destinationPort";
   readonly bytes: Uint8Array;
-  readonly secondsAt: number;
-  readonly nanosAt: number;
+  /** The flow's time, and the response's. */
+  readonly secondsAt: readonly [number, number];
+  readonly nanosAt: readonly [number, number];
   readonly uuidAt: number;
   readonly portAt: number;
 }
@@ -98,14 +103,16 @@ export class AlikeFlow {
     return this.made;
   }
 
-  /** Appends the flow's bytes. */
+  /** Appends the encoding of the flow's GetFlowsResponse. */
   encode(out: EncodedBytes): void {
     const { bytes, secondsAt, nanosAt, uuidAt, portAt } = this.like;
     const start = out.at;
     out.raw(bytes);
     const to = out.bytes;
-    writeVarint(to, start + secondsAt, varintLength(this.seconds), this.seconds);
-    writeVarint(to, start + nanosAt, varintLength(this.nanos), this.nanos);
+    for (let time = 0; time < 2; time++) {
+      writeVarint(to, start + secondsAt[time]!, varintLength(this.seconds), this.seconds);
+      writeVarint(to, start + nanosAt[time]!, varintLength(this.nanos), this.nanos);
+    }
     writeVarint(to, start + portAt, varintLength(this.port), this.port);
     for (let i = 0; i < this.uuid.length; i++) to[start + uuidAt + i] = this.uuid.charCodeAt(i);
   }
@@ -181,17 +188,17 @@ export class AlikeFlows {
     const end = isSourcePort ? flow.sourceService : flow.destinationService;
     if (end !== undefined || flow.IP === undefined) return undefined;
     this.out.at = 0;
-    encodeFlow(flow, this.out);
+    encodeResponse(flow, this.out);
     const encoded = this.out.bytes.slice(0, this.out.at);
     return {
       flow,
       address: isSourcePort ? flow.IP.source : flow.IP.destination,
       port,
       bytes: encoded,
-      secondsAt: placeOf(encoded, SECONDS),
-      nanosAt: placeOf(encoded, NANOS),
+      secondsAt: [placeOf(encoded, SECONDS), placeOf(encoded, RESPONSE_SECONDS)],
+      nanosAt: [placeOf(encoded, NANOS), placeOf(encoded, RESPONSE_NANOS)],
       uuidAt: placeOf(encoded, UUID),
-      portAt: placeOf(encoded, [L4, LAYER4_CASES[layer], PORTS[port]]),
+      portAt: placeOf(encoded, [...L4, LAYER4_CASES[layer], PORTS[port]]),
     };
   }
 }

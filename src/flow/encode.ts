@@ -10,8 +10,12 @@ const utf8 = new TextEncoder();
 
 /** Bytes that grow; `at` is where the next one goes. */
 export class EncodedBytes {
-  bytes: Uint8Array = new Uint8Array(FIRST_BYTES);
+  bytes: Uint8Array;
   at = 0;
+
+  constructor(bytes = FIRST_BYTES) {
+    this.bytes = new Uint8Array(bytes);
+  }
 
   ensure(more: number): void {
     if (this.at + more <= this.bytes.length) return;

@@ -1,6 +1,7 @@
 import { create, equals, fromBinary } from "@bufbuild/protobuf";
 import { expect, it } from "vitest";
 import { FlowSchema, LostEventSchema } from "../../proto/gen/flow_pb.js";
+import { GetFlowsResponseSchema } from "../../proto/gen/observer_pb.js";
 import { createFlowRing, type FlowRing } from "./ring.ts";
 
 function append(ring: FlowRing, count: number): void {
@@ -50,6 +51,9 @@ it("gives old flows as they were: of their bytes, whole, with time and node", ()
     const flow = flows[sequence]!;
     expect(equals(FlowSchema, entry.flow, flow)).toBe(true);
     expect(equals(FlowSchema, fromBinary(FlowSchema, entry.bytes), flow)).toBe(true);
+    const response = fromBinary(GetFlowsResponseSchema, entry.response);
+    expect(response).toMatchObject({ responseTypes: { case: "flow", value: { uuid: flow.uuid } } });
+    expect([response.nodeName, response.time]).toEqual([flow.nodeName, flow.time]);
     const { nodeName, time } = entry;
     expect([nodeName, time?.seconds, time?.nanos]).toEqual([flow.nodeName, flow.time?.seconds, flow.time?.nanos]);
   }

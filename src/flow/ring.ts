@@ -1,8 +1,9 @@
 import type { Timestamp } from "@bufbuild/protobuf/wkt";
 import type { AgentEvent, Flow, LostEvent } from "../../proto/gen/flow_pb.js";
 import { AlikeFlow } from "./alike.ts";
-import { EncodedBytes, encodeFlow } from "./encode.ts";
+import { EncodedBytes } from "./encode.ts";
 import { FlowEntry } from "./flow-entry.ts";
+import { encodeResponse, envelopeOf } from "./response.ts";
 
 /** Word of events that never became flows, or something that the agent did. */
 type Notice =
@@ -51,7 +52,7 @@ const NEWEST = 256;
 const ROOM_BYTES = 4 << 10;
 
 /**
- * The slots of a ring, in columns; of flows the bytes. As messages they would outlive the young generation: collecting them took
+ * The slots of a ring, in columns; of flows the responses that clients get. As messages they would outlive the young generation: collecting them took
  * two fifths of an agent's time under a flood.
  */
 class Slots {
@@ -82,15 +83,14 @@ class Slots {
   }
 
   setFlow(slot: number, entry: NewFlow, chunk: Uint8Array, start: number, end: number): void {
-    const isAlike = entry instanceof AlikeFlow;
-    const time = isAlike ? entry : entry.flow.time;
+    const { seconds, nanos, nodeName } = entry instanceof AlikeFlow ? entry : envelopeOf(entry.flow);
     this.notices[slot] = undefined;
     this.chunks[slot] = chunk;
     this.starts[slot] = start;
     this.ends[slot] = end;
-    this.seconds[slot] = Number(time?.seconds ?? Number.NaN);
-    this.nanos[slot] = time?.nanos ?? 0;
-    this.nodeNames[slot] = isAlike ? entry.nodeName : entry.flow.nodeName;
+    this.seconds[slot] = seconds;
+    this.nanos[slot] = nanos;
+    this.nodeNames[slot] = nodeName;
   }
 
   entry(slot: number, made: { readonly flow: Flow } | undefined): RingEntry | undefined {
@@ -150,7 +150,7 @@ export function createFlowRing(size: number): FlowRing {
   const appendFlow = (entry: NewFlow) => {
     const start = encoded.at;
     if (entry instanceof AlikeFlow) entry.encode(encoded);
-    else encodeFlow(entry.flow, encoded);
+    else encodeResponse(entry.flow, encoded);
     slots.setFlow(next % slots.capacity, entry, encoded.bytes, start, encoded.at);
     if (encoded.bytes.length - encoded.at < ROOM_BYTES) {
       const free = full.free(oldestHeld());

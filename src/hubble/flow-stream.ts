@@ -10,6 +10,10 @@ import { MAX_REQUEST_BYTES, type StreamHandler } from "./server.ts";
 
 /** Of one write; the last response goes over it. */
 const CHUNK_BYTES = 48 << 10;
+/** How long a stream that is behind fills chunks before others have their turn: with one chunk a turn it could not catch up with a source that is behind too. */
+const TURN_MS = 2;
+/** Bytes that may be on their way to one client: a tenth of a second of 10,000 flows. */
+const MOST_OUTGOING = 1 << 20;
 /** Memory for writes that is kept when none uses it. */
 const MOST_SPARE = 16;
 /** Of a gRPC message: whether it is compressed, and its length. */
@@ -111,15 +115,58 @@ async function pump<R extends object>(
   encode: StreamSource<R>["encode"],
   signal: AbortSignal,
 ): Promise<void> {
+  const outgoing = new Outgoing(stream);
+  let turnEndMs = performance.now() + TURN_MS;
   while (!signal.aborted) {
     const { chunk, last } = collect(source, encode);
-    const full = chunk !== undefined && !stream.write(chunk, () => release(chunk));
+    if (chunk !== undefined) outgoing.write(chunk);
     if (last === "end") return;
     // what came while we waited for the client must be collected before waiting for more
-    if (full) await drained(stream, signal);
+    if (outgoing.isFull) await outgoing.room(signal);
     else if (last === "wait") await source.ready(signal);
-    // lets other streams and the event source run between two full chunks
+    // other streams and the source of events run between
+    else if (performance.now() < turnEndMs) continue;
     else await new Promise((resolve) => setImmediate(resolve));
+    turnEndMs = performance.now() + TURN_MS;
+  }
+}
+
+/** What was written and the client's connection has not taken yet: as much as a client may be behind without its flows waiting in the ring. */
+class Outgoing {
+  private readonly stream: Http2ServerResponse;
+  private bytes = 0;
+  private wake: (() => void) | undefined;
+
+  constructor(stream: Http2ServerResponse) {
+    this.stream = stream;
+  }
+
+  get isFull(): boolean {
+    return this.bytes >= MOST_OUTGOING;
+  }
+
+  /** The chunk's memory is used again once it is sent. */
+  write(chunk: Uint8Array): void {
+    this.bytes += chunk.length;
+    this.stream.write(chunk, () => {
+      this.bytes -= chunk.length;
+      release(chunk);
+      if (!this.isFull) this.wake?.();
+    });
+  }
+
+  /** Resolves when it is not full, or the signal aborts. */
+  room(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        this.wake = undefined;
+        signal.removeEventListener("abort", done);
+        resolve();
+      };
+      this.wake = done;
+      signal.addEventListener("abort", done);
+      if (signal.aborted) done();
+    });
   }
 }
 
@@ -150,17 +197,4 @@ function collect<R extends object>(
     prefix.setUint32(1, frames.at - start - PREFIX_BYTES);
   }
   return { chunk: frames.at === 0 ? undefined : frames.take(spare.pop()), last };
-}
-
-function drained(stream: Http2ServerResponse, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = () => {
-      stream.off("drain", done);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    stream.on("drain", done);
-    signal.addEventListener("abort", done);
-    if (signal.aborted) done();
-  });
 }

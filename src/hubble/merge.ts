@@ -1,9 +1,8 @@
 import type { RawResponse } from "./raw-flows.ts";
 import type { ReadResult } from "./reader.ts";
-import { compareTimestamps } from "./request.ts";
 
 /** Responses that a lane holds before its sender must wait. */
-const LANE_LIMIT = 2048;
+const LANE_LIMIT = 8192;
 
 interface Waiting {
   readonly response: RawResponse;
@@ -12,7 +11,7 @@ interface Waiting {
 
 /** One sender into a merge. */
 export interface Lane {
-  push(response: RawResponse): void;
+  push(responses: readonly RawResponse[]): void;
   /** Resolves when the lane has room. */
   room(): Promise<void>;
   close(): void;
@@ -54,7 +53,12 @@ function takeHead(lane: LaneState): Waiting | undefined {
   return taken;
 }
 
-/** Lanes without time (none in practice) go first. */
+/** What has no time (none in practice) goes first. */
+function isBefore(a: RawResponse, b: RawResponse): boolean {
+  if (Number.isNaN(a.seconds)) return !Number.isNaN(b.seconds);
+  return a.seconds < b.seconds || (a.seconds === b.seconds && a.nanos < b.nanos);
+}
+
 function earliest(lanes: Iterable<LaneState>): { lane: LaneState; waiting: Waiting; complete: boolean } | undefined {
   let best: { lane: LaneState; waiting: Waiting } | undefined;
   let complete = true;
@@ -64,12 +68,9 @@ function earliest(lanes: Iterable<LaneState>): { lane: LaneState; waiting: Waiti
       if (lane.open) complete = false;
       continue;
     }
-    const before = !best?.waiting.response.time
-      ? best === undefined
-      : !waiting.response.time || compareTimestamps(waiting.response.time, best.waiting.response.time) < 0;
-    if (before) best = { lane, waiting };
+    if (best === undefined || isBefore(waiting.response, best.waiting.response)) best = { lane, waiting };
   }
-  return best && { ...best, complete };
+  return best && { lane: best.lane, waiting: best.waiting, complete };
 }
 
 /** A merge with this window; `now` in milliseconds. */
@@ -116,11 +117,16 @@ export function createMerge(windowMs: number, now: () => number): Merge {
         const timer = dueMs === undefined ? undefined : setTimeout(() => done(), Math.max(0, dueMs - now()));
         const done = () => {
           clearTimeout(timer);
-          wake = undefined;
+          if (wake === inTurn) wake = undefined;
           signal.removeEventListener("abort", done);
           resolve();
         };
-        wake = done;
+        // what the other nodes sent meanwhile goes with it: a write for each chunk that comes costs more than all else
+        const inTurn = () => {
+          wake = undefined;
+          setImmediate(done);
+        };
+        wake = inTurn;
         signal.addEventListener("abort", done);
         if (signal.aborted) done();
       }),
@@ -131,8 +137,9 @@ function openLane(lanes: Set<LaneState>, now: () => number, notify: () => void):
   const state: LaneState = { queue: [], head: 0, open: true, hasRoom: undefined };
   lanes.add(state);
   return {
-    push(response) {
-      state.queue.push({ response, arrivedMs: now() });
+    push(responses) {
+      const arrivedMs = now();
+      for (const response of responses) state.queue.push({ response, arrivedMs });
       notify();
     },
     room() {

@@ -5,7 +5,8 @@ import { type ChangeNotification, ChangeNotificationType, Peer } from "../../pro
 import type { PeerNode, PeerSource } from "./peer.ts";
 
 const FIRST_RETRY_MS = 200;
-const LAST_RETRY_MS = 5000;
+/** The service is on this machine, or on the next: asking it costs little, and who comes with it waits to be seen. */
+const LAST_RETRY_MS = 1000;
 /** A service that was away tells all of its nodes at once; those that it has not named by then are gone. */
 const SETTLE_MS = 1000;
 

@@ -1,5 +1,5 @@
 import { clone, create } from "@bufbuild/protobuf";
-import { type Timestamp, timestampFromMs } from "@bufbuild/protobuf/wkt";
+import { type Timestamp, TimestampSchema, timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type GetFlowsRequest, GetFlowsRequestSchema, GetFlowsResponseSchema } from "../../proto/gen/observer_pb.js";
 import { NodeState } from "../../proto/gen/relay_pb.js";
@@ -11,9 +11,11 @@ import type { PeerPool, RelayPeer } from "./relay-peer.ts";
 
 /** How long a flow waits for earlier ones of other nodes: short where somebody watches, long where order is all. */
 const FOLLOW_WINDOW_MS = 60;
-const HISTORY_WINDOW_MS = 1000;
+/** A node that looks through its disk may take seconds to its first answer. */
+const HISTORY_WINDOW_MS = 10_000;
 const FIRST_RETRY_MS = 200;
-const LAST_RETRY_MS = 5000;
+/** A new node may be known before its observer answers; then it is seen within a second. */
+const LAST_RETRY_MS = 1000;
 
 export interface RelayFlowsOptions {
   readonly pool: PeerPool;
@@ -100,8 +102,8 @@ function announce(
 async function readOnce(options: RelayFlowsOptions, merge: Merge, peer: RelayPeer): Promise<void> {
   const lane = merge.lane();
   try {
-    for await (const response of peer.flows(options.request, options.signal)) {
-      lane.push(response);
+    for await (const responses of peer.flows(options.request, options.signal)) {
+      lane.push(responses);
       await lane.room();
     }
   } catch (error) {
@@ -121,6 +123,11 @@ function resumed(request: GetFlowsRequest, since: Timestamp): GetFlowsRequest {
       ? { ...since, seconds: since.seconds + 1n, nanos: 0 }
       : { ...since, nanos: since.nanos + 1 };
   return next;
+}
+
+function lastFlowTime(responses: readonly RawResponse[]): Timestamp | undefined {
+  const flow = responses.findLast(({ isFlow, seconds }) => isFlow && !Number.isNaN(seconds));
+  return flow && create(TimestampSchema, { seconds: BigInt(flow.seconds), nanos: flow.nanos });
 }
 
 async function followPeer(
@@ -144,9 +151,9 @@ async function followPeer(
       const lane = merge.lane();
       try {
         const request = last ? resumed(options.request, last) : options.request;
-        for await (const response of peer.flows(request, signal)) {
-          if (response.isFlow && response.time) last = response.time;
-          lane.push(response);
+        for await (const responses of peer.flows(request, signal)) {
+          last = lastFlowTime(responses) ?? last;
+          lane.push(responses);
           await lane.room();
         }
         // the peer ended by itself: `until` is reached

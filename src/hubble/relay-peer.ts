@@ -31,8 +31,8 @@ export interface RelayPeer {
   readonly client: Client<typeof Observer>;
   /** Of our connection, as gRPC names it. */
   connection(): ConnectionState;
-  /** GetFlows with its responses as they come. Rejects with a ConnectError. */
-  flows(request: GetFlowsRequest, signal: AbortSignal): AsyncIterable<RawResponse>;
+  /** GetFlows with its responses as they come, those that came together at once. Rejects with a ConnectError. */
+  flows(request: GetFlowsRequest, signal: AbortSignal): AsyncIterable<readonly RawResponse[]>;
   /** Undefined when the node does not answer within a second. */
   status(): Promise<ServerStatusResponse | undefined>;
   close(): void;

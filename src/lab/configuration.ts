@@ -4,7 +4,7 @@ import { observerDomain } from "../hubble/tls.ts";
 import { API_SERVER_NAMES, openAuthority } from "../kube/pki/authority.ts";
 import { kubeconfig } from "../kube/pki/kubeconfig.ts";
 import type { KubeletNode } from "../kubelet/index.ts";
-import { API_SERVER_PORT, CLUSTER_NAME, CONTROL_PLANE, HUBBLE_PORT, type LabNode } from "../model/addresses.ts";
+import { API_SERVER_PORT, CLUSTER_NAME, CONTROL_PLANE, type LabNode } from "../model/addresses.ts";
 import { bootstrapConfig } from "../proxy/bootstrap.ts";
 import { type LabPaths, netnsPath, nodeNetns, nodeRun } from "./paths.ts";
 import { recordPath } from "./process-record.ts";
@@ -63,7 +63,6 @@ export function writeConfiguration(paths: LabPaths, ports: LabPorts, settings: L
   writeHubbleCertificates(paths);
   mkdirSync(paths.world, { recursive: true });
   writeFileSync(join(paths.world, "index.html"), "Hello from the world\n");
-  writeRelayPeers(paths, settings);
   writeNodeConfiguration(paths, settings);
 }
 
@@ -86,12 +85,6 @@ export function writeNodeConfiguration(paths: LabPaths, settings: LabSettings): 
     writeFileSync(join(directory, "bootstrap-config.json"), proxyBootstrap());
   }
   writeKubeletConfiguration(paths, settings);
-}
-
-/** The observers that the relay is to follow. */
-export function writeRelayPeers(paths: LabPaths, { nodes }: LabSettings): void {
-  const peers = nodes.map((node) => ({ name: node.name, address: `${node.address}:${HUBBLE_PORT}` }));
-  replaceFile(paths.relayPeers, JSON.stringify(peers));
 }
 
 /** Those nodes of the settings whose networks are made. */

@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type LabNode, labNode } from "../model/addresses.ts";
 import { isAlive } from "../runtime/process/process-table.ts";
 import { look } from "./condition.ts";
-import { madeNodes, writeNodeConfiguration, writeRelayPeers } from "./configuration.ts";
+import { madeNodes, writeNodeConfiguration } from "./configuration.ts";
 import { drain, forgetNode } from "./drain.ts";
 import { writePrograms } from "./env.ts";
 import { withLabLock } from "./lock.ts";
@@ -57,8 +57,6 @@ export function addNode(paths: LabPaths, name?: string): Promise<LabNode> {
     writeSettings(paths, next);
     await makeNodes(paths, next);
     await waitUntilReady(paths, () => {}, node);
-    // a relay that asks before the observer answers waits ever longer
-    writeRelayPeers(paths, next);
     return node;
   });
 }
@@ -99,7 +97,6 @@ export function removeNode(paths: LabPaths, name: string, say: (line: string) =>
 /** Removes what there is of a node that is leaving. */
 export async function completeRemoval(paths: LabPaths, node: LabNode): Promise<void> {
   const settings = readSettings(paths)!;
-  writeRelayPeers(paths, settings);
   await makeNodes(paths, settings);
   await ended(paths, node);
   await forgetNode(adminClient(paths)!, node);

@@ -31,8 +31,6 @@ export interface LabPaths {
   readonly settings: string;
   /** Names the nodes whose networks are made; the supervisor and the kubelet follow it. */
   readonly kubeletConfiguration: string;
-  /** The observers that the relay follows. */
-  readonly relayPeers: string;
   readonly fabricNetns: string;
   /** Images that the user added, for every lab. */
   readonly images: string;
@@ -73,7 +71,6 @@ export function labPaths(lab: string): LabPaths {
     claimedPorts: join(run, "ports.json"),
     settings: join(state, "settings.json"),
     kubeletConfiguration: join(run, "kubelet-config.json"),
-    relayPeers: join(run, "relay-peers.json"),
     fabricNetns: `sg-${lab}-fabric`,
     images: join(home, "images.yaml"),
     world: join(run, "world"),

@@ -90,7 +90,7 @@ export function processSpecs(
       ...main(paths, "relay"),
       ...option("listen", `127.0.0.1:${ports.relay}`),
       ...option("listen-netns", hostNetns),
-      ...option("peers", paths.relayPeers),
+      ...option("peer-service", `unix://${join(nodeRun(paths, CONTROL_PLANE.name), "hubble.sock")}`),
       ...option("metrics-listen-address", `:${RELAY_METRICS_PORT}`),
       ...option("tls-client-cert-file", join(paths.hubblePki, "client.crt")),
       ...option("tls-client-key-file", join(paths.hubblePki, "client.key")),

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { isAlive } from "../runtime/process/process-table.ts";
 import { mountBpffs } from "./bpffs.ts";
 import { type Found, look, networkIsWhole } from "./condition.ts";
-import { writeConfiguration, writeRelayPeers } from "./configuration.ts";
+import { writeConfiguration } from "./configuration.ts";
 import { doctor } from "./doctor.ts";
 import { writePrograms } from "./env.ts";
 import { withLabLock } from "./lock.ts";
@@ -45,7 +45,6 @@ export function up(paths: LabPaths, { wanted = {}, report = () => {} }: UpOption
       startSupervisor(paths);
     } else if (found !== "running") await startFresh(paths, settings);
     await waitUntilReady(paths, report);
-    writeRelayPeers(paths, settings);
     for (const node of settings.leaving ?? []) await completeRemoval(paths, node);
     const ports = readPorts(paths)!;
     return {

@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { expositionFaults } from "../../test/support/exposition-faults.ts";
 import type { AccessRecord } from "../model/access-record.ts";
 import { addEnvoyMetrics, type ProxyStatus } from "./envoy.ts";
 import { exposition } from "./exposition.ts";
@@ -71,6 +72,13 @@ test("requests and answers are counted as Envoy counts them", () => {
   ]) {
     expect(lines).toContain(line);
   }
+});
+
+test("what is served keeps the rules of the text form", () => {
+  const { text } = served(() => STATUS, [request("forwarded"), response(200, 3), response(503, 70), request("denied")]);
+  expect(text()).toContain("envoy_http_downstream_rq_xx{");
+  expect(text()).toContain("envoy_http_downstream_rq_time_bucket{");
+  expect(expositionFaults(text())).toEqual([]);
 });
 
 test("state, listeners and connections are those of now", () => {

@@ -135,8 +135,9 @@ describe.skipIf(!hasPrometheus)(`with Prometheus${without}`, () => {
     async (of) => {
       const text = await metrics(of, "--node", node);
       const checked = spawnSync("promtool", ["check", "metrics"], { input: text, encoding: "utf8" });
-      expect(`${checked.stdout}${checked.stderr}`).toBe("");
-      expect(checked.status).toBe(0);
+      // Envoy's own name
+      const kept = of === "proxy" ? 'envoy_http_downstream_rq_xx counter metrics should have "_total" suffix\n' : "";
+      expect(`${checked.stdout}${checked.stderr}`).toBe(kept);
     },
   );
 });

@@ -3,8 +3,10 @@ import { afterAll, expect, test } from "vitest";
 import { createFlowRing } from "../../src/flow/index.ts";
 import { addHealthMetrics } from "../../src/health/metrics.ts";
 import { createRelay, FlowExporter, FlowMetricsServer } from "../../src/hubble/index.ts";
+import { exposition } from "../../src/metrics/exposition.ts";
 import { addBpfMetrics, addEnvoyMetrics, addProcessMetrics, Registry } from "../../src/metrics/index.ts";
 import { AgentWorld } from "../support/agent-world.ts";
+import { expositionFaults } from "../support/exposition-faults.ts";
 import { metricsPage } from "../support/metrics-page.ts";
 
 const world = new AgentWorld();
@@ -47,6 +49,8 @@ test("docs/metrics.md tells what is served, and of each metric of a published da
     { title: "The proxy, port 9964 of each node", registries: [proxy] },
     { title: "The relay, port 9966 of the control plane's node", registries: [relay] },
   ]);
+  for (const registry of [agent, proxy, relay])
+    expect(expositionFaults(exposition(registry, "prometheus"))).toEqual([]);
   // `vitest -u` writes it anew
   await expect(page).toMatchFileSnapshot(PAGE.pathname);
 });

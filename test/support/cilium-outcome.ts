@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:http";
+import { createServer, type ServerResponse } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { vi } from "vitest";
@@ -20,8 +20,10 @@ export interface Outcome {
 
 const NOT_THERE = new Refusal(404, "no such path");
 
-/** An agent that has one answer for each call. */
+/** An agent that has one answer for each call, and streams events to monitors as a test writes them. */
 export class AnsweringAgent {
+  /** Monitors that are connected. */
+  readonly watching: ServerResponse[] = [];
   private readonly answers: Readonly<Record<string, unknown>>;
   private readonly directory = mkdtempSync(join(tmpdir(), "sgt-h-dbg-"));
   readonly socket = join(this.directory, "cilium.sock");
@@ -30,6 +32,11 @@ export class AnsweringAgent {
     let body = "";
     for await (const chunk of request) body += chunk;
     const call = `${request.method} ${request.url}`;
+    if (call === "GET /v1/monitor") {
+      response.writeHead(200).flushHeaders();
+      this.watching.push(response);
+      return;
+    }
     const text = body === "" || body === "null" ? "" : ` ${JSON.stringify(sorted(JSON.parse(body)))}`;
     this.asked.push(call + text);
     const found = this.answers[call + text] ?? this.answers[call] ?? NOT_THERE;
@@ -60,15 +67,15 @@ export class AnsweringAgent {
     return { ...(await outcomeOf(child)), asked: this.asked };
   }
 
-  /** Runs our command within this process, whose standard output and error it takes meanwhile; `socket` may be another's. */
-  async runOurs(args: readonly string[], socket = this.socket): Promise<Outcome> {
+  /** Runs our command within this process, whose standard output and error it takes meanwhile; `socket` may be another's, and `signal` is the user's Ctrl-C. */
+  async runOurs(args: readonly string[], socket = this.socket, signal = AbortSignal.timeout(60_000)): Promise<Outcome> {
     this.asked = [];
     vi.stubEnv("CILIUM_SOCK", socket);
     vi.stubEnv("CILIUM_HEALTH_SOCK", socket);
     const { written, release } = captureOutput();
     let code = 0;
     try {
-      await runTree(CILIUM_TREE, args, AbortSignal.timeout(60_000));
+      await runTree(CILIUM_TREE, args, signal);
       code = Number(process.exitCode ?? 0);
     } catch (error) {
       const texts = errorTexts(error, CILIUM_TREE.root.name, "cobra twice");

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { FORBIDDEN_PUT } from "../../../test/support/access-record.ts";
-import { CiliumCommand } from "../../../test/support/cilium-command.ts";
+import { AnsweringAgent } from "../../../test/support/cilium-outcome.ts";
 import { craftEvent } from "../../../test/support/craft-event.ts";
 import type { L7Notification } from "../../model/access-record.ts";
 
-const command = new CiliumCommand({});
-beforeAll(() => command.listen());
-afterAll(() => command.close());
+const agent = new AnsweringAgent({});
+beforeAll(() => agent.listen());
+afterAll(() => agent.close());
 
 function frame(kind: number, body: Uint8Array): Buffer {
   const head = Buffer.alloc(5);
@@ -40,15 +40,16 @@ const STREAM = Buffer.concat([
 
 /** Runs a monitor, feeds it the stream in two awkward pieces, and interrupts it. */
 async function watch(...args: string[]) {
-  const { child, done } = command.start(["monitor", ...args]);
-  const { watching } = command;
+  const interrupt = new AbortController();
+  const done = agent.runOurs(["monitor", ...args], agent.socket, interrupt.signal);
+  const { watching } = agent;
   while (watching.length === 0) await new Promise((resolve) => setTimeout(resolve, 10));
   const response = watching.pop();
   response?.write(STREAM.subarray(0, 11));
   await new Promise((resolve) => setTimeout(resolve, 30));
   response?.write(STREAM.subarray(11));
   await new Promise((resolve) => setTimeout(resolve, 100));
-  child.kill("SIGINT");
+  interrupt.abort();
   return done;
 }
 

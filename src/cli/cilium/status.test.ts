@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { CiliumCommand } from "../../../test/support/cilium-command.ts";
+import { AnsweringAgent } from "../../../test/support/cilium-outcome.ts";
 import { samplePath as path, sampleReport, sampleStatus, task } from "../../../test/support/status-sample.ts";
 
 const answers: Record<string, unknown> = {};
-const command = new CiliumCommand(answers);
-beforeAll(() => command.listen());
-afterAll(() => command.close());
+const agent = new AnsweringAgent(answers);
+beforeAll(() => agent.listen());
+afterAll(() => agent.close());
 
-const cilium = (...args: string[]) => command.run(args);
+const cilium = (...args: string[]) => agent.runOurs(args);
 
 it("status: the agent's word and the cluster's health, in one line, in full or as JSON; an ill agent is exit code 1", async () => {
   const now = Date.now();
@@ -16,9 +16,9 @@ it("status: the agent's word and the cluster's health, in one line, in full or a
     ["cilium-health-ep", task(now, "")],
   ]);
   const module = { Level: "OK", Message: "done", Updated: new Date(now - 65_000).toISOString(), Count: 4 };
-  answers["/statedb/query"] = { rev: 1, obj: { ID: { Module: ["agent", "x"], Component: ["y"] }, ...module } };
-  answers["/v1/healthz"] = await sampleStatus(now, { tasks });
-  answers["/v1beta/status"] = sampleReport({ "k8s-w1": [[path("192.168.10.101")], [path("172.20.1.2", "down")]] });
+  answers["GET /statedb/query"] = { rev: 1, obj: { ID: { Module: ["agent", "x"], Component: ["y"] }, ...module } };
+  answers["GET /v1/healthz"] = await sampleStatus(now, { tasks });
+  answers["GET /v1beta/status"] = sampleReport({ "k8s-w1": [[path("192.168.10.101")], [path("172.20.1.2", "down")]] });
   const { out, code } = await cilium("status");
   expect([code, out.split("\n")]).toEqual([
     0,
@@ -67,7 +67,7 @@ it("status: the agent's word and the cluster's health, in one line, in full or a
     "error in controller ciliumendpoint a/p1: connect ECONNREFUSED\n",
   );
   expect(JSON.parse((await cilium("status", "-o", "json")).out)).toMatchObject({ cilium: { state: "Ok" } });
-  answers["/v1/healthz"] = await sampleStatus(now, { isFollowed: false });
+  answers["GET /v1/healthz"] = await sampleStatus(now, { isFollowed: false });
   expect(await cilium("status", "--brief")).toMatchObject({
     code: 1,
     out: "error in kubernetes: the API server's objects are not followed\n",

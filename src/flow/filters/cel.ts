@@ -1,7 +1,8 @@
 import { celEnv, isCelError, objectType, parse, plan } from "@bufbuild/cel";
 import { create, createRegistry } from "@bufbuild/protobuf";
 import { type FlowFilter, FlowSchema, file_flow } from "../../../proto/gen/flow_pb.js";
-import { type CelType, CelTypes, type Expression } from "./cel-type.ts";
+import { showFaults } from "./cel-fault.ts";
+import { CelTypes, type Expression, typeName } from "./cel-type.ts";
 import { anyOf, FilterError, type FlowTest } from "./flow-test.ts";
 
 /** Who may ask must not be able to hold the observer up: upstream has no such bounds. */
@@ -9,7 +10,7 @@ const MAX_LENGTH = 16_384;
 const MAX_NESTED_LOOPS = 3;
 
 /** Errors that no flow could mend; what only an empty flow cannot answer for (an index into no labels) is none of them. */
-const NEVER_RIGHT = /^unbound function|^unresolved|^unknown type|^type mismatch|overload|parsing regexp/;
+const NEVER_RIGHT = /^unbound function|^unresolved|^unknown type|parsing regexp/;
 
 const FLOW = "_flow";
 
@@ -26,6 +27,11 @@ let environment: ReturnType<typeof environmentOfFlows> | undefined;
 
 function refuse(expression: string, problem: string): FilterError {
   return new FilterError(`experimental.cel_expression: ${JSON.stringify(expression)}: ${problem}`);
+}
+
+/** In upstream's words. */
+function notCompiled(problem: string): FilterError {
+  return new FilterError(`error compiling CEL expression: ${problem}`);
 }
 
 /** Loops within loops. */
@@ -60,14 +66,15 @@ function partsOf(kind: Expression["exprKind"] | undefined): (Expression | undefi
 }
 
 /** Fails on what would only show when a flow comes by, or never. */
-function checkTypes(text: string, node: Expression | undefined): void {
-  let type: CelType;
-  try {
-    type = new CelTypes({ [FLOW]: FlowSchema }).of(node);
-  } catch (error) {
-    throw refuse(text, (error as Error).message);
-  }
-  if (type !== undefined && type !== "bool") throw refuse(text, "wanted a boolean result");
+function checkTypes(text: string, expression: ReturnType<typeof parse>): void {
+  const types = new CelTypes(file_flow, { [FLOW]: FlowSchema });
+  const type = types.of(expression.expr);
+  if (types.faults.length > 0) throw notCompiled(showFaults(types.faults, text, expression));
+  if (type !== undefined && type !== "bool") throw notCompiled(wanted(type === "null_type" ? type : typeName(type)));
+}
+
+function wanted(given: string): string {
+  return `got ${JSON.stringify(given)}, wanted "bool" result type`;
 }
 
 function parsed(text: string): ReturnType<typeof parse> {
@@ -83,13 +90,13 @@ function compileExpression(text: string): FlowTest {
   if (text.length > MAX_LENGTH) throw refuse(`${text.slice(0, 40)}…`, `longer than ${MAX_LENGTH} characters`);
   const expression = parsed(text);
   checkLoops(text, expression.expr, 0);
-  checkTypes(text, expression.expr);
+  checkTypes(text, expression);
   environment ??= environmentOfFlows();
   const program = plan(environment, expression);
   const first = program({ [FLOW]: create(FlowSchema) });
   if (isCelError(first)) {
     if (NEVER_RIGHT.test(first.message)) throw refuse(text, first.message);
-  } else if (typeof first !== "boolean") throw refuse(text, "wanted a boolean result");
+  } else if (typeof first !== "boolean") throw notCompiled(wanted("dyn"));
   return (flow) => program({ [FLOW]: flow }) === true;
 }
 
