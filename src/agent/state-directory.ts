@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import type { Label } from "../model/label.ts";
 import type { EndpointChangeRequest } from "./api.ts";
 import type { Allocations } from "./ipam.ts";
@@ -96,8 +97,9 @@ class PolicyFiles implements AcceptedPolicies {
     this.writing ??= this.writeAll();
   }
 
-  /** A map's iteration comes to what is added while it runs. */
+  /** A map's iteration comes to what is added while it runs. First the kernel is told, which this turn is about. */
   private async writeAll(): Promise<void> {
+    await setImmediate();
     for (const [key, object] of this.unwritten) {
       try {
         await this.write(this.file(key), object);

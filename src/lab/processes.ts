@@ -21,6 +21,8 @@ export interface ProcessSpec {
   /** True when the started program forks the real one (a pid namespace needs a parent). */
   readonly forks: boolean;
   readonly logPath: string;
+  /** How willingly it leaves the processor to others, as nice(1) counts; 0 when absent. */
+  readonly nice?: number;
 }
 
 /** Host ports that `up` picked. */
@@ -28,6 +30,9 @@ export interface LabPorts {
   readonly apiServer: number;
   readonly relay: number;
 }
+
+/** What a change of a policy goes through: it must not wait until the pods have had their turn. */
+const BEFORE_PODS = -10;
 
 /** The heap may grow by 60 % of what lives before it is collected; left alone, V8 lets it grow fourfold, and keeps it after a flood of events. */
 export const NODE_FLAGS = [
@@ -73,17 +78,20 @@ export function processSpecs(
     forks: false,
     logPath: logPath(paths, name),
   });
+  const urgent = (spec: ProcessSpec): ProcessSpec => ({ ...spec, nice: BEFORE_PODS });
   return [
-    plain("control-plane", [
-      ...inControlPlane,
-      ...main(paths, "control-plane", CONTROL_PLANE_FLAGS),
-      ...option("database", paths.database),
-      ...option("pki", paths.pki),
-      ...option("listen", `${CONTROL_PLANE.address}:${API_SERVER_PORT}`),
-      ...option("host-listen", `127.0.0.1:${ports.apiServer}`),
-      ...option("host-netns", hostNetns),
-      ...(isDual ? option("service-cidr", `${SERVICE_CIDR},${SERVICE_CIDR6}`) : []),
-    ]),
+    urgent(
+      plain("control-plane", [
+        ...inControlPlane,
+        ...main(paths, "control-plane", CONTROL_PLANE_FLAGS),
+        ...option("database", paths.database),
+        ...option("pki", paths.pki),
+        ...option("listen", `${CONTROL_PLANE.address}:${API_SERVER_PORT}`),
+        ...option("host-listen", `127.0.0.1:${ports.apiServer}`),
+        ...option("host-netns", hostNetns),
+        ...(isDual ? option("service-cidr", `${SERVICE_CIDR},${SERVICE_CIDR6}`) : []),
+      ]),
+    ),
     plain("kubelet", [...main(paths, "kubelet"), ...option("config", paths.kubeletConfiguration)]),
     plain("relay", [
       ...inControlPlane,
@@ -103,12 +111,14 @@ export function processSpecs(
     ...(settings.hostPorts.length === 0 ? [] : [plain("host-ports", hostPortsArgv(paths, settings, hostNetns))]),
     ...settings.nodes.flatMap((node) => [
       // a change of policies in a burst waits for the kernel in pool threads
-      isolated(paths, node.name, "agent", [
-        "env",
-        "UV_THREADPOOL_SIZE=16",
-        ...main(paths, "agent", AGENT_FLAGS),
-        ...agentOptions(paths, node, settings),
-      ]),
+      urgent(
+        isolated(paths, node.name, "agent", [
+          "env",
+          "UV_THREADPOOL_SIZE=16",
+          ...main(paths, "agent", AGENT_FLAGS),
+          ...agentOptions(paths, node, settings),
+        ]),
+      ),
       isolated(paths, node.name, "proxy", [
         ...main(paths, "proxy", PROXY_FLAGS),
         ...option("bootstrap", "/var/run/cilium/envoy/bootstrap-config.json"),
