@@ -31,7 +31,10 @@ export interface LabPorts {
   readonly relay: number;
 }
 
-/** What a change of a policy goes through: it must not wait until the pods have had their turn. */
+/**
+ * What a change of a policy or a new pod goes through must not wait until the pods have had their turn, nor a lab that starts
+ * until its relay and proxies have. What the kubelet starts for pods is as all others again (src/runtime/process/native).
+ */
 const BEFORE_PODS = -10;
 
 /** The heap may grow by 60 % of what lives before it is collected; left alone, V8 lets it grow fourfold, and keeps it after a flood of events. */
@@ -92,7 +95,7 @@ export function processSpecs(
         ...(isDual ? option("service-cidr", `${SERVICE_CIDR},${SERVICE_CIDR6}`) : []),
       ]),
     ),
-    plain("kubelet", [...main(paths, "kubelet"), ...option("config", paths.kubeletConfiguration)]),
+    urgent(plain("kubelet", [...main(paths, "kubelet"), ...option("config", paths.kubeletConfiguration)])),
     plain("relay", [
       ...inControlPlane,
       ...main(paths, "relay"),
