@@ -37,20 +37,19 @@ export interface LabPorts {
  */
 const BEFORE_PODS = -10;
 
-/** The heap may grow by 60 % of what lives before it is collected; left alone, V8 lets it grow fourfold, and keeps it after a flood of events. */
+/**
+ * The heap may grow by 60 % of what lives before it is collected; left alone, V8 lets it grow fourfold, and keeps it after a flood of events.
+ * New objects are collected without helping threads: they wait for the processor that all the lab's processes want, and the collection for them.
+ */
 export const NODE_FLAGS = [
   "--heap-growing-percent=60",
   "--max-semi-space-size=1",
+  "--no-parallel-scavenge",
   "--disable-warning=ExperimentalWarning",
 ];
 
-/** An agent under a flood of events leaves much behind that is dead at once: it collects half as often, and without threads that would take the processor from it. */
-export const AGENT_FLAGS = [
-  ...NODE_FLAGS,
-  "--no-parallel-scavenge",
-  "--min-semi-space-size=2",
-  "--max-semi-space-size=2",
-];
+/** An agent under a flood of events leaves much behind that is dead at once: it collects half as often. */
+export const AGENT_FLAGS = [...NODE_FLAGS, "--min-semi-space-size=2", "--max-semi-space-size=2"];
 
 /**
  * A proxy collects by itself, since helping threads would take the processor from it while packets wait, and four times
