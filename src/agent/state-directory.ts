@@ -47,7 +47,7 @@ function writeJson(path: string, value: unknown): void {
 }
 
 /** All nodes bring a change into their kernels at the same time: until that is done the processor is left to it. */
-const AFTER_KERNELS_MS = 20;
+export const AFTER_KERNELS_MS = 20;
 
 /**
  * Policies as files; their names hold slashes. They are written in a thread of the pool, one after the other: a disk may take
