@@ -1,6 +1,6 @@
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { AgentWorld } from "../../test/support/agent-world.ts";
-import { CiliumNetworkPolicies } from "../kube/resources.ts";
+import { CiliumEndpoints, CiliumNetworkPolicies } from "../kube/resources.ts";
 
 const EMPIRE = { org: "empire" };
 const RULE = { endpointSelector: { matchLabels: EMPIRE }, ingress: [{}] };
@@ -72,4 +72,29 @@ test("a policy that the kernel does not take is told as a failed regeneration, w
     message: expect.objectContaining({ error: expect.stringContaining("no space left on device") }),
   });
   world.datapath.failing.clear();
+});
+
+test("what changes of an endpoint together is written once, after the kernels have it", async () => {
+  await world.startSynced();
+  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+  try {
+    await world.runPod("deathstar", EMPIRE);
+    vi.runOnlyPendingTimers();
+    await world.settle();
+    const written = () => world.kube.calls.filter((call) => /^update\S* ciliumendpoints/.test(call)).length;
+    const ingress = () => world.kube.peek(CiliumEndpoints, "deathstar", "default")?.status;
+    const before = written();
+    const closed = { endpointSelector: { matchLabels: EMPIRE }, egress: [{}] };
+    for (const spec of [RULE, closed, RULE]) {
+      world.policy("rule1", spec);
+      await world.settle();
+    }
+    expect(written()).toBe(before);
+    vi.runOnlyPendingTimers();
+    await world.settle();
+    expect(written()).toBe(before + 1);
+    expect(ingress()).toMatchObject({ policy: { ingress: { state: "Enabled" }, egress: { state: "Disabled" } } });
+  } finally {
+    vi.useRealTimers();
+  }
 });

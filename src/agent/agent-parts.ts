@@ -38,7 +38,7 @@ import { Redirects } from "./redirects.ts";
 import { Regeneration } from "./regeneration.ts";
 import { Retry } from "./retry.ts";
 import { RuleCookies } from "./rule-cookies.ts";
-import { openStateDirectory, type StateDirectory } from "./state-directory.ts";
+import { AFTER_KERNELS_MS, openStateDirectory, type StateDirectory } from "./state-directory.ts";
 import { TraceLevel } from "./trace-level.ts";
 
 /** The agent's parts, made and connected; nothing runs yet. */
@@ -106,6 +106,8 @@ function identityTable({ engine, ...options }: AgentOptions, metrics: AgentMetri
 class Announcer {
   private readonly options: AgentOptions;
   private readonly parts: Pick<Parts, "pods" | "writer" | "retry" | "table" | "monitor">;
+  /** Changed, and not written yet. */
+  private readonly due = new Set<Endpoint>();
 
   constructor(options: AgentOptions, parts: Announcer["parts"]) {
     this.options = options;
@@ -122,8 +124,7 @@ class Announcer {
 
   changed(endpoint: Endpoint): void {
     if (!endpoint.attached || endpoint.identity === 0) return;
-    if (isOfPod(endpoint.request))
-      this.parts.retry.run(`ciliumendpoint ${podKey(endpoint)}`, () => this.announce(endpoint));
+    if (isOfPod(endpoint.request)) this.write(endpoint);
     const labels = formatLabels(endpoint.labels);
     const { id, error } = endpoint;
     this.parts.monitor.agentEvent(
@@ -131,6 +132,19 @@ class Announcer {
         ? { type: "Endpoint regenerated", message: { id, labels } }
         : { type: "Failed endpoint regeneration", message: { id, labels, error } },
     );
+  }
+
+  /** Once for all that changes until the kernels of all nodes have what this one has. */
+  private write(endpoint: Endpoint): void {
+    if (this.due.size === 0) setTimeout(() => this.writeDue(), AFTER_KERNELS_MS).unref();
+    this.due.add(endpoint);
+  }
+
+  private writeDue(): void {
+    const due = [...this.due].filter(({ attached }) => attached);
+    this.due.clear();
+    for (const endpoint of due)
+      this.parts.retry.run(`ciliumendpoint ${podKey(endpoint)}`, () => this.announce(endpoint));
   }
 
   withdraw(endpoint: Endpoint): void {

@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Label } from "../model/label.ts";
 import type { EndpointChangeRequest } from "./api.ts";
 import type { Allocations } from "./ipam.ts";
@@ -44,6 +45,9 @@ function writeJson(path: string, value: unknown): void {
   writeFileSync(`${path}.new`, JSON.stringify(value));
   renameSync(`${path}.new`, path);
 }
+
+/** All nodes bring a change into their kernels at the same time: until that is done the processor is left to it. */
+export const AFTER_KERNELS_MS = 20;
 
 /**
  * Policies as files; their names hold slashes. They are written in a thread of the pool, one after the other: a disk may take
@@ -98,6 +102,7 @@ class PolicyFiles implements AcceptedPolicies {
 
   /** A map's iteration comes to what is added while it runs. */
   private async writeAll(): Promise<void> {
+    await sleep(AFTER_KERNELS_MS);
     for (const [key, object] of this.unwritten) {
       try {
         await this.write(this.file(key), object);

@@ -199,8 +199,8 @@ export class PodWorker {
     while (!signal.aborted) {
       try {
         if (!adopted) await this.#prepareOnce();
+        // told with what becomes of the first container, a moment later
         this.#sandboxReady = true;
-        this.#changed();
         void this.#keepVolumes(signal);
         return true;
       } catch (error) {

@@ -1,5 +1,5 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { getPriority, tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -106,6 +106,33 @@ describe("the supervisor", () => {
       }
     }
   });
+});
+
+test.runIf(process.getuid?.() === 0)("the supervisor gives a process its place among the others", async () => {
+  const supervisor = new Supervisor(paths);
+  const spec = { argv: ["sleep", "100"], forks: false, logPath: "/dev/null" };
+  const niceOf = (name: string) => {
+    const { pid } = readRecord(paths, name)!;
+    const group = `/proc/${pid}/autogroup`;
+    return [getPriority(pid), existsSync(group) ? /nice (-?\d+)/.exec(readFileSync(group, "utf8"))?.[1] : undefined];
+  };
+  const group = (nice: string) => (existsSync("/proc/self/autogroup") ? nice : undefined);
+  try {
+    supervisor.follow(
+      [
+        { ...spec, name: "first", nice: -7 },
+        { ...spec, name: "other" },
+      ],
+      [],
+    );
+    await becomes(() => isAlive(readRecord(paths, "first")) && isAlive(readRecord(paths, "other")));
+    await becomes(() => getPriority(readRecord(paths, "first")!.pid) !== getPriority());
+    expect(niceOf("first")).toEqual([-7, group("-7")]);
+    expect(niceOf("other")).toEqual([getPriority(), group("0")]);
+  } finally {
+    supervisor.stop();
+    for (const name of ["first", "other"]) process.kill(readRecord(paths, name)!.pid, "SIGKILL");
+  }
 });
 
 const DAEMON = [{ apiVersion: "apps/v1", kind: "DaemonSet", name: "d", uid: "u-d", controller: true }];

@@ -21,6 +21,8 @@ export interface ProcessSpec {
   /** True when the started program forks the real one (a pid namespace needs a parent). */
   readonly forks: boolean;
   readonly logPath: string;
+  /** How willingly it leaves the processor to others, as nice(1) counts; 0 when absent. */
+  readonly nice?: number;
 }
 
 /** Host ports that `up` picked. */
@@ -29,20 +31,25 @@ export interface LabPorts {
   readonly relay: number;
 }
 
-/** The heap may grow by 60 % of what lives before it is collected; left alone, V8 lets it grow fourfold, and keeps it after a flood of events. */
+/**
+ * What a change of a policy or a new pod goes through must not wait until the pods have had their turn, nor a lab that starts
+ * until its relay and proxies have. What the kubelet starts for pods is as all others again (src/runtime/process/native).
+ */
+const BEFORE_PODS = -10;
+
+/**
+ * The heap may grow by 60 % of what lives before it is collected; left alone, V8 lets it grow fourfold, and keeps it after a flood of events.
+ * New objects are collected without helping threads: they wait for the processor that all the lab's processes want, and the collection for them.
+ */
 export const NODE_FLAGS = [
   "--heap-growing-percent=60",
   "--max-semi-space-size=1",
+  "--no-parallel-scavenge",
   "--disable-warning=ExperimentalWarning",
 ];
 
-/** An agent under a flood of events leaves much behind that is dead at once: it collects half as often, and without threads that would take the processor from it. */
-export const AGENT_FLAGS = [
-  ...NODE_FLAGS,
-  "--no-parallel-scavenge",
-  "--min-semi-space-size=2",
-  "--max-semi-space-size=2",
-];
+/** An agent under a flood of events leaves much behind that is dead at once: it collects half as often. */
+export const AGENT_FLAGS = [...NODE_FLAGS, "--min-semi-space-size=2", "--max-semi-space-size=2"];
 
 /**
  * A proxy collects by itself, since helping threads would take the processor from it while packets wait, and four times
@@ -73,18 +80,21 @@ export function processSpecs(
     forks: false,
     logPath: logPath(paths, name),
   });
+  const urgent = (spec: ProcessSpec): ProcessSpec => ({ ...spec, nice: BEFORE_PODS });
   return [
-    plain("control-plane", [
-      ...inControlPlane,
-      ...main(paths, "control-plane", CONTROL_PLANE_FLAGS),
-      ...option("database", paths.database),
-      ...option("pki", paths.pki),
-      ...option("listen", `${CONTROL_PLANE.address}:${API_SERVER_PORT}`),
-      ...option("host-listen", `127.0.0.1:${ports.apiServer}`),
-      ...option("host-netns", hostNetns),
-      ...(isDual ? option("service-cidr", `${SERVICE_CIDR},${SERVICE_CIDR6}`) : []),
-    ]),
-    plain("kubelet", [...main(paths, "kubelet"), ...option("config", paths.kubeletConfiguration)]),
+    urgent(
+      plain("control-plane", [
+        ...inControlPlane,
+        ...main(paths, "control-plane", CONTROL_PLANE_FLAGS),
+        ...option("database", paths.database),
+        ...option("pki", paths.pki),
+        ...option("listen", `${CONTROL_PLANE.address}:${API_SERVER_PORT}`),
+        ...option("host-listen", `127.0.0.1:${ports.apiServer}`),
+        ...option("host-netns", hostNetns),
+        ...(isDual ? option("service-cidr", `${SERVICE_CIDR},${SERVICE_CIDR6}`) : []),
+      ]),
+    ),
+    urgent(plain("kubelet", [...main(paths, "kubelet"), ...option("config", paths.kubeletConfiguration)])),
     plain("relay", [
       ...inControlPlane,
       ...main(paths, "relay"),
@@ -103,12 +113,14 @@ export function processSpecs(
     ...(settings.hostPorts.length === 0 ? [] : [plain("host-ports", hostPortsArgv(paths, settings, hostNetns))]),
     ...settings.nodes.flatMap((node) => [
       // a change of policies in a burst waits for the kernel in pool threads
-      isolated(paths, node.name, "agent", [
-        "env",
-        "UV_THREADPOOL_SIZE=16",
-        ...main(paths, "agent", AGENT_FLAGS),
-        ...agentOptions(paths, node, settings),
-      ]),
+      urgent(
+        isolated(paths, node.name, "agent", [
+          "env",
+          "UV_THREADPOOL_SIZE=16",
+          ...main(paths, "agent", AGENT_FLAGS),
+          ...agentOptions(paths, node, settings),
+        ]),
+      ),
       isolated(paths, node.name, "proxy", [
         ...main(paths, "proxy", PROXY_FLAGS),
         ...option("bootstrap", "/var/run/cilium/envoy/bootstrap-config.json"),

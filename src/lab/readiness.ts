@@ -14,6 +14,8 @@ import { DEFAULTS, readSettings } from "./settings.ts";
 
 /** How long a lab or a node that starts is waited for before it is said what is missing. */
 const READY_TIMEOUT_MS = 60_000;
+/** The API server that is asked is busy with what is waited for. */
+const LOOK_MS = 40;
 /** How long the user's own pods are waited for beyond that. */
 const PODS_TIMEOUT_MS = 3000;
 
@@ -194,7 +196,7 @@ export async function waitUntilReady(
       calmSince ??= performance.now();
       if (progress.starting.length === 0 || performance.now() - calmSince > PODS_TIMEOUT_MS) return;
     }
-    await sleep(15);
+    await sleep(LOOK_MS);
   } while (performance.now() < deadline);
   throw new Error(
     `not ready after ${READY_TIMEOUT_MS / 1000} s: ${progress.waitingFor.join("; ")}.\nLogs are in ${paths.logs}; \`${commandFor(paths.lab)} status\` shows more.`,

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, mkdirSync, openSync, readFileSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { isAlive, signal, startTicks } from "../runtime/process/process-table.ts";
 import type { LabPaths } from "./paths.ts";
@@ -57,12 +57,14 @@ export class Supervisor {
   private launch(spec: ProcessSpec, restarts: number): void {
     mkdirSync(dirname(spec.logPath), { recursive: true });
     const log = openSync(spec.logPath, "a");
-    const [program, ...args] = spec.argv;
+    const { nice = 0 } = spec;
+    const [program, ...args] = nice === 0 ? spec.argv : ["nice", "-n", String(nice), ...spec.argv];
     const child = spawn(program!, args, { detached: true, stdio: ["ignore", log, log], cwd: "/" });
     closeSync(log);
     const launchedAt = Date.now();
     child.on("error", (error) => console.error(`${spec.name}: ${error.message}`));
     child.on("exit", (code, signal) => this.onExit(spec, restarts, launchedAt, `${signal ?? `exit code ${code}`}`));
+    if (child.pid !== undefined && nice !== 0) setGroupNice(child.pid, nice);
     if (child.pid !== undefined) this.record(spec, child, restarts, launchedAt);
   }
 
@@ -124,6 +126,15 @@ export class Supervisor {
       if (!this.stopped) action();
     }, ms);
     this.timers.add(timer);
+  }
+}
+
+/** A kernel that shares the processor out among sessions first goes by what each of them has; `nice` tells only threads of one apart. */
+function setGroupNice(pid: number, nice: number): void {
+  try {
+    writeFileSync(`/proc/${pid}/autogroup`, String(nice));
+  } catch {
+    // a kernel without such groups, or one that does not let us: it runs like all others
   }
 }
 

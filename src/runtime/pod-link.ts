@@ -58,12 +58,11 @@ export async function removePodLink(netns: string | undefined, name: string): Pr
  * The host side speaks no IPv6 of its own making: its router solicitations would reach the datapath. Where the pod has IPv6
  * it takes in what the pod sends, without an address of its own.
  */
-async function raiseHostSide({ nodeNetns, interfaceName, addressing }: PodLink): Promise<void> {
+function quietHostSide({ nodeNetns, interfaceName, addressing }: PodLink): void {
   const sysctl = `/proc/sys/net/ipv6/conf/${interfaceName}/disable_ipv6`;
   withNetns(nodeNetns, () => {
     if (existsSync(sysctl)) writeFileSync(sysctl, addressing.ipv6 === undefined ? "1" : "0");
   });
-  await ip(nodeNetns, [`link set ${interfaceName} up addrgenmode none`]);
 }
 
 /** Lines for the pod's side. A route leads to the gateway alone: whoever else has an address is behind it. */
@@ -93,7 +92,10 @@ function allowIpv6(podNetns: string, device: string): void {
   });
 }
 
-/** Makes both ends. The host side's name must be free. */
+/**
+ * Makes both ends. The host side's name must be free. It is raised before it is told not to speak IPv6, and has nobody to
+ * speak to until the pod's side is raised too.
+ */
 export async function addPodLink(link: PodLink): Promise<void> {
   const { nodeNetns, podNetns, interfaceName, podInterface, mac, hostMac, addressing } = link;
   const { mtu, ipv6 } = addressing;
@@ -101,7 +103,8 @@ export async function addPodLink(link: PodLink): Promise<void> {
     `${interfaceName} mtu ${mtu} address ${hostMac} type veth`,
     `peer name ${podInterface} mtu ${mtu} address ${mac} netns ${podNetns}`,
   ];
-  await ip(nodeNetns, [`link add ${ends.join(" ")}`]);
+  await ip(nodeNetns, [`link add ${ends.join(" ")}`, `link set ${interfaceName} addrgenmode none up`]);
+  quietHostSide(link);
   if (ipv6 !== undefined) allowIpv6(podNetns, podInterface);
-  await Promise.all([raiseHostSide(link), ip(podNetns, podLines(podInterface, addressing))]);
+  await ip(podNetns, podLines(podInterface, addressing));
 }

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { NODE } from "../../src/datapath/contract.ts";
 import { createEbpfDatapath } from "../../src/datapath/ebpf/datapath.ts";
+import { bpf } from "../../src/datapath/ebpf/libbpf.ts";
 import { type LoadedObject, loadObject } from "../../src/datapath/ebpf/object.ts";
 import type { Datapath } from "../../src/datapath/port.ts";
 import { ALLOW_ALL, entry, policy } from "./datapath-lab.ts";
@@ -98,6 +99,37 @@ describe("a table without room", () => {
     ).toEqual([7, 8]);
     datapath.setPolicy(8, { ...policy(ALLOW_ALL, [], false), proxyPorts: new Map() });
     expect([send(OPEN, other), send(CLOSED, other)]).toEqual([REDIRECT, SHOT]);
+  });
+
+  it("of policies keeps what the refused endpoint had, says why, and takes the others behind it", async () => {
+    const map = object.map("sg_policy");
+    const place = { interfaceName: "lxc9", ifindex: surroundings.addInterface("lxc9") };
+    const macs = { mac: "02:00:00:00:00:09", hostMac: "02:00:00:00:01:09" };
+    await datapath.addEndpoint({ id: 9, identity: 3, address: "172.20.1.12", ...place, ...macs });
+    const seven = Buffer.from([7, 0, 0, 0]);
+    const inner = Buffer.alloc(4);
+    inner.writeInt32LE(bpf.mapFdById(map.get(seven)!.readUInt32LE()));
+    const strangers = Array.from({ length: ROOM - [...map.keys()].length }, (_, index) => {
+      const key = Buffer.alloc(4);
+      key.writeUInt32LE(100_000 + index);
+      return [key, inner] as const;
+    });
+    map.setAll(strangers);
+    const closed = entry({ direction: "egress", identity: 2, protocol: 17, port: CLOSED, portPrefix: 16 });
+    const only = { ...policy([closed]), proxyPorts: new Map() };
+    const refused = datapath.setPolicies(
+      new Map([
+        [9, { ...only }],
+        [7, { ...only }],
+      ]),
+    );
+    expect([...refused].map(([id, error]) => [id, error.message])).toEqual([
+      [9, expect.stringMatching(/^datapath: swap policies: E2BIG/)],
+    ]);
+    expect([send(OPEN), send(CLOSED), datapath.dumpPolicy(9)]).toEqual([SHOT, OK, []]);
+    for (const [key] of strangers.slice(0, 1)) map.delete(key);
+    expect([...datapath.setPolicies(new Map([[9, only]]))]).toEqual([]);
+    expect(datapath.dumpPolicy(9)).toHaveLength(1);
   });
 
   it("of services has room for new ones as soon as others are gone", () => {

@@ -2,6 +2,7 @@
 import { execFileSync } from "node:child_process";
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
+import { getPriority, setPriority } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -132,6 +133,20 @@ test("a command of exec gets nothing of the host", async () => {
   expect(code).toBe(0);
   expectNothing(output);
   expect(existsSync("/usr/bin/sgt-g-planted")).toBe(false);
+});
+
+test("who starts pods comes before them, and neither programs nor commands of exec come with it", async () => {
+  const own = getPriority();
+  setPriority(-5);
+  try {
+    await sandbox("place");
+    const pause = { name: "c", image: "registry.k8s.io/pause", env: [], mounts: [], tty: false };
+    const { pid } = await runtime.startContainer("place", pause);
+    const session = await runtime.exec("place", "c", { command: ["nice"], tty: false, stdin: false });
+    expect([getPriority(pid), await text(session.stdout)]).toEqual([0, "0\n"]);
+  } finally {
+    setPriority(own);
+  }
 });
 
 test("a host directory is seen only where it is mounted, with the rights given", async () => {

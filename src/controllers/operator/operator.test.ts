@@ -1,8 +1,10 @@
 import { describe, expect, test } from "vitest";
+import type { KubeObject } from "../../kube/object.ts";
+import type { ControllerContext } from "../context.ts";
 import { ownedBy, pod, thing } from "../test-objects.ts";
 import { isStale } from "./endpoint-collection.ts";
 import { UnusedIdentities, usedIdentities } from "./identity-collection.ts";
-import { nextStatus } from "./policy-status.ts";
+import { nextStatus, startPolicyStatus } from "./policy-status.ts";
 
 describe("identities", () => {
   const endpoint = thing("CiliumEndpoint", "a", { status: { identity: { id: 318 } } });
@@ -48,6 +50,28 @@ describe("a policy's condition Valid", () => {
       derivativePolicies: {},
       conditions: [{ type: "Valid", status: "False", message: "no rule; bad port", lastTransitionTime: AT }],
     });
+  });
+
+  test("is judged a moment after the agents heard of the policy, and once for each content", async () => {
+    const handlers: { onAdd: (policy: KubeObject) => void; onUpdate: (old: KubeObject, now: KubeObject) => void }[] =
+      [];
+    const waits: number[] = [];
+    let work: (key: string) => Promise<void> = async () => {};
+    const context = {
+      now: () => 0,
+      cache: () => ({ on: (handler: (typeof handlers)[0]) => handlers.push(handler), get: () => policy }),
+      queue: (_: string, sync: typeof work) => {
+        work = sync;
+        return { addAfter: (_key: string, ms: number) => waits.push(ms) };
+      },
+      updateStatus: async () => policy,
+    };
+    startPolicyStatus(context as unknown as ControllerContext, () => ({ ok: true }));
+    handlers[1]!.onAdd(policy);
+    await work("default/rule1");
+    handlers[1]!.onUpdate(policy, { ...policy, status: {} });
+    handlers[1]!.onUpdate(policy, { ...policy, spec: { changed: true } });
+    expect([waits.length, waits.every((ms) => ms > 0)]).toEqual([2, true]);
   });
 
   test("is written once", () => {

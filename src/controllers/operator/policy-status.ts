@@ -9,6 +9,9 @@ import { type ControllerContext, splitKey } from "../context.ts";
 import { keyOfObject } from "../object-cache.ts";
 import { conditionOf, statusOf, stays, withCondition } from "../objects.ts";
 
+/** The agents of the nodes hear of a change at the same time, and it is they who are waited for. */
+const AFTER_AGENTS_MS = 20;
+
 export type PolicyAnswer = { readonly ok: true } | { readonly ok: false; readonly errors: readonly string[] };
 /** Says whether the engine takes a policy, and if not, why. */
 export type PolicyValidator = (object: KubeObject) => PolicyAnswer;
@@ -43,7 +46,7 @@ function watch(context: ControllerContext, ref: ResourceRef, validate: PolicyVal
   const add = (policy: KubeObject): void => {
     const before = judged.get(keyOfObject(policy));
     if (before && sameContent(before, policy)) return;
-    queue.add(keyOfObject(policy));
+    queue.addAfter(keyOfObject(policy), AFTER_AGENTS_MS);
   };
   policies.on({
     onAdd: add,

@@ -48,6 +48,8 @@ function annotation(pod: KubeObject, key: string): string {
 
 /** The pods to give up first, in that order: not placed, not running, not ready, crowded, restarting, young. */
 export function leastWorth(pods: readonly KubeObject[], count: number): KubeObject[] {
+  // each is compared with all others: while a set grows that would be done for nothing
+  if (count === 0) return [];
   const ranked = pods.map((pod) => ({ pod, worth: worth(pod, pods) }));
   ranked.sort((a, b) => {
     const index = a.worth.findIndex((value, at) => value !== b.worth[at]);

@@ -51,6 +51,7 @@ export const libcCalls = {
   eventfd: libc.func("int eventfd(uint32_t initial, int flags)"),
   write: libc.func("int64_t write(int fd, const void *data, size_t length)"),
   close: libc.func("int close(int fd)"),
+  yield: libc.func("int sched_yield()"),
   errno: () => koffi.errno(),
   view: (pointer: Pointer, length: number): ArrayBuffer => koffi.view(pointer, length),
 };

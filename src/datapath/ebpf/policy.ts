@@ -76,8 +76,10 @@ function mapId(fd: number): number {
 /** More waiting calls would fill node's thread pool (one thread waits for events, one stays free): then the caller waits
  * itself. An agent that sets policies in bursts wants UV_THREADPOOL_SIZE=16. */
 const MOST_WAITING = Math.max(1, Number(process.env["UV_THREADPOOL_SIZE"] ?? 4) - 2);
-const SWAP_PATIENCE_MS = 2000;
+/** How long a thread is waited for that the processor does not get to; then the call is made here. */
+const SWAP_PATIENCE_MS = 200;
 const waiting = new Set<Batch>();
+const NO_FAILURES: ReadonlyMap<number, Error> = new Map();
 
 /** Inner maps by their endpoints' keys, ready for one call of the kernel. */
 interface Batch {
@@ -106,36 +108,58 @@ function closeAll(swaps: readonly Swap[]): void {
 }
 
 /** Makes the call in a thread; the buffers, into which the kernel writes at its end, and the descriptors live until then. */
-function startSwap(policies: KernelMap, swaps: readonly Swap[]): void {
+function startSwap(policies: KernelMap, swaps: readonly Swap[]): Batch {
   const batch = batchOf(swaps);
   waiting.add(batch);
   bpf.updateBatch.async(policies.fd, batch.keys, batch.descriptors, batch.count, null, () => {
     waiting.delete(batch);
     closeAll(swaps);
   });
+  return batch;
+}
+
+/** Makes the call here, and again behind each endpoint that the kernel refuses. Returns those with its reason. */
+function swapHere(policies: KernelMap, swaps: readonly Swap[]): ReadonlyMap<number, Error> {
+  const failures = new Map<number, Error>();
+  for (let rest = swaps; rest.length > 0; ) {
+    const { keys, descriptors, count } = batchOf(rest);
+    const result = bpf.updateBatch(policies.fd, keys, descriptors, count, null);
+    if (result >= 0) break;
+    const taken = count.readUInt32LE();
+    // A count that is as it was: the kernel looked at none of them.
+    const refused = taken < rest.length ? rest.slice(taken, taken + 1) : rest;
+    const reason = failure("swap policies", -result);
+    for (const { id } of refused) failures.set(id, reason);
+    rest = rest.slice(taken + 1);
+  }
+  return failures;
 }
 
 /**
  * Writes maps into the map of maps and closes their descriptors. The kernel makes each swap at once and then holds the caller
  * for 6 to 20 ms until no program uses the old maps any more; so a thread of the pool makes the call and waits, and we go
- * on as soon as a lookup shows the last of the new maps. One call for all: each would wait by itself.
+ * on as soon as a lookup shows the last of the new maps. One call for all: each would wait by itself. Returns the endpoints
+ * that keep what they had, with the kernel's reason.
  */
-function swap(policies: KernelMap, swaps: readonly Swap[]): void {
+function swap(policies: KernelMap, swaps: readonly Swap[]): ReadonlyMap<number, Error> {
   if (waiting.size >= MOST_WAITING) {
-    const { keys, descriptors, count } = batchOf(swaps);
-    try {
-      check("swap policies", bpf.updateBatch(policies.fd, keys, descriptors, count, null));
-    } finally {
-      closeAll(swaps);
-    }
-    return;
+    const failures = swapHere(policies, swaps);
+    closeAll(swaps);
+    return failures;
   }
   const { key, fd } = swaps.at(-1)!;
   const id = mapId(fd);
-  startSwap(policies, swaps);
+  const { count } = startSwap(policies, swaps);
   const until = performance.now() + SWAP_PATIENCE_MS;
-  while (performance.now() < until) if (policies.get(key)?.readUInt32LE() === id) return;
-  throw new Error(`datapath: set policy: the kernel shows no new policy after ${SWAP_PATIENCE_MS} ms`);
+  // A call that fails leaves in `count` how many it took.
+  while (count.readUInt32LE() === swaps.length && performance.now() < until) {
+    if (policies.get(key)?.readUInt32LE() === id) return NO_FAILURES;
+    // The thread may have been woken on this very processor.
+    libcCalls.yield();
+  }
+  // A thread that has not begun finds nothing to do. Once more for the reason, and for what came behind it.
+  count.writeUInt32LE(0);
+  return swapHere(policies, swaps);
 }
 
 function newPolicyMap(realized: RealizedPolicy): number {
@@ -174,12 +198,7 @@ export function swapPolicies(
       failures.set(id, error as Error);
     }
   }
-  try {
-    if (swaps.length > 0) swap(policies, swaps);
-  } catch (error) {
-    for (const { id } of swaps) failures.set(id, error as Error);
-  }
-  return failures;
+  return swaps.length === 0 ? failures : new Map([...failures, ...swap(policies, swaps)]);
 }
 
 /** Takes the endpoint's policy away: everything is dropped. Waits in a thread for the same reason as `swap`. */

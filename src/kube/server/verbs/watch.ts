@@ -63,7 +63,7 @@ function line(type: string, object: string): string {
 
 /**
  * Streams changes until the client leaves, the time asked for ends, or the server stops. A revision that the history
- * no longer reaches is answered by one ERROR event with a 410 Status.
+ * no longer reaches is answered by one ERROR event with a 410 Status. `isPatient`: others are told first.
  */
 export function watchObjects(
   api: Api,
@@ -73,6 +73,7 @@ export function watchObjects(
   query: URLSearchParams,
   writer: WatchWriter,
   response: ServerResponse,
+  isPatient: boolean,
 ): void {
   checkWatchOptions(query);
   const selection = selectionOf(kind, query, name);
@@ -80,7 +81,7 @@ export function watchObjects(
   const request: WatchRequest = { api, kind, namespace, selection, writer };
   response.writeHead(200, { "Content-Type": writer.contentType, "Cache-Control": "no-cache, private" });
   response.flushHeaders();
-  const lines = new LineWriter(response);
+  const lines = new LineWriter(response, isPatient ? setImmediate : process.nextTick);
   const send = (text: string): void => lines.send(text);
   const bookmarks = isTrue(query.get("allowWatchBookmarks"));
   const current = api.store.revision;
@@ -101,14 +102,16 @@ export function watchObjects(
 /** The stream's writer. Lines of one tick leave in one piece, which saves a TLS record and a packet each. */
 class LineWriter {
   readonly #response: ServerResponse;
+  readonly #later: (flush: () => void) => unknown;
   #lines = "";
 
-  constructor(response: ServerResponse) {
+  constructor(response: ServerResponse, later: (flush: () => void) => unknown) {
     this.#response = response;
+    this.#later = later;
   }
 
   send(line: string): void {
-    if (this.#lines === "") process.nextTick(() => this.#flush());
+    if (this.#lines === "") this.#later(() => this.#flush());
     this.#lines += line;
   }
 
