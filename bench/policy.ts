@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildSync } from "esbuild";
+import { AGENT_FLAGS } from "../src/lab/processes.ts";
 import { oracle } from "../test/oracle/cache.ts";
 import type { EngineTimings } from "./policy-engine.ts";
 import { linesOfInput, policyInput } from "./policy-input.ts";
@@ -14,8 +15,8 @@ const SIZES = [10_000, 50_000, 100_000];
 const ROUNDS = 3;
 const CPU = "1";
 const MIB = 1024;
-/** Agents run with the same young generation. */
-const FLAGS = ["--expose-gc", "--max-semi-space-size=1"];
+/** The heap of an agent, which is who runs the engine. */
+const FLAGS = ["--expose-gc", ...AGENT_FLAGS];
 
 /** What Cilium's engine reports; milliseconds and KiB. */
 interface CiliumTimings

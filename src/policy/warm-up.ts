@@ -10,6 +10,9 @@ const IDENTITIES = 100;
 const FIRST_IDENTITY = 256;
 const POLICIES = 48;
 const ENDPOINTS = 12;
+const REPLACEMENTS = 96;
+/** Every so many policies one is clusterwide, and concerns most endpoints. */
+const WIDE = 8;
 /** Apps, tiers and namespaces have no common divisor, so that they mix. */
 const APPS = 5;
 
@@ -23,6 +26,8 @@ function labelsOf(index: number) {
       `k8s:tier=${TIERS[index % TIERS.length]}`,
       `k8s:version=v${index}`,
       `k8s:io.kubernetes.pod.namespace=${namespace}`,
+      // Without it no peer of a policy would be anybody here.
+      "k8s:io.cilium.k8s.policy.cluster=default",
       `k8s:io.cilium.k8s.namespace.labels.kubernetes.io/metadata.name=${namespace}`,
     ].map(parseLabel),
   );
@@ -52,16 +57,19 @@ function peerOf(index: number, side: "from" | "to"): object {
   }
 }
 
+/** Those from `POLICIES` on replace earlier ones. */
 function policyOf(index: number): object {
   const isIngress = index % 3 !== 0;
   const section = `${isIngress ? "ingress" : "egress"}${index % 31 === 30 ? "Deny" : ""}`;
   const peer = peerOf(section.endsWith("Deny") ? index - (index % 6) : index, isIngress ? "from" : "to");
+  const place = index % POLICIES;
+  const isWide = place % WIDE === 0;
   const matchLabels = index % 2 === 0 ? { app: `app-${index % APPS}` } : { tier: TIERS[index % TIERS.length] };
   return {
     apiVersion: "cilium.io/v2",
-    kind: "CiliumNetworkPolicy",
-    metadata: { name: `policy-${index}`, namespace: `warm-up-${index % NAMESPACES}` },
-    spec: { endpointSelector: { matchLabels }, [section]: [peer] },
+    kind: isWide ? "CiliumClusterwideNetworkPolicy" : "CiliumNetworkPolicy",
+    metadata: { name: `policy-${place}`, ...(!isWide && { namespace: `warm-up-${place % NAMESPACES}` }) },
+    spec: { endpointSelector: isWide ? {} : { matchLabels }, [section]: [peer] },
   };
 }
 
@@ -72,8 +80,8 @@ function parse(policy: object) {
 }
 
 /**
- * Computes policies of a small cluster that is thrown away, so that the first policy of a real endpoint is not also the first
- * time that the code runs: a virtual machine compiles what it has seen run. For whoever has time now and none later, like an
+ * Computes and changes policies of a small cluster that is thrown away, so that the first policy of a real endpoint, and the
+ * first that is replaced, is not also the first time that the code runs: a virtual machine compiles what it has seen run. For whoever has time now and none later, like an
  * agent that waits for its first answers. Returns the entries that it computed.
  */
 export function warmUp(): number {
@@ -92,6 +100,10 @@ export function warmUp(): number {
     cache.policyOf({ identity, labels: labelsOf(index), namedPorts: [] }).forEachEntry(() => {
       entries++;
     });
+  }
+  for (let index = POLICIES; index < POLICIES + REPLACEMENTS; index++) {
+    const { key, rules } = parse(policyOf(index));
+    for (const { changes } of cache.replacePolicy(key, rules)) entries += changes?.added.length ?? 0;
   }
   return entries;
 }
