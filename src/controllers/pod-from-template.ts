@@ -1,5 +1,5 @@
 import type { KubeObject, OwnerReference } from "../kube/client/index.ts";
-import { type Fields, fieldsOf } from "../kube/object.ts";
+import { copyJson, type Fields, fieldsOf } from "../kube/object.ts";
 
 /** A pod as an owner's template says; its name gets five random characters after `<owner>-` from the server. */
 export function podFromTemplate(owner: KubeObject, reference: OwnerReference, template: Fields): KubeObject {
@@ -17,6 +17,6 @@ export function podFromTemplate(owner: KubeObject, reference: OwnerReference, te
       ...(finalizers ? { finalizers: finalizers as string[] } : {}),
       ownerReferences: [reference],
     },
-    spec: structuredClone(fieldsOf(template.spec)),
+    spec: copyJson(fieldsOf(template.spec)),
   };
 }

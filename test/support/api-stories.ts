@@ -138,6 +138,7 @@ class Teller {
       "spec.nodeName=",
       "nothing=1",
       "type=Opaque",
+      "status.replicas=1",
     ]);
     return random.one<ApiRequest>([
       [3, () => one],

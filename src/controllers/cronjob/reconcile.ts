@@ -1,6 +1,6 @@
 import type { KubeObject } from "../../kube/client/index.ts";
 import { type CronSchedule, nextRun, parseCron } from "../../kube/cron.ts";
-import { type Fields, fieldsOf, timestamp } from "../../kube/object.ts";
+import { copyJson, type Fields, fieldsOf, timestamp } from "../../kube/object.ts";
 import { isFinished } from "../job/reconcile.ts";
 import { conditionOf, controllerReference, hasCondition, numberOf, specOf, statusOf, stays } from "../objects.ts";
 
@@ -62,7 +62,7 @@ function newJob(cronJob: KubeObject, scheduled: number): KubeObject {
       },
       ownerReferences: [controllerReference(cronJob, "batch", "v1", "CronJob")],
     },
-    spec: structuredClone(fieldsOf(template.spec)),
+    spec: copyJson(fieldsOf(template.spec)),
   };
 }
 

@@ -1,4 +1,4 @@
-import { type Fields, fieldsOf, type KubeObject } from "../../object.ts";
+import type { Fields, KubeObject } from "../../object.ts";
 import {
   claimAdvice,
   countTemplates,
@@ -29,10 +29,6 @@ function startWith(status: Fields): (object: KubeObject) => void {
   };
 }
 
-const replicas = (object: KubeObject): Record<string, string> => ({
-  "status.replicas": String(fieldsOf(object.status).replicas ?? 0),
-});
-
 /** The kinds of apps/v1 that the lab's controllers run. */
 export const appsKinds: readonly ResourceKind[] = [
   workload({
@@ -50,7 +46,6 @@ export const appsKinds: readonly ResourceKind[] = [
     strategy: {
       fillDefaults: defaultReplicaSet,
       prepareCreate: startWith({ replicas: 0 }),
-      selectable: replicas,
     },
   }),
   workload({
