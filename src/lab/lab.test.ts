@@ -193,10 +193,10 @@ test("every process is started in its namespace, and agents and proxies see thei
   }
 });
 
-test("the API server, the kubelet and the agents, which policies and pods go through, come before pods; nothing else does", () => {
+test("the API server and the kubelet, which policies and pods go through, come before pods; nothing that traffic goes through or is counted by does", () => {
   const specs = processSpecs(labPaths("one"), { apiServer: 6443, relay: 4245 }, "/proc/1/ns/net", DEFAULTS);
   const before = specs.filter(({ nice }) => nice !== undefined && nice < 0).map(({ name }) => name);
-  expect(before).toEqual(["control-plane", "kubelet", ...NODES.map(({ name }) => `${name}/agent`)]);
+  expect(before).toEqual(["control-plane", "kubelet"]);
 });
 
 test("a process that ends at once is started again at once, then ever later, up to 5 s", () => {

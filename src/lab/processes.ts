@@ -33,7 +33,8 @@ export interface LabPorts {
 
 /**
  * What a change of a policy or a new pod goes through must not wait until the pods have had their turn, nor a lab that starts
- * until its relay and proxies have. What the kubelet starts for pods is as all others again (src/runtime/process/native).
+ * until its relay and proxies have. Not the agents: their work on flows would take the processor from the traffic itself, and leave a
+ * quarter of the requests through a proxy. What the kubelet starts for pods is as all others again (src/runtime/process/native).
  */
 const BEFORE_PODS = -10;
 
@@ -113,14 +114,12 @@ export function processSpecs(
     ...(settings.hostPorts.length === 0 ? [] : [plain("host-ports", hostPortsArgv(paths, settings, hostNetns))]),
     ...settings.nodes.flatMap((node) => [
       // a change of policies in a burst waits for the kernel in pool threads
-      urgent(
-        isolated(paths, node.name, "agent", [
-          "env",
-          "UV_THREADPOOL_SIZE=16",
-          ...main(paths, "agent", AGENT_FLAGS),
-          ...agentOptions(paths, node, settings),
-        ]),
-      ),
+      isolated(paths, node.name, "agent", [
+        "env",
+        "UV_THREADPOOL_SIZE=16",
+        ...main(paths, "agent", AGENT_FLAGS),
+        ...agentOptions(paths, node, settings),
+      ]),
       isolated(paths, node.name, "proxy", [
         ...main(paths, "proxy", PROXY_FLAGS),
         ...option("bootstrap", "/var/run/cilium/envoy/bootstrap-config.json"),
