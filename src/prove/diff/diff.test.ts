@@ -106,6 +106,21 @@ describe("diff", () => {
     ]);
   });
 
+  test("server names are compared as sets", () => {
+    const rule = (names: string) => toDb(WEB, `[{ports: [{port: "443", protocol: TCP}], serverNames: [${names}]}]`);
+    const change = (before: string, after: string) =>
+      textOf(SHOP + rule(before), SHOP + rule(after)).filter((line) => line.startsWith("  "));
+    expect(change("A.example., b.example", "b.example, a.example")).toEqual([]);
+    expect(change('"*.example", a.example', '"**.example"')).toEqual([
+      "  + shop/pod/web -> shop/pod/db: TCP 443 (ingress: server **.example, as in server a.a.example)",
+    ]);
+    expect(change('"*.example", a.example', '"*.example"')).toEqual([]);
+    expect(change("a.example", "b.example")).toEqual([
+      "  + shop/pod/web -> shop/pod/db: TCP 443 (ingress: server b.example)",
+      "  - shop/pod/web -> shop/pod/db: TCP 443 (ingress: server a.example)",
+    ]);
+  });
+
   test("the value of a secret that headers are compared with is part of the rule", () => {
     const secret = (value: string) =>
       `---\napiVersion: v1\nkind: Secret\nmetadata: {name: token, namespace: shop}\nstringData: {value: ${value}}\n`;

@@ -135,6 +135,8 @@ function beyond({ text, rule }: RequestWord, own: Requests, others: Requests): s
     [...others.values()].flatMap((other) => other.rule ?? []),
   );
   if (found === undefined) return [];
+  // It takes all that there is: an example says no more.
+  if (rule.isConnection && rule.server === undefined) return [text];
   if (found === "unknown") return [`${text} (unknown, compared as written)`];
   return [found.request === text ? text : `${text}, as in ${found.request}`];
 }

@@ -5,6 +5,7 @@ import type { Secrets } from "../../policy/http-rule.ts";
 import { judgingClauses } from "../../policy/judge-l7.ts";
 import type { DnsRule, HttpRule } from "../../policy/l7-rule.ts";
 import { type LookupQuery, lookup } from "../../policy/lookup.ts";
+import { serverNameExpression } from "../../policy/server-name.ts";
 import type { RequestRule } from "./request-language.ts";
 
 /** What one side says of one port to one peer. */
@@ -25,7 +26,7 @@ export interface Word {
 export interface RequestWord {
   /** As people read it. */
   readonly text: string;
-  /** The HTTP requests that it lets pass, where it does nothing else to them. */
+  /** The HTTP requests or TLS connections that it lets pass, where it does nothing else to them. */
   readonly rule?: RequestRule;
 }
 
@@ -97,13 +98,18 @@ function* rulesOf(l7: Clause["l7"], isDns: boolean, secrets: Secrets): Iterable<
   const names = l7.serverNames === undefined ? [undefined] : [...l7.serverNames].sort();
   for (const name of names) {
     const server = name === undefined ? tls : { key: `${tls.key} server ${name}`, text: `server ${name}${tls.text}` };
+    const about = {
+      ...(name === undefined ? {} : { server: serverNameExpression(name) }),
+      ...(tls.key === "" ? {} : { tls: tls.key }),
+    };
     if (l7.http === undefined) {
-      yield server.key === "" ? [ANY_REQUEST, "every request"] : [`tls${server.key}`, server.text.trim()];
+      if (server.key === "") yield [ANY_REQUEST, "every request"];
+      else yield [`tls${server.key}`, server.text.trim(), { ...about, isConnection: true, demands: [] }];
       continue;
     }
     for (const rule of l7.http) {
       const own = httpRule(rule, secrets);
-      const set = server.key === "" ? own.set : undefined;
+      const set = own.set === undefined ? undefined : { ...own.set, ...about };
       yield [`${HTTP_RULE}${own.key}${server.key}`, `${own.text} ${server.text}`.trim(), set];
     }
   }
