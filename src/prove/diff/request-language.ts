@@ -14,9 +14,12 @@ export interface RequestRule {
   readonly tls?: string;
   /** It is about connections, whatever is said in them. */
   readonly isConnection?: true;
-  /** What headers must be, each as a text; all must hold. */
+  /** What headers must be, each as a text; all must hold. What stands behind `UNTOLD` counts, and is never told. */
   readonly demands: readonly string[];
 }
+
+/** Between what a demand is called and the value of a secret. */
+export const UNTOLD = "\0";
 
 const FIELDS = ["method", "path", "host", "server"] as const;
 /** Methods and paths are never empty. */
@@ -86,7 +89,11 @@ function requestText(
 ): string {
   const asked = server ? `server ${server}` : "no server name";
   if (isConnection) return asked;
-  const more = [...(host === undefined ? [] : [`host ${host}`]), ...demands, ...(server === undefined ? [] : [asked])];
+  const more = [
+    ...(host === undefined ? [] : [`host ${host}`]),
+    ...demands.map((demand) => demand.split(UNTOLD, 1)[0]!),
+    ...(server === undefined ? [] : [asked]),
+  ];
   return `${method} ${path}${more.length === 0 ? "" : ` (${more.join(", ")})`}`;
 }
 
