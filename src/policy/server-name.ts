@@ -19,3 +19,19 @@ export function compileServerNames(patterns: readonly string[]): (serverName: st
     return (isAnyAllowed && isWholeName(name)) || matches(name);
   };
 }
+
+/**
+ * The proper names (`isWholeName`) that one element of `serverNames` takes, in lower case, as an expression (RE2) for whole
+ * names. Names with empty labels, which no client sends, are left out.
+ */
+export function serverNameExpression(pattern: string): string {
+  const folded = pattern.toLowerCase().replace(/\.$/, "");
+  if (/^\*+$/.test(folded)) return `${LETTER}+(\\.${LETTER}+)*`;
+  const rest = folded.replace(/^\*{2,}\./, "");
+  const labels = rest
+    .split(".")
+    .map((label) => (/^\*+$/.test(label) ? `${LETTER}+` : label.replace(/\*+/g, `${LETTER}*`)));
+  return `${rest === folded ? "" : `(${LETTER}+\\.)+`}${labels.join("\\.")}`;
+}
+
+const LETTER = "[-a-z0-9_]";

@@ -14,8 +14,11 @@ export interface ManifestText {
   readonly text: string;
   /** The one object that it holds, where there is no text to read it from: a server's answer. */
   readonly value?: unknown;
-  /** Somebody named this very file, and means that something is in it. */
-  readonly isNamed?: boolean;
+  /**
+   * What is wrong where it holds no object, nor any other text with the same: somebody named a file or a folder, and means that
+   * something is in it.
+   */
+  readonly ifBare?: readonly Problem[];
 }
 
 /** Where something is written; lines count from 1. */
@@ -66,7 +69,7 @@ class Recent<V> {
 }
 
 /** A file as it was read: with the same text it holds the same. */
-interface KnownFile extends ReadManifests {
+interface KnownFile extends ReadFile {
   readonly text: string;
   readonly parts: readonly Part[];
 }
@@ -90,6 +93,11 @@ export interface ReadManifests {
   readonly problems: readonly Problem[];
 }
 
+interface ReadFile extends ReadManifests {
+  /** It can be read, and is empty, comments or a list of something else. */
+  readonly isBare: boolean;
+}
+
 /** A document is read as a whole, some hundred times its size; definitions of resources nest deeper than policies do. */
 const LIMITS: TextLimits = { length: 16 << 20, depth: 128, documents: 100_000 };
 /** Objects together: ten times the largest clusters. */
@@ -106,24 +114,23 @@ export function readManifests(
 ): ReadManifests {
   const objects: ManifestObject[] = [];
   const problems: Problem[] = [];
+  const isBare = new Map<Problem, boolean>();
   for (const text of texts) {
     const { file } = text;
     const read = text.value === undefined ? readFile(text, { ...LIMITS, ...limits }, known) : readValue(text);
     for (const object of read.objects) objects.push(object);
     problems.push(...read.problems);
+    for (const fault of text.ifBare ?? []) isBare.set(fault, read.isBare && isBare.get(fault) !== false);
     if (objects.length > MOST_OBJECTS) {
       problems.push({ severity: "error", file, line: 1, message: `more than ${MOST_OBJECTS} objects` });
       break;
     }
   }
+  for (const [fault, isSo] of isBare) if (isSo) problems.push(fault);
   return { objects, problems };
 }
 
-function readFile(
-  { file, text, isNamed = false }: ManifestText,
-  limits: TextLimits,
-  known: KnownDocuments,
-): ReadManifests {
+function readFile({ file, text }: ManifestText, limits: TextLimits, known: KnownDocuments): ReadFile {
   const before = known.files.get(file);
   if (before?.text === text) {
     // The documents are asked for again when another part of the file changes.
@@ -133,8 +140,7 @@ function readFile(
   const parts = partsOf(text);
   const all = parts.map((part) => documentsOf(part, limits, known));
   const faults = all.flatMap((read) => (read.ok ? [] : read.errors));
-  if (isNamed && faults.length === 0 && !all.some((read) => read.ok && read.documents.some(mayBeObject)))
-    faults.push({ line: 1, message: "holds no object of Kubernetes (where nothing is wanted, give /dev/null)" });
+  const isBare = faults.length === 0 && !all.some((read) => read.ok && read.documents.some(mayBeObject));
   const mend = /\{\{.*\}\}/.test(text) ? TEMPLATE : "";
   const objects: ManifestObject[] = [];
   const problems = faults
@@ -145,18 +151,19 @@ function readFile(
     for (const read of all)
       for (const document of read.ok ? read.documents : []) readDocument({ file, text }, document, objects, problems);
   }
-  known.files.set(file, { text, parts, objects, problems });
-  return { objects, problems };
+  const read = { text, parts, objects, problems, isBare };
+  known.files.set(file, read);
+  return read;
 }
 
 function mayBeObject({ value }: TextDocument): boolean {
   return isObject(value) || typeof value !== "object";
 }
 
-function readValue(text: ManifestText): ReadManifests {
+function readValue(text: ManifestText): ReadFile {
   const [objects, problems]: [ManifestObject[], Problem[]] = [[], []];
   readDocument(text, { value: text.value, line: 1, lineOf: () => 1 }, objects, problems);
-  return { objects, problems };
+  return { objects, problems, isBare: false };
 }
 
 /** More errors of one text than these help nobody. */

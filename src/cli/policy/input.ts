@@ -53,7 +53,7 @@ export class TextFault extends Error {
 }
 
 /** The text that the bytes are in UTF-8. Throws a TextFault where they are none: what stood for them would be judged in their place. */
-function textOf(bytes: Buffer): string {
+export function textOf(bytes: Buffer): string {
   if (isUtf8(bytes)) return bytes.toString("utf8");
   if (bytes.subarray(0, 2).equals(LITTLE_ENDIAN) || bytes.subarray(0, 2).equals(BIG_ENDIAN))
     throw new TextFault(1, "is UTF-16: save it as UTF-8");

@@ -5,7 +5,7 @@ import { basename, dirname } from "node:path";
 /** A file of a commit, named `REVISION:path`. */
 export interface RevisionFile {
   readonly file: string;
-  readonly text: string;
+  readonly content: Buffer;
 }
 
 export interface RevisionOptions {
@@ -42,14 +42,13 @@ export function readRevision(path: string, revision: string, { isWanted, mostByt
     return type === "blob" && isWanted(file!) ? [{ id: id!, file: `${revision}:${file}` }] : [];
   });
   if (files.length === 0) return [];
-  const content = git(["cat-file", "--batch"], files.map(({ id }) => `${id}\n`).join(""));
+  const all = git(["cat-file", "--batch"], files.map(({ id }) => `${id}\n`).join(""));
   let at = 0;
   return files.map(({ file }) => {
-    const end = content.indexOf(10, at);
-    const size = Number(content.toString("utf8", at, end).split(" ")[2]);
-    const text = content.toString("utf8", end + 1, end + 1 + size);
+    const end = all.indexOf(10, at);
+    const size = Number(all.toString("utf8", at, end).split(" ")[2]);
     at = end + 1 + size + 1;
-    return { file, text };
+    return { file, content: all.subarray(end + 1, end + 1 + size) };
   });
 }
 

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { createReadStream, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { takeInventory } from "../../prove/inventory.ts";
 import { readAll, readFile } from "./input.ts";
@@ -93,21 +93,44 @@ test("bytes that are no UTF-8 are refused with their line", async () => {
   ]);
 });
 
-test("who names a file means that an object is in it; in a folder it may be empty", async () => {
+const errorsOf = async (paths: readonly string[], options = {}) => {
+  const { texts, problems } = await readSources(paths, options);
+  return [...problems, ...takeInventory(texts).problems].map(
+    ({ severity, file, line, message }) => `${severity} ${file.replace(`${root}/`, "")}:${line} ${message}`,
+  );
+};
+const BARE = "holds no object of Kubernetes (where nothing is wanted, give /dev/null)";
+
+test("who names a file or a folder means that an object is in it; beside others a file may be empty", async () => {
   const folder = join(root, "bare");
   mkdirSync(folder);
-  const files = { "zero.yaml": "", "comment.yaml": "---\n# no\n", "list.yaml": "- 1\n" };
+  const files = { "zero.yaml": "", "comment.yaml": "---\n# no\n" };
   for (const [file, text] of Object.entries(files)) writeFileSync(join(folder, file), text);
-  const errorsOf = async (paths: readonly string[]) =>
-    takeInventory((await readSources(paths, {})).texts)
-      .problems.filter(({ severity }) => severity === "error")
-      .map(({ file, line, message }) => `${basename(file)}:${line} ${message}`);
-  expect(await errorsOf([folder, "/dev/null"])).toEqual([]);
-  expect(await errorsOf(Object.keys(files).map((file) => join(folder, file)))).toEqual(
-    Object.keys(files).map(
-      (file) => `${file}:1 holds no object of Kubernetes (where nothing is wanted, give /dev/null)`,
-    ),
-  );
+  const paths = Object.keys(files).map((file) => join(folder, file));
+  expect(await errorsOf([folder, "/dev/null"])).toEqual([`error bare:1 ${BARE}`]);
+  expect(await errorsOf([join(folder, "z*.yaml")])).toEqual([`error bare/z*.yaml:1 ${BARE}`]);
+  expect(await errorsOf(paths)).toEqual(Object.keys(files).map((file) => `error bare/${file}:1 ${BARE}`));
+  writeFileSync(join(folder, "full.yaml"), "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n");
+  expect(await errorsOf([folder])).toEqual([]);
+  // What is read once is there for all who name it.
+  expect(await errorsOf([join(folder, "full.yaml"), folder])).toEqual([]);
+  expect(await errorsOf([paths[0]!, folder])).toEqual([`error bare/zero.yaml:1 ${BARE}`]);
+});
+
+test("files of a revision are no less: UTF-8, with an object in them; what was bare before is new", async () => {
+  mkdirSync(join(root, "old/none"), { recursive: true });
+  writeFileSync(join(root, "old/bad.yaml"), Buffer.from([0x61, 0x0a, 0xff]));
+  writeFileSync(join(root, "old/none/zero.yaml"), "# no\n");
+  git("add", "old");
+  git("commit", "-qm", "two");
+  const [old, none] = [join(root, "old"), join(root, "old/none")];
+  expect(await errorsOf([old], { revision: "HEAD" })).toEqual([
+    expect.stringMatching(/^error HEAD:old\/bad.yaml:2 bytes that are no UTF-8/),
+    `error HEAD:${old.replace(`${root}/`, "")}:1 ${BARE}`,
+  ]);
+  expect(await errorsOf([none], { revision: "HEAD", mayBeMissing: true })).toEqual([
+    "warning HEAD:old/none:1 holds no object of Kubernetes: all of it is new",
+  ]);
 });
 
 test("a device and a socket are refused by name, the rest is read; /dev/null is an empty file", async () => {

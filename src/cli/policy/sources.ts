@@ -1,7 +1,7 @@
 import { existsSync, globSync, readdirSync, statSync } from "node:fs";
 import { basename, join, matchesGlob } from "node:path";
 import type { ManifestText, Problem } from "../../prove/manifest.ts";
-import { inputKind, readFile, readStream, TextFault } from "./input.ts";
+import { inputKind, readFile, readStream, TextFault, textOf } from "./input.ts";
 import { type RevisionFile, readRevision } from "./revision.ts";
 
 export interface SourceOptions {
@@ -39,7 +39,7 @@ export async function readSources(
   { revision, skip = [], tests = false, mayBeMissing = false }: SourceOptions,
 ): Promise<ReadSources> {
   const problems: Problem[] = [];
-  const texts: ManifestText[] = [];
+  const texts = new Map<string, ManifestText>();
   let bytes = 0;
   const fail = (file: string, error: unknown) =>
     problems.push({
@@ -48,14 +48,20 @@ export async function readSources(
       line: error instanceof TextFault ? error.line : 1,
       message: (error as Error).message,
     });
-  const add = (file: string, text: string, isNamed = false) => {
+  const add = (file: string, text: string, promise: Problem | undefined) => {
     bytes += text.length;
     if (bytes > MOST_BYTES) throw new Error(`the files together are longer than ${MOST_BYTES} bytes`);
-    texts.push({ file, text, ...(isNamed ? { isNamed } : {}) });
+    texts.set(file, { file, text, ...(promise === undefined ? {} : { ifBare: [promise] }) });
   };
   const isSkipped = (file: string) =>
     (!tests && TEST_FILE.test(file)) ||
     skip.some((glob) => matchesGlob(file, glob) || matchesGlob(basename(file), glob));
+  const isKnown = (file: string, promise: Problem | undefined) => {
+    const known = texts.get(file);
+    if (known !== undefined && promise !== undefined)
+      texts.set(file, { ...known, ifBare: [...(known.ifBare ?? []), promise] });
+    return known !== undefined;
+  };
   for (const path of new Set(paths)) {
     try {
       if (revision !== undefined && !isStream(path)) {
@@ -68,18 +74,27 @@ export async function readSources(
             message: `not there at ${revision}: all of it is new`,
           });
         else if (files.length === 0) throw new Error(`holds no *.yaml, *.yml or *.json at ${revision}`);
-        for (const { file, text } of files) if (!isSkipped(file)) add(file, text);
+        // What was bare before is, as what was not there, new as a whole.
+        const promise = bareFault(`${revision}:${path}`, mayBeMissing ? "warning" : "error");
+        for (const { file, content } of files) {
+          if (isSkipped(file) || isKnown(file, promise)) continue;
+          try {
+            add(file, textOf(content), promise);
+          } catch (error) {
+            fail(file, error);
+          }
+        }
         continue;
       }
+      // Who wants nothing says so.
+      const promise = path === "/dev/null" ? undefined : bareFault(path, "error");
       for (const file of filesOf(path)) {
-        if (isSkipped(file) || texts.some((known) => known.file === file)) continue;
+        if (isSkipped(file) || isKnown(file, promise)) continue;
         try {
           const isOnce = inputKind(file) === "stream";
           // Nobody perhaps ever writes into a pipe that lies about in a folder.
           if (isOnce && file !== path) throw new Error("is a pipe, which is read only where it is named itself");
-          const text = isOnce ? await readStream(file, LONGEST_TEXT) : readFile(file, LONGEST_TEXT);
-          // Who wants nothing says so.
-          add(file, text, file === path && file !== "/dev/null");
+          add(file, isOnce ? await readStream(file, LONGEST_TEXT) : readFile(file, LONGEST_TEXT), promise);
         } catch (error) {
           fail(file, error);
         }
@@ -88,7 +103,12 @@ export async function readSources(
       fail(path, error);
     }
   }
-  return { texts, problems };
+  return { texts: [...texts.values()], problems };
+}
+
+function bareFault(file: string, severity: Problem["severity"]): Problem {
+  const mend = severity === "error" ? " (where nothing is wanted, give /dev/null)" : ": all of it is new";
+  return { severity, file, line: 1, message: `holds no object of Kubernetes${mend}` };
 }
 
 /** Whether it can be read once alone, and is in no revision: standard input, a pipe. */

@@ -26,6 +26,7 @@ const toDb = (from: string, ports = "") =>
     "db",
     `{endpointSelector: {matchLabels: {app: db}}, ingress: [{${from}${ports === "" ? "" : `, toPorts: ${ports}`}}]}`,
   );
+const http = (rules: string) => `[{ports: [{port: "80", protocol: TCP}], rules: {http: [${rules}]}}]`;
 const WEB = "fromEndpoints: [{matchLabels: {app: web}}]";
 
 function inventory(text: string): Inventory {
@@ -85,7 +86,6 @@ describe("diff", () => {
   });
 
   test("requests are compared rule by rule", () => {
-    const http = (rules: string) => `[{ports: [{port: "80", protocol: TCP}], rules: {http: [${rules}]}}]`;
     const change = (before: string, after: string) =>
       textOf(SHOP + toDb(WEB, http(before)), SHOP + toDb(WEB, http(after))).filter((line) => line.startsWith("  "));
     expect(change("{method: GET}, {method: PUT}", "{method: PUT}, {method: GET}")).toEqual([]);
@@ -106,6 +106,21 @@ describe("diff", () => {
     ]);
   });
 
+  test("server names are compared as sets", () => {
+    const rule = (names: string) => toDb(WEB, `[{ports: [{port: "443", protocol: TCP}], serverNames: [${names}]}]`);
+    const change = (before: string, after: string) =>
+      textOf(SHOP + rule(before), SHOP + rule(after)).filter((line) => line.startsWith("  "));
+    expect(change("A.example., b.example", "b.example, a.example")).toEqual([]);
+    expect(change('"*.example", a.example', '"**.example"')).toEqual([
+      "  + shop/pod/web -> shop/pod/db: TCP 443 (ingress: server **.example, as in server a.a.example)",
+    ]);
+    expect(change('"*.example", a.example', '"*.example"')).toEqual([]);
+    expect(change("a.example", "b.example")).toEqual([
+      "  + shop/pod/web -> shop/pod/db: TCP 443 (ingress: server b.example)",
+      "  - shop/pod/web -> shop/pod/db: TCP 443 (ingress: server a.example)",
+    ]);
+  });
+
   test("the value of a secret that headers are compared with is part of the rule", () => {
     const secret = (value: string) =>
       `---\napiVersion: v1\nkind: Secret\nmetadata: {name: token, namespace: shop}\nstringData: {value: ${value}}\n`;
@@ -114,6 +129,19 @@ describe("diff", () => {
     const lines = textOf(SHOP + rule + secret("one"), SHOP + rule + secret("two"));
     expect(lines.at(-1)).toBe("Connections: 1 opened, 1 closed.");
     expect(lines.join()).not.toMatch(/one|two/);
+    expect(lines.join()).not.toMatch(/unknown/);
+    expect(textOf(SHOP + toDb(WEB, http("{method: GET}")), SHOP + rule).join()).toContain(
+      "every HTTP request (header X-Token: secret shop/token) (unknown, compared as written: missing is the value of Secret shop/token)",
+    );
+    // Whatever its value is, others let all of it pass.
+    const beside = (rules: string) => textOf(SHOP + toDb(WEB, http("{path: /.*}")), SHOP + toDb(WEB, http(rules)));
+    expect(beside(`{path: /.*}, ${match.replace("{", "{path: /a, ")}`).at(-1)).toMatch(/^Nobody/);
+    const split = ["{path: /a, ", "{path: /b, "].map((path) => match.replace("{", path)).join();
+    const whole = match.replace("{", "{path: /a|/b, ");
+    const known = (rules: string, value = "one") => SHOP + toDb(WEB, http(rules)) + secret(value);
+    expect(textOf(known(split), known(whole)).at(-1)).toMatch(/^Nobody/);
+    expect(textOf(known(split), known(whole, "two")).at(-1)).toBe("Connections: 1 opened, 1 closed.");
+    expect(textOf(known(split), known(whole.replace("/b", "/c"))).join()).not.toMatch(/one|\0/);
   });
 
   test("authentication that is asked for from now on closes, and opens when it goes", () => {

@@ -126,7 +126,7 @@ function gained(kind: PortChange["kind"], direction: string, from: Word, to: Wor
 }
 
 /** The rule as people read it, with a request that shows what is new; none where the others let pass all that it does. */
-function beyond({ text, rule }: RequestWord, own: Requests, others: Requests): string[] {
+function beyond({ text, rule, missing }: RequestWord, own: Requests, others: Requests): string[] {
   const all = [...own.values(), ...others.values()];
   // Rules that edit headers decide what those behind them see.
   if (rule === undefined || (rule.demands.length > 0 && all.some((word) => word.rule === undefined))) return [text];
@@ -135,8 +135,15 @@ function beyond({ text, rule }: RequestWord, own: Requests, others: Requests): s
     [...others.values()].flatMap((other) => other.rule ?? []),
   );
   if (found === undefined) return [];
+  if (missing !== undefined) return [`${text} (unknown, compared as written: ${missingText(missing)})`];
+  // It takes all that there is: an example says no more.
+  if (rule.isConnection && rule.server === undefined) return [text];
   if (found === "unknown") return [`${text} (unknown, compared as written)`];
   return [found.request === text ? text : `${text}, as in ${found.request}`];
+}
+
+function missingText(secrets: readonly string[]): string {
+  return `missing is the value of Secret ${secrets.join(", ")}`;
 }
 
 type Requests = ReadonlyMap<string, RequestWord>;

@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
+import { isWholeName } from "../../policy/dns-pattern.ts";
 import { compileHttpRules } from "../../policy/http-rule.ts";
+import { compileServerNames, serverNameExpression, serverNameProblem } from "../../policy/server-name.ts";
 import { type RequestRule, uncoveredRequest } from "./request-language.ts";
 
 const path = (expression: string, more: Partial<RequestRule> = {}): RequestRule => ({
@@ -101,4 +103,61 @@ test("asking every short request says the same", () => {
     { numRuns: 400 },
   );
   expect(Math.min(seen.covered, seen.open)).toBeGreaterThan(30);
+});
+
+const serverNames = (pattern: string, more: Partial<RequestRule> = {}): RequestRule => ({
+  server: serverNameExpression(pattern),
+  isConnection: true,
+  demands: [],
+  ...more,
+});
+
+describe("server names", () => {
+  it("are covered by those with the same TLS only, and by rules of every client", () => {
+    const every: RequestRule = { isConnection: true, demands: [] };
+    expect(uncoveredRequest(serverNames("a.b"), [serverNames("*.B.")])).toBeUndefined();
+    expect(uncoveredRequest(serverNames("a.b"), [every])).toBeUndefined();
+    expect(shown(every, serverNames("*"))).toBe("no server name");
+    expect(shown(serverNames("a.b"), serverNames("a.b", { tls: "x" }))).toBe("server a.b");
+    expect(shown(serverNames("**.b"), serverNames("*.b"))).toBe("server a.a.b");
+  });
+
+  it("of rules about requests are part of the request", () => {
+    const asked = (pattern: string) => path("/a", { server: serverNameExpression(pattern), tls: "x" });
+    expect(uncoveredRequest(asked("a.b"), [asked("*.b")])).toBeUndefined();
+    expect(shown(asked("*.b"), asked("c.b"))).toBe("GET /a (server a.b)");
+  });
+
+  test("asking for every short name says the same", () => {
+    const patterns = fc
+      .array(fc.constantFrom("a", "b", "*", "**", ".", "B"), { minLength: 1, maxLength: 6 })
+      .map((pieces) => pieces.join(""))
+      .filter((pattern) => serverNameProblem(pattern) === undefined);
+    const names = [1, 2, 3, 4, 5, 6].flatMap((length) =>
+      Array.from({ length: 3 ** length }, (_, number) =>
+        Array.from({ length }, (_, place) => "ab."[Math.floor(number / 3 ** place) % 3]).join(""),
+      ).filter(isWholeName),
+    );
+    const seen = { covered: 0, open: 0 };
+    fc.assert(
+      fc.property(patterns, fc.array(patterns, { minLength: 1, maxLength: 3 }), (one, several) => {
+        const [matches, others] = [compileServerNames([one]), compileServerNames(several)];
+        const isOpen = (name: string) => matches(name) && !others(name);
+        const found = uncoveredRequest(
+          serverNames(one),
+          several.map((pattern) => serverNames(pattern)),
+        );
+        if (found === "unknown") throw new Error("undecided");
+        if (found === undefined) {
+          seen.covered++;
+          expect(names.filter(isOpen)).toEqual([]);
+        } else {
+          seen.open++;
+          expect(isOpen(found.request.replace(/^server /, ""))).toBe(true);
+        }
+      }),
+      { numRuns: 400 },
+    );
+    expect(Math.min(seen.covered, seen.open)).toBeGreaterThan(30);
+  });
 });

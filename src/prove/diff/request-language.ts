@@ -1,15 +1,29 @@
 import { compileRegex } from "../../policy/http-regex.ts";
 
-/** A rule about HTTP requests as a set of them: expressions match whole texts, an absent one matches every text. */
+/**
+ * A rule about HTTP requests, or about TLS connections, as a set of them: expressions match whole texts, an absent one matches
+ * every text.
+ */
 export interface RequestRule {
   readonly method?: string;
   readonly path?: string;
   readonly host?: string;
-  /** What headers must be, each as a text; all must hold. */
+  /** Of the name that a TLS client asks for, in lower case; where it is absent, also of clients that ask for none. */
+  readonly server?: string;
+  /** The TLS that the proxy ends or begins: rules with another are about something else. */
+  readonly tls?: string;
+  /** It is about connections, whatever is said in them. */
+  readonly isConnection?: true;
+  /** What headers must be, each as a text; all must hold. What stands behind `UNTOLD` counts, and is never told. */
   readonly demands: readonly string[];
 }
 
-const FIELDS = ["method", "path", "host"] as const;
+/** Between what a demand is called and the value of a secret. */
+export const UNTOLD = "\0";
+
+const FIELDS = ["method", "path", "host", "server"] as const;
+/** Methods and paths are never empty. */
+const MAY_BE_EMPTY: ReadonlySet<string> = new Set(["host", "server"]);
 
 /** Methods that people know, the one that they know best last. */
 const METHODS = ["DELETE", "PUT", "POST", "GET"];
@@ -39,7 +53,7 @@ const MOST_STATES = 5_000;
 class Undecided extends Error {}
 
 /**
- * A request that the rule matches and none of the others does, one of the shortest, as `GET /path (host name)`; undefined = there
+ * A request that the rule matches and none of the others does, one of the shortest, as `GET /path (host name)` or `server name`; undefined = there
  * is none: every request of the rule is one of theirs. `unknown` = not decided, for an expression that asks for more than characters and
  * ends, or for more states than can be looked at. Exact for requests of printable characters without spaces, the only ones that
  * can be sent.
@@ -49,15 +63,20 @@ export function uncoveredRequest(
   others: readonly RequestRule[],
 ): { request: string } | "unknown" | undefined {
   // Whoever wants a header that the rule does not want matches not all of its requests, and what is left is told apart by it.
-  const rivals = others.filter(({ demands }) => demands.every((demand) => rule.demands.includes(demand)));
+  const rivals = others.filter(
+    ({ demands, tls, isConnection }) =>
+      tls === rule.tls &&
+      isConnection === rule.isConnection &&
+      demands.every((demand) => rule.demands.includes(demand)),
+  );
   const fields = FIELDS.filter((field) => [rule, ...rivals].some((each) => each[field] !== undefined));
-  if (fields.length === 0) return rivals.length > 0 ? undefined : { request: requestText({}, rule.demands) };
+  if (fields.length === 0) return rivals.length > 0 ? undefined : { request: requestText({}, rule) };
   try {
     const search = (one: RequestRule) => new Search(fields, [one, ...rivals]).run();
     let found = search(rule);
     if (found !== undefined && rule.method === undefined)
       for (const method of METHODS) found = search({ ...rule, method }) ?? found;
-    return found === undefined ? undefined : { request: requestText(found, rule.demands) };
+    return found === undefined ? undefined : { request: requestText(found, rule) };
   } catch (error) {
     if (error instanceof Undecided) return "unknown";
     throw error;
@@ -65,10 +84,16 @@ export function uncoveredRequest(
 }
 
 function requestText(
-  { method = "GET", path = "/", host }: Partial<Record<string, string>>,
-  demands: readonly string[],
+  { method = "GET", path = "/", host, server }: Partial<Record<string, string>>,
+  { demands, isConnection }: RequestRule,
 ): string {
-  const more = [...(host === undefined ? [] : [`host ${host}`]), ...demands];
+  const asked = server ? `server ${server}` : "no server name";
+  if (isConnection) return asked;
+  const more = [
+    ...(host === undefined ? [] : [`host ${host}`]),
+    ...demands.map((demand) => demand.split(UNTOLD, 1)[0]!),
+    ...(server === undefined ? [] : [asked]),
+  ];
   return `${method} ${path}${more.length === 0 ? "" : ` (${more.join(", ")})`}`;
 }
 
@@ -121,8 +146,7 @@ class Search {
     const seen = new Set<string>();
     for (const at of queue) {
       const ended = this.programs[at.field]!.map((program, rule) => canEnd(program, at.places[rule]!, at.isStart));
-      // Methods and paths are never empty.
-      if (ended[0] && !(at.isStart && this.fields[at.field] !== "host")) {
+      if (ended[0] && !(at.isStart && !MAY_BE_EMPTY.has(this.fields[at.field]!))) {
         if (at.field === this.fields.length - 1) {
           if (!ended.includes(true, 1)) return this.textsTo(at);
         } else this.visit(this.begin(at.field + 1, ended, at), seen, queue);

@@ -5,7 +5,8 @@ import type { Secrets } from "../../policy/http-rule.ts";
 import { judgingClauses } from "../../policy/judge-l7.ts";
 import type { DnsRule, HttpRule } from "../../policy/l7-rule.ts";
 import { type LookupQuery, lookup } from "../../policy/lookup.ts";
-import type { RequestRule } from "./request-language.ts";
+import { serverNameExpression } from "../../policy/server-name.ts";
+import { type RequestRule, UNTOLD } from "./request-language.ts";
 
 /** What one side says of one port to one peer. */
 export interface Word {
@@ -25,8 +26,10 @@ export interface Word {
 export interface RequestWord {
   /** As people read it. */
   readonly text: string;
-  /** The HTTP requests that it lets pass, where it does nothing else to them. */
+  /** The HTTP requests or TLS connections that it lets pass, where it does nothing else to them. */
   readonly rule?: RequestRule;
+  /** Secrets that it compares with and whose values nobody gave, as `namespace/name`: what it lets pass is not known. */
+  readonly missing?: readonly string[];
 }
 
 /** The key of a rule that lets everything pass. */
@@ -70,8 +73,12 @@ function requestsOf(clauses: readonly Clause[], isDns: boolean, secrets: Secrets
   }
   for (const { verdict, l7 } of clauses) {
     if (verdict === "deny") break;
-    for (const [key, text, rule] of rulesOf(l7, isDns, secrets))
-      requests.set(key, { text, ...(rule === undefined ? {} : { rule }) });
+    for (const [key, text, rule, missing = []] of rulesOf(l7, isDns, secrets))
+      requests.set(key, {
+        text,
+        ...(rule === undefined ? {} : { rule }),
+        ...(missing.length === 0 ? {} : { missing }),
+      });
   }
   // What another one covers adds nothing, but for what it does to headers.
   return new Map([...requests].filter(([key]) => !isCovered(key, without(requests, key))));
@@ -86,7 +93,11 @@ function settingsKey(l7: NonNullable<Clause["l7"]>): unknown {
   return [rest, ...[http, dns, serverNames].map((rules) => rules.map((rule) => JSON.stringify(rule)).sort())];
 }
 
-function* rulesOf(l7: Clause["l7"], isDns: boolean, secrets: Secrets): Iterable<[string, string, RequestRule?]> {
+function* rulesOf(
+  l7: Clause["l7"],
+  isDns: boolean,
+  secrets: Secrets,
+): Iterable<[key: string, text: string, rule?: RequestRule | undefined, missing?: string[]]> {
   if (l7 === undefined) return yield [ANY_REQUEST, "every request"];
   if (isDns) {
     if (l7.dns === undefined) yield [ANY_REQUEST, "every request"];
@@ -97,14 +108,24 @@ function* rulesOf(l7: Clause["l7"], isDns: boolean, secrets: Secrets): Iterable<
   const names = l7.serverNames === undefined ? [undefined] : [...l7.serverNames].sort();
   for (const name of names) {
     const server = name === undefined ? tls : { key: `${tls.key} server ${name}`, text: `server ${name}${tls.text}` };
+    const about = {
+      ...(name === undefined ? {} : { server: serverNameExpression(name) }),
+      ...(tls.key === "" ? {} : { tls: tls.key }),
+    };
     if (l7.http === undefined) {
-      yield server.key === "" ? [ANY_REQUEST, "every request"] : [`tls${server.key}`, server.text.trim()];
+      if (server.key === "") yield [ANY_REQUEST, "every request"];
+      else yield [`tls${server.key}`, server.text.trim(), { ...about, isConnection: true, demands: [] }];
       continue;
     }
     for (const rule of l7.http) {
       const own = httpRule(rule, secrets);
-      const set = server.key === "" ? own.set : undefined;
-      yield [`${HTTP_RULE}${own.key}${server.key}`, `${own.text} ${server.text}`.trim(), set];
+      const set = own.set === undefined ? undefined : { ...own.set, ...about };
+      yield [
+        `${HTTP_RULE}${own.key}${server.key}`,
+        `${own.text} ${server.text}`.trim(),
+        set,
+        missingSecrets(rule, secrets),
+      ];
     }
   }
 }
@@ -150,13 +171,23 @@ function httpRule(rule: HttpRule, secrets: Secrets): { key: string; text: string
     ...(path === undefined ? [] : [path]),
   ];
   const text = [...what, ...(more.length === 0 ? [] : [`(${more.join(", ")})`])].join(" ");
-  // What edits headers, or compares with a secret, is more than a set of requests.
-  const isSet = headerMatches.every(({ mismatch, secret }) => mismatch === undefined && secret === undefined);
-  const demands = [...headers.map((header) => `header ${header}`), ...headerMatches.map(headerText)];
+  // What edits headers is more than a set of requests.
+  const isSet = headerMatches.every(({ mismatch }) => mismatch === undefined);
+  const wanted = headerMatches.map((match) => {
+    const is = match.secret === undefined ? undefined : secrets.get(match.secret) || match.value;
+    return headerText(match) + (is === undefined ? "" : `${UNTOLD}${is}`);
+  });
+  const demands = [...headers.map((header) => `header ${header}`), ...wanted];
   const fields = Object.entries({ method, path, host }).filter(
     ([, expression]) => expression !== undefined && expression !== "",
   );
   return { key, text, set: isSet ? { ...Object.fromEntries(fields), demands } : undefined };
+}
+
+/** The engine, as Cilium, lets nothing pass for a secret that is not there; files may leave it out where the cluster has it. */
+function missingSecrets({ headerMatches = [] }: HttpRule, secrets: Secrets): string[] {
+  const wanted = headerMatches.flatMap(({ secret }) => secret ?? []);
+  return [...new Set(wanted)].filter((secret) => !secrets.has(secret)).sort();
 }
 
 function headerText({ name, value, secret, mismatch }: NonNullable<HttpRule["headerMatches"]>[number]): string {
