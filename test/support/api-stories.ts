@@ -138,7 +138,6 @@ class Teller {
       "spec.nodeName=",
       "nothing=1",
       "type=Opaque",
-      "status.replicas=1",
     ]);
     return random.one<ApiRequest>([
       [3, () => one],
