@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { parseFieldSelector } from "./field-selector.ts";
 import type { ResourceKind } from "./kind.ts";
+import { appsKinds } from "./kinds/apps.ts";
 import { parseLabelSelector } from "./label-selector.ts";
 
 const said = (parse: () => unknown): string => {
@@ -75,6 +76,13 @@ describe("field selectors", () => {
     [kind("Job"), "x=1", 'field label "x" not supported for Job'],
     [kind("CiliumNode", { definition: {} }), "x=1", "field label not supported: x"],
   ])("%j %s", (of, text, words) => expect(said(() => parseFieldSelector(text, of))).toBe(words));
+
+  it("a ReplicaSet is not selected by its replicas", () => {
+    const replicaSet = appsKinds.find(({ kind: name }) => name === "ReplicaSet")!;
+    expect(said(() => parseFieldSelector("status.replicas=1", replicaSet))).toMatch(
+      /^"status.replicas" is not a known/,
+    );
+  });
 
   it("compares with what is escaped", () => {
     const object = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: "a,b", namespace: "c" } };
