@@ -30,14 +30,14 @@ export async function clusterInventory(
   return { ...inventory, settings, problems: [...problems, ...inventory.problems] };
 }
 
-/** The cluster after the objects were applied to it: of two with one name the applied one counts. */
-export function applied(files: Inventory, cluster: Inventory): Inventory {
+/** The cluster after the objects were applied to it: of two with one name the applied one counts; with `replace` no other policy does. */
+export function applied(files: Inventory, cluster: Inventory, replace = false): Inventory {
   const own = withConfig(files, cluster.config);
   return {
     config: own.config,
     ...(cluster.settings === undefined ? {} : { settings: cluster.settings }),
-    policies: replaced(own.policies, cluster.policies, ({ key }) => policyName(key)),
-    groups: replaced(own.groups, cluster.groups, ({ name }) => name),
+    policies: replace ? own.policies : replaced(own.policies, cluster.policies, ({ key }) => policyName(key)),
+    groups: replace ? own.groups : replaced(own.groups, cluster.groups, ({ name }) => name),
     workloads: replaced(own.workloads, cluster.workloads, titleOf, withPodsOf),
     services: replaced(own.services, cluster.services, ({ namespace, name }) => `${namespace}/${name}`),
     namespaces: new Map([...cluster.namespaces, ...own.namespaces]),

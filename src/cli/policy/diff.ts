@@ -1,7 +1,7 @@
 import type { Writable } from "node:stream";
 import { diffOf, type PolicyDiff } from "../../prove/diff/diff.ts";
 import { diffCounts, diffJson, diffMarkdown, diffSvg, diffText } from "../../prove/diff/formats.ts";
-import { type Inventory, withConfig } from "../../prove/inventory.ts";
+import type { Inventory } from "../../prove/inventory.ts";
 import { KnownDocuments } from "../../prove/manifest.ts";
 import { applied, type ClusterReader, clusterInventory } from "./cluster-inventory.ts";
 import { isOfCluster, readInventory, tellProblems } from "./inventory.ts";
@@ -60,9 +60,8 @@ async function clusterAndAfter(
     throw new Error("what would be applied to the cluster? Give its files, -f FILE or -f FOLDER");
   const own = await readInventory(paths, options);
   const cluster = await clusterInventory(options, own.config, readCluster);
-  const { settings: _told, ...all } = applied(own, cluster);
-  const { policies, groups } = withConfig(own, cluster.config);
-  return [cluster, replace ? { ...all, policies, groups } : all];
+  const { settings: _told, ...all } = applied(own, cluster, replace);
+  return [cluster, all];
 }
 
 /** What is given without a side belongs to both. */
