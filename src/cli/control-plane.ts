@@ -4,10 +4,10 @@ import packageJson from "../../package.json" with { type: "json" };
 import { startControllers } from "../controllers/index.ts";
 import { connect, type KubeClient, KubeError } from "../kube/client/index.ts";
 import { createApiServer } from "../kube/server/api-server.ts";
-import { admissionErrors } from "../lab/admission.ts";
+import { admissionAdvice, admissionErrors } from "../lab/admission.ts";
 import { proxyBootstrap } from "../lab/configuration.ts";
 import { systemManifests } from "../lab/manifests.ts";
-import { policyAdvice, policyErrors } from "../lab/policy-admission.ts";
+import { policyErrors } from "../lab/policy-admission.ts";
 import { SERVICE_CIDR } from "../model/addresses.ts";
 import { openListener } from "../runtime/netns-socket.ts";
 
@@ -68,7 +68,7 @@ const server = await createApiServer({
   listeners: [{ fd: outside }, inside],
   serviceCidrs: needed("service-cidr").split(","),
   admission: [(operation, _, object) => (operation === "DELETE" ? undefined : admissionErrors(object))],
-  advice: [(_, object) => policyAdvice(object)],
+  advice: [(_, object) => admissionAdvice(object)],
 });
 const { cert, key } = server.authority.client("controllers", "system:kube-controller-manager", ["system:masters"]);
 const client = connect({ server: `https://${inside.host}:${inside.port}`, ca: server.authority.ca, cert, key });

@@ -4,6 +4,7 @@ import { writeFileSync } from "node:fs";
 import { get } from "node:http";
 import { isIPv4 } from "node:net";
 import { addressPort } from "../model/cidr.ts";
+import { kernelReason } from "../model/system-error.ts";
 import { openPingSocket } from "../runtime/netns-socket.ts";
 
 /** Where health is answered, on nodes and in health endpoints. */
@@ -66,13 +67,7 @@ export function ping(address: string): Promise<number> {
 
 /** In Go's words, which people know from Cilium. */
 function reasonOf(error: NodeJS.ErrnoException, url: string, where: string): string {
-  const causes: Readonly<Record<string, string>> = {
-    ECONNREFUSED: "connection refused",
-    EHOSTUNREACH: "no route to host",
-    ENETUNREACH: "network is unreachable",
-    ETIMEDOUT: "connection timed out",
-  };
-  const cause = causes[error.code ?? ""];
+  const cause = kernelReason(error);
   return cause === undefined ? `Get "${url}": ${error.message}` : `Get "${url}": dial tcp ${where}: connect: ${cause}`;
 }
 

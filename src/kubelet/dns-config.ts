@@ -25,12 +25,10 @@ export function resolvConfOf(pod: Pod, dns: ClusterDns): string {
     ...(extra?.searches ?? []),
   ];
   const servers = [...(cluster ? [dns.address] : []), ...(extra?.nameservers ?? [])];
-  const options = [
-    ...(cluster ? ["ndots:5"] : []),
-    ...(extra?.options ?? []).map((option) =>
-      option.value === undefined ? option.name : `${option.name}:${option.value}`,
-    ),
-  ];
+  // the pod's own word takes the place of the cluster's
+  const values = new Map<string, string | undefined>(cluster ? [["ndots", "5"]] : []);
+  for (const { name, value } of extra?.options ?? []) values.set(name, value);
+  const options = [...values].map(([name, value]) => (value === undefined ? name : `${name}:${value}`));
   return [
     ...(policy === "Default" ? [hostResolvConf().trimEnd()] : []),
     ...(searches.length > 0 ? [`search ${searches.join(" ")}`] : []),

@@ -49,6 +49,9 @@ test("resolv.conf and hosts", () => {
   expect(resolvConfOf(pod({ dnsPolicy: "None", dnsConfig: own }), dns)).toBe(
     "search a.b\nnameserver 1.1.1.1\noptions ndots:2\n",
   );
+  expect(
+    resolvConfOf(pod({ dnsConfig: { options: [{ name: "ndots", value: "2" }, { name: "rotate" }] } }), dns),
+  ).toMatch(/\noptions ndots:2 rotate\n$/);
   const aliases = [{ ip: "1.2.3.4", hostnames: ["a", "b"] }];
   expect(hostsOf(pod({ subdomain: "fleet", hostAliases: aliases }), dns, ["172.20.1.5"])).toContain(
     "172.20.1.5\txwing.fleet.space.svc.cluster.local\txwing\n1.2.3.4\ta\tb\n",

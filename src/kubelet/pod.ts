@@ -54,6 +54,7 @@ export interface Hook {
 export interface ContainerPort {
   readonly name?: string;
   readonly containerPort: number;
+  readonly hostPort?: number;
   readonly protocol?: string;
 }
 

@@ -3,6 +3,7 @@ import { request as httpsRequest } from "node:https";
 import { Socket } from "node:net";
 import { connect as tlsConnect } from "node:tls";
 import { addressPort } from "../model/cidr.ts";
+import { kernelReason } from "../model/system-error.ts";
 import { openConnection } from "../runtime/netns-socket.ts";
 import type { ExecSession } from "../runtime/port.ts";
 import { checkHealth } from "./grpc-probe.ts";
@@ -20,6 +21,14 @@ export interface ProbeTarget {
 export type ProbeFailure = string | undefined;
 
 const MESSAGE_LIMIT = 1024;
+const LATE = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)";
+
+/** In the words of Kubernetes' kubelet, which people look for. */
+function dialError(where: string, error: NodeJS.ErrnoException): string {
+  const reason = kernelReason(error);
+  if (reason === undefined) return error.message;
+  return error.code === "ECONNRESET" ? `read tcp ${where}: read: ${reason}` : `dial tcp ${where}: connect: ${reason}`;
+}
 
 /** A port by number or by its name in the container's ports. Throws when the name is unknown. */
 export function portOf(container: Container, port: number | string): number {
@@ -62,10 +71,11 @@ function probeHttp(target: ProbeTarget, get: HttpGet, timeoutMs: number): Promis
       resolve(status >= 200 && status < 400 ? undefined : `HTTP probe failed with statuscode: ${status}`);
       socket.destroy();
     });
-    request.setTimeout(timeoutMs, () => request.destroy(new Error("context deadline exceeded")));
+    request.setTimeout(timeoutMs, () => request.destroy(new Error(LATE)));
     request.on("error", (error) => {
       socket.destroy();
-      resolve(`Get "${get.scheme?.toLowerCase() ?? "http"}://${addressPort(host, port)}${path}": ${error.message}`);
+      const url = `${get.scheme?.toLowerCase() ?? "http"}://${addressPort(host, port)}${path}`;
+      resolve(`Get "${url}": ${dialError(addressPort(host, port), error)}`);
     });
     request.end();
   });
@@ -80,11 +90,9 @@ function probeTcp(target: ProbeTarget, tcp: NonNullable<Probe["tcpSocket"]>, tim
       socket.destroy();
       resolve(failure);
     };
-    const timer = setTimeout(
-      () => finish(`dial tcp ${addressPort(tcp.host ?? target.podIP, port)}: i/o timeout`),
-      timeoutMs,
-    );
-    socket.on("error", (error) => finish(`dial tcp ${addressPort(tcp.host ?? target.podIP, port)}: ${error.message}`));
+    const where = addressPort(tcp.host ?? target.podIP, port);
+    const timer = setTimeout(() => finish(`dial tcp ${where}: i/o timeout`), timeoutMs);
+    socket.on("error", (error) => finish(dialError(where, error)));
     // nothing is sent: the write of no bytes completes when the connection stands
     socket.write(Buffer.alloc(0), (error) => {
       if (!error) finish(undefined);

@@ -6,6 +6,12 @@ export interface Refusal {
   readonly mend: string;
 }
 
+/** A field without which a pod runs as well, and what holds instead. */
+export interface Remark {
+  readonly field: string;
+  readonly instead: string;
+}
+
 type Fields = Readonly<Record<string, unknown>>;
 
 const VOLUME_KINDS = ["emptyDir", "configMap", "secret", "downwardAPI", "projected"];
@@ -20,12 +26,16 @@ const POD_FLAGS: Readonly<Record<string, string>> = {
 };
 const SECURITY_FLAGS: Readonly<Record<string, string>> = {
   privileged: "no pod gets rights over the host; remove it",
-  seLinuxOptions: "SELinux labels are not applied; remove it",
   windowsOptions: "this is Linux; remove it",
   sysctls: "sysctls are not set; remove it",
-  fsGroup: "volumes belong to the pod's root; remove it, or run as user 0",
-  supplementalGroups: "processes have one group; use runAsGroup",
   procMount: "only the default /proc is given; remove it",
+};
+
+/** Of security contexts: accepted, for charts set them by habit. */
+const WITHOUT_EFFECT: Readonly<Record<string, string>> = {
+  fsGroup: "volumes belong to each container's own user, who may write to them; there is no group beside",
+  supplementalGroups: "a process has the group of runAsGroup alone",
+  seLinuxOptions: "SELinux labels are not applied",
 };
 
 function isSet(value: unknown): boolean {
@@ -107,4 +117,30 @@ export function refusalsOf(pod: Pod): readonly Refusal[] {
     ),
     ...spec.containers.flatMap((container, index) => containerRefusals(container, `spec.containers[${index}]`)),
   ];
+}
+
+function securityRemarks(context: Fields | undefined, prefix: string): Remark[] {
+  return Object.entries(WITHOUT_EFFECT)
+    .filter(([name]) => isSet(context?.[name]))
+    .map(([name, instead]) => ({ field: `${prefix}.securityContext.${name}`, instead }));
+}
+
+/** What of a pod's spec is accepted and has no effect; an empty list means that there is no such thing. */
+export function remarksOn({ spec }: Pod): readonly Remark[] {
+  const lists = { initContainers: spec.initContainers ?? [], containers: spec.containers };
+  const remarks = securityRemarks(spec.securityContext, "spec");
+  for (const [list, containers] of Object.entries(lists)) {
+    for (const [index, container] of containers.entries()) {
+      const place = `spec.${list}[${index}]`;
+      remarks.push(...securityRemarks(container.securityContext, place));
+      for (const [number, { hostPort }] of (container.ports ?? []).entries()) {
+        if (hostPort)
+          remarks.push({
+            field: `${place}.ports[${number}].hostPort`,
+            instead: "no port of a node leads to the pod; a NodePort service does",
+          });
+      }
+    }
+  }
+  return remarks;
 }

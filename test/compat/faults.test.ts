@@ -138,9 +138,20 @@ test("a rollout restart of the proxies ends each process and shows the next one"
   await becomes(() => landed("tiefighter"));
 });
 
-test("what nothing here would act on is refused by name; a program may be run and heard", async () => {
-  const node = await lab.sh('kubectl patch svc deathstar -p \'{"spec":{"type":"LoadBalancer"}}\'');
-  expect([node.code, node.stderr]).toEqual([1, expect.stringContaining("spec.type: Unsupported value")]);
+test("what nothing here acts on is told, what a pod cannot do without is refused; a program may be run and heard", async () => {
+  const balanced = await lab.sh('kubectl patch svc deathstar -p \'{"spec":{"type":"LoadBalancer"}}\'');
+  expect([balanced.code, balanced.stderr]).toEqual([
+    0,
+    expect.stringContaining("Warning: spec.type: there is no load"),
+  ]);
+  expect(await lab.ok("kubectl get svc deathstar")).toMatch(/LoadBalancer +\S+ +<pending> +80:3\d{4}\/TCP/);
+  await lab.ok('kubectl patch svc deathstar -p \'{"spec":{"type":"ClusterIP"}}\'');
+  const network = JSON.stringify({ spec: { template: { spec: { hostNetwork: true } } } });
+  const host = await lab.sh(`kubectl patch deploy deathstar -p '${network}'`);
+  expect([host.code, host.stderr]).toEqual([
+    1,
+    expect.stringContaining("spec.template.spec.hostNetwork: Unsupported value"),
+  ]);
   const terminal = await lab.sh("kubectl run t --rm -i --image=busybox --restart=Never -- echo heard");
   expect([terminal.code, terminal.stdout]).toEqual([0, expect.stringContaining("heard")]);
 });

@@ -1,4 +1,5 @@
 import { type IncomingMessage, request } from "node:http";
+import { kernelReason } from "../../model/system-error.ts";
 import { CommandError } from "../cobra/run.ts";
 import { operationError } from "./operations.ts";
 
@@ -41,13 +42,6 @@ export interface ApiCall {
   readonly timeoutMs?: number;
 }
 
-/** The words that Go has for what may happen to a connection. */
-const SYSTEM_ERRORS: Readonly<Record<string, string>> = {
-  ENOENT: "no such file or directory",
-  ECONNREFUSED: "connection refused",
-  EACCES: "permission denied",
-};
-
 /** A word of a path, escaped as Go's client does. */
 function segment(word: string): string {
   const hex = (character: string) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`;
@@ -65,7 +59,7 @@ function urlOf({ path, words = [], query = {} }: ApiCall): string {
 
 function connectionError(error: NodeJS.ErrnoException, method: string, url: string, socket: string): CallError {
   const verb = method[0] + method.slice(1).toLowerCase();
-  const reason = SYSTEM_ERRORS[error.code ?? ""] ?? error.message;
+  const reason = kernelReason(error) ?? error.message;
   const text = `${verb} "http://localhost${url}": dial unix ${socket}: connect: ${reason}`;
   return new CallError(socket === DEFAULT_SOCKET ? `${text}\nIs the agent running?` : text);
 }

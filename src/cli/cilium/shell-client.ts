@@ -1,6 +1,7 @@
 import { connect, type Socket } from "node:net";
 import { createInterface } from "node:readline";
 import { END_MARKER, ERROR_MARKER } from "../../agent/shell/server.ts";
+import { kernelReason } from "../../model/system-error.ts";
 import type { FlagSpec } from "../cobra/flags.ts";
 
 const DEFAULT_SOCKET = "/var/run/cilium/shell.sock";
@@ -15,20 +16,14 @@ export const SHELL_SOCKET: FlagSpec = {
 const PATIENCE = 15_000;
 const RETRY = 1000;
 
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: "no such file or directory",
-  ECONNREFUSED: "connection refused",
-  EACCES: "permission denied",
-};
-
 /** Connects to the shell and tries again for a while. Rejects with Error in upstream's words. */
 export async function dialShell(path: string, say: (text: string) => void, signal: AbortSignal): Promise<Socket> {
   const end = performance.now() + PATIENCE;
   for (;;) {
     const reason = await new Promise<Socket | string>((resolve) => {
       const socket = connect(path, () => resolve(socket));
-      socket.once("error", ({ code, message }: NodeJS.ErrnoException) => {
-        resolve(`dial unix ${path}: connect: ${REASONS[code ?? ""] ?? message}`);
+      socket.once("error", (error) => {
+        resolve(`dial unix ${path}: connect: ${kernelReason(error) ?? error.message}`);
       });
     });
     if (typeof reason !== "string") return reason;

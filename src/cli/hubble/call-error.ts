@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import { Code, ConnectError } from "@connectrpc/connect";
+import { kernelReason } from "../../model/system-error.ts";
 import { CommandError } from "../cobra/run.ts";
-import { kernelReason } from "./file-error.ts";
 
 /** Names of the codes as Go's gRPC prints them. */
 const CODE_NAMES: Readonly<Partial<Record<Code, string>>> = { [Code.Canceled]: "Canceled" };

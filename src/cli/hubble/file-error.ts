@@ -1,19 +1,4 @@
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: "no such file or directory",
-  EACCES: "permission denied",
-  EISDIR: "is a directory",
-  ENOTDIR: "not a directory",
-  ECONNREFUSED: "connection refused",
-  ECONNRESET: "connection reset by peer",
-  EHOSTUNREACH: "no route to host",
-  ENETUNREACH: "network is unreachable",
-  ETIMEDOUT: "connection timed out",
-};
-
-/** What the kernel says of an error, in the C library's words; undefined of an error that is not the kernel's. */
-export function kernelReason(error: unknown): string | undefined {
-  return REASONS[(error as NodeJS.ErrnoException | undefined)?.code ?? ""];
-}
+import { kernelReason } from "../../model/system-error.ts";
 
 /** Why a file could not be opened, as Go says it. */
 export function openingError(path: string, error: unknown): string {
