@@ -68,7 +68,7 @@ function configuration(mutate: readonly string[]): object {
     // A constant would cost a run of all tests, half a minute; what tests run as well is shown to those.
     ignoreStatic: true,
     concurrency: 1,
-    timeoutMS: 20_000,
+    timeoutMS: 8_000,
     reporters: ["json", "progress-append-only"],
     jsonReporter: { fileName: report },
     // Stryker would rewrite tsconfig.json with the API of a compiler that TypeScript 7 does not have.
