@@ -43,7 +43,7 @@ function install(): void {
 
 /** `minutes` = when it is ended, which is no error. */
 function run(program: string, args: readonly string[], minutes?: number): void {
-  const env = { SG_PROPERTY_RUNS: "30", ...process.env };
+  const env = { SG_PROPERTY_RUNS: "40", ...process.env };
   const timeout = minutes === undefined ? undefined : minutes * 60_000;
   const { status, error } = spawnSync(program, args, { cwd: copy, env, stdio: ["ignore", 2, 2], timeout });
   if ((error as NodeJS.ErrnoException | undefined)?.code === "ETIMEDOUT") return;
