@@ -54,6 +54,10 @@ describe("CIDR selector", () => {
   it("with length 0 selects the world, whose labels name no prefix", () => {
     expect(selects(cidrSelector(parseCidr("0.0.0.0/0")!), outside("0.0.0.0/0"))).toBe(true);
     expect(selects(cidrSelector(parseCidr("0.0.0.0/0")!), outside("10.1.0.0/16"))).toBe(true);
+    const pod = toLabels(["k8s:world", "k8s:world-ipv4"].map(parseLabel));
+    expect(selects(cidrSelector(parseCidr("0.0.0.0/0")!), pod)).toBe(false);
+    const named = [...cidrLabels(parseCidr("2001:db8::/32")!, true), parseLabel("cidrgroup:world-ipv4")];
+    expect(selects(cidrSelector(parseCidr("0.0.0.0/0")!), toLabels(named))).toBe(false);
     const dual = cidrLabels(parseCidr("10.1.0.0/16")!, true);
     expect(selects(cidrSelector(parseCidr("::/0")!), dual)).toBe(false);
   });

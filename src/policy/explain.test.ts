@@ -8,6 +8,7 @@ import {
   server,
   tierRule,
 } from "../../test/support/server-policy.ts";
+import { ReservedIdentity } from "../model/addresses.ts";
 import type { ComputedPolicy } from "./computed-policy.ts";
 import { type Candidate, explain, explainConnection, originName } from "./explain.ts";
 import { dnsVerdict, httpVerdict, type L7Facts, serverNameVerdict } from "./judge-l7.ts";
@@ -165,6 +166,15 @@ describe("a sentence", () => {
     expect(explain(policyOf(ingressDeny(on(80))), query(CLIENT, 80)).text).toMatch(/is denied by .*ingressDeny\[0\]$/);
   });
 
+  it("says that no rule allows what only passes cover, and who let the node in", () => {
+    const passing = policyOf(tierRule("Admin", 1, "Pass", 80), ingress(on(90)));
+    const refused = "is denied: no rule allows it (deny-any-ingress)";
+    expect(explain(passing, query(CLIENT, 80)).text).toBe(`ingress from identity ${CLIENT} on TCP 80 ${refused}`);
+    expect(explain(policyOf(ingress(on(90))), query(ReservedIdentity.Host, 80)).text).toBe(
+      "ingress from identity 1 on TCP 80 is allowed by allow-localhost-ingress",
+    );
+  });
+
   it("names a rule by kind, namespace and path, a built-in one by its name", () => {
     const origin = { kind: "K", namespace: "ns", name: "n", labels: [], path: "spec" };
     expect(originName(origin)).toBe("K ns/n spec");
@@ -237,5 +247,23 @@ describe("one request", () => {
     const question = { ...query(CLIENT, 53, "egress"), protocol: 17 };
     const answers = ["A.example.", "b.example"].map((name) => dnsVerdict(policy, question, name).verdict);
     expect(answers).toEqual(["allow", "deny"]);
+  });
+});
+
+describe("headers that rules change", () => {
+  const adding = (name: string, value: string) => ({
+    http: [{ headerMatches: [{ name, value, mismatch: "ADD" }] }],
+  });
+
+  it("are changed by all of one rank, each after those before it", () => {
+    const both = (second: object) =>
+      policyOf(ingress(on(80, adding("X-A", "1"))), ingress({ ...from("client"), ...on(80, second) }));
+    const get = { method: "GET", host: "", path: "/", headers: [] };
+    const actionsOf = (policy: ComputedPolicy) =>
+      httpVerdict(policy, query(CLIENT, 80), get)
+        .actions.map(({ name }) => name)
+        .sort();
+    expect(actionsOf(both(adding("X-B", "2")))).toEqual(["x-a", "x-b"]);
+    expect(actionsOf(both(adding("X-A", "1")))).toEqual(["x-a"]);
   });
 });

@@ -68,7 +68,7 @@ function sentence(query: LookupQuery, result: LookupResult, l7: L7Verdict | unde
   const { direction, identity, protocol, port } = query;
   const side = direction === "ingress" ? "from" : "to";
   const flow = `${direction} ${side} identity ${identity} on ${protocolName(protocol)} ${port}`;
-  if (result.entry === undefined && result.verdict === "deny")
+  if (result.entry === undefined)
     return `${flow} is denied: no rule allows it, and default deny is on by ${names(result.origins)}`;
   if (result.verdict === "deny" && result.origins.every(({ kind }) => kind === ""))
     return `${flow} is denied: no rule allows it (${names(result.origins)})`;
@@ -93,9 +93,8 @@ function lostTo(
   const lost = covering
     .filter(({ origins }) => !origins.every((origin) => decided.includes(origin)))
     .map((clause) => ({ rules: clause.origins, verdict: wordOf(clause), why: whyLost(clause, winner!) }));
-  const ranked = new Set(covering.map(({ origins }) => origins));
   const passes = [...direction.everyPeer, ...direction.clausesOf(query.identity)]
-    .filter((clause) => clause.verdict === "pass" && coversPort(clause, query) && !ranked.has(clause.origins))
+    .filter((clause) => clause.verdict === "pass" && coversPort(clause, query))
     .map(({ origins }) => ({
       rules: origins,
       verdict: "pass" as const,

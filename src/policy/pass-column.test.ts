@@ -36,6 +36,8 @@ it("has a peer's own entries only where they say something else", () => {
   expect(entriesOf(pass, ingress(on(80)))).toEqual([]);
   expect(entriesOf(pass, ingress(on(80), { ...from("client"), ...on(80) }))).toEqual([]);
   expect(entriesOf(pass, ingress(on(80), { ...from("client"), ...on(81) }))).toEqual([[81, false]]);
+  // The redirect of everybody ranks before the peer's own wider allow.
+  expect(entriesOf(pass, ingress(on(85, get), { ...from("client"), ...on(80, undefined, 95) }))).toEqual([[80, false]]);
   const deny = { ...server, ingressDeny: [{ ...from("client"), ...on(80) }] };
   expect(entriesOf(pass, ingress(on(80)), deny)).toEqual([[80, true]]);
 });

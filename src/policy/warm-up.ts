@@ -53,6 +53,7 @@ function peerOf(index: number, side: "from" | "to"): object {
       return { [`${side}CIDRSet`]: [{ cidr, except: [`10.${index}.1.0/24`] }], toPorts: [{ ports }] };
     }
     default:
+      if (index % 12 === 5) return { [`${side}Entities`]: ["remote-node"] };
       return { [`${side}Entities`]: ["cluster", "world"], toPorts: [{ ports }] };
   }
 }
@@ -61,7 +62,10 @@ function peerOf(index: number, side: "from" | "to"): object {
 function policyOf(index: number): object {
   const isIngress = index % 3 !== 0;
   const section = `${isIngress ? "ingress" : "egress"}${index % 31 === 30 ? "Deny" : ""}`;
-  const peer = peerOf(section.endsWith("Deny") ? index - (index % 6) : index, isIngress ? "from" : "to");
+  const side = isIngress ? "from" : "to";
+  // A denial has no requests; some rules have a second element.
+  const peer = peerOf(section.endsWith("Deny") ? index - (index % 6) : index, side);
+  const elements = index % 7 === 3 ? [peer, peerOf(index - (index % 6), side)] : [peer];
   const place = index % POLICIES;
   const isWide = place % WIDE === 0;
   const matchLabels = index % 2 === 0 ? { app: `app-${index % APPS}` } : { tier: TIERS[index % TIERS.length] };
@@ -69,7 +73,7 @@ function policyOf(index: number): object {
     apiVersion: "cilium.io/v2",
     kind: isWide ? "CiliumClusterwideNetworkPolicy" : "CiliumNetworkPolicy",
     metadata: { name: `policy-${place}`, ...(!isWide && { namespace: `warm-up-${place % NAMESPACES}` }) },
-    spec: { endpointSelector: isWide ? {} : { matchLabels }, [section]: [peer] },
+    spec: { endpointSelector: isWide ? {} : { matchLabels }, [section]: elements },
   };
 }
 

@@ -1,9 +1,10 @@
-/** What this reads of Stryker's report (mutation-testing-report-schema, version 2). */
+/** The mutants that were judged, by file. */
 export interface MutationReport {
   readonly files: Readonly<Record<string, { readonly source: string; readonly mutants: readonly Mutant[] }>>;
 }
 
-interface Mutant {
+/** What this reads of one of Stryker's (mutation-testing-report-schema, version 2). */
+export interface Mutant {
   readonly mutatorName: string;
   readonly replacement: string;
   readonly status: "Killed" | "Timeout" | "Survived" | "NoCoverage" | "RuntimeError" | "CompileError" | "Ignored";
@@ -14,6 +15,15 @@ interface Mutant {
 interface Place {
   readonly line: number;
   readonly column: number;
+}
+
+/** Reads what `stream.ts` wrote, one mutant a line. */
+export function reportOf(lines: readonly string[], sourceOf: (path: string) => string): MutationReport {
+  const mutants = lines.map((line) => JSON.parse(line) as Mutant & { readonly path: string });
+  const byPath = Object.entries(Object.groupBy(mutants, ({ path }) => path));
+  return {
+    files: Object.fromEntries(byPath.map(([path, own = []]) => [path, { source: sourceOf(path), mutants: own }])),
+  };
 }
 
 const oneLine = (text: string) => text.replace(/\s+/g, " ").slice(0, 100);

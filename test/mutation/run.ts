@@ -3,6 +3,7 @@
  *   --share 0.1    about how much of each file is changed; 1 = everything, which takes hours
  *   --seed 1       which part that is
  *   --files a,b    files by name, e.g. `column,precedence`; else all of src/policy and src/model/selector.ts
+ *   --minutes 60   when to stop; what was seen until then is told
  * Stryker does the work, in a copy outside the checkout, so that neither sources nor installed packages change.
  */
 import { spawnSync } from "node:child_process";
@@ -10,7 +11,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, write
 import { homedir, setPriority } from "node:os";
 import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
-import { type MutationReport, survivorLines, tableLines } from "./report.ts";
+import { reportOf, survivorLines, tableLines } from "./report.ts";
 import { sampleRanges } from "./sample.ts";
 
 const STRYKER = { "@stryker-mutator/core": "10.1.1", "@stryker-mutator/vitest-runner": "10.1.1" };
@@ -18,7 +19,7 @@ const COPIED = ["src", "test", "examples", "package.json", "package-lock.json", 
 
 const root = join(import.meta.dirname, "../..");
 const copy = join(process.env["SHIELDGATE_HOME"] ?? join(homedir(), ".shieldgate"), "cache/mutation");
-const report = join(copy, "report.json");
+const judged = join(copy, "mutants.jsonl");
 
 function copySources(): void {
   mkdirSync(copy, { recursive: true });
@@ -40,15 +41,18 @@ function install(): void {
   writeFileSync(stamp, text);
 }
 
-function run(program: string, args: readonly string[]): void {
-  const env = { SG_PROPERTY_RUNS: "100", ...process.env };
-  const { status, error } = spawnSync(program, args, { cwd: copy, env, stdio: ["ignore", 2, 2] });
+/** `minutes` = when it is ended, which is no error. */
+function run(program: string, args: readonly string[], minutes?: number): void {
+  const env = { SG_PROPERTY_RUNS: "40", ...process.env };
+  const timeout = minutes === undefined ? undefined : minutes * 60_000;
+  const { status, error } = spawnSync(program, args, { cwd: copy, env, stdio: ["ignore", 2, 2], timeout });
+  if ((error as NodeJS.ErrnoException | undefined)?.code === "ETIMEDOUT") return;
   if (error !== undefined) throw error;
   if (status !== 0) throw new Error(`${program} ${args.join(" ")} ended with ${status}`);
 }
 
 function sources(only: readonly string[]): Map<string, string> {
-  const policy = readdirSync(join(copy, "src/policy")).map((name) => `src/policy/${name}`);
+  const policy = readdirSync(join(copy, "src/policy"), { recursive: true }).map((name) => `src/policy/${name}`);
   const paths = [...policy, "src/model/selector.ts"].filter(
     (path) => path.endsWith(".ts") && !path.endsWith(".test.ts") && basename(path) !== "index.ts",
   );
@@ -62,13 +66,14 @@ function configuration(mutate: readonly string[]): object {
     // Texts of errors are not worth a test each.
     mutator: { excludedMutations: ["StringLiteral"] },
     testRunner: "vitest",
-    plugins: ["@stryker-mutator/vitest-runner"],
+    plugins: ["@stryker-mutator/vitest-runner", join(copy, "test/mutation/stream.ts")],
     vitest: { configFile: "test/mutation/vitest.config.ts", related: false },
     coverageAnalysis: "perTest",
+    // A constant would cost a run of all tests, half a minute; what tests run as well is shown to those.
+    ignoreStatic: true,
     concurrency: 1,
-    timeoutMS: 20_000,
-    reporters: ["json", "progress-append-only"],
-    jsonReporter: { fileName: report },
+    timeoutMS: 8_000,
+    reporters: ["stream", "progress-append-only"],
     // Stryker would rewrite tsconfig.json with the API of a compiler that TypeScript 7 does not have.
     tsconfigFile: "none.json",
   };
@@ -79,6 +84,7 @@ const { values } = parseArgs({
     share: { type: "string", default: "0.1" },
     seed: { type: "string", default: "1" },
     files: { type: "string", default: "" },
+    minutes: { type: "string", default: "60" },
   },
 });
 setPriority(10);
@@ -90,6 +96,9 @@ const ranges = sampleRanges(
   Number(values.seed),
 );
 writeFileSync(join(copy, "stryker.config.json"), JSON.stringify(configuration(ranges)));
-run(process.execPath, ["node_modules/@stryker-mutator/core/bin/stryker.js", "run", "stryker.config.json"]);
-const found = JSON.parse(readFileSync(report, "utf8")) as MutationReport;
+writeFileSync(judged, "");
+const stryker = "node_modules/@stryker-mutator/core/bin/stryker.js";
+run(process.execPath, [stryker, "run", "stryker.config.json"], Number(values.minutes));
+const lines = readFileSync(judged, "utf8").split("\n").filter(Boolean);
+const found = reportOf(lines, (path) => readFileSync(join(copy, path), "utf8"));
 console.log([...survivorLines(found), ...tableLines(found)].join("\n"));

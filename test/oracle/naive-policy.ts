@@ -1,5 +1,3 @@
-import { compareText } from "../../src/model/label.ts";
-import { Protocol, protocolNumber } from "../../src/model/protocol.ts";
 import { labelSelector, requirement, WILDCARD } from "../../src/model/selector.ts";
 import type { Direction } from "../../src/model/verdict.ts";
 import { parseCidrGroup } from "../../src/policy/cidr-group.ts";
@@ -7,32 +5,23 @@ import { compileDnsRules } from "../../src/policy/dns-rule.ts";
 import { compileHttpRules } from "../../src/policy/http-rule.ts";
 import { parsePolicy } from "../../src/policy/parse.ts";
 import { type PeerRule, type PolicyKey, type Rule, Tier } from "../../src/policy/rule.ts";
-import type { Scenario, ScenarioQuery } from "../../src/policy/scenario.ts";
+import type { Answer, Scenario, ScenarioQuery } from "../../src/policy/scenario.ts";
+import type { DirectionAnswer } from "../../src/policy/scenario-format.ts";
 import { compileServerNames } from "../../src/policy/server-name.ts";
-import { Contradiction, mergeElements, type Said } from "./naive-merge.ts";
-import { findParty, isSelected, type OutsideFacts, ownPort, type Party } from "./naive-world.ts";
+import { Contradiction, mergeElements, type Said } from "./naive-said.ts";
+import { findParty, isAimedAt, isSelected, type OutsideFacts, type Party } from "./naive-world.ts";
 
 /**
  * A second opinion on scenarios. Every question goes through all rules again, in the order in which Cilium ranks them: no
  * identities, caches, maps or precedence numbers, and of the engine only the parser and the matchers of L7 rules.
  */
 
-interface NaiveSide {
-  readonly verdict: "allowed" | "denied" | "redirect" | "error";
-  readonly enforced: boolean;
-  readonly matched: boolean;
+type NaiveSide = Pick<DirectionAnswer, "verdict" | "enforced" | "matched"> & {
   /** The proxy's word; undefined when it was not asked, or when there is no proxy. */
   readonly passes?: boolean | undefined;
-}
+};
 
-export interface NaiveAnswer {
-  readonly id: string;
-  readonly policy?: number;
-  readonly verdict: NaiveSide["verdict"] | "unknown" | "invalid";
-  readonly final?: "forwarded" | "dropped";
-  readonly ingress?: NaiveSide;
-  readonly egress?: NaiveSide;
-}
+export type NaiveAnswer = Pick<Answer, "id" | "policy" | "verdict" | "final"> & Partial<Record<Direction, NaiveSide>>;
 
 interface World extends OutsideFacts {
   readonly scenario: Scenario;
@@ -48,14 +37,12 @@ export function naiveAnswers(scenario: Scenario): NaiveAnswer[] {
   );
   const policies = read.flatMap((each) => (each.ok && "rules" in each ? [each] : []));
   const groups = read.flatMap((each) => (each.ok && "group" in each ? [each.group] : []));
-  const peers = policies.flatMap(({ rules }) =>
-    rules.flatMap(({ elements }) => elements.flatMap((each) => each.peers)),
+  const elements = policies.flatMap(({ rules }) => rules.flatMap((rule) => rule.elements));
+  const fqdns = elements.flatMap(({ peers }) => peers.filter((peer) => peer.kind === "fqdn"));
+  const refused = read.flatMap(({ ok }, policy) =>
+    ok ? [] : [{ id: "!policy", policy, verdict: "invalid" as const }],
   );
-  const world = { scenario, policies, groups, fqdns: peers.filter((peer) => peer.kind === "fqdn") };
-  return [
-    ...read.flatMap(({ ok }, policy) => (ok ? [] : [{ id: "!policy", policy, verdict: "invalid" as const }])),
-    ...scenario.queries.map((query) => answer(world, query)),
-  ];
+  return [...refused, ...scenario.queries.map((query) => answer({ scenario, policies, groups, fqdns }, query))];
 }
 
 function answer(world: World, query: ScenarioQuery): NaiveAnswer {
@@ -63,11 +50,11 @@ function answer(world: World, query: ScenarioQuery): NaiveAnswer {
   const from = findParty(world.scenario, world, query.from);
   const to = findParty(world.scenario, world, query.to);
   if (from === undefined || to === undefined) return { id, verdict: "unknown" };
-  const side = (subject: Party, peer: Party, wanted: Direction) =>
+  const side = (wanted: Direction, subject: Party, peer: Party) =>
     subject.isSubject && (direction === wanted || direction === "both")
       ? { [wanted]: judge(world, wanted, subject, peer, query) }
       : {};
-  const sides: Partial<Record<Direction, NaiveSide>> = { ...side(from, to, "egress"), ...side(to, from, "ingress") };
+  const sides: Partial<Record<Direction, NaiveSide>> = { ...side("egress", from, to), ...side("ingress", to, from) };
   const all = Object.values(sides);
   const has = (verdict: NaiveSide["verdict"]) => all.some((each) => each.verdict === verdict);
   const verdict = (["error", "denied", "redirect"] as const).find(has) ?? "allowed";
@@ -77,24 +64,19 @@ function answer(world: World, query: ScenarioQuery): NaiveAnswer {
   return { id, verdict, ...final, ...sides };
 }
 
-const SHORT_KINDS: Readonly<Record<string, string>> = {
-  CiliumNetworkPolicy: "cnp",
-  CiliumClusterwideNetworkPolicy: "ccnp",
-  NetworkPolicy: "netpol",
-  ClusterNetworkPolicy: "kcnp",
-};
+const HOST = labelSelector([requirement("reserved:host", "In", [""])]);
 
 /** All that is said about the subject in one direction, in Cilium's order; undefined where policy is not enforced. */
 function sayings({ scenario, policies }: World, subject: Party, direction: Direction): Said[] | undefined {
   const { policyMode: mode = "default", allowLocalhost = "always" } = scenario.config ?? {};
-  const resourceOf = ({ kind, namespace, name }: PolicyKey) => `${SHORT_KINDS[kind]}/${namespace}/${name}`;
+  const nameOf = ({ key: { kind, namespace, name } }: (typeof policies)[number]) => `${kind}/${namespace}/${name}`;
   const rules = [...policies]
-    .sort((a, b) => compareText(resourceOf(a.key), resourceOf(b.key)))
+    .sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
     .flatMap((policy) => policy.rules)
     .filter((rule) => rule.isNode === subject.isHost && isSelected(scenario, rule.subject, subject))
     .filter(({ elements }) => elements.some((element) => element.direction === direction));
-  const isForced =
-    mode === "always" || subject.labels.some(({ source, key }) => source === "reserved" && key === "init");
+  const isInit = subject.labels.some(({ source, key }) => source === "reserved" && key === "init");
+  const isForced = mode === "always" || isInit;
   if (mode === "never" || (rules.length === 0 && !isForced)) return undefined;
   const isDefaultDeny = isForced || rules.some(({ defaultDeny }) => defaultDeny[direction]);
   const elements = rules
@@ -108,8 +90,6 @@ function sayings({ scenario, policies }: World, subject: Party, direction: Direc
   return mergeElements([...elements, ...(isDefaultDeny ? closed : last("allow", 0))], scenario, isDefaultDeny);
 }
 
-const HOST = labelSelector([requirement("reserved:host", "In", [""])]);
-
 function judge(world: World, direction: Direction, subject: Party, peer: Party, query: ScenarioQuery): NaiveSide {
   try {
     // A contradiction in one direction leaves the subject without any policy.
@@ -118,15 +98,14 @@ function judge(world: World, direction: Direction, subject: Party, peer: Party, 
     if (said === undefined) return { verdict: "allowed", enforced: false, matched: true };
     const matching = said
       .filter(({ selector }) => isSelected(world.scenario, selector, peer))
-      .filter((each) => isAimedAt(direction, each, subject, peer, query))
+      .filter(({ filter }) => isAimedAt(filter, direction, subject, peer, query))
       .sort((a, b) => a.tier - b.tier || a.priority - b.priority || rank(b) - rank(a));
     const first = walk(matching, () => true);
     if (first === undefined) return { verdict: "denied", enforced: true, matched: false };
     if (first.verdict === "deny") return { verdict: "denied", enforced: true, matched: true };
-    if (first.parser === "") return { verdict: "allowed", enforced: true, matched: true };
-    const passes =
-      first.parser === "dns" ? passesDns(matching, first, query) : passesEnvoy(world, matching, first, query);
-    return { verdict: "redirect", enforced: true, matched: true, passes };
+    if (first.lead.parser === "") return { verdict: "allowed", enforced: true, matched: true };
+    const passes = first.lead.parser === "dns" ? passesDns : passesEnvoy;
+    return { verdict: "redirect", enforced: true, matched: true, passes: passes(matching, first, query, world) };
   } catch (error) {
     if (error instanceof Contradiction) return { verdict: "error", enforced: false, matched: false };
     throw error;
@@ -134,23 +113,9 @@ function judge(world: World, direction: Direction, subject: Party, peer: Party, 
 }
 
 /** Within one level: deny, then redirects, then allow, then pass. */
-function rank({ verdict, parser, listenerPriority }: Said): number {
-  if (verdict === "deny") return 255;
-  if (verdict === "pass") return 0;
+function rank({ verdict, lead: { parser, listenerPriority } }: Said): number {
+  if (verdict !== "allow") return verdict === "deny" ? 255 : 0;
   return parser === "" ? 1 : 255 - listenerPriority;
-}
-
-function isAimedAt(direction: Direction, { filter }: Said, subject: Party, peer: Party, query: ScenarioQuery): boolean {
-  const protocol = protocolNumber(query.proto ?? "TCP")!;
-  const port = Number(query.port ?? 0);
-  if (filter.protocol === Protocol.Any) return true;
-  if (filter.protocol !== protocol) return false;
-  if (filter.name === undefined) {
-    return filter.port === 0 || (port >= filter.port && port <= Math.max(filter.port, filter.endPort));
-  }
-  if (direction === "egress") return ownPort(peer, filter.name, protocol) === port;
-  const own = ownPort(subject, filter.name, protocol);
-  return own !== undefined && port >= own && port <= Math.max(own, filter.endPort);
 }
 
 /** Goes through what matches, best first; `means` may overlook one. A pass goes on behind its tier. */
@@ -164,15 +129,22 @@ function walk(matching: readonly Said[], means: (said: Said) => boolean): Said |
   return undefined;
 }
 
+/** Whether the first with a word on the request allows it. What a listener of the user's own does nobody knows. */
+function isAllowed(matching: readonly Said[], hasWord: (said: Said) => boolean): boolean {
+  const means = (said: Said) => said.verdict !== "allow" || (said.lead.listener === "" && hasWord(said));
+  return walk(matching, means)?.verdict === "allow";
+}
+
 /** The DNS proxy knows the rules that name the very port, of its own tier or with names. What passes on it never hears of. */
-function passesDns(matching: readonly Said[], first: Said, { dns }: ScenarioQuery): boolean | undefined {
+function passesDns(matching: readonly Said[], { tier }: Said, { dns }: ScenarioQuery): boolean | undefined {
   if (dns === undefined) return undefined;
-  const isKnown = ({ verdict, tier, parser, filter: { protocol, name, port, endPort } }: Said) =>
-    verdict === "pass" ||
-    (protocol !== Protocol.Any &&
-      (name === undefined ? port > 0 && endPort <= port : endPort === 0) &&
-      (parser !== "" || tier === first.tier));
-  return isAllowed(matching.filter(isKnown), (said) => said.dns.length === 0 || compileDnsRules(said.dns)(dns));
+  const isPort = ({ filter: { name, port, endPort } }: Said) =>
+    name === undefined ? port > 0 && endPort <= port : endPort === 0;
+  const isKnown = (said: Said) => isPort(said) && (said.lead.parser !== "" || said.tier === tier);
+  return isAllowed(
+    matching.filter((said) => said.verdict === "pass" || isKnown(said)),
+    ({ wishes }) => wishes.some((wish) => wish.dns === undefined || compileDnsRules(wish.dns)(dns)),
+  );
 }
 
 /**
@@ -180,29 +152,23 @@ function passesDns(matching: readonly Said[], first: Said, { dns }: ScenarioQuer
  * the request is one that the rule has. A missing request does not matter where all requests, or none, would pass.
  */
 function passesEnvoy(
-  { scenario: { secrets = {} } }: World,
   matching: readonly Said[],
   first: Said,
   { http, sni }: ScenarioQuery,
+  { scenario: { secrets = {} } }: World,
 ): boolean | undefined {
-  // Only a listener of the user's own knows what it does.
-  if (first.parser === "crd" || (http === undefined && sni === undefined)) return undefined;
+  if (first.lead.parser === "crd" || (http === undefined && sni === undefined)) return undefined;
   const { method = "GET", path = "/", host = "", headers = {} } = http ?? {};
   const request = { method, path, host, headers: Object.entries(headers).map(([name, value]) => ({ name, value })) };
   // A secret stands for the only value in it.
   const values = new Map(Object.entries(secrets).map(([name, each]) => [name, Object.values(each)[0] ?? ""]));
-  const hasName = ({ serverNames }: Said) => serverNames.length === 0 || compileServerNames(serverNames)(sni);
   const passes = (unread: boolean) =>
-    isAllowed(matching, (said) => {
-      const isOpen =
-        said.http.length === 0 || (http === undefined ? unread : compileHttpRules(said.http)(request, values));
-      return hasName(said) && isOpen;
+    isAllowed(matching, ({ wishes }) => {
+      const names = wishes.flatMap(({ serverNames = [] }) => serverNames);
+      if (names.length > 0 && !compileServerNames(names)(sni)) return false;
+      if (wishes.every((wish) => wish.http === undefined)) return true;
+      if (http === undefined) return unread;
+      return wishes.some((wish) => wish.http === undefined || compileHttpRules(wish.http)(request, values));
     });
   return passes(true) === passes(false) ? passes(true) : undefined;
-}
-
-/** Whether the first with a word on the request allows it. */
-function isAllowed(matching: readonly Said[], hasWord: (said: Said) => boolean): boolean {
-  const found = walk(matching, (said) => said.verdict !== "allow" || (said.listener === "" && hasWord(said)));
-  return found?.verdict === "allow";
 }

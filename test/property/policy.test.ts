@@ -55,7 +55,7 @@ describe("the compiled policy", { timeout: 120_000 }, () => {
         if (hasError(before) || hasError(after)) return;
         expect(after.map(essence)).toEqual(before.map(essence));
       }),
-      { numRuns: RUNS / 4 },
+      { numRuns: Math.ceil(RUNS / 4) },
     );
   });
 
@@ -72,7 +72,7 @@ describe("the compiled policy", { timeout: 120_000 }, () => {
           if (answer.final === "forwarded") expect(old.final, id).toBe("forwarded");
         }
       }),
-      { numRuns: RUNS / 4 },
+      { numRuns: Math.ceil(RUNS / 4) },
     );
   });
 
@@ -92,7 +92,7 @@ describe("the compiled policy", { timeout: 120_000 }, () => {
           if (old.final === "forwarded") expect(answer.final, id).toBe("forwarded");
         }
       }),
-      { numRuns: RUNS / 4 },
+      { numRuns: Math.ceil(RUNS / 4) },
     );
   });
 });
