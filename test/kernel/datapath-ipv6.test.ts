@@ -245,4 +245,11 @@ describe("a client's port that is used again at once", () => {
     const seen = await server.node.call<Record<string, unknown>[]>("accepted");
     expect(seen.map(({ client: from }) => from)).toEqual([client, client, client].map(({ address6 }) => address6));
   });
+  it("meets no other listener of the node", async () => {
+    await setPolicy(c, [egress, entry({ ...judged, redirect: "in" })], [["in", INGRESS_PORT]]);
+    await c.node.call("listen", 80, PROXY_MARK_INGRESS);
+    for (let time = 0; time < 3; time++) expect(ask(a, c.address6)).toContain(`${c.id} ${a.address6}`);
+    expect(await c.node.call("accepted", 80)).toEqual([]);
+    expect(await c.node.call("accepted", INGRESS_PORT)).toHaveLength(3);
+  });
 });
