@@ -89,7 +89,7 @@ function query(name: string, type: number, extra: Partial<DnsMessage> = {}): Uin
 function askBytes(bytes: Uint8Array): Promise<DnsMessage> {
   const socket = createSocket("udp4");
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error("no answer")), 1000);
+    const timer = setTimeout(() => reject(new Error("no answer")), 4500);
     socket.on("message", (message) => {
       clearTimeout(timer);
       socket.close();

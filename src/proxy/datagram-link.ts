@@ -1,12 +1,15 @@
+import { outbox } from "./datagram-outbox.ts";
 import { callError, calls, Errno } from "./epoll/calls.ts";
 import { loop, Ready, type Source } from "./epoll/loop.ts";
 
 const MESSAGE_DONTWAIT = 0x40;
-/** Datagrams that are taken at a time, so that other sockets get their turn. */
-const TAKEN_AT_A_TIME = 64;
-
+/** Datagrams that are taken at a time, so that other sockets get their turn; as native/turn.c has it. */
+const TAKEN_AT_A_TIME = 16;
 /** The longest datagram that UDP has. */
-const received = new Uint8Array(65_535);
+const LONGEST = 65_535;
+
+const received = new Uint8Array(TAKEN_AT_A_TIME * LONGEST);
+const lengths = new Int32Array(TAKEN_AT_A_TIME);
 
 /** The proxy's own way to a server, in a client's name: a connected UDP descriptor, which it takes over. */
 export class DatagramLink implements Source {
@@ -22,25 +25,32 @@ export class DatagramLink implements Source {
   }
 
   ready(): void {
-    for (let count = 0; count < TAKEN_AT_A_TIME && !this.closed; count++) {
-      const length = Number(calls.receive(this.fd, received, received.length, MESSAGE_DONTWAIT));
-      if (length >= 0) this.hear.message(received.subarray(0, length));
-      else {
-        const errno = calls.errno();
-        if (errno !== Errno.again) this.hear.failed((callError("recv", errno) as NodeJS.ErrnoException).code!);
-        return;
+    const count = calls.receiveDatagrams(this.fd, received, LONGEST, lengths) as number;
+    if (count < 0) {
+      if (count !== -Errno.again) this.hear.failed((callError("recv", -count) as NodeJS.ErrnoException).code!);
+      return;
+    }
+    outbox.open();
+    try {
+      for (let index = 0; index < count && !this.closed; index++) {
+        const at = index * LONGEST;
+        this.hear.message(received.subarray(at, at + lengths[index]!));
       }
+    } finally {
+      outbox.flush();
     }
   }
 
-  /** False when the bytes could not be sent. */
+  /** False when the bytes cannot be sent. */
   send(bytes: Uint8Array): boolean {
+    if (outbox.put(this.fd, undefined, bytes)) return true;
     return Number(calls.sendOne(this.fd, bytes, bytes.length, MESSAGE_DONTWAIT)) === bytes.length;
   }
 
   close(): void {
     if (this.closed) return;
     this.closed = true;
+    outbox.send();
     loop.close(this.fd);
   }
 }

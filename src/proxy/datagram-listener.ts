@@ -1,5 +1,6 @@
 import koffi from "koffi";
 import { formatAddress } from "../model/cidr.ts";
+import { outbox } from "./datagram-outbox.ts";
 import { loop, Ready, type Source } from "./epoll/loop.ts";
 import { libc } from "./socket-calls.ts";
 
@@ -115,7 +116,12 @@ export class DatagramListener implements Source {
 
   /** One batch a turn: a flood at one socket must not keep the others waiting; epoll tells of the rest again. */
   ready(): void {
-    batch!.receive(this.fd, this.take);
+    outbox.open();
+    try {
+      batch!.receive(this.fd, this.take);
+    } finally {
+      outbox.flush();
+    }
   }
 
   close(): void {

@@ -3,6 +3,7 @@ import type { Direction } from "../model/verdict.ts";
 import { udpPacket } from "../wire/udp-packet.ts";
 import { DatagramLink } from "./datagram-link.ts";
 import { type Datagram, DatagramListener } from "./datagram-listener.ts";
+import { outbox } from "./datagram-outbox.ts";
 import type { Listening } from "./listeners.ts";
 import {
   addressBytes,
@@ -83,6 +84,7 @@ export function transparentDatagrams(): DatagramSockets {
       const packet = udpPacket({ ...path, sourcePort: serverPort, destinationPort: clientPort }, bytes);
       if (packet === undefined) return false;
       const fd = rawSocket(clientAddress, direction);
+      if (outbox.put(fd, client.name, packet)) return true;
       return sendto(fd, packet, packet.length, MESSAGE_DONTWAIT, client.name, client.name.length) === packet.length;
     },
     connect: connectFromClient,

@@ -2,8 +2,8 @@ import type { Socket } from "node:net";
 import { DnsStreamReader, dnsFrame } from "../wire/dns-stream.ts";
 import type { ConnectionFacts } from "./access.ts";
 import type { ClientConnection } from "./client-connection.ts";
-import type { DnsClient, DnsExchange, DnsOutcome } from "./dns-exchange.ts";
-import { DnsQuestions } from "./dns-questions.ts";
+import type { DnsClient, DnsExchange } from "./dns-exchange.ts";
+import { type DnsAsker, DnsQuestions } from "./dns-questions.ts";
 import { errorCode, type UpstreamConnect, UpstreamLink } from "./upstream-link.ts";
 
 /** A client that asks nothing for this long is let go (RFC 7766, 6.2.3); in ms. */
@@ -37,7 +37,7 @@ export class DnsConnection implements ClientConnection {
       facts: options.facts,
       transport: "tcp",
       reply: (bytes) => this.reply(bytes),
-      ask: (query, done) => this.ask(query, done),
+      ask: (query, asker) => this.ask(query, asker),
     };
     this.client.setNoDelay(true);
     this.client.setTimeout(IDLE_MS, () => this.destroy());
@@ -80,15 +80,15 @@ export class DnsConnection implements ClientConnection {
     if (this.questions.size < MAX_OPEN && !this.client.writableNeedDrain) this.client.resume();
   }
 
-  private ask(query: Uint8Array, done: (outcome: DnsOutcome) => void): void {
+  private ask(query: Uint8Array, asker: DnsAsker): void {
     try {
       this.upstream ??= this.openUpstream();
     } catch (error) {
-      done({ failed: `upstream: ${errorCode(error)}` });
+      asker.failed(`upstream: ${errorCode(error)}`);
       return;
     }
-    const renamed = this.questions.begin(query, done);
-    if (renamed === undefined) done({ failed: "too many questions wait for this server" });
+    const renamed = this.questions.begin(query, asker);
+    if (renamed === undefined) asker.failed("too many questions wait for this server");
     else this.upstream.write(dnsFrame(renamed));
   }
 

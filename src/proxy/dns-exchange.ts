@@ -8,11 +8,9 @@ import { dnsErrorAnswer, dnsFaultAnswer, isDnsFault, withDnsId } from "../wire/d
 import { wordAt } from "../wire/dns-records.ts";
 import { type ConnectionFacts, ConnectionLog } from "./access.ts";
 import type { DnsPolicy } from "./dns-policy.ts";
+import type { DnsAsker } from "./dns-questions.ts";
 
 const messages = new DnsMemo();
-
-/** What the server said to one question, still under the ID that it was asked with, lent for the moment; or why there is no answer. */
-export type DnsOutcome = { readonly bytes: Uint8Array; readonly id: number } | { readonly failed: string };
 
 /** One client's side: the same over UDP and TCP. */
 export interface DnsClient {
@@ -20,8 +18,8 @@ export interface DnsClient {
   readonly transport: "udp" | "tcp";
   /** Takes a message that is lent for the moment. */
   reply(bytes: Uint8Array): void;
-  /** Asks the client's server in its name. `done` is called once, or never when nobody answers in time. */
-  ask(query: Uint8Array, done: (outcome: DnsOutcome) => void): void;
+  /** Asks the client's server in its name. */
+  ask(query: Uint8Array, asker: DnsAsker): void;
 }
 
 export interface DnsExchangeOptions {
@@ -69,33 +67,10 @@ export class DnsExchange {
       return;
     }
     log.dnsRequest(asked, "forwarded", "");
-    const startedMs = this.options.now();
-    const fail = (reason: string) => {
-      log.dnsFailure(asked, startedMs, reason);
-      client.reply(dnsErrorAnswer(bytes, query, DnsCode.ServFail));
-    };
-    client.ask(bytes, (outcome) => {
-      if ("failed" in outcome) {
-        fail(outcome.failed);
-        return;
-      }
-      const answer = messages.answer(outcome.bytes, query, outcome.id);
-      if (isDnsFault(answer)) {
-        fail(answer.fault);
-        return;
-      }
-      const give = (said: Uint8Array) => {
-        log.dnsAnswer(asked, answer, startedMs);
-        client.reply(withDnsId(said, wordAt(bytes, 0)));
-      };
-      const inForce = this.learn(origin, query, answer);
-      if (inForce === undefined) {
-        give(outcome.bytes);
-        return;
-      }
-      const kept = Uint8Array.from(outcome.bytes);
-      void inForce.then(() => give(kept));
-    });
+    client.ask(
+      bytes,
+      new OpenQuestion(this.options, { client, bytes, query, endpointId: origin.endpoint, asked, log }),
+    );
   }
 
   private logOf(facts: DnsClient["facts"], origin: ProxyOrigin): ConnectionLog {
@@ -103,12 +78,61 @@ export class DnsExchange {
     const connection = { clientAddress, clientPort, serverAddress, serverPort, origin };
     return new ConnectionLog(connection, this.options.record, this.options.now);
   }
+}
 
-  private learn(origin: ProxyOrigin, query: SharedQuery, answer: DnsAnswer): Promise<void> | undefined {
-    const { addresses, code, ttl } = answer;
+interface Asked {
+  readonly client: DnsClient;
+  readonly bytes: Uint8Array;
+  readonly query: SharedQuery;
+  readonly endpointId: number;
+  readonly asked: Parameters<ConnectionLog["dnsRequest"]>[0];
+  readonly log: ConnectionLog;
+}
+
+/** A question that its server was asked. One object with what it needs: there are many at a time, and each lives long. */
+class OpenQuestion implements DnsAsker {
+  private readonly options: DnsExchangeOptions;
+  private readonly question: Asked;
+  private readonly startedMs: number;
+
+  constructor(options: DnsExchangeOptions, question: Asked) {
+    this.options = options;
+    this.question = question;
+    this.startedMs = options.now();
+  }
+
+  failed(reason: string): void {
+    const { log, asked, client, bytes, query } = this.question;
+    log.dnsFailure(asked, this.startedMs, reason);
+    client.reply(dnsErrorAnswer(bytes, query, DnsCode.ServFail));
+  }
+
+  answered(said: Uint8Array, id: number): void {
+    const answer = messages.answer(said, this.question.query, id);
+    if (isDnsFault(answer)) {
+      this.failed(answer.fault);
+      return;
+    }
+    const inForce = this.learn(answer);
+    if (inForce === undefined) {
+      this.give(said, answer);
+      return;
+    }
+    const kept = Uint8Array.from(said);
+    void inForce.then(() => this.give(kept, answer));
+  }
+
+  private give(said: Uint8Array, answer: DnsAnswer): void {
+    const { log, asked, client, bytes } = this.question;
+    log.dnsAnswer(asked, answer, this.startedMs);
+    client.reply(withDnsId(said, wordAt(bytes, 0)));
+  }
+
+  private learn({ addresses, code, ttl }: DnsAnswer): Promise<void> | undefined {
     if (code !== DnsCode.NoError || addresses.length === 0) return undefined;
+    const { endpointId, query } = this.question;
     return this.options.observe({
-      endpointId: origin.endpoint,
+      endpointId,
       name: query.name,
       addresses,
       ttlSeconds: ttl,

@@ -1,7 +1,6 @@
 import type { Direction } from "../model/verdict.ts";
 import type { DatagramPath, DatagramSockets } from "./datagrams.ts";
-import type { DnsOutcome } from "./dns-exchange.ts";
-import { DnsQuestions } from "./dns-questions.ts";
+import { type DnsAsker, DnsQuestions } from "./dns-questions.ts";
 import { errorCode } from "./upstream-link.ts";
 
 /** A way to a server that nobody used for this long is closed; in ms. */
@@ -13,6 +12,7 @@ const MAX_LINKS_IN_ALL = 4096;
 let linksInAll = 0;
 
 interface Link {
+  readonly path: DatagramPath;
   readonly questions: DnsQuestions;
   readonly datagrams: ReturnType<DatagramSockets["connect"]>;
   usedMs: number;
@@ -24,6 +24,8 @@ export class DnsLinks {
   private readonly direction: Direction;
   private readonly links = new Map<string, Link>();
   private timer: NodeJS.Timeout | undefined;
+  /** The way that was asked for last: one client asks one server most of the time. */
+  private latest: Link | undefined;
 
   constructor(sockets: DatagramSockets, direction: Direction) {
     this.sockets = sockets;
@@ -34,15 +36,15 @@ export class DnsLinks {
     return this.links.size;
   }
 
-  ask(path: DatagramPath, query: Uint8Array, done: (outcome: DnsOutcome) => void): void {
+  ask(path: DatagramPath, query: Uint8Array, asker: DnsAsker): void {
     const link = this.linkTo(path);
-    if ("failed" in link) {
-      done(link);
+    if (typeof link === "string") {
+      asker.failed(link);
       return;
     }
     link.usedMs = performance.now();
-    const renamed = link.questions.begin(query, done);
-    if (renamed === undefined) done({ failed: "too many questions wait for this server" });
+    const renamed = link.questions.begin(query, asker);
+    if (renamed === undefined) asker.failed("too many questions wait for this server");
     else link.datagrams.send(renamed); // what cannot be sent is lost as on any way; the client asks again
   }
 
@@ -69,28 +71,38 @@ export class DnsLinks {
     const link = this.links.get(key);
     if (link === undefined) return;
     this.links.delete(key);
+    this.latest = undefined;
     linksInAll--;
     link.datagrams.close();
   }
 
-  private linkTo(path: DatagramPath): Link | { readonly failed: string } {
+  /** Why there is none, as text. */
+  private linkTo(path: DatagramPath): Link | string {
+    const { latest } = this;
+    if (latest !== undefined && isSameWay(latest.path, path)) return latest;
     const key = `${path.clientAddress} ${path.serverAddress} ${path.serverPort}`;
-    const known = this.links.get(key);
-    if (known !== undefined) return known;
-    if (this.isFull() && !this.closeIdle()) return { failed: "too many servers at once" };
+    const link = this.links.get(key) ?? this.open(key, path);
+    if (typeof link !== "string") this.latest = link;
+    return link;
+  }
+
+  private open(key: string, path: DatagramPath): Link | string {
+    if (this.isFull() && !this.closeIdle()) return "too many servers at once";
     const questions = new DnsQuestions(() => performance.now());
     try {
       const datagrams = this.sockets.connect(path, this.direction, {
         message: (bytes) => questions.answer(bytes),
         failed: (reason) => questions.fail(`upstream: ${reason}`),
       });
-      const link = { questions, datagrams, usedMs: performance.now() };
+      const { clientAddress, clientPort, serverAddress, serverPort } = path;
+      const way = { clientAddress, clientPort, serverAddress, serverPort };
+      const link = { path: way, questions, datagrams, usedMs: performance.now() };
       this.links.set(key, link);
       linksInAll++;
       this.timer ??= setInterval(() => this.sweep(), SWEEP_MS).unref();
       return link;
     } catch (error) {
-      return { failed: `upstream: ${errorCode(error)}` };
+      return `upstream: ${errorCode(error)}`;
     }
   }
 
@@ -104,4 +116,13 @@ export class DnsLinks {
     clearInterval(this.timer);
     this.timer = undefined;
   }
+}
+
+/** From the same client, whatever its port, to the same server. */
+function isSameWay(one: DatagramPath, other: DatagramPath): boolean {
+  return (
+    one.clientAddress === other.clientAddress &&
+    one.serverAddress === other.serverAddress &&
+    one.serverPort === other.serverPort
+  );
 }

@@ -6,9 +6,10 @@ import { type ConnectionFacts, endsOf } from "./access.ts";
 import type { ClientConnection } from "./client-connection.ts";
 import type { Datagram } from "./datagram-listener.ts";
 import { DnsConnection } from "./dns-connection.ts";
-import { DnsExchange } from "./dns-exchange.ts";
+import { type DnsClient, DnsExchange } from "./dns-exchange.ts";
 import { DnsLinks } from "./dns-links.ts";
 import type { DnsPolicy } from "./dns-policy.ts";
+import type { DnsAsker } from "./dns-questions.ts";
 import type { ListenerTableOptions, Listening } from "./listeners.ts";
 
 export interface DnsListenerOptions extends Omit<ListenerTableOptions, "connectTimeoutMs" | "limits"> {
@@ -69,21 +70,20 @@ export class DnsListener {
   }
 
   private take(datagram: Datagram): void {
+    this.exchange.take(new DatagramClient(datagram, this), datagram.bytes);
+  }
+
+  /** Gives a client its answer over UDP; one that no packet holds cut off, so that it asks again over TCP. */
+  answer(path: Datagram, bytes: Uint8Array): void {
     const { datagrams } = this.options;
     const { direction } = this.redirect;
-    this.exchange.take(
-      {
-        facts: datagram,
-        transport: "udp",
-        reply: (bytes) => {
-          if (datagrams.answer(datagram, direction, bytes)) return;
-          const short = truncatedDns(bytes);
-          if (short !== undefined) datagrams.answer(datagram, direction, short);
-        },
-        ask: (query, done) => this.links.ask(datagram, query, done),
-      },
-      datagram.bytes,
-    );
+    if (datagrams.answer(path, direction, bytes)) return;
+    const short = truncatedDns(bytes);
+    if (short !== undefined) datagrams.answer(path, direction, short);
+  }
+
+  ask(path: Datagram, query: Uint8Array, asker: DnsAsker): void {
+    this.links.ask(path, query, asker);
   }
 
   private accept(client: Socket): void {
@@ -113,5 +113,25 @@ export class DnsListener {
     const origin = this.options.origins.lookup(clientAddress, clientPort, serverAddress, serverPort, protocol);
     const isOurs = origin?.endpoint === this.endpointId && origin.direction === this.redirect.direction;
     return isOurs ? origin : undefined;
+  }
+}
+
+/** Who sent one datagram. */
+class DatagramClient implements DnsClient {
+  readonly transport = "udp";
+  readonly facts: Datagram;
+  private readonly listener: DnsListener;
+
+  constructor(facts: Datagram, listener: DnsListener) {
+    this.facts = facts;
+    this.listener = listener;
+  }
+
+  reply(bytes: Uint8Array): void {
+    this.listener.answer(this.facts, bytes);
+  }
+
+  ask(query: Uint8Array, asker: DnsAsker): void {
+    this.listener.ask(this.facts, query, asker);
   }
 }

@@ -35,7 +35,7 @@ export class DnsObserver {
   private readonly sent = new Map<bigint, Batch>();
   private nextBatch = 1n;
   /** By endpoint and name: the addresses that the agent has, until when, and when it was told. */
-  private told = new Map<string, { readonly until: Map<string, number>; atMs: number }>();
+  private readonly told = new Map<number, Map<string, { readonly until: Map<string, number>; atMs: number }>>();
   private toldAddresses = 0;
   private openAddresses = 0;
   private wake: (() => void) | undefined;
@@ -43,7 +43,7 @@ export class DnsObserver {
   /** Resolves when the addresses are in force, or after `MAX_DELAY_MS`; undefined when they are already, or nobody can be told. */
   readonly observe = (observation: DnsObservation): Promise<void> | undefined => {
     const { endpointId, name, addresses, ttlSeconds, timeMs } = observation;
-    const known = this.told.get(`${endpointId} ${name}`);
+    const known = this.told.get(endpointId)?.get(name);
     const isKnown = known !== undefined && addresses.every((address) => (known.until.get(address) ?? 0) > timeMs);
     const isFresh = isKnown && Math.abs(timeMs - known.atMs) < REFRESH_MS && ttlSeconds * 1000 > REFRESH_MS;
     if (isFresh || this.openAddresses + addresses.length > MAX_OPEN) return undefined;
@@ -100,8 +100,9 @@ export class DnsObserver {
   private remember({ endpointId, name, addresses, ttlSeconds, timeMs }: DnsObservation): void {
     this.openAddresses -= addresses.length;
     if (this.toldAddresses + addresses.length > MAX_TOLD) this.forget();
-    const key = `${endpointId} ${name}`;
-    const known = this.told.get(key);
+    const names = this.told.get(endpointId) ?? new Map();
+    this.told.set(endpointId, names);
+    const known = names.get(name);
     const until = known?.until ?? new Map<string, number>();
     const before = until.size;
     if (known !== undefined && Math.abs(timeMs - known.atMs) >= REFRESH_MS) {
@@ -109,7 +110,7 @@ export class DnsObserver {
     }
     const endMs = timeMs + Math.min(ttlSeconds, MOST_TTL_SECONDS) * 1000;
     for (const address of addresses) until.set(address, endMs);
-    this.told.set(key, { until, atMs: timeMs });
+    names.set(name, { until, atMs: timeMs });
     this.toldAddresses += until.size - before;
   }
 

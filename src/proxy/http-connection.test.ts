@@ -152,7 +152,7 @@ describe("verdicts", () => {
     await start();
     const socket = proxy.dial();
     const over = converse(socket, [LAND]);
-    await new Promise((resolve) => setTimeout(resolve, 30));
+    await waitFor(() => socket.bytesRead === LANDED.length);
     proxy.table.remove(871);
     expect(await over).toBe(`${LANDED}<end>`);
   });
@@ -228,8 +228,9 @@ describe("a WebSocket", () => {
 
   test("ends when the policy would no longer allow it", async () => {
     await start(policyOf(allow([{ path: "/chat" }])), echo);
-    const over = converse(proxy.dial(), [UPGRADE]);
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    const socket = proxy.dial();
+    const over = converse(socket, [UPGRADE]);
+    await waitFor(() => socket.bytesRead === SWITCHED.length);
     await proxy.apply(policyOf(LANDING));
     expect(await over).toMatch(/^HTTP\/1.1 101 [\s\S]*<(?:end|reset)>$/);
   });
@@ -354,10 +355,10 @@ function countBytes(socket: Socket, wanted: number): Promise<number> {
 }
 
 async function waitFor<T>(read: () => T | undefined | false): Promise<T> {
-  for (let tries = 0; tries < 300; tries++) {
+  for (let tries = 0; tries < 1000; tries++) {
     const value = read();
     if (value !== undefined && value !== false) return value;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
-  throw new Error("it did not come in 3 s");
+  throw new Error("it did not come in 10 s");
 }

@@ -32,7 +32,7 @@ describe("a client", () => {
   });
 
   test("whose heads come in time is not", async () => {
-    proxy = await startLoopbackProxy(ALL, (_, socket) => socket.write(OK), { limits: { headMs: 300 } });
+    proxy = await startLoopbackProxy(ALL, (_, socket) => socket.write(OK), { limits: { headMs: 500 } });
     const socket = proxy.dial();
     for (let round = 0; round < 3; round++) {
       socket.write(GET.slice(0, 9));
@@ -40,7 +40,7 @@ describe("a client", () => {
       const answered = new Promise((resolve) => socket.once("data", resolve));
       socket.write(GET.slice(9));
       await answered;
-      await new Promise((resolve) => setTimeout(resolve, 150));
+      await new Promise((resolve) => setTimeout(resolve, 200));
     }
     expect(proxy.records.map(({ status }) => status)).toEqual([0, 200, 0, 200, 0, 200]);
     socket.destroy();
@@ -53,7 +53,7 @@ describe("a client", () => {
   });
 
   test("that stops in the middle of a body is told so, and its server let go", async () => {
-    proxy = await startLoopbackProxy(ALL, () => undefined, { limits: { idleMs: 60 } });
+    proxy = await startLoopbackProxy(ALL, () => undefined, { limits: { idleMs: 300 } });
     const received = await converse(proxy.dial(), [POST.slice(0, -1)]);
     expect(received).toMatch(/^HTTP\/1.1 408 [\s\S]*\r\n\r\nstream timeout<end>$/);
     expect(flags()).toEqual(["SI"]);
@@ -117,7 +117,7 @@ describe("a server", () => {
       if (received.includes("/ok/slow")) late = socket;
       else socket.write(OK);
     };
-    proxy = await startLoopbackProxy(ALL, answer, { limits: { idleMs: 80 } });
+    proxy = await startLoopbackProxy(ALL, answer, { limits: { idleMs: 400 } });
     const slow = `GET /ok/slow ${HEAD}\r\n`;
     const received = await converse(proxy.dial(), [slow, () => late !== undefined, GET], (text) => text.endsWith("ok"));
     late?.write("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nlate");
@@ -128,7 +128,7 @@ describe("a server", () => {
 
   test("that cannot be reached in time is a 503", async () => {
     const connect = () => Object.assign(new Socket(), { connecting: true });
-    proxy = await startLoopbackProxy(ALL, () => undefined, { connect });
+    proxy = await startLoopbackProxy(ALL, () => undefined, { connect, connectTimeoutMs: 50 });
     const received = await converse(proxy.dial(), [GET], (text) => text.endsWith("timeout"));
     expect(received).toMatch(/^HTTP\/1.1 503 [\s\S]*before headers\. reset reason: connection timeout$/);
     expect(flags()).toEqual(["UF"]);

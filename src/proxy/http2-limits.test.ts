@@ -168,7 +168,7 @@ describe("peers that do not move", () => {
 
   test("a server that does not answer makes a 504, a connection without streams ends", async () => {
     proxy = await new Http2Proxy({ rules: [OK], limits: { stallMs: 20 }, serve: () => undefined }).start();
-    proxy.clientLimits = { idleMs: 40 };
+    proxy.clientLimits = { idleMs: 300 };
     const session = proxy.connect();
     const closed = new Promise((resolve) => session.once("close", resolve));
     expect(await answerOf(session.request({ ":path": "/ok" }))).toMatchObject({ status: 504, body: "stream timeout" });

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { PROXY_MARK_EGRESS, PROXY_MARK_INGRESS } from "../../src/model/proxy-mark.ts";
 import {
   ALLOW_ALL,
   entry,
@@ -196,5 +197,59 @@ describe("services", () => {
     const dead = { ...service([b]), protocol: UDP, port: 5353, backends: [{ address: b.address6, port: 5354 }] };
     await setServices(dead);
     expect(a.run(`${probe} udp ${VIP} 5353 1`).stdout.trim()).toBe("error ECONNREFUSED");
+  });
+});
+
+describe("a client's port that is used again at once", () => {
+  const INGRESS_PORT = 15001;
+  const EGRESS_PORT = 15002;
+  const judged = { protocol: TCP, port: 80, portPrefix: 16, precedence: 2 };
+
+  beforeAll(async () => {
+    for (const node of [a.node, c.node]) {
+      await node.call("listen", INGRESS_PORT, PROXY_MARK_INGRESS);
+      await node.call("listen", EGRESS_PORT, PROXY_MARK_EGRESS);
+    }
+  });
+  beforeEach(async () => {
+    for (const pod of [a, b, c]) await allowAll(pod);
+    for (const pod of [a, c]) await pod.node.call("accepted");
+  });
+
+  /** Asks from one port and lets the server end first: then the proxy keeps the pair of addresses for a minute. */
+  const ask = (from: Pod, address: string): string =>
+    from.run(`${process.execPath} -e '
+      const socket = require("net").connect({ host: "${address}", port: 80, localPort: 41000, allowHalfOpen: true });
+      socket.on("data", (data) => process.stdout.write(data)).on("end", () => socket.end()).on("error", () => {});
+      socket.setTimeout(2000, () => socket.destroy());
+      socket.write("GET / HTTP/1.0\\r\\n\\r\\n");
+    '`).stdout;
+
+  it.each([
+    ["the same node, ingress", () => [a, b], "in"],
+    ["another node, ingress", () => [c, b], "in"],
+    ["the same node, egress", () => [a, b], "out"],
+  ] as const)("is answered again and again: %s", async (_, pods, redirect) => {
+    const [client, server] = pods() as [Pod, Pod];
+    if (redirect === "in")
+      await setPolicy(server, [egress, entry({ ...judged, redirect })], [[redirect, INGRESS_PORT]]);
+    else {
+      const rule = entry({ ...judged, direction: "egress", redirect });
+      await setPolicy(client, [entry({}), egress, rule], [[redirect, EGRESS_PORT]]);
+    }
+    for (let time = 0; time < 3; time++) {
+      expect(ask(client, server.address6)).toContain(`${server.id} ${client.address6}`);
+      const kept = fromNode(server, "ss -6Htn state time-wait sport = :80 and dport = :41000").stdout;
+      expect(kept).toContain(`[${client.address6}]:41000`);
+    }
+    const seen = await server.node.call<Record<string, unknown>[]>("accepted");
+    expect(seen.map(({ client: from }) => from)).toEqual([client, client, client].map(({ address6 }) => address6));
+  });
+  it("meets no other listener of the node", async () => {
+    await setPolicy(c, [egress, entry({ ...judged, redirect: "in" })], [["in", INGRESS_PORT]]);
+    await c.node.call("listen", 80, PROXY_MARK_INGRESS);
+    for (let time = 0; time < 3; time++) expect(ask(a, c.address6)).toContain(`${c.id} ${a.address6}`);
+    expect(await c.node.call("accepted", 80)).toEqual([]);
+    expect(await c.node.call("accepted", INGRESS_PORT)).toHaveLength(3);
   });
 });

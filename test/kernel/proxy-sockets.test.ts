@@ -1,9 +1,11 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { closeSync } from "node:fs";
 import { connect, createServer, Socket } from "node:net";
 import koffi from "koffi";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { SocketOption } from "../../src/model/proxy-mark.ts";
+import { transparentDatagrams } from "../../src/proxy/datagrams.ts";
 import { openTransparentConnection, openTransparentListener, transparentSockets } from "../../src/proxy/sockets.ts";
 import { withNetns } from "../../src/runtime/netns-socket.ts";
 
@@ -113,5 +115,93 @@ describe("the proxy's sockets", () => {
       return new Promise((resolve) => plain.once("error", (error: NodeJS.ErrnoException) => resolve(error.code)));
     });
     expect(code).toBe("EADDRNOTAVAIL");
+  });
+});
+
+/** A program of node's in the namespace; what it says, line by line. */
+function inNamespace(script: string): { readonly lines: Promise<string[]>; readonly ready: Promise<unknown> } {
+  const child = spawn("nsenter", [`--net=${PATH}`, process.execPath, "-e", script], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let said = "";
+  child.stdout.on("data", (chunk) => {
+    said += chunk;
+  });
+  return {
+    ready: once(child.stdout, "data"),
+    lines: once(child, "close").then(() => said.trim().split("\n")),
+  };
+}
+
+describe("the proxy's datagrams", () => {
+  test("many that come at once are answered each to its own client, in the server's name", async () => {
+    const datagrams = withNetns(PATH, transparentDatagrams);
+    const listening = withNetns(PATH, () =>
+      datagrams.listen(10_053, "egress", (datagram) =>
+        expect(datagrams.answer(datagram, "egress", Buffer.concat([Buffer.from("to "), datagram.bytes]))).toBe(true),
+      ),
+    );
+    const { lines } = inNamespace(`
+      const { createSocket } = require("dgram");
+      let open = 70;
+      for (let number = 0; number < 70; number++) {
+        const socket = createSocket("udp4").bind(0, "${SERVER}", () => socket.send("client " + number, 10053, "${SERVER}"));
+        socket.on("message", (text, { address, port }) => {
+          console.log(text + " from " + address + " " + port + (text == "to client " + number ? "" : ": not mine"));
+          socket.close();
+          if (--open === 0) process.exit();
+        });
+      }
+      setTimeout(() => process.exit(), 5000);
+    `);
+    expect((await lines).sort()).toEqual(
+      Array.from({ length: 70 }, (_, number) => `to client ${number} from ${SERVER} 10053`).sort(),
+    );
+    listening.close();
+  });
+
+  test("many that a server sends at once are all heard, long ones whole", async () => {
+    const server = inNamespace(`
+      const socket = require("dgram").createSocket("udp4").bind(10054, "${SERVER}", () => console.log("ready"));
+      socket.on("message", (text, { address, port }) => {
+        if (text == "end") process.exit();
+        for (let number = 0; number < 40; number++) socket.send(String(number).padEnd(number < 39 ? number * 30 : 40000, "x"), port, address);
+        console.log(text + " from " + address);
+      });
+    `);
+    await server.ready;
+    const heard: string[] = [];
+    const datagrams = withNetns(PATH, transparentDatagrams);
+    const path = { clientAddress: FOREIGN, clientPort: 4000, serverAddress: SERVER, serverPort: 10_054 };
+    const link = withNetns(PATH, () =>
+      datagrams.connect(path, "egress", {
+        message: (bytes) => {
+          heard.push(Buffer.from(bytes).toString());
+          // what is sent while the others are read, by one that closes then, leaves nevertheless
+          if (heard.length < 40) return;
+          expect(link.send(Buffer.from("end"))).toBe(true);
+          link.close();
+        },
+        failed: (reason) => heard.push(reason),
+      }),
+    );
+    link.send(Buffer.from("hello"));
+    expect(await server.lines).toEqual(["ready", `hello from ${FOREIGN}`]);
+    expect(heard).toEqual(
+      Array.from({ length: 40 }, (_, number) => String(number).padEnd(number < 39 ? number * 30 : 40_000, "x")),
+    );
+  });
+
+  test("a server that nobody is tells so", async () => {
+    const datagrams = withNetns(PATH, transparentDatagrams);
+    const path = { clientAddress: SERVER, clientPort: 4000, serverAddress: SERVER, serverPort: 10_055 };
+    const { promise, resolve } = Promise.withResolvers<string>();
+    const link = withNetns(PATH, () =>
+      datagrams.connect(path, "egress", { message: () => resolve("a message"), failed: resolve }),
+    );
+    link.send(Buffer.from("hello"));
+    const reason = await promise;
+    link.close();
+    expect(reason).toBe("ECONNREFUSED");
   });
 });

@@ -113,6 +113,8 @@ interface LoopbackSettings {
   readonly connect?: () => Socket;
   /** Of a server of the test's own, in place of the recording one. */
   readonly upstreamPort?: number;
+  /** Longer than any loaded machine takes. */
+  readonly connectTimeoutMs?: number;
 }
 
 /** Node's own sockets for streams too: theirs can be followed, and never opened. */
@@ -129,6 +131,7 @@ export async function startLoopbackProxy(
   const server = new RecordingServer(answer);
   await server.listen();
   const records: AccessRecord[] = [];
+  const { connectTimeoutMs = 5000 } = settings;
   const sockets = loopbackSockets(() => settings.upstreamPort ?? server.port);
   const proxy: LoopbackProxy = {
     records,
@@ -142,7 +145,7 @@ export async function startLoopbackProxy(
       origins: { lookup: () => proxy.origin, follow: () => () => proxy.origin },
       record: (record) => records.push(record),
       now: Date.now,
-      connectTimeoutMs: { ingress: 200, egress: 200 },
+      connectTimeoutMs: { ingress: connectTimeoutMs, egress: connectTimeoutMs },
     }),
     apply: (next) => proxy.table.apply(next, new Map(next.redirects.map((each, index) => [each.key, 10000 + index]))),
     dial: () =>
@@ -167,7 +170,7 @@ export async function converse(
 ): Promise<string> {
   let received = "";
   const over = new Promise<string>((resolve) => {
-    const timer = setTimeout(() => resolve(`${received}<timeout>`), 3000);
+    const timer = setTimeout(() => resolve(`${received}<timeout>`), 4500);
     const finish = (ending: string) => {
       clearTimeout(timer);
       resolve(received + ending);

@@ -19,9 +19,11 @@ function nativeHalf(): string {
 export const calls = {
   epollCreate: libc.func("int epoll_create1(int flags)"),
   epollControl: libc.func("int epoll_ctl(int epfd, int op, int fd, void *event)"),
-  /** `sg_wait` and `sg_send` of native/turn.c. */
+  /** Of native/turn.c. */
   wait: native.func("int sg_wait(int set, void *events, int most, int ms, void *bytes, int size, void *outcomes)"),
   send: native.func("void sg_send(void *parts, int count, const void *bytes)"),
+  receiveDatagrams: native.func("int sg_receive(int fd, void *bytes, int room, void *lengths)"),
+  sendDatagrams: native.func("void sg_send_datagrams(const void *datagrams, int count, const void *bytes)"),
   poll: libc.func("int poll(void *fds, uint64_t count, int timeout)"),
   receive: libc.func("int64_t recv(int fd, void *data, size_t length, int flags)"),
   sendOne: libc.func("int64_t send(int fd, const void *data, size_t length, int flags)"),

@@ -2,6 +2,7 @@
 // The system calls of a turn of the proxy's epoll set, many at a time: a call from JavaScript costs a good part of what the
 // system call itself does. Numbers are the machine's own.
 #include <errno.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -50,4 +51,42 @@ int sg_wait(int set, struct epoll_event *events, int most, int timeout, uint8_t 
 			at += length;
 	}
 	return count;
+}
+
+#define MOST_DATAGRAMS 16
+
+// Takes datagrams that are there, at most MOST_DATAGRAMS, each to `room` bytes of its own; how many, or the errno, negative.
+int sg_receive(int fd, uint8_t *bytes, int room, int32_t *lengths)
+{
+	struct mmsghdr messages[MOST_DATAGRAMS] = {};
+	struct iovec vectors[MOST_DATAGRAMS];
+	int count;
+
+	for (int index = 0; index < MOST_DATAGRAMS; index++) {
+		vectors[index] = (struct iovec){ bytes + (size_t)index * room, room };
+		messages[index].msg_hdr.msg_iov = &vectors[index];
+		messages[index].msg_hdr.msg_iovlen = 1;
+	}
+	count = recvmmsg(fd, messages, MOST_DATAGRAMS, MSG_DONTWAIT, NULL);
+	if (count < 0)
+		return -errno;
+	for (int index = 0; index < count; index++)
+		lengths[index] = messages[index].msg_len;
+	return count;
+}
+
+// A datagram of the bytes. So many bytes before it are the address that it goes to; 0 = the descriptor is connected.
+struct datagram {
+	int32_t fd, from, to, name;
+};
+
+// What the kernel does not take is lost, as on any way.
+void sg_send_datagrams(const struct datagram *datagrams, int count, const uint8_t *bytes)
+{
+	for (const struct datagram *one = datagrams; one < datagrams + count; one++) {
+		const uint8_t *start = bytes + one->from;
+		const void *name = one->name ? start - one->name : NULL;
+
+		sendto(one->fd, start, one->to - one->from, MSG_DONTWAIT | MSG_NOSIGNAL, name, one->name);
+	}
 }
