@@ -58,6 +58,10 @@ test("a node's flows, its agent and the relay are read with one command", async 
   expect(agent).toMatch(/^cilium_drop_count_total\{reason="Policy denied",direction="INGRESS"\} [1-9]/m);
   expect(agent).toMatch(/^cilium_bpf_maps_virtual_memory_max_bytes [1-9]\d{5}/m);
   expect(agent).toMatch(/^cilium_bpf_progs [1-9]/m);
+  expect(agent).toMatch(
+    /^cilium_bpf_map_ops_total\{map_name="sg_policy",operation="update",outcome="success"\} [1-9]/m,
+  );
+  expect(agent).toMatch(/^cilium_bpf_syscall_duration_seconds_count\{operation="lookup",outcome="success"\} [1-9]/m);
   expect(agent).toMatch(/^cilium_proxy_redirects\{protocol_l7="http"\} 1$/m);
   expect(agent).toMatch(/^cilium_policy_endpoint_enforcement_status\{enforcement="ingress"\} 1$/m);
   expect(agent).toMatch(

@@ -118,6 +118,10 @@ test("what proxies and rounds over connections tell", () => {
     "ipv6 non-TCP completed": 1,
     "ipv4 TCP uncompleted": 1,
   });
+  expect(values("cilium_datapath_conntrack_dump_resets_total")).toEqual({
+    "conntrack dump_interrupts ipv4": 1,
+    "conntrack dump_interrupts ipv6": 1,
+  });
 });
 
 test.each([
