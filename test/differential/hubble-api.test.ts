@@ -155,6 +155,11 @@ describe.skipIf("missing" in hubble || "missing" in grpcurl)(
       expect(wrong.stderr).toContain("certificate is valid for *.default.hubble-grpc.cilium.io");
     });
 
+    it("a relay has no peers to watch, and says so as gRPC's servers do", async () => {
+      const { stderr } = await ask(hubble, "watch", "peers", "--server", `127.0.0.1:${relay.port}`);
+      expect(stderr).toBe("rpc error: code = Unimplemented desc = unknown service peer.Peer\n");
+    });
+
     it("grpcurl finds services and messages by reflection, and calls", async () => {
       const listed = async (...where: string[]) => (await curl(...where, "list")).stdout.trim().split("\n");
       const shared = ["grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection"];
