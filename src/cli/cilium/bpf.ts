@@ -101,7 +101,8 @@ const policy: CommandNode = {
         { name: "numeric", short: "n", kind: "bool", help: "Do not resolve IDs" },
       ],
     },
-    ...readOnly("policy", "add", "delete", "list"),
+    { ...{ name: "list", aliases: ["ls"], short: "Dump all policy maps", flags: [OUTPUT] }, run: everyPolicy },
+    ...readOnly("policy", "add", "delete"),
   ],
 };
 

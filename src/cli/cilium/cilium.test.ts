@@ -52,6 +52,8 @@ it("bpf maps: policies as they stand in the kernel", async () => {
   expect(JSON.parse((await cilium("bpf", "policy", "get", "--all", "-o", "json")).out)).toMatchObject([
     { EndpointID: "871", Content: [{ deny: true }] },
   ]);
+  expect((await cilium("bpf", "policy", "list")).out).toBe(every);
+  expect((await cilium("bpf", "policy", "ls", "-o", "yaml")).out).toMatch(/^- Content:\n/);
   expect(await cilium("bpf", "policy", "get")).toMatchObject({
     code: 1,
     err: "Error: name an endpoint id, or give --all\n\n",
