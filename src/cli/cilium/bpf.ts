@@ -6,6 +6,7 @@ import type { CommandNode } from "../cobra/node.ts";
 import { CommandError, write } from "../cobra/run.ts";
 import { HelpError } from "../cobra/tree.ts";
 import { ask } from "./agent-client.ts";
+import { IPCACHE_LOOKUPS } from "./ipcache.ts";
 import {
   connectionsText,
   endpointPolicyText,
@@ -140,7 +141,8 @@ export const BPF: CommandNode = group(
       "List endpoint IPs (local and remote) and their corresponding security identities",
       ipcacheText,
     ),
-    ...readOnly("ipcache", "get", "match", "update", "delete"),
+    ...IPCACHE_LOOKUPS,
+    ...readOnly("ipcache", "update", "delete"),
   ),
   group(
     "lb",

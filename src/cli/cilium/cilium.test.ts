@@ -92,6 +92,20 @@ it("version: both sides, and what the other side is when it is away", async () =
   expect(away).toMatchObject({ code: 0, out: expect.stringContaining("\nDaemon: Not responding\n") });
 });
 
+it.each([
+  [
+    "get 172.20.2.11",
+    "172.20.2.11 maps to identity identity=19274 encryptkey=0 tunnelendpoint=192.168.10.102 flags=hastunnel\n",
+  ],
+  ["get 172.20.2.12", "172.20.2.12 maps to identity identity=2 encryptkey=0 tunnelendpoint=0.0.0.0 flags=<none>\n"],
+  ["get fd00::1", "fd00::1 does not map to any identity\n"],
+  ["match 0.0.0.0/0", 'key 0.0.0.0/0 has value "identity=2 encryptkey=0 tunnelendpoint=0.0.0.0 flags=<none>"\n'],
+  ["match 172.20.2.0/24", "172.20.2.0/24 does not match to any ipcache entry\n"],
+])("bpf ipcache %s", async (line, out) => {
+  const code = out.includes(" not ") ? 1 : 0;
+  expect(await cilium("bpf", "ipcache", ...line.split(" "))).toMatchObject({ out, err: "", code });
+});
+
 it("debuginfo: says what it cannot do before it asks", async () => {
   for (const [args, reason] of [
     [["--output", "html"], "HTML is not made here"],
