@@ -36,10 +36,8 @@ export interface GrpcServer {
 
 /** A server whose listeners share the routes. */
 export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
-  const unknown = answerUnknown(options.routes, options.headers);
   const adapter = connectNodeAdapter({
-    // what is asked by HTTP/1.1 is never gRPC itself
-    fallback: (request, response) => unknown(request as Http2ServerRequest, response as Http2ServerResponse),
+    fallback: answerUnknown(options.routes, options.headers),
     readMaxBytes: MAX_REQUEST_BYTES,
     routes: options.routes,
     interceptors: [

@@ -1,5 +1,5 @@
-import type { Http2ServerRequest, Http2ServerResponse } from "node:http2";
 import { Code, type ConnectRouter, createConnectRouter } from "@connectrpc/connect";
+import type { ConnectNodeAdapterOptions } from "@connectrpc/connect-node";
 
 /** What gRPC's servers say of a path that is none of a service's; `services` are the names of those that are there. */
 function whatIsUnknown(path: string, services: ReadonlySet<string>): string {
@@ -12,20 +12,24 @@ function whatIsUnknown(path: string, services: ReadonlySet<string>): string {
 export function answerUnknown(
   routes: (router: ConnectRouter) => void,
   headers: Readonly<Record<string, string>>,
-): (request: Http2ServerRequest, response: Http2ServerResponse) => void {
+): NonNullable<ConnectNodeAdapterOptions["fallback"]> {
   const router = createConnectRouter();
   routes(router);
   const services = new Set(router.handlers.map(({ service }) => service.typeName));
   return (request, response) => {
-    if (!/^application\/grpc(?:$|[+;])/.test(request.headers["content-type"] ?? "")) {
+    const isGrpc = /^application\/grpc(?:$|[+;])/.test(request.headers["content-type"] ?? "");
+    // by HTTP/1.1 nobody speaks gRPC itself
+    if (!isGrpc || !("stream" in response)) {
       response.writeHead(404);
       response.end();
       return;
     }
+    // a client may have gone already
+    if (response.stream.destroyed) return;
     request.resume();
     const status = {
       "grpc-status": String(Code.Unimplemented),
-      "grpc-message": encodeURIComponent(whatIsUnknown(request.url, services)).replaceAll("%20", " "),
+      "grpc-message": encodeURIComponent(whatIsUnknown(request.url ?? "", services)).replaceAll("%20", " "),
     };
     // without trailers the headers must end the stream
     const answer = { ":status": 200, "content-type": "application/grpc", ...headers, ...status };
