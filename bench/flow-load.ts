@@ -1,7 +1,8 @@
 /**
  * The sides of the load on the flow API, each a process of its own. `relay SOCKET PORT...` merges observers. `serve SOCKET` (or a port of its choice) is an observer that makes flows of
  * packets' events as its parent asks (`RATE SECONDS` a line) and answers what that took; `follow SOCKET COUNT SLOW` follows
- * with COUNT clients and one that does not read when SLOW is 1, and answers `stop` with what they got.
+ * with COUNT clients and one that does not read when SLOW is 1, and answers `stop MADE` with what they got, as soon as each was told of
+ * all MADE flows or ten seconds have gone.
  */
 
 import { randomUUID } from "node:crypto";
@@ -17,6 +18,8 @@ import { FlowFollower } from "../test/support/flow-follower.ts";
 const CAPACITY = 4095;
 /** How often flows are made: as many at a time as the rate wants. */
 const TICK_MS = 1;
+/** How long a client is waited for that was not told of all flows. */
+const PATIENCE_MS = 10_000;
 /** As many at a time as the agent takes from the kernel's ring. */
 const MOST_AT_ONCE = 1024;
 /** Of an event: its time, and its packet's ports. */
@@ -120,9 +123,14 @@ async function follow(path: string, count: number, hasSlow: boolean): Promise<vo
   await Promise.all([...followers, ...(slow === undefined ? [] : [slow])].map((one) => one.begun()));
   for (const one of followers) one.read();
   console.log("ready");
-  for await (const _ of createInterface({ input: process.stdin })) {
+  for await (const line of createInterface({ input: process.stdin })) {
     slow?.read();
-    await new Promise((resolve) => setTimeout(resolve, 1500)); // lost events are told once a second
+    const made = Number(line.split(" ")[1]);
+    const all = [...followers, ...(slow === undefined ? [] : [slow])];
+    const until = performance.now() + PATIENCE_MS;
+    // lost events are told once a second
+    while (performance.now() < until && all.some(({ flows, lost }) => flows + lost < made))
+      await new Promise((resolve) => setTimeout(resolve, 100));
     const counts = ({ flows, lost }: FlowFollower) => ({ flows, lost });
     const report: FollowReport = {
       clients: followers.map(counts),

@@ -69,7 +69,7 @@ async function once(server: Side, program: string, socket: string, load: Load): 
   try {
     await followers.line();
     const served = await server.ask<ServeReport>(`${load.rate} ${SECONDS}`);
-    return { served, followed: await followers.ask<FollowReport>("stop") };
+    return { served, followed: await followers.ask<FollowReport>(`stop ${served.made}`) };
   } finally {
     await ended(followers.child);
   }
@@ -124,7 +124,7 @@ async function measureRelayedFlows(program: string, folder: string): Promise<Row
       await relay.ask("joined");
       const made = await Promise.all(nodes.map((node) => node.ask<ServeReport>(`${NODE_RATE} ${SECONDS}`)));
       const served = { ...(await relay.ask<Omit<ServeReport, "made">>("cost")), made: sumOf(made) };
-      const followed = await follower.ask<FollowReport>("stop");
+      const followed = await follower.ask<FollowReport>(`stop ${served.made}`);
       if (round >= 0) rounds.push({ served, followed });
       await ended(follower.child);
     }

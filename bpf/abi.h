@@ -46,6 +46,23 @@ enum sg_ct_status { /* ct_status of a trace event: Cilium's trace reasons */
 	SG_CT_UNKNOWN = 5,
 };
 
+/* Files that drop packets; src/flow/decode/source-file.ts has the same. */
+#define SG_SOURCES(X) \
+	X("from_endpoint.c", 1) \
+	X("from_host.c", 2) \
+	X("from_network.c", 3) \
+	X("from_overlay.c", 4) \
+	X("to_endpoint.c", 5) \
+	X("conntrack.h", 6) \
+	X("deliver.h", 7) \
+	X("hairpin.h", 8) \
+	X("host_port.h", 9) \
+	X("parse.h", 10) \
+	X("policy.h", 11) \
+	X("proxy.h", 12) \
+	X("rewrite.h", 13) \
+	X("service.h", 14)
+
 enum sg_direction { SG_INGRESS = 1, SG_EGRESS = 2 };
 
 enum sg_match_type { /* what decided: Cilium's policy match types */
@@ -82,7 +99,7 @@ struct sg_event {
 	__s32 verdict;         /* 32  verdict: 0 allow, >0 proxy port, <0 minus drop reason; trace to-proxy: proxy port */
 	__u32 cookie;          /* 36  rule cookie that decided, 0 = no rule */
 	__u32 revision;        /* 40  policy revision of the endpoint */
-	__u32 source_line;     /* 44  drop: line in the C source; else 0 */
+	__u32 source;          /* 44  drop: where in the C source, its number of SG_SOURCES << 16 | line; else 0 */
 	__u64 time_ns;         /* 48  CLOCK_MONOTONIC */
 	struct sg_addr orig_ip; /* 56 trace: source address before translation, zero = none */
 }; /* 72 bytes */

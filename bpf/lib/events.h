@@ -9,9 +9,10 @@ struct record {
 	__u8 bytes[SG_CAPTURE_LEN];
 };
 
-VERIFIED_ONCE int count(__u32 reason, __u32 direction, __u32 bytes, __u32 line)
+/* Of the place the line alone is kept. */
+VERIFIED_ONCE int count(__u32 reason, __u32 direction, __u32 bytes, __u32 place)
 {
-	struct sg_metrics_key key = { .reason = reason, .direction = direction, .line = line };
+	struct sg_metrics_key key = { .reason = reason, .direction = direction, .line = place };
 	struct sg_metrics *seen = bpf_map_lookup_elem(&sg_metrics, &key);
 
 	if (seen) {
@@ -61,7 +62,7 @@ VERIFIED_ONCE int emit(struct __sk_buff *skb, struct packet *p, __u32 what, __u3
 	r->header.verdict = verdict;
 	r->header.cookie = p->cookie;
 	r->header.revision = p->revision;
-	r->header.source_line = (what >> 16) == SG_EVENT_DROP ? p->line : 0;
+	r->header.source = (what >> 16) == SG_EVENT_DROP ? p->place : 0;
 	r->header.time_ns = p->now_ns;
 	r->header.orig_ip = p->original_source;
 	if (length > SG_CAPTURE_LEN)
@@ -84,7 +85,7 @@ VERIFIED_ONCE int drop(struct __sk_buff *skb, struct packet *p, int failed)
 	/* Whoever reads the event takes the direction from it: the source's own drop is egress. */
 	endpoint = p->at_endpoint ? p->at_endpoint : p->src_endpoint ? p->src_endpoint : p->dst_endpoint;
 	emit(skb, p, WHAT(SG_EVENT_DROP, reason & 0xff, 0), endpoint, failed);
-	count(reason, p->at_direction ? p->at_direction : p->src_endpoint ? SG_EGRESS : SG_INGRESS, skb->len, p->line);
+	count(reason, p->at_direction ? p->at_direction : p->src_endpoint ? SG_EGRESS : SG_INGRESS, skb->len, p->place);
 	return TC_ACT_SHOT;
 }
 

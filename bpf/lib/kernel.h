@@ -91,8 +91,12 @@
 #define METRIC_FORWARDED 0
 #define METRIC_LOST 255
 
-/* Fails a function with a drop reason and leaves the line for the event. */
-#define FAIL(p, reason) ((p)->line = __LINE__, -(reason))
+/* The number of the file that it stands in, known when this is compiled; 0 = not in the list. */
+#define SOURCE_NUMBER(file, number) __builtin_strcmp(__FILE_NAME__, file) == 0 ? (number) :
+#define SOURCE_FILE (SG_SOURCES(SOURCE_NUMBER) 0)
+
+/* Fails a function with a drop reason and leaves the place for the event. */
+#define FAIL(p, reason) ((p)->place = SOURCE_FILE << 16 | __LINE__, -(reason))
 
 /* A function that the verifier checks once by itself instead of once for each way that leads to it: loading takes a
  * third of the time. Its pointers may be NULL as far as the verifier knows. */

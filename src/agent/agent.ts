@@ -182,7 +182,7 @@ async function follow(options: AgentOptions, parts: Parts, halfChanged: HalfChan
   parts.pods.setSynced();
   parts.health?.start();
   removeLeftovers(options, parts);
-  options.log(`synced: ${parts.table.size} endpoints, ${parts.identities.size} identities`);
+  options.log(`synced: ${parts.table.size} endpoints, ${parts.identities.size} identities`, "info");
 }
 
 function watch(options: AgentOptions, parts: Parts): void {
@@ -269,6 +269,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   });
   log(
     `${node.name}: ${parts.table.size} endpoints adopted, labels of the host ${formatLabels(parts.identities.labelsOf(1) ?? [])}`,
+    "info",
   );
   return {
     synced: follow(options, parts, halfChanged),

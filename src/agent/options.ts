@@ -2,6 +2,7 @@ import type { Datapath } from "../datapath/port.ts";
 import type { FlowContext } from "../flow/context.ts";
 import type { Redaction } from "../flow/redaction.ts";
 import type { Registry } from "../metrics/index.ts";
+import type { Log } from "../model/log.ts";
 import type { KubeClient } from "./kube.ts";
 import type { OpenInformer } from "./kube-inputs.ts";
 import type { AgentNode, FlowSink, OpenHealthLink, PolicyEngine, ProxyChannel } from "./ports.ts";
@@ -45,5 +46,5 @@ export interface AgentOptions {
   readonly interfaceName: (ifindex: number) => string;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
-  readonly log: (message: string) => void;
+  readonly log: Log;
 }

@@ -31,7 +31,15 @@ import {
   parseExportSettings,
 } from "../hubble/index.ts";
 import { connect, createInformer } from "../kube/client/index.ts";
-import { addBpfMetrics, addProcessMetrics, type CertificateSource, MetricsServer, Registry } from "../metrics/index.ts";
+import {
+  addBpfMetrics,
+  addProcessMetrics,
+  type CertificateSource,
+  countedLogs,
+  MetricsServer,
+  mapCallMetrics,
+  Registry,
+} from "../metrics/index.ts";
 import type { AccessRecord } from "../model/access-record.ts";
 import {
   CLUSTER_CIDR,
@@ -88,9 +96,12 @@ function needed(name: "node" | "address" | "pod-cidr" | "kubeconfig" | "run" | "
   process.exit(2);
 }
 
-function log(message: string): void {
+const registry = new Registry();
+const logOf = countedLogs(registry, (message) => {
   process.stderr.write(`${new Date().toISOString()} agent: ${message}\n`);
-}
+});
+const log = logOf("agent");
+const hubbleLog = logOf("hubble");
 
 /** Interfaces of this process's network namespace, as the kernel lists them. */
 function interfaces(): ReadonlySet<string> {
@@ -116,6 +127,7 @@ function interfaceNames(): (ifindex: number) => string {
 }
 
 async function openProxyChannel(socketPath: string): Promise<ProxyChannel> {
+  const proxyLog = logOf("proxy");
   let access: (record: AccessRecord) => void = () => undefined;
   let observe: Parameters<ProxyChannel["onObservations"]>[0] = () => undefined;
   let ports: Parameters<ProxyChannel["onPortsChanged"]>[0] = () => undefined;
@@ -123,9 +135,10 @@ async function openProxyChannel(socketPath: string): Promise<ProxyChannel> {
     socketPath,
     onAccessRecord: (record) => access(record),
     onObservations: (observations) => observe(observations),
-    onLostRecords: (count) => log(`the proxy gave up ${count} access records`),
+    onLostRecords: (count) => proxyLog(`the proxy gave up ${count} access records`),
     onPortsChanged: (endpointId, changed) => ports(endpointId, changed),
-    onConnected: (connected) => log(`the proxy ${connected ? "connected" : "went away"}`),
+    onConnected: (connected) =>
+      proxyLog(`the proxy ${connected ? "connected" : "went away"}`, connected ? "info" : "warn"),
   });
   return {
     publish: (policy) => discovery.publish(policy),
@@ -155,11 +168,12 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
 
 /** Failures of watches, each kind once: they are tried again for ever. */
 const told = new Set<string>();
+const kubernetesLog = logOf("k8s");
 let failedAt = 0;
 function onError(error: unknown): void {
   failedAt = Date.now();
   const message = String((error as Error).message);
-  if (!told.has(message)) log(`Kubernetes API: ${message}`);
+  if (!told.has(message)) kubernetesLog(`Kubernetes API: ${message}`);
   told.add(message);
 }
 
@@ -193,19 +207,19 @@ function routingMode(): RoutingMode {
 
 function openHistory(directory: string): FlowHistory {
   const run = randomBytes(8).readBigUInt64LE();
-  return openFlowHistory({ directory, ring, limits: DEFAULT_SETTINGS.history, run, now: Date.now, log });
+  return openFlowHistory({ directory, ring, limits: DEFAULT_SETTINGS.history, run, now: Date.now, log: hubbleLog });
 }
 
 const openInformer: OpenInformer = (ref, selection) => createInformer(client, ref, { ...selection, onError });
 const history = values["flow-history"] === undefined ? undefined : openHistory(values["flow-history"]);
-const registry = new Registry();
 addProcessMetrics(registry, "cilium_");
 addBpfMetrics(registry);
+const onMapCall = mapCallMetrics(registry);
 const metricsServer = new MetricsServer({ registry, log });
-const flowMetrics = new FlowMetricsServer({ ring, now: Date.now, log });
+const flowMetrics = new FlowMetricsServer({ ring, now: Date.now, log: hubbleLog });
 const exporter = new FlowExporter({
   ...{ ring, nodeName: node, directory: join(run, "hubble"), metrics: registry },
-  ...{ now: Date.now, log },
+  ...{ now: Date.now, log: hubbleLog },
 });
 /** Certificates by the files that they were read from: a path that comes back is not watched twice. */
 const certificates = new Map<string, CertificateSource>();
@@ -259,7 +273,7 @@ const agent = await startAgent({
   version: packageJson.version,
   client,
   openInformer,
-  datapath: createEbpfDatapath({ pinDirectory: needed("pins"), objectPath: needed("bpf-object") }),
+  datapath: createEbpfDatapath({ pinDirectory: needed("pins"), objectPath: needed("bpf-object"), onMapCall }),
   engine: createPolicyEngine({ clusterName, isDualStack: node6 !== undefined }),
   proxy: await openProxyChannel(join(sockets, "xds.sock")),
   openFlows: (context) => createFlowPipeline({ context, ring }),
@@ -307,7 +321,7 @@ const tls = tlsFromFiles(
     key: values["hubble-tls-key-file"],
     ca: values["hubble-tls-client-ca-files"],
   },
-  (error) => log(`the new certificate for flows is not used: ${error.message}`),
+  (error) => hubbleLog(`the new certificate for flows is not used: ${error.message}`),
 );
 const observer = createObserver({
   ring,
@@ -327,7 +341,8 @@ const observer = createObserver({
 });
 await observer.serve([{ path: join(run, "hubble.sock") }]);
 if (tls) await observer.serve([{ host: needed("address"), port: HUBBLE_PORT, tls }]);
-else log(`without --hubble-tls-cert-file, -key-file and -client-ca-files nobody is answered on port ${HUBBLE_PORT}`);
+else
+  hubbleLog(`without --hubble-tls-cert-file, -key-file and -client-ca-files nobody is answered on port ${HUBBLE_PORT}`);
 closing.push(() => observer.close());
 
 // The API's first answers are on their way: what they lead to will not be the first time that the engine runs.

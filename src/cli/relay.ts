@@ -1,7 +1,8 @@
 /**
  * Main of the relay: `relay --listen HOST:PORT [--listen-netns PATH] --peer-service ADDRESS [--tls-client-cert-file FILE
  * --tls-client-key-file FILE --tls-hubble-server-ca-files FILE]`. Merges the observers of all nodes, which
- * the peer service of one of them (`unix:///path` or `host:port`, in clear) names as they come and go; with `--metrics-listen-address HOST:PORT` Prometheus can read it there. The certificate is followed as it is replaced. Without one the nodes are asked in clear.
+ * the peer service of one of them (`unix:///path` or `host:port`, in clear) names as they come and go; `--peers-file PATH` keeps them for a relay that starts
+ * while that node is away; with `--metrics-listen-address HOST:PORT` Prometheus can read it there. The certificate is followed as it is replaced. Without one the nodes are asked in clear.
  */
 import { hostname } from "node:os";
 import { parseArgs } from "node:util";
@@ -9,6 +10,7 @@ import packageJson from "../../package.json" with { type: "json" };
 import { createRelay, PeerServiceSource } from "../hubble/index.ts";
 import { addProcessMetrics, MetricsServer, parseListenAddress, Registry } from "../metrics/index.ts";
 import { openListener } from "../runtime/netns-socket.ts";
+import { peersFile } from "./peers-file.ts";
 import { tlsFromFiles } from "./tls-files.ts";
 
 process.title = "hubble-relay";
@@ -18,6 +20,7 @@ const { values } = parseArgs({
     listen: { type: "string" },
     "listen-netns": { type: "string" },
     "peer-service": { type: "string" },
+    "peers-file": { type: "string" },
     "metrics-listen-address": { type: "string", default: "" },
     "tls-client-cert-file": { type: "string" },
     "tls-client-key-file": { type: "string" },
@@ -48,10 +51,12 @@ const netnsPath = values["listen-netns"];
 const fd = openListener({ host, port: Number(port), ...(netnsPath === undefined ? {} : { netnsPath }) });
 const registry = new Registry();
 addProcessMetrics(registry);
+const kept = values["peers-file"];
 const relay = createRelay({
   peers: new PeerServiceSource({
     address: values["peer-service"] ?? usage("--peer-service is missing"),
     tls: tls !== undefined,
+    ...(kept !== undefined && { memory: peersFile(kept, log) }),
     log,
   }),
   version: packageJson.version,

@@ -123,6 +123,53 @@ it("asks anew what the context says when the turn is another one", () => {
   expect(named()).toBe("ywing");
 });
 
+/** What the context may come to say otherwise. */
+const OTHERS: readonly Partial<FlowContext>[] = [
+  { nodeLabels: () => ["zone=b"] },
+  { endpointByAddress: () => undefined },
+  { labelsOfIdentity: () => ["k8s:app=other"] },
+  { identityByAddress: () => 319 },
+  { serviceByFrontend: (_, port) => (port === 80 ? { name: "other", namespace: "default" } : undefined) },
+  { dnsNames: () => ["other.example.com"] },
+  { interfaceName: () => "lxcother" },
+  { ruleOrigins: () => [{ kind: "CiliumNetworkPolicy", namespace: "default", name: "other", labels: [], path: "" }] },
+];
+
+it.each(OTHERS)("in a later turn a flow is made anew when an answer is another one, and else not: %o", (other) => {
+  let turn = 0;
+  let made = 0;
+  const newUuid = () => String(made++).padStart(36, "0");
+  const context = { ...starWarsContext, turn: () => turn, newUuid };
+  const current: { context: FlowContext } = { context };
+  const asking = Object.fromEntries(
+    Object.entries(context).map(([name, value]) => [
+      name,
+      typeof value === "function"
+        ? (...args: unknown[]) =>
+            (current.context[name as keyof FlowContext] as (...args: unknown[]) => unknown)(...args)
+        : value,
+    ]),
+  );
+  const flows = new AlikeFlows(asking as unknown as FlowContext);
+  const bytes = craftEvent({
+    ...{ type: 5, direction: 1, endpoint: 871, destinationEndpoint: 871, ifindex: 12, cookie: 7, monotonicNs: 5n },
+    packet: tcpPacket({ source: "104.198.14.52", destination: "172.20.1.20" }),
+  });
+  const flowNow = () => flows.of(bytes)!.flow;
+  flowNow();
+  expect(made).toBe(2); // the kind's and its own
+  turn++;
+  flowNow();
+  expect(made).toBe(3);
+  turn++;
+  current.context = { ...context, ...other };
+  const flow = flowNow();
+  expect(made).toBe(5);
+  expect(equals(FlowSchema, flow, toFlow(decodeEvent(bytes)!, { ...current.context, newUuid: () => flow.uuid }))).toBe(
+    true,
+  );
+});
+
 it("leaves a port that is a service's to the whole way", () => {
   const serviceByFrontend: FlowContext["serviceByFrontend"] = (_, port) =>
     port === 30_080 ? { name: "deathstar", namespace: "default" } : undefined;

@@ -6,6 +6,7 @@ import { EventLikeness } from "./decode/likeness.ts";
 import { EncodedBytes, varintLength } from "./encode.ts";
 import { NS_PER_SECOND, toFlow } from "./flow.ts";
 import { newTimestamp, variantOf } from "./messages.ts";
+import { Questions } from "./questions.ts";
 import { encodeResponse } from "./response.ts";
 
 /** Paths of field numbers from `observer.GetFlowsResponse` on. */
@@ -74,6 +75,17 @@ interface Kind {
   readonly lengths: number;
   /** Absent: its flows differ in more. */
   readonly pattern?: Pattern | undefined;
+  /** What the context was asked for it, and when it last gave these answers. */
+  readonly questions: Questions;
+  turn: number;
+}
+
+/** Whether what the context says of it still holds. */
+function isCurrent(kind: Kind, turn: number): boolean {
+  if (kind.turn === turn) return true;
+  if (!kind.questions.areAnsweredAlike()) return false;
+  kind.turn = turn;
+  return true;
 }
 
 /** One of many flows that differ in their time, id and one port. Its message is made when somebody asks for it. */
@@ -130,15 +142,14 @@ export class AlikeFlow {
 }
 
 /**
- * Flows of events that are like ones before: a copy of their bytes with another time, id and port, at a tenth of the work. What the
- * context answers is asked anew as soon as its `turn` is another one.
+ * Flows of events that are like ones before: a copy of their bytes with another time, id and port, at a tenth of the work. When the
+ * context's `turn` is another one it is asked the same questions, and where an answer is another one the flow is made anew.
  */
 export class AlikeFlows {
   private readonly context: FlowContext;
   private readonly kinds = new Map<number, Kind>();
   private readonly likeness = new EventLikeness();
   private readonly out = new EncodedBytes();
-  private turn = Number.NaN;
 
   constructor(context: FlowContext) {
     this.context = context;
@@ -147,11 +158,6 @@ export class AlikeFlows {
   /** Undefined when the event must be looked at by itself. */
   of(event: Uint8Array): AlikeFlow | undefined {
     const { context, likeness } = this;
-    const turn = context.turn();
-    if (turn !== this.turn) {
-      this.kinds.clear();
-      this.turn = turn;
-    }
     if (!likeness.read(event)) return undefined;
     const ns = likeness.monotonicNs + context.clockOffsetNs();
     const seconds = Number(ns / NS_PER_SECOND);
@@ -170,17 +176,19 @@ export class AlikeFlows {
     const { words, hash } = this.likeness;
     const key = hash ^ lengths;
     const known = this.kinds.get(key);
-    if (known?.lengths === lengths && isSame(known.words, words)) return known.pattern;
+    const turn = this.context.turn();
+    if (known?.lengths === lengths && isSame(known.words, words) && isCurrent(known, turn)) return known.pattern;
     if (this.kinds.size >= MOST_KINDS) this.kinds.clear();
-    const pattern = this.make(event);
-    this.kinds.set(key, { words: words.slice(), lengths, pattern });
+    const questions = new Questions(this.context);
+    const pattern = this.make(event, questions.context);
+    this.kinds.set(key, { words: words.slice(), lengths, pattern, questions, turn });
     return pattern;
   }
 
-  private make(bytes: Uint8Array): Pattern | undefined {
+  private make(bytes: Uint8Array, context: FlowContext): Pattern | undefined {
     const event = decodeEvent(bytes);
     if (event === undefined) return undefined;
-    const flow = toFlow(event, this.context);
+    const flow = toFlow(event, context);
     const layer = flow.l4?.protocol.case;
     if (layer !== "TCP" && layer !== "UDP") return undefined;
     const { isSourcePort } = this.likeness;

@@ -31,7 +31,7 @@ export interface PolicyOrigin {
 
 /**
  * What the agent knows and a packet does not say. Every method answers at once from memory, is called several times an
- * event, and must not throw. Addresses are text as `inet_ntop` writes it.
+ * event, and must not throw. A list or object that was an answer is not changed after it. Addresses are text as `inet_ntop` writes it.
  */
 export interface FlowContext {
   /** Another number once an answer other than the clock's and the id's may have changed; until then flows are made after earlier ones. */

@@ -85,7 +85,7 @@ const flows: Readonly<Record<Kind, readonly Flow[]>> = {
     const bytes = (packet: Uint8Array) => craftEvent({ type: 1, subtype, matchType: 2, ...seen, packet });
     return [pod, { ...pod, source: "172.20.2.10" }].map((ends) => {
       const crafted = bytes(tcpPacket(ends));
-      new DataView(crafted.buffer).setUint32(44, 97, true);
+      new DataView(crafted.buffer).setUint32(44, (11 << 16) | 97, true);
       return toFlow(decodeEvent(crafted)!, context);
     });
   }),
@@ -109,4 +109,8 @@ it("knows every field of a flow", () => {
 it.each(FlowSchema.fields.map((field) => [field.name, field] as const))("%s", (name, field) => {
   const kinds = ALL.filter((kind) => flows[kind].some((flow) => isFieldSet(flow, field)));
   expect(kinds).toEqual(ALL.filter((kind) => FILLED[name]?.includes(kind) ?? false));
+});
+
+it("names the file and line of our source in which a packet was dropped", () => {
+  expect(flows.drop.map(({ file }) => [file?.name, file?.line])).toEqual(flows.drop.map(() => ["policy.h", 97]));
 });

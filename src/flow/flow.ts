@@ -257,7 +257,8 @@ function writeDecision(flow: Flow, event: DatapathEvent, context: FlowContext): 
   flow.dropReason = reason;
   flow.dropReasonDesc = reason;
   if (event.type === EventType.Drop) {
-    if (event.sourceLine !== 0) flow.file = create(FileInfoSchema, { line: event.sourceLine });
+    const { sourceFile: name, sourceLine: line } = event;
+    if (line !== 0) flow.file = create(FileInfoSchema, { name, line });
     if (reason !== POLICY_DENIED && reason !== POLICY_DENY) return;
   } else {
     flow.proxyPort = Math.max(0, event.verdict);

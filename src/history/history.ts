@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FlowRing, RingEntry } from "../flow/index.ts";
+import type { Log } from "../model/log.ts";
 import { type BlockHeader, decodeBlock } from "./block.ts";
 import { decodeEntries } from "./entry.ts";
 import { Recorder } from "./recorder.ts";
@@ -69,7 +70,7 @@ export interface HistoryOptions {
   readonly run: bigint;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
-  readonly log: (message: string) => void;
+  readonly log: Log;
   readonly openFile?: OpenSegmentFile;
 }
 
@@ -114,7 +115,7 @@ class Cursor implements HistoryCursor {
   private readonly run: bigint;
   private readonly span: HistorySpan;
   private readonly damaged: (bytes: number, path: string) => void;
-  private readonly log: (message: string) => void;
+  private readonly log: Log;
   sequence: number | undefined;
   private number = 0;
   private at = 0;

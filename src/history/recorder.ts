@@ -1,5 +1,6 @@
 import { EncodedBytes } from "../flow/encode.ts";
 import type { FlowRing } from "../flow/index.ts";
+import type { Log } from "../model/log.ts";
 import { encodeBlock, MAX_BLOCK_BYTES, type RawBlock } from "./block.ts";
 import { encodeEntry, timeOf } from "./entry.ts";
 import type { Segments } from "./segments.ts";
@@ -23,7 +24,7 @@ export interface RecorderOptions {
   /** Sequence numbers hold within one run. */
   readonly run: bigint;
   readonly now: () => number;
-  readonly log: (message: string) => void;
+  readonly log: Log;
 }
 
 interface Unwritten {
@@ -155,7 +156,7 @@ export class Recorder {
         if (error.code !== "ENOSPC" || !(await segments.dropOldest())) throw error;
         await append();
       });
-      if (this.failure !== undefined) log(`flow history: goes on; ${this.lost} flows were not kept`);
+      if (this.failure !== undefined) log(`flow history: goes on; ${this.lost} flows were not kept`, "info");
       this.failure = undefined;
     } catch (error) {
       this.lost += block.count;
@@ -165,7 +166,7 @@ export class Recorder {
 
   private fail(error: Error): void {
     if (this.failure === undefined) {
-      this.options.log(`flow history: stands still, tried again every ${RETRY_MS / 1000} s: ${error.message}`);
+      this.options.log(`flow history: stands still, tried again every ${RETRY_MS / 1000} s: ${error.message}`, "error");
     }
     this.failure = error.message;
     this.failedAt = this.options.now();

@@ -35,9 +35,10 @@ interface Answer {
   readonly body: Buffer;
 }
 
-function ask(method: string, headers: Record<string, string>, body?: Uint8Array): Promise<Answer> {
+const FLOWS = "/observer.Observer/GetFlows";
+
+function ask(method: string, headers: Record<string, string>, body?: Uint8Array, path = FLOWS): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const path = "/observer.Observer/GetFlows";
     const open = request({ host: "127.0.0.1", port: relay.port, path, method, headers }, async (response) => {
       const chunks: Buffer[] = [];
       for await (const chunk of response) chunks.push(chunk as Buffer);
@@ -56,6 +57,16 @@ function frame(message: Uint8Array): Buffer {
   prefix.writeUInt32BE(message.length, 1);
   return Buffer.concat([prefix, message]);
 }
+
+it.each(["application/grpc", "application/grpc-web+proto", "text/plain"])(
+  "what it has not is not found by HTTP/1.1, whatever it is called: %s",
+  async (type) => {
+    expect(await ask("POST", { "content-type": type }, new Uint8Array(5), "/peer.Peer/Notify")).toMatchObject({
+      status: 404,
+    });
+    expect((await ask("POST", GRPC_WEB, frame(new Uint8Array()))).status).toBe(200);
+  },
+);
 
 it("gives a page of this machine flows by gRPC-web over HTTP/1.1", async () => {
   const body = frame(toBinary(GetFlowsRequestSchema, create(GetFlowsRequestSchema, { number: 5n })));

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, afterEach, expect, test, vi } from "vitest";
 import { createFlowRing } from "../flow/index.ts";
 import { createObserver, type Observer, type PeerNode } from "./index.ts";
-import { PeerServiceSource } from "./peer-client.ts";
+import { type PeerMemory, PeerServiceSource } from "./peer-client.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "sgt-peers-"));
 const path = join(directory, "hubble.sock");
@@ -41,9 +41,12 @@ const node = (name: string, address = "192.0.2.1:4244", serverName?: string): Pe
   ...(serverName !== undefined && { serverName }),
 });
 
-function follow(tls: boolean) {
+function follow(tls: boolean, memory?: PeerMemory) {
   const log: string[] = [];
-  const source = new PeerServiceSource({ address: `unix://${path}`, tls, log: (message) => log.push(message) });
+  const source = new PeerServiceSource({
+    ...{ address: `unix://${path}`, tls, log: (message: string) => log.push(message) },
+    ...(memory && { memory }),
+  });
   closing.push(() => source.close());
   let changes = 0;
   source.onChange(() => changes++);
@@ -70,4 +73,24 @@ test("a node that speaks TLS is asked by its name, and one that does not is left
   const { source, log } = follow(true);
   await vi.waitFor(() => expect(log).toEqual(["node b is left out: it speaks no TLS, and we do"]));
   expect(source.list()).toEqual([node("a", "192.0.2.1:4244", "a.default.hubble-grpc.cilium.io")]);
+});
+
+test("who starts while the service is away asks the nodes that were known last, until the service tells of its own", async () => {
+  const tls = node("t", "192.0.2.7:4244", "t.default.hubble-grpc.cilium.io");
+  let kept: readonly PeerNode[] = [node("a"), node("gone"), tls];
+  const memory: PeerMemory = {
+    read: () => kept,
+    write: (nodes) => {
+      kept = nodes;
+    },
+  };
+  const { source, log } = follow(false, memory);
+  expect(source.list()).toEqual([node("a"), node("gone")]);
+  await vi.waitFor(() => expect(log.join()).toContain(`no nodes from unix://${path}`));
+  expect(source.list()).toEqual([node("a"), node("gone")]);
+  const { observer } = await serve([node("a", "192.0.2.5:4244"), node("b")]);
+  closing.push(() => observer.close());
+  const now = [node("a", "192.0.2.5:4244"), node("b")];
+  await vi.waitFor(() => expect(source.list()).toEqual(now), { timeout: 10_000 });
+  expect(kept).toEqual(now);
 });

@@ -10,11 +10,21 @@ const LAST_RETRY_MS = 1000;
 /** A service that was away tells all of its nodes at once; those that it has not named by then are gone. */
 const SETTLE_MS = 1000;
 
+/** Nodes that are kept for the next program. */
+export interface PeerMemory {
+  /** Never throws; what is not readable is nothing. */
+  read(): readonly PeerNode[];
+  /** Never throws. */
+  write(nodes: readonly PeerNode[]): void;
+}
+
 export interface PeerServiceOptions {
   /** `unix:///path` or `host:port`, in clear. */
   readonly address: string;
   /** Whether we speak TLS with nodes; one that does otherwise is left out. */
   readonly tls: boolean;
+  /** Has the nodes that are asked until the service tells of its own. */
+  readonly memory?: PeerMemory;
   readonly log: (message: string) => void;
 }
 
@@ -39,6 +49,8 @@ export class PeerServiceSource implements PeerSource {
   constructor(options: PeerServiceOptions) {
     this.options = options;
     this.connection = clientOf(options.address);
+    const known = options.memory?.read() ?? [];
+    for (const node of known) if (this.isUnderstood(node.serverName ?? "")) this.known.set(node.name, node);
     void this.follow();
   }
 
@@ -92,7 +104,7 @@ export class PeerServiceSource implements PeerSource {
   private take({ name, address, type, tls }: ChangeNotification): void {
     const serverName = tls?.serverName ?? "";
     if (type === ChangeNotificationType.PEER_DELETED) this.known.delete(name);
-    else if ((serverName !== "") !== this.options.tls) {
+    else if (!this.isUnderstood(serverName)) {
       this.known.delete(name);
       this.tell(
         `node ${name} is left out: it speaks ${serverName === "" ? "no TLS, and we do" : "TLS, and we have no certificate"}`,
@@ -101,7 +113,12 @@ export class PeerServiceSource implements PeerSource {
     this.changed();
   }
 
+  private isUnderstood(serverName: string): boolean {
+    return (serverName !== "") === this.options.tls;
+  }
+
   private changed(): void {
+    this.options.memory?.write(this.list());
     for (const listener of this.listeners) listener();
   }
 

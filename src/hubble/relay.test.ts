@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { connect } from "node:http2";
 import { create } from "@bufbuild/protobuf";
 import { timestampFromMs } from "@bufbuild/protobuf/wkt";
 import { createClient } from "@connectrpc/connect";
@@ -33,8 +35,9 @@ async function relayOver(peers: { name: string; address: string }[], metrics = n
   const relay = createRelay({ peers, metrics, version: "v0.1.0", now: Date.now, nodeName: "relay" });
   await relay.serve([{ host: "127.0.0.1", port: 0 }]);
   closing.push(() => relay.close());
-  const transport = createGrpcTransport({ baseUrl: `http://127.0.0.1:${relay.port}` });
-  return { client: createClient(Observer, transport), health: createClient(Health, transport) };
+  const url = `http://127.0.0.1:${relay.port}`;
+  const transport = createGrpcTransport({ baseUrl: url });
+  return { client: createClient(Observer, transport), health: createClient(Health, transport), url };
 }
 
 function text({ responseTypes }: GetFlowsResponse): string {
@@ -44,6 +47,28 @@ function text({ responseTypes }: GetFlowsResponse): string {
 }
 
 const unused = "127.0.0.1:9";
+
+it.each([
+  ["/peer.Peer/Notify", "unknown service peer.Peer"],
+  ["/observer.Observer/GetMore", "unknown method GetMore for service observer.Observer"],
+  ["/a.b/c.d/E", "unknown service a.b/c.d"],
+  ["/nothing", 'malformed method name: "/nothing"'],
+])("says of %s, which it has not, what gRPC's servers say", async (path, message) => {
+  const { url } = await relayOver([]);
+  const session = connect(url);
+  const request = session.request({
+    ":method": "POST",
+    ":path": path,
+    "content-type": "application/grpc",
+    te: "trailers",
+  });
+  request.end(Buffer.alloc(5));
+  const [headers] = (await once(request, "response")) as [Record<string, string>];
+  session.close();
+  expect(headers).toMatchObject({ ":status": 200, "content-type": "application/grpc", "grpc-status": "12" });
+  expect(decodeURIComponent(headers["grpc-message"] ?? "")).toBe(message);
+  expect(headers["hubble-relay-version"]).toBe("v0.1.0");
+});
 
 it("merges the nodes' histories by time, after word of who answers", async () => {
   const nodes = [await node("default/k8s-ctr"), await node("default/k8s-w1"), await node("default/k8s-w2")];

@@ -4,6 +4,7 @@ import type * as connect from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import { forBrowsers } from "./browser.ts";
 import { type GrpcListener, type OpenListener, openListener } from "./listener.ts";
+import { answerUnknown } from "./unknown-call.ts";
 
 /** What answers the methods of a service. */
 export type Handlers<S extends DescService> = connect.ServiceImpl<S>;
@@ -36,6 +37,7 @@ export interface GrpcServer {
 /** A server whose listeners share the routes. */
 export function createGrpcServer(options: GrpcServerOptions): GrpcServer {
   const adapter = connectNodeAdapter({
+    fallback: answerUnknown(options.routes, options.headers),
     readMaxBytes: MAX_REQUEST_BYTES,
     routes: options.routes,
     interceptors: [

@@ -102,6 +102,7 @@ export function processSpecs(
       ...option("listen", `127.0.0.1:${ports.relay}`),
       ...option("listen-netns", hostNetns),
       ...option("peer-service", `unix://${join(nodeRun(paths, CONTROL_PLANE.name), "hubble.sock")}`),
+      ...option("peers-file", join(paths.run, "relay-peers.json")),
       ...option("metrics-listen-address", `:${RELAY_METRICS_PORT}`),
       ...option("tls-client-cert-file", join(paths.hubblePki, "client.crt")),
       ...option("tls-client-key-file", join(paths.hubblePki, "client.key")),

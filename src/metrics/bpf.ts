@@ -37,6 +37,28 @@ function ownFdinfo(): string[] {
   });
 }
 
+/**
+ * `cilium_bpf_map_ops_total` and `cilium_bpf_syscall_duration_seconds`; what it returns is told of every call on a map, its time
+ * in seconds. The first counts, as Cilium's, only what changes a map.
+ */
+export function mapCallMetrics(registry: Registry) {
+  const ops = registry.counter({
+    name: "cilium_bpf_map_ops_total",
+    help: "Changes of maps of the kernel, of many entries at once as one",
+    labels: ["map_name", "operation", "outcome"],
+  });
+  const duration = registry.histogram({
+    name: "cilium_bpf_syscall_duration_seconds",
+    help: "How long calls of the kernel on maps took, in seconds",
+    labels: ["operation", "outcome"],
+  });
+  return (map: string, operation: string, isOk: boolean, seconds: number): void => {
+    const outcome = isOk ? "success" : "fail";
+    if (operation === "update" || operation === "delete") ops.of(map, operation, outcome).inc();
+    duration.of(operation, outcome).observe(seconds);
+  };
+}
+
 /** `cilium_bpf_*` of the maps and programs that this process has open; looked up when they are read. */
 export function addBpfMetrics(registry: Registry): void {
   const gauge = (name: string, help: string) => registry.gauge({ name: `cilium_bpf_${name}`, help }).of();

@@ -1,7 +1,8 @@
-export { addBpfMetrics } from "./bpf.ts";
+export { addBpfMetrics, mapCallMetrics } from "./bpf.ts";
 export { addEnvoyMetrics } from "./envoy.ts";
 export { exposition } from "./exposition.ts";
 export type { Family } from "./family.ts";
+export { countedLogs } from "./log.ts";
 export { addProcessMetrics } from "./process.ts";
 export { type Metric, Registry } from "./registry.ts";
 export type { Counter, Exemplar, Gauge, Histogram } from "./series.ts";

@@ -90,6 +90,20 @@ test("kill -9 of the proxies: redirected flows fail, others go on, they come bac
   expect(await landed("xwing")).toBe(false);
 });
 
+test("a relay that begins while the control plane's agent stands still asks the nodes that were known before", async () => {
+  const relay = /^relay +(\d+)/m.exec((await lab.shieldgate("status")).stdout)![1];
+  const { nodes } = await lab.status();
+  const agent = nodes.find(({ name }) => name === "k8s-ctr")!.agent.pid;
+  process.kill(agent, "SIGSTOP");
+  try {
+    process.kill(Number(relay), "SIGKILL");
+    await lab.eventually("hubble list nodes", /k8s-ctr +Unavailable.*\nk8s-w1 +Connected.*\nk8s-w2 +Connected/);
+  } finally {
+    process.kill(agent, "SIGCONT");
+  }
+  await lab.eventually("hubble list nodes", /k8s-ctr +Connected.*\nk8s-w1 +Connected.*\nk8s-w2 +Connected/);
+});
+
 test("kill -9 of the control plane: enforcement stands, no acknowledged object is lost", async () => {
   const { controlPlane } = await lab.status();
   const daemons = await lab.ok("kubectl get pod -n kube-system -o name");

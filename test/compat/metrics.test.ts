@@ -4,14 +4,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { oracle, skipNote } from "../oracle/cache.ts";
 import { TestLab, type Watch } from "../support/lab.ts";
 
 const lab = new TestLab(`m${process.pid}`);
 const scratch = mkdtempSync(join(tmpdir(), "sgt-metrics-"));
 const TRACE = "0af7651916cd43dd8448eb211c80319c";
-const has = (program: string) => spawnSync(program, ["--version"], { stdio: "ignore" }).status === 0;
-const hasPrometheus = has("prometheus") && has("promtool");
-const without = hasPrometheus ? "" : " (skipped: no prometheus and promtool on this machine)";
+const [server, promtool] = [oracle("prometheus"), oracle("promtool")];
 
 /** The node of the deathstar that is asked, where its policy is judged. */
 let node = "";
@@ -59,6 +58,10 @@ test("a node's flows, its agent and the relay are read with one command", async 
   expect(agent).toMatch(/^cilium_drop_count_total\{reason="Policy denied",direction="INGRESS"\} [1-9]/m);
   expect(agent).toMatch(/^cilium_bpf_maps_virtual_memory_max_bytes [1-9]\d{5}/m);
   expect(agent).toMatch(/^cilium_bpf_progs [1-9]/m);
+  expect(agent).toMatch(
+    /^cilium_bpf_map_ops_total\{map_name="sg_policy",operation="update",outcome="success"\} [1-9]/m,
+  );
+  expect(agent).toMatch(/^cilium_bpf_syscall_duration_seconds_count\{operation="lookup",outcome="success"\} [1-9]/m);
   expect(agent).toMatch(/^cilium_proxy_redirects\{protocol_l7="http"\} 1$/m);
   expect(agent).toMatch(/^cilium_policy_endpoint_enforcement_status\{enforcement="ingress"\} 1$/m);
   expect(agent).toMatch(
@@ -94,7 +97,7 @@ test("flows go to the file that the settings name, with the fields that they nam
   expect(lines[0]).toEqual({ flow: { source: { pod_name: expect.any(String) }, verdict: "DROPPED" } });
 });
 
-describe.skipIf(!hasPrometheus)(`with Prometheus${without}`, () => {
+describe.skipIf("missing" in server)(`with Prometheus${skipNote(server)}`, () => {
   let prometheus: Watch;
   beforeAll(async () => {
     const configuration = join(scratch, "prometheus.yml");
@@ -103,7 +106,7 @@ describe.skipIf(!hasPrometheus)(`with Prometheus${without}`, () => {
     );
     const options = ["--config.file", configuration, "--storage.tsdb.path", join(scratch, "data")];
     const features = ["--web.listen-address", "127.0.0.1:9090", "--enable-feature", "exemplar-storage"];
-    prometheus = lab.watch(`world prometheus ${[...options, ...features].join(" ")} 2>&1`);
+    prometheus = lab.watch(`world ${"path" in server && server.path} ${[...options, ...features].join(" ")} 2>&1`);
     await prometheus.until(/Server is ready to receive web requests/, 20_000);
   });
   afterAll(() => prometheus.stop());
@@ -134,7 +137,10 @@ describe.skipIf(!hasPrometheus)(`with Prometheus${without}`, () => {
     "promtool has no complaint about what is read of %s",
     async (of) => {
       const text = await metrics(of, "--node", node);
-      const checked = spawnSync("promtool", ["check", "metrics"], { input: text, encoding: "utf8" });
+      const checked = spawnSync("path" in promtool ? promtool.path : "", ["check", "metrics"], {
+        input: text,
+        encoding: "utf8",
+      });
       // Envoy's own name
       const kept = of === "proxy" ? 'envoy_http_downstream_rq_xx counter metrics should have "_total" suffix\n' : "";
       expect(`${checked.stdout}${checked.stderr}`).toBe(kept);

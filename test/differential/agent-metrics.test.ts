@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { afterAll, describe, expect, test } from "vitest";
 import { addHealthMetrics } from "../../src/health/metrics.ts";
+import { countedLogs, mapCallMetrics } from "../../src/metrics/index.ts";
 import { oracle, skipNote } from "../oracle/cache.ts";
 import { AgentWorld } from "../support/agent-world.ts";
 
@@ -24,6 +25,8 @@ describe.skipIf("missing" in cilium)(`the agent's metrics${reason}`, () => {
   test("have the types, labels and buckets of Cilium's", async () => {
     await world.startSynced();
     addHealthMetrics(world.metrics, () => ({ local: { name: "" }, nodes: [], timestamp: "", probeInterval: "" }));
+    mapCallMetrics(world.metrics);
+    countedLogs(world.metrics, () => undefined);
     const { stdout } = spawnSync("missing" in cilium ? "" : cilium.path, { encoding: "utf8" });
     const lines = stdout
       .trim()

@@ -274,7 +274,7 @@ describe.skipIf("missing" in cilium)(`flows are what Cilium's parser makes of th
           [0, 871, 5].map((endpoint): CraftedEvent => ({ type: 1, ...common, subtype, endpoint })),
         ),
       ],
-      // where our datapath tells more: the interface of a drop, the line alone of the file
+      // where our datapath tells more, the interface of a drop, and other, its own files
       ["interface", "file"],
     );
   });

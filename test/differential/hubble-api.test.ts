@@ -24,6 +24,7 @@ import {
 import { openAuthority } from "../../src/kube/pki/authority.ts";
 import { oracle, skipNote } from "../oracle/cache.ts";
 import { FIELDS, fieldJson, flows } from "../support/flow-filter-fields.ts";
+import { ourHubble } from "../support/hubble-command.ts";
 
 const hubble = oracle("hubble");
 const grpcurl = oracle("grpcurl");
@@ -153,6 +154,19 @@ describe.skipIf("missing" in hubble || "missing" in grpcurl)(
       expect((await ask(hubble, "status", "--server", port)).stderr).toContain("Unavailable");
       const wrong = await ask(hubble, "status", ...tls(), "--tls-server-name", "x.other.hubble-grpc.cilium.io");
       expect(wrong.stderr).toContain("certificate is valid for *.default.hubble-grpc.cilium.io");
+    });
+
+    it("hubble reflect prints the API as a server tells it, here as there", async () => {
+      for (const where of [tls(), plain()]) {
+        const theirs = await ask(hubble, "reflect", ...where);
+        expect(theirs.stdout.split("\n").length).toBeGreaterThan(8);
+        expect(await ourHubble(["reflect", ...where])).toEqual({ out: theirs.stdout, err: theirs.stderr, code: 0 });
+      }
+    });
+
+    it("a relay has no peers to watch, and says so as gRPC's servers do", async () => {
+      const { stderr } = await ask(hubble, "watch", "peers", "--server", `127.0.0.1:${relay.port}`);
+      expect(stderr).toBe("rpc error: code = Unimplemented desc = unknown service peer.Peer\n");
     });
 
     it("grpcurl finds services and messages by reflection, and calls", async () => {

@@ -4,7 +4,14 @@ import { createFlowRing } from "../../src/flow/index.ts";
 import { addHealthMetrics } from "../../src/health/metrics.ts";
 import { createRelay, FlowExporter, FlowMetricsServer } from "../../src/hubble/index.ts";
 import { exposition } from "../../src/metrics/exposition.ts";
-import { addBpfMetrics, addEnvoyMetrics, addProcessMetrics, Registry } from "../../src/metrics/index.ts";
+import {
+  addBpfMetrics,
+  addEnvoyMetrics,
+  addProcessMetrics,
+  countedLogs,
+  mapCallMetrics,
+  Registry,
+} from "../../src/metrics/index.ts";
 import { AgentWorld } from "../support/agent-world.ts";
 import { expositionFaults } from "../support/exposition-faults.ts";
 import { metricsPage } from "../support/metrics-page.ts";
@@ -28,6 +35,8 @@ test("docs/metrics.md tells what is served, and of each metric of a published da
   const agent = world.metrics;
   addProcessMetrics(agent, "cilium_");
   addBpfMetrics(agent);
+  mapCallMetrics(agent);
+  countedLogs(agent, () => undefined);
   addHealthMetrics(agent, () => ({ local: { name: "" }, nodes: [], timestamp: "", probeInterval: "" }));
   const ring = createFlowRing(1);
   new FlowExporter({ ring, nodeName: "", directory: "", metrics: agent, now: Date.now, log: () => undefined });

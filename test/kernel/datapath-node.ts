@@ -16,6 +16,7 @@ import {
   type ServiceFrontend,
 } from "../../src/datapath/port.ts";
 import { decodeEvent } from "../../src/flow/decode/event.ts";
+import { SOURCE_FILES } from "../../src/flow/decode/source-file.ts";
 import { formatAddress } from "../../src/model/cidr.ts";
 import { type DnsProxy, serveDns } from "./datapath-dns-proxy.ts";
 import { type Listener, listenTransparently } from "./datapath-proxy.ts";
@@ -64,7 +65,8 @@ function decode(event: Uint8Array): Record<string, unknown> {
     match: event[F.match_type],
     verdict: view.getInt32(F.verdict, true),
     cookie: view.getUint32(F.cookie, true),
-    line: view.getUint32(F.source_line, true),
+    file: SOURCE_FILES[view.getUint16(F.source + 2, true) - 1],
+    line: view.getUint16(F.source, true),
     ...layers(packet),
   };
 }

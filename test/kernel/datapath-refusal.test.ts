@@ -25,6 +25,8 @@ let surroundings: Surroundings;
 let datapath: Datapath;
 let object: LoadedObject;
 let ifindex: number;
+/** What the datapath told of calls on its maps. */
+const calls = new Set<string>();
 
 const send = (port: number, to = PEER) =>
   runProgram(object, "from_endpoint", ifindex, frame("0800", ipv4(udp(4000, port), { to })));
@@ -32,7 +34,9 @@ const attached = () => execFileSync("tc", ["filter", "show", "dev", "lxc7", "ing
 
 beforeAll(async () => {
   surroundings = openSurroundings();
-  datapath = createEbpfDatapath({ pinDirectory: surroundings.pinDirectory, objectPath });
+  const { pinDirectory } = surroundings;
+  const onMapCall = (map: string, operation: string, isOk: boolean) => void calls.add(`${map} ${operation} ${isOk}`);
+  datapath = createEbpfDatapath({ pinDirectory, objectPath, onMapCall });
   await datapath.prepareNode(NODE);
   object = loadObject(objectPath, surroundings.pinDirectory);
   ifindex = surroundings.addInterface("lxc7");
@@ -88,6 +92,9 @@ describe("a table without room", () => {
     const macs = { mac: "02:00:00:00:00:08", hostMac: "02:00:00:00:01:08" };
     const add = () => datapath.addEndpoint({ id: 8, identity: 2, address: other, ...place, ...macs });
     await expect(add()).rejects.toThrow("datapath: write sg_endpoint_by_addr: E2BIG");
+    expect([...calls]).toEqual(
+      expect.arrayContaining(["sg_endpoint_by_addr update true", "sg_endpoint_by_addr update false"]),
+    );
     expect([send(OPEN), send(CLOSED), send(OPEN, other)]).toEqual([OK, SHOT, SHOT]);
     for (const [key] of strangers) map.delete(key);
     await add();
@@ -117,6 +124,7 @@ describe("a table without room", () => {
     map.setAll(strangers);
     const closed = entry({ direction: "egress", identity: 2, protocol: 17, port: CLOSED, portPrefix: 16 });
     const only = { ...policy([closed]), proxyPorts: new Map() };
+    expect(calls).not.toContain("sg_policy update false");
     const refused = datapath.setPolicies(
       new Map([
         [9, { ...only }],
@@ -126,6 +134,8 @@ describe("a table without room", () => {
     expect([...refused].map(([id, error]) => [id, error.message])).toEqual([
       [9, expect.stringMatching(/^datapath: swap policies: E2BIG/)],
     ]);
+    const told = ["sg_policy create true", "sg_policy update true", "sg_policy update false", "sg_policy lookup true"];
+    expect([...calls]).toEqual(expect.arrayContaining(told));
     expect([send(OPEN), send(CLOSED), datapath.dumpPolicy(9)]).toEqual([SHOT, OK, []]);
     for (const [key] of strangers.slice(0, 1)) map.delete(key);
     expect([...datapath.setPolicies(new Map([[9, only]]))]).toEqual([]);

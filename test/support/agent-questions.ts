@@ -178,6 +178,10 @@ bgp route-policies
 bgp rps vrouter 65001
 bgp route-policies router
 debuginfo --output json
+bpf ipcache get
+bpf ipcache get x
+bpf ipcache get 10.0.0.0/8
+bpf ipcache match
 bogus
 statu
 endpoint list --bogus
@@ -241,7 +245,10 @@ metrics list
 shell
 statedb
 sysdump
-debuginfo`;
+debuginfo
+bpf ipcache get
+bpf ipcache match
+bpf policy list`;
 
 /** Words of a line; single or double quotes around a word are taken away. */
 function words(line: string): readonly string[] {

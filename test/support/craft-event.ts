@@ -61,6 +61,8 @@ export interface CraftedEvent {
   readonly verdict?: number;
   readonly cookie?: number;
   readonly revision?: number;
+  /** Of a drop: the file's number << 16 | the line. */
+  readonly place?: number;
   readonly monotonicNs?: bigint;
   readonly originalAddress?: string;
   readonly packet?: Uint8Array;
@@ -85,6 +87,7 @@ export function craftEvent(event: CraftedEvent): Uint8Array {
   view.setInt32(32, event.verdict ?? 0, true);
   view.setUint32(36, event.cookie ?? 0, true);
   view.setUint32(40, event.revision ?? 0, true);
+  view.setUint32(44, event.place ?? 0, true);
   view.setBigUint64(48, event.monotonicNs ?? 0n, true);
   if (event.originalAddress) bytes.set([255, 255, ...quad(event.originalAddress)], 66);
   bytes.set(packet, 72);

@@ -23,6 +23,17 @@ const LABELS: Readonly<Record<number, readonly string[]>> = {
 
 const NODE_LABELS = ["kubernetes.io/hostname=k8s-w1", "kubernetes.io/os=linux"];
 
+const RULE_ORIGINS = [
+  {
+    kind: "CiliumNetworkPolicy",
+    namespace: "default",
+    name: "rule1",
+    labels: ["k8s:io.cilium.k8s.policy.name=rule1"],
+    path: "spec.ingress[0]",
+    log: "landing",
+  },
+];
+
 /** The Star Wars lab as node k8s-w1 knows it. 2026-09-25T00:00:00Z is the moment the node booted. */
 export const starWarsContext: FlowContext = {
   turn: () => 0,
@@ -37,19 +48,7 @@ export const starWarsContext: FlowContext = {
     address === "10.96.55.1" && port === 80 ? { name: "deathstar", namespace: "default" } : undefined,
   dnsNames: (id, address) => (id === 871 && address === "104.198.14.52" ? ["api.github.com"] : []),
   interfaceName: (ifindex) => (ifindex === 12 ? "lxc0123456789ab" : ""),
-  ruleOrigins: (cookie) =>
-    cookie === 7
-      ? [
-          {
-            kind: "CiliumNetworkPolicy",
-            namespace: "default",
-            name: "rule1",
-            labels: ["k8s:io.cilium.k8s.policy.name=rule1"],
-            path: "spec.ingress[0]",
-            log: "landing",
-          },
-        ]
-      : [],
+  ruleOrigins: (cookie) => (cookie === 7 ? RULE_ORIGINS : []),
   clockOffsetNs: () => 1_790_294_400_000_000_000n,
   newUuid: () => "00000000-0000-4000-8000-000000000000",
 };

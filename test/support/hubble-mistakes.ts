@@ -21,6 +21,7 @@ export const MISTAKES: readonly (readonly string[])[] = [
   ["list", "nodes", "--server", "127.0.0.1:9"],
   ["list", "namespaces", "--server", "127.0.0.1:9", "-o", "bogus"],
   ["watch", "peers", "--server", "127.0.0.1:9"],
+  ["reflect", "--server", "127.0.0.1:9"],
   ["observe", "agent-events", "--server", "127.0.0.1:9"],
   ["observe", "debug-events", "--server", "127.0.0.1:9", "-o", "bogus"],
   ["observe", "--input-file", "/nope"],

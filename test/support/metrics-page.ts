@@ -3,11 +3,6 @@ import { DASHBOARDS } from "./metrics-dashboards.ts";
 
 /** Why a metric that a dashboard asks for is not there. */
 const NOT_SERVED: Readonly<Record<string, string>> = {
-  cilium_bpf_map_ops_total: "calls on maps are not counted one by one",
-  cilium_bpf_syscall_duration_seconds_count: "not measured; off in Cilium too unless it is asked for",
-  cilium_bpf_syscall_duration_seconds_sum: "not measured; off in Cilium too unless it is asked for",
-  cilium_datapath_conntrack_dump_resets_total: "the table is read in batches, which nothing interrupts",
-  cilium_errors_warnings_total: "the agent's log has no levels",
   cilium_kvstore_events_queue_seconds_count: "there is no kvstore",
   cilium_kvstore_operations_duration_seconds_count: "there is no kvstore",
   cilium_kvstore_operations_duration_seconds_sum: "there is no kvstore",

@@ -172,6 +172,7 @@ class ConnectionRoundMetrics {
   private readonly entries;
   private readonly runs;
   private readonly times;
+  private readonly resets;
 
   constructor(registry: Registry) {
     const labels = ["family", "protocol", "status"];
@@ -181,10 +182,20 @@ class ConnectionRoundMetrics {
     this.runs = registry.counter({ name: name("runs_total"), help: "Rounds over the connections", labels });
     const times = "How long rounds over the connections took, in seconds";
     this.times = registry.histogram({ name: name("duration_seconds"), help: times, labels });
+    const resets = "Rounds over the connections that were broken off and begun anew";
+    const where = ["area", "name", "family"];
+    this.resets = registry.counter({
+      name: "cilium_datapath_conntrack_dump_resets_total",
+      help: resets,
+      labels: where,
+    });
   }
 
   done(counts: readonly ConnectionCounts[] | undefined, seconds: number): void {
     const status = counts === undefined ? "uncompleted" : "completed";
+    // An entry that goes meanwhile breaks nothing off here: the kernel reads whole buckets, a batch of them a call.
+    for (const family of ["ipv4", "ipv6"])
+      this.resets.of("conntrack", "dump_interrupts", family).inc(counts === undefined ? 1 : 0);
     for (const [family, protocol] of KINDS) {
       this.runs.of(family, protocol, status).inc();
       this.times.of(family, protocol, status).observe(seconds);

@@ -112,11 +112,16 @@ test("what proxies and rounds over connections tell", () => {
   });
   expect(values("cilium_proxy_upstream_reply_seconds_sum")).toEqual({ "allow dns upstreamTime": 0.02 });
   metrics.connectionsCollected([{ family: "ipv4", protocol: "TCP", alive: 3, deleted: 1 }], 0.1);
+  metrics.connectionsCollected([], 0.1);
   metrics.connectionsCollected(undefined, 0.1);
   expect(values("cilium_datapath_conntrack_gc_entries")).toEqual({ "ipv4 TCP alive": 3, "ipv4 TCP deleted": 1 });
   expect(values("cilium_datapath_conntrack_gc_runs_total")).toMatchObject({
-    "ipv6 non-TCP completed": 1,
+    "ipv6 non-TCP completed": 2,
     "ipv4 TCP uncompleted": 1,
+  });
+  expect(values("cilium_datapath_conntrack_dump_resets_total")).toEqual({
+    "conntrack dump_interrupts ipv4": 1,
+    "conntrack dump_interrupts ipv6": 1,
   });
 });
 

@@ -6,6 +6,7 @@ import type { CommandNode } from "../cobra/node.ts";
 import { CommandError, write } from "../cobra/run.ts";
 import { HelpError } from "../cobra/tree.ts";
 import { ask } from "./agent-client.ts";
+import { IPCACHE_LOOKUPS } from "./ipcache.ts";
 import {
   connectionsText,
   endpointPolicyText,
@@ -101,7 +102,8 @@ const policy: CommandNode = {
         { name: "numeric", short: "n", kind: "bool", help: "Do not resolve IDs" },
       ],
     },
-    ...readOnly("policy", "add", "delete", "list"),
+    { ...{ name: "list", aliases: ["ls"], short: "Dump all policy maps", flags: [OUTPUT] }, run: everyPolicy },
+    ...readOnly("policy", "add", "delete"),
   ],
 };
 
@@ -139,7 +141,8 @@ export const BPF: CommandNode = group(
       "List endpoint IPs (local and remote) and their corresponding security identities",
       ipcacheText,
     ),
-    ...readOnly("ipcache", "get", "match", "update", "delete"),
+    ...IPCACHE_LOOKUPS,
+    ...readOnly("ipcache", "update", "delete"),
   ),
   group(
     "lb",

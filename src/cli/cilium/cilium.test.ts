@@ -52,6 +52,8 @@ it("bpf maps: policies as they stand in the kernel", async () => {
   expect(JSON.parse((await cilium("bpf", "policy", "get", "--all", "-o", "json")).out)).toMatchObject([
     { EndpointID: "871", Content: [{ deny: true }] },
   ]);
+  expect((await cilium("bpf", "policy", "list")).out).toBe(every);
+  expect((await cilium("bpf", "policy", "ls", "-o", "yaml")).out).toMatch(/^- Content:\n/);
   expect(await cilium("bpf", "policy", "get")).toMatchObject({
     code: 1,
     err: "Error: name an endpoint id, or give --all\n\n",
@@ -88,6 +90,20 @@ it("version: both sides, and what the other side is when it is away", async () =
   });
   const away = await agent.runOurs(["version"], AWAY);
   expect(away).toMatchObject({ code: 0, out: expect.stringContaining("\nDaemon: Not responding\n") });
+});
+
+it.each([
+  [
+    "get 172.20.2.11",
+    "172.20.2.11 maps to identity identity=19274 encryptkey=0 tunnelendpoint=192.168.10.102 flags=hastunnel\n",
+  ],
+  ["get 172.20.2.12", "172.20.2.12 maps to identity identity=2 encryptkey=0 tunnelendpoint=0.0.0.0 flags=<none>\n"],
+  ["get fd00::1", "fd00::1 does not map to any identity\n"],
+  ["match 0.0.0.0/0", 'key 0.0.0.0/0 has value "identity=2 encryptkey=0 tunnelendpoint=0.0.0.0 flags=<none>"\n'],
+  ["match 172.20.2.0/24", "172.20.2.0/24 does not match to any ipcache entry\n"],
+])("bpf ipcache %s", async (line, out) => {
+  const code = out.includes(" not ") ? 1 : 0;
+  expect(await cilium("bpf", "ipcache", ...line.split(" "))).toMatchObject({ out, err: "", code });
 });
 
 it("debuginfo: says what it cannot do before it asks", async () => {

@@ -1,6 +1,7 @@
-import { spawnSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import type { DebugInfo } from "../../agent/api-models.ts";
 import { alignTabs } from "../../flow/print/index.ts";
 import type { Call } from "../cobra/commands.ts";
@@ -13,6 +14,11 @@ import { printOrExit } from "./output/print.ts";
 import { serviceTable } from "./service.ts";
 import { statusText } from "./status-text.ts";
 
+const run = promisify(execFile);
+/** Of one command; a node has endpoints with many rules. */
+const MOST_BYTES = 64 << 20;
+type Output = { readonly stdout: string; readonly stderr: string };
+
 const EVERYTHING = { addresses: true, controllers: true, redirects: true, features: true };
 
 /** A title with a text below it, in Markdown. */
@@ -23,24 +29,35 @@ function section(title: string, body: string): string {
 const fenced = (title: string, text: string) => `${section(title, "")}\`\`\`\n${text}\`\`\`\n`;
 
 /** What this very command prints for an endpoint. */
-function outputOfCommand(...args: readonly string[]): string {
-  const { stdout, stderr } = spawnSync(process.execPath, [process.argv[1] ?? "", ...args], { encoding: "utf8" });
+async function outputOfCommand(line: string): Promise<string> {
+  const program = [process.argv[1] ?? "", ...line.split(" ")];
+  // one that fails has written what is wrong
+  const { stdout, stderr } = await run(process.execPath, program, { maxBuffer: MOST_BYTES }).catch(
+    (failed: Output) => failed,
+  );
   return stdout + stderr;
 }
 
-function endpointSections({ "endpoint-list": endpoints }: DebugInfo): string {
-  const parts = endpoints.flatMap(({ id, status }) => [
-    section(`BPF Policy Get ${id}`, outputOfCommand("bpf", "policy", "get", String(id), "-n")),
-    section(`Endpoint Get ${id}`, outputOfCommand("endpoint", "get", String(id))),
-    section(`Endpoint Health ${id}`, outputOfCommand("endpoint", "health", String(id))),
-    section(`Endpoint Log ${id}`, outputOfCommand("endpoint", "log", String(id))),
-    section(`Identity get ${status.identity.id}`, outputOfCommand("identity", "get", String(status.identity.id))),
-  ]);
+/** The commands of one endpoint run beside each other: most of the time is theirs to start. */
+async function endpointSections({ "endpoint-list": endpoints }: DebugInfo): Promise<string> {
+  const parts: string[] = [];
+  for (const { id, status } of endpoints) {
+    const commands = [
+      [`BPF Policy Get ${id}`, `bpf policy get ${id} -n`],
+      [`Endpoint Get ${id}`, `endpoint get ${id}`],
+      [`Endpoint Health ${id}`, `endpoint health ${id}`],
+      [`Endpoint Log ${id}`, `endpoint log ${id}`],
+      [`Identity get ${status.identity.id}`, `identity get ${status.identity.id}`],
+    ] as const;
+    parts.push(
+      ...(await Promise.all(commands.map(async ([title, line]) => section(title, await outputOfCommand(line))))),
+    );
+  }
   return fenced("Endpoint list", endpointTable(endpoints)) + parts.join("");
 }
 
 /** The parts of the report, each a file of its own if that is asked for. */
-function sections(info: DebugInfo): Readonly<Record<string, string>> {
+async function sections(info: DebugInfo): Promise<Readonly<Record<string, string>>> {
   const { policy } = info;
   const status = alignTabs(statusText(info["cilium-status"], { ...EVERYTHING, now: Date.now() }), {
     minWidth: 5,
@@ -51,7 +68,7 @@ function sections(info: DebugInfo): Readonly<Record<string, string>> {
     "kernel-version": section("Kernel version", info["kernel-version"]),
     "cilium-status": fenced("Cilium status", status),
     "cilium-environment-keys": section("Cilium environment keys", info["environment-variables"].join("\n")),
-    "cilium-endpoint-list": endpointSections(info),
+    "cilium-endpoint-list": await endpointSections(info),
     "cilium-service-list": fenced("Service list", serviceTable(info["service-list"])),
     "cilium-policy": section("Policy get", `:\n ${policy.policy}\nRevision: ${policy.revision}\n`),
     "cilium-memory-map": section("Cilium memory map\n", info["cilium-memory-map"]),
@@ -79,7 +96,7 @@ async function save({ directory, stamp }: Target, name: string, ending: string, 
 }
 
 async function markdown(info: DebugInfo, target: Target | undefined): Promise<void> {
-  const parts = sections(info);
+  const parts = await sections(info);
   if (target === undefined) return write(`${TITLE}${Object.values(parts).join("")}\n`);
   if (!target.isFilePerCommand) return save(target, "", "md", TITLE + Object.values(parts).join(""));
   for (const [name, text] of Object.entries(parts)) await save(target, `-${name}`, "md", TITLE + text);

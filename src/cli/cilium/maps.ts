@@ -131,13 +131,16 @@ export interface IpcacheRow {
   readonly tunnel: string;
 }
 
+/** An entry's value, as Cilium writes it. */
+export function ipcacheValue({ identity, tunnel }: IpcacheRow): string {
+  const flags = tunnel === "0.0.0.0" ? "<none>" : "hastunnel";
+  return `identity=${identity} encryptkey=0 tunnelendpoint=${tunnel} flags=${flags}`;
+}
+
 /** `cilium bpf ipcache list` */
 export function ipcacheText(entries: readonly IpcacheRow[]): string {
   const sorted = entries.toSorted((a, b) => a.cidr.localeCompare(b.cidr, "en", { numeric: true }));
-  const rows = sorted.map(({ cidr, identity, tunnel }) => {
-    const flags = tunnel === "0.0.0.0" ? "<none>" : "hastunnel";
-    return [cidr, `identity=${identity} encryptkey=0 tunnelendpoint=${tunnel} flags=${flags}`];
-  });
+  const rows = sorted.map((entry) => [entry.cidr, ipcacheValue(entry)]);
   return table([["IP PREFIX/ADDRESS", "IDENTITY"], ...rows]);
 }
 

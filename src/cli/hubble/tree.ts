@@ -2,7 +2,7 @@ import { arch } from "node:process";
 import type { Call } from "../cobra/commands.ts";
 import type { FlagSpec } from "../cobra/flags.ts";
 import type { CommandNode, FlagSet, Tree } from "../cobra/node.ts";
-import { CommandError, write } from "../cobra/run.ts";
+import { write } from "../cobra/run.ts";
 import { showHelp } from "../cobra/tree.ts";
 import { completionCommand, printCompletions } from "./completion.ts";
 import { configCommand } from "./config.ts";
@@ -208,17 +208,19 @@ const versionCommand: CommandNode = {
     write(`hubble ${VERSION} compiled with node${process.versions.node} on linux/${arch === "x64" ? "amd64" : arch}\n`),
 };
 
-const reflectCommand: CommandNode = {
-  name: "reflect",
-  short: "Use gRPC reflection to explore Hubble's API",
-  hidden: true,
-  shown: [SERVER],
-  run: async () => {
-    throw new CommandError(
-      "reflect is not supported: the servers' API is in proto/ of the source; grpcurl takes it with -proto",
-    );
-  },
-};
+function reflectCommand(prepare: Prepare): CommandNode {
+  return {
+    name: "reflect",
+    short: "Use gRPC reflection to explore Hubble's API",
+    hidden: true,
+    shown: [SERVER],
+    async run(call) {
+      const settings = await prepare(call);
+      const [{ openConnection }, { reflect }] = await Promise.all([import("./connection.ts"), import("./reflect.ts")]);
+      await reflect(openConnection(settings), call.signal);
+    },
+  };
+}
 
 /** The whole hubble command. */
 export function hubbleTree(env: Environment): Tree {
@@ -269,7 +271,7 @@ export function hubbleTree(env: Environment): Tree {
         help,
         listCommand(prepare),
         observeCommand(prepare, env),
-        reflectCommand,
+        reflectCommand(prepare),
         statusCommand(prepare),
         versionCommand,
         watchCommand(prepare),

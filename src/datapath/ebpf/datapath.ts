@@ -33,6 +33,7 @@ import {
 } from "./endpoints.ts";
 import { deletePrefix, listPrefixes, setPrefix } from "./ipcache.ts";
 import { libcCalls } from "./libbpf.ts";
+import type { OnMapCall } from "./map.ts";
 import { attachEndpoint, attachNode, encodeNode } from "./node.ts";
 import { type LoadedObject, loadObject, type MapName } from "./object.ts";
 import { deletePolicy, swapPolicies } from "./policy.ts";
@@ -45,6 +46,7 @@ export interface EbpfOptions {
   readonly pinDirectory: string;
   /** bpf/build/shieldgate.o */
   readonly objectPath: string;
+  readonly onMapCall?: OnMapCall;
 }
 
 function interfaceName(ifindex: number): string {
@@ -75,7 +77,8 @@ class EbpfDatapath implements Datapath {
 
   /** Programs of pods that a predecessor left are replaced last: until then the old ones judge. */
   async prepareNode(node: NodeConfig): Promise<void> {
-    this.#object ??= loadObject(this.#options.objectPath, this.#options.pinDirectory);
+    const { objectPath, pinDirectory, onMapCall } = this.#options;
+    this.#object ??= loadObject(objectPath, pinDirectory, onMapCall);
     const devices = prepareDevices(node);
     this.#map("sg_node").set(ifindexKey(0), encodeNode(node, devices, Aggregation.Medium));
     this.#node = { node, devices };

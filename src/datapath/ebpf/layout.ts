@@ -20,7 +20,7 @@ export const LAYOUT = {
       verdict: 32,
       cookie: 36,
       revision: 40,
-      source_line: 44,
+      source: 44,
       time_ns: 48,
       orig_ip: 56,
     },

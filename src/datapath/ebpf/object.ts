@@ -3,7 +3,7 @@ import { accessSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { LAYOUT } from "./layout.ts";
 import { bpf, check, failure, libcCalls, type Pointer } from "./libbpf.ts";
-import { type KernelMap, kernelMap } from "./map.ts";
+import { type KernelMap, kernelMap, type OnMapCall } from "./map.ts";
 
 /** Layout version of the pinned maps: a new number starts with empty maps. */
 const PIN_VERSION = "v2";
@@ -71,7 +71,7 @@ function pinMaps(object: Pointer, pinDirectory: string): void {
 }
 
 /** Verifies and loads every program and makes or adopts every map. Throws with the verifier's words. */
-export function loadObject(objectPath: string, pinDirectory: string): LoadedObject {
+export function loadObject(objectPath: string, pinDirectory: string, onCall?: OnMapCall): LoadedObject {
   const object = open(objectPath);
   try {
     pinMaps(object, pinDirectory);
@@ -85,7 +85,7 @@ export function loadObject(objectPath: string, pinDirectory: string): LoadedObje
   for (const { name, map } of mapsOf(object)) {
     const sizes = MAPS[name as MapName];
     const values = PER_CPU.has(name) ? cpus : 1;
-    if (sizes) maps.set(name, kernelMap(name, bpf.mapFd(map), sizes[0], sizes[1] * values));
+    if (sizes) maps.set(name, kernelMap(name, bpf.mapFd(map), sizes[0], sizes[1] * values, onCall));
   }
   return {
     cpus,

@@ -42,7 +42,7 @@ function writeEntry(buffer: Buffer, offset: number, entry: PolicyMapEntry, reali
   buffer.writeUInt8(entry.hasOwnAuth ? OWN_AUTH : 0, offset + ENTRY.fields.flags);
 }
 
-function fill(fd: number, realized: RealizedPolicy): void {
+function fill(policies: KernelMap, fd: number, realized: RealizedPolicy): void {
   const entries = realized.policy.entries;
   if (entries.length === 0) return;
   const keys = Buffer.alloc(entries.length * KEY.size);
@@ -53,7 +53,8 @@ function fill(fd: number, realized: RealizedPolicy): void {
   });
   const count = Buffer.alloc(4);
   count.writeUInt32LE(entries.length);
-  check(`write ${entries.length} policy entries`, bpf.updateBatch(fd, keys, values, count, null));
+  const call = () => bpf.updateBatch(fd, keys, values, count, null);
+  check(`write ${entries.length} policy entries`, policies.timed("update", call));
 }
 
 /** struct bpf_map_create_opts of libbpf 1.1; map_flags lies behind five other numbers. */
@@ -111,10 +112,19 @@ function closeAll(swaps: readonly Swap[]): void {
 function startSwap(policies: KernelMap, swaps: readonly Swap[]): Batch {
   const batch = batchOf(swaps);
   waiting.add(batch);
-  bpf.updateBatch.async(policies.fd, batch.keys, batch.descriptors, batch.count, null, () => {
-    waiting.delete(batch);
-    closeAll(swaps);
-  });
+  const start = performance.now();
+  bpf.updateBatch.async(
+    policies.fd,
+    batch.keys,
+    batch.descriptors,
+    batch.count,
+    null,
+    (error: Error | null, result: number) => {
+      policies.ended("update", error ? -1 : result, start);
+      waiting.delete(batch);
+      closeAll(swaps);
+    },
+  );
   return batch;
 }
 
@@ -123,7 +133,8 @@ function swapHere(policies: KernelMap, swaps: readonly Swap[]): ReadonlyMap<numb
   const failures = new Map<number, Error>();
   for (let rest = swaps; rest.length > 0; ) {
     const { keys, descriptors, count } = batchOf(rest);
-    const result = bpf.updateBatch(policies.fd, keys, descriptors, count, null);
+    const call = () => bpf.updateBatch(policies.fd, keys, descriptors, count, null);
+    const result = policies.timed("update", call);
     if (result >= 0) break;
     const taken = count.readUInt32LE();
     // A count that is as it was: the kernel looked at none of them.
@@ -162,12 +173,13 @@ function swap(policies: KernelMap, swaps: readonly Swap[]): ReadonlyMap<number, 
   return swapHere(policies, swaps);
 }
 
-function newPolicyMap(realized: RealizedPolicy): number {
+function newPolicyMap(policies: KernelMap, realized: RealizedPolicy): number {
   const size = Math.max(1, realized.policy.entries.length);
   const opts = createOpts(NO_PREALLOC);
-  const fd = check("make a policy map", bpf.mapCreate(LPM_TRIE, "sg_policy_of", KEY.size, ENTRY.size, size, opts));
+  const call = () => bpf.mapCreate(LPM_TRIE, "sg_policy_of", KEY.size, ENTRY.size, size, opts);
+  const fd = check("make a policy map", policies.timed("create", call));
   try {
-    fill(fd, realized);
+    fill(policies, fd, realized);
     return fd;
   } catch (error) {
     libcCalls.close(fd);
@@ -189,7 +201,7 @@ export function swapPolicies(
   const made = new Map<RealizedPolicy, number>();
   for (const [id, realized] of wanted) {
     try {
-      const fd = made.get(realized) ?? newPolicyMap(realized);
+      const fd = made.get(realized) ?? newPolicyMap(policies, realized);
       made.set(realized, fd);
       const key = Buffer.alloc(4);
       key.writeUInt32LE(id);
@@ -204,7 +216,9 @@ export function swapPolicies(
 /** Takes the endpoint's policy away: everything is dropped. Waits in a thread for the same reason as `swap`. */
 export function deletePolicy(policies: KernelMap, key: Buffer): Promise<void> {
   return new Promise((resolve, reject) => {
+    const start = performance.now();
     bpf.remove.async(policies.fd, key, (error: Error | null, result: number) => {
+      policies.ended("delete", error ? -1 : result, start);
       if (error) reject(error);
       else if (result < 0 && result !== -ENOENT) reject(failure("delete a policy", -result));
       else resolve();

@@ -31,6 +31,7 @@ describe("decodeEvent", () => {
         verdict: -133,
         cookie: 7,
         revision: 9,
+        place: (11 << 16) | 305,
         monotonicNs: 2n ** 40n,
         originalAddress: "10.0.0.1",
       }),
@@ -55,6 +56,8 @@ describe("decodeEvent", () => {
       verdict: -133,
       cookie: 7,
       revision: 9,
+      sourceFile: "policy.h",
+      sourceLine: 305,
       monotonicNs: 2n ** 40n,
       originalAddress: "10.0.0.1",
     });

@@ -1,4 +1,5 @@
 import { mappedAddressText } from "./address.ts";
+import { SOURCE_FILES } from "./source-file.ts";
 
 /** First byte of an event: the numbers of Cilium's monitor messages. */
 export const EventType = { Drop: 1, Debug: 2, Capture: 3, Trace: 4, PolicyVerdict: 5, L7: 129, Agent: 130 } as const;
@@ -55,6 +56,8 @@ export interface DatapathEvent {
   readonly verdict: number;
   readonly cookie: number;
   readonly revision: number;
+  /** Where in the datapath's source a packet was dropped: the file's name, empty = not known, and the line, 0 = not known. */
+  readonly sourceFile: string;
   readonly sourceLine: number;
   /** Nanoseconds of CLOCK_MONOTONIC. */
   readonly monotonicNs: bigint;
@@ -100,7 +103,8 @@ export function decodeEvent(bytes: Uint8Array): DatapathEvent | undefined {
     verdict: view.getInt32(32, true),
     cookie: view.getUint32(36, true),
     revision: view.getUint32(40, true),
-    sourceLine: view.getUint32(44, true),
+    sourceFile: SOURCE_FILES[view.getUint16(46, true) - 1] ?? "",
+    sourceLine: view.getUint16(44, true),
     monotonicNs: view.getBigUint64(48, true),
     originalAddress: mappedAddressText(view, 56),
     packet: bytes.subarray(EVENT_HEADER_LENGTH, EVENT_HEADER_LENGTH + captured),

@@ -14,8 +14,6 @@ const FLAG_IPV6 = 1;
 const VERDICT_IPV6 = 4;
 const VERDICT_AUDITED = 0x40;
 const MATCH_SHIFT = 3;
-/** A line of source code is a 16-bit number there. */
-const LAST_LINE = 0xffff;
 /** Where an IPv4 address stands in its 16 bytes. */
 const V4_AT = 12;
 
@@ -25,7 +23,7 @@ function writeDrop(view: DataView, event: DatapathEvent): void {
   view.setUint8(14, DROP_VERSION);
   writeIdentities(view, event);
   view.setUint32(24, event.destinationEndpoint, true);
-  view.setUint16(28, Math.min(event.sourceLine, LAST_LINE), true);
+  view.setUint16(28, event.sourceLine, true);
   view.setUint32(32, event.ifindex, true);
   view.setUint8(36, event.ipv6 ? FLAG_IPV6 : 0);
 }

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type { FlowRing } from "../../flow/index.ts";
 import type { Registry } from "../../metrics/index.ts";
+import type { Log } from "../../model/log.ts";
 import { ExportRecords } from "./records.ts";
 import { RotatedFile } from "./rotated-file.ts";
 import type { ExportSettings } from "./settings.ts";
@@ -22,7 +23,7 @@ export interface FlowExporterOptions {
   readonly metrics: Registry;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
-  readonly log: (message: string) => void;
+  readonly log: Log;
 }
 
 interface Sink {
@@ -124,12 +125,15 @@ class Export {
     if (this.failedAt !== undefined && Math.abs(now() - this.failedAt) < RETRY_MS) return this.counted(0, lines.length);
     try {
       await this.sink.append(lines);
-      if (this.failedAt !== undefined) log("export of flows: goes on");
+      if (this.failedAt !== undefined) log("export of flows: goes on", "info");
       this.failedAt = undefined;
       this.counted(lines.length, 0);
     } catch (error) {
       if (this.failedAt === undefined)
-        log(`export of flows: stands still, tried again every ${RETRY_MS / 1000} s: ${(error as Error).message}`);
+        log(
+          `export of flows: stands still, tried again every ${RETRY_MS / 1000} s: ${(error as Error).message}`,
+          "error",
+        );
       this.failedAt = now();
       this.counted(0, lines.length);
     }
