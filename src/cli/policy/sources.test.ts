@@ -49,6 +49,14 @@ test("a glob, a file of any name, and files that are left out", async () => {
     ["e.txt", "e.txt 1"],
   ]);
   expect((await read([""], { skip: ["*.yaml"] }))[0]).toEqual([["sub/c.yml", "sub/c.yml 2\n"]]);
+  for (const skip of [["sub"], ["s?b"], [join(root, "sub")], ["*.yml"]]) {
+    expect((await read([""], { skip }))[0]).toEqual([["b.yaml", "b.yaml 1"]]);
+    if (!skip[0]!.startsWith("/"))
+      expect((await read([""], { skip, revision: "HEAD" }))[0]).toEqual([
+        ["HEAD:a.json", "a.json 1"],
+        ["HEAD:b.yaml", "b.yaml 1"],
+      ]);
+  }
 });
 
 test("a glob that meets a folder reads what is below it", async () => {

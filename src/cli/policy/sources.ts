@@ -1,5 +1,5 @@
 import { existsSync, globSync, readdirSync, realpathSync, statSync } from "node:fs";
-import { basename, join, matchesGlob } from "node:path";
+import { join, matchesGlob } from "node:path";
 import type { ManifestText, Problem } from "../../prove/manifest.ts";
 import { inputKind, readFile, readStream, TextFault, textOf } from "./input.ts";
 import { type RevisionFile, readRevision } from "./revision.ts";
@@ -7,7 +7,7 @@ import { type RevisionFile, readRevision } from "./revision.ts";
 export interface SourceOptions {
   /** Reads the paths as they are at this revision of git, not as they are now. */
   readonly revision?: string;
-  /** Files to pass over, as globs of their names or paths. */
+  /** Files and folders to pass over, as globs of their names or paths. */
   readonly skip?: readonly string[];
   /** Whether files of tests in folders are read too. */
   readonly tests?: boolean;
@@ -60,7 +60,7 @@ export async function readSources(
   };
   const isSkipped = (file: string) =>
     (!tests && TEST_FILE.test(file)) ||
-    skip.some((glob) => matchesGlob(file, glob) || matchesGlob(basename(file), glob));
+    isLeftOut(revision === undefined ? file : withoutRevision(file, revision), skip);
   const isKnown = (file: string, promise: Problem | undefined) => {
     const known = texts.get(file);
     if (known !== undefined && promise !== undefined)
@@ -111,6 +111,20 @@ export async function readSources(
     }
   }
   return { texts: [...texts.values()], problems };
+}
+
+/** Whether a glob matches the file or a folder above it, by name or by path. */
+function isLeftOut(file: string, globs: readonly string[]): boolean {
+  if (globs.length === 0) return false;
+  const names = file.split("/");
+  return names.some((name, index) => {
+    const path = names.slice(0, index + 1).join("/");
+    return globs.some((glob) => matchesGlob(path, glob) || matchesGlob(name, glob));
+  });
+}
+
+function withoutRevision(file: string, revision: string): string {
+  return file.startsWith(`${revision}:`) ? file.slice(revision.length + 1) : file;
 }
 
 function bareFault(file: string, severity: Problem["severity"]): Problem {
