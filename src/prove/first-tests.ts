@@ -24,7 +24,7 @@ export function firstTests(inventory: Inventory, manifests: readonly string[]): 
     // Where everybody may do everything there is nothing to hold.
     if (workload.isHostNetwork || coming.some(({ from, reach }) => from.title === "world" && isEverything(reach)))
       return [];
-    const only = coming.flatMap(({ from }) => (from.workloads.length > 0 ? from.workloads : [asked(from)]));
+    const only = coming.flatMap(({ from }) => (from.namespace === "" ? [asked(from)] : from.workloads));
     return only.length === 0 ? [] : [{ name: `nobody else reaches ${to}`, to, only: [...new Set(only)] }];
   });
   const holding = (tests: readonly object[]) => tests.filter((test) => passes(inventory, [test]));

@@ -168,7 +168,8 @@ function readValue(text: ManifestText): ReadFile {
 
 /** More errors of one text than these help nobody. */
 const MOST_FAULTS = 20;
-const TEMPLATE = " (a template of Helm: render it first, `helm template … | shieldgate policy … -f -`)";
+const TEMPLATE =
+  " (a template of Helm: render it first, `helm template … | shieldgate policy … -f -`, and leave it out, `--skip templates`)";
 
 interface Part {
   readonly text: string;

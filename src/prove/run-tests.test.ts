@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { firstTests } from "./first-tests.ts";
 import { takeInventory } from "./inventory.ts";
 import { runTests } from "./run-tests.ts";
 import { readTestFile } from "./test-file.ts";
@@ -97,6 +98,18 @@ describe("a test", () => {
     expect(run("  - {to: 'other:80', only: [web, client, entity:world]}").results[0]!.details).toContain(
       "default/any other pod may reach it",
     );
+  });
+
+  it("of only counts the node as entity:host where workloads share its network, and so do first tests", () => {
+    const agent = `${pod("agent").replace("spec: {", "spec: {hostNetwork: true, ")}`;
+    const all = takeInventory([{ file: "all.yaml", text: pod("web") + pod("client") + pod("other") + agent + POLICY }]);
+    const asked = (only: string) => runTests(all, read(`tests:\n  - {to: web, only: [${only}]}`).tests).results[0]!;
+    expect(asked("client, other").details).toMatch(/^node may reach it: .*name entity:host/);
+    expect(asked("client, other, entity:host").outcome).toBe("passed");
+    const { tests } = read(firstTests(all, []));
+    expect(tests.find(({ name }) => name === "nobody else reaches default/pod/web")).toMatchObject({
+      only: ["default/pod/client", "default/pod/other", "entity:host"],
+    });
   });
 
   it("covers the rules that decided", () => {

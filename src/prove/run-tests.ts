@@ -118,12 +118,15 @@ function foundOf({ verdict, cases }: Answer): Expectation {
   return sides.every((side) => side?.verdict !== "denied" || side.redirected) ? "deny-l7" : "deny";
 }
 
+/** What a matrix calls those whom tests name as entities. */
+const GROUP_TITLES: Readonly<Record<string, string>> = { "entity:world": "world", "entity:host": "node" };
+
 function runOnly(inventory: Inventory, test: OnlyTest): TestResult {
   const cluster = clusterOf(inventory);
   const target = parseTarget(test.to);
   const titlesOf = (text: string) => findParties(parseTarget(text), cluster).parties;
   const targets = titlesOf(test.to);
-  const friends = new Set(test.only.flatMap(titlesOf).map(({ title }) => (title === "entity:world" ? "world" : title)));
+  const friends = new Set(test.only.flatMap(titlesOf).map(({ title }) => GROUP_TITLES[title] ?? title));
   const isTarget = ({ title, workloads }: Group) =>
     targets.some((each) => each.title === title || workloads.includes(each.title));
   const isFriend = ({ title, workloads }: Group) =>
@@ -143,6 +146,10 @@ function runOnly(inventory: Inventory, test: OnlyTest): TestResult {
     ({ reach, missing }) => missing !== undefined || reach === "conflict" || reach.some(isMeant),
   );
   if (others.length === 0) return { test, outcome: "passed", details: "" };
-  const lines = others.map((each) => `${each.from.title} may reach it: ${reachText(each, { l7: true })}`);
+  const lines = others.map((each) => {
+    const why =
+      each.from.title === "node" ? " (Cilium lets the node of a pod in, whatever policies say: name entity:host)" : "";
+    return `${each.from.title} may reach it: ${reachText(each, { l7: true })}${why}`;
+  });
   return { test, outcome: "failed", details: lines.join("\n") };
 }

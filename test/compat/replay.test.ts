@@ -116,7 +116,13 @@ describe("recorded connections", () => {
     await lab.ok(`kubectl apply -f ${CANDIDATE}`);
     const since = (await lab.ok("date -u +%Y-%m-%dT%H:%M:%S.%NZ")).trim();
     // beside what is enforced, one more rule would open what stays closed
-    const opening = lab.watch(`${shieldgate} rehearse --server ${await relay()} --since 1s -f ${path("more.yaml")}`);
+    // and the lab may be any cluster of whom there are credentials, one of several
+    await lab.ok(
+      `kubectl config view --raw > ${path("foreign")} && kubectl config --kubeconfig ${path("foreign")} rename-context "$(kubectl config current-context)" prod && kubectl config --kubeconfig ${path("foreign")} unset current-context`,
+    );
+    const opening = lab.watch(
+      `env -u KUBECONFIG ${shieldgate} rehearse --kubeconfig ${path("foreign")} --context prod --server ${await relay()} --since 1s -f ${path("more.yaml")}`,
+    );
     await opening.until(/following .*beside what is enforced/);
     expect(await connectAll()).toEqual(state.predicted);
     await opening.until(

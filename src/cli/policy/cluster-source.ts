@@ -19,6 +19,7 @@ import {
   Pods,
   ReplicaSets,
   type ResourceRef,
+  readKubeconfig,
   Services,
   StatefulSets,
 } from "../../kube/client/index.ts";
@@ -27,7 +28,7 @@ import type { ClusterChoice } from "./cluster-inventory.ts";
 import { SETTINGS_FILE } from "./cluster-settings.ts";
 import { namedInputKind } from "./input.ts";
 
-/** What policy depends on; a cluster need not have every kind of policy. */
+/** What policy depends on; a cluster need not have every kind, those of Cilium where another enforces policy. */
 const KINDS: readonly (readonly [ref: ResourceRef, kind: string, isOptional: boolean])[] = [
   [Namespaces, "Namespace", false],
   [Pods, "Pod", false],
@@ -40,31 +41,35 @@ const KINDS: readonly (readonly [ref: ResourceRef, kind: string, isOptional: boo
   [Services, "Service", false],
   [EndpointSlices, "EndpointSlice", false],
   [NetworkPolicies, "NetworkPolicy", false],
-  [CiliumNetworkPolicies, "CiliumNetworkPolicy", false],
-  [CiliumClusterwideNetworkPolicies, "CiliumClusterwideNetworkPolicy", false],
+  [CiliumNetworkPolicies, "CiliumNetworkPolicy", true],
+  [CiliumClusterwideNetworkPolicies, "CiliumClusterwideNetworkPolicy", true],
   [CiliumCIDRGroups, "CiliumCIDRGroup", true],
   [ClusterNetworkPolicies, "ClusterNetworkPolicy", true],
 ];
 
-/** The file of credentials. Throws an Error where there is none. */
-function kubeconfigOf({ kubeconfig }: ClusterChoice): string {
-  if (kubeconfig !== undefined) return kubeconfig;
+/** The files of credentials: those of `$KUBECONFIG` that are there count together. Throws an Error where there is none. */
+function kubeconfigsOf({ kubeconfig }: ClusterChoice): string[] {
+  if (kubeconfig !== undefined) return [kubeconfig];
   const named = (process.env["KUBECONFIG"] ?? "").split(delimiter).filter((path) => path !== "");
-  const found = [...named, ...(named.length === 0 ? [join(homedir(), ".kube/config")] : [])].find((path) =>
-    existsSync(path),
-  );
-  if (found === undefined)
-    throw new Error('which cluster? Give --kubeconfig FILE or set KUBECONFIG (of a lab: eval "$(shieldgate env)")');
+  const found = (named.length === 0 ? [join(homedir(), ".kube/config")] : named).filter((path) => existsSync(path));
+  if (found.length === 0)
+    throw new Error(
+      `which cluster? ${named.length === 0 ? "" : `There is no ${named.join(", ")}. `}Give --kubeconfig FILE or set KUBECONFIG (of a lab: eval "$(shieldgate env)")`,
+    );
   return found;
 }
 
 /** The objects of a cluster, each by a name of its own. Throws an Error where the cluster does not answer. */
 export async function readCluster(choice: ClusterChoice): Promise<ManifestText[]> {
   const { context } = choice;
-  const kubeconfig = kubeconfigOf(choice);
-  if (namedInputKind(kubeconfig) === "folder") throw new Error(`${kubeconfig}: is a folder, no file of credentials`);
-  const title = context === undefined ? kubeconfig : `${kubeconfig}, context ${context}`;
-  const client = connect({ kubeconfig, ...(context === undefined ? {} : { context }) });
+  const kubeconfig = kubeconfigsOf(choice);
+  const folder = kubeconfig.find((path) => namedInputKind(path) === "folder");
+  if (folder !== undefined) throw new Error(`${folder}: is a folder, no file of credentials`);
+  const title = [...kubeconfig, ...(context === undefined ? [] : [`context ${context}`])].join(", ");
+  const credentials = await readKubeconfig(kubeconfig, context).catch((error: unknown) => {
+    throw new Error(`${title}: ${(error as Error).message}`);
+  });
+  const client = connect(credentials);
   const read = KINDS.map(async ([ref, kind, isOptional]) => {
     const apiVersion = ref.group === "" ? ref.version : `${ref.group}/${ref.version}`;
     const { items } = await client.list(ref).catch((error: unknown) => {

@@ -120,6 +120,33 @@ test("what keeps git from reading a revision is said with what to do", async () 
   vi.unstubAllEnvs();
 });
 
+/** Of somebody in these groups. */
+function credentialsOf({ server, url }: Awaited<ReturnType<typeof startTestServer>>, groups: string[]) {
+  const { authority } = server;
+  const { cert, key } = authority.client("test-diff", "test-diff", groups);
+  const base64 = (text: string) => Buffer.from(text).toString("base64");
+  return {
+    contexts: [{ name: "prod", context: { cluster: "c", user: "u" } }],
+    clusters: [{ name: "c", cluster: { server: url, "certificate-authority-data": base64(authority.ca) } }],
+    users: [{ name: "u", user: { "client-certificate-data": base64(cert), "client-key-data": base64(key) } }],
+  };
+}
+
+test("a cluster that has no policies of Cilium is read all the same, one that does not let us is not", async () => {
+  const server = await startTestServer({});
+  try {
+    const kubeconfig = join(root, "foreign");
+    const asked = async (groups: string[]) => {
+      writeFileSync(kubeconfig, JSON.stringify(credentialsOf(server, groups)));
+      return diff(["k8s"], { context: "prod", kubeconfig });
+    };
+    expect((await asked(["system:masters"])).text).toContain("only after");
+    await expect(asked(["nobody"])).rejects.toThrow(/foreign, context prod: \w+: .* is forbidden/);
+  } finally {
+    await server.close();
+  }
+});
+
 test("--context compares a cluster with what it is after the files were applied", async () => {
   const server = await startTestServer({ definitions: ciliumCrds });
   try {
@@ -131,17 +158,8 @@ test("--context compares a cluster with what it is after the files were applied"
     await client.create(Pods, pod);
     await client.create(CiliumNetworkPolicies, enforced);
     await client.create(CiliumNetworkPolicies, other);
-    const { authority } = server.server;
-    const admin = authority.client("test-diff", "test-diff", ["system:masters"]);
-    const base64 = (text: string) => Buffer.from(text).toString("base64");
+    const config = credentialsOf(server, ["system:masters"]);
     const kubeconfig = join(root, "kubeconfig");
-    const config = {
-      contexts: [{ name: "prod", context: { cluster: "c", user: "u" } }],
-      clusters: [{ name: "c", cluster: { server: server.url, "certificate-authority-data": base64(authority.ca) } }],
-      users: [
-        { name: "u", user: { "client-certificate-data": base64(admin.cert), "client-key-data": base64(admin.key) } },
-      ],
-    };
     writeFileSync(kubeconfig, JSON.stringify(config));
     const choice = { context: "prod", kubeconfig };
     const { code, text, complaints } = await diff(["k8s/policy.yaml"], choice);
@@ -164,7 +182,18 @@ test("--context compares a cluster with what it is after the files were applied"
       complaints: [expect.stringContaining("policy mode never")],
     });
     await expect(diff(["k8s"], { ...choice, context: "none" })).rejects.toThrow(/no context named "none"/);
-    await expect(diff(["k8s"], { kubeconfig })).rejects.toThrow(/no context named ""/);
+    await expect(diff(["k8s"], { kubeconfig })).rejects.toThrow(
+      /kubeconfig: .*no current context: name one; it has prod$/,
+    );
+    // As kubectl: all files of the variable count, those that are not there do not.
+    const contexts = join(root, "contexts");
+    writeFileSync(contexts, JSON.stringify({ contexts: config.contexts, "current-context": "prod" }));
+    writeFileSync(kubeconfig, JSON.stringify({ ...config, contexts: [] }));
+    vi.stubEnv("KUBECONFIG", [join(root, "none"), contexts, kubeconfig].join(":"));
+    expect((await diff(["k8s/policy.yaml"], { context: "prod" })).code).toBe(0);
+    vi.stubEnv("KUBECONFIG", join(root, "none"));
+    await expect(diff(["k8s"], { context: "prod" })).rejects.toThrow(/which cluster\? There is no .*none/);
+    vi.unstubAllEnvs();
   } finally {
     await server.close();
   }

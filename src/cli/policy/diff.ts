@@ -41,9 +41,9 @@ export async function diffCommand(
   if (areSound.includes(false)) return 2;
   const diff = diffOf(before, after);
   out.write(FORMATS[output]!(diff));
-  const { opened, closed, unknown } = diffCounts(diff);
+  const { opened, closed, edited, unknown } = diffCounts(diff);
   if (unknown > 0 || diff.unasked.length > 0) return 2;
-  const isFailed = (failOn !== "closed" && opened > 0) || (failOn !== "opened" && closed > 0);
+  const isFailed = { opened, closed, any: opened + closed + edited }[failOn ?? "any"]! > 0;
   return failOn !== undefined && isFailed ? 1 : 0;
 }
 

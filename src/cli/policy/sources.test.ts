@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { createReadStream, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, createReadStream, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -49,6 +49,14 @@ test("a glob, a file of any name, and files that are left out", async () => {
     ["e.txt", "e.txt 1"],
   ]);
   expect((await read([""], { skip: ["*.yaml"] }))[0]).toEqual([["sub/c.yml", "sub/c.yml 2\n"]]);
+  for (const skip of [["sub"], ["s?b"], [join(root, "sub")], ["*.yml"]]) {
+    expect((await read([""], { skip }))[0]).toEqual([["b.yaml", "b.yaml 1"]]);
+    if (!skip[0]!.startsWith("/"))
+      expect((await read([""], { skip, revision: "HEAD" }))[0]).toEqual([
+        ["HEAD:a.json", "a.json 1"],
+        ["HEAD:b.yaml", "b.yaml 1"],
+      ]);
+  }
 });
 
 test("a glob that meets a folder reads what is below it", async () => {
@@ -172,4 +180,45 @@ test("a pipe in a folder, which perhaps nobody writes into, is not waited for", 
   mkdirSync(join(root, "pipes"));
   execFileSync("mkfifo", [join(root, "pipes/p.yaml")]);
   expect((await read(["pipes"]))[1]).toEqual([expect.stringMatching(/is a pipe/)]);
+});
+
+test("links that go round, and folders that may not be read, keep nobody from the rest", async () => {
+  const folder = join(root, "round");
+  mkdirSync(join(folder, "a/closed"), { recursive: true });
+  writeFileSync(join(folder, "a/one.yaml"), "one");
+  writeFileSync(join(folder, "a/closed/no.yaml"), "no");
+  symlinkSync("..", join(folder, "a/up"));
+  symlinkSync("itself.yaml", join(folder, "itself.yaml"));
+  symlinkSync("a", join(folder, "z"));
+  symlinkSync(join(root, "sub"), join(folder, "elsewhere"));
+  const asNobody = process.getuid?.() === 0;
+  const seen = () => read(["round"]);
+  const all = [
+    ["round/a/closed/no.yaml", "no"],
+    ["round/a/one.yaml", "one"],
+    ["round/elsewhere/c.yml", "sub/c.yml 2\n"],
+  ];
+  expect(await seen()).toEqual([all, [expect.stringMatching(/ELOOP/)]]);
+  chmodSync(root, 0o755);
+  chmodSync(join(folder, "a/closed"), 0o700);
+  if (!asNobody) return;
+  process.seteuid!(65_534);
+  const [texts, problems] = await seen().finally(() => process.seteuid!(0));
+  expect(texts).toEqual(all.slice(1));
+  expect(problems).toEqual([expect.stringMatching(/EACCES.*a\/closed/), expect.stringMatching(/ELOOP/)]);
+});
+
+test("more than may be read together is told once, with the file, and what came before counts", async () => {
+  mkdirSync(join(root, "much"));
+  for (const name of ["a", "b", "c", "d"]) writeFileSync(join(root, `much/${name}.yaml`), name.repeat(40));
+  const { texts, problems } = await readSources([join(root, "much")], { mostBytes: 100 });
+  expect(texts).toHaveLength(2);
+  expect(problems).toEqual([
+    {
+      severity: "error",
+      file: join(root, "much/c.yaml"),
+      line: 1,
+      message: expect.stringMatching(/longer than 100 bytes/),
+    },
+  ]);
 });

@@ -1,5 +1,5 @@
-import { existsSync, globSync, readdirSync, statSync } from "node:fs";
-import { basename, join, matchesGlob } from "node:path";
+import { existsSync, globSync, readdirSync, realpathSync, statSync } from "node:fs";
+import { join, matchesGlob } from "node:path";
 import type { ManifestText, Problem } from "../../prove/manifest.ts";
 import { inputKind, readFile, readStream, TextFault, textOf } from "./input.ts";
 import { type RevisionFile, readRevision } from "./revision.ts";
@@ -7,12 +7,14 @@ import { type RevisionFile, readRevision } from "./revision.ts";
 export interface SourceOptions {
   /** Reads the paths as they are at this revision of git, not as they are now. */
   readonly revision?: string;
-  /** Files to pass over, as globs of their names or paths. */
+  /** Files and folders to pass over, as globs of their names or paths. */
   readonly skip?: readonly string[];
   /** Whether files of tests in folders are read too. */
   readonly tests?: boolean;
   /** Whether a path that the revision does not have yet is no fault. */
   readonly mayBeMissing?: boolean;
+  /** Bytes of all files together. */
+  readonly mostBytes?: number;
 }
 
 export interface ReadSources {
@@ -29,6 +31,9 @@ const FOREIGN = new Set([".git", "node_modules"]);
 const LONGEST_TEXT = 64 << 20;
 const MOST_BYTES = 256 << 20;
 
+/** Nothing more is read. */
+class TooMuch extends Error {}
+
 /**
  * Reads files, folders (`*.yaml`, `*.yml` and `*.json` in them and below), globs, pipes, and `-` for standard input, each file once;
  * what came from a pipe is there again for who reads it again. What cannot be read, devices among it, is an error of its own.
@@ -36,7 +41,7 @@ const MOST_BYTES = 256 << 20;
  */
 export async function readSources(
   paths: readonly string[],
-  { revision, skip = [], tests = false, mayBeMissing = false }: SourceOptions,
+  { revision, skip = [], tests = false, mayBeMissing = false, mostBytes = MOST_BYTES }: SourceOptions,
 ): Promise<ReadSources> {
   const problems: Problem[] = [];
   const texts = new Map<string, ManifestText>();
@@ -50,12 +55,12 @@ export async function readSources(
     });
   const add = (file: string, text: string, promise: Problem | undefined) => {
     bytes += text.length;
-    if (bytes > MOST_BYTES) throw new Error(`the files together are longer than ${MOST_BYTES} bytes`);
+    if (bytes > mostBytes) throw new TooMuch(`the files up to this one are longer than ${mostBytes} bytes: give fewer`);
     texts.set(file, { file, text, ...(promise === undefined ? {} : { ifBare: [promise] }) });
   };
   const isSkipped = (file: string) =>
     (!tests && TEST_FILE.test(file)) ||
-    skip.some((glob) => matchesGlob(file, glob) || matchesGlob(basename(file), glob));
+    isLeftOut(revision === undefined ? file : withoutRevision(file, revision), skip);
   const isKnown = (file: string, promise: Problem | undefined) => {
     const known = texts.get(file);
     if (known !== undefined && promise !== undefined)
@@ -82,13 +87,14 @@ export async function readSources(
             add(file, textOf(content), promise);
           } catch (error) {
             fail(file, error);
+            if (error instanceof TooMuch) return { texts: [...texts.values()], problems };
           }
         }
         continue;
       }
       // Who wants nothing says so.
       const promise = path === "/dev/null" ? undefined : bareFault(path, "error");
-      for (const file of filesOf(path)) {
+      for (const file of filesOf(path, fail)) {
         if (isSkipped(file) || isKnown(file, promise)) continue;
         try {
           const isOnce = inputKind(file) === "stream";
@@ -97,6 +103,7 @@ export async function readSources(
           add(file, isOnce ? await readStream(file, LONGEST_TEXT) : readFile(file, LONGEST_TEXT), promise);
         } catch (error) {
           fail(file, error);
+          if (error instanceof TooMuch) return { texts: [...texts.values()], problems };
         }
       }
     } catch (error) {
@@ -104,6 +111,20 @@ export async function readSources(
     }
   }
   return { texts: [...texts.values()], problems };
+}
+
+/** Whether a glob matches the file or a folder above it, by name or by path. */
+function isLeftOut(file: string, globs: readonly string[]): boolean {
+  if (globs.length === 0) return false;
+  const names = file.split("/");
+  return names.some((name, index) => {
+    const path = names.slice(0, index + 1).join("/");
+    return globs.some((glob) => matchesGlob(path, glob) || matchesGlob(name, glob));
+  });
+}
+
+function withoutRevision(file: string, revision: string): string {
+  return file.startsWith(`${revision}:`) ? file.slice(revision.length + 1) : file;
 }
 
 function bareFault(file: string, severity: Problem["severity"]): Problem {
@@ -116,26 +137,40 @@ export function isStream(path: string): boolean {
   return path === "-" || statSync(path, { throwIfNoEntry: false })?.isFIFO() === true;
 }
 
-function filesOf(path: string): string[] {
+type Fail = (file: string, error: unknown) => void;
+
+function filesOf(path: string, fail: Fail): string[] {
   if (path === "-") return ["-"];
   if (!existsSync(path)) {
     const found = /[*?[{]/.test(path) ? globSync(path).sort() : [];
     if (found.length === 0) throw new Error(`there is no such file, and no file of that pattern`);
-    return found.flatMap(filesOf);
+    return found.flatMap((each) => filesOf(each, fail));
   }
   if (inputKind(path) !== "folder") return [path];
-  const found = filesBelow(path);
-  if (found.length === 0) throw new Error("holds no *.yaml, *.yml or *.json");
+  const problems: [file: string, error: unknown][] = [];
+  const found = [...filesBelow(path, (...problem) => problems.push(problem), new Set())];
+  for (const problem of problems) fail(...problem);
+  if (found.length + problems.length === 0) throw new Error("holds no *.yaml, *.yml or *.json");
   return found;
 }
 
-function filesBelow(folder: string): string[] {
-  const entries = readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
-  return entries.flatMap((entry) => {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) return FOREIGN.has(entry.name) ? [] : filesBelow(path);
-    return MANIFEST.test(entry.name) ? [path] : [];
-  });
+/** Links to folders are followed; a folder that is reached twice is read once, so that links may go round. */
+function* filesBelow(folder: string, fail: Fail, known: Set<string>): Iterable<string> {
+  try {
+    const real = realpathSync(folder);
+    if (known.has(real)) return;
+    known.add(real);
+    const entries = readdirSync(folder, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));
+    for (const entry of entries) {
+      const path = join(folder, entry.name);
+      const isLink = entry.isSymbolicLink();
+      if (entry.isDirectory() || (isLink && existsSync(path) && statSync(path).isDirectory())) {
+        if (!FOREIGN.has(entry.name)) yield* filesBelow(path, fail, known);
+      } else if (MANIFEST.test(entry.name)) yield path;
+    }
+  } catch (error) {
+    fail(folder, error);
+  }
 }
 
 function filesAt(path: string, revision: string): RevisionFile[] {

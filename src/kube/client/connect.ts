@@ -20,11 +20,10 @@ const PATCH_TYPES: Readonly<Record<PatchOptions["type"], string>> = {
   apply: "application/apply-patch+yaml",
 };
 
-/** A kubeconfig file, or a server with what proves who we are (PEM texts). */
+/** A kubeconfig file (or several, taken together), or a server with what proves who we are (PEM texts). */
 export type ConnectOptions =
-  | { readonly kubeconfig: string; readonly context?: string }
-  | { readonly server: string; readonly ca: string; readonly cert: string; readonly key: string }
-  | { readonly server: string; readonly ca: string; readonly token: string };
+  | { readonly kubeconfig: string | readonly string[]; readonly context?: string }
+  | Credentials;
 
 /** The path of a resource's collection, or of one object below it. */
 function resourcePath(ref: ResourceRef, namespace: string | undefined, ...below: readonly string[]): string {

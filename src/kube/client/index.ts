@@ -18,3 +18,4 @@ export {
   type InformerOptions,
   type ListWatchClient,
 } from "./informer.ts";
+export { readKubeconfig } from "./kubeconfig.ts";

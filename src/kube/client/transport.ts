@@ -65,7 +65,7 @@ export class Transport {
 
   async #exchange(request: TransportRequest): Promise<IncomingMessage> {
     const { credentials, agent, streams } = await this.#connect();
-    const url = new URL(request.path, credentials.server);
+    const url = new URL(credentials.server.replace(/\/$/, "") + request.path);
     const headers = {
       Accept: "application/json",
       "User-Agent": USER_AGENT,

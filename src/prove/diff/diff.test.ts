@@ -106,6 +106,72 @@ describe("diff", () => {
     ]);
   });
 
+  describe("what is done to headers", () => {
+    const token = (value: string) =>
+      `---\napiVersion: v1\nkind: Secret\nmetadata: {name: token, namespace: shop}\nstringData: {value: ${value}}\n`;
+    const change = (before: string, after: string, more = ["", ""]) =>
+      textOf(SHOP + more[0] + toDb(WEB, before), SHOP + more[1] + toDb(WEB, after)).filter((line) =>
+        line.startsWith("  "),
+      );
+    const add = "headerMatches: [{name: X-A, value: one, mismatch: ADD}]";
+    const secret = "headerMatches: [{name: X-T, secret: {namespace: shop, name: token}, mismatch: REPLACE}]";
+    const line = (sign: string, what: string) => `  ${sign} shop/pod/web -> shop/pod/db: TCP 80 (ingress: ${what})`;
+
+    test.each([
+      [
+        "begins beside a rule that lets all pass",
+        http("{}"),
+        http(`{}, {path: /a, ${add}}`),
+        [line("~", "now header x-a: one added, as in GET /a")],
+      ],
+      [
+        "is the only change",
+        http(`{path: /a, ${add}}`),
+        http(`{path: /a|/b, ${add}}`),
+        [line("+", "every method /a|/b (header X-A: one, else ADD), as in GET /b")],
+      ],
+      ["is the same in other words", http(`{path: /a, ${add}}, {path: /b, ${add}}`), http(`{path: /a|/b, ${add}}`), []],
+      [
+        "differs for requests that have the header only",
+        http(`{${add}}`),
+        http(`{${add.replace("ADD", "REPLACE")}}`),
+        [
+          line(
+            "~",
+            "now header x-a: one put in place, no longer header x-a: one added, as in GET / (header x-a: another-value)",
+          ),
+        ],
+      ],
+      [
+        "begins where nobody read requests",
+        `[{ports: [{port: "80", protocol: TCP}]}]`,
+        http(`{${add}}`),
+        [line("~", "now header x-a: one added, as in GET /"), line("-", "everything else")],
+      ],
+      [
+        "hangs on a secret that is not there",
+        http("{}"),
+        http(`{}, {${secret}}`),
+        [
+          line(
+            "~",
+            "no header edited before; after every HTTP request or every HTTP request (header X-T: secret shop/token, else REPLACE) (unknown, compared as written)",
+          ),
+        ],
+      ],
+    ])("%s", (_, before, after, lines) => expect(change(before, after).sort()).toEqual([...lines].sort()));
+
+    test("is another where a secret has another value, which nobody is told", () => {
+      const found = change(http(`{${secret}}`), http(`{${secret}}`), [token("one"), token("two")]);
+      expect(found).toHaveLength(1);
+      expect(found[0]).toContain(
+        "header x-t: the value of a secret put in place, with another value or in another order, as in GET /",
+      );
+      expect(found[0]).toContain("as in GET / (header x-t: another value of secret shop/token)");
+      expect(found[0]).not.toMatch(/: (one|two)\b/);
+    });
+  });
+
   test("server names are compared as sets", () => {
     const rule = (names: string) => toDb(WEB, `[{ports: [{port: "443", protocol: TCP}], serverNames: [${names}]}]`);
     const change = (before: string, after: string) =>
@@ -208,7 +274,7 @@ describe("diff", () => {
     expect(diffMarkdown(diff)).toContain("| 10.0.0.0/8 | shop/pod/db | all ports |");
     expect(diffMarkdown(diff)).toContain("### Network policy: Connections: 1 opened, 1 closed.");
     const { connections, groups } = JSON.parse(diffJson(diff)) as { connections: object; groups: unknown[] };
-    expect(connections).toEqual({ opened: 1, closed: 1, unknown: 0 });
+    expect(connections).toEqual({ opened: 1, closed: 1, edited: 0, unknown: 0 });
     expect(groups).toContainEqual({
       from: [{ name: "10.0.0.0/8", kind: "outside" }],
       to: [{ name: "shop/pod/db", kind: "workload" }],

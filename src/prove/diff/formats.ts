@@ -10,6 +10,8 @@ type Kind = PortChange["kind"];
 export interface DiffCounts {
   readonly opened: number;
   readonly closed: number;
+  /** May do the same, with other headers. */
+  readonly edited: number;
   readonly unknown: number;
 }
 
@@ -17,7 +19,8 @@ export function diffCounts({ groups }: PolicyDiff): DiffCounts {
   const count = (isCounted: (group: DiffGroup) => boolean) =>
     groups.filter(isCounted).reduce((sum, { from, to }) => sum + from.length * to.length, 0);
   const has = (kind: Kind) => count(({ changes }) => changes.some((change) => change.kind === kind));
-  return { opened: has("opened"), closed: has("closed"), unknown: count(({ missing }) => missing !== undefined) };
+  const unknown = count(({ missing }) => missing !== undefined);
+  return { opened: has("opened"), closed: has("closed"), edited: has("edited"), unknown };
 }
 
 /** `TCP 80 (ingress: GET /a)`. */
@@ -38,7 +41,7 @@ function linesOf(diff: PolicyDiff): Line[] {
   return diff.groups.flatMap(({ from, to, changes, missing }): Line[] => {
     const ends = { from: names.of(from, "source"), to: names.of(to, "destination") };
     if (missing !== undefined) return [{ kind: "unknown" as const, ...ends, what: `missing is ${missing}` }];
-    return (["opened", "closed"] as const).flatMap((kind) => {
+    return (["opened", "closed", "edited"] as const).flatMap((kind) => {
       const what = changes.filter((change) => change.kind === kind).map(changeText);
       return what.length === 0 ? [] : [{ kind, ...ends, what: what.join(", ") }];
     });
@@ -50,14 +53,15 @@ export function diffLines(diff: PolicyDiff): string[] {
   return linesOf(diff).map(({ kind, from, to, what }) => `${SIGNS[kind]} ${from} -> ${to}: ${what}`);
 }
 
-const SIGNS = { opened: "+", closed: "-", unknown: "?" } as const;
-const KINDS = ["opened", "closed", "unknown"] as const;
+const SIGNS = { opened: "+", closed: "-", edited: "~", unknown: "?" } as const;
+const KINDS = ["opened", "closed", "edited", "unknown"] as const;
 const POLICY_SIGNS = { added: "+", removed: "-", changed: "~" } as const;
 
 function summary(diff: PolicyDiff): string {
-  const { opened, closed, unknown } = diffCounts(diff);
-  if (opened + closed + unknown === 0) return "Nobody may do more or less than before.";
-  const parts = [`${opened} opened`, `${closed} closed`, ...(unknown === 0 ? [] : [`${unknown} unknown`])];
+  const { opened, closed, edited, unknown } = diffCounts(diff);
+  if (opened + closed + edited + unknown === 0) return "Nobody may do more or less than before.";
+  const rare = Object.entries({ "with other headers": edited, unknown }).filter(([, count]) => count > 0);
+  const parts = [`${opened} opened`, `${closed} closed`, ...rare.map(([what, count]) => `${count} ${what}`)];
   return `Connections: ${parts.join(", ")}.`;
 }
 
@@ -110,7 +114,7 @@ export function diffMarkdown(diff: PolicyDiff): string {
   return [`### Network policy: ${summary(diff)}`, ...tables, ...shown, ""].join("\n");
 }
 
-const TITLES = { opened: "🟢 Opened", closed: "🔴 Closed", unknown: "❔ Unknown" } as const;
+const TITLES = { opened: "🟢 Opened", closed: "🔴 Closed", edited: "🟡 Other headers", unknown: "❔ Unknown" } as const;
 
 /** For programs: every name, and every change. */
 export function diffJson(diff: PolicyDiff): string {
@@ -124,7 +128,7 @@ export function diffJson(diff: PolicyDiff): string {
   return `${JSON.stringify(value, undefined, 2)}\n`;
 }
 
-const COLOURS = { opened: "#2a8a3e", closed: "#c0392b", unknown: "#8a6d1d" } as const;
+const COLOURS = { opened: "#2a8a3e", closed: "#c0392b", edited: "#2a5d8a", unknown: "#8a6d1d" } as const;
 
 /** A picture: a box for each set of people, an arrow for each change. */
 export function diffSvg(diff: PolicyDiff): string {

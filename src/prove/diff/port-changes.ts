@@ -1,12 +1,14 @@
 import { MAX_PORT } from "../../model/port.ts";
 import { protocolName } from "../../model/protocol.ts";
+import { NO_RULES, type RequestChanges, requestChanges } from "./header-edits.ts";
 import { uncoveredRequest } from "./request-language.ts";
 import type { SideContent } from "./side.ts";
-import { ANY_REQUEST, isCovered, type RequestWord, type Word } from "./word.ts";
+import { ANY_REQUEST, HTTP_RULE, isCovered, type RequestWord, type Word } from "./word.ts";
 
 /** What became possible, or no longer is, at some ports of a connection. */
 export interface PortChange {
-  readonly kind: "opened" | "closed";
+  /** `edited`: requests pass as before, and something else is done to their headers. */
+  readonly kind: "opened" | "closed" | "edited";
   /** `TCP`; `ANY` = every protocol but those in `except`. */
   readonly protocol: string;
   readonly except?: readonly string[];
@@ -87,8 +89,40 @@ function differences(before: Words, after: Words): Difference[] {
   }
   return DIRECTIONS.flatMap((direction, index) => {
     const [x, y] = [before[index]!, after[index]!];
-    return [...gained("opened", direction, x, y), ...gained("closed", direction, y, x), ...authChange(direction, x, y)];
+    const http = httpChanges(x, y);
+    return [
+      ...gained("opened", direction, x, y, http),
+      ...gained("closed", direction, y, x, http),
+      ...edited(direction, x, y, http),
+      ...authChange(direction, x, y),
+    ];
   });
+}
+
+/** Undefined = nobody looks at headers: requests are sets. */
+function httpChanges(x: Word, y: Word): RequestChanges | "unknown" | undefined {
+  if (x.text === y.text || ![x, y].some(({ chain }) => chain?.looksAtHeaders)) return undefined;
+  const [before, after] = [x, y].map(({ chain, requests }) => chain ?? (requests === undefined ? NO_RULES : undefined));
+  return before === undefined || after === undefined ? "unknown" : requestChanges(before, after);
+}
+
+function edited(direction: string, x: Word, y: Word, http: RequestChanges | "unknown" | undefined): Difference[] {
+  if (http === undefined || ![x, y].some(({ chain }) => chain?.isEditing)) return [];
+  if (http !== "unknown")
+    return http.edited.length === 0
+      ? []
+      : [{ kind: "edited", requests: [`${direction}: ${[...http.edited].sort().join(" or ")}`] }];
+  const texts = [x, y].map(({ chain, requests }) =>
+    chain?.isEditing
+      ? [...requests!.values()]
+          .map(({ text }) => text)
+          .sort()
+          .join(" or ")
+      : "no header edited",
+  );
+  return [
+    { kind: "edited", requests: [`${direction}: ${texts.join(" before; after ")} (unknown, compared as written)`] },
+  ];
 }
 
 function isOpen(words: Words): boolean {
@@ -112,15 +146,25 @@ function narrowed(words: Words): string[] {
 
 const UNREADABLE = "what the proxy cannot read as a request";
 
-/** What `to` lets pass and `from` does not. */
-function gained(kind: PortChange["kind"], direction: string, from: Word, to: Word): Difference[] {
+/** What `to` lets pass and `from` does not; `http`: what is known already of HTTP requests. */
+function gained(
+  kind: "opened" | "closed",
+  direction: string,
+  from: Word,
+  to: Word,
+  http: RequestChanges | "unknown" | undefined,
+): Difference[] {
   if (from.requests === undefined) return [];
+  const known = http === undefined || http === "unknown" ? undefined : http[kind];
   const texts =
     to.requests === undefined
       ? [from.requests.has(ANY_REQUEST) ? UNREADABLE : "everything else"]
       : [...to.requests].flatMap(([key, word]) =>
-          isCovered(key, from.requests!) ? [] : beyond(word, to.requests!, from.requests!),
+          isCovered(key, from.requests!) || (known !== undefined && key.startsWith(HTTP_RULE))
+            ? []
+            : beyond(word, to.requests!, from.requests!),
         );
+  if (to.requests !== undefined) texts.push(...(known ?? []));
   if (texts.length === 0) return [];
   return [{ kind, requests: [`${direction}: ${texts.sort().join(" or ")}`] }];
 }

@@ -83,9 +83,36 @@ export function uncoveredRequest(
   }
 }
 
-function requestText(
-  { method = "GET", path = "/", host, server }: Partial<Record<string, string>>,
-  { demands, isConnection }: RequestRule,
+/** A request without what its headers say: an absent field may be anything. */
+export type RequestFields = Readonly<Partial<Record<(typeof FIELDS)[number], string>>>;
+
+/** Requests that the same rules match. */
+export interface RequestRegion {
+  /** One of the shortest. */
+  readonly request: RequestFields;
+  /** By rule. */
+  readonly matched: readonly boolean[];
+}
+
+/**
+ * All requests, in parts that the rules tell apart, whatever their `demands`, `tls` and `isConnection`. `unknown` as with
+ * `uncoveredRequest`.
+ */
+export function requestRegions(rules: readonly RequestRule[]): readonly RequestRegion[] | "unknown" {
+  const fields = FIELDS.filter((field) => rules.some((each) => each[field] !== undefined));
+  if (fields.length === 0) return [{ request: {}, matched: rules.map(() => true) }];
+  try {
+    return new Search(fields, [{ demands: [] }, ...rules]).regions();
+  } catch (error) {
+    if (error instanceof Undecided) return "unknown";
+    throw error;
+  }
+}
+
+/** As people read it. */
+export function requestText(
+  { method = "GET", path = "/", host, server }: RequestFields,
+  { demands, isConnection }: Pick<RequestRule, "demands" | "isConnection">,
 ): string {
   const asked = server ? `server ${server}` : "no server name";
   if (isConnection) return asked;
@@ -128,14 +155,43 @@ class Search {
   /** By field and rule; undefined = every text. */
   private readonly programs: readonly (readonly (Program | undefined)[])[];
   private readonly characters: readonly (readonly number[])[];
+  private readonly firstCharacters: readonly (readonly number[])[];
 
   constructor(fields: Search["fields"], rules: readonly RequestRule[]) {
     this.fields = fields;
     this.programs = fields.map((field) => rules.map((rule) => programOf(rule[field])));
-    this.characters = this.programs.map(distinctCharacters);
+    this.characters = this.programs.map((programs) => distinctCharacters(programs, PLEASANT));
+    this.firstCharacters = this.programs.map((programs, field) =>
+      fields[field] === "path" ? distinctCharacters(programs, PLEASANT_FIRST_IN_PATHS) : this.characters[field]!,
+    );
   }
 
-  run(): Partial<Record<string, string>> | undefined {
+  run(): RequestFields | undefined {
+    for (const { ended, at } of this.ends()) if (ended[0] && !ended.includes(true, 1)) return this.textsTo(at);
+    return undefined;
+  }
+
+  /** The first rule stands for all requests, and is none of theirs. */
+  regions(): RequestRegion[] {
+    const found = new Map<string, RequestRegion>();
+    for (const { ended, at } of this.ends()) {
+      const matched = ended.slice(1);
+      if (!found.has(matched.join())) found.set(matched.join(), { request: this.familiar(this.textsTo(at)), matched });
+    }
+    return [...found.values()];
+  }
+
+  /** With a method that people know, where the rules take it for the same. */
+  private familiar(request: RequestFields): RequestFields {
+    const { method } = request;
+    if (method === undefined) return request;
+    const rules = this.programs[this.fields.indexOf("method")]!;
+    const taken = (text: string) => rules.map((program) => takesText(program, text)).join();
+    return { ...request, method: METHODS.findLast((known) => taken(known) === taken(method)) ?? method };
+  }
+
+  /** Where all fields can end, the shortest requests first, with the rules that match. */
+  private *ends(): Iterable<{ ended: readonly boolean[]; at: Situation }> {
     const queue: Situation[] = [
       this.begin(
         0,
@@ -147,13 +203,13 @@ class Search {
     for (const at of queue) {
       const ended = this.programs[at.field]!.map((program, rule) => canEnd(program, at.places[rule]!, at.isStart));
       if (ended[0] && !(at.isStart && !MAY_BE_EMPTY.has(this.fields[at.field]!))) {
-        if (at.field === this.fields.length - 1) {
-          if (!ended.includes(true, 1)) return this.textsTo(at);
-        } else this.visit(this.begin(at.field + 1, ended, at), seen, queue);
+        if (at.field === this.fields.length - 1) yield { ended, at };
+        else this.visit(this.begin(at.field + 1, ended, at), seen, queue);
       }
-      for (const character of this.characters[at.field]!) this.visit(this.step(at, character), seen, queue);
+      const { characters, firstCharacters } = this;
+      for (const character of (at.isStart ? firstCharacters : characters)[at.field]!)
+        this.visit(this.step(at, character), seen, queue);
     }
-    return undefined;
   }
 
   private visit(next: Situation, seen: Set<string>, queue: Situation[]): void {
@@ -171,26 +227,44 @@ class Search {
   }
 
   private step(at: Situation, character: number): Situation {
-    const places = this.programs[at.field]!.map((program, rule) => {
-      if (program === undefined) return at.places[rule]!;
-      const next = new Set<number>();
-      for (const place of closure(program, at.places[rule]!, at.isStart ? BEGIN_TEXT : 0)) {
-        const instruction = program.inst[place]!;
-        if (takes(instruction, character)) next.add(instruction.out);
-      }
-      return [...next].sort((a, b) => a - b);
-    });
+    const places = this.programs[at.field]!.map((program, rule) =>
+      stepOf(program, at.places[rule]!, at.isStart, character),
+    );
     return { field: at.field, isStart: false, places, before: at, by: character };
   }
 
-  private textsTo(last: Situation): Partial<Record<string, string>> {
-    const texts: Record<string, string> = {};
+  private textsTo(last: Situation): RequestFields {
+    const texts: Partial<Record<(typeof FIELDS)[number], string>> = {};
     for (const field of this.fields) texts[field] = "";
     for (let at: Situation | undefined = last; at !== undefined; at = at.before)
       if (at.by !== undefined)
         texts[this.fields[at.field]!] = String.fromCodePoint(at.by) + texts[this.fields[at.field]!];
     return texts;
   }
+}
+
+/** Where a program can be after one more character. */
+function stepOf(
+  program: Program | undefined,
+  places: readonly number[],
+  isStart: boolean,
+  character: number,
+): readonly number[] {
+  if (program === undefined) return places;
+  const next = new Set<number>();
+  for (const place of closure(program, places, isStart ? BEGIN_TEXT : 0)) {
+    const instruction = program.inst[place]!;
+    if (takes(instruction, character)) next.add(instruction.out);
+  }
+  return [...next].sort((a, b) => a - b);
+}
+
+function takesText(program: Program | undefined, text: string): boolean {
+  if (program === undefined) return true;
+  let places: readonly number[] = [program.start];
+  for (const [index, character] of [...text].entries())
+    places = stepOf(program, places, index === 0, character.charCodeAt(0));
+  return canEnd(program, places, text === "");
 }
 
 function takes(instruction: Instruction, character: number): boolean {
@@ -219,10 +293,12 @@ function canEnd(program: Program | undefined, places: readonly number[], isStart
 const FIRST_PRINTABLE = 0x21;
 const DELETE = 0x7f;
 /** Stand for the others of their part, where they are in it: examples are to be read. */
-const PLEASANT = [..."aA0/-."].map((character) => character.charCodeAt(0));
+const [PLEASANT, PLEASANT_FIRST_IN_PATHS] = ["aA0/-.", "/aA0-."].map((text) =>
+  [...text].map((character) => character.charCodeAt(0)),
+) as [number[], number[]];
 
 /** One character of each part of the alphabet that the programs tell apart. */
-function distinctCharacters(programs: readonly (Program | undefined)[]): number[] {
+function distinctCharacters(programs: readonly (Program | undefined)[], pleasant: readonly number[]): number[] {
   const starts = new Set([FIRST_PRINTABLE, DELETE + 1]);
   for (const { op, runes, arg } of programs.flatMap((program) => program?.inst ?? [])) {
     if (op !== RUNE && op !== RUNE1) continue;
@@ -234,14 +310,13 @@ function distinctCharacters(programs: readonly (Program | undefined)[]): number[
   const chosen = sorted.flatMap((start, index) => {
     const end = sorted[index + 1] ?? 0x110000;
     if (start === DELETE) return [];
-    return [PLEASANT.find((character) => start <= character && character < end) ?? start];
+    return [pleasant.find((character) => start <= character && character < end) ?? start];
   });
+  const rankOf = (character: number) => {
+    const place = pleasant.indexOf(character);
+    return place < 0 ? pleasant.length + character : place;
+  };
   return chosen.sort((a, b) => rankOf(a) - rankOf(b));
-}
-
-function rankOf(character: number): number {
-  const place = PLEASANT.indexOf(character);
-  return place < 0 ? PLEASANT.length + character : place;
 }
 
 /** The characters that a letter stands for when case does not matter: `k` and `s` have one beyond ASCII each. */

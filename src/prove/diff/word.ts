@@ -2,10 +2,11 @@ import type { Clause } from "../../policy/clause.ts";
 import { AuthType } from "../../policy/column.ts";
 import type { ComputedPolicy } from "../../policy/computed-policy.ts";
 import type { Secrets } from "../../policy/http-rule.ts";
-import { judgingClauses } from "../../policy/judge-l7.ts";
+import { judgeL7, judgingClauses, type L7Facts, type L7Verdict } from "../../policy/judge-l7.ts";
 import type { DnsRule, HttpRule } from "../../policy/l7-rule.ts";
 import { type LookupQuery, lookup } from "../../policy/lookup.ts";
 import { serverNameExpression } from "../../policy/server-name.ts";
+import { type WantedHeader, wantedHeaders } from "./header-states.ts";
 import { type RequestRule, UNTOLD } from "./request-language.ts";
 
 /** What one side says of one port to one peer. */
@@ -20,6 +21,23 @@ export interface Word {
    * proxy. The key `ANY_REQUEST` stands for everything.
    */
   readonly requests?: ReadonlyMap<string, RequestWord>;
+  /** Where rules about HTTP judge, and only then. */
+  readonly chain?: RequestChain;
+}
+
+/** Rules about HTTP as the engine tries them: what one does to headers, those behind it see. */
+export interface RequestChain {
+  readonly rules: readonly ChainRule[];
+  readonly looksAtHeaders: boolean;
+  readonly isEditing: boolean;
+  judge(facts: L7Facts): L7Verdict;
+}
+
+/** One rule for one server name. */
+export interface ChainRule extends RequestWord {
+  /** Without its `demands`. */
+  readonly rule: RequestRule;
+  readonly headers: readonly WantedHeader[];
 }
 
 /** One rule of a proxy. */
@@ -35,8 +53,10 @@ export interface RequestWord {
 /** The key of a rule that lets everything pass. */
 export const ANY_REQUEST = "any";
 /** The keys of rules about HTTP begin with the first; the second is that of one that lets every HTTP request pass. */
-const HTTP_RULE = "http ";
+export const HTTP_RULE = "http ";
 const ANY_HTTP = `${HTTP_RULE}{}`;
+/** Begins the keys of those that edit headers: they count beside others that let the same requests pass. */
+const EDITING_RULE = `${HTTP_RULE}edit `;
 
 /** True where one of the rules says so itself, or lets every such request pass. */
 export function isCovered(key: string, requests: ReadonlyMap<string, RequestWord>): boolean {
@@ -57,7 +77,38 @@ export function wordOf(policy: ComputedPolicy, query: LookupQuery, secrets: Secr
   const requests = requestsOf(clauses, isDns, secrets);
   if (requests.size === 0) return DENIED;
   const keys = [...requests.keys()].sort().join("\n");
-  return { text: `proxy auth ${authType}\n${keys}`, isDenied: false, authType, requests };
+  const word: Word = { text: `proxy auth ${authType}\n${keys}`, isDenied: false, authType, requests };
+  const links = isDns ? [] : judged(clauses);
+  if (links.every(({ l7 }) => l7?.http === undefined) || links.some(({ l7 }) => l7?.listener !== undefined))
+    return word;
+  const rules = links.flatMap((clause) => chainRules(clause, secrets));
+  const isEditing = rules.some(({ headers }) => headers.some(({ isDeciding }) => !isDeciding));
+  const looksAtHeaders = rules.some(({ headers }) => headers.length > 0);
+  const chain = { rules, looksAtHeaders, isEditing, judge: (facts: L7Facts) => judgeL7(policy, query, facts, secrets) };
+  if (!isEditing) return { ...word, chain };
+  // Who comes first, and who has a word after another let a request pass.
+  const order = links.map(({ precedence, l7 }) => [precedence, ...(l7 === undefined ? [] : [settingsKey(l7)])]);
+  const values = rules.map(({ headers }) => headers);
+  return { ...word, text: `${word.text}\n${JSON.stringify([order, values])}`, chain };
+}
+
+/** Down to the first that denies. */
+function judged(clauses: readonly Clause[]): readonly Clause[] {
+  const end = clauses.findIndex(({ verdict }) => verdict === "deny");
+  return end < 0 ? clauses : clauses.slice(0, end);
+}
+
+function chainRules({ l7 }: Clause, secrets: Secrets): ChainRule[] {
+  return (l7?.http ?? []).flatMap((http) => {
+    const { method, path, host } = http;
+    const { text } = httpRule(http, secrets);
+    const missing = missingSecrets(http, secrets);
+    return aboutOf(l7!).map(({ about }) => {
+      const fields = Object.entries({ method, path, host }).filter(([, expression]) => expression);
+      const rule = { ...Object.fromEntries(fields), ...about, demands: [] };
+      return { text, rule, headers: wantedHeaders(http, secrets), ...(missing.length === 0 ? {} : { missing }) };
+    });
+  });
 }
 
 /**
@@ -71,8 +122,7 @@ function requestsOf(clauses: readonly Clause[], isDns: boolean, secrets: Secrets
     const chain = clauses.map(({ verdict, l7 }) => [verdict, l7 === undefined ? null : settingsKey(l7)]);
     return requests.set(JSON.stringify(chain), { text: `whatever listener ${listener.name} lets pass` });
   }
-  for (const { verdict, l7 } of clauses) {
-    if (verdict === "deny") break;
+  for (const { l7 } of judged(clauses)) {
     for (const [key, text, rule, missing = []] of rulesOf(l7, isDns, secrets))
       requests.set(key, {
         text,
@@ -80,8 +130,10 @@ function requestsOf(clauses: readonly Clause[], isDns: boolean, secrets: Secrets
         ...(missing.length === 0 ? {} : { missing }),
       });
   }
-  // What another one covers adds nothing, but for what it does to headers.
-  return new Map([...requests].filter(([key]) => !isCovered(key, without(requests, key))));
+  // What another one covers adds nothing.
+  return new Map(
+    [...requests].filter(([key]) => key.startsWith(EDITING_RULE) || !isCovered(key, without(requests, key))),
+  );
 }
 
 function without(requests: ReadonlyMap<string, RequestWord>, key: string): Map<string, RequestWord> {
@@ -104,14 +156,7 @@ function* rulesOf(
     for (const rule of l7.dns ?? []) yield dnsRule(rule);
     return;
   }
-  const tls = tlsOf(l7);
-  const names = l7.serverNames === undefined ? [undefined] : [...l7.serverNames].sort();
-  for (const name of names) {
-    const server = name === undefined ? tls : { key: `${tls.key} server ${name}`, text: `server ${name}${tls.text}` };
-    const about = {
-      ...(name === undefined ? {} : { server: serverNameExpression(name) }),
-      ...(tls.key === "" ? {} : { tls: tls.key }),
-    };
+  for (const { server, about } of aboutOf(l7)) {
     if (l7.http === undefined) {
       if (server.key === "") yield [ANY_REQUEST, "every request"];
       else yield [`tls${server.key}`, server.text.trim(), { ...about, isConnection: true, demands: [] }];
@@ -121,13 +166,28 @@ function* rulesOf(
       const own = httpRule(rule, secrets);
       const set = own.set === undefined ? undefined : { ...own.set, ...about };
       yield [
-        `${HTTP_RULE}${own.key}${server.key}`,
+        `${own.set === undefined ? EDITING_RULE : HTTP_RULE}${own.key}${server.key}`,
         `${own.text} ${server.text}`.trim(),
         set,
         missingSecrets(rule, secrets),
       ];
     }
   }
+}
+
+/** For each server name that the clause is about, or for any, what it is about besides requests. */
+function aboutOf(
+  l7: NonNullable<Clause["l7"]>,
+): { server: { key: string; text: string }; about: Partial<RequestRule> }[] {
+  const tls = tlsOf(l7);
+  const names = l7.serverNames === undefined ? [undefined] : [...l7.serverNames].sort();
+  return names.map((name) => ({
+    server: name === undefined ? tls : { key: `${tls.key} server ${name}`, text: `server ${name}${tls.text}` },
+    about: {
+      ...(name === undefined ? {} : { server: serverNameExpression(name) }),
+      ...(tls.key === "" ? {} : { tls: tls.key }),
+    },
+  }));
 }
 
 function tlsOf({ terminatingTLS, originatingTLS }: NonNullable<Clause["l7"]>): { key: string; text: string } {

@@ -144,6 +144,13 @@ describe("each code", () => {
     expect(page).toContain(`# ${code}: ${what}\n\nSeverity: ${severity}.\n`);
   });
 
+  it("takes a store that only policies without default deny select for one without a policy", () => {
+    const soft = `${DB}enableDefaultDeny: {ingress: false}\ningress:\n  - fromEntities: [host]`;
+    expect(of("SG013", policy(soft))).toEqual([]);
+    const [first] = of("SG014", policy(soft)).filter(({ object }) => object?.includes("db"));
+    expect(first?.message).toMatch(/^no policy turns default deny on .* its PostgreSQL on port 5432 included$/);
+  });
+
   it("has a case here", () => {
     const apart = ["SG000", "SG020", "SG021"];
     expect([...CASES.map(([code]) => code), ...apart].sort()).toEqual(Object.keys(CODES).sort());

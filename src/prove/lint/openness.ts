@@ -1,6 +1,7 @@
 import { formatCidr } from "../../model/cidr.ts";
-import { protocolNumber } from "../../model/protocol.ts";
+import { Protocol, protocolNumber } from "../../model/protocol.ts";
 import { PolicyConflict } from "../../policy/clause.ts";
+import type { ComputedPolicy } from "../../policy/computed-policy.ts";
 import { lookup } from "../../policy/lookup.ts";
 import { endpointName, titleOf } from "../cluster.ts";
 import { elementsOf, found, inPolicy, type LintContext, type Subject } from "./context.ts";
@@ -53,13 +54,28 @@ function ingressOf({ cluster }: LintContext, { workload }: Subject) {
   return policy instanceof PolicyConflict ? undefined : policy;
 }
 
+/** No rule need let anybody in: no policy speaks of it, or none of those that do turns default deny on. */
+function isOpenByDefault(policy: ComputedPolicy): boolean {
+  if (!policy.ingressEnforced) return true;
+  const { verdict, origins } = lookup(policy, {
+    direction: "ingress",
+    identity: NOBODY,
+    protocol: Protocol.Tcp,
+    port: 1,
+  });
+  return verdict !== "deny" && origins.every(({ kind }) => kind === "");
+}
+
+/** An identity that no selector selects. */
+const NOBODY = -1;
+
 /** Stores that the world may reach because a rule lets it. */
 export function openDatabases(context: LintContext): Finding[] {
   const world = context.cluster.engine.world.find("reserved:world")!;
   return context.subjects.flatMap((subject) => {
     const { workload } = subject;
     const policy = ingressOf(context, subject);
-    if (policy === undefined || !policy.ingressEnforced) return [];
+    if (policy === undefined || isOpenByDefault(policy)) return [];
     return workload.ports.flatMap(({ port, protocol }) => {
       const database = DATABASES[port];
       if (database === undefined || protocol !== "TCP") return [];
@@ -84,11 +100,12 @@ export function unprotectedWorkloads(context: LintContext): Finding[] {
   if (context.inventory.policies.length === 0) return [];
   return context.subjects.flatMap((subject) => {
     const policy = ingressOf(context, subject);
-    if (policy === undefined || policy.ingressEnforced) return [];
+    if (policy === undefined || !isOpenByDefault(policy)) return [];
     const { workload } = subject;
     const store = workload.ports.find(({ port }) => DATABASES[port] !== undefined);
     const what = store === undefined ? "" : `, its ${DATABASES[store.port]} on port ${store.port} included`;
-    const message = `no policy speaks of what it receives: everybody may reach it${what}`;
+    const why = policy.ingressEnforced ? "turns default deny on for what it receives" : "speaks of what it receives";
+    const message = `no policy ${why}: everybody may reach it${what}`;
     return [
       found(
         "SG014",

@@ -12,21 +12,37 @@ export interface CutLine {
 }
 
 const bytesOf = (text: string) => Uint8Array.from(text, (letter) => letter.charCodeAt(0));
+
+/** What is searched for, with how far to go on where a byte is found in its last place, or back where in its first (Horspool). */
+interface Marker {
+  readonly bytes: Uint8Array;
+  readonly onward: Uint8Array;
+  readonly back: Uint8Array;
+}
+
+function markerOf(text: string): Marker {
+  const bytes = bytesOf(text);
+  const [onward, back] = [new Uint8Array(256).fill(bytes.length), new Uint8Array(256).fill(bytes.length)];
+  for (let i = 0; i < bytes.length - 1; i++) onward[bytes[i]!] = bytes.length - 1 - i;
+  for (let i = bytes.length - 1; i > 0; i--) back[bytes[i]!] = i;
+  return { bytes, onward, back };
+}
+
 const HEADS = ['{"flow":{"time":"', '{"time":"'].map(bytesOf);
 const UUID = bytesOf('","uuid":"');
-const LAYER = bytesOf('"l4":{"');
+const LAYER = markerOf('"l4":{"');
 const SOURCE = bytesOf('":{"source_port":');
 const DESTINATION = bytesOf(',"destination_port":');
 const TIME = bytesOf('"time":"');
-const FORWARD = bytesOf('"is_reply":false');
-const REPLY = bytesOf('"is_reply":true');
-const EVENT = bytesOf('"event_type":{"type":');
+const WAY = markerOf('"is_reply":');
+const [FORWARD, REPLY] = ["false", "true"].map(bytesOf) as [Uint8Array, Uint8Array];
+const EVENT = markerOf('"event_type":{"type":');
 const L7 = bytesOf("129");
-const LATENCY = bytesOf('"latency_ns":"');
-const TRACE_ID = bytesOf('"trace_id":"');
-const REQUEST_ID = bytesOf('"key":"X-Request-Id","value":"');
-const REQUEST = bytesOf('"type":"REQUEST"');
-const RESPONSE = bytesOf('"type":"RESPONSE"');
+const LATENCY = markerOf('"latency_ns":"');
+const TRACE_ID = markerOf('"trace_id":"');
+const REQUEST_ID = markerOf('"key":"X-Request-Id","value":"');
+const REQUEST = markerOf('"type":"REQUEST"');
+const RESPONSE = markerOf('"type":"RESPONSE"');
 const ICMP = bytesOf("ICMPv");
 const QUOTE = 34;
 const UUID_BYTES = 36;
@@ -76,30 +92,22 @@ interface Way {
 /** Which way the packet went, read backwards: what stands before it is longer. */
 function wayOf(bytes: Uint8Array, start: number, end: number): Way | undefined {
   const first = Math.max(start, end - MOST_BEHIND_WAY);
-  for (let at = end - REPLY.length; at >= first; at--) {
-    if (bytes[at] !== QUOTE || bytes[at + 1] !== 105 || bytes[at + 4] !== 114) continue;
-    const isReply = isAt(bytes, at, REPLY);
-    if (!isReply && !isAt(bytes, at, FORWARD)) continue;
-    const event = eventBefore(bytes, start, at);
-    return event < 0 ? undefined : { isReply, isL7: isAt(bytes, event, L7), at };
+  for (let at = findLast(bytes, WAY, first, end); at >= 0; at = findLast(bytes, WAY, first, at)) {
+    const word = at + WAY.bytes.length;
+    const isReply = isAt(bytes, word, REPLY);
+    if (!isReply && !isAt(bytes, word, FORWARD)) continue;
+    // The kind of event comes shortly before.
+    const event = findLast(bytes, EVENT, Math.max(start, at - MOST_BEFORE_WAY), at);
+    return event < 0 ? undefined : { isReply, isL7: isAt(bytes, event + EVENT.bytes.length, L7), at };
   }
   return undefined;
-}
-
-/** Where the number of the kind of event stands, which comes shortly before. */
-function eventBefore(bytes: Uint8Array, start: number, end: number): number {
-  const first = Math.max(start, end - MOST_BEFORE_WAY);
-  for (let at = end - EVENT.length; at >= first; at--)
-    if (bytes[at] === QUOTE && bytes[at + 1] === 101 && bytes[at + 2] === 118 && isAt(bytes, at, EVENT))
-      return at + EVENT.length;
-  return -1;
 }
 
 /** The digits of the port that the client happened to have: a reply goes to it, all others come from it. Empty = there are no ports. */
 function portOf(bytes: Uint8Array, start: number, end: number, { isReply }: Way): number[] | undefined {
   const layer = find(bytes, LAYER, start, Math.min(end, start + MOST_BEFORE_LAYER));
   if (layer < 0) return undefined;
-  const name = layer + LAYER.length;
+  const name = layer + LAYER.bytes.length;
   if (isAt(bytes, name, ICMP)) return [];
   const nameEnd = endOfText(bytes, name, name + 8);
   if (nameEnd < 0 || !isAt(bytes, nameEnd, SOURCE)) return undefined;
@@ -122,9 +130,9 @@ function cutLastTime(bytes: Uint8Array, cuts: number[], end: number): boolean {
   return true;
 }
 
-function cutText(bytes: Uint8Array, marker: Uint8Array, from: number, end: number, cuts: number[]): void {
+function cutText(bytes: Uint8Array, marker: Marker, from: number, end: number, cuts: number[]): void {
   const at = find(bytes, marker, from, end);
-  const start = at + marker.length;
+  const start = at + marker.bytes.length;
   const close = at < 0 ? -1 : endOfText(bytes, start, end);
   if (close > start) cuts.push(start, close);
 }
@@ -134,10 +142,15 @@ function isAt(bytes: Uint8Array, at: number, wanted: Uint8Array): boolean {
   return true;
 }
 
-function find(bytes: Uint8Array, wanted: Uint8Array, from: number, end: number): number {
-  const [first, third] = [wanted[0], wanted[2]];
-  for (let at = from; at <= end - wanted.length; at++)
-    if (bytes[at] === first && bytes[at + 2] === third && isAt(bytes, at, wanted)) return at;
+function find(bytes: Uint8Array, { bytes: wanted, onward }: Marker, from: number, end: number): number {
+  const last = wanted.length - 1;
+  for (let at = from; at + last < end; at += onward[bytes[at + last]!]!) if (isAt(bytes, at, wanted)) return at;
+  return -1;
+}
+
+/** The last one that ends before `end`. */
+function findLast(bytes: Uint8Array, { bytes: wanted, back }: Marker, from: number, end: number): number {
+  for (let at = end - wanted.length; at >= from; at -= back[bytes[at]!]!) if (isAt(bytes, at, wanted)) return at;
   return -1;
 }
 

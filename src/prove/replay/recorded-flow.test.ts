@@ -115,6 +115,7 @@ describe("what a flow tells of policy", () => {
       { event_type: { type: 4 }, is_reply: undefined, l4: { TCP: { destination_port: 1, flags: { ACK: true } } } },
       "not known which way it went",
     ],
+    ["of a new kind", { event_type: { type: 200 } }, "an event of type 200, which is not known here"],
     [
       "dropped for another reason",
       { ...denied, drop_reason: 172, drop_reason_desc: "UNKNOWN_SENDER" },
@@ -133,6 +134,16 @@ describe("what a flow tells of policy", () => {
   ])("nothing: %s", (_, more, why) =>
     expect(readRecorded(flow({ more: more as Record<string, unknown> }))).toMatchObject({ kind: "aside", why }),
   );
+
+  it("a verdict of a newer recorder is none that is guessed; other new fields are passed over", () => {
+    for (const verdict of ["SHREDDED", 99])
+      expect(readRecorded(flow({ more: { verdict } }))).toEqual({
+        kind: "unreadable",
+        why: `verdict ${verdict} is none that is known here`,
+      });
+    const known = readRecorded(flow({}));
+    expect(readRecorded(flow({ more: { brand_new: { a: [1] } } }))).toEqual(known);
+  });
 
   it("a reply is an answer to the connection that it belongs to", () => {
     for (const more of [

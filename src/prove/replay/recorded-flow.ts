@@ -78,6 +78,7 @@ const POINTS =
   );
 /** Cilium's numbers of events. */
 const EVENT = { drop: 1, debug: 2, capture: 3, trace: 4, policyVerdict: 5, l7: 129, socket: 130 } as const;
+const KNOWN_EVENTS: ReadonlySet<number> = new Set(Object.values(EVENT));
 const DENIALS = new Map([
   [133, "POLICY_DENIED"],
   [181, "POLICY_DENY"],
@@ -105,11 +106,15 @@ const NO_FLOWS = [
 
 function readFlow(flow: Fields, timeMs: number | undefined, node: string): Recorded {
   const verdict = enumOf(flow, "verdict", VERDICTS);
+  // What a newer recorder means by a new word may be anything.
+  if (verdict !== "" && !VERDICTS.includes(verdict))
+    return { kind: "unreadable", why: `verdict ${verdict.slice(0, 40)} is none that is known here` };
   const event = eventOf(flow, verdict);
   const aside = (why: string): Recorded => ({ kind: "aside", why, timeMs });
   if (event === EVENT.socket || verdict === "TRACED" || verdict === "TRANSLATED")
     return aside("the address of a service, translated at the socket");
   if (event === EVENT.capture || event === EVENT.debug) return aside("a debug capture");
+  if (!KNOWN_EVENTS.has(event)) return aside(`an event of type ${event}, which is not known here`);
   const transport = transportOf(flow);
   if (transport === undefined) return aside("a protocol without ports or types that policy knows");
   const ends = endsOf(flow);

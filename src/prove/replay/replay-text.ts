@@ -122,7 +122,9 @@ function coverageLines({
   return [
     `RECORDING ${span}${nodes.length > 0 ? `, ${nodes.length} nodes` : ""}: ${flows} flows and ${answers} answers; layer 7: ${httpRequests} distinct HTTP requests, ${dnsRequests} DNS names`,
     ...(asideCount > 0
-      ? [`  ${asideCount} records say nothing of policy: ${aside.map(([why, count]) => `${count} ${why}`).join("; ")}`]
+      ? [
+          `  ${asideCount} ${asideCount === 1 ? "record says" : "records say"} nothing of policy: ${aside.map(([why, count]) => `${count} ${why}`).join("; ")}`,
+        ]
       : []),
     ...gaps.map((gap) => `  ${trust === "none" ? "" : "but "}${gap}`),
   ];

@@ -26,7 +26,7 @@ export function suggestionText(suggestion: Suggestion): string {
     ...exceptions("wanted flows are not allowed", unproven),
     ...exceptions("other recorded flows are opened too", alsoOpened),
     ...section(
-      `${leftDenied.length} flows were denied when they were recorded, and stay so (--include-denied)`,
+      `${leftDenied.length === 1 ? "1 flow was denied when it was recorded, and stays so" : `${leftDenied.length} flows were denied when they were recorded, and stay so`} (--include-denied)`,
       leftDenied.map((flow) => `${flowTitle(flow)} (${timesText(countOf(flow))})`),
     ),
   ];
