@@ -74,6 +74,9 @@ const PODS: readonly Mistake[] = [
   made("a config map's volume without a name", "pods", { "spec/volumes/1/configMap": {} }),
   made("a bad quantity", "pods", { [`${C}resources/limits/cpu`]: "1 core" }),
   made("a request above the limit", "pods", { [`${C}resources/requests`]: { cpu: "2" } }),
+  made("a request above the limit in other units", "pods", {
+    [`${C}resources`]: { limits: { memory: "1M", cpu: "100m" }, requests: { memory: "1Mi", cpu: "0.1" } },
+  }),
   made("a negative quantity", "pods", { [`${C}resources/limits/memory`]: "-1Mi" }),
   made("a bad environment name", "pods", { [`${C}env`]: [{ name: "1=A", value: "x" }] }),
   made("a value and a source", "pods", {
@@ -184,6 +187,9 @@ const NETWORK: readonly Mistake[] = [
   made("a bad CIDR", "networkpolicies", { "spec/ingress/0/from/1/ipBlock/cidr": "10.0.0.0" }),
   made("an exception outside of its block", "networkpolicies", {
     "spec/ingress/0/from/1/ipBlock/except": ["11.0.0.0/16"],
+  }),
+  made("an exception that is the whole block", "networkpolicies", {
+    "spec/ingress/0/from/1/ipBlock/except": ["10.0.0.0/8"],
   }),
   made("a peer of two kinds", "networkpolicies", { "spec/ingress/0/from/0/ipBlock": { cidr: "10.0.0.0/8" } }),
   made("an empty peer", "networkpolicies", { "spec/ingress/0/from/0": {} }),

@@ -93,6 +93,9 @@ export async function watchAndPage(server: ApiConnection) {
     pages.push(page.items.length);
     token = String(page.metadata["continue"] ?? "");
   }
-  const future = await server.ask({ method: "GET", path: `${COLLECTION}/one?resourceVersion=9999999` });
-  return { options: await answersToOptions(server), future: future.code, all, byLabel, byName, streamed, pages };
+  const [options, future] = await Promise.all([
+    answersToOptions(server),
+    server.ask({ method: "GET", path: `${COLLECTION}/one?resourceVersion=9999999` }),
+  ]);
+  return { options, future: future.code, all, byLabel, byName, streamed, pages };
 }
