@@ -47,7 +47,8 @@ function numberIn(text: string, { name, low, high, words }: Field): number {
   const word = words?.indexOf(text.toLowerCase()) ?? -1;
   const value = word >= 0 ? word + low : /^\d+$/.test(text) ? Number(text) : Number.NaN;
   if (Number.isNaN(value)) throw new RangeError(`failed to parse ${name} from ${text}`);
-  if (value < low || value > high) throw new RangeError(`${name} ${value} is not within ${low} and ${high}`);
+  if (value < low) throw new RangeError(`beginning of range (${value}) below minimum (${low}): ${text}`);
+  if (value > high) throw new RangeError(`end of range (${value}) above maximum (${high}): ${text}`);
   return value;
 }
 
@@ -83,7 +84,8 @@ function everyMs(text: string): number {
 
 /** Reads a schedule. Throws RangeError with what is wrong. */
 export function parseCron(text: string): CronSchedule {
-  if (/^(CRON_)?TZ=/.test(text)) throw new RangeError("a time zone belongs into spec.timeZone");
+  if (/^(CRON_)?TZ=/.test(text))
+    throw new RangeError("cannot use TZ or CRON_TZ in schedule, use timeZone field instead");
   const never = { minutes: 0n, hours: 0n, days: 0n, months: 0n, weekdays: 0n, anyDay: false, anyWeekday: false };
   if (text.startsWith("@every ")) return { ...never, every: everyMs(text.slice("@every ".length)) };
   if (text.startsWith("@") && SHORT[text] === undefined) throw new RangeError(`unrecognized descriptor: ${text}`);

@@ -18,7 +18,8 @@ const VOLUME_KINDS = ["emptyDir", "configMap", "secret", "downwardAPI", "project
 const HOOKS = ["exec", "httpGet", "sleep"] as const;
 const HARMLESS_CAPABILITIES = ["NET_BIND_SERVICE"];
 const POD_FLAGS: Readonly<Record<string, string>> = {
-  hostNetwork: "pods have a network of their own; remove it (only the lab's own agent and proxy run in the node's)",
+  hostNetwork:
+    "pods have a network of their own; remove it (only the lab's own agent and proxy run in the node's; `kubectl debug node/…` takes --profile=baseline)",
   hostPID: "pods see their own processes only; remove it",
   hostIPC: "pods have IPC of their own; remove it",
   runtimeClassName: "there is one runtime; remove it",

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startTestServer, type TestServer } from "../../src/kube/server/test-server.ts";
 import { type ComparableAnswer, differences, kept } from "../support/api-comparable.ts";
 import { ApiConnection } from "../support/api-exchange.ts";
+import { keptSaying, SAID_OTHERWISE, sayingsOf } from "../support/api-mistakes.ts";
 import { GOLDEN_STORIES } from "../support/api-stories.ts";
 import { watchAndPage } from "../support/api-watch.ts";
 import { answersTo, judge, prepareServer } from "../support/api-witness.ts";
@@ -25,6 +26,7 @@ describe.skipIf(missing !== undefined)(`answers as a real kube-apiserver does${w
   let test: TestServer;
   let ours: ApiConnection;
   const golden: string[] = [];
+  const mistakes: string[] = [];
   beforeAll(async () => {
     [real, test] = await Promise.all([startRealApiServer(), startTestServer()]);
     const { authority } = test.server;
@@ -62,6 +64,21 @@ describe.skipIf(missing !== undefined)(`answers as a real kube-apiserver does${w
     expect(alike / all).toBeGreaterThan(0.8);
   });
 
+  it("to common mistakes", async () => {
+    const unnamed: object[] = [];
+    const needless: string[] = [];
+    const own = sayingsOf(ours);
+    for await (const said of sayingsOf(real.connection)) {
+      const { answer } = (await own.next()).value!;
+      const different = differences(answer, said.answer);
+      if (said.title in SAID_OTHERWISE) needless.push(...(different.length === 0 ? [said.title] : []));
+      else if (different.length > 0) unnamed.push({ title: said.title, differences: different.slice(0, 3) });
+      mistakes.push(`${JSON.stringify(keptSaying(said))}\n`);
+    }
+    expect(unnamed).toEqual([]);
+    expect(needless).toEqual([]);
+  });
+
   it("watches, streams and pages lists alike", async () => {
     const [mine, theirs] = await Promise.all([watchAndPage(ours), watchAndPage(real.connection)]);
     expect(mine).toEqual(theirs);
@@ -72,7 +89,8 @@ describe.skipIf(missing !== undefined)(`answers as a real kube-apiserver does${w
 
   it("what is kept of it for where it is not built is what it answers", async () => {
     expect(golden).toHaveLength(GOLDEN_STORIES);
-    const file = fileURLToPath(new URL("../golden/kube-apiserver/stories.jsonl", import.meta.url));
-    await expect(golden.join("")).toMatchFileSnapshot(file);
+    const file = (name: string) => fileURLToPath(new URL(`../golden/kube-apiserver/${name}`, import.meta.url));
+    await expect(golden.join("")).toMatchFileSnapshot(file("stories.jsonl"));
+    await expect(mistakes.join("")).toMatchFileSnapshot(file("mistakes.jsonl"));
   });
 });

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { startTestServer, type TestServer } from "../../src/kube/server/test-server.ts";
 import { type ComparableAnswer, differences, kept } from "../support/api-comparable.ts";
 import { ApiConnection } from "../support/api-exchange.ts";
+import { keptSaying, sayingsOf } from "../support/api-mistakes.ts";
 import { GOLDEN_STORIES } from "../support/api-stories.ts";
 import { answersTo, judge, prepareServer } from "../support/api-witness.ts";
 
@@ -10,6 +11,10 @@ const stories = readFileSync(new URL("kube-apiserver/stories.jsonl", import.meta
   .trimEnd()
   .split("\n")
   .map((line) => JSON.parse(line) as ComparableAnswer[]);
+
+const mistakes = readFileSync(new URL("kube-apiserver/mistakes.jsonl", import.meta.url), "utf8")
+  .trimEnd()
+  .split("\n");
 
 let server: TestServer;
 let ours: ApiConnection;
@@ -41,4 +46,10 @@ it("tells stories as a real kube-apiserver did", async () => {
     }
   }
   expect(alike).toBeGreaterThan(GOLDEN_STORIES * 6);
+});
+
+it("says to common mistakes what a real kube-apiserver said", async () => {
+  const said: unknown[] = [];
+  for await (const saying of sayingsOf(ours)) said.push(JSON.parse(JSON.stringify(keptSaying(saying))));
+  expect(said).toEqual(mistakes.map((line) => JSON.parse(line) as unknown));
 });

@@ -182,4 +182,9 @@ test("what an ephemeral container or a node's debugger asks for in vain is said"
   const [name = ""] = /node-debugger-\S+/.exec(node.stdout + node.stderr) ?? [];
   const pod = ["describe", "pod", name];
   await lab.until(async () => (await lab.kubectl(pod)).stdout.includes("spec.hostNetwork is not supported"));
+  expect((await lab.kubectl(pod)).stdout).toContain("takes --profile=baseline");
+  const plain = await lab.kubectl([
+    ...["debug", "node/node-1", "--profile=baseline", "--image=busybox", "--attach", "--quiet", "--", "hostname"],
+  ]);
+  expect(plain.stdout).toMatch(/^node-debugger-node-1-\w+\n$/);
 });

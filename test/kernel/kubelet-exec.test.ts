@@ -4,7 +4,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { oracle, skipNote } from "../oracle/cache.ts";
-import { execByJavaScript, watchByJavaScript } from "../support/javascript-client.ts";
+import { execByJavaScript, forwardByJavaScript, watchByJavaScript } from "../support/javascript-client.ts";
 import { kubectls } from "../support/kubectl.ts";
 import { KubeletLab } from "./kubelet-lab.ts";
 import { podObject } from "./kubelet-pods.ts";
@@ -122,6 +122,15 @@ test("port-forward reaches the pod's own loopback, and the log shows it", async 
     child.kill();
   }
   expect((await lab.kubectl(["logs", "server"])).stdout).toBe("asked through\n");
+});
+
+test("port-forward over a WebSocket, as client libraries ask for it", async () => {
+  expect(await forwardByJavaScript(lab.kubeconfig, "server", 80, "by script\n")).toEqual({
+    output: "BY SCRIPT\n",
+    errors: "",
+  });
+  const { errors } = await forwardByJavaScript(lab.kubeconfig, "server", 81, "nobody\n");
+  expect(errors).toContain("error forwarding port 81 to the pod");
 });
 
 test("logs: tail, timestamps, limits, since, previous, follow to the end", async () => {

@@ -136,6 +136,7 @@ class Teller {
       "metadata.name=one",
       "metadata.namespace!=x",
       "spec.nodeName=",
+      "status.replicas=1",
       "nothing=1",
       "type=Opaque",
     ]);

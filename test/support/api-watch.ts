@@ -3,6 +3,38 @@ import type { KubeObject } from "../../src/kube/object.ts";
 import type { ApiConnection } from "./api-exchange.ts";
 
 const COLLECTION = "/api/v1/namespaces/watched/configmaps";
+/** Of lists, watches and reads: options whose answers are the same text from both servers, but for revisions. */
+const OPTIONS = [
+  ...["", "0", "-1", "18446744073709551616"].flatMap((revision) =>
+    ["", "Exact", "NotOlderThan", "Near"].map((match) => `resourceVersion=${revision}&resourceVersionMatch=${match}`),
+  ),
+  "resourceVersion=9999999",
+  "watch=yes&timeoutSeconds=1",
+  "watch&timeoutSeconds=1",
+  "watch=0",
+  "watch=1&timeoutSeconds=1&resourceVersionMatch=Exact",
+  ...["0", "9999999"].map(
+    (revision) =>
+      `watch=1&timeoutSeconds=1&sendInitialEvents=true&resourceVersionMatch=NotOlderThan&resourceVersion=${revision}`,
+  ),
+  "watch=1&timeoutSeconds=1&sendInitialEvents=yes&resourceVersionMatch=NotOlderThan",
+];
+
+/** What a server says to each of OPTIONS: how many lines or items, or why not. */
+async function answersToOptions(server: ApiConnection): Promise<Record<string, string>> {
+  const said = OPTIONS.map(async (options) => {
+    const given = options.split("&").filter((option) => !option.endsWith("="));
+    const { code, text } = await server.ask({ method: "GET", path: `${COLLECTION}?${given.join("&")}` });
+    const whole = text.replaceAll(/current: \d+/g, "current: N");
+    const count = text.split(/"name":"|^\{"type"/m).length;
+    return [options, code === 200 && !text.includes('"ERROR"') ? `${code} ${count}` : `${code} ${reasonIn(whole)}`];
+  });
+  return Object.fromEntries(await Promise.all(said)) as Record<string, string>;
+}
+
+/** The message of a Status, on its own or in an event. */
+const reasonIn = (text: string): string => /"message":"((?:[^"\\]|\\.)*)"/.exec(text)?.[1] ?? text;
+
 const MERGE = { "Content-Type": "application/merge-patch+json" };
 
 interface Told {
@@ -61,5 +93,9 @@ export async function watchAndPage(server: ApiConnection) {
     pages.push(page.items.length);
     token = String(page.metadata["continue"] ?? "");
   }
-  return { all, byLabel, byName, streamed, pages };
+  const [options, future] = await Promise.all([
+    answersToOptions(server),
+    server.ask({ method: "GET", path: `${COLLECTION}/one?resourceVersion=9999999` }),
+  ]);
+  return { options, future: future.code, all, byLabel, byName, streamed, pages };
 }

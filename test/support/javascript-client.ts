@@ -21,6 +21,19 @@ export async function execByJavaScript(kubeconfig: string, pod: string, command:
   return { output: await text(output), errors: await text(errors), status };
 }
 
+/** What a port of a pod of the default namespace answers to a line, over the client's WebSocket. */
+export async function forwardByJavaScript(kubeconfig: string, pod: string, port: number, line: string) {
+  const [input, output, errors] = [new PassThrough(), new PassThrough(), new PassThrough()];
+  const forward = new k8s.PortForward(configuration(kubeconfig));
+  const socket = await forward.portForward("default", pod, [port], output, errors, input);
+  input.write(line);
+  if (typeof socket === "function") throw new Error("the client gave no socket");
+  await new Promise((resolve) => socket.once("close", resolve));
+  output.end();
+  errors.end();
+  return { output: await text(output), errors: await text(errors) };
+}
+
 interface Settings {
   create(data: Record<string, string>): Promise<unknown>;
   change(data: Record<string, string>): Promise<unknown>;

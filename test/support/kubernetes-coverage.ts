@@ -152,6 +152,11 @@ export const BEHAVIOURS: Readonly<Record<string, readonly (readonly [behaviour: 
       ATTACH,
       "kubectl debug --copy-to makes a pod whose containers",
     ],
+    [
+      "port-forward over a WebSocket (`v4.channel.k8s.io`)",
+      STREAMS,
+      "port-forward over a WebSocket, as client libraries ask for it",
+    ],
     ["port-forward", STREAMS, "port-forward reaches the pod's own loopback"],
     ["logs", STREAMS, "logs: tail, timestamps, limits, since, previous, follow to the end"],
   ],
@@ -185,8 +190,8 @@ export const REFUSED: readonly (readonly [what: string, instead: string, ...proo
     "what the sandbox cannot honour is refused",
   ],
   [
-    "`kubectl debug node/…`, and profiles that give capabilities",
-    "`kubectl exec` into the pods of the node's agent; `kubectl debug` without a profile",
+    "`kubectl debug node/…` in the node's own namespaces, and profiles that give capabilities",
+    "`kubectl debug node/… --profile=baseline`, `kubectl exec` into the pods of the node's agent; `kubectl debug` without a profile",
     ATTACH,
     "what an ephemeral container or a node's debugger asks for in vain",
   ],

@@ -1,6 +1,7 @@
 import { type Fields, fieldsOf, type GroupVersionKind, type KubeObject } from "../object.ts";
 import { builtinSchema, isIntOrString, QUANTITY, referenceName, resolve } from "./builtin.ts";
 import { childPath, isOpen, mapValues, type SchemaNode } from "./node.ts";
+import { NO_QUANTITY, quantity } from "./rules/quantity.ts";
 import { typeName } from "./structure.ts";
 
 /** A field that holds another type than its own. */
@@ -14,15 +15,29 @@ export interface Mismatch {
 
 const goTypes: Readonly<Record<string, string>> = { boolean: "bool", number: "float64", "integer:int32": "int32" };
 
-function wantedType(node: SchemaNode): string {
+/** A type as Go names it, which is how Kubernetes' refusals do. */
+function wantedType(unresolved: SchemaNode): string {
+  const node = resolve(unresolved);
   if (node.type === "integer") return node.format ?? "int64";
-  return goTypes[node.type ?? ""] ?? (node.type === "array" ? "[]" : (node.type ?? "object"));
+  if (node.type === "array") return `[]${wantedType(node.items ?? {})}`;
+  const name = referenceName(unresolved)?.split(".").at(-1);
+  if (name !== undefined && node.type === "object") return `v1.${name}`;
+  const values = mapValues(node);
+  if (values && node.type === "object") return `map[string]${wantedType(values)}`;
+  return goTypes[node.type ?? ""] ?? node.type ?? "object";
 }
 
 function fits(node: SchemaNode, value: unknown): boolean {
   const actual = typeName(value);
   if (node.type === undefined || value === null) return true;
   return node.type === actual || (node.type === "number" && actual === "integer");
+}
+
+/** What stands there, in the words of Go's JSON reader: it shows numbers that have a fraction. */
+function shownType(value: unknown): string {
+  const actual = typeName(value);
+  if (actual === "boolean") return "bool";
+  return actual === "integer" ? "number" : actual === "number" ? `number ${value}` : actual;
 }
 
 /** Definitions that look like text in the schema but are read from numbers too. */
@@ -36,10 +51,14 @@ function fitsScalar(unresolved: SchemaNode, value: unknown): boolean | undefined
 /** What is wrong in a value; its path begins at the value. */
 function mismatch(unresolved: SchemaNode, value: unknown, holder: string): Mismatch | undefined {
   const scalar = fitsScalar(unresolved, value);
-  if (scalar === true || value === undefined || value === null) return undefined;
+  if (value === undefined || value === null) return undefined;
+  if (scalar === true) {
+    const isNone = referenceName(unresolved) === QUANTITY && quantity(String(value)) === undefined;
+    return isNone ? { path: "", holder, wanted: QUANTITY, actual: "string" } : undefined;
+  }
   const node = resolve(unresolved);
   if (scalar === false || !fits(node, value)) {
-    return { path: "", holder, wanted: wantedType(node), actual: typeName(value) };
+    return { path: "", holder, wanted: wantedType(unresolved), actual: shownType(value) };
   }
   const inside = referenceName(unresolved)?.split(".").at(-1) ?? holder;
   if (Array.isArray(value)) {
@@ -53,6 +72,8 @@ function mismatch(unresolved: SchemaNode, value: unknown, holder: string): Misma
   for (const key in value) {
     const child = node.properties?.[key] ?? mapValues(node);
     const found = child && mismatch(child, (value as Fields)[key], inside);
+    // Go's reader does not say which key of a map it was
+    if (found && !node.properties?.[key]) return found;
     if (found) return { ...found, path: found.path === "" ? key : childPath(key, found.path) };
   }
   return undefined;
@@ -84,7 +105,7 @@ export function decodeProblem(kind: GroupVersionKind, object: KubeObject): strin
   const found = typeMismatch(kind, object);
   if (!found) return kind.kind === "Secret" ? badBase64(kind, object) : undefined;
   const { actual, holder, path, wanted } = found;
-  const json = actual === "boolean" ? "bool" : actual === "integer" ? "number" : actual;
   const place = path === "" ? `Go value of type v1.${holder}` : `Go struct field ${holder}.${path} of type ${wanted}`;
-  return `${kind.kind} in version "${kind.version}" cannot be handled as a ${kind.kind}: json: cannot unmarshal ${json} into ${place}`;
+  const why = wanted === QUANTITY ? NO_QUANTITY : `json: cannot unmarshal ${actual} into ${place}`;
+  return `${kind.kind} in version "${kind.version}" cannot be handled as a ${kind.kind}: ${why}`;
 }

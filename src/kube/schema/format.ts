@@ -30,6 +30,9 @@ export function isIPv6(text: string): boolean {
   return halves.length === 2 ? total <= 7 : total === 8;
 }
 
+/** Kubernetes' own words for text that is no address. */
+export const NO_ADDRESS = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
+
 /** True for an address of either family. */
 export function isIP(text: string): boolean {
   return isIPv4(text) || isIPv6(text);

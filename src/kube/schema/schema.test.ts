@@ -140,9 +140,21 @@ describe("built-in kinds", () => {
 
   test.each([
     ["[fd00::1]", "80", 'endpoints[0].addresses[0]: Invalid value: "fd00::1": must be an IPv4 address'],
-    ["[010.1.1.1]", "80", 'endpoints[0].addresses[0]: Invalid value: "010.1.1.1": must be an IPv4 address'],
-    ["[10.0.0.1/8]", "80", 'endpoints[0].addresses[0]: Invalid value: "10.0.0.1/8": must be an IPv4 address'],
-    ["['']", "80", 'endpoints[0].addresses[0]: Invalid value: "": must be an IPv4 address'],
+    [
+      "[010.1.1.1]",
+      "80",
+      'endpoints[0].addresses[0]: Invalid value: "010.1.1.1": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)',
+    ],
+    [
+      "[10.0.0.1/8]",
+      "80",
+      'endpoints[0].addresses[0]: Invalid value: "10.0.0.1/8": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)',
+    ],
+    [
+      "['']",
+      "80",
+      'endpoints[0].addresses[0]: Invalid value: "": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)',
+    ],
     [
       "[127.0.0.1]",
       "80",

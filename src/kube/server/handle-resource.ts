@@ -1,9 +1,10 @@
 import type { IncomingMessage } from "node:http";
 import { fieldsOf, isFields, type KubeObject } from "../object.ts";
-import { unsupported } from "../schema/field-error.ts";
+import { forbiddenValue, tooLong, unsupported } from "../schema/field-error.ts";
 import {
   badRequest,
   conflict,
+  type FieldError,
   invalid,
   methodNotAllowed,
   notFound,
@@ -26,7 +27,8 @@ import { getScale, replaceScale } from "./subresources/scale.ts";
 import { requestToken } from "./subresources/token.ts";
 import { createObject } from "./verbs/create.ts";
 import { deleteObject, deleteOptions } from "./verbs/delete.ts";
-import { listObjects, selectionOf } from "./verbs/list.ts";
+import { checkRevision, listObjects, selectionOf } from "./verbs/list.ts";
+import { checkCounts } from "./verbs/list-options.ts";
 import { APPLY_PATCH, applyObject, patched, patchObject, patchTypes } from "./verbs/patch.ts";
 import { storedOf, updateObject } from "./verbs/replace.ts";
 import { watchObjects } from "./verbs/watch.ts";
@@ -42,28 +44,35 @@ export function kindOf(api: Api, request: ResourceRequest): ResourceKind {
 
 /** The program that a user agent names, as field managers are called by default. */
 function programName(request: IncomingMessage): string {
-  return (request.headers["user-agent"] ?? "unknown").split("/")[0]!.slice(0, 128);
+  return (request.headers["user-agent"] ?? "unknown").split("/")[0]!.slice(0, LONGEST_MANAGER);
 }
 
+/** Bytes of a field manager's name. */
+const LONGEST_MANAGER = 128;
 const OPTIONS: Readonly<Record<string, string>> = { update: "UpdateOptions", patch: "PatchOptions" };
+
+/** Throws 422 for what a write asks beside its object. */
+function refuseOption(verb: string, error: FieldError): never {
+  throw invalid({ group: "meta.k8s.io", resource: "options", kind: OPTIONS[verb] ?? "CreateOptions" }, "", [error]);
+}
 
 function writeOptions({ query, request, user, verb }: Call): WriteOptions {
   const dryRun = query.get("dryRun");
   if (dryRun !== null && dryRun !== "All" && dryRun !== "") {
-    throw invalid({ group: "meta.k8s.io", resource: "options", kind: OPTIONS[verb] ?? "CreateOptions" }, "", [
-      unsupported("dryRun", [dryRun], ["All"]),
-    ]);
+    refuseOption(verb, unsupported("dryRun", [dryRun], ["All"]));
   }
+  const manager = query.get("fieldManager") ?? "";
+  if (Buffer.byteLength(manager) > LONGEST_MANAGER) refuseOption(verb, tooLong("fieldManager", LONGEST_MANAGER));
+  if (verb === "patch" && query.has("force") && mediaType(request) !== APPLY_PATCH)
+    refuseOption(verb, forbiddenValue("force", "may not be specified for non-apply patch"));
   const validation = query.get("fieldValidation") || "Warn";
   if (validation !== "Ignore" && validation !== "Warn" && validation !== "Strict") {
-    throw invalid({ group: "meta.k8s.io", resource: "options", kind: OPTIONS[verb] ?? "CreateOptions" }, "", [
-      unsupported("fieldValidation", validation, ["", "Ignore", "Strict", "Warn"]),
-    ]);
+    refuseOption(verb, unsupported("fieldValidation", validation, ["", "Ignore", "Strict", "Warn"]));
   }
   return {
     user,
     dryRun: dryRun === "All",
-    fieldManager: query.get("fieldManager") || programName(request),
+    fieldManager: manager || programName(request),
     fieldValidation: validation,
   };
 }
@@ -81,8 +90,10 @@ export async function handleResource(call: Call): Promise<void> {
   if (target.subresource !== "" && !view) return handleSubresource(call);
   if (!(view ?? target.kind).verbs.includes(verb)) throw methodNotAllowed();
   negotiate(call.request.headers.accept, SHAPES);
+  if (["list", "watch", "deletecollection"].includes(verb)) checkCounts(call.query);
   switch (verb) {
     case "get":
+      checkRevision(call.api, call.query);
       return writeObject(call, 200, fromStored(target.kind, storedOf(call.api, target).object));
     case "list":
       return writeList(call, listObjects(call.api, call.pages, target.kind, target.namespace, call.query));
@@ -127,7 +138,8 @@ async function answerReview(call: Call): Promise<void> {
 }
 
 async function create(call: Call): Promise<void> {
-  if (call.target.name !== "") throw methodNotAllowed();
+  if (call.target.name !== "" || (call.target.kind.namespaced && call.target.namespace === ""))
+    throw methodNotAllowed();
   const { api, target } = call;
   const body = await readValue(call.request);
   const outcome = createObject(api, target.kind, target.namespace, body, writeOptions(call));

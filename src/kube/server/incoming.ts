@@ -19,9 +19,10 @@ export function incomingObject(body: unknown, kind: ResourceKind, namespace: str
   body.apiVersion ??= wanted;
   body.kind ??= kind.kind;
   if (body.apiVersion !== wanted || body.kind !== kind.kind) {
-    const got = `${String(body.apiVersion)}, Kind=${String(body.kind)}`;
     throw badRequest(
-      `the API version in the data (${got}) does not match the expected API version (${wanted}, Kind=${kind.kind})`,
+      body.kind === kind.kind
+        ? `the API version in the data (${String(body.apiVersion)}) does not match the expected API version (${wanted})`
+        : `the kind in the data (${String(body.kind)}) does not match the expected kind (${kind.kind})`,
     );
   }
   body.metadata ??= {};

@@ -56,7 +56,7 @@ export function verbOf(method: string, request: ResourceRequest, query: URLSearc
   }
 }
 
-/** How a query says yes: `true` or `1`. */
+/** How a query says yes, as Kubernetes reads it: by anything but `false` and `0`. */
 export function isTrue(value: string | null | undefined): boolean {
-  return value === "true" || value === "1";
+  return value !== null && value !== undefined && !/^(false|0)$/i.test(value);
 }

@@ -14,7 +14,8 @@ function writableOf(socket: WebSocket, channel: number): Writable {
   });
 }
 
-function toBuffer(data: Buffer | ArrayBuffer | Buffer[]): Buffer {
+/** A message in one piece, however it came. */
+export function toBuffer(data: Buffer | ArrayBuffer | Buffer[]): Buffer {
   if (Array.isArray(data)) return Buffer.concat(data);
   return Buffer.isBuffer(data) ? data : Buffer.from(data);
 }

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { createServer, type Server } from "node:https";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { WebSocketServer } from "ws";
+import { type WebSocket, WebSocketServer } from "ws";
 import { fieldsOf, listOf } from "../../kube/object.ts";
 import { KUBELET_PORT } from "../../model/addresses.ts";
 import { openListener } from "../../runtime/netns-socket.ts";
@@ -13,6 +13,7 @@ import type { KubeletTls } from "../options.ts";
 import { containersOf, type Pod } from "../pod.ts";
 import { logOptions, readLog } from "./container-log.ts";
 import { PORT_FORWARD_PROTOCOL, servePortForward } from "./port-forward.ts";
+import { forwardedPorts, PORT_FORWARD_WEBSOCKET, serveWebSocketPortForward } from "./port-forward-websocket.ts";
 import { failureStatus, type RemoteStreams, remoteCommand, serveCommand } from "./remote-command.ts";
 import { acceptSpdyStreams, SPDY_PROTOCOL } from "./remote-spdy.ts";
 import { WEBSOCKET_PROTOCOLS, webSocketStreams } from "./remote-websocket.ts";
@@ -182,17 +183,27 @@ class NodeServer {
       throw new HttpError(400, "you must specify at least 1 of stdin, stdout, stderr");
     const streams =
       protocol === "websocket"
-        ? await this.#webSocket(request, socket, head, (accepted) => webSocketStreams(accepted, command))
+        ? webSocketStreams(await this.#webSocket(request, socket, head, WEBSOCKET_PROTOCOLS), command)
         : await this.#spdy(request, socket, head, SPDY_PROTOCOL, () => acceptSpdyStreams(socket, command));
     await runCommand(path, command, streams);
   }
 
-  #portForward(path: PodPath, request: IncomingMessage, protocol: string, socket: Duplex, head: Buffer): Promise<void> {
-    if (protocol === "websocket")
-      throw new HttpError(400, "port-forward goes over SPDY/3.1 here (clients fall back to it by themselves)");
+  async #portForward(
+    path: PodPath,
+    request: IncomingMessage,
+    protocol: string,
+    socket: Duplex,
+    head: Buffer,
+  ): Promise<void> {
     const { worker } = path;
     if (worker.netnsPath === undefined) throw new HttpError(400, `pod ${worker.pod.metadata.name} has no network yet`);
     const { netnsPath } = worker;
+    if (protocol === "websocket") {
+      const ports = forwardedPorts(path.query);
+      if (ports === undefined) throw new HttpError(400, "ports: name the ports to forward, as ports=80,8080");
+      const accepted = await this.#webSocket(request, socket, head, [PORT_FORWARD_WEBSOCKET]);
+      return serveWebSocketPortForward(accepted, netnsPath, ports);
+    }
     return this.#spdy(request, socket, head, PORT_FORWARD_PROTOCOL, async () => servePortForward(socket, netnsPath));
   }
 
@@ -222,22 +233,15 @@ class NodeServer {
     return accept();
   }
 
-  #webSocket(
-    request: IncomingMessage,
-    socket: Duplex,
-    head: Buffer,
-    accept: (socket: import("ws").WebSocket) => RemoteStreams,
-  ): Promise<RemoteStreams> {
+  #webSocket(request: IncomingMessage, socket: Duplex, head: Buffer, protocols: readonly string[]): Promise<WebSocket> {
     const offered = (request.headers["sec-websocket-protocol"] ?? "").split(",").map((name) => name.trim());
-    if (!offered.some((name) => WEBSOCKET_PROTOCOLS.includes(name))) {
+    if (!offered.some((name) => protocols.includes(name))) {
       throw new HttpError(
         403,
-        `no shared protocol: ${WEBSOCKET_PROTOCOLS.join(", ")} are served, ${offered.join(", ") || "none"} offered`,
+        `no shared protocol: ${protocols.join(", ")} served, ${offered.join(", ") || "none"} offered`,
       );
     }
-    return new Promise((resolve) =>
-      this.#webSockets.handleUpgrade(request, socket, head, (accepted) => resolve(accept(accepted))),
-    );
+    return new Promise((resolve) => this.#webSockets.handleUpgrade(request, socket, head, resolve));
   }
 }
 

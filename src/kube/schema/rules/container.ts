@@ -2,10 +2,13 @@ import { type Fields, fieldsOf, listOf } from "../../object.ts";
 import type { FieldError } from "../../status.ts";
 import { duplicate, forbiddenValue, invalid, notFoundValue, requiredValue, unsupported } from "../field-error.ts";
 import { dnsLabelProblems, portNameProblems, portNumberErrors, problems } from "./names.ts";
+import { quantity } from "./quantity.ts";
 
 export const PROTOCOLS = ["SCTP", "TCP", "UDP"];
 const HANDLERS = ["exec", "httpGet", "tcpSocket", "grpc", "sleep"];
-const QUANTITY = /^[+-]?(\d+(\.\d*)?|\.\d+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?\d+)?$/;
+/** What of its own pod a variable may hold. */
+const ENVIRONMENT_FIELDS =
+  /^(metadata\.(name|namespace|uid|(labels|annotations)\['.+'\])|spec\.(nodeName|serviceAccountName)|status\.(hostIPs?|podIPs?))$/;
 
 const objects = (value: unknown): Fields[] => listOf(value).map(fieldsOf);
 
@@ -47,6 +50,11 @@ function environmentErrors(path: string, variables: readonly Fields[]): FieldErr
     if (variable.value && variable.valueFrom) {
       errors.push(invalid(`${place}.valueFrom`, "", "may not be specified when `value` is not empty"));
     }
+    const { fieldPath } = fieldsOf(fieldsOf(variable.valueFrom).fieldRef);
+    if (fieldPath && !ENVIRONMENT_FIELDS.test(String(fieldPath))) {
+      const why = `error converting fieldPath: field label not supported: ${fieldPath}`;
+      errors.push(invalid(`${place}.valueFrom.fieldRef.fieldPath`, fieldPath, why));
+    }
     return errors;
   });
 }
@@ -61,8 +69,15 @@ function mountErrors(path: string, mounts: readonly Fields[], volumes: ReadonlyS
     if (!mount.mountPath) errors.push(requiredValue(`${place}.mountPath`));
     if (paths.has(mount.mountPath)) errors.push(invalid(`${place}.mountPath`, mount.mountPath, "must be unique"));
     paths.add(mount.mountPath);
+    // Kubernetes says no index here
+    if (mount.subPath) errors.push(...subPathErrors(`${path}.subPath`, String(mount.subPath)));
     return errors;
   });
+}
+
+function subPathErrors(path: string, subPath: string): FieldError[] {
+  if (subPath.startsWith("/")) return [invalid(path, subPath, "must be a relative path")];
+  return subPath.split("/").includes("..") ? [invalid(path, subPath, "must not contain '..'")] : [];
 }
 
 function targetErrors(path: string, port: unknown): FieldError[] {
@@ -83,13 +98,19 @@ function handlerErrors(path: string, handler: Fields): FieldError[] {
   return more;
 }
 
-function probeErrors(path: string, probe: unknown): FieldError[] {
+/** A probe that ends a container when it fails has succeeded with its first success. */
+function probeErrors(path: string, probe: unknown, endsIt: boolean): FieldError[] {
   if (probe === undefined || probe === null) return [];
   const fields = fieldsOf(probe);
   const negative = ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"]
     .filter((name) => typeof fields[name] === "number" && (fields[name] as number) < 0)
     .map((name) => invalid(`${path}.${name}`, fields[name], "must be greater than or equal to 0"));
-  return [...handlerErrors(path, fields), ...negative];
+  const { successThreshold } = fields;
+  const threshold =
+    endsIt && typeof successThreshold === "number" && successThreshold > 1
+      ? [invalid(`${path}.successThreshold`, successThreshold, "must be 1")]
+      : [];
+  return [...handlerErrors(path, fields), ...negative, ...threshold];
 }
 
 function lifecycleErrors(path: string, lifecycle: Fields): FieldError[] {
@@ -98,19 +119,24 @@ function lifecycleErrors(path: string, lifecycle: Fields): FieldError[] {
   );
 }
 
+/** Amounts are not below nothing, and what is asked for is not above the limit. */
 function resourceErrors(path: string, resources: Fields): FieldError[] {
-  return ["limits", "requests"].flatMap((list) =>
+  const limits = fieldsOf(resources.limits);
+  const negative = ["limits", "requests"].flatMap((list) =>
     Object.entries(fieldsOf(resources[list]))
-      .filter(([, value]) => !QUANTITY.test(String(value)))
-      .map(([name, value]) =>
-        invalid(
-          `${path}.${list}.${name}`,
-          value,
-          "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
-        ),
-      ),
+      .filter(([, value]) => quantity(String(value))! < 0)
+      .map(([name, value]) => invalid(`${path}.${list}[${name}]`, value, "must be greater than or equal to 0")),
   );
+  const above = Object.entries(fieldsOf(resources.requests))
+    .filter(([name, value]) => name in limits && quantity(String(value))! > quantity(String(limits[name]))!)
+    .map(([name, value]) =>
+      invalid(`${path}.requests`, value, `must be less than or equal to ${name} limit of ${limits[name]}`),
+    );
+  return [...negative, ...above];
 }
+
+/** Templates may have what their pods will be refused for. */
+const isTemplate = (path: string): boolean => path.includes("template.");
 
 /** Rules for one container; `volumes` are the names that its mounts may use. */
 export function containerErrors(path: string, container: Fields, volumes: ReadonlySet<string>): FieldError[] {
@@ -119,7 +145,7 @@ export function containerErrors(path: string, container: Fields, volumes: Readon
   if (!name) errors.push(requiredValue(`${path}.name`));
   else errors.push(...problems(`${path}.name`, name, dnsLabelProblems(String(name))));
   if (!image) errors.push(requiredValue(`${path}.image`));
-  else if (image !== String(image).trim())
+  else if (image !== String(image).trim() && !isTemplate(path))
     errors.push(invalid(`${path}.image`, image, "must not have leading or trailing whitespace"));
   const policies = ["Always", "IfNotPresent", "Never"];
   if (imagePullPolicy && !policies.includes(String(imagePullPolicy))) {
@@ -131,7 +157,7 @@ export function containerErrors(path: string, container: Fields, volumes: Readon
     ...environmentErrors(`${path}.env`, objects(container.env)),
     ...mountErrors(`${path}.volumeMounts`, objects(container.volumeMounts), volumes),
     ...["livenessProbe", "readinessProbe", "startupProbe"].flatMap((probe) =>
-      probeErrors(`${path}.${probe}`, container[probe]),
+      probeErrors(`${path}.${probe}`, container[probe], probe !== "readinessProbe"),
     ),
     ...lifecycleErrors(`${path}.lifecycle`, fieldsOf(container.lifecycle)),
     ...resourceErrors(`${path}.resources`, fieldsOf(container.resources)),

@@ -1,7 +1,7 @@
 import { type Fields, fieldsOf, type KubeObject, listOf } from "../../object.ts";
 import type { FieldError } from "../../status.ts";
 import { invalid, requiredValue, unsupported } from "../field-error.ts";
-import { isIPv4, isIPv6 } from "../format.ts";
+import { isIP, isIPv4, isIPv6, NO_ADDRESS } from "../format.ts";
 import { PROTOCOLS } from "./container.ts";
 import { portNumberErrors } from "./names.ts";
 
@@ -17,6 +17,7 @@ const SPECIAL = [
 
 function addressErrors(field: string, address: string, family: unknown): FieldError[] {
   if (family === "FQDN") return [];
+  if (!isIP(address)) return [invalid(field, address, NO_ADDRESS)];
   if (family === "IPv4" && !isIPv4(address)) return [invalid(field, address, "must be an IPv4 address")];
   if (family === "IPv6" && !isIPv6(address)) return [invalid(field, address, "must be an IPv6 address")];
   return SPECIAL.filter(({ pattern }) => pattern.test(address)).map(({ why }) => invalid(field, address, why));

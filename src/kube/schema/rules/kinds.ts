@@ -1,18 +1,31 @@
+import { cidrContains, parseCidr } from "../../../model/cidr.ts";
 import { type Fields, fieldsOf, type GroupVersionKind, type KubeObject, listOf } from "../../object.ts";
 import type { FieldError } from "../../status.ts";
 import { forbiddenValue, invalid, requiredValue, unsupported } from "../field-error.ts";
-import { isCidr, isIP } from "../format.ts";
+import { isCidr, isIP, NO_ADDRESS } from "../format.ts";
 import { cronJobErrors, jobErrors, jobUpdateErrors } from "./batch.ts";
-import { PROTOCOLS } from "./container.ts";
 import { validateDefinition } from "./definition.ts";
 import { sliceErrors } from "./endpoint-slice.ts";
 import { immutableErrors, metadataErrors, metadataUpdateErrors, type NameRule, selectorErrors } from "./metadata.ts";
-import { dns1035Problems, dnsLabelProblems, pathSegmentProblems, portNumberErrors } from "./names.ts";
+import {
+  dns1035Problems,
+  dnsLabelProblems,
+  pathSegmentProblems,
+  portNameProblems,
+  portNumberErrors,
+  problems,
+} from "./names.ts";
 import { podSpecErrors, podUpdateErrors } from "./pod.ts";
 import { podStatusErrors } from "./pod-status.ts";
 import { serviceErrors } from "./service.ts";
 import { familyUpdateErrors } from "./service-families.ts";
-import { statefulSetErrors, statefulSetUpdateErrors, workloadErrors, workloadUpdateErrors } from "./workload.ts";
+import {
+  negativeErrors,
+  statefulSetErrors,
+  statefulSetUpdateErrors,
+  workloadErrors,
+  workloadUpdateErrors,
+} from "./workload.ts";
 
 /** What one kind adds to the rules of all objects. */
 interface KindRules {
@@ -58,13 +71,9 @@ function subsetErrors(subset: Fields, index: number): FieldError[] {
   for (const list of lists)
     for (const [place, address] of listOf(subset[list]).map(fieldsOf).entries())
       if (!isIP(String(address.ip)))
-        errors.push(
-          invalid(
-            `${path}.${list}[${place}].ip`,
-            address.ip ?? "",
-            "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)",
-          ),
-        );
+        // two of Kubernetes' rules say it
+        for (const why of [NO_ADDRESS, "must be a valid IP address"])
+          errors.push(invalid(`${path}.${list}[${place}].ip`, address.ip ?? "", why));
   const ports = listOf(subset.ports).map(fieldsOf);
   for (const [place, port] of ports.entries()) {
     if (ports.length > 1 && !port.name) errors.push(requiredValue(`${path}.ports[${place}].name`));
@@ -136,26 +145,44 @@ function roleErrors(object: KubeObject): FieldError[] {
     });
 }
 
+/** In the order in which Kubernetes lists them for policies. */
+const POLICY_PROTOCOLS = ["TCP", "UDP", "SCTP"];
 const NO_CIDR = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
 
 function blockErrors(path: string, { cidr, except }: Fields): FieldError[] {
   if (!cidr) return [requiredValue(`${path}.cidr`)];
   if (!isCidr(String(cidr))) return [invalid(`${path}.cidr`, cidr, NO_CIDR)];
-  return listOf(except).flatMap((item, index) =>
-    isCidr(String(item)) ? [] : [invalid(`${path}.except[${index}]`, item, NO_CIDR)],
-  );
+  const block = parseCidr(String(cidr));
+  return listOf(except).flatMap((item, index) => {
+    if (!isCidr(String(item))) return [invalid(`${path}.except[${index}]`, item, NO_CIDR)];
+    const inner = parseCidr(String(item));
+    if (block && inner && inner.length > block.length && cidrContains(block, inner)) return [];
+    return [invalid(`${path}.except[${index}]`, item, "must be a strict subset of `cidr`")];
+  });
 }
 
 function policyPortErrors(spec: Fields, rules: "ingress" | "egress"): FieldError[] {
   return listOf(spec[rules]).flatMap((rule, index) =>
-    listOf(fieldsOf(rule).ports)
-      .map(fieldsOf)
-      .flatMap(({ protocol }, place) =>
-        !protocol || PROTOCOLS.includes(String(protocol))
-          ? []
-          : [unsupported(`spec.${rules}[${index}].ports[${place}].protocol`, protocol, PROTOCOLS)],
-      ),
+    listOf(fieldsOf(rule).ports).flatMap((port, place) =>
+      portRangeErrors(`spec.${rules}[${index}].ports[${place}]`, fieldsOf(port)),
+    ),
   );
+}
+
+function portRangeErrors(path: string, { protocol, port, endPort }: Fields): FieldError[] {
+  const errors: FieldError[] = [];
+  if (protocol && !POLICY_PROTOCOLS.includes(String(protocol)))
+    errors.push(unsupported(`${path}.protocol`, protocol, POLICY_PROTOCOLS));
+  if (typeof port === "number") errors.push(...portNumberErrors(`${path}.port`, port));
+  else if (port) errors.push(...problems(`${path}.port`, port, portNameProblems(String(port))));
+  if (typeof endPort !== "number") return errors;
+  if (port === undefined)
+    errors.push(invalid(`${path}.endPort`, endPort, "must not be specified when `port` is not specified"));
+  else if (typeof port !== "number")
+    errors.push(invalid(`${path}.endPort`, endPort, "may not be specified when `port` is non-numeric"));
+  else if (endPort < port) errors.push(invalid(`${path}.endPort`, port, "must be greater than or equal to `port`"));
+  else errors.push(...portNumberErrors(`${path}.endPort`, endPort));
+  return errors;
 }
 
 function peerErrors(spec: Fields, rules: "ingress" | "egress", peers: "from" | "to"): FieldError[] {
@@ -187,8 +214,18 @@ function networkPolicyErrors(object: KubeObject): FieldError[] {
     ...types.flatMap((type, index) =>
       type === "Ingress" || type === "Egress"
         ? []
-        : [unsupported(`spec.policyTypes[${index}]`, type, ["Egress", "Ingress"])],
+        : [unsupported(`spec.policyTypes[${index}]`, type, ["Ingress", "Egress"])],
     ),
+  ];
+}
+
+function leaseErrors(object: KubeObject): FieldError[] {
+  const { leaseDurationSeconds: seconds, leaseTransitions } = specOf(object);
+  return [
+    ...(typeof seconds === "number" && seconds <= 0
+      ? [invalid("spec.leaseDurationSeconds", seconds, "must be greater than 0")]
+      : []),
+    ...negativeErrors("spec.leaseTransitions", leaseTransitions),
   ];
 }
 
@@ -211,6 +248,7 @@ const rules: Readonly<Record<string, KindRules>> = {
     update: (next, old) => [...immutableErrors("type", next.type, old.type), ...immutableDataErrors(next, old)],
   },
   "/Event": { create: eventErrors },
+  "coordination.k8s.io/Lease": { create: leaseErrors },
   "apps/Deployment": workload,
   "apps/ReplicaSet": workload,
   "apps/DaemonSet": workload,

@@ -75,20 +75,34 @@ export function metadataShapeErrors(object: KubeObject): FieldError[] {
     .map(([name, { wanted }]) => invalid(`metadata.${name}`, meta[name], `must be of type ${wanted}`));
 }
 
+const STANDARD_FINALIZERS = ["kubernetes", "orphan", "foregroundDeletion"];
+
+function finalizerErrors(finalizer: string, index: number): FieldError[] {
+  const errors = problems("metadata.finalizers", finalizer, qualifiedNameProblems(finalizer));
+  if (errors.length > 0 || finalizer.includes("/") || STANDARD_FINALIZERS.includes(finalizer)) return errors;
+  const why = "name is neither a standard finalizer name nor is it fully qualified";
+  return [invalid(`metadata.finalizers[${index}]`, finalizer, why)];
+}
+
+/** What a prefix of names will be part of may not be what the prefix ends with. */
+const prefixAsName = (prefix: string): string => (prefix.length > 1 ? prefix.replace(/-$/, "a") : prefix);
+
 /** Rules for every object's metadata. Namespaced objects have a namespace by then. */
 export function metadataErrors(object: KubeObject, nameRule: NameRule = dnsSubdomainProblems): FieldError[] {
   const meta: Fields = fieldsOf(object.metadata);
   const errors: FieldError[] = [];
   if (!meta.name && !meta.generateName) errors.push(requiredValue("metadata.name", "name or generateName is required"));
-  else if (meta.name) errors.push(...problems("metadata.name", meta.name, nameRule(String(meta.name))));
+  if (meta.generateName)
+    errors.push(
+      ...problems("metadata.generateName", meta.generateName, nameRule(prefixAsName(String(meta.generateName)))),
+    );
+  if (meta.name) errors.push(...problems("metadata.name", meta.name, nameRule(String(meta.name))));
   if (meta.namespace)
     errors.push(...problems("metadata.namespace", meta.namespace, dnsLabelProblems(String(meta.namespace))));
   errors.push(...labelErrors("metadata.labels", meta.labels));
   errors.push(...annotationErrors("metadata.annotations", meta.annotations));
   errors.push(...ownerErrors("metadata.ownerReferences", listOf(meta.ownerReferences)));
-  for (const finalizer of listOf(meta.finalizers)) {
-    errors.push(...problems("metadata.finalizers", finalizer, qualifiedNameProblems(String(finalizer))));
-  }
+  errors.push(...listOf(meta.finalizers).flatMap((finalizer, index) => finalizerErrors(String(finalizer), index)));
   return errors;
 }
 

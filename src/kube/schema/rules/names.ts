@@ -18,6 +18,7 @@ const tooManyCharacters = (maximum: number): string => `must be no more than ${m
 export function dnsLabelProblems(text: string): string[] {
   const problems = text.length > 63 ? [tooManyCharacters(63)] : [];
   if (!expressions.label.test(text)) {
+    if (expressions.subdomain.test(text)) return [...problems, "must not contain dots"];
     problems.push(
       "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end " +
         `with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '${LABEL}')`,

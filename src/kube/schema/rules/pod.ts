@@ -45,7 +45,7 @@ function ephemeralErrors(path: string, container: Fields, targets: readonly unkn
 function allContainerErrors(path: string, spec: Fields, volumes: ReadonlySet<string>): FieldError[] {
   const errors: FieldError[] = [];
   const names = new Set<unknown>();
-  for (const list of ["initContainers", "containers"]) {
+  for (const list of ["containers", "initContainers"]) {
     for (const [index, container] of objects(spec[list]).entries()) {
       const place = `${childPath(path, list)}[${index}]`;
       errors.push(...containerErrors(place, container, volumes));
@@ -64,7 +64,14 @@ function allContainerErrors(path: string, spec: Fields, volumes: ReadonlySet<str
   return errors;
 }
 
-function volumeErrors(path: string, volumes: readonly Fields[]): FieldError[] {
+/** Volumes that show another object name it. */
+const NAMED_SOURCES = [
+  { source: "configMap", field: "name" },
+  { source: "secret", field: "secretName" },
+];
+
+/** What is wrong with volumes; `good` gets the names of those that mounts may use. */
+function volumeErrors(path: string, volumes: readonly Fields[], good: Set<string>): FieldError[] {
   const names = new Set<unknown>();
   return volumes.flatMap((volume, index) => {
     const place = `${path}[${index}]`;
@@ -76,6 +83,9 @@ function volumeErrors(path: string, volumes: readonly Fields[]): FieldError[] {
     const sources = Object.keys(volume).filter((key) => key !== "name" && volume[key] !== null);
     if (sources.length > 1)
       errors.push(forbiddenValue(`${place}.${sources[1]}`, "may not specify more than 1 volume type"));
+    for (const { source, field } of NAMED_SOURCES)
+      if (volume[source] && !fieldsOf(volume[source])[field]) errors.push(requiredValue(`${place}.${source}.${field}`));
+    if (errors.length === 0) good.add(String(volume.name));
     return errors;
   });
 }
@@ -123,9 +133,9 @@ function hostPortErrors(path: string, spec: Fields): FieldError[] {
 /** Rules for a pod's spec, in pods and in the templates of workloads. */
 export function podSpecErrors(path: string, spec: Fields): FieldError[] {
   const volumes = objects(spec.volumes);
-  const names = new Set(volumes.map((volume) => String(volume.name)));
+  const names = new Set<string>();
   const errors = [
-    ...volumeErrors(childPath(path, "volumes"), volumes),
+    ...volumeErrors(childPath(path, "volumes"), volumes, names),
     ...allContainerErrors(path, spec, names),
     ...oneOf(`${path}.restartPolicy`, spec.restartPolicy, ["Always", "OnFailure", "Never"]),
     ...oneOf(`${path}.dnsPolicy`, spec.dnsPolicy, ["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"]),
@@ -137,19 +147,20 @@ export function podSpecErrors(path: string, spec: Fields): FieldError[] {
     const value = spec[name];
     if (value) errors.push(...problems(`${path}.${name}`, value, dnsSubdomainProblems(String(value))));
   }
-  const grace = spec.terminationGracePeriodSeconds;
-  if (typeof grace === "number" && grace < 0) {
-    errors.push(invalid(`${path}.terminationGracePeriodSeconds`, grace, "must be greater than or equal to 0"));
+  for (const name of ["hostname", "subdomain"]) {
+    const value = spec[name];
+    if (value) errors.push(...problems(`${path}.${name}`, value, dnsLabelProblems(String(value))));
   }
-  if (spec.dnsPolicy === "None" && listOf(fieldsOf(spec.dnsConfig).nameservers).length === 0) {
-    errors.push(
-      requiredValue(
-        `${path}.dnsConfig.nameservers`,
-        "must provide at least one DNS nameserver when `dnsPolicy` is None",
-      ),
-    );
-  }
-  return errors;
+  return [...errors, ...dnsErrors(path, spec)];
+}
+
+/** Who asks no server of the cluster's names its own. */
+function dnsErrors(path: string, { dnsPolicy, dnsConfig }: Fields): FieldError[] {
+  if (dnsPolicy !== "None") return [];
+  if (!dnsConfig) return [requiredValue(`${path}.dnsConfig`, "must provide `dnsConfig` when `dnsPolicy` is None")];
+  if (listOf(fieldsOf(dnsConfig).nameservers).length > 0) return [];
+  const why = "must provide at least one DNS nameserver when `dnsPolicy` is None";
+  return [requiredValue(`${path}.dnsConfig.nameservers`, why)];
 }
 
 const IMAGE_LISTS = ["containers", "initContainers"];

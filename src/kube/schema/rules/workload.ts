@@ -37,12 +37,14 @@ function fractionErrors(path: string, value: unknown): FieldError[] {
   if (typeof value === "number") return negativeErrors(path, value);
   const text = String(value);
   if (!/^\d+%$/.test(text)) {
-    return [invalid(path, value, "must be an integer or percentage (e.g '5%%')")];
+    const why =
+      "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')";
+    return [invalid(path, value, why)];
   }
   return [];
 }
 
-function rolloutErrors(path: string, strategy: Fields): FieldError[] {
+function rolloutErrors(path: string, strategy: Fields, isDaemonSet: boolean): FieldError[] {
   const { type } = strategy;
   const rolling = fieldsOf(strategy.rollingUpdate);
   const errors = ["maxUnavailable", "maxSurge"].flatMap((name) =>
@@ -50,8 +52,11 @@ function rolloutErrors(path: string, strategy: Fields): FieldError[] {
   );
   const isZero = (value: unknown) => value === 0 || value === "0%";
   if (isZero(rolling.maxUnavailable) && isZero(rolling.maxSurge)) {
+    const place = `${path}.rollingUpdate.maxUnavailable`;
     errors.push(
-      invalid(`${path}.rollingUpdate.maxUnavailable`, rolling.maxUnavailable, "may not be 0 when `maxSurge` is 0"),
+      isDaemonSet
+        ? requiredValue(place, "cannot be 0 when maxSurge is 0")
+        : invalid(place, rolling.maxUnavailable, "may not be 0 when `maxSurge` is 0"),
     );
   }
   if (type === "Recreate" && strategy.rollingUpdate) {
@@ -81,6 +86,18 @@ function templateWithClaims({ template, volumeClaimTemplates }: Fields): Fields 
   return { ...rest, spec: { ...fieldsOf(spec), volumes: [...others, ...claims] } };
 }
 
+/** Rules for the selector of a kind of workload, which must select what the template's labels are. */
+function ownSelectorErrors(kind: string, selector: unknown, labels: unknown): FieldError[] {
+  if (selector && isEmptySelector(fieldsOf(selector)))
+    return [invalid("spec.selector", selector, `empty selector is invalid for ${kind.toLowerCase()}`)];
+  const wrong = selectorErrors("spec.selector", selector);
+  if (wrong.length > 0) return [...wrong, invalid("spec.selector", selector, "invalid label selector")];
+  const errors = selector ? [] : [requiredValue("spec.selector")];
+  if (selects(selector, labels)) return errors;
+  const why = "`selector` does not match template `labels`";
+  return [...errors, invalid("spec.template.metadata.labels", labels ?? null, why)];
+}
+
 /** Rules for what runs pods from a template by a selector: Deployment, ReplicaSet, DaemonSet, StatefulSet. */
 export function workloadErrors(object: KubeObject): FieldError[] {
   const spec = fieldsOf(object.spec);
@@ -89,17 +106,10 @@ export function workloadErrors(object: KubeObject): FieldError[] {
   const errors = ["replicas", "minReadySeconds", "revisionHistoryLimit"].flatMap((name) =>
     negativeErrors(`spec.${name}`, spec[name]),
   );
-  if (!spec.selector) errors.push(requiredValue("spec.selector"));
-  else {
-    errors.push(...selectorErrors("spec.selector", spec.selector));
-    const empty = isEmptySelector(fieldsOf(spec.selector));
-    const kind = object.kind.toLowerCase();
-    if (empty) errors.push(invalid("spec.selector", spec.selector, `empty selector is invalid for ${kind}`));
-    else if (!selects(spec.selector, labels)) {
-      const why = "`selector` does not match template `labels`";
-      errors.push(invalid("spec.template.metadata.labels", labels ?? null, why));
-    }
-  }
+  errors.push(...ownSelectorErrors(object.kind, spec.selector, labels));
+  const { progressDeadlineSeconds: deadline, minReadySeconds = 0 } = spec;
+  if (typeof deadline === "number" && deadline <= Number(minReadySeconds))
+    errors.push(invalid("spec.progressDeadlineSeconds", deadline, "must be greater than minReadySeconds"));
   errors.push(...templateErrors("spec.template", template, ["Always"]));
   const strategy = STRATEGIES[object.kind];
   const given = strategy && fieldsOf(spec[strategy.field]);
@@ -107,7 +117,7 @@ export function workloadErrors(object: KubeObject): FieldError[] {
     if (given.type && !strategy.allowed.includes(String(given.type))) {
       errors.push(unsupported(`spec.${strategy.field}.type`, given.type, strategy.allowed));
     }
-    errors.push(...rolloutErrors(`spec.${strategy.field}`, given));
+    errors.push(...rolloutErrors(`spec.${strategy.field}`, given, object.kind === "DaemonSet"));
   }
   return errors;
 }
@@ -131,7 +141,7 @@ export function statefulSetErrors(object: KubeObject): FieldError[] {
       : []),
     ...(management === undefined || POD_MANAGEMENT.includes(String(management))
       ? []
-      : [unsupported("spec.podManagementPolicy", management, POD_MANAGEMENT)]),
+      : [invalid("spec.podManagementPolicy", management, "must be 'OrderedReady' or 'Parallel'")]),
     ...negativeErrors("spec.updateStrategy.rollingUpdate.partition", rolling.partition),
     ...(rolling.maxUnavailable === undefined
       ? []

@@ -77,6 +77,8 @@ export function defaultPod(spec: Fields): void {
   defaultRequests(spec);
   setDefault(spec, "enableServiceLinks", true);
   defaultPodSpec(spec);
+  // less than no time is the shortest that there is
+  if (Number(spec.terminationGracePeriodSeconds) < 0) spec.terminationGracePeriodSeconds = 1;
   if (spec.hostNetwork !== true) return;
   for (const container of itemsOf(spec, "containers")) {
     for (const port of itemsOf(container, "ports")) setDefault(port, "hostPort", port.containerPort);

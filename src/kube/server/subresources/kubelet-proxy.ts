@@ -2,7 +2,8 @@ import type { ClientRequest, IncomingMessage, OutgoingHttpHeaders, ServerRespons
 import { request as httpsRequest } from "node:https";
 import type { Duplex } from "node:stream";
 import { type Fields, fieldsOf, isFields, type KubeObject, listOf } from "../../object.ts";
-import { badRequest, KubeError, unavailable } from "../../status.ts";
+import { invalid as invalidValue } from "../../schema/field-error.ts";
+import { badRequest, invalid, KubeError, unavailable } from "../../status.ts";
 import type { Api } from "../context.ts";
 import { statusOfError } from "../respond.ts";
 import { storedOf, type Target } from "../verbs/replace.ts";
@@ -25,7 +26,7 @@ const KUBELET_PATHS: Readonly<Record<string, string>> = {
 
 function containerNames(pod: KubeObject): string[] {
   const spec = fieldsOf(pod.spec);
-  const lists = [...listOf(spec.containers), ...listOf(spec.initContainers), ...listOf(spec.ephemeralContainers)];
+  const lists = [...listOf(spec.initContainers), ...listOf(spec.containers), ...listOf(spec.ephemeralContainers)];
   return lists.filter(isFields).map((container) => String(container.name));
 }
 
@@ -58,13 +59,13 @@ function nodeAddress(api: Api, nodeName: string): { host: string; port: number }
 
 function kubeletCall(api: Api, target: Target, query: URLSearchParams): KubeletCall {
   const pod = storedOf(api, target).object;
+  const container = target.subresource === "portforward" ? [] : [containerOf(pod, query)];
   const nodeName = fieldsOf(pod.spec).nodeName;
   if (typeof nodeName !== "string" || nodeName === "") {
     throw badRequest(`pod ${target.name} does not have a host assigned`);
   }
   const rest = new URLSearchParams(query);
-  const segments = [KUBELET_PATHS[target.subresource]!, target.namespace, target.name];
-  if (target.subresource !== "portforward") segments.push(containerOf(pod, query));
+  const segments = [KUBELET_PATHS[target.subresource]!, target.namespace, target.name, ...container];
   rest.delete("container");
   const text = rest.toString();
   const path = `/${segments.map(encodeURIComponent).join("/")}${text === "" ? "" : `?${text}`}`;
@@ -90,8 +91,19 @@ function kubeletFailure(call: KubeletCall, error: Error): KubeError {
   );
 }
 
+/** Throws 422 for numbers below what they may be. */
+function checkLogOptions(name: string, query: URLSearchParams): void {
+  const below = (field: string, least: number) =>
+    Number(query.get(field) ?? least) < least
+      ? [invalidValue(field, Number(query.get(field)), `must be greater than or equal to ${least}`)]
+      : [];
+  const errors = [...below("tailLines", 0), ...below("limitBytes", 1), ...below("sinceSeconds", 1)];
+  if (errors.length > 0) throw invalid({ group: "", resource: "pods", kind: "PodLogOptions" }, name, errors);
+}
+
 /** GET pods/<name>/log: the kubelet's answer, byte by byte as it comes. */
 export function proxyLog(api: Api, target: Target, query: URLSearchParams, response: ServerResponse): Promise<void> {
+  checkLogOptions(target.name, query);
   const call = kubeletCall(api, target, query);
   return new Promise((resolve, reject) => {
     const request = connection(api, call, "GET", {});

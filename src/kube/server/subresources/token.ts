@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { type Fields, fieldsOf, isFields, type KubeObject, listOf, timestamp } from "../../object.ts";
+import { invalid as invalidValue } from "../../schema/field-error.ts";
 import { invalid, notFound } from "../../status.ts";
 import { TOKEN_ISSUER } from "../authentication.ts";
 import type { Api } from "../context.ts";
@@ -26,12 +27,19 @@ function bound(api: Api, namespace: string, reference: unknown): Fields {
   return { pod: { name, uid: pod.object.metadata.uid } };
 }
 
+function tooShort(seconds: number): never {
+  throw invalid({ group: "authentication.k8s.io", resource: "tokenrequests", kind: "TokenRequest" }, "", [
+    invalidValue("spec.expirationSeconds", seconds, "may not specify a duration less than 10 minutes"),
+  ]);
+}
+
 /** POST serviceaccounts/<name>/token: a signed token for the account. */
 export function requestToken(api: Api, target: Target, body: unknown): KubeObject {
   const account = storedOf(api, target).object;
   const spec = fieldsOf(fieldsOf(body).spec);
   const audiences = listOf(spec.audiences).map(String);
-  const seconds = Math.max(MIN_SECONDS, Number(spec.expirationSeconds ?? HOUR_SECONDS));
+  const seconds = Number(spec.expirationSeconds ?? HOUR_SECONDS);
+  if (seconds < MIN_SECONDS) tooShort(seconds);
   const now = Math.floor(api.now() / 1000);
   const { namespace, name } = target;
   const token = api.tokens.sign({

@@ -1,5 +1,5 @@
 import { fieldsOf, isFields, type KubeObject, timestamp } from "../../object.ts";
-import { unsupported } from "../../schema/field-error.ts";
+import { invalid as invalidValue, unsupported } from "../../schema/field-error.ts";
 import { conflict, invalid, type Status, type Subject } from "../../status.ts";
 import type { Stored } from "../../storage/store.ts";
 import { type Api, fromStored } from "../context.ts";
@@ -25,7 +25,13 @@ export function deleteOptions(body: unknown, query: URLSearchParams): DeleteOpti
   const orphan = query.get("orphanDependents") ?? given.orphanDependents;
   if (policy && !POLICIES.includes(String(policy))) {
     throw invalid({ group: "meta.k8s.io", resource: "options", kind: "DeleteOptions" }, "", [
-      unsupported("propagationPolicy", policy, POLICIES),
+      unsupported("propagationPolicy", policy, [...POLICIES, "nil"]),
+    ]);
+  }
+  if (policy && orphan !== undefined && orphan !== null) {
+    const why = "orphanDependents and deletionPropagation cannot be both set";
+    throw invalid({ group: "meta.k8s.io", resource: "options", kind: "DeleteOptions" }, "", [
+      invalidValue("propagationPolicy", policy, why),
     ]);
   }
   const dryRun = query.get("dryRun") === "All" || (Array.isArray(given.dryRun) && given.dryRun.includes("All"));

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { KubeError } from "../../status.ts";
-import { checkListOptions, checkWatchOptions } from "./list-options.ts";
+import { checkCounts, checkListOptions, checkRevisionText, checkWatchOptions } from "./list-options.ts";
 
 function refusal(check: (query: URLSearchParams) => void, query: string): string {
   try {
@@ -16,6 +16,7 @@ it.each([
   ["sendInitialEvents=false&resourceVersionMatch=Exact", "requires setting resourceVersionMatch to NotOlderThan"],
   ["resourceVersionMatch=NotOlderThan", "forbidden for watch unless sendInitialEvents is provided"],
   ["sendInitialEvents=true&resourceVersionMatch=NotOlderThan", ""],
+  ["resourceVersionMatch=Exact", 'Unsupported value: "Exact": supported values: "NotOlderThan"'],
   ["resourceVersion=7", ""],
 ])("a watch with %s", (query, message) => {
   const got = refusal(checkWatchOptions, query);
@@ -25,6 +26,7 @@ it.each([
 
 it.each([
   ["sendInitialEvents=true", "422 ListOptions.meta.k8s.io"],
+  ["sendInitialEvents=true&resourceVersionMatch=Exact", "[resourceVersionMatch: Forbidden: "],
   ["resourceVersionMatch=Exact", "forbidden unless resourceVersion is provided"],
   ["resourceVersionMatch=Exact&resourceVersion=0", 'resourceVersionMatch "exact" is forbidden for resourceVersion "0"'],
   ["resourceVersionMatch=Exact&resourceVersion=5&continue=x", "forbidden when continue is provided"],
@@ -35,4 +37,22 @@ it.each([
   const got = refusal(checkListOptions, query);
   if (message === "") expect(got).toBe("");
   else expect(got).toContain(message);
+});
+
+it.each([
+  ["timeoutSeconds=soon", 'parsing "soon": invalid syntax'],
+  ["limit=1.5", 'parsing "1.5": invalid syntax'],
+  ["limit=-1&timeoutSeconds=", ""],
+])("counts as %s", (query, message) =>
+  expect(refusal(checkCounts, query)).toBe(message && `400 strconv.ParseInt: ${message}`),
+);
+
+it.each([
+  ["resourceVersion=-1", "invalid syntax"],
+  ["resourceVersion=18446744073709551616", "value out of range"],
+  ["resourceVersion=18446744073709551615", ""],
+  ["resourceVersion=", ""],
+])("a revision as %s", (query, message) => {
+  const got = refusal(checkRevisionText, query);
+  expect(message === "" ? got : got.endsWith(message)).toBe(message === "" ? "" : true);
 });

@@ -1,12 +1,12 @@
 import { randomUUID } from "node:crypto";
 import type { KubeObject } from "../../object.ts";
-import { badRequest, expired, KubeError } from "../../status.ts";
+import { badRequest, expired } from "../../status.ts";
 import type { Stored } from "../../storage/store.ts";
 import { type Api, fromStored } from "../context.ts";
 import { parseFieldSelector } from "../field-selector.ts";
 import type { ResourceKind } from "../kind.ts";
 import { parseLabelSelector } from "../label-selector.ts";
-import { checkListOptions } from "./list-options.ts";
+import { checkListOptions, checkRevisionText, tooLargeRevision } from "./list-options.ts";
 
 const PAGE_LIFETIME_MS = 5 * 60_000;
 const MAX_SNAPSHOTS = 64;
@@ -83,17 +83,15 @@ export class Pages {
 }
 
 /** Throws 400, 410 or 504 for a revision that cannot be served. */
-function checkRevision(api: Api, query: URLSearchParams): void {
+export function checkRevision(api: Api, query: URLSearchParams): void {
   const asked = query.get("resourceVersion") ?? "";
   const match = query.get("resourceVersionMatch") ?? "";
   if (asked === "") return;
-  if (!/^\d+$/.test(asked)) throw badRequest(`invalid resource version: ${JSON.stringify(asked)}`);
-  if (Number(asked) > api.store.revision) {
-    const message = `Timeout: Too large resource version: ${asked}, current: ${api.store.revision}`;
-    const cause = { reason: "ResourceVersionTooLarge", message: "Too large resource version" };
-    throw new KubeError(504, "Timeout", message, { causes: [cause], retryAfterSeconds: 1 });
-  }
-  if (match === "Exact" && Number(asked) !== api.store.revision) {
+  checkRevisionText(query);
+  if (Number(asked) > api.store.revision) throw tooLargeRevision(asked, api.store.revision);
+  // As Kubernetes reads it: pages are asked of the very revision that is named.
+  const isExact = match === "Exact" || (match === "" && asked !== "0" && Number(query.get("limit") ?? 0) > 0);
+  if (isExact && Number(asked) !== api.store.revision) {
     throw expired(`The resourceVersion for the provided list is too old.`);
   }
 }
@@ -107,7 +105,6 @@ export function listObjects(
   query: URLSearchParams,
 ): Page {
   const limit = Math.max(0, Number(query.get("limit") ?? 0));
-  if (!Number.isInteger(limit)) throw badRequest(`invalid limit: ${query.get("limit")}`);
   checkListOptions(query);
   const token = query.get("continue");
   if (token) return pages.next(token, limit, api.now());

@@ -41,3 +41,28 @@ test("who is patient is told after the others, of all that happened until then a
   expect(told.slice(2)).toEqual(["agent of 1", "controllers of 1"]);
   store.close();
 });
+
+test("what is there now is not told as of a revision that is yet to come", async () => {
+  const store = new SqliteStore(":memory:");
+  store.create(kind.storage, object("first"));
+  const asked = async (query: Record<string, string>) => {
+    let text = "";
+    const response = {
+      ...{ writeHead: () => {}, flushHeaders: () => {}, on: () => {}, writableLength: 0 },
+      ...{ write: (lines: string) => (text += lines), end: () => (text += "end") },
+    };
+    const writer = { render: (_: unknown, json: string | undefined) => json!, contentType: "application/json" };
+    const api = { store } as unknown as Api;
+    const all = new URLSearchParams({ resourceVersionMatch: "NotOlderThan", ...query });
+    watchObjects(api, kind, "", "", all, writer, response as unknown as ServerResponse, false);
+    await setImmediate();
+    return text;
+  };
+  expect(await asked({ sendInitialEvents: "true", resourceVersion: "99" })).toMatch(
+    /^\{"type":"ERROR".*ResourceVersionTooLarge.*\}\nend$/,
+  );
+  expect(await asked({ sendInitialEvents: "true", resourceVersion: String(store.revision) })).toMatch(
+    /^\{"type":"ADDED".*"first".*\}\n$/,
+  );
+  store.close();
+});

@@ -1,12 +1,12 @@
 import type { ServerResponse } from "node:http";
 import { groupVersion, type KubeObject } from "../../object.ts";
-import { badRequest, expired, type Status } from "../../status.ts";
+import { expired, type Status } from "../../status.ts";
 import { HistoryGone, type Stored, type StoreEvent } from "../../storage/store.ts";
 import { type Api, fromStored } from "../context.ts";
 import type { ResourceKind } from "../kind.ts";
 import { isTrue } from "../request-info.ts";
 import { type Selection, selectionOf } from "./list.ts";
-import { checkWatchOptions } from "./list-options.ts";
+import { checkRevisionText, checkWatchOptions, tooLargeRevision } from "./list-options.ts";
 
 const BOOKMARK_MS = 60_000;
 /** A client that lags behind by this much is cut off; it lists again. */
@@ -27,14 +27,17 @@ interface WatchRequest {
   readonly writer: WatchWriter;
 }
 
-/** The first change that the client wants: after which revision, and whether it wants what is there now first. */
-function startOf(query: URLSearchParams): { revision: number | undefined; initialEvents: boolean } {
+/**
+ * The first change that the client wants: after which revision, and whether it wants what is there now first, which must
+ * not be older than the revision `asked`.
+ */
+function startOf(query: URLSearchParams): { asked: string; revision: number | undefined; initialEvents: boolean } {
   const asked = query.get("resourceVersion") ?? "";
-  if (asked !== "" && !/^\d+$/.test(asked)) throw badRequest(`invalid resource version: ${JSON.stringify(asked)}`);
+  checkRevisionText(query);
   const initial = query.get("sendInitialEvents");
   const unset = asked === "" || asked === "0";
   const initialEvents = initial === null ? unset : isTrue(initial);
-  return { revision: unset || initialEvents ? undefined : Number(asked), initialEvents };
+  return { asked, revision: unset || initialEvents ? undefined : Number(asked), initialEvents };
 }
 
 /** The event as this watch sees it: an object that enters or leaves the selection is added or deleted. */
@@ -85,6 +88,10 @@ export function watchObjects(
   const send = (text: string): void => lines.send(text);
   const bookmarks = isTrue(query.get("allowWatchBookmarks"));
   const current = api.store.revision;
+  if (start.initialEvents && Number(start.asked) > current) {
+    lines.fail(tooLargeRevision(start.asked, current).toStatus());
+    return;
+  }
   if (start.initialEvents) sendInitial(request, send);
   if (bookmarks && isTrue(query.get("sendInitialEvents"))) send(bookmark(request, current, true));
   const stop = subscribe(request, start.revision ?? current, lines);
@@ -123,6 +130,12 @@ class LineWriter {
     else this.#response.write(lines);
   }
 
+  /** Ends the stream with an error event. */
+  fail(status: Status): void {
+    this.send(line("ERROR", JSON.stringify(status)));
+    this.end();
+  }
+
   /** Ends the stream after what was sent. */
   end(): void {
     this.#flush();
@@ -150,9 +163,7 @@ function subscribe(request: WatchRequest, revision: number, lines: LineWriter): 
     });
   } catch (error) {
     if (!(error instanceof HistoryGone)) throw error;
-    const status: Status = expired(error.message).toStatus();
-    lines.send(line("ERROR", JSON.stringify(status)));
-    lines.end();
+    lines.fail(expired(error.message).toStatus());
     return () => {};
   }
 }

@@ -1,0 +1,72 @@
+/** Common mistakes of users, told to two API servers alike, and what they say to them. */
+import { isFields } from "../../src/kube/object.ts";
+import { type ComparableAnswer, comparable } from "./api-comparable.ts";
+import type { ApiConnection } from "./api-exchange.ts";
+import { BEFORE_MISTAKES, type Mistake } from "./api-mistake.ts";
+import { MISTAKEN_OBJECTS } from "./api-mistakes-objects.ts";
+import { MISTAKEN_REQUESTS } from "./api-mistakes-requests.ts";
+
+const GO = "Kubernetes shows a value as Go prints it, in its internal form";
+const PROSE = "in words of the library that reads it";
+const MEDIA = "says here which media types would do";
+const CODELESS = "Kubernetes answers 500 without a reason; here it is a refusal with one";
+const CHANCE = "a name or a revision that is the server's own";
+
+/** Mistakes to which we say something else, and why. All are refused by both, but what says otherwise. */
+export const SAID_OTHERWISE: Readonly<Record<string, string>> = {
+  "an upper-case generateName": CHANCE,
+  "an unknown field, warned": "Kubernetes warns beside a refusal too",
+  "an apiVersion without its group": GO,
+  "another kind": GO,
+  "YAML with a tab": PROSE,
+  "a key twice, strictly": "not refused: the last of a key's values counts",
+  "a pod's other container": GO,
+  "a pod's other node": GO,
+  "a template's negative grace": "Kubernetes warns that it will be 1",
+  "a template's bad image": "Kubernetes reads no tag from such a name, and so no pull policy",
+  "a strategy that does not exist": GO,
+  "a job's other template": GO,
+  "a job's selector of its own": "that the selector is not the generated one is not said beside it",
+  "two ports of one number": GO,
+  "a cluster address out of range": "says here which range it is",
+  "a service's other address": "refused since clusterIPs is missing, not since it changed",
+  "a binding's other role": GO,
+  "a group that is not there": "a Status, where Kubernetes says it in plain text",
+  "a path that is not there": "a Status, where Kubernetes says it in plain text",
+  "an unknown version of a type": PROSE,
+  "a patch of nothing": MEDIA,
+  "an unknown type of patch": MEDIA,
+  "a revision of nonsense": CODELESS,
+  "a patch that is no list": PROSE,
+  "a merge patch that is a list": PROSE,
+  "a merge patch of no JSON": PROSE,
+  "a merge patch of another type": "shows the patch, where Kubernetes shows the whole object",
+  "a strategic patch without its key": CODELESS,
+  "a bad continue token": PROSE,
+  "a bad revision of one": CODELESS,
+  "a bad watch revision": CODELESS,
+  "another revision to delete": CHANCE,
+  "an exec without a command": "that no upgrade was asked for is found first",
+  "a binding to nothing": CODELESS,
+};
+
+/** What a server says to a mistake. */
+interface Saying {
+  readonly title: string;
+  readonly answer: ComparableAnswer;
+}
+
+/** Answers to all mistakes, in their order. */
+export async function* sayingsOf(server: ApiConnection): AsyncGenerator<Saying> {
+  for (const request of BEFORE_MISTAKES) await server.ask(request);
+  const mistakes: readonly Mistake[] = [...MISTAKEN_OBJECTS, ...MISTAKEN_REQUESTS];
+  for (const { title, request } of mistakes) yield { title, answer: comparable(await server.ask(request)) };
+}
+
+/** What is kept of it: of an object that was made, only that it was. */
+export function keptSaying({ title, answer }: Saying): object {
+  const { code, warnings = [], body } = answer;
+  const told = title in SAID_OTHERWISE || code < 400 || !isFields(body) ? {} : body;
+  const { reason, message, details } = told as { reason?: unknown; message?: unknown; details?: unknown };
+  return title in SAID_OTHERWISE ? { title } : { title, code, warnings, reason, message, details };
+}
