@@ -9,7 +9,7 @@ import { CONTROL_PLANE_FLAGS } from "../src/lab/processes.ts";
 import { ApiConnection } from "../test/support/api-exchange.ts";
 import { freePort, startRealApiServer } from "../test/support/real-api-server.ts";
 import { SERVER_CPU } from "./namespaces.ts";
-import { memoryBytes } from "./proxy-process.ts";
+import { cpuMicroseconds, memoryBytes } from "./proxy-process.ts";
 
 const PINNED = ["taskset", "-c", String(SERVER_CPU)];
 const SOCKETS = 16;
@@ -23,7 +23,29 @@ export interface MeasuredServer {
   readonly readyMs: number;
   /** Memory of all its processes, each shared page by its share. */
   memory(): number;
+  /** Processor time of all its processes so far. */
+  cpuMicroseconds(): number;
   close(): Promise<void>;
+}
+
+const QUIET_LOOKS = 5;
+const LOOK_MS = 200;
+const PATIENCE_MS = 30_000;
+
+/**
+ * Waits until the servers have done what follows the load: they share a processor, and what one does after its own load
+ * would be counted as the other's latency. Quiet is a second in which they use no more than a twentieth of each fifth of it.
+ */
+export async function settled(servers: readonly MeasuredServer[]): Promise<void> {
+  const used = () => servers.reduce((sum, server) => sum + server.cpuMicroseconds(), 0);
+  const end = performance.now() + PATIENCE_MS;
+  let before = used();
+  for (let quiet = 0; quiet < QUIET_LOOKS && performance.now() < end; ) {
+    await new Promise((next) => setTimeout(next, LOOK_MS));
+    const now = used();
+    quiet = now - before <= LOOK_MS * 50 ? quiet + 1 : 0;
+    before = now;
+  }
 }
 
 /** Our API server as one file, as the lab runs it. */
@@ -59,6 +81,7 @@ export async function startOurs(bundle: string): Promise<MeasuredServer> {
   return {
     ...{ url, tls, connection, readyMs: performance.now() - began },
     memory: () => memoryBytes(child.pid!),
+    cpuMicroseconds: () => cpuMicroseconds(child.pid!),
     async close() {
       connection.close();
       const over = new Promise((resolve) => child.once("close", resolve));
@@ -78,6 +101,7 @@ export async function startTheirs(syncs: boolean): Promise<MeasuredServer> {
   return {
     ...{ url, tls, connection, readyMs },
     memory: () => real.pids.reduce((sum, pid) => sum + memoryBytes(pid), 0),
+    cpuMicroseconds: () => real.pids.reduce((sum, pid) => sum + cpuMicroseconds(pid), 0),
     async close() {
       connection.close();
       await real.close();

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { realApiServerMissing } from "../test/support/real-api-server.ts";
 import { fanOut, fill, timed, writes } from "./api-load.ts";
-import { bundleOurs, type MeasuredServer, startOurs, startTheirs } from "./api-servers.ts";
+import { bundleOurs, type MeasuredServer, settled, startOurs, startTheirs } from "./api-servers.ts";
 import type { Row } from "./report.ts";
 import { interleave, median, percentile, type Side } from "./rounds.ts";
 
@@ -147,6 +147,7 @@ export async function measureApi(): Promise<Row[]> {
     add(await measureStarts(bundle));
     const pair = [await started(startOurs(bundle)), await started(startTheirs(false))] as const;
     for (const server of pair) await fill(server, PODS);
+    await settled(pair);
     const [ours, theirs] = pair.map((server) => server.memory()) as [number, number];
     const memory = { what: "memory with 10,000 pods", ours: MB(ours), against: MB(theirs), ratio: ours / theirs };
     add([{ ...memory, target: "below 1.00", reached: ours < theirs, raw: { ours, theirs } }]);
