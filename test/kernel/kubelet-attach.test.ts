@@ -184,7 +184,8 @@ test("what an ephemeral container or a node's debugger asks for in vain is said"
   await lab.until(async () => (await lab.kubectl(pod)).stdout.includes("spec.hostNetwork is not supported"));
   expect((await lab.kubectl(pod)).stdout).toContain("takes --profile=baseline");
   const plain = await lab.kubectl([
-    ...["debug", "node/node-1", "--profile=baseline", "--image=busybox", "--attach", "--quiet", "--", "hostname"],
+    ...["debug", "node/node-1", "--profile=baseline", "--image=busybox", "--attach", "--quiet", "--", "sh", "-c"],
+    "sleep 2; hostname", // what is said before kubectl has attached is not seen
   ]);
   expect(plain.stdout).toMatch(/^node-debugger-node-1-\w+\n$/);
 });
