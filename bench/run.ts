@@ -10,6 +10,7 @@ import { measureAgent } from "./agent.ts";
 import { measureApi } from "./api.ts";
 import { FULL, measureDatapath, QUICK } from "./datapath.ts";
 import { measureConnection } from "./datapath-connection.ts";
+import { measureEventFlood } from "./datapath-events.ts";
 import { measurePackets } from "./datapath-packets.ts";
 import { measureDns } from "./dns.ts";
 import { measureEnforcement } from "./enforcement.ts";
@@ -60,6 +61,7 @@ async function measureLab(): Promise<void> {
 
 async function measureDatapathAlone(): Promise<void> {
   await section("datapath, packet by packet", measurePackets);
+  await section("datapath, more events than are read", measureEventFlood);
   await section("datapath, a whole connection", measureConnection);
   await section("datapath against plain routing", () => measureDatapath(traffic, quick ? QUICK : FULL));
 }
