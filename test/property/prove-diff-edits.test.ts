@@ -144,8 +144,7 @@ test("what changes of requests whose headers are edited is what asking for every
       for (const kind of ["opened", "closed", "edited"] as const) if (wanted[kind]) seen[kind]++;
       if (changes.length === 0) seen.same++;
     }),
-    // A known gap (seed 1153907131): one secret rule and one LOG rule of equal rank, told as edited when only their order changes.
-    { seed: 17, numRuns: 250 },
+    { numRuns: 250 },
   );
   expect(seen.undecided).toBe(0);
   expect(Math.min(seen.opened, seen.closed, seen.edited, seen.same), JSON.stringify(seen)).toBeGreaterThan(30);

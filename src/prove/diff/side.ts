@@ -103,7 +103,7 @@ export class SideWorld {
    */
   rulesOf(subject: Somebody, differing: readonly OwnedRule[]): Readonly<Record<Direction, string>> {
     const own = differing.filter(({ key, rule }) => isAbout(key, rule, subject));
-    const rules = own.map(({ rule }) => this.numbersOf(rule));
+    const rules = own.map((owned) => this.numbersOf(owned));
     const text = (direction: Direction) =>
       rules
         .flatMap((numbers) => numbers[direction] ?? [])
@@ -112,14 +112,16 @@ export class SideWorld {
     return { ingress: text("ingress"), egress: text("egress") };
   }
 
-  private numbersOf(rule: Rule): RuleNumbers {
+  private numbersOf({ key, rule }: OwnedRule): RuleNumbers {
     const known = this.numbers.get(rule);
     if (known !== undefined) return known;
     const made = Object.fromEntries(
       DIRECTIONS.flatMap((direction) => {
         const elements = rule.elements.filter((element) => element.direction === direction);
         if (elements.length === 0) return [];
-        const text = JSON.stringify([rule.isNode, elements, rule.defaultDeny[direction]]);
+        const said = JSON.stringify([rule.isNode, elements, rule.defaultDeny[direction]]);
+        // Policies edit headers one after the other, by their names.
+        const text = said.includes('"mismatch":') ? `${said} ${key.kind} ${key.namespace} ${key.name}` : said;
         const number = this.ruleNumbers.get(text) ?? this.ruleNumbers.size;
         this.ruleNumbers.set(text, number);
         return [[direction, number] as const];
