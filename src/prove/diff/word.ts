@@ -88,8 +88,9 @@ export function wordOf(policy: ComputedPolicy, query: LookupQuery, secrets: Secr
   if (!isEditing) return { ...word, chain };
   // Who comes first, and who has a word after another let a request pass.
   const order = links.map(({ precedence, l7 }) => [precedence, ...(l7 === undefined ? [] : [settingsKey(l7)])]);
-  const values = rules.map(({ headers }) => headers);
-  return { ...word, text: `${word.text}\n${JSON.stringify([order, values])}`, chain };
+  // Of two rules for the same request it hangs on their order what is done to it.
+  const inOrder = rules.map(({ text, headers }) => [text, headers]);
+  return { ...word, text: `${word.text}\n${JSON.stringify([order, inOrder])}`, chain };
 }
 
 /** Down to the first that denies. */
