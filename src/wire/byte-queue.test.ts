@@ -24,7 +24,10 @@ test("bytes leave as they came, however they are put in and taken out", () => {
         }
         expect(queue.length).toBe(next - out);
       }
-      while (queue.length > 0) for (const byte of queue.take(1000)) expect(byte).toBe(out++ & 255);
+      for (let rest = queue.length; rest > 0; rest = queue.length) {
+        for (const byte of queue.take(1000)) expect(byte).toBe(out++ & 255);
+        expect(queue.length).toBeLessThan(rest);
+      }
       expect(out).toBe(next);
     }),
     { numRuns: 200 },
@@ -35,7 +38,7 @@ test("many small pieces share memory, and what is given up is gone", () => {
   const queue = new ByteQueue();
   for (let index = 0; index < 10_000; index++) queue.push(Uint8Array.of(index), 0);
   let pieces = 0;
-  for (; queue.length > 0; pieces++) queue.take(100_000);
+  for (; queue.length > 0 && pieces < 100; pieces++) queue.take(100_000);
   expect(pieces).toBeLessThan(10);
   queue.push(Uint8Array.of(1, 2), 0);
   queue.clear();
