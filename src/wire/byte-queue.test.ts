@@ -30,7 +30,17 @@ test("bytes leave as they came, however they are put in and taken out", () => {
       }
       expect(out).toBe(next);
     }),
-    { numRuns: 200 },
+    {
+      numRuns: 200,
+      examples: [
+        [
+          [
+            { push: 0, from: 0 },
+            { push: 4097, from: 0 },
+          ],
+        ],
+      ],
+    },
   );
 });
 
