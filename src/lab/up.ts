@@ -14,6 +14,7 @@ import { completeRemoval, makeNodes } from "./nodes.ts";
 import { commandFor, type LabPaths } from "./paths.ts";
 import { choosePorts, readPorts } from "./ports.ts";
 import { readRecord } from "./process-record.ts";
+import { flagsOf } from "./processes.ts";
 import { type Progress, waitUntilReady } from "./readiness.ts";
 import { chooseSettings, type LabSettings, readSettings, type WantedSettings, writeSettings } from "./settings.ts";
 import { deleteLab, teardown } from "./teardown.ts";
@@ -114,7 +115,7 @@ function startSupervisor(paths: LabPaths): void {
   if (isAlive(readRecord(paths, "supervisor"))) return;
   rmSync(join(paths.run, "supervisor.json"), { force: true });
   const log = openSync(join(paths.logs, "supervisor.log"), "a");
-  const args = ["--max-semi-space-size=1", join(paths.root, "dist/supervisor.mjs"), "--name", paths.lab];
+  const args = [...flagsOf("supervisor"), join(paths.root, "dist/supervisor.mjs"), "--name", paths.lab];
   spawn(process.execPath, args, { detached: true, stdio: ["ignore", log, log], cwd: "/" }).unref();
   closeSync(log);
 }
