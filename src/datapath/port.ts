@@ -148,7 +148,8 @@ export interface MetricsRow {
   readonly reason: number;
   /** As the node's endpoints see it; empty = neither. */
   readonly direction: Direction | "";
-  /** Where in the datapath's source they were dropped; 0 = they were not. */
+  /** Where in the datapath's source they were counted: the number of its file in `SG_SOURCES`, and the line. */
+  readonly file: number;
   readonly line: number;
   readonly packets: number;
   readonly bytes: number;

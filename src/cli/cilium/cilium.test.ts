@@ -142,8 +142,20 @@ it("names the socket that does not answer, and refuses what it does not know as 
     code: 1,
     err: expect.stringContaining("bpf policy add is not here: only the agent changes the kernel's maps"),
   });
-  expect(await cilium("monitor", "--type", "debug")).toMatchObject({
+});
+
+it("--host names the socket, before CILIUM_SOCK; --debug tells of each call", async () => {
+  const ours = `unix://${agent.socket}`;
+  expect((await agent.runOurs(["-H", ours, "bpf", "ct", "flush"], AWAY)).out).toBe("Flushed 4 entries\n");
+  const told = await cilium("bpf", "ct", "flush", "--debug");
+  expect(told.err).toBe(`level=debug msg="DELETE /v1/bpf/ct" socket=${agent.socket} answer=200\n`);
+  expect((await cilium("bpf", "ct", "flush")).err).toBe("");
+  expect(await cilium("monitor", "--monitor-socket", "/a")).toMatchObject({
     code: 1,
-    err: expect.stringContaining("emits no debug events"),
+    err: expect.stringContaining("name its socket with --host"),
+  });
+  expect(await cilium("--host", "tcp://127.0.0.1:80", "status")).toMatchObject({
+    code: 1,
+    err: expect.stringContaining("an agent listens on its socket alone: unix:///var/run/cilium/cilium.sock"),
   });
 });

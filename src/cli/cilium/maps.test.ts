@@ -57,17 +57,17 @@ it("shows peers by their labels or numbers, ranges, and what each entry has deci
 
 it("shows what became of packets, by reason and place", () => {
   const rows: readonly MetricsRow[] = [
-    { reason: 133, direction: "ingress", line: 57, packets: 2, bytes: 148 },
-    { reason: 0, direction: "egress", line: 0, packets: 30, bytes: 4000 },
+    { reason: 133, direction: "ingress", file: 11, line: 57, packets: 2, bytes: 148 },
+    { reason: 0, direction: "egress", file: 99, line: 37, packets: 30, bytes: 4000 },
   ];
   expect(metricsText(rows).split("\n")).toEqual([
     "REASON          DIRECTION   PACKETS   BYTES   LINE   FILE",
-    "Policy denied   INGRESS     2         148     57     bpf",
-    "Success         EGRESS      30        4000    0      bpf",
+    "Policy denied   INGRESS     2         148     57     policy.h",
+    "Success         EGRESS      30        4000    37     unknown(99)",
     "",
   ]);
   expect(metricsJson(rows)[0]).toEqual({
-    ...{ reason: "Policy denied", direction: "ingress", packets: 2, bytes: 148, line: 57, file: "bpf" },
+    ...{ reason: "Policy denied", direction: "ingress", packets: 2, bytes: 148, line: 57, file: "policy.h" },
   });
 });
 

@@ -1,4 +1,5 @@
 import type { ConnectionRow, EndpointConfig, MetricsRow, PolicyRow, ServiceFrontend } from "../../datapath/port.ts";
+import { SOURCE_FILES } from "../../flow/decode/source-file.ts";
 import { dropReasonText } from "../../flow/drop-reason.ts";
 import { addressPort } from "../../model/cidr.ts";
 import { compareText } from "../../model/label.ts";
@@ -161,22 +162,25 @@ export function loadBalancerText(services: readonly ServiceFrontend[]): string {
 }
 
 const METRICS_TITLE = ["REASON", "DIRECTION", "PACKETS", "BYTES", "LINE", "FILE"];
-/** All programs are of one object; the line tells the place, as in `cilium monitor`. */
-const METRICS_FILE = "bpf";
+
+/** The file of the datapath's source with this number, as `cilium monitor` names it. */
+function sourceFile(number: number): string {
+  return SOURCE_FILES[number - 1] ?? `unknown(${number})`;
+}
 
 /** The form of `cilium bpf metrics list -o json`. */
 export function metricsJson(rows: readonly MetricsRow[]): object[] {
-  return rows.map(({ reason, direction, packets, bytes, line }) => ({
+  return rows.map(({ reason, direction, packets, bytes, line, file }) => ({
     ...{ reason: dropReasonText(reason), direction: direction || "unknown" },
-    ...{ packets, bytes, line, file: METRICS_FILE },
+    ...{ packets, bytes, line, file: sourceFile(file) },
   }));
 }
 
 /** `cilium bpf metrics list`: by reason, direction and place. */
 export function metricsText(rows: readonly MetricsRow[]): string {
-  const cells = rows.map(({ reason, direction, packets, bytes, line }) => {
+  const cells = rows.map(({ reason, direction, packets, bytes, line, file }) => {
     const counts = [packets, bytes, line].map(String);
-    return [dropReasonText(reason), direction.toUpperCase() || "UNKNOWN", ...counts, METRICS_FILE];
+    return [dropReasonText(reason), direction.toUpperCase() || "UNKNOWN", ...counts, sourceFile(file)];
   });
   const sorted = cells.sort((a, b) => compareText(a.join("\0"), b.join("\0")));
   const lines = [METRICS_TITLE, ...sorted].map((row) => `${row.join("\t")}\n`);
