@@ -1,5 +1,6 @@
 import { MAX_PORT } from "../../model/port.ts";
 import { protocolName } from "../../model/protocol.ts";
+import { wordOfBothEnds } from "./both-ends.ts";
 import { NO_RULES, type RequestChanges, requestChanges } from "./header-edits.ts";
 import { uncoveredRequest } from "./request-language.ts";
 import type { SideContent } from "./side.ts";
@@ -87,16 +88,46 @@ function differences(before: Words, after: Words): Difference[] {
     const requests = narrowed(is ? after : before);
     return [{ kind: is ? "opened" : "closed", ...(requests.length === 0 ? {} : { requests }) }];
   }
-  return DIRECTIONS.flatMap((direction, index) => {
-    const [x, y] = [before[index]!, after[index]!];
-    const http = httpChanges(x, y);
-    return [
-      ...gained("opened", direction, x, y, http),
-      ...gained("closed", direction, y, x, http),
-      ...edited(direction, x, y, http),
-      ...authChange(direction, x, y),
-    ];
-  });
+  return [
+    ...(changesOfBothEnds(before, after) ??
+      DIRECTIONS.flatMap((direction, index) => requestDifferences(direction, before[index]!, after[index]!))),
+    ...DIRECTIONS.flatMap((direction, index) => authChange(direction, before[index]!, after[index]!)),
+  ];
+}
+
+/** Undefined where each end may be looked at alone, or where that is all that can be done. */
+function changesOfBothEnds(before: Words, after: Words): Difference[] | undefined {
+  const changed = DIRECTIONS.filter((_, index) => before[index]!.text !== after[index]!.text);
+  const isJudgedTwice = DIRECTIONS.every((_, index) => before[index]!.chain ?? after[index]!.chain);
+  if (changed.length === 0 || !isJudgedTwice) return undefined;
+  const [was, is] = [wordOfBothEnds(...before), wordOfBothEnds(...after)];
+  if (was === undefined || is === undefined) return undefined;
+  const title = changed.join(" and ");
+  const http = requestChanges(was.chain ?? NO_RULES, is.chain ?? NO_RULES);
+  if (http === "unknown") {
+    const isEdited = [before, after].some(
+      ([egress, ingress]) => egress.chain?.isEditing && ingress.chain?.looksAtHeaders,
+    );
+    return isEdited
+      ? [{ kind: "edited", requests: [`${title}: ${TOGETHER} (unknown, compared as written)`] }]
+      : undefined;
+  }
+  return [
+    ...gained("opened", title, was, is, http),
+    ...gained("closed", title, is, was, http),
+    ...edited(title, was, is, http),
+  ];
+}
+
+const TOGETHER = "requests whose headers the egress end edits and the ingress end looks at";
+
+function requestDifferences(direction: string, x: Word, y: Word): Difference[] {
+  const http = httpChanges(x, y);
+  return [
+    ...gained("opened", direction, x, y, http),
+    ...gained("closed", direction, y, x, http),
+    ...edited(direction, x, y, http),
+  ];
 }
 
 /** Undefined = nobody looks at headers: requests are sets. */
