@@ -88,6 +88,21 @@ describe("a verdict", () => {
     });
   });
 
+  it("of the ingress end is one on what the egress end's proxy sends", () => {
+    const rules = (direction: string, app: string, match: string) =>
+      policy(
+        direction,
+        `endpointSelector: {matchLabels: {app: ${app}}}\n${direction}: [{toPorts: [{ports: [{port: "8080", protocol: TCP}], rules: {http: [{headerMatches: [{name: X, value: "1"${match}}]}]}}]}]`,
+      );
+    const pods = pod("web") + pod("client");
+    const request = { facts: { http: { method: "GET", path: "/", host: "", headers: [] } } };
+    const verdict = (text: string) => ask(pods + text, "client", "web:8080", request).verdict;
+    const wanted = rules("ingress", "web", "");
+    expect(verdict(wanted)).toBe("denied");
+    expect(verdict(wanted + rules("egress", "client", ", mismatch: ADD"))).toBe("allowed");
+    expect(verdict(wanted + rules("egress", "client", ", mismatch: LOG"))).toBe("denied");
+  });
+
   it("is unknown where rules contradict each other", () => {
     const dns = policy(
       "dns",
