@@ -21,6 +21,13 @@ export interface PortChange {
   readonly authentication?: string;
 }
 
+const UNKNOWN = "unknown, compared as written";
+
+/** Whether it is not known that anything changes: what the rules say differs, and what they mean could not be compared. */
+export function isUnknown({ requests = [] }: PortChange): boolean {
+  return requests.some((text) => text.includes(`(${UNKNOWN}`));
+}
+
 /** Both ends of a connection in both worlds. */
 export interface FourSides {
   readonly before: readonly [egress: SideContent, ingress: SideContent];
@@ -108,9 +115,7 @@ function changesOfBothEnds(before: Words, after: Words): Difference[] | undefine
     const isEdited = [before, after].some(
       ([egress, ingress]) => egress.chain?.isEditing && ingress.chain?.looksAtHeaders,
     );
-    return isEdited
-      ? [{ kind: "edited", requests: [`${title}: ${TOGETHER} (unknown, compared as written)`] }]
-      : undefined;
+    return isEdited ? [{ kind: "edited", requests: [`${title}: ${TOGETHER} (${UNKNOWN})`] }] : undefined;
   }
   return [
     ...gained("opened", title, was, is, http),
@@ -151,9 +156,7 @@ function edited(direction: string, x: Word, y: Word, http: RequestChanges | "unk
           .join(" or ")
       : "no header edited",
   );
-  return [
-    { kind: "edited", requests: [`${direction}: ${texts.join(" before; after ")} (unknown, compared as written)`] },
-  ];
+  return [{ kind: "edited", requests: [`${direction}: ${texts.join(" before; after ")} (${UNKNOWN})`] }];
 }
 
 function isOpen(words: Words): boolean {
@@ -210,10 +213,10 @@ function beyond({ text, rule, missing }: RequestWord, own: Requests, others: Req
     [...others.values()].flatMap((other) => other.rule ?? []),
   );
   if (found === undefined) return [];
-  if (missing !== undefined) return [`${text} (unknown, compared as written: ${missingText(missing)})`];
+  if (missing !== undefined) return [`${text} (${UNKNOWN}: ${missingText(missing)})`];
   // It takes all that there is: an example says no more.
   if (rule.isConnection && rule.server === undefined) return [text];
-  if (found === "unknown") return [`${text} (unknown, compared as written)`];
+  if (found === "unknown") return [`${text} (${UNKNOWN})`];
   return [found.request === text ? text : `${text}, as in ${found.request}`];
 }
 
