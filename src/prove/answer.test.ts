@@ -138,6 +138,15 @@ describe("somebody", () => {
     expect(ask(text, "entity:host", "web:8080").verdict).toBe("allowed");
   });
 
+  it("may be a service of which some pods have no port of the name that it leads to", () => {
+    const hook =
+      "apiVersion: v1\nkind: Pod\nmetadata: {name: web-test, labels: {app: web}}\nspec: {containers: [{name: c}]}\n";
+    const text = `${WORLD}---\n${hook}${service("front", "selector: {app: web}, ports: [{port: 80, targetPort: http}]")}`;
+    expect(ask(text, "client", "front:80")).toMatchObject({ verdict: "allowed", cases: [{ to: "default/pod/web" }] });
+    const none = text.replaceAll("name: http", "name: other");
+    expect(() => ask(none, "client", "front:80")).toThrow(/has no TCP port called http/);
+  });
+
   it("may be a service that leads each protocol to a port of its own", () => {
     const ports =
       "ports: [{port: 53, protocol: UDP, targetPort: 5353}, {port: 53, protocol: TCP, targetPort: 8080, name: tcp}]";
