@@ -18,7 +18,17 @@ const mains = readdirSync(join(root, "src/cli"), { withFileTypes: true })
   .filter((entry) => entry.isFile() && entry.name.endsWith(".ts") && !entry.name.endsWith(".test.ts"))
   .filter(({ name }) => !isPolicyOnly || /^policy(-flows|-cluster)?\.ts$/.test(name))
   .map((entry) => join(root, "src/cli", entry.name));
-const parts = ["src/policy", "src/model", "src/prove", "src/flow", "src/history", "src/kube", "src/cli", "proto/gen"];
+const parts = [
+  "src/policy",
+  "src/model",
+  "src/prove",
+  "src/flow",
+  "src/history",
+  "src/kube",
+  "src/lab",
+  "src/cli",
+  "proto/gen",
+];
 const inputs = isPolicyOnly ? parts : ["src", "proto/gen"];
 const policyStamp = join(root, "dist/policy/.built");
 const stamps = isPolicyOnly ? [policyStamp] : [policyStamp, join(root, "dist/.built")];

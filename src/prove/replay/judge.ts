@@ -4,7 +4,7 @@ import { protocolName } from "../../model/protocol.ts";
 import type { Direction } from "../../model/verdict.ts";
 import { PolicyConflict } from "../../policy/clause.ts";
 import type { HttpRequestFacts } from "../../policy/http-rule.ts";
-import { judgeL7, type L7Facts } from "../../policy/judge-l7.ts";
+import { judgeL7, type L7Facts, passedOn } from "../../policy/judge-l7.ts";
 import type { HttpRule } from "../../policy/l7-rule.ts";
 import { lookup } from "../../policy/lookup.ts";
 import type { NamedPort } from "../../policy/named-ports.ts";
@@ -28,6 +28,8 @@ export interface SideJudgement {
   readonly awaits?: "http" | "dns";
   /** That decided; for a default deny, those that turned it on. */
   readonly rules: readonly LocatedRule[];
+  /** The same as the other side sees it, where this one edits the request's headers. */
+  readonly passed?: Question;
 }
 
 export interface Judgement {
@@ -145,7 +147,7 @@ export class FlowJudge {
   judge(question: Question): Judgement {
     const { from, to } = question;
     const egress = this.isOurs(from) ? this.judgeSide("egress", question) : undefined;
-    const ingress = this.isOurs(to) ? this.judgeSide("ingress", question) : undefined;
+    const ingress = this.isOurs(to) ? this.judgeSide("ingress", egress?.passed ?? question) : undefined;
     const sides = { ...(egress && { egress }), ...(ingress && { ingress }) };
     const both = [egress, ingress].filter((side) => side !== undefined);
     if (both.some(({ verdict }) => verdict === "denied")) return { verdict: "denied", ...sides };
@@ -216,7 +218,12 @@ export class FlowJudge {
     const facts: L7Facts = request?.facts ?? {};
     const l7 = judgeL7(policy, query, facts, cluster.engine.secrets);
     const all = l7.origins.length === 0 ? rules : distinct([...rules, ...this.located(l7.origins)]);
-    if (l7.verdict !== "unknown") return { verdict: l7.verdict === "allow" ? "allowed" : "denied", rules: all };
+    if (l7.verdict === "deny") return { verdict: "denied", rules: all };
+    if (l7.verdict === "allow") {
+      const isEdited = request !== undefined && l7.actions.length > 0;
+      const passed = isEdited ? { passed: { ...question, request: { ...request, facts: passedOn(facts, l7) } } } : {};
+      return { verdict: "allowed", rules: all, ...passed };
+    }
     const { missing } = l7;
     const awaits = missing === "http" || missing === "dns" ? { awaits: missing } : {};
     return { verdict: "unknown", missing: MISSING[missing ?? "listener"], ...awaits, rules: all };

@@ -49,6 +49,20 @@ const left = {
   trace_reason: "NEW",
 };
 
+describe("a request", () => {
+  it("is judged by the ingress end with the headers that the egress end's proxy gives it", () => {
+    const match = (action: string) => `, rules: {http: [{headerMatches: [{name: X, value: "1"${action}}]}]}`;
+    const cart = policy(
+      "cart",
+      `{endpointSelector: {matchLabels: {app: cart}}, egress: [{toPorts: [{ports: [{port: "6379", protocol: TCP}]${match(", mismatch: ADD")}}]}]}`,
+    );
+    const asked = [{ more: http("GET", "/", { Y: "2" }) }];
+    const title = "shop/deployment/cart :6379 GET /";
+    expect(changes(asked, STORE(match("")))).toContain(`${title}: allowed -> denied (closed)`);
+    expect(changes(asked, STORE(match("")) + cart)).toContain(`${title}: allowed -> allowed (unchanged)`);
+  });
+});
+
 describe("a connection", () => {
   it("is opened, closed or unchanged", () => {
     const lines = [
