@@ -61,14 +61,20 @@ function definedKinds(definition: KubeObject): ResourceKind[] {
   return versions.filter((version) => version.served === true).map((version) => versionKind(definition, version));
 }
 
-/** Fills in a definition's names, and says that it is in force. */
-export function establish(definition: KubeObject, now: number): void {
-  const spec = fieldsOf(definition.spec);
+/** Fills in a definition's names, and that versions differ in nothing. */
+export function defaultDefinition({ spec }: KubeObject): void {
+  if (!isFields(spec)) return;
   const names = fieldsOf(spec.names);
   const kind = String(names.kind);
-  names.singular ??= kind.toLowerCase();
-  names.listKind ??= `${kind}List`;
+  names.singular ||= kind.toLowerCase();
+  names.listKind ||= `${kind}List`;
   spec.conversion ??= { strategy: "None" };
+}
+
+/** Says that a definition is in force. */
+export function establish(definition: KubeObject, now: number): void {
+  const spec = fieldsOf(definition.spec);
+  const { names } = spec;
   const condition = (type: string, reason: string, message: string) => ({
     type,
     status: "True",
