@@ -2,11 +2,11 @@ import { spawn } from "node:child_process";
 import { closeSync, existsSync, mkdirSync, openSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { isAlive } from "../runtime/process/process-table.ts";
-import { mountBpffs } from "./bpffs.ts";
 import { type Found, look, networkIsWhole } from "./condition.ts";
 import { writeConfiguration } from "./configuration.ts";
 import { doctor } from "./doctor.ts";
 import { writePrograms } from "./env.ts";
+import { mountBpffs, mountMemory } from "./file-systems.ts";
 import { withLabLock } from "./lock.ts";
 import { makeMountPoints } from "./mount-points.ts";
 import { createNetwork } from "./network.ts";
@@ -100,6 +100,7 @@ async function startFresh(paths: LabPaths, settings: LabSettings): Promise<void>
     throw new Error(missing.map((check) => `${check.name}: ${check.seen}; ${check.mend}`).join("\n"));
   }
   await teardown(paths);
+  await mountMemory(paths.run);
   for (const directory of [paths.state, paths.logs, paths.pods]) {
     mkdirSync(directory, { recursive: true });
   }
