@@ -282,6 +282,7 @@ const agent = await startAgent({
   proxy: await openProxyChannel(join(sockets, "xds.sock")),
   openFlows: (context) => createFlowPipeline({ context, ring }),
   redaction: () => settings.current.redaction,
+  nameLimits: () => settings.current.names,
   historyFailure: () => {
     const { failure, lost = 0 } = history?.status() ?? {};
     return failure === undefined ? undefined : `${failure}; ${lost} flows were not kept`;
