@@ -87,10 +87,10 @@ it("shows connections one a line", () => {
     replyFlags: 18,
     translated: "",
   } as const;
-  const service = { ...row, scope: "service", flags: [], translated: "172.20.1.9:80" } as const;
+  const service = { ...row, scope: "service", flags: ["TxClosing"], translated: "172.20.1.9:80" } as const;
   expect(connectionsText([service, row])).toBe(
     "TCP IN 172.20.1.20:40000 -> 172.20.1.21:80 expires=4711 RxFlagsSeen=0x12 TxFlagsSeen=0x02 Flags=0x0013 [ RxClosing TxClosing SeenNonSyn Reset ]\n" +
-      "TCP SVC 172.20.1.20:40000 -> 172.20.1.21:80 expires=4711 RxFlagsSeen=0x12 TxFlagsSeen=0x02 Flags=0x0000 [ ] Nat=172.20.1.9:80\n",
+      "TCP SVC 172.20.1.20:40000 -> 172.20.1.21:80 expires=4711 RxFlagsSeen=0x12 TxFlagsSeen=0x02 Flags=0x0002 [ TxClosing ] Nat=172.20.1.9:80\n",
   );
   expect(connectionsText([row], true)).toContain(" expires=4711 (remaining: 59 sec(s)) RxFlagsSeen=");
 });
