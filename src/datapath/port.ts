@@ -120,7 +120,9 @@ export interface ConnectionRow {
   readonly sourcePort: number;
   readonly destination: string;
   readonly destinationPort: number;
-  /** Seconds until it is forgotten; negative = it counts no more. */
+  /** Second of CLOCK_MONOTONIC at which it is forgotten. */
+  readonly expires: number;
+  /** Seconds until then; negative = it counts no more. */
   readonly expiresIn: number;
   /** What has been seen, in Cilium's words. */
   readonly flags: readonly string[];
