@@ -73,7 +73,7 @@ export class Distinctions {
 
   /** Of what the recording hides, what rules look at. */
   hiddenParts(hidden: readonly HiddenPart[]): HiddenPart[] {
-    const [headers, looksAtHost] = [this.headers(), this.httpRules.some(({ host }) => host !== undefined)];
+    const [headers, looksAtHost] = [this.headers(), this.httpRules.some(isAboutHost)];
     return hidden.filter((part) => {
       if (part === "host") return looksAtHost;
       return part === "headers" ? headers.size > 0 : headers.has(part.slice("header ".length));
@@ -102,3 +102,10 @@ function httpRulesOf(repository: Repository): HttpRule[] {
     rules.flatMap(({ elements }) => elements.flatMap(({ ports = [] }) => ports.flatMap(({ http = [] }) => http))),
   );
 }
+
+/** Whether the rule looks at the host, in a field of its own or as a header. */
+export function isAboutHost({ host, headers = [], headerMatches = [] }: HttpRule): boolean {
+  return host !== undefined || [...headers, ...headerMatches.map(({ name }) => name)].some((name) => HOST.test(name));
+}
+
+const HOST = /^(:authority|host)(?![\w-])/i;

@@ -4,7 +4,7 @@ import { protocolName } from "../../model/protocol.ts";
 import type { Direction } from "../../model/verdict.ts";
 import { PolicyConflict } from "../../policy/clause.ts";
 import type { HttpRequestFacts } from "../../policy/http-rule.ts";
-import { judgeL7, type L7Facts, passedOn } from "../../policy/judge-l7.ts";
+import { judgeL7, judgingClauses, type L7Facts, passedOn } from "../../policy/judge-l7.ts";
 import type { HttpRule } from "../../policy/l7-rule.ts";
 import { lookup } from "../../policy/lookup.ts";
 import type { NamedPort } from "../../policy/named-ports.ts";
@@ -16,6 +16,7 @@ import { Cluster, type LocatedRule, type Suppositions, titleOf } from "../cluste
 import type { Verdict } from "../explain.ts";
 import type { Inventory } from "../inventory.ts";
 import { labelsOfWorkload } from "../party.ts";
+import { isAboutHost } from "./distinctions.ts";
 import type { RecordedParty } from "./party.ts";
 import type { Conversation } from "./recording.ts";
 
@@ -26,6 +27,8 @@ export interface SideJudgement {
   readonly missing?: string;
   /** The proxy judges each request: without one it is unknown which pass. */
   readonly awaits?: "http" | "dns";
+  /** Then: one of its rules is about the host of the request. */
+  readonly looksAtHost?: boolean;
   /** That decided; for a default deny, those that turned it on. */
   readonly rules: readonly LocatedRule[];
   /** The same as the other side sees it, where this one edits the request's headers. */
@@ -192,9 +195,9 @@ export class FlowJudge {
     const { request } = question;
     const http = request?.facts.http;
     if (request === undefined || http === undefined || request.hidden.length === 0) return undefined;
-    if (this.ask(this.cluster, direction, { ...question, request: { ...request, facts: {} } }).awaits === undefined)
-      return undefined;
-    if (request.hidden.includes("host")) return "the host of the request";
+    const unread = this.ask(this.cluster, direction, { ...question, request: { ...request, facts: {} } });
+    if (unread.awaits === undefined) return undefined;
+    if (request.hidden.includes("host") && unread.looksAtHost === true) return "the host of the request";
     const ways = this.headerRules.map((rule) => withHeaders(http, rule));
     const isOpen = ways.some((way) =>
       differs(this.ask(this.cluster, direction, { ...question, request: { ...request, facts: { http: way } } })),
@@ -225,7 +228,9 @@ export class FlowJudge {
       return { verdict: "allowed", rules: all, ...passed };
     }
     const { missing } = l7;
-    const awaits = missing === "http" || missing === "dns" ? { awaits: missing } : {};
+    const { clauses } = judgingClauses(policy[direction], query);
+    const looksAtHost = clauses.some((clause) => clause.l7?.http?.some(isAboutHost));
+    const awaits = missing === "http" || missing === "dns" ? { awaits: missing, looksAtHost } : {};
     return { verdict: "unknown", missing: MISSING[missing ?? "listener"], ...awaits, rules: all };
   }
 

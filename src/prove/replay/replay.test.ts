@@ -50,6 +50,17 @@ const left = {
 };
 
 describe("a request", () => {
+  it("whose host was not recorded is unknown only where a rule of that port looks at the host", () => {
+    const more = {
+      ...http("GET", "/"),
+      l7: { type: "REQUEST", http: { method: "GET", url: "/", headers: [{ key: "Y", value: "2" }] } },
+    };
+    const rules = (some: string) => changes([{ more }], STORE(`, rules: {http: [${some}]}`)).join();
+    expect(rules("{method: GET}")).toContain("GET /: allowed -> allowed (unchanged)");
+    for (const host of ["{method: GET}, {method: PUT, host: a}", '{headers: ["Host: a"]}'])
+      expect(rules(host)).toContain("(unknown) the host of the request");
+  });
+
   it("is judged by the ingress end with the headers that the egress end's proxy gives it", () => {
     const match = (action: string) => `, rules: {http: [{headerMatches: [{name: X, value: "1"${action}}]}]}`;
     const cart = policy(
