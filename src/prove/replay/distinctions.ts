@@ -5,6 +5,7 @@ import type { HttpRule } from "../../policy/l7-rule.ts";
 import { outsidePrefixes } from "../../policy/outside-labels.ts";
 import { type Repository, requiredFqdns } from "../../policy/repository.ts";
 import { Cluster } from "../cluster.ts";
+import { requestRegions } from "../diff/request-language.ts";
 import type { Inventory } from "../inventory.ts";
 import type { HiddenPart } from "./recorded-request.ts";
 
@@ -103,9 +104,20 @@ function httpRulesOf(repository: Repository): HttpRule[] {
   );
 }
 
+const HOST = /^(:authority|host)(?![\w-])/i;
+
 /** Whether the rule looks at the host, in a field of its own or as a header. */
-export function isAboutHost({ host, headers = [], headerMatches = [] }: HttpRule): boolean {
-  return host !== undefined || [...headers, ...headerMatches.map(({ name }) => name)].some((name) => HOST.test(name));
+function isAboutHost(rule: HttpRule): boolean {
+  return rule.host !== undefined || hasHostHeader(rule);
 }
 
-const HOST = /^(:authority|host)(?![\w-])/i;
+function hasHostHeader({ headers = [], headerMatches = [] }: HttpRule): boolean {
+  return [...headers, ...headerMatches.map(({ name }) => name)].some((name) => HOST.test(name));
+}
+
+/** A host of each kind that the rules tell from others. Undefined = they are not known. */
+export function hostsToldApart(rules: readonly HttpRule[]): readonly string[] | undefined {
+  if (rules.some(hasHostHeader)) return undefined;
+  const regions = requestRegions(rules.flatMap(({ host }) => (host === undefined ? [] : [{ host, demands: [] }])));
+  return regions === "unknown" ? undefined : regions.map(({ request }) => request.host ?? "");
+}

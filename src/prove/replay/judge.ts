@@ -4,7 +4,7 @@ import { protocolName } from "../../model/protocol.ts";
 import type { Direction } from "../../model/verdict.ts";
 import { PolicyConflict } from "../../policy/clause.ts";
 import type { HttpRequestFacts } from "../../policy/http-rule.ts";
-import { judgeL7, judgingClauses, type L7Facts, passedOn } from "../../policy/judge-l7.ts";
+import { judgeL7, type L7Facts, passedOn } from "../../policy/judge-l7.ts";
 import type { HttpRule } from "../../policy/l7-rule.ts";
 import { lookup } from "../../policy/lookup.ts";
 import type { NamedPort } from "../../policy/named-ports.ts";
@@ -16,7 +16,7 @@ import { Cluster, type LocatedRule, type Suppositions, titleOf } from "../cluste
 import type { Verdict } from "../explain.ts";
 import type { Inventory } from "../inventory.ts";
 import { labelsOfWorkload } from "../party.ts";
-import { isAboutHost } from "./distinctions.ts";
+import { hostsToldApart } from "./distinctions.ts";
 import type { RecordedParty } from "./party.ts";
 import type { Conversation } from "./recording.ts";
 
@@ -27,8 +27,6 @@ export interface SideJudgement {
   readonly missing?: string;
   /** The proxy judges each request: without one it is unknown which pass. */
   readonly awaits?: "http" | "dns";
-  /** Then: one of its rules is about the host of the request. */
-  readonly looksAtHost?: boolean;
   /** That decided; for a default deny, those that turned it on. */
   readonly rules: readonly LocatedRule[];
   /** The same as the other side sees it, where this one edits the request's headers. */
@@ -56,6 +54,7 @@ export class FlowJudge {
   private readonly inventory: Inventory;
   private readonly localCluster: string;
   private readonly headerRules: readonly HttpRule[];
+  private readonly hosts: readonly string[] | undefined;
   private readonly portNames: readonly string[];
   /** The same, if every address whose name is not known had one that policies select. Absent = none is selected. */
   private readonly ifNamed: Cluster | undefined;
@@ -72,9 +71,11 @@ export class FlowJudge {
     const elements = inventory.policies.flatMap(({ rules }) => rules.flatMap((rule) => rule.elements));
     const ports = elements.flatMap((element) => element.ports ?? []);
     this.portNames = [...new Set(ports.flatMap((rule) => rule.ports.flatMap(({ name }) => name ?? [])))];
-    this.headerRules = ports
-      .flatMap(({ http = [] }) => http)
-      .filter(({ headers = [], headerMatches = [] }) => headers.length + headerMatches.length > 0);
+    const httpRules = ports.flatMap(({ http = [] }) => http);
+    this.hosts = hostsToldApart(httpRules);
+    this.headerRules = httpRules.filter(
+      ({ headers = [], headerMatches = [] }) => headers.length + headerMatches.length > 0,
+    );
     const parties = [...new Map(asked.flatMap(({ from, to }) => [from, to]).map((each) => [each.key, each])).values()];
     this.names = new Map(parties.map((party, index) => [party.key, nameOf(party, index)]));
     const endpoints = [...parties.flatMap((party) => this.endpointOf(party)), ...this.supposedEndpoints(asked)];
@@ -195,13 +196,13 @@ export class FlowJudge {
     const { request } = question;
     const http = request?.facts.http;
     if (request === undefined || http === undefined || request.hidden.length === 0) return undefined;
-    const unread = this.ask(this.cluster, direction, { ...question, request: { ...request, facts: {} } });
-    if (unread.awaits === undefined) return undefined;
-    if (request.hidden.includes("host") && unread.looksAtHost === true) return "the host of the request";
-    const ways = this.headerRules.map((rule) => withHeaders(http, rule));
-    const isOpen = ways.some((way) =>
-      differs(this.ask(this.cluster, direction, { ...question, request: { ...request, facts: { http: way } } })),
-    );
+    if (this.ask(this.cluster, direction, { ...question, request: { ...request, facts: {} } }).awaits === undefined)
+      return undefined;
+    const asked = (way: HttpRequestFacts) =>
+      this.ask(this.cluster, direction, { ...question, request: { ...request, facts: { http: way } } });
+    const isHostOpen = () => this.hosts === undefined || this.hosts.some((host) => differs(asked({ ...http, host })));
+    if (request.hidden.includes("host") && isHostOpen()) return "the host of the request";
+    const isOpen = this.headerRules.some((rule) => differs(asked(withHeaders(http, rule))));
     return isOpen ? `the request's headers (${request.hidden.join(", ")}: not recorded)` : undefined;
   }
 
@@ -228,9 +229,7 @@ export class FlowJudge {
       return { verdict: "allowed", rules: all, ...passed };
     }
     const { missing } = l7;
-    const { clauses } = judgingClauses(policy[direction], query);
-    const looksAtHost = clauses.some((clause) => clause.l7?.http?.some(isAboutHost));
-    const awaits = missing === "http" || missing === "dns" ? { awaits: missing, looksAtHost } : {};
+    const awaits = missing === "http" || missing === "dns" ? { awaits: missing } : {};
     return { verdict: "unknown", missing: MISSING[missing ?? "listener"], ...awaits, rules: all };
   }
 
