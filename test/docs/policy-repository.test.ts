@@ -69,12 +69,18 @@ test("the workflow tells the change and fails, and passes where there is none", 
   expect(comment).toMatch(/^### Network policy: Connections: \d+ opened, 0 closed\.$/m);
   expect(changed.summary).toBe(comment);
   expect(changed.asked).toBe(`secret pr comment 7 --body-file ${file} --edit-last --create-if-none\n`);
+  const [checkout, step, told] = workflow.jobs.policy.steps as [Step, Step, Step];
+  const withInputs = (inputs: Step["with"]) => [checkout, { ...step, with: inputs! }, told];
+  // without its tests only the change itself can fail, where one asks for that
+  const paths = "k8s/workloads.yaml k8s/policies.yaml";
+  expect((await runJob("main", withInputs({ paths }))).isSuccess).toBe(true);
+  expect((await runJob("main", withInputs({ paths, "fail-on": "closed" }))).isSuccess).toBe(true);
+  expect((await runJob("main", withInputs({ paths, "fail-on": "opened" }))).isSuccess).toBe(false);
+  expect((await runJob("", withInputs({ paths, base: "main", "fail-on": "opened" }))).isSuccess).toBe(false);
   expect(await git("checkout -q k8s")).toMatchObject({ code: 0 });
   // not of a pull request: there is nothing to compare with, and nobody is told
   expect(await runJob("")).toMatchObject({ isSuccess: true, summary: "", asked: "" });
-  const [checkout, step, told] = workflow.jobs.policy.steps as [Step, Step, Step];
-  const given = { ...step, with: { paths: "k8s", base: "HEAD", "fail-on": "any", strict: "yes" } };
-  const same = await runJob("", [checkout, given, told]);
+  const same = await runJob("", withInputs({ paths: "k8s", base: "HEAD", "fail-on": "any", strict: "yes" }));
   expect(same).toMatchObject({ isSuccess: true, summary: expect.stringContaining("Nobody may do more or less") });
   await expect(runJob("", [{ ...step, with: { path: "k8s" } }])).rejects.toThrow("has no input path");
 });
