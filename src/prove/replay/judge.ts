@@ -16,6 +16,7 @@ import { Cluster, type LocatedRule, type Suppositions, titleOf } from "../cluste
 import type { Verdict } from "../explain.ts";
 import type { Inventory } from "../inventory.ts";
 import { labelsOfWorkload } from "../party.ts";
+import { hostsToldApart } from "./distinctions.ts";
 import type { RecordedParty } from "./party.ts";
 import type { Conversation } from "./recording.ts";
 
@@ -53,6 +54,7 @@ export class FlowJudge {
   private readonly inventory: Inventory;
   private readonly localCluster: string;
   private readonly headerRules: readonly HttpRule[];
+  private readonly hosts: readonly string[] | undefined;
   private readonly portNames: readonly string[];
   /** The same, if every address whose name is not known had one that policies select. Absent = none is selected. */
   private readonly ifNamed: Cluster | undefined;
@@ -69,9 +71,11 @@ export class FlowJudge {
     const elements = inventory.policies.flatMap(({ rules }) => rules.flatMap((rule) => rule.elements));
     const ports = elements.flatMap((element) => element.ports ?? []);
     this.portNames = [...new Set(ports.flatMap((rule) => rule.ports.flatMap(({ name }) => name ?? [])))];
-    this.headerRules = ports
-      .flatMap(({ http = [] }) => http)
-      .filter(({ headers = [], headerMatches = [] }) => headers.length + headerMatches.length > 0);
+    const httpRules = ports.flatMap(({ http = [] }) => http);
+    this.hosts = hostsToldApart(httpRules);
+    this.headerRules = httpRules.filter(
+      ({ headers = [], headerMatches = [] }) => headers.length + headerMatches.length > 0,
+    );
     const parties = [...new Map(asked.flatMap(({ from, to }) => [from, to]).map((each) => [each.key, each])).values()];
     this.names = new Map(parties.map((party, index) => [party.key, nameOf(party, index)]));
     const endpoints = [...parties.flatMap((party) => this.endpointOf(party)), ...this.supposedEndpoints(asked)];
@@ -194,11 +198,11 @@ export class FlowJudge {
     if (request === undefined || http === undefined || request.hidden.length === 0) return undefined;
     if (this.ask(this.cluster, direction, { ...question, request: { ...request, facts: {} } }).awaits === undefined)
       return undefined;
-    if (request.hidden.includes("host")) return "the host of the request";
-    const ways = this.headerRules.map((rule) => withHeaders(http, rule));
-    const isOpen = ways.some((way) =>
-      differs(this.ask(this.cluster, direction, { ...question, request: { ...request, facts: { http: way } } })),
-    );
+    const asked = (way: HttpRequestFacts) =>
+      this.ask(this.cluster, direction, { ...question, request: { ...request, facts: { http: way } } });
+    const isHostOpen = () => this.hosts === undefined || this.hosts.some((host) => differs(asked({ ...http, host })));
+    if (request.hidden.includes("host") && isHostOpen()) return "the host of the request";
+    const isOpen = this.headerRules.some((rule) => differs(asked(withHeaders(http, rule))));
     return isOpen ? `the request's headers (${request.hidden.join(", ")}: not recorded)` : undefined;
   }
 

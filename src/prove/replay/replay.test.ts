@@ -50,6 +50,22 @@ const left = {
 };
 
 describe("a request", () => {
+  it("whose host was not recorded is unknown only where the rules let one pass and another not", () => {
+    const more = {
+      ...http("GET", "/"),
+      l7: { type: "REQUEST", http: { method: "GET", url: "/", headers: [{ key: "Y", value: "2" }] } },
+    };
+    const rules = (some: string) => changes([{ more }], STORE(`, rules: {http: [${some}]}`)).join();
+    for (const same of [
+      "{method: GET}",
+      "{method: GET}, {method: PUT, host: a}",
+      "{host: 'a.*'}, {host: '(?:[^a].*)?'}",
+    ])
+      expect(rules(same), same).toContain("GET /: allowed -> allowed (unchanged)");
+    for (const host of ["{method: GET, host: 'a|b'}", '{headers: ["Host: a"]}', "{host: 'a.*'}, {host: '[^a].*'}"])
+      expect(rules(host), host).toContain("(unknown) the host of the request");
+  });
+
   it("is judged by the ingress end with the headers that the egress end's proxy gives it", () => {
     const match = (action: string) => `, rules: {http: [{headerMatches: [{name: X, value: "1"${action}}]}]}`;
     const cart = policy(
