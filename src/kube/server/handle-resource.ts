@@ -252,7 +252,7 @@ async function handleSubresource(call: Call): Promise<void> {
     case "binding":
       return writeValue(response, 201, json, bindPod(api, target, body, writeOptions(call)));
     case "eviction":
-      return writeValue(response, 201, json, evictPod(api, target, body, query));
+      return writeValue(response, 201, json, evictPod(api, target, body, { query, options: writeOptions(call) }));
     case "finalize":
       return writeValue(response, 200, json, finalizeNamespace(api, target, body, writeOptions(call)));
     case "token":
