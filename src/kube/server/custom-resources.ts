@@ -3,7 +3,7 @@ import type { Store } from "../storage/store.ts";
 import { declareKind, type ResourceKind, SCALE, statusOf } from "./kind.ts";
 import { compareVersions, type Registry } from "./registry.ts";
 
-const DEFINITIONS = "apiextensions.k8s.io/customresourcedefinitions";
+export const DEFINITIONS = "apiextensions.k8s.io/customresourcedefinitions";
 
 const strings = (value: unknown): string[] => listOf(value).filter((item) => typeof item === "string");
 

@@ -15,6 +15,7 @@ import { authorizeResource } from "./authorization.ts";
 import { mediaType, parseYaml, type ReadBody, readBody, readJson, readObject, readValue } from "./body.ts";
 import type { Call } from "./call.ts";
 import { type Api, fromStored, type WriteOptions } from "./context.ts";
+import { DEFINITIONS } from "./custom-resources.ts";
 import { EPHEMERAL_CONTAINERS, type ResourceKind, serves } from "./kind.ts";
 import { negotiate } from "./negotiate.ts";
 import { NO_REPETITION } from "./repeated-keys.ts";
@@ -140,18 +141,30 @@ async function answerReview(call: Call): Promise<void> {
   return writeValue(call.response, 201, negotiate(call.request.headers.accept), answer);
 }
 
+/** The object that a create or an update brings. */
+async function readWritten(call: Call): Promise<ReadBody> {
+  const read = await readObject(call.request);
+  await getReady(call, read);
+  return read;
+}
+
+/** Rules of a definition are compiled where nothing can be waited for. */
+async function getReady({ api, target }: Call, { value }: ReadBody): Promise<void> {
+  if (target.kind.storage === DEFINITIONS) await api.schema.loadRules(value);
+}
+
 async function create(call: Call): Promise<void> {
   if (call.target.name !== "" || (call.target.kind.namespaced && call.target.namespace === ""))
     throw methodNotAllowed();
   const { api, target } = call;
-  const { value, repeated } = await readObject(call.request);
+  const { value, repeated } = await readWritten(call);
   const outcome = createObject(api, target.kind, target.namespace, value, writeOptions(call, repeated));
   return writeObject(call, 201, outcome.object, outcome.warnings);
 }
 
 async function update(call: Call): Promise<void> {
-  const { api, target, request } = call;
-  const { value: body, repeated } = await readObject(request);
+  const { api, target } = call;
+  const { value: body, repeated } = await readWritten(call);
   if (target.kind.createsOnUpdate && isAbsent(call)) {
     mayCreate(call);
     const { uid } = fieldsOf(fieldsOf(body).metadata);
@@ -176,7 +189,9 @@ async function readPatch(call: Call): Promise<ReadBody & { readonly type: string
   const read = isJson ? readJson(text) : await parseYaml(text);
   // what is applied is YAML, in whichever form it comes
   const isAgain = isJson && type === APPLY_PATCH && read.repeated.warned.length > 0;
-  return { type, ...(isAgain ? await parseYaml(text) : read) };
+  const result = { type, ...(isAgain ? await parseYaml(text) : read) };
+  await getReady(call, result);
+  return result;
 }
 
 /** True when there is nothing yet that the request could change. */
@@ -252,7 +267,7 @@ async function handleSubresource(call: Call): Promise<void> {
     case "binding":
       return writeValue(response, 201, json, bindPod(api, target, body, writeOptions(call)));
     case "eviction":
-      return writeValue(response, 201, json, evictPod(api, target, body, query));
+      return writeValue(response, 201, json, evictPod(api, target, body, { query, options: writeOptions(call) }));
     case "finalize":
       return writeValue(response, 200, json, finalizeNamespace(api, target, body, writeOptions(call)));
     case "token":

@@ -74,7 +74,7 @@ export function checkRules(
       ? api.schema.validateUpdate(kind, object, old)
       : [];
   const errors: FieldError[] = [
-    ...api.schema.validate(kind, object, kind.definition),
+    ...api.schema.validate(kind, object, kind.definition, old),
     ...fixed,
     ...(kind.strategy.validate?.(object, old) ?? []),
   ];
