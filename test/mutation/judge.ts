@@ -34,7 +34,9 @@ const standIn = new URL("./stand-in.ts", import.meta.url).href;
 registerHooks({
   resolve: (name, context, next) => (name === "vitest" ? { url: standIn, shortCircuit: true } : next(name, context)),
 });
-const switches: Switches = ((globalThis as { __stryker__?: Switches }).__stryker__ ??= {});
+const place = globalThis as { __stryker__?: Switches };
+place.__stryker__ ??= {};
+const switches = place.__stryker__;
 const { gathered: tests } = (await import(standIn)) as { gathered: typeof gathered };
 await import("./quick-property.ts");
 for (const path of process.argv.slice(2)) await import(pathToFileURL(path).href);

@@ -102,11 +102,15 @@ class Judge {
 
   /** `undefined`: it took longer, and was ended. */
   ask<Answer>(question: Question, milliseconds: number): Promise<Answer | undefined> {
-    this.child ??= fork(join(copy, "test/mutation/judge.ts"), globSync(TESTS, { cwd: copy, exclude: [LEFT_OUT] }).sort(), {
-      cwd: copy,
-      env: { SG_PROPERTY_RUNS: "40", ...process.env },
-      stdio: ["ignore", "ignore", "inherit", "ipc"],
-    });
+    this.child ??= fork(
+      join(copy, "test/mutation/judge.ts"),
+      globSync(TESTS, { cwd: copy, exclude: [LEFT_OUT] }).sort(),
+      {
+        cwd: copy,
+        env: { SG_PROPERTY_RUNS: "40", ...process.env },
+        stdio: ["ignore", "ignore", "inherit", "ipc"],
+      },
+    );
     const child = this.child;
     return new Promise((resolve) => {
       const end = (answer?: Answer) => {

@@ -8,7 +8,9 @@ type Body = (...row: unknown[]) => unknown;
 export const gathered: { readonly name: string; readonly body: () => unknown }[] = [];
 
 /** Installed beside the copy of the sources, and no package of the checkout. */
-export const { expect } = createRequire(join(process.cwd(), "tools/package.json"))("expect") as { readonly expect: unknown };
+export const { expect } = createRequire(join(process.cwd(), "tools/package.json"))("expect") as {
+  readonly expect: unknown;
+};
 
 /** Options, such as a time limit, mean nothing here. */
 const bodyOf = (rest: readonly unknown[]) => rest.find((each): each is Body => typeof each === "function")!;
