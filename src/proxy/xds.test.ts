@@ -80,6 +80,9 @@ class Table {
   }
 }
 
+/** What proxies were told of DNS, in order. */
+const dnsSettings: unknown[] = [];
+
 function proxy(table: Table | ListenerTable, accessLog = new AccessLog(), observer = new DnsObserver()): AgentChannel {
   const channel = new AgentChannel({
     socketPath: socketPath(),
@@ -87,6 +90,7 @@ function proxy(table: Table | ListenerTable, accessLog = new AccessLog(), observ
     table: table as ListenerTable,
     accessLog,
     observer,
+    setDnsSettings: (settings) => dnsSettings.push([settings.rejectCode, settings.maxDelayMs]),
     log: () => undefined,
   });
   closing.push(() => channel.close());
@@ -279,4 +283,24 @@ test("what clients learn from DNS waits for the agent, and for the next one", as
   closing.push(() => discovery.close());
   await until(() => taken.length === 1);
   expect(taken).toMatchObject([observation]);
+});
+
+test("how DNS is answered is told to the proxy of the moment and to each that comes; an agent that does not know changes nothing", async () => {
+  dnsSettings.length = 0;
+  const discovery = await agent();
+  const first = proxy(new Table());
+  await until(() => first.connected);
+  expect(dnsSettings).toEqual([]);
+  discovery.setDnsSettings({ rejectCode: 3, maxDelayMs: 250 });
+  await until(() => dnsSettings.length > 0);
+  await first.close();
+  const second = proxy(new Table());
+  await until(() => second.connected && dnsSettings.length > 1);
+  discovery.setDnsSettings({ rejectCode: 5, maxDelayMs: 0 });
+  await until(() => dnsSettings.length > 2);
+  expect(dnsSettings).toEqual([
+    [3, 250],
+    [3, 250],
+    [5, 0],
+  ]);
 });
