@@ -27,7 +27,8 @@ function add(name: string, ...rest: unknown[]): void {
   gathered.push({ name, body: bodyOf(rest) });
 }
 
-export const it = Object.assign(add, { each: each(add) });
-export const test = it;
+const adding = () => Object.assign((name: string, ...rest: unknown[]) => add(name, ...rest), { each: each(add) });
+export const it = adding();
+export const test = adding();
 const group = (_: string, ...rest: unknown[]) => bodyOf(rest)();
 export const describe = Object.assign(group, { each: each(group) });
