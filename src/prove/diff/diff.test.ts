@@ -240,7 +240,7 @@ describe("diff", () => {
       line("-", "name a.example"),
     ]);
     expect(change("{matchName: a.example}", "{matchName: a.example, matchPattern: 'a.*'}")).toEqual([
-      line("+", "name a.example or a.*, as in name a.0"),
+      line("+", "name a.example or a.*, as in name a.a"),
     ]);
     expect(change("{matchName: a.example}", "{matchPattern: '**'}")).toEqual([line("+", "every request")]);
   });
