@@ -161,8 +161,12 @@ export class AgentChannel {
       return [];
     } catch (error) {
       const message = messageOf(error);
-      this.options.log(`policy of endpoint ${resource.endpointId} refused: ${message}`);
       const portsInUse = error instanceof PolicyRefused ? [...error.portsInUse] : [];
+      this.options.log(
+        portsInUse.length === 0
+          ? `policy of endpoint ${resource.endpointId} refused: ${message}`
+          : `policy of endpoint ${resource.endpointId} waits for another port from the agent: ${message}`,
+      );
       return [{ endpointId: resource.endpointId, message, portsInUse }];
     }
   }

@@ -80,6 +80,8 @@ class Table {
   }
 }
 
+/** Lines of proxies' logs. */
+const logged: string[] = [];
 /** What proxies were told of DNS, in order. */
 const dnsSettings: unknown[] = [];
 
@@ -91,7 +93,7 @@ function proxy(table: Table | ListenerTable, accessLog = new AccessLog(), observ
     accessLog,
     observer,
     setDnsSettings: (settings) => dnsSettings.push([settings.rejectCode, settings.maxDelayMs]),
-    log: () => undefined,
+    log: (line) => logged.push(line),
   });
   closing.push(() => channel.close());
   return channel;
@@ -164,7 +166,10 @@ test("a port that somebody else has is given up for another", async () => {
   const table = new Table();
   table.refuse = (port) => (port < 10002 ? new PolicyRefused("bind: EADDRINUSE", [port]) : undefined);
   proxy(table);
+  logged.length = 0;
   expect((await discovery.publish(POLICY)).get("ingress:TCP:80")).toBe(10002);
+  const waits = "policy of endpoint 871 waits for another port from the agent: bind: EADDRINUSE";
+  expect(logged.filter((line) => line.startsWith("policy"))).toEqual([waits, waits]);
 });
 
 test("removing an endpoint reaches the proxy and rejects who waits", async () => {
