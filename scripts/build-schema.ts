@@ -85,8 +85,9 @@ function zeroText(node: Node, field: GoField | undefined): string[] {
   return isCollection || node.type === "object" || node.type === "array" ? [] : ["omit"];
 }
 
-function fieldText(node: Node, field: GoField | undefined): string {
+function fieldText(node: Node, field: GoField | undefined, values: string | undefined): string {
   const words = [typeText(node), ...zeroText(node, field)];
+  if (values !== undefined) words.push(`enum=${values}`);
   const keys = node["x-kubernetes-list-map-keys"] as string[] | undefined;
   const list = node["x-kubernetes-list-type"];
   if (keys) words.push(`list=map(${keys.join(",")})`);
@@ -98,6 +99,30 @@ function fieldText(node: Node, field: GoField | undefined): string {
 }
 
 const goTypes = new GoTypes(moduleFolder);
+
+/** `pkg_apis_apiextensions_v1_X` and `k8sio_api_core_v1_X` as definitions are named. */
+function definitionNamed(generated: string): string {
+  const parts = generated.split("_");
+  const home =
+    parts[0] === "k8sio" ? ["io", "k8s", ...parts.slice(1)] : ["io", "k8s", "apiextensions-apiserver", ...parts];
+  return home.join(".");
+}
+
+/** Which values fields may have, by definition and field: only the generated Go code says it. */
+function enumsIn(file: string): Map<string, string> {
+  const values = new Map<string, string>();
+  let [name, field] = ["", ""];
+  for (const line of readFileSync(file, "utf8").split("\n")) {
+    const type = /^func schema_(\w+)\(/.exec(line)?.[1];
+    if (type !== undefined) name = definitionNamed(type);
+    field = /^\t{5}"(\w+)": \{$/.exec(line)?.[1] ?? field;
+    const list = /^\t{7}Enum: +\[\]interface\{\}\{(.*)\},$/.exec(line)?.[1];
+    if (list !== undefined) values.set(`${name}/${field}`, (JSON.parse(`[${list}]`) as string[]).join("|"));
+  }
+  return values;
+}
+
+const enums = enumsIn(join(moduleFolder(KUBERNETES), "pkg/generated/openapi/zz_generated.openapi.go"));
 
 function definitionText(name: string, node: Node): Json {
   const kinds = (node["x-kubernetes-group-version-kind"] ?? []) as { group: string; version: string; kind: string }[];
@@ -111,7 +136,10 @@ function definitionText(name: string, node: Node): Json {
   if (node.required) text.required = node.required;
   if (node.properties) {
     const written = new Map((goTypes.fieldsOf(name) ?? []).map((field) => [field.name, field]));
-    const fields = Object.entries(node.properties).map(([key, field]) => [key, fieldText(field, written.get(key))]);
+    const fields = Object.entries(node.properties).map(([key, field]) => [
+      key,
+      fieldText(field, written.get(key), enums.get(`${name}/${key}`)),
+    ]);
     text.fields = Object.fromEntries(fields);
   }
   return text;

@@ -7,8 +7,10 @@ import { mkdirSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } f
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { buildCompileCache } from "./build-cache.ts";
 import { buildLibrary } from "./build-library.ts";
 import { buildStart } from "./build-start.ts";
+import { builtinModules } from "./builtin-modules.ts";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const isPolicyOnly = process.argv[2] === "policy";
@@ -43,8 +45,10 @@ function isFresh(): boolean {
     "package.json",
     "package-lock.json",
     "scripts/build.ts",
+    "scripts/build-cache.ts",
     "scripts/build-library.ts",
     "scripts/build-start.ts",
+    "scripts/builtin-modules.ts",
   ];
   return [...sources, ...others.map((path) => join(root, path))].every((path) => statSync(path).mtimeMs < builtMs);
 }
@@ -82,6 +86,7 @@ await build({
   sourcesContent: false,
   // koffi finds its native half beside its own files
   external: ["koffi"],
+  plugins: [builtinModules],
   // packages that are CommonJS inside call require
   banner: {
     js: 'import { createRequire as __createRequire } from "node:module";const require = __createRequire(import.meta.url);',
@@ -90,5 +95,6 @@ await build({
 });
 await library;
 await buildStart(root);
+if (!isPolicyOnly) await buildCompileCache(root);
 setStamps();
 process.stderr.write(`build: ${mains.length + 1} bundles in ${Math.round(performance.now() - started)} ms\n`);

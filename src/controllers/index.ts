@@ -13,6 +13,7 @@ import { startIdentityCollection } from "./operator/identity-collection.ts";
 import { type PolicyValidator, startPolicyStatus } from "./operator/policy-status.ts";
 import { startReplicaSets } from "./replicaset/controller.ts";
 import { startScheduler } from "./scheduler/controller.ts";
+import { startTaintEviction } from "./scheduler/taint-eviction.ts";
 import { startStatefulSets } from "./statefulset/controller.ts";
 
 export type { PolicyAnswer, PolicyValidator } from "./operator/policy-status.ts";
@@ -55,6 +56,7 @@ export async function startControllers(client: KubeClient, options: ControllerOp
   startJobs(context);
   startCronJobs(context);
   startScheduler(context);
+  startTaintEviction(context);
   startEndpoints(context);
   startGarbageCollector(context);
   startIdentityCollection(context, options.identityGraceMs ?? 60_000);

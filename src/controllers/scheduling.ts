@@ -34,6 +34,23 @@ export function repellingTaint(tolerations: readonly Fields[], taints: readonly 
   return strict.find((item) => !tolerations.some((toleration) => tolerates(toleration, item)));
 }
 
+/**
+ * Seconds that a pod with these tolerations stays on a node with these taints: infinite when no `NoExecute` taint is
+ * there or all are tolerated for ever, 0 when one is not tolerated.
+ */
+export function patience(tolerations: readonly Fields[], taints: readonly Taint[]): number {
+  const waits = taints
+    .filter(({ effect }) => effect === "NoExecute")
+    .map((item) => {
+      const [first] = tolerations.filter((toleration) => tolerates(toleration, item));
+      if (first === undefined) return 0;
+      return typeof first.tolerationSeconds === "number"
+        ? Math.max(0, first.tolerationSeconds)
+        : Number.POSITIVE_INFINITY;
+    });
+  return Math.min(Number.POSITIVE_INFINITY, ...waits);
+}
+
 function meets({ operator, values }: Fields, value: string | undefined): boolean {
   const listed = listOf(values).map(String);
   if (operator === "In") return value !== undefined && listed.includes(value);

@@ -49,6 +49,9 @@ async function startPaperKubelet(
   const run = async (pod: KubeObject): Promise<void> => {
     const { name, namespace = "", deletionTimestamp } = pod.metadata;
     if (deletionTimestamp) {
+      // its programs have been told to end, and so have failed
+      if (statusOf(pod).phase === "Running")
+        await client.updateStatus(kube.Pods, { ...pod, status: { ...statusOf(pod), phase: "Failed" } }).catch(() => {});
       await client.delete(kube.Pods, name, { namespace, gracePeriodSeconds: 0 }).catch(() => {});
       return;
     }

@@ -6,6 +6,7 @@ import { type Fields, fieldsOf } from "../kube/object.ts";
 import { hasCondition, labelsOf, objectsOf, specOf, statusOf } from "./objects.ts";
 import { startTestCluster, type TestCluster, until } from "./test-cluster.ts";
 
+const POD = { apiVersion: "v1", kind: "Pod" };
 let cluster: TestCluster;
 /** Names of pods that do not come up. */
 const broken = new Set<string>();
@@ -176,6 +177,63 @@ test("a pod that somebody deletes has failed; beyond the limit the job has", asy
     "Failed BackoffLimitExceeded",
   ]);
   expect(await podsOf("short-")).toEqual([]);
+});
+
+test("an evicted pod of a job that ignores disruptions does not count, and is made anew", async () => {
+  const rules = [{ action: "Ignore", onPodConditions: [{ type: "DisruptionTarget" }] }];
+  await create(kube.Jobs, "Job", "calm", { backoffLimit: 0, podFailurePolicy: { rules }, template: jobPod() });
+  const [pod] = await until(
+    () => podsOf("calm-"),
+    (pods) => pods.some((item) => statusOf(item).podIP),
+  );
+  const { name, uid } = pod!.metadata;
+  const evict = (of: string | undefined) =>
+    cluster.server.client.raw("POST", `/api/v1/namespaces/default/pods/${name}/eviction`, {
+      ...{ apiVersion: "policy/v1", kind: "Eviction", metadata: { name } },
+      deleteOptions: { preconditions: { uid: of } },
+    });
+  await expect(evict("another")).rejects.toThrow("the UID in the precondition");
+  await evict(uid);
+  const [next] = await until(
+    () => podsOf("calm-"),
+    (pods) => pods.some((item) => item.metadata.uid !== uid && statusOf(item).podIP),
+  );
+  await cluster.end(next!, 0);
+  const job = await until(
+    () => cluster.get(kube.Jobs, "calm"),
+    (item) => hasCondition(item, "Complete"),
+  );
+  expect(statusOf(job).failed).toBeUndefined();
+});
+
+test("a taint that ends what runs ends pods that do not tolerate it, at once or when their time is over", async () => {
+  const taint = { key: "full", operator: "Exists", effect: "NoExecute" };
+  const bare = (tolerations: object[] = []) => ({
+    nodeName: "k8s-w2",
+    containers: [{ name: "a", image: "x" }],
+    tolerations,
+  });
+  const pod = (name: string, spec: Fields) =>
+    cluster.server.client.create(kube.Pods, { ...POD, metadata: { name, namespace: "default" }, spec });
+  await pod("bears-nothing", bare());
+  await pod("bears-a-while", bare([{ ...taint, tolerationSeconds: 1 }]));
+  await pod("bears-all", bare([taint]));
+  const named = async () => (await podsOf("bears-")).map(({ metadata }) => metadata.name);
+  const taints = (list: object[]) =>
+    cluster.server.client.patch(kube.Nodes, "k8s-w2", { spec: { taints: list } }, { type: "merge" });
+  await until(
+    () => podsOf("bears-"),
+    (pods) => pods.length === 3 && pods.every((item) => statusOf(item).podIP),
+  );
+  await taints([{ key: "full", value: "yes", effect: "NoExecute" }]);
+  await until(named, (left) => left.join() === "bears-a-while,bears-all");
+  await until(named, (left) => left.join() === "bears-all");
+  await taints([]);
+  const told = (await cluster.list(kube.Events)).filter(({ reason }) => reason === "TaintManagerEviction");
+  expect(told.map(({ message }) => message).sort()).toEqual([
+    "Marking for deletion Pod default/bears-a-while",
+    "Marking for deletion Pod default/bears-nothing",
+  ]);
 });
 
 test("an indexed job has a pod for each number, and makes a failed one's anew", async () => {

@@ -30,7 +30,7 @@ import {
 } from "./pod-network.ts";
 import { podStatus, refusedView } from "./pod-status.ts";
 import { StatusWriter } from "./status-writer.ts";
-import { refusalsOf, refusalText } from "./support.ts";
+import { refusalsOf, refusalText, remarksOn, remarkText } from "./support.ts";
 import { type PodVolumes, prepareVolumes } from "./volumes.ts";
 
 /** What all pod workers of a kubelet share. */
@@ -46,6 +46,8 @@ export interface WorkerPlace {
   readonly log: (line: string) => void;
 }
 
+/** Of an event, in characters: what an API server takes. */
+const LONGEST_MESSAGE = 1_024;
 const SANDBOX_RETRY_MS = 100;
 /** The same failure is told again after this long. */
 const EVENT_INTERVAL_MS = 10_000;
@@ -164,6 +166,13 @@ export class PodWorker {
     return false;
   }
 
+  /** Says what of the pod has no effect, once: only the lab's own API server does when the pod is made. */
+  #tellRemarks(): void {
+    const remarks = remarksOn(this.#pod).map(remarkText).join("; ");
+    if (remarks !== "")
+      this.#place.events.pod(this.#pod, "Warning", "WithoutEffect", remarks.slice(0, LONGEST_MESSAGE));
+  }
+
   /** Takes over a sandbox whose containers an earlier kubelet started. The agent keeps its endpoints by itself. */
   async #adopt(): Promise<boolean> {
     const { runtime } = this.#place;
@@ -195,7 +204,10 @@ export class PodWorker {
   /** Sandbox, network, volumes. Tries until it works: a pod whose network is not in force starts nothing. */
   async #prepare(signal: AbortSignal): Promise<boolean> {
     const adopted = await this.#adopt();
-    if (!adopted) this.#changed();
+    if (!adopted) {
+      this.#tellRemarks();
+      this.#changed();
+    }
     while (!signal.aborted) {
       try {
         if (!adopted) await this.#prepareOnce();

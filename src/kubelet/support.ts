@@ -126,6 +126,9 @@ function securityRemarks(context: Fields | undefined, prefix: string): Remark[] 
     .map(([name, instead]) => ({ field: `${prefix}.securityContext.${name}`, instead }));
 }
 
+/** A remark as one sentence. */
+export const remarkText = ({ field, instead }: Remark): string => `${field}: has no effect here: ${instead}`;
+
 /** What of a pod's spec is accepted and has no effect; an empty list means that there is no such thing. */
 export function remarksOn({ spec }: Pod): readonly Remark[] {
   const lists = { initContainers: spec.initContainers ?? [], containers: spec.containers };

@@ -1,5 +1,5 @@
 import type { FieldError } from "../kube/status.ts";
-import { hostProcessOf, type Pod, refusalsOf, remarksOn } from "../kubelet/index.ts";
+import { hostProcessOf, type Pod, refusalsOf, remarksOn, remarkText } from "../kubelet/index.ts";
 import { policyAdvice, policyErrors } from "./policy-admission.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -62,7 +62,5 @@ export function admissionAdvice(object: { readonly kind?: unknown } & Fields): s
   if (object.kind === "Service") return serviceAdvice(object);
   const described = podIn(object);
   if (described === undefined) return policyAdvice(object);
-  return remarksOn(described.pod).map(
-    ({ field, instead }) => `${described.prefix}${field}: has no effect here: ${instead}`,
-  );
+  return remarksOn(described.pod).map((remark) => `${described.prefix}${remarkText(remark)}`);
 }

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { startTestServer, type TestServer } from "../../src/kube/server/test-server.ts";
 import { type ComparableAnswer, differences, kept } from "../support/api-comparable.ts";
 import { ApiConnection } from "../support/api-exchange.ts";
+import { comparableKind, keptKind, makeKinds, shownKinds } from "../support/api-kinds.ts";
 import { keptSaying, SAID_OTHERWISE, sayingsOf } from "../support/api-mistakes.ts";
 import { GOLDEN_STORIES } from "../support/api-stories.ts";
 import { watchAndPage } from "../support/api-watch.ts";
@@ -27,6 +28,7 @@ describe.skipIf(missing !== undefined)(`answers as a real kube-apiserver does${w
   let ours: ApiConnection;
   const golden: string[] = [];
   const mistakes: string[] = [];
+  const kinds: string[] = [];
   beforeAll(async () => {
     [real, test] = await Promise.all([startRealApiServer(), startTestServer()]);
     const { authority } = test.server;
@@ -79,6 +81,17 @@ describe.skipIf(missing !== undefined)(`answers as a real kube-apiserver does${w
     expect(needless).toEqual([]);
   });
 
+  it("shows objects of every kind, and explains their fields", async () => {
+    expect(await makeKinds(real.connection)).toEqual([]);
+    expect(await makeKinds(ours)).toEqual([]);
+    const own = shownKinds(ours);
+    for await (const theirs of shownKinds(real.connection)) {
+      const mine = (await own.next()).value!;
+      expect(differences(comparableKind(mine), comparableKind(theirs)), theirs.at).toEqual([]);
+      kinds.push(`${JSON.stringify(keptKind(theirs))}\n`);
+    }
+  });
+
   it("watches, streams and pages lists alike", async () => {
     const [mine, theirs] = await Promise.all([watchAndPage(ours), watchAndPage(real.connection)]);
     expect(mine).toEqual(theirs);
@@ -91,6 +104,7 @@ describe.skipIf(missing !== undefined)(`answers as a real kube-apiserver does${w
     expect(golden).toHaveLength(GOLDEN_STORIES);
     const file = (name: string) => fileURLToPath(new URL(`../golden/kube-apiserver/${name}`, import.meta.url));
     await expect(golden.join("")).toMatchFileSnapshot(file("stories.jsonl"));
+    await expect(kinds.join("")).toMatchFileSnapshot(file("kinds.jsonl"));
     await expect(mistakes.join("")).toMatchFileSnapshot(file("mistakes.jsonl"));
   });
 });

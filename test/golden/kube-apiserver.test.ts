@@ -3,18 +3,18 @@ import { afterAll, beforeAll, expect, it } from "vitest";
 import { startTestServer, type TestServer } from "../../src/kube/server/test-server.ts";
 import { type ComparableAnswer, differences, kept } from "../support/api-comparable.ts";
 import { ApiConnection } from "../support/api-exchange.ts";
+import { keptKind, makeKinds, shownKinds } from "../support/api-kinds.ts";
 import { keptSaying, sayingsOf } from "../support/api-mistakes.ts";
 import { GOLDEN_STORIES } from "../support/api-stories.ts";
 import { answersTo, judge, prepareServer } from "../support/api-witness.ts";
 
-const stories = readFileSync(new URL("kube-apiserver/stories.jsonl", import.meta.url), "utf8")
-  .trimEnd()
-  .split("\n")
-  .map((line) => JSON.parse(line) as ComparableAnswer[]);
-
-const mistakes = readFileSync(new URL("kube-apiserver/mistakes.jsonl", import.meta.url), "utf8")
-  .trimEnd()
-  .split("\n");
+const linesOf = (name: string): string[] =>
+  readFileSync(new URL(`kube-apiserver/${name}`, import.meta.url), "utf8")
+    .trimEnd()
+    .split("\n");
+const mistakes = linesOf("mistakes.jsonl");
+const stories = linesOf("stories.jsonl").map((line) => JSON.parse(line) as ComparableAnswer[]);
+const kinds = linesOf("kinds.jsonl");
 
 let server: TestServer;
 let ours: ApiConnection;
@@ -46,6 +46,13 @@ it("tells stories as a real kube-apiserver did", async () => {
     }
   }
   expect(alike).toBeGreaterThan(GOLDEN_STORIES * 6);
+});
+
+it("shows objects of every kind as a real kube-apiserver did, and explains as many fields", async () => {
+  expect(await makeKinds(ours)).toEqual([]);
+  const shown: unknown[] = [];
+  for await (const kind of shownKinds(ours)) shown.push(JSON.parse(JSON.stringify(keptKind(kind))));
+  expect(shown).toEqual(kinds.map((line) => JSON.parse(line) as unknown));
 });
 
 it("says to common mistakes what a real kube-apiserver said", async () => {

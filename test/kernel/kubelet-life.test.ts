@@ -69,3 +69,20 @@ test("a pod that is active beyond its deadline has failed", async () => {
   await create("late", { activeDeadlineSeconds: 1, containers: [shell("c", "exec sleep infinity")] });
   expect(await until("late", ({ phase }) => phase === "Failed")).toMatchObject({ reason: "DeadlineExceeded" });
 });
+
+test("what has no effect is told by an event, once, also when another kubelet takes the pod over", async () => {
+  const ports = [{ containerPort: 80, hostPort: 80 }];
+  await create("habits", { securityContext: { fsGroup: 2000 }, containers: [shell("c", "exec sleep 600", { ports })] });
+  await until("habits", ({ phase }) => phase === "Running");
+  await lab.stopKubelet();
+  await lab.startKubelet();
+  await lab.until(async () => (await lab.kubectl(["exec", "habits", "--", "true"])).code === 0);
+  await lab.kubectl(["delete", "pod", "habits", "--now"]);
+  const events = async () => (await lab.kubectl(["get", "events", "--sort-by=.metadata.creationTimestamp"])).stdout;
+  // told after everything else
+  await lab.until(async () => /Killing.*pod\/habits/.test(await events()));
+  const [said, ...more] = (await events()).split("\n").filter((line) => line.includes("WithoutEffect"));
+  for (const field of ["spec.securityContext.fsGroup", "spec.containers[0].ports[0].hostPort"])
+    expect(said).toContain(`${field}: has no effect here: `);
+  expect(more).toEqual([]);
+});

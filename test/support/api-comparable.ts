@@ -5,7 +5,8 @@ import type { ApiAnswer } from "./api-exchange.ts";
 const UID = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}/g;
 const TIME = /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z/g;
 const SERVICE_ADDRESS = /\b10\.96\.\d+\.\d+\b/g;
-const AGE = /^\d+(s|m\d*s?)$/;
+const AGE = /^(\d+[ydhms])+$/;
+const AGO = /\((\d+[ydhms])+ ago\)/;
 const ACCESS = /kube-api-access-[a-z0-9]{5}/g;
 const BY_CHANCE = new Set([
   "resourceVersion",
@@ -24,6 +25,7 @@ function plain(value: unknown, key: string): unknown {
       .replaceAll(UID, "<uid>")
       .replaceAll(ACCESS, "kube-api-access-<random>")
       .replaceAll(TIME, "<time>")
+      .replace(AGO, "(<age> ago)")
       .replaceAll(SERVICE_ADDRESS, "<clusterIP>");
   // the order of entries changes with the second in which they were made
   if (key === "managedFields" && Array.isArray(value)) return sorted(value.map((item) => plain(item, "")));

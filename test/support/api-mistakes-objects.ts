@@ -1,5 +1,5 @@
 /** Common mistakes of users in the objects that they write. */
-import { asked, MERGE, MISTAKEN, type Mistake, made, patched, replaced, within, YAML } from "./api-mistake.ts";
+import { APPLY, asked, MERGE, MISTAKEN, type Mistake, made, patched, replaced, within, YAML } from "./api-mistake.ts";
 
 const C = "spec/containers/0/";
 const LONG = "a".repeat(254);
@@ -51,14 +51,43 @@ const SHAPES: readonly Mistake[] = [
       body: "apiVersion: v1\nkind: ConfigMap\n\tx: 1\n",
     },
   },
+];
+
+const TWICE =
+  '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"x","name":"x"},"data":{"a":"1","a":"2"},"z":1}';
+const TWICE_DEEP =
+  '{"apiVersion":"v1","kind":"Pod","metadata":{"name":"x"},"spec":{"containers":[{"name":"a","image":"a","image":"b",' +
+  '"ports":[{"containerPort":1},{"containerPort":1,"containerPort":2}]}],"nodeSelector":{"a":"\\"b\\":","a":"c"}}}';
+const TWICE_WIDGET =
+  '{"apiVersion":"example.com/v1","kind":"Widget","metadata":{"name":"x"},"spec":{"size":1,"size":2,"no":1}}';
+const TWICE_YAML = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: one\ndata:\n  a: '1'\n  a: '2'\n";
+
+const asking = (title: string, method: string, path: string, body: string, headers = {}): Mistake[] =>
+  ["Strict", "Warn"].map((validation) => {
+    const query = `dryRun=All&fieldManager=a&fieldValidation=${validation}`;
+    return { title: `${title}, ${validation}`, request: { method, path: `${within(path)}?${query}`, headers, body } };
+  });
+
+/** Keys that a body has twice, and what is told beside a refusal. */
+const READINGS: readonly Mistake[] = [
+  ...asking("a key twice", "POST", "configmaps", TWICE),
+  ...asking("a key twice in a list", "POST", "pods", TWICE_DEEP),
+  ...asking("a key twice in YAML", "POST", "configmaps", TWICE_YAML.replace("one", "x"), YAML),
+  ...asking("a key twice in an update", "PUT", "configmaps/one", TWICE.replaceAll('"x"', '"one"')),
+  ...asking("a key twice in a patch", "PATCH", "configmaps/one", '{"data":{"a":"1","a":"2"}}', MERGE),
+  ...asking("a key twice in what is applied", "PATCH", "configmaps/one", TWICE_YAML, APPLY),
   {
-    title: "a key twice, strictly",
+    title: "a key twice in a widget",
     request: {
       method: "POST",
-      path: `${within("configmaps")}?fieldValidation=Strict`,
-      body: '{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"x"},"data":{"a":"1","a":"2"}}',
+      path: `/apis/example.com/v1/namespaces/${MISTAKEN}/widgets?fieldValidation=Strict`,
+      body: TWICE_WIDGET,
     },
   },
+  made("an unknown field beside a refusal", "configmaps", { "metadata/name": "UP", nothing: 1 }),
+  made("an unknown field of what is there", "configmaps", { "metadata/name": "one", nothing: 1 }),
+  replaced("an unknown field in an old revision", "configmaps", { "metadata/resourceVersion": "1", nothing: 1 }),
+  made("a widget without its kind", "widgets", { kind: undefined }),
 ];
 
 const PODS: readonly Mistake[] = [
@@ -213,4 +242,11 @@ const NETWORK: readonly Mistake[] = [
   made("a widget's tag twice", "widgets", { "spec/tags": ["x", "x"] }),
 ];
 
-export const MISTAKEN_OBJECTS: readonly Mistake[] = [...NAMES, ...SHAPES, ...PODS, ...WORKLOADS, ...NETWORK];
+export const MISTAKEN_OBJECTS: readonly Mistake[] = [
+  ...NAMES,
+  ...SHAPES,
+  ...PODS,
+  ...WORKLOADS,
+  ...NETWORK,
+  ...READINGS,
+];

@@ -15,11 +15,10 @@ const CHANCE = "a name or a revision that is the server's own";
 /** Mistakes to which we say something else, and why. All are refused by both, but what says otherwise. */
 export const SAID_OTHERWISE: Readonly<Record<string, string>> = {
   "an upper-case generateName": CHANCE,
-  "an unknown field, warned": "Kubernetes warns beside a refusal too",
   "an apiVersion without its group": GO,
   "another kind": GO,
   "YAML with a tab": PROSE,
-  "a key twice, strictly": "not refused: the last of a key's values counts",
+  "a key twice in a patch, Strict": "shows the patch, where Kubernetes shows the whole object",
   "a pod's other container": GO,
   "a pod's other node": GO,
   "a template's negative grace": "Kubernetes warns that it will be 1",

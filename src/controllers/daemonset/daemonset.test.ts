@@ -39,8 +39,11 @@ test("one daemon a node: extra and misplaced ones go, and the status says so", (
     ...on(set, "k8s-w1"),
     metadata: { ...on(set, "k8s-w1").metadata, name: "twin", creationTimestamp: "2026-01-01T00:30:00Z" },
   };
-  const plan = planDaemons(set, NODES, [twin, on(set, "k8s-w1"), on(set, "k8s-ctr")], NOW);
-  expect(plan.remove.map((item) => item.metadata.name)).toEqual(["twin", "cilium-k8s-ctr"]);
+  const ending = node("k8s-w3", { taints: [{ key: "full", effect: "NoExecute" }] });
+  const pods = [twin, on(set, "k8s-w1"), on(set, "k8s-ctr"), on(set, "k8s-w3")];
+  const plan = planDaemons(set, [...NODES, ending], pods, NOW);
+  // on the control plane's node none would be started, and who is there stays
+  expect(plan.remove.map((item) => item.metadata.name)).toEqual(["twin", "cilium-k8s-w3"]);
   expect(names(plan.create)).toEqual(["k8s-w2"]);
   expect(plan.status).toMatchObject({
     desiredNumberScheduled: 2,

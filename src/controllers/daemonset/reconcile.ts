@@ -14,7 +14,7 @@ import {
   statusOf,
 } from "../objects.ts";
 import { podFromTemplate } from "../pod-from-template.ts";
-import { matchesNode, repellingTaint, taintsOf } from "../scheduling.ts";
+import { matchesNode, repellingTaint, type Taint, taintsOf } from "../scheduling.ts";
 
 /** Names the template that a pod was made from. */
 export const HASH_LABEL = "controller-revision-hash";
@@ -78,12 +78,21 @@ export function nodeOf(pod: KubeObject): string | undefined {
   return name === undefined ? undefined : String(name);
 }
 
-/** True when a daemon belongs on the node. */
-export function belongs(set: KubeObject, node: KubeObject): boolean {
+function isOn(set: KubeObject, node: KubeObject, taints: readonly Taint[]): boolean {
   const template = fieldsOf(specOf(set).template);
-  const strict = taintsOf(node);
-  return matchesNode(fieldsOf(template.spec), node) && repellingTaint(addedTolerations(template), strict) === undefined;
+  return matchesNode(fieldsOf(template.spec), node) && repellingTaint(addedTolerations(template), taints) === undefined;
 }
+
+/** True when a daemon belongs on the node. */
+export const belongs = (set: KubeObject, node: KubeObject): boolean => isOn(set, node, taintsOf(node));
+
+/** True when a daemon that is on the node stays there: of taints only those that end what runs count. */
+const mayStay = (set: KubeObject, node: KubeObject): boolean =>
+  isOn(
+    set,
+    node,
+    taintsOf(node).filter(({ effect }) => effect === "NoExecute"),
+  );
 
 export function currentHash(set: KubeObject): string {
   return templateHash(specOf(set).template);
@@ -164,7 +173,9 @@ export function planDaemons(
     onNode.set(node, [...(onNode.get(node) ?? []), pod]);
   }
   const placed = wanted.flatMap((node) => onNode.get(node)?.slice(0, 1) ?? []);
-  const extra = [...onNode].flatMap(([node, found]) => (wanted.includes(node) ? found.slice(1) : found));
+  const staying = new Set(nodes.filter((node) => mayStay(set, node)).map((node) => node.metadata.name));
+  const extra = [...onNode].flatMap(([node, found]) => (staying.has(node) ? found.slice(1) : found));
+  const misplaced = [...onNode.keys()].filter((node) => !wanted.includes(node));
   const ended = pods.filter((pod) => hasEnded(pod) && pod.metadata.deletionTimestamp === undefined);
   // The name is free only when the pod that is going is gone: two daemons must not share host ports.
   const leaving = new Set(pods.filter((pod) => !isActive(pod)).map((pod) => nodeOf(pod)));
@@ -175,7 +186,7 @@ export function planDaemons(
   return {
     create: missing.map((node) => newDaemon(set, node)),
     remove: [...new Set([...extra, ...ended, ...replaced])],
-    status: counts(set, placed, wanted.length, extra.length, now),
+    status: counts(set, placed, wanted.length, misplaced.length, now),
     lookAgainIn: waits.length === 0 ? undefined : Math.min(...waits),
   };
 }

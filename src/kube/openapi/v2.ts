@@ -1,3 +1,4 @@
+import { isBuiltinName } from "../schema/builtin.ts";
 import { mapValues, type SchemaNode } from "../schema/node.ts";
 import { collectSchemas, type ServedKind } from "./definitions.ts";
 import { type Operation, operationsOf, pathParameters } from "./operations.ts";
@@ -87,11 +88,13 @@ function pathsOf(kinds: readonly ServedKind[]): Record<string, V2PathItem> {
   return Object.fromEntries(Object.entries(paths).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-const ONLY_IN_V3 = ["oneOf", "anyOf", "not", "nullable"] as const;
+const ONLY_IN_V3 = ["oneOf", "anyOf", "not", "nullable", "x-shieldgate-zero"] as const;
 
 /** OpenAPI 2 has no alternatives and no null: a node that needs them says less, so that clients refuse nothing valid. */
-function lowered(node: SchemaNode): SchemaNode {
+function lowered(node: SchemaNode, isBuiltin: boolean): SchemaNode {
   const rest: Record<string, unknown> = { ...node };
+  // of built-in kinds version 2 says no values
+  if (isBuiltin) delete rest.enum;
   for (const key of ONLY_IN_V3) delete rest[key];
   if (node["x-kubernetes-int-or-string"] || node.nullable) delete rest.type;
   if (node["x-kubernetes-preserve-unknown-fields"] || node.nullable) {
@@ -100,17 +103,21 @@ function lowered(node: SchemaNode): SchemaNode {
     return rest as SchemaNode;
   }
   const values = mapValues(node);
-  if (node.items) rest.items = lowered(node.items);
-  if (values) rest.additionalProperties = lowered(values);
+  if (node.items) rest.items = lowered(node.items, isBuiltin);
+  if (values) rest.additionalProperties = lowered(values, isBuiltin);
   if (node.properties) {
-    rest.properties = Object.fromEntries(Object.entries(node.properties).map(([key, child]) => [key, lowered(child)]));
+    rest.properties = Object.fromEntries(
+      Object.entries(node.properties).map(([key, child]) => [key, lowered(child, isBuiltin)]),
+    );
   }
   return rest as SchemaNode;
 }
 
 /** The OpenAPI 2.0 document of all kinds: `/openapi/v2`. */
 export function openApiV2(kinds: readonly ServedKind[]): V2Document {
-  const definitions = [...collectSchemas(kinds)].map(([name, node]) => [name, lowered(node)] as const);
+  const definitions = [...collectSchemas(kinds)].map(
+    ([name, node]) => [name, lowered(node, isBuiltinName(name))] as const,
+  );
   return {
     swagger: "2.0",
     info: { title: "Kubernetes", version: "v1.34.0+shieldgate" },

@@ -21,7 +21,7 @@ const EITHER: Readonly<Record<string, Json>> = {
 
 /** References move to `components`; what stands beside one is kept by wrapping it, as OpenAPI 3.0 asks. */
 function raised(node: SchemaNode): Json {
-  const { $ref: _, ...rest } = node;
+  const { $ref: _, "x-shieldgate-zero": __, ...rest } = node;
   const name = referenceName(node);
   if (name !== undefined) {
     return Object.keys(rest).length === 0 ? referTo(name) : { ...rest, allOf: [referTo(name)] };

@@ -10,7 +10,7 @@ function plain(value: unknown): string {
 function typedCell(type: string, values: readonly unknown[], now: number): Cell {
   const [first] = values;
   if (values.length === 0 || first === undefined || first === null) return null;
-  if (type === "string") return values.map(plain).join(" ");
+  if (type === "string") return plain(first);
   if (type === "date") return typeof first === "string" ? since(first, now) : null;
   if (type === "boolean") return typeof first === "boolean" ? first : null;
   if (typeof first !== "number") return null;

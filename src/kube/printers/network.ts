@@ -64,7 +64,9 @@ export const ENDPOINTS_COLUMNS: readonly Column[] = [
   NAME,
   {
     name: "Endpoints",
-    cell: (endpoints) => shortList(objectsOf(endpoints.subsets).flatMap(subsetTexts), "<none>"),
+    // those of which none is ready are shown as nothing
+    cell: ({ subsets }) =>
+      shortList(objectsOf(subsets).flatMap(subsetTexts), listOf(subsets).length === 0 ? "<none>" : ""),
   },
   AGE,
 ];
@@ -76,7 +78,7 @@ export const ENDPOINT_SLICE_COLUMNS: readonly Column[] = [
     name: "Ports",
     cell: (slice) =>
       shortList(
-        objectsOf(slice.ports).map(({ port, name }) => text(port, text(name, "*"))),
+        objectsOf(slice.ports).map(({ port, name }) => String(port ?? name ?? "*")),
         "<unset>",
       ),
   },

@@ -116,7 +116,7 @@ function controllerText(revision: KubeObject): string {
 export const CONTROLLER_REVISION_COLUMNS: readonly Column[] = [
   NAME,
   { name: "Controller", cell: controllerText },
-  { name: "Revision", type: "integer", cell: (revision) => count(revision.revision) },
+  { name: "Revision", cell: (revision) => count(revision.revision) },
   AGE,
 ];
 
@@ -127,19 +127,28 @@ function jobDuration(job: KubeObject, now: number): string {
   return ageText(end - Date.parse(String(startTime)));
 }
 
+/** Jobs without a number of completions are done with one. */
+function jobCompletions(job: KubeObject): string {
+  const { completions, parallelism } = specOf(job);
+  const all = typeof completions === "number" ? completions : count(parallelism) > 1 ? `1 of ${parallelism}` : 1;
+  return `${count(statusOf(job).succeeded)}/${all}`;
+}
+
 function jobStatus(job: KubeObject): string {
   const held = new Set(
     objectsOf(statusOf(job).conditions)
       .filter((item) => item.status === "True")
       .map((item) => item.type),
   );
-  return ["Complete", "Failed", "Suspended"].find((type) => held.has(type)) ?? "Running";
+  const shown = ["Complete", "Failed", "Terminating", "Suspended", "FailureTarget", "SuccessCriteriaMet"];
+  if (job.metadata.deletionTimestamp) held.add("Terminating");
+  return shown.find((type) => held.has(type)) ?? "Running";
 }
 
 export const JOB_COLUMNS: readonly Column[] = [
   NAME,
   { name: "Status", cell: jobStatus },
-  { name: "Completions", cell: (job) => `${count(statusOf(job).succeeded)}/${count(specOf(job).completions ?? 1)}` },
+  { name: "Completions", cell: jobCompletions },
   { name: "Duration", cell: jobDuration },
   AGE,
   CONTAINERS,

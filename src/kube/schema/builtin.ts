@@ -27,6 +27,9 @@ export function definition(name: string): SchemaNode {
   return node;
 }
 
+/** Whether there is a built-in definition of this full name. */
+export const isBuiltinName = (name: string): boolean => Object.hasOwn(texts, name);
+
 /** The full name of a built-in kind's definition. */
 export function definitionName({ group, version, kind }: GroupVersionKind): string | undefined {
   return nameByKind.get(`${group}/${version}/${kind}`);

@@ -1,10 +1,10 @@
 import { parseCidr } from "../../model/cidr.ts";
 import { equalJson, isFields } from "../object.ts";
+import type { SchemaNode } from "./node.ts";
 
 /**
  * The part of the Common Expression Language that rules of definitions use most: `self.a.b`, `has(…)`, `size(…)`, `isCIDR(…)`,
- * literals, comparisons, `&&`, `||`, `!`, parentheses and `x in [..]`. Anything else is refused by name when the
- * definition is stored, never ignored.
+ * literals, comparisons, `&&`, `||`, `!`, parentheses and `x in [..]`. Whatever has more is read by `cel-whole.ts`.
  */
 type Expression = (self: unknown) => unknown;
 
@@ -150,7 +150,8 @@ class Parser {
     const keys: string[] = [];
     while (this.#take(".")) {
       const key = this.#tokens[this.#at++];
-      if (key === undefined || !/^[A-Za-z_]\w*$/.test(key) || this.#tokens[this.#at] === "(") this.#refuse();
+      if (key === undefined || !/^[A-Za-z_]\w*$/.test(key) || key.includes("__") || this.#tokens[this.#at] === "(")
+        this.#refuse();
       keys.push(key);
     }
     return (self) => keys.reduce<unknown>((value, key) => (isFields(value) ? value[key] : MISSING), self);
@@ -170,18 +171,48 @@ class Parser {
   }
 }
 
-const compiled = new Map<string, Expression>();
+/** A rule: true when the value keeps it; false, or why it could not be told. What is no truth value is given as text. */
+export type Rule = (node: SchemaNode, self: unknown, old: unknown) => boolean | string;
 
-/** Reads a rule. Throws UnsupportedRuleError, which names the part that is not served. */
-export function compileRule(rule: string): Expression {
-  const known = compiled.get(rule);
-  if (known) return known;
-  const expression = new Parser(rule).parse();
-  compiled.set(rule, expression);
-  return expression;
+let compileWhole: typeof import("./cel-whole.ts").compileWhole | undefined;
+
+function rulesIn(value: unknown): string[] {
+  if (typeof value !== "object" || value === null) return [];
+  const { rule, messageExpression } = value as { rule?: unknown; messageExpression?: unknown };
+  const own = [rule, messageExpression].filter((text) => typeof text === "string");
+  return [...own, ...Object.values(value).flatMap(rulesIn)];
 }
 
-/** True when the value keeps the rule. */
-export function evaluate(rule: string, self: unknown): boolean {
-  return compileRule(rule)(self) === true;
+function isSmall(rule: string): boolean {
+  try {
+    new Parser(rule).parse();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Loads the whole language if a rule somewhere in the value needs it: few do, and it takes longer than all else at the start. */
+export async function loadRules(value: unknown): Promise<void> {
+  if (compileWhole !== undefined || rulesIn(value).every(isSmall)) return;
+  ({ compileWhole } = await import("./cel-whole.ts"));
+}
+
+const compiled = new Map<string, Rule>();
+
+/** Reads a rule. Throws an error that names the part that is not served. */
+export function compileRule(rule: string): Rule {
+  const known = compiled.get(rule);
+  if (known) return known;
+  const made = compileWhole && !isSmall(rule) ? compileWhole(rule) : small(rule);
+  compiled.set(rule, made);
+  return made;
+}
+
+function small(rule: string): Rule {
+  const expression = new Parser(rule).parse();
+  return (_node, self) => {
+    const answer = expression(self);
+    return answer === true || (typeof answer === "string" ? answer : false);
+  };
 }

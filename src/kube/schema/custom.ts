@@ -1,5 +1,6 @@
 import { fieldsOf, type KubeObject, listOf } from "../object.ts";
 import type { FieldError } from "../status.ts";
+import { blocksRules, hasRules, ruleErrors, UNASKED } from "./cel-rules.ts";
 import ciliumData from "./cilium.json" with { type: "json" };
 import { describeRule } from "./describe.ts";
 import { pruned, unknownPaths, withDefaults } from "./fields.ts";
@@ -9,7 +10,8 @@ import { checkStructure } from "./structure.ts";
 /** The functions of one custom schema, on whole objects. */
 export interface CompiledSchema {
   readonly node: SchemaNode;
-  validate(object: KubeObject): FieldError[];
+  /** `old` is what the object was, undefined when it is new. */
+  validate(object: KubeObject, old?: KubeObject): FieldError[];
   unknownFields(object: KubeObject): string[];
   prune(object: KubeObject): KubeObject;
   /** A copy with the schema's defaults. */
@@ -44,9 +46,14 @@ export function compileCrdSchema(openAPIV3Schema: object): CompiledSchema {
   const known = compiled.get(openAPIV3Schema);
   if (known) return known;
   const node = withObjectFields(withEmbedded(openAPIV3Schema as SchemaNode));
+  const ruled = hasRules(node);
   const schema: CompiledSchema = {
     node,
-    validate: (object) => checkStructure(node, object, asIs),
+    validate: (object, old) => {
+      const errors = checkStructure(node, object, asIs);
+      if (!ruled) return errors;
+      return blocksRules(errors) ? [...errors, UNASKED] : [...errors, ...ruleErrors(node, object, old)];
+    },
     unknownFields: (object) => unknownPaths(node, object, asIs),
     prune: (object) => pruned(node, object, asIs) as KubeObject,
     fillDefaults: (object) => withDefaults(node, object, asIs) as KubeObject,

@@ -9,6 +9,7 @@ import type { SchemaNode } from "./node.ts";
 import { checkKind, checkKindUpdate } from "./rules/kinds.ts";
 import { metadataErrors, metadataShapeErrors } from "./rules/metadata.ts";
 
+export { loadRules } from "./cel.ts";
 export { type CompiledSchema, ciliumCrds, compileCrdSchema, schemaOfDefinition } from "./custom.ts";
 export { decodeProblem } from "./decode.ts";
 export type { SchemaNode } from "./node.ts";
@@ -22,12 +23,20 @@ export interface MergeRule {
   readonly key?: string;
 }
 
-/** Everything that breaks the kind's schema or its rules. `definition` is the CustomResourceDefinition of a custom kind. */
-export function validate(kind: GroupVersionKind, object: KubeObject, definition?: KubeObject): FieldError[] {
+/**
+ * Everything that breaks the kind's schema or its rules. `definition` is the CustomResourceDefinition of a custom kind;
+ * `old` is what the object was, which rules about changes ask for.
+ */
+export function validate(
+  kind: GroupVersionKind,
+  object: KubeObject,
+  definition?: KubeObject,
+  old?: KubeObject,
+): FieldError[] {
   if (definition) {
     const shape = metadataShapeErrors(object);
     if (shape.length > 0) return shape;
-    return [...metadataErrors(object), ...(schemaOfDefinition(definition, kind.version)?.validate(object) ?? [])];
+    return [...metadataErrors(object), ...(schemaOfDefinition(definition, kind.version)?.validate(object, old) ?? [])];
   }
   const wrong = typeMismatch(kind, object);
   if (!wrong) return checkKind(kind, object);

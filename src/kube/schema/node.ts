@@ -47,6 +47,7 @@ export interface SchemaNode {
 export interface ValidationRule {
   readonly rule: string;
   readonly message?: string;
+  readonly messageExpression?: string;
   readonly reason?: string;
   readonly fieldPath?: string;
 }

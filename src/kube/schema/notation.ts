@@ -5,6 +5,7 @@ import type { SchemaNode } from "./node.ts";
  * - type: `string`, `integer:int32` (type and format), `any`, `#<definition>`, `[]<type>` (list), `{}<type>` (map)
  * - how a zero value is written: `always`; `omit` (left out); `held` (a struct that is always there, empty if need be);
  *   lists and maps without a word are left out when empty, all others are there when they were given
+ * - `enum=<a>|<b>`: the values that are documented
  * - `list=atomic|set|map(<key>,…)`, `map=atomic`, `patch=<strategy>`, `key=<merge key of a strategic merge patch>`
  */
 export interface DefinitionText {
@@ -27,6 +28,7 @@ function typeNode(text: string): SchemaNode {
 function attribute(word: string): Partial<SchemaNode> {
   if (word === "always" || word === "held" || word === "omit") return { "x-shieldgate-zero": word };
   const [name, value = ""] = word.split("=");
+  if (name === "enum") return { enum: value.split("|") };
   if (name === "map") return { "x-kubernetes-map-type": value };
   if (name === "patch") return { "x-kubernetes-patch-strategy": value };
   if (name === "key") return { "x-kubernetes-patch-merge-key": value };

@@ -8,6 +8,7 @@ import {
   decodeProblem,
   fieldSchema,
   fillDefaults,
+  loadRules,
   mergeKey,
   prune,
   unknownFields,
@@ -16,6 +17,8 @@ import {
   validateUpdate,
 } from "./index.ts";
 
+/** Of a definition with rules, where an object's shape is wrong. */
+const NOT_ASKED = expect.stringContaining("<nil>: Invalid value: null: some validation rules were not checked");
 const POD = { group: "", version: "v1", kind: "Pod" };
 const SERVICE = { group: "", version: "v1", kind: "Service" };
 const DEPLOYMENT = { group: "apps", version: "v1", kind: "Deployment" };
@@ -241,12 +244,14 @@ describe("Cilium's kinds", () => {
   test("a protocol outside the enumeration is refused with the ones allowed", () => {
     expect(said(CNP, good.replace("TCP", "FOO"), cnpDefinition)).toEqual([
       'spec.ingress[0].toPorts[0].ports[0].protocol: Unsupported value: "FOO": supported values: "TCP", "UDP", "SCTP", "VRRP", "IGMP", "GRE", "IPIP", "IPV6", "ESP", "AH", "ANY"',
+      NOT_ASKED,
     ]);
   });
 
   test("types and patterns are checked", () => {
     expect(said(CNP, good.replace("'80'", "80"), cnpDefinition)).toEqual([
       'spec.ingress[0].toPorts[0].ports[0].port: Invalid value: "integer": spec.ingress[0].toPorts[0].ports[0].port in body must be of type string: "integer"',
+      NOT_ASKED,
     ]);
     const names = cnp("spec: {endpointSelector: {}, egress: [{toFQDNs: [{matchName: 'a b'}]}]}");
     expect(said(CNP, names, cnpDefinition)[0]).toMatch(/egress\[0\].toFQDNs\[0\].matchName in body should match '\^/);
@@ -302,13 +307,23 @@ describe("definitions made at run time", () => {
     expect(kept.spec).toEqual({ size: 2, free: { any: 1 } });
   });
 
-  test("a rule beyond the language served is refused by name", () => {
+  test("a rule that nothing here evaluates is refused by name", async () => {
     const definition = structuredClone(ciliumCrds[0]!) as KubeObject & {
       spec: { versions: { schema: { openAPIV3Schema: object } }[] };
     };
-    Object.assign(definition.spec.versions[0]!.schema.openAPIV3Schema, {
-      "x-kubernetes-validations": [{ rule: "self.list.all(x, x > 1)" }],
-    });
-    expect(validateDefinition(definition)[0]?.message).toMatch(/uses `all`|uses `\(`/);
+    const rules = [
+      { rule: "quantity(self.size) == 1" },
+      { rule: "self.list.all(x, " },
+      { rule: "true", optionalOldSelf: true },
+    ];
+    Object.assign(definition.spec.versions[0]!.schema.openAPIV3Schema, { "x-kubernetes-validations": rules });
+    await loadRules(definition);
+    const errors = validateDefinition(definition);
+    expect(errors.map(({ field }) => field.split("validations")[1])).toEqual([
+      "[0].rule",
+      "[1].rule",
+      "[2].optionalOldSelf",
+    ]);
+    expect(errors[0]!.message).toContain("calls `quantity`");
   });
 });

@@ -1,7 +1,6 @@
 import { RE2JS } from "re2js";
 import { equalJson, isFields } from "../object.ts";
 import type { FieldError } from "../status.ts";
-import { evaluate } from "./cel.ts";
 import { invalid, requiredValue, tooLong, tooMany, unsupported } from "./field-error.ts";
 import { hasFormat } from "./format.ts";
 import { childPath, mapValues, type Resolve, type SchemaNode } from "./node.ts";
@@ -148,14 +147,6 @@ function checkAlternatives(walk: Walk, node: SchemaNode, value: unknown, path: s
   }
 }
 
-function checkRules(node: SchemaNode, value: unknown, path: string, errors: FieldError[]): void {
-  for (const { rule, message, reason } of node["x-kubernetes-validations"] ?? []) {
-    if (evaluate(rule, value)) continue;
-    const shown = path === "" ? "<nil>" : path;
-    errors.push({ ...invalid(shown, value, message ?? `failed rule: ${rule}`), ...(reason ? { reason } : {}) });
-  }
-}
-
 function check(walk: Walk, unresolved: SchemaNode, value: unknown, path: string): void {
   const node = walk.resolve(unresolved);
   const { errors } = walk;
@@ -173,7 +164,6 @@ function check(walk: Walk, unresolved: SchemaNode, value: unknown, path: string)
   else if (Array.isArray(value)) checkArray(walk, node, value, path);
   else if (isFields(value)) checkObject(walk, node, value, path);
   checkAlternatives(walk, node, value, path);
-  checkRules(node, value, path, errors);
 }
 
 /** Everything in the value that breaks the schema, in Kubernetes' words; `path` is the value's own path. */

@@ -15,7 +15,7 @@ import { authenticate } from "./authentication.ts";
 import { authorizePath, authorizeResource } from "./authorization.ts";
 import { bootstrap } from "./bootstrap.ts";
 import type { AdmissionHook, AdviceHook, Api } from "./context.ts";
-import { serveDefinitions } from "./custom-resources.ts";
+import { DEFINITIONS, serveDefinitions } from "./custom-resources.ts";
 import { startEventExpiry } from "./event-expiry.ts";
 import { Documents, handlePath } from "./handle-path.ts";
 import { handleResource, kindOf } from "./handle-resource.ts";
@@ -83,6 +83,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     serviceRanges: serviceRanges(options.serviceCidrs ?? [SERVICE_CIDR]),
     now,
   };
+  await schema.loadRules([options.definitions, store.list(DEFINITIONS).map(({ object }) => object)]);
   const stopServing = serveDefinitions(store, registry);
   bootstrap(api, options.definitions ?? schema.ciliumCrds);
   const stopExpiry = startEventExpiry(store, now);

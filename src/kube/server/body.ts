@@ -1,6 +1,8 @@
 import type { IncomingMessage } from "node:http";
+import type { Document } from "yaml";
 import { badRequest, KubeError, unsupportedMediaType } from "../status.ts";
 import type { ProtobufDecoder } from "./protobuf/decode.ts";
+import { NO_REPETITION, type Repetition, repeatedKeys, repeatedYamlKeys } from "./repeated-keys.ts";
 
 /** What a request may weigh; the same as the real API server's limit. */
 const MAX_BODY_BYTES = 3 * 1024 * 1024;
@@ -25,8 +27,7 @@ export function mediaType(request: IncomingMessage): string {
   return (request.headers["content-type"] ?? "").split(";")[0]!.trim().toLowerCase();
 }
 
-/** Parses JSON. Throws 400. */
-export function parseJson(text: string): unknown {
+function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
@@ -34,12 +35,38 @@ export function parseJson(text: string): unknown {
   }
 }
 
+/** A body's value, and which of its keys are there twice: the last of them counts. */
+export interface ReadBody {
+  readonly value: unknown;
+  readonly repeated: Repetition;
+}
+
+/** Parses JSON, and looks for repeated keys. Throws 400. */
+export function readJson(text: string): ReadBody {
+  const value = parseJson(text);
+  return { value, repeated: repeatedKeys(text, value) };
+}
+
 /** Parses YAML with the booleans and octal numbers that Kubernetes' own parser reads. Throws 400. */
-export async function parseYaml(text: string): Promise<unknown> {
+export async function parseYaml(text: string): Promise<ReadBody> {
   // Loaded when first needed: kubectl sends JSON.
   const yaml = await import("yaml");
+  const document = yaml.parseDocument(text, { version: "1.1", merge: true });
+  const again = document.errors.filter(({ code }) => code === "DUPLICATE_KEY");
+  const problem = document.errors.find((error) => !again.includes(error));
+  if (problem) throw badRequest(`error converting YAML to JSON: ${problem.message}`);
+  return {
+    value: plainValue(document),
+    repeated: repeatedYamlKeys(
+      text,
+      again.map(({ pos: [offset] }) => offset),
+    ),
+  };
+}
+
+function plainValue(document: Document): unknown {
   try {
-    return yaml.parse(text, { version: "1.1", merge: true });
+    return document.toJS();
   } catch (error) {
     throw badRequest(`error converting YAML to JSON: ${(error as Error).message}`);
   }
@@ -64,12 +91,15 @@ async function parseProtobuf(body: Buffer): Promise<unknown> {
 }
 
 /** The body as a value, by its media type: JSON, YAML or protobuf. Throws 415 for any other. */
-export async function readValue(request: IncomingMessage): Promise<unknown> {
+export const readValue = async (request: IncomingMessage): Promise<unknown> => (await readObject(request)).value;
+
+/** The body as `readValue` reads it, and which of its keys are there twice. */
+export async function readObject(request: IncomingMessage): Promise<ReadBody> {
   const body = await readBody(request);
   const type = mediaType(request);
-  if (body.length === 0) return undefined;
-  if (type === "" || type === "application/json") return parseJson(body.toString("utf8"));
+  if (body.length === 0) return { value: undefined, repeated: NO_REPETITION };
+  if (type === "" || type === "application/json") return readJson(body.toString("utf8"));
   if (type === "application/yaml") return parseYaml(body.toString("utf8"));
-  if (type === PROTOBUF) return parseProtobuf(body);
+  if (type === PROTOBUF) return { value: await parseProtobuf(body), repeated: NO_REPETITION };
   throw unsupportedMediaType(["application/json", "application/yaml", PROTOBUF]);
 }

@@ -4,6 +4,7 @@ import type { FieldError } from "../status.ts";
 import type { Store } from "../storage/store.ts";
 import type { ResourceKind } from "./kind.ts";
 import type { Registry } from "./registry.ts";
+import type { Repetition } from "./repeated-keys.ts";
 import type { SchemaPort } from "./schema-port.ts";
 import type { ServiceRange } from "./service-range.ts";
 
@@ -68,6 +69,10 @@ export interface WriteOptions {
   readonly dryRun: boolean;
   readonly fieldManager: string;
   readonly fieldValidation: "Ignore" | "Warn" | "Strict";
+  /** Keys that are twice in the request's body. */
+  readonly repeated?: Repetition;
+  /** Tells the user what was read otherwise than it was meant, whatever the answer will be. */
+  readonly warn?: (text: string) => void;
 }
 
 /** A write's result: the object in the version asked for, and warnings for the user. */

@@ -1,9 +1,9 @@
 import { type Fields, fieldsOf, isFields, type KubeObject, listOf, timestamp } from "../object.ts";
 import type { Store } from "../storage/store.ts";
 import { declareKind, type ResourceKind, SCALE, statusOf } from "./kind.ts";
-import type { Registry } from "./registry.ts";
+import { compareVersions, type Registry } from "./registry.ts";
 
-const DEFINITIONS = "apiextensions.k8s.io/customresourcedefinitions";
+export const DEFINITIONS = "apiextensions.k8s.io/customresourcedefinitions";
 
 const strings = (value: unknown): string[] => listOf(value).filter((item) => typeof item === "string");
 
@@ -12,6 +12,21 @@ function textAt(object: unknown, path: string): string {
   let value = object;
   for (const field of path.split(".").filter((part) => part !== "")) value = fieldsOf(value)[field];
   return value === undefined || value === null ? "" : String(value);
+}
+
+/** What is said of a deprecated version: its own words, or which other one to use. */
+function deprecationOf(definition: KubeObject, version: Fields): { deprecation?: string } {
+  if (version.deprecated !== true) return {};
+  if (typeof version.deprecationWarning === "string") return { deprecation: version.deprecationWarning };
+  const { group, names, versions } = fieldsOf(definition.spec);
+  const name = (one: unknown): string => `${String(group)}/${String(one)} ${String(fieldsOf(names).kind)}`;
+  const others = listOf(versions)
+    .map(fieldsOf)
+    .filter((other) => other.served === true && other.deprecated !== true)
+    .map((other) => String(other.name));
+  const better = others.sort(compareVersions).find((other) => compareVersions(other, String(version.name)) < 0);
+  const instead = better === undefined ? "" : `; use ${name(better)}`;
+  return { deprecation: `${name(version.name)} is deprecated${instead}` };
 }
 
 function versionKind(definition: KubeObject, version: Fields): ResourceKind {
@@ -34,6 +49,7 @@ function versionKind(definition: KubeObject, version: Fields): ResourceKind {
     categories: strings(names.categories),
     namespaced: spec.scope === "Namespaced",
     counted: true,
+    ...deprecationOf(definition, version),
     subresources: [
       ...(isFields(subresources.status) ? [statusOf(kind)] : []),
       ...(isFields(subresources.scale) ? [SCALE] : []),
@@ -61,14 +77,20 @@ function definedKinds(definition: KubeObject): ResourceKind[] {
   return versions.filter((version) => version.served === true).map((version) => versionKind(definition, version));
 }
 
-/** Fills in a definition's names, and says that it is in force. */
-export function establish(definition: KubeObject, now: number): void {
-  const spec = fieldsOf(definition.spec);
+/** Fills in a definition's names, and that versions differ in nothing. */
+export function defaultDefinition({ spec }: KubeObject): void {
+  if (!isFields(spec)) return;
   const names = fieldsOf(spec.names);
   const kind = String(names.kind);
-  names.singular ??= kind.toLowerCase();
-  names.listKind ??= `${kind}List`;
+  names.singular ||= kind.toLowerCase();
+  names.listKind ||= `${kind}List`;
   spec.conversion ??= { strategy: "None" };
+}
+
+/** Says that a definition is in force. */
+export function establish(definition: KubeObject, now: number): void {
+  const spec = fieldsOf(definition.spec);
+  const { names } = spec;
   const condition = (type: string, reason: string, message: string) => ({
     type,
     status: "True",

@@ -12,11 +12,13 @@ import {
   unsupportedMediaType,
 } from "../status.ts";
 import { authorizeResource } from "./authorization.ts";
-import { mediaType, parseJson, parseYaml, readBody, readValue } from "./body.ts";
+import { mediaType, parseYaml, type ReadBody, readBody, readJson, readObject, readValue } from "./body.ts";
 import type { Call } from "./call.ts";
 import { type Api, fromStored, type WriteOptions } from "./context.ts";
+import { DEFINITIONS } from "./custom-resources.ts";
 import { EPHEMERAL_CONTAINERS, type ResourceKind, serves } from "./kind.ts";
 import { negotiate } from "./negotiate.ts";
+import { NO_REPETITION } from "./repeated-keys.ts";
 import { isTrue, type ResourceRequest } from "./request-info.ts";
 import { addWarning, writeValue } from "./respond.ts";
 import { REVIEWS } from "./reviews.ts";
@@ -56,7 +58,7 @@ function refuseOption(verb: string, error: FieldError): never {
   throw invalid({ group: "meta.k8s.io", resource: "options", kind: OPTIONS[verb] ?? "CreateOptions" }, "", [error]);
 }
 
-function writeOptions({ query, request, user, verb }: Call): WriteOptions {
+function writeOptions({ query, request, response, user, verb }: Call, repeated = NO_REPETITION): WriteOptions {
   const dryRun = query.get("dryRun");
   if (dryRun !== null && dryRun !== "All" && dryRun !== "") {
     refuseOption(verb, unsupported("dryRun", [dryRun], ["All"]));
@@ -74,6 +76,8 @@ function writeOptions({ query, request, user, verb }: Call): WriteOptions {
     dryRun: dryRun === "All",
     fieldManager: manager || programName(request),
     fieldValidation: validation,
+    repeated,
+    warn: (text) => addWarning(response, text),
   };
 }
 
@@ -137,18 +141,30 @@ async function answerReview(call: Call): Promise<void> {
   return writeValue(call.response, 201, negotiate(call.request.headers.accept), answer);
 }
 
+/** The object that a create or an update brings. */
+async function readWritten(call: Call): Promise<ReadBody> {
+  const read = await readObject(call.request);
+  await getReady(call, read);
+  return read;
+}
+
+/** Rules of a definition are compiled where nothing can be waited for. */
+async function getReady({ api, target }: Call, { value }: ReadBody): Promise<void> {
+  if (target.kind.storage === DEFINITIONS) await api.schema.loadRules(value);
+}
+
 async function create(call: Call): Promise<void> {
   if (call.target.name !== "" || (call.target.kind.namespaced && call.target.namespace === ""))
     throw methodNotAllowed();
   const { api, target } = call;
-  const body = await readValue(call.request);
-  const outcome = createObject(api, target.kind, target.namespace, body, writeOptions(call));
+  const { value, repeated } = await readWritten(call);
+  const outcome = createObject(api, target.kind, target.namespace, value, writeOptions(call, repeated));
   return writeObject(call, 201, outcome.object, outcome.warnings);
 }
 
 async function update(call: Call): Promise<void> {
-  const { api, target, request } = call;
-  const body = await readValue(request);
+  const { api, target } = call;
+  const { value: body, repeated } = await readWritten(call);
   if (target.kind.createsOnUpdate && isAbsent(call)) {
     mayCreate(call);
     const { uid } = fieldsOf(fieldsOf(body).metadata);
@@ -158,19 +174,24 @@ async function update(call: Call): Promise<void> {
         target.name,
         `Precondition failed: UID in precondition: ${uid}, UID in object meta: `,
       );
-    const made = createObject(api, target.kind, target.namespace, body, writeOptions(call), target.name);
+    const made = createObject(api, target.kind, target.namespace, body, writeOptions(call, repeated), target.name);
     return writeObject(call, 201, made.object, made.warnings);
   }
-  const outcome = updateObject(api, target, body, writeOptions(call));
+  const outcome = updateObject(api, target, body, writeOptions(call, repeated));
   return writeObject(call, 200, outcome.object, outcome.warnings);
 }
 
-async function readPatch(call: Call): Promise<{ type: string; value: unknown }> {
+async function readPatch(call: Call): Promise<ReadBody & { readonly type: string }> {
   const type = mediaType(call.request);
   if (!patchTypes(call.target.kind).includes(type)) throw unsupportedMediaType(patchTypes(call.target.kind));
   const text = (await readBody(call.request)).toString("utf8");
   const isJson = type !== APPLY_PATCH || text.trimStart().startsWith("{");
-  return { type, value: isJson ? parseJson(text) : await parseYaml(text) };
+  const read = isJson ? readJson(text) : await parseYaml(text);
+  // what is applied is YAML, in whichever form it comes
+  const isAgain = isJson && type === APPLY_PATCH && read.repeated.warned.length > 0;
+  const result = { type, ...(isAgain ? await parseYaml(text) : read) };
+  await getReady(call, result);
+  return result;
 }
 
 /** True when there is nothing yet that the request could change. */
@@ -187,19 +208,19 @@ function mayCreate(call: Call): void {
 }
 
 async function patch(call: Call): Promise<void> {
-  const { type, value } = await readPatch(call);
+  const { type, value, repeated } = await readPatch(call);
   const { api, target } = call;
   if (type === APPLY_PATCH) {
     mayCreate(call);
     const options = {
-      ...writeOptions(call),
+      ...writeOptions(call, repeated),
       fieldManager: call.query.get("fieldManager") ?? "",
       force: isTrue(call.query.get("force")),
     };
     const outcome = applyObject(api, target, value, options);
     return writeObject(call, outcome.created ? 201 : 200, outcome.object, outcome.warnings);
   }
-  const outcome = patchObject(api, target, type, value, writeOptions(call));
+  const outcome = patchObject(api, target, type, value, writeOptions(call, repeated));
   return writeObject(call, 200, outcome.object, outcome.warnings);
 }
 
@@ -246,7 +267,7 @@ async function handleSubresource(call: Call): Promise<void> {
     case "binding":
       return writeValue(response, 201, json, bindPod(api, target, body, writeOptions(call)));
     case "eviction":
-      return writeValue(response, 201, json, evictPod(api, target, body, query));
+      return writeValue(response, 201, json, evictPod(api, target, body, { query, options: writeOptions(call) }));
     case "finalize":
       return writeValue(response, 200, json, finalizeNamespace(api, target, body, writeOptions(call)));
     case "token":

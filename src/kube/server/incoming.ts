@@ -2,11 +2,24 @@ import { groupVersion, isFields, type KubeObject } from "../object.ts";
 import { badRequest, invalid } from "../status.ts";
 import type { ResourceKind } from "./kind.ts";
 
+/** What is shown of a body that cannot be read, in characters. */
+const SNIPPET = 30;
+
 function clean(value: Readonly<Record<string, unknown>>): void {
   const metadata = value.metadata as Record<string, unknown>;
   for (const field of ["labels", "annotations", "finalizers", "ownerReferences"]) {
     if (metadata[field] === null) delete metadata[field];
   }
+}
+
+/** Which kind an object is of is taken from the path for built-in kinds alone. */
+function requireType(body: Readonly<Record<string, unknown>>, kind: string): void {
+  const missing = body.kind ? (body.apiVersion ? "" : "apiVersion") : "Kind";
+  if (missing === "") return;
+  const text = JSON.stringify(body);
+  const start = text.length > SNIPPET ? `${text.slice(0, SNIPPET)} ...` : text;
+  const why = `Object '${missing}' is missing in '${text}'`;
+  throw badRequest(`the object provided is unrecognized (must be of type ${kind}): ${why} (${start})`);
 }
 
 /**
@@ -16,6 +29,7 @@ function clean(value: Readonly<Record<string, unknown>>): void {
 export function incomingObject(body: unknown, kind: ResourceKind, namespace: string, name: string): KubeObject {
   if (!isFields(body)) throw badRequest("the body of the request must be an object");
   const wanted = groupVersion(kind.group, kind.version);
+  if (kind.definition) requireType(body, kind.kind);
   body.apiVersion ??= wanted;
   body.kind ??= kind.kind;
   if (body.apiVersion !== wanted || body.kind !== kind.kind) {

@@ -2,12 +2,30 @@ import { groupVersion, type KubeObject } from "../object.ts";
 import { type FieldError, invalid, KubeError } from "../status.ts";
 import type { Api, ObjectRef, WriteOptions } from "./context.ts";
 import { EPHEMERAL_CONTAINERS, type Preparation, type ResourceKind } from "./kind.ts";
+import { NO_REPETITION } from "./repeated-keys.ts";
 
 /** 400: the object is not one of its kind. */
 export class UnreadableObject extends KubeError {
-  constructor(why: string) {
-    super(400, "BadRequest", why);
+  /** Why without the words around it. */
+  readonly why: string;
+
+  constructor(why: string, told = why) {
+    super(400, "BadRequest", told);
+    this.why = why;
   }
+}
+
+/** Refuses (Strict) or tells (Warn) what of a body is not in the object that is read from it. Throws 400. */
+function checkReading(kind: ResourceKind, unknown: readonly string[], options: WriteOptions): void {
+  const { fieldValidation, repeated = NO_REPETITION } = options;
+  const texts = [...unknown].sort().map((path) => `unknown field "${path}"`);
+  if (fieldValidation === "Warn") for (const text of [...repeated.warned, ...texts]) options.warn?.(text);
+  const problems = [...repeated.refused, ...texts];
+  if (fieldValidation !== "Strict" || problems.length === 0) return;
+  const version = groupVersion(kind.group, kind.version).split("/").at(-1);
+  const why = `strict decoding error: ${problems.join(", ")}`;
+  const what = `${kind.kind} in version "${version}" cannot be handled as a ${kind.kind}`;
+  throw new UnreadableObject(why, `${what}: ${why}`);
 }
 
 /** What strategies may look at. */
@@ -21,16 +39,10 @@ export function preparationOf(api: Api): Preparation {
 }
 
 /**
- * Looks for fields that the kind does not have: refused (400) when the client asked for Strict, told as warnings for
- * Warn. Returns the object without them, and with its definition's defaults.
+ * Looks for fields that the kind does not have, or that are given twice: refused (400) when the client asked for
+ * Strict, told as warnings for Warn. Returns the object without them, and with its definition's defaults.
  */
-export function checkFields(
-  api: Api,
-  kind: ResourceKind,
-  object: KubeObject,
-  options: WriteOptions,
-  warnings: string[],
-): KubeObject {
+export function checkFields(api: Api, kind: ResourceKind, object: KubeObject, options: WriteOptions): KubeObject {
   const problem = kind.definition ? undefined : api.schema.decodeProblem(kind, object);
   if (problem !== undefined) throw new UnreadableObject(problem);
   const unknown = api.schema.unknownFields(kind, object, kind.definition);
@@ -38,16 +50,8 @@ export function checkFields(
     const known = api.schema.prune(kind, object, kind.definition);
     return api.schema.fillDefaults(kind, api.schema.asWritten(kind, known), kind.definition);
   };
-  if (unknown.length === 0) return kind.definition ? full() : api.schema.asWritten(kind, object);
-  const texts = [...unknown].sort().map((path) => `unknown field "${path}"`);
-  if (options.fieldValidation === "Strict") {
-    const version = groupVersion(kind.group, kind.version);
-    throw new UnreadableObject(
-      `${kind.kind} in version "${version.split("/").at(-1)}" cannot be handled as a ${kind.kind}: strict decoding error: ${texts.join(", ")}`,
-    );
-  }
-  if (options.fieldValidation === "Warn") warnings.push(...texts);
-  return full();
+  checkReading(kind, unknown, options);
+  return unknown.length > 0 || kind.definition ? full() : api.schema.asWritten(kind, object);
 }
 
 function refOf(kind: ResourceKind, object: KubeObject): ObjectRef {
@@ -70,7 +74,7 @@ export function checkRules(
       ? api.schema.validateUpdate(kind, object, old)
       : [];
   const errors: FieldError[] = [
-    ...api.schema.validate(kind, object, kind.definition),
+    ...api.schema.validate(kind, object, kind.definition, old),
     ...fixed,
     ...(kind.strategy.validate?.(object, old) ?? []),
   ];

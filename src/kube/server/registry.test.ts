@@ -32,18 +32,19 @@ it("reads paths as Kubernetes means them", () => {
   expect(verbOf("DELETE", pods, new URLSearchParams())).toBe("deletecollection");
 });
 
-it("deletes events an hour after they were last seen", () => {
+it("deletes events an hour after they were made, or last seen", () => {
   const store = new SqliteStore(":memory:");
   const now = Date.parse("2026-01-01T10:00:00Z");
-  const event = (name: string, lastTimestamp: string): KubeObject => ({
+  const event = (name: string, lastTimestamp: string, creationTimestamp = "2026-01-01T01:00:00Z"): KubeObject => ({
     apiVersion: "v1",
     kind: "Event",
-    metadata: { name, namespace: "default", creationTimestamp: "2026-01-01T01:00:00Z" },
+    metadata: { name, namespace: "default", creationTimestamp },
     lastTimestamp,
   });
   store.create("/events", event("old", "2026-01-01T08:59:59Z"));
   store.create("/events", event("recent", "2026-01-01T09:30:00Z"));
+  store.create("/events", event("told late", "2020-01-01T00:00:00Z", "2026-01-01T09:30:00Z"));
   expireEvents(store, now);
-  expect(store.list("/events").map(({ object }) => object.metadata.name)).toEqual(["recent"]);
+  expect(store.list("/events").map(({ object }) => object.metadata.name)).toEqual(["recent", "told late"]);
   store.close();
 });

@@ -6,7 +6,14 @@ export interface SchemaPort {
   /** Why a built-in kind's JSON cannot be read at all; the text of a 400. */
   decodeProblem(kind: GroupVersionKind, object: KubeObject): string | undefined;
   /** What breaks the kind's schema and rules. */
-  validate(kind: GroupVersionKind, object: KubeObject, definition: KubeObject | undefined): readonly FieldError[];
+  validate(
+    kind: GroupVersionKind,
+    object: KubeObject,
+    definition: KubeObject | undefined,
+    old?: KubeObject,
+  ): readonly FieldError[];
+  /** Gets ready for the rules of the definitions in a value, before they are validated. */
+  loadRules(value: unknown): Promise<void>;
   /** What an update changes that must stay. */
   validateUpdate(kind: GroupVersionKind, next: KubeObject, old: KubeObject): readonly FieldError[];
   /** Paths of fields that the kind does not have, as in `spec.foo`. */

@@ -9,14 +9,25 @@ function ruleErrors(path: string, schema: Fields): FieldError[] {
   return listOf(schema["x-kubernetes-validations"])
     .map(fieldsOf)
     .flatMap((rule, index) => {
-      try {
-        compileRule(String(rule.rule ?? ""));
-        return [];
-      } catch (error) {
-        const why = error instanceof Error ? error.message : String(error);
-        return [invalid(`${path}.x-kubernetes-validations[${index}].rule`, rule.rule ?? "", why)];
-      }
+      const place = `${path}.x-kubernetes-validations[${index}]`;
+      const texts = rule.messageExpression === undefined ? ["rule"] : ["rule", "messageExpression"];
+      const isOptional = rule.optionalOldSelf === true;
+      return [
+        ...texts.flatMap((name) => expressionErrors(`${place}.${name}`, rule[name])),
+        ...(isOptional
+          ? [forbiddenValue(`${place}.optionalOldSelf`, "rules without an old value are not asked here")]
+          : []),
+      ];
     });
+}
+
+function expressionErrors(path: string, text: unknown): FieldError[] {
+  try {
+    compileRule(String(text ?? ""));
+    return [];
+  } catch (error) {
+    return [invalid(path, text ?? "", error instanceof Error ? error.message : String(error))];
+  }
 }
 
 const BRANCHES = ["items", "additionalProperties", "not"];

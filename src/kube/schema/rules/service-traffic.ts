@@ -32,11 +32,12 @@ function outsideErrors(spec: Fields): FieldError[] {
   }
   const set = listOf(spec.ports).flatMap((port, index) => (fieldsOf(port).nodePort ? [index] : []));
   const policy = spec.externalTrafficPolicy;
+  const isOutside = type === "ClusterIP" && listOf(spec.externalIPs).length > 0;
   return [
     ...set.map((index) =>
       forbiddenValue(`spec.ports[${index}].nodePort`, `may not be used when \`type\` is '${type}'`),
     ),
-    ...(policy
+    ...(policy && !isOutside
       ? [invalid("spec.externalTrafficPolicy", policy, "may only be set for externally-accessible services")]
       : []),
   ];

@@ -12,7 +12,7 @@ function defaultJobSpec(spec: Fields): void {
   setDefault(spec, "suspend", false);
   setDefault(spec, "podReplacementPolicy", spec.podFailurePolicy === undefined ? "TerminatingOrFailed" : "Failed");
   for (const rule of itemsOf(fieldsOf(spec.podFailurePolicy), "rules"))
-    for (const condition of itemsOf(rule, "onPodConditions")) setDefault(condition, "status", "True");
+    for (const condition of itemsOf(rule, "onPodConditions")) condition.status ||= "True";
   setDefault(spec, "manualSelector", false);
   defaultTemplate(spec);
 }

@@ -1,4 +1,4 @@
-import { type Fields, fieldsOf, type KubeObject } from "../../object.ts";
+import { type Fields, fieldsOf, type KubeObject, timestamp } from "../../object.ts";
 import { forbidden } from "../../status.ts";
 import type { Preparation } from "../kind.ts";
 import { generateName } from "../names.ts";
@@ -40,7 +40,10 @@ function admitServiceAccount(name: string, namespace: string, spec: Fields, prep
   setDefault(spec, "serviceAccountName", "default");
   setDefault(spec, "serviceAccount", spec.serviceAccountName);
   const account = String(spec.serviceAccountName);
-  if (account === "default" || preparation.find("/serviceaccounts", namespace, account)) return;
+  const found = preparation.find("/serviceaccounts", namespace, account);
+  if (itemsOf(spec, "imagePullSecrets").length === 0 && found && itemsOf(found, "imagePullSecrets").length > 0)
+    spec.imagePullSecrets = itemsOf(found, "imagePullSecrets");
+  if (account === "default" || found) return;
   const why = `error looking up service account ${namespace}/${account}: serviceaccount "${account}" not found`;
   throw forbidden(PODS, name, why);
 }
@@ -94,6 +97,14 @@ function qosClass(spec: Fields): "Guaranteed" | "Burstable" | "BestEffort" {
   return guaranteed ? "Guaranteed" : "Burstable";
 }
 
+/** That a pod waits for its scheduling gates is said from its first moment. */
+function gatedConditions(spec: Fields, now: number): Fields {
+  if (itemsOf(spec, "schedulingGates").length === 0) return {};
+  const message = "Scheduling is blocked due to non-empty scheduling gates";
+  const why = { status: "False", reason: "SchedulingGated", message };
+  return { conditions: [{ type: "PodScheduled", lastTransitionTime: timestamp(now), ...why }] };
+}
+
 /** What the server decides about a new pod: priority, tolerations, service account, first status. Throws 403. */
 export function preparePod(pod: KubeObject, preparation: Preparation): void {
   const spec = fieldsOf(pod.spec);
@@ -102,5 +113,5 @@ export function preparePod(pod: KubeObject, preparation: Preparation): void {
   admitToken(namespace, spec, preparation);
   admitPriority(name, spec);
   admitTolerations(spec);
-  pod.status = { phase: "Pending", qosClass: qosClass(spec) };
+  pod.status = { phase: "Pending", qosClass: qosClass(spec), ...gatedConditions(spec, preparation.now) };
 }

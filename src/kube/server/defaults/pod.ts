@@ -17,15 +17,24 @@ function pullPolicy(image: unknown): string {
   return tag === "latest" ? "Always" : "IfNotPresent";
 }
 
+function defaultRequest({ httpGet }: Fields): void {
+  if (!isFields(httpGet)) return;
+  setDefault(httpGet, "path", "/");
+  setDefault(httpGet, "scheme", "HTTP");
+}
+
+/** A reference to a field of the pod is one of `v1`. */
+function defaultFieldRef(source: Fields): void {
+  const reference = fieldsOf(source.fieldRef);
+  if (reference.fieldPath !== undefined) setDefault(reference, "apiVersion", "v1");
+}
+
 function defaultProbe(probe: Fields): void {
   setDefault(probe, "timeoutSeconds", 1);
   setDefault(probe, "periodSeconds", 10);
   setDefault(probe, "successThreshold", 1);
   setDefault(probe, "failureThreshold", 3);
-  if (isFields(probe.httpGet)) {
-    setDefault(probe.httpGet, "path", "/");
-    setDefault(probe.httpGet, "scheme", "HTTP");
-  }
+  defaultRequest(probe);
   if (isFields(probe.grpc)) setDefault(probe.grpc, "service", "");
 }
 
@@ -39,10 +48,8 @@ function defaultContainer(container: Fields): void {
     const value = container[probe];
     if (isFields(value)) defaultProbe(value);
   }
-  for (const variable of itemsOf(container, "env")) {
-    const source = fieldsOf(fieldsOf(variable.valueFrom).fieldRef);
-    if (source.fieldPath !== undefined) setDefault(source, "apiVersion", "v1");
-  }
+  for (const hook of Object.values(fieldsOf(container.lifecycle))) defaultRequest(fieldsOf(hook));
+  for (const variable of itemsOf(container, "env")) defaultFieldRef(fieldsOf(variable.valueFrom));
 }
 
 function defaultVolume(volume: Fields): void {
@@ -53,7 +60,10 @@ function defaultVolume(volume: Fields): void {
     if (isFields(source)) setDefault(source, "defaultMode", 420);
   }
   if (isFields(volume.hostPath)) setDefault(volume.hostPath, "type", "");
-  for (const source of itemsOf(fieldsOf(volume.projected), "sources")) {
+  const sources = itemsOf(fieldsOf(volume.projected), "sources");
+  for (const { downwardAPI } of [volume, ...sources])
+    for (const item of itemsOf(fieldsOf(downwardAPI), "items")) defaultFieldRef(item);
+  for (const source of sources) {
     if (isFields(source.serviceAccountToken)) setDefault(source.serviceAccountToken, "expirationSeconds", 3600);
   }
 }

@@ -1,11 +1,16 @@
 import { NODE_PORT_RANGE } from "../../../model/addresses.ts";
-import { type Fields, fieldsOf, isFields, type KubeObject } from "../../object.ts";
+import { type Fields, fieldsOf, isFields, type KubeObject, listOf } from "../../object.ts";
 import { invalid as invalidValue } from "../../schema/field-error.ts";
 import { internalError } from "../../status.ts";
 import type { Preparation } from "../kind.ts";
 import { giveAddresses, updateAddresses } from "./cluster-ips.ts";
 import { itemsOf, setDefault } from "./pod.ts";
 import { refuseService } from "./service-families.ts";
+
+/** Whether a service is reached from outside the cluster: by ports of nodes, or by addresses of its own. */
+function isOutside({ type, externalIPs }: Fields): boolean {
+  return type === "NodePort" || type === "LoadBalancer" || (type === "ClusterIP" && listOf(externalIPs).length > 0);
+}
 
 /** What Kubernetes fills into a service's spec, whatever the cluster is; families and addresses come after it. */
 export function defaultService(object: KubeObject): void {
@@ -22,8 +27,11 @@ export function defaultService(object: KubeObject): void {
   }
   if (spec.type === "ExternalName") return;
   setDefault(spec, "internalTrafficPolicy", "Cluster");
-  if (spec.type === "NodePort" || spec.type === "LoadBalancer") setDefault(spec, "externalTrafficPolicy", "Cluster");
-  if (spec.type === "LoadBalancer") setDefault(spec, "allocateLoadBalancerNodePorts", true);
+  if (isOutside(spec)) setDefault(spec, "externalTrafficPolicy", "Cluster");
+  if (spec.type !== "LoadBalancer") return;
+  setDefault(spec, "allocateLoadBalancerNodePorts", true);
+  for (const ingress of itemsOf(fieldsOf(fieldsOf(object.status).loadBalancer), "ingress"))
+    if (ingress.ip) setDefault(ingress, "ipMode", "VIP");
 }
 
 /** TCP and UDP of one number are two ports. */
@@ -56,13 +64,13 @@ function allocateNodePorts(object: KubeObject, preparation: Preparation): void {
       if (why !== undefined) {
         refuseService(object.metadata.name, [invalidValue(`spec.ports[${index}].nodePort`, port.nodePort, why)]);
       }
-    } else {
+    } else if (spec.allocateLoadBalancerNodePorts !== false) {
       let free: number = NODE_PORT_RANGE.first;
       while (taken.has(nodePortKey(port.protocol, free)) && free <= NODE_PORT_RANGE.last) free++;
       if (free > NODE_PORT_RANGE.last) throw internalError("failed to allocate a nodePort: range is full");
       port.nodePort = free;
     }
-    taken.add(nodePortKey(port.protocol, port.nodePort));
+    if (port.nodePort !== undefined) taken.add(nodePortKey(port.protocol, port.nodePort));
   });
 }
 
@@ -83,7 +91,8 @@ export function prepareServiceUpdate(next: KubeObject, old: KubeObject, preparat
 /** What belongs to node ports goes with the type that had them, where the user did not set it anew. */
 function keepNodePorts(spec: Fields, before: Fields): void {
   if (spec.type !== "NodePort" && spec.type !== "LoadBalancer") {
-    if (spec.externalTrafficPolicy === before.externalTrafficPolicy) delete spec.externalTrafficPolicy;
+    if (!isOutside(spec) && spec.externalTrafficPolicy === before.externalTrafficPolicy)
+      delete spec.externalTrafficPolicy;
     for (const port of itemsOf(spec, "ports")) delete port.nodePort;
     return;
   }

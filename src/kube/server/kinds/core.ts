@@ -1,5 +1,4 @@
 import { fieldsOf, isFields, type KubeObject } from "../../object.ts";
-import type { FieldError } from "../../status.ts";
 import { ephemeralChangeErrors } from "../defaults/ephemeral-containers.ts";
 import { defaultPod, setDefault } from "../defaults/pod.ts";
 import { admitTolerations, preparePod } from "../defaults/pod-admission.ts";
@@ -135,17 +134,6 @@ const endpoints = declareKind({
   },
 });
 
-function frozen(object: KubeObject, old: KubeObject | undefined): FieldError[] {
-  if (old?.immutable !== true) return [];
-  const same = ["data", "binaryData", "immutable"].every(
-    (field) => JSON.stringify(object[field]) === JSON.stringify(old[field]),
-  );
-  if (same) return [];
-  return [
-    { field: "data", reason: "FieldValueForbidden", message: "Forbidden: field is immutable when `immutable` is set" },
-  ];
-}
-
 const configMaps = declareKind({
   group: "",
   version: "v1",
@@ -153,7 +141,6 @@ const configMaps = declareKind({
   resource: "configmaps",
   namespaced: true,
   shortNames: ["cm"],
-  strategy: { validate: frozen },
 });
 
 /** `stringData` is written only: it joins `data` in base64. */
@@ -177,7 +164,6 @@ const secrets = declareKind({
   namespaced: true,
   strategy: {
     fillDefaults: encodeSecret,
-    validate: frozen,
     selectable: (secret) => ({ type: text(secret.type) }),
   },
 });

@@ -1,6 +1,6 @@
 import { fieldsOf, type KubeObject } from "../../object.ts";
 import type { FieldError } from "../../status.ts";
-import { establish } from "../custom-resources.ts";
+import { defaultDefinition, establish } from "../custom-resources.ts";
 import { declareKind, type ResourceKind, statusOf } from "../kind.ts";
 
 function conversionErrors(definition: KubeObject): FieldError[] {
@@ -22,6 +22,7 @@ export const definitionKind: ResourceKind = declareKind({
   counted: true,
   subresources: [statusOf("CustomResourceDefinition")],
   strategy: {
+    fillDefaults: defaultDefinition,
     prepareCreate: (definition, { now }) => establish(definition, now),
     prepareUpdate: (next, old, { now }) => {
       if (next.metadata.deletionTimestamp || JSON.stringify(next.spec) === JSON.stringify(old.spec)) return;

@@ -1,6 +1,6 @@
 /** What schemas say of merging: which lists have keys, which are sets, and what is replaced whole. */
 import { isFields } from "../../object.ts";
-import { builtinSchema, resolve } from "../../schema/builtin.ts";
+import { builtinSchema, referenceName, resolve } from "../../schema/builtin.ts";
 import { type SchemaNode, schemaOfDefinition } from "../../schema/index.ts";
 import type { ResourceKind } from "../kind.ts";
 
@@ -11,6 +11,8 @@ export type ListRule =
   | { readonly type: "atomic" };
 
 const ANY: SchemaNode = {};
+/** Any object: what it holds is nobody's by itself. */
+const UNTYPED = "io.k8s.apimachinery.pkg.runtime.RawExtension";
 const ATOMIC: ListRule = { type: "atomic" };
 const SET: ListRule = { type: "set" };
 const METADATA: SchemaNode = { $ref: "#/definitions/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta" };
@@ -51,6 +53,7 @@ export function itemNode(node: SchemaNode): SchemaNode {
 
 /** True when an object at this node is replaced whole. */
 export function isAtomicMap(node: SchemaNode): boolean {
+  if (referenceName(node) === UNTYPED) return true;
   return (node["x-kubernetes-map-type"] ?? resolve(node)["x-kubernetes-map-type"]) === "atomic";
 }
 

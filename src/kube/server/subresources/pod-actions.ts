@@ -1,4 +1,4 @@
-import { fieldsOf, isFields, type KubeObject, timestamp } from "../../object.ts";
+import { type Fields, fieldsOf, isFields, type KubeObject, listOf, timestamp } from "../../object.ts";
 import { badRequest, conflict, invalid, type Status } from "../../status.ts";
 import type { Api, WriteOptions } from "../context.ts";
 import { deleteObject, deleteOptions } from "../verbs/delete.ts";
@@ -45,21 +45,38 @@ function bindTo(api: Api, target: Target, node: string, options: WriteOptions): 
       lastProbeTime: null,
       lastTransitionTime: timestamp(api.now()),
     };
-    const status = fieldsOf(copy.status);
-    const others = Array.isArray(status.conditions)
-      ? status.conditions.filter((item) => fieldsOf(item).type !== "PodScheduled")
-      : [];
-    copy.status = { ...status, conditions: [...others, condition] };
-    return copy;
+    return withCondition(copy, condition);
   };
   replaceObject(api, target, options, bound, "as-changed");
 }
 
-/** POST pods/<name>/eviction: a delete; the lab knows no disruption budgets. */
-export function evictPod(api: Api, target: Target, body: unknown, query: URLSearchParams): Status {
-  const options = deleteOptions(fieldsOf(body).deleteOptions, query);
-  deleteObject(api, { ...target, subresource: "" }, options);
+/** The object with one condition of its status set, in place of an earlier one of that type. */
+function withCondition(object: KubeObject, condition: Fields): KubeObject {
+  const status = fieldsOf(object.status);
+  const others = listOf(status.conditions).filter((item) => fieldsOf(item).type !== condition.type);
+  return { ...object, status: { ...status, conditions: [...others, condition] } };
+}
+
+/** POST pods/<name>/eviction: a delete, after the pod says that it is disrupted; the lab knows no disruption budgets. */
+export function evictPod(api: Api, target: Target, body: unknown, { query, options }: Eviction): Status {
+  const given = deleteOptions(fieldsOf(body).deleteOptions, query);
+  const pod = { ...target, subresource: "" };
+  // what keeps it from being deleted keeps it from being marked
+  const { resourceVersion: _, ...preconditions } = given.preconditions ?? {};
+  deleteObject(api, pod, { ...given, dryRun: true });
+  if (given.dryRun) return CREATED;
+  const time = { lastProbeTime: null, lastTransitionTime: timestamp(api.now()) };
+  const why = { reason: "EvictionByEvictionAPI", message: "Eviction API: evicting" };
+  const condition = { type: "DisruptionTarget", status: "True", ...time, ...why };
+  replaceObject(api, { ...target, subresource: "status" }, options, (copy) => withCondition(copy, condition));
+  deleteObject(api, pod, { ...given, preconditions });
   return CREATED;
+}
+
+/** What an eviction is asked with, beside its body. */
+interface Eviction {
+  readonly query: URLSearchParams;
+  readonly options: WriteOptions;
 }
 
 /** PUT namespaces/<name>/finalize: the namespace controller's word that nothing is left. */

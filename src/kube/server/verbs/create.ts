@@ -54,8 +54,7 @@ export function createObject(
   }
   incoming.metadata.name = freeName(api, kind, incoming);
   admitCreation(api.store, kind, namespace, incoming.metadata.name);
-  const warnings: string[] = [];
-  let object = checkFields(api, kind, incoming, options, warnings);
+  let object = checkFields(api, kind, incoming, options);
   if (serves(kind, "status") && kind.storage !== "/nodes") delete object.status;
   stampMetadata(object, kind, api.now());
   kind.strategy.fillDefaults?.(object);
@@ -69,7 +68,7 @@ export function createObject(
   checkRules(api, kind, "CREATE", object, undefined);
   if (api.store.get(kind.storage, namespace, object.metadata.name)) throw alreadyExists(kind, object.metadata.name);
   if (options.user) checkEscalation(api.store, options.user, kind.resource, object);
-  warnings.push(...adviceOn(api, kind, object));
+  const warnings = adviceOn(api, kind, object);
   if (kind.convert) object = kind.convert.toStored(object);
   if (options.dryRun) return { object: fromStored(kind, object), warnings };
   const stored = api.store.create(kind.storage, object);

@@ -84,14 +84,17 @@ function marked(object: KubeObject, options: DeleteOptions, now: number): KubeOb
   const grace = graceOf(object, options);
   const finalizers = finalizersOf(object, options);
   const { metadata } = object;
-  const shorter = grace < (metadata.deletionGracePeriodSeconds ?? Number.POSITIVE_INFINITY);
+  // namespaces are not given a time to end in
+  const graces = object.kind === "Namespace" ? {} : { deletionGracePeriodSeconds: grace };
+  const shorter =
+    "deletionGracePeriodSeconds" in graces && grace < (metadata.deletionGracePeriodSeconds ?? Number.POSITIVE_INFINITY);
   const next: KubeObject = {
     ...object,
     metadata: {
       ...metadata,
       deletionTimestamp:
         metadata.deletionTimestamp && !shorter ? metadata.deletionTimestamp : timestamp(now + grace * 1000),
-      deletionGracePeriodSeconds: grace,
+      ...graces,
     },
   };
   if (finalizers.length > 0) next.metadata.finalizers = finalizers;

@@ -10,6 +10,7 @@ import { mergePatch } from "../patch/merge-patch.ts";
 import { strategicMerge } from "../patch/strategic-merge.ts";
 import { checkConfiguration } from "../patch/typed.ts";
 import { UnreadableObject } from "../preparation.ts";
+import { NO_REPETITION } from "../repeated-keys.ts";
 import { createObject } from "./create.ts";
 import { replaceObject, type Target } from "./replace.ts";
 
@@ -67,11 +68,17 @@ export function patchObject(api: Api, target: Target, type: string, patch: unkno
     return replaceObject(api, target, options, (copy) => patched(target.kind, type, patch, copy));
   } catch (error) {
     if (!(error instanceof UnreadableObject)) throw error;
-    const message = `Invalid value: ${JSON.stringify(JSON.stringify(patch))}: ${error.message}`;
+    const message = `Invalid value: ${JSON.stringify(JSON.stringify(patch))}: ${error.why}`;
     throw invalid({ group: "", resource: "", kind: "" }, "", [
       { field: "patch", reason: "FieldValueInvalid", message },
     ]);
   }
+}
+
+/** What is applied is read as YAML first. Throws 400 for keys that are there twice, asked to be strict. */
+function refuseRepeated({ fieldValidation, repeated = NO_REPETITION }: WriteOptions): void {
+  if (fieldValidation !== "Strict" || repeated.refused.length === 0) return;
+  throw badRequest(`error strict decoding YAML: error converting YAML to JSON: ${repeated.refused.join(", ")}`);
 }
 
 /** Server-side apply: creates what is not there. Throws 400 without a field manager, 409 on conflicts. */
@@ -91,6 +98,7 @@ export function applyObject(
       },
     ]);
   }
+  refuseRepeated(options);
   const wanted = incomingObject(body, kind, namespace, name);
   if (wanted.metadata.managedFields) throw badRequest("metadata.managedFields must be nil");
   checkConfiguration(kind, wanted);

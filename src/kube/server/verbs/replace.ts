@@ -122,9 +122,8 @@ export function replaceObject(
   const stored = storedOf(api, target);
   const old = fromStored(kind, stored.object);
   const changed = incomingObject(mustBeNamed(change(copyJson(old)), target), kind, target.namespace, target.name);
-  checkVersion(target, changed, stored);
-  const warnings: string[] = [];
-  const cleaned = checkFields(api, kind, changed, options, warnings);
+  const cleaned = checkFields(api, kind, changed, options);
+  checkVersion(target, cleaned, stored);
   keepMetadata(cleaned, old);
   let next = separate(target, cleaned, old);
   kind.strategy.fillDefaults?.(next);
@@ -138,7 +137,7 @@ export function replaceObject(
   checkRules(api, kind, "UPDATE", next, old, target.subresource);
   if (options.user && !sameDesire(next, old)) checkEscalation(api.store, options.user, kind.resource, next);
   // What the object says already was said when it was made.
-  if (target.subresource === "" && !sameDesire(next, old)) warnings.push(...adviceOn(api, kind, next));
+  const warnings = target.subresource === "" && !sameDesire(next, old) ? adviceOn(api, kind, next) : [];
   if (kind.counted && !sameDesire(next, old)) next.metadata.generation = (old.metadata.generation ?? 0) + 1;
   if (equalJson(next, old)) return { object: old, warnings };
   return { object: options.dryRun ? next : save(api, target, next, stored), warnings };
