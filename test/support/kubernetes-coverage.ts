@@ -14,6 +14,7 @@ const JOB_POLICIES = "src/controllers/job/policies.test.ts";
 const ATTACH = "test/kernel/kubelet-attach.test.ts";
 const CLIENT_GO = "test/differential/client-go.test.ts";
 const KUBECTL = "test/compat/kubectl.test.ts";
+const GOLDEN = "test/golden/kube-apiserver.test.ts";
 const RBAC = "src/kube/server/rbac.test.ts";
 const SCHEDULER = "src/controllers/scheduler/scheduler.test.ts";
 const DEPLOYMENT = "src/controllers/deployment/deployment.test.ts";
@@ -75,6 +76,11 @@ export const BEHAVIOURS: Readonly<Record<string, readonly (readonly [behaviour: 
     ["options that contradict each other", "src/kube/server/verbs/list-options.test.ts", "a list with %s"],
     ["informers through a restart of the server", CLIENT_GO, "informers synchronize, resync, and miss nothing"],
     ["tables and partial metadata", API, "shows lists and watches as tables"],
+    [
+      "columns, cells, defaults and `kubectl explain` of every kind, beside a real kube-apiserver's",
+      GOLDEN,
+      "shows objects of every kind as a real kube-apiserver did",
+    ],
     ["metadata-only clients", CLIENT_GO, "reads metadata alone"],
     ["clients that prefer protobuf", CLIENT_GO, "falls back to JSON where it prefers protobuf"],
     ["discovery, aggregated and not; OpenAPI 2 and 3", CLIENT_GO, "discovers resources, new way and old"],
@@ -89,6 +95,13 @@ export const BEHAVIOURS: Readonly<Record<string, readonly (readonly [behaviour: 
     ["propagation: background, foreground, orphan", CLIENT_GO, "deletes what belongs to the deleted as it is asked"],
     ["dry run and generateName", API, "makes names, and drops nothing on a dry run"],
     ["refusals in Kubernetes' words", API, "says what is wrong in Kubernetes' words"],
+    ["common mistakes, in a real kube-apiserver's words", GOLDEN, "says to common mistakes what a real kube-apiserver"],
+    ["keys that a body has twice", "src/kube/server/repeated-keys.test.ts", "finds keys that a JSON text has twice"],
+    [
+      "rules of definitions (CEL), on changes too",
+      "src/kube/schema/cel-rules.test.ts",
+      "asks rules about changes only",
+    ],
     ["no acknowledged write lost to kill -9", "test/simulation/api-server-crash.test.ts", "loses nothing that it"],
     ["scale, binding, eviction", CLIENT_GO, "scales, binds and evicts"],
   ],
@@ -109,6 +122,7 @@ export const BEHAVIOURS: Readonly<Record<string, readonly (readonly [behaviour: 
     ["jobs: failure policy, every action", JOB_POLICIES, "a rule decides what a failed pod means"],
     ["jobs: limits per index, maxFailedIndexes", JOB_POLICIES, "an index fails by itself"],
     ["jobs: success policy", JOB_POLICIES, "a job has succeeded when a rule of its success policy is met"],
+    ["jobs: evicted pods that do not count", WORKLOADS, "an evicted pod of a job that ignores disruptions"],
     ["jobs: what their policies may not say", "src/kube/schema/job-policies.test.ts", "a job's policies are judged"],
     ["cron jobs", WORKLOADS, "a cron job starts its job once a run"],
     ["daemon sets: placement, tolerations", "src/controllers/daemonset/daemonset.test.ts", "a tainted node only with"],
@@ -120,6 +134,7 @@ export const BEHAVIOURS: Readonly<Record<string, readonly (readonly [behaviour: 
     ],
     ["namespaces end with all that is in them", CONTROLLERS, "a namespace gets its account, and goes"],
     ["scheduling: taints, affinity, spread", SCHEDULER, "what keeps a pod away from a node"],
+    ["NoExecute taints, tolerationSeconds", WORKLOADS, "a taint that ends what runs ends pods"],
     ["cordon, drain, taint", KUBECTL, "cordons, drains and taints"],
   ],
   "Life of a pod": [
