@@ -277,7 +277,9 @@ struct sg_proxy_origin {
 struct sg_metrics_key {
 	__u8 reason;     /* 0 = forwarded, 255 = events lost (ring buffer full), else drop reason */
 	__u8 direction;  /* enum sg_direction, 0 of lost events */
-	__u16 line;      /* drop: line in the C source; else 0 */
+	__u16 line;      /* where in the C source; 0 of lost events */
+	__u8 file;       /* its number of SG_SOURCES */
+	__u8 reserved[3];
 };
 struct sg_metrics {
 	__u64 packets;

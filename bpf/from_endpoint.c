@@ -94,7 +94,7 @@ int from_endpoint(struct __sk_buff *skb)
 	if (skb->protocol == bpf_htons(ETH_P_ARP))
 		return arp_answer(skb, endpoint);
 	if (!is_spoken(skb, node) && is_ipv6_noise(skb)) {
-		count(DROP_UNSUPPORTED_L3, SG_EGRESS, skb->len, __LINE__);
+		count(DROP_UNSUPPORTED_L3, SG_EGRESS, skb->len, PLACE);
 		return TC_ACT_SHOT;
 	}
 	if (!is_spoken(skb, node) || skb->vlan_present)

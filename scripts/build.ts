@@ -7,8 +7,10 @@ import { mkdirSync, readdirSync, rmSync, statSync, utimesSync, writeFileSync } f
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { buildCompileCache } from "./build-cache.ts";
 import { buildLibrary } from "./build-library.ts";
 import { buildStart } from "./build-start.ts";
+import { builtinModules } from "./builtin-modules.ts";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const isPolicyOnly = process.argv[2] === "policy";
@@ -16,7 +18,17 @@ const mains = readdirSync(join(root, "src/cli"), { withFileTypes: true })
   .filter((entry) => entry.isFile() && entry.name.endsWith(".ts") && !entry.name.endsWith(".test.ts"))
   .filter(({ name }) => !isPolicyOnly || /^policy(-flows|-cluster)?\.ts$/.test(name))
   .map((entry) => join(root, "src/cli", entry.name));
-const parts = ["src/policy", "src/model", "src/prove", "src/flow", "src/history", "src/kube", "src/cli", "proto/gen"];
+const parts = [
+  "src/policy",
+  "src/model",
+  "src/prove",
+  "src/flow",
+  "src/history",
+  "src/kube",
+  "src/lab",
+  "src/cli",
+  "proto/gen",
+];
 const inputs = isPolicyOnly ? parts : ["src", "proto/gen"];
 const policyStamp = join(root, "dist/policy/.built");
 const stamps = isPolicyOnly ? [policyStamp] : [policyStamp, join(root, "dist/.built")];
@@ -33,8 +45,10 @@ function isFresh(): boolean {
     "package.json",
     "package-lock.json",
     "scripts/build.ts",
+    "scripts/build-cache.ts",
     "scripts/build-library.ts",
     "scripts/build-start.ts",
+    "scripts/builtin-modules.ts",
   ];
   return [...sources, ...others.map((path) => join(root, path))].every((path) => statSync(path).mtimeMs < builtMs);
 }
@@ -72,6 +86,7 @@ await build({
   sourcesContent: false,
   // koffi finds its native half beside its own files
   external: ["koffi"],
+  plugins: [builtinModules],
   // packages that are CommonJS inside call require
   banner: {
     js: 'import { createRequire as __createRequire } from "node:module";const require = __createRequire(import.meta.url);',
@@ -80,5 +95,6 @@ await build({
 });
 await library;
 await buildStart(root);
+if (!isPolicyOnly) await buildCompileCache(root);
 setStamps();
 process.stderr.write(`build: ${mains.length + 1} bundles in ${Math.round(performance.now() - started)} ms\n`);

@@ -9,10 +9,9 @@ struct record {
 	__u8 bytes[SG_CAPTURE_LEN];
 };
 
-/* Of the place the line alone is kept. */
 VERIFIED_ONCE int count(__u32 reason, __u32 direction, __u32 bytes, __u32 place)
 {
-	struct sg_metrics_key key = { .reason = reason, .direction = direction, .line = place };
+	struct sg_metrics_key key = { .reason = reason, .direction = direction, .line = place, .file = place >> 16 };
 	struct sg_metrics *seen = bpf_map_lookup_elem(&sg_metrics, &key);
 
 	if (seen) {
@@ -96,7 +95,9 @@ static __always_inline void trace_arrival(struct __sk_buff *skb, struct packet *
 		emit(skb, p, WHAT(SG_EVENT_TRACE, point, 0), p->src_endpoint, 0);
 }
 
-static __always_inline void trace(struct __sk_buff *skb, struct packet *p, __u32 point, __u32 direction)
+#define trace(skb, p, point, direction) trace_at(skb, p, point, direction, PLACE)
+
+static __always_inline void trace_at(struct __sk_buff *skb, struct packet *p, __u32 point, __u32 direction, __u32 place)
 {
 	__u32 endpoint = p->src_endpoint;
 
@@ -104,7 +105,7 @@ static __always_inline void trace(struct __sk_buff *skb, struct packet *p, __u32
 		endpoint = p->dst_endpoint;
 	else if (point == SG_TRACE_TO_PROXY && p->at_endpoint)
 		endpoint = p->at_endpoint;
-	count(METRIC_FORWARDED, direction, skb->len, 0);
+	count(METRIC_FORWARDED, direction, skb->len, place);
 	if (p->report)
 		emit(skb, p, WHAT(SG_EVENT_TRACE, point, 0), endpoint,
 		     point == SG_TRACE_TO_PROXY ? (__s32)p->proxy_port : 0);

@@ -95,8 +95,10 @@
 #define SOURCE_NUMBER(file, number) __builtin_strcmp(__FILE_NAME__, file) == 0 ? (number) :
 #define SOURCE_FILE (SG_SOURCES(SOURCE_NUMBER) 0)
 
+#define PLACE (SOURCE_FILE << 16 | __LINE__)
+
 /* Fails a function with a drop reason and leaves the place for the event. */
-#define FAIL(p, reason) ((p)->place = SOURCE_FILE << 16 | __LINE__, -(reason))
+#define FAIL(p, reason) ((p)->place = PLACE, -(reason))
 
 /* A function that the verifier checks once by itself instead of once for each way that leads to it: loading takes a
  * third of the time. Its pointers may be NULL as far as the verifier knows. */

@@ -213,6 +213,7 @@ function basis(options: AgentOptions, metrics: AgentMetrics) {
     isEndpoint: (id) => table.get(id) !== undefined,
     now: options.now,
     log: options.log,
+    limits: options.nameLimits,
   });
   return {
     hostEndpointId,

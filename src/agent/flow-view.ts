@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import type { EndpointFacts, FlowContext, ServiceName } from "../flow/context.ts";
 import type { Redaction } from "../flow/redaction.ts";
-import { controllerOf, fieldsOf } from "../kube/object.ts";
+import { fieldsOf } from "../kube/object.ts";
 import { ReservedIdentity } from "../model/addresses.ts";
 import { formatLabels, type Labels } from "../model/label.ts";
 import { nodeFullName } from "../model/node-name.ts";
@@ -12,6 +12,7 @@ import type { IdentityTable } from "./identity-table.ts";
 import type { KubeObject } from "./kube.ts";
 import type { RuleCookies } from "./rule-cookies.ts";
 import { frontendKey, type NamedFrontend } from "./service-frontends.ts";
+import { workloadOf } from "./workload.ts";
 
 type Workloads = EndpointFacts["workloads"];
 const NO_WORKLOADS: Workloads = [];
@@ -36,16 +37,9 @@ const nodeLabels = remembered<KubeObject, readonly string[]>(({ metadata }) =>
     .sort(),
 );
 
-/** The owner that a person would name: a ReplicaSet made by a Deployment shows as the Deployment. */
 const workloadsOf = remembered<KubeObject, Workloads>((pod) => {
-  const { ownerReferences, labels } = pod.metadata;
-  const owner = controllerOf(pod) ?? ownerReferences?.[0];
-  if (owner === undefined) return NO_WORKLOADS;
-  const suffix = `-${labels?.["pod-template-hash"]}`;
-  if (owner.kind === "ReplicaSet" && owner.name.endsWith(suffix)) {
-    return [{ name: owner.name.slice(0, -suffix.length), kind: "Deployment" }];
-  }
-  return [{ name: owner.name, kind: owner.kind }];
+  const workload = workloadOf(pod);
+  return workload === undefined ? NO_WORKLOADS : [workload];
 });
 
 /** CiliumEndpoints by the address of their pod. */

@@ -134,6 +134,7 @@ describe("after a restart", () => {
 
 /** A datapath with these connections, and names over it. */
 function namesWith(connections: readonly Partial<ConnectionRow>[]) {
+  const limits: { minTtl?: number; maxAddressesPerName?: number } = {};
   const kept = new Map<string, string>();
   const log: string[] = [];
   const time = { nowMs: 1_000_000 };
@@ -148,6 +149,7 @@ function namesWith(connections: readonly Partial<ConnectionRow>[]) {
     endpointAt: (address) => (address === "172.20.1.5" ? 7 : undefined),
     now: () => time.nowMs,
     log: (line) => log.push(line),
+    limits: () => limits,
   });
   const relabeled: string[] = [];
   names.onRelabeled((addresses) => relabeled.push(...addresses));
@@ -155,7 +157,7 @@ function namesWith(connections: readonly Partial<ConnectionRow>[]) {
   const datapath = { collectConnections: () => [], connections: () => connections as readonly ConnectionRow[] };
   const round = () =>
     connectionRound({ datapath, names, metrics: new AgentMetrics(), now: () => time.nowMs, log: () => undefined });
-  return { names, relabeled, time, round, log };
+  return { names, relabeled, time, round, log, limits };
 }
 
 describe("an address whose time is over", () => {
@@ -176,6 +178,25 @@ describe("an address whose time is over", () => {
     }
     expect(names.labelsOf(ADDRESS)).toHaveLength(count);
     expect(names.namesOf(7, ADDRESS)).toEqual(count === 1 ? ["a.example"] : []);
+  });
+  it("has the least time and the number that the settings of the moment say", () => {
+    const { names, time, round, limits } = namesWith([]);
+    const learn = (name: string, ...addresses: string[]) =>
+      names.learn([{ endpointId: 7, name, addresses, ttlSeconds: 1, timeMs: time.nowMs }]);
+    learn("short.example.", ADDRESS);
+    limits.minTtl = 3600;
+    learn("a.example.", ADDRESS);
+    learn("many.example.", "198.18.0.8", "198.18.0.9");
+    limits.maxAddressesPerName = 1;
+    learn("many.example.", "198.18.0.8", "198.18.0.9", "198.18.0.10");
+    for (let step = 0; step < 6; step++) {
+      time.nowMs += 30_000;
+      round();
+      names.collect();
+    }
+    const kept = (pattern: string) => names.list({ pattern }).flatMap((each) => each.ips ?? []);
+    // of three one is in force, and as many wait for their time to run out
+    expect([kept("short.example"), kept("a.example"), kept("many.example").length]).toEqual([[], [ADDRESS], 2]);
   });
   it("is not learned for an endpoint that is gone", () => {
     const { names, time } = namesWith([]);

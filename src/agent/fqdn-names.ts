@@ -5,7 +5,7 @@ import type { FqdnSelector } from "../model/selector.ts";
 import { compileNamePatterns, dnsPatternProblem, isEveryName, type NameMatcher } from "../policy/dns-pattern.ts";
 import { absolute } from "../policy/dns-rule.ts";
 import { type DnsLookupFilter, type DnsLookupModel, dnsLookups } from "../policy/fqdn/dns-lookups.ts";
-import { FqdnCache } from "../policy/fqdn/fqdn-cache.ts";
+import { FqdnCache, type FqdnLimits } from "../policy/fqdn/fqdn-cache.ts";
 import { FqdnLabels } from "../policy/fqdn/fqdn-labels.ts";
 import { formatFqdnState, readDnsObservation, readFqdnState } from "../policy/fqdn/fqdn-state.ts";
 import type { NameFiles } from "./name-files.ts";
@@ -18,6 +18,8 @@ export interface FqdnNamesParts {
   /** Milliseconds since the epoch. */
   readonly now: () => number;
   readonly log: (message: string) => void;
+  /** As of now; absent = the defaults. */
+  readonly limits?: (() => FqdnLimits) | undefined;
 }
 
 /** So many lines are added to the file before it is written as a whole. */
@@ -47,6 +49,7 @@ export class FqdnNames {
 
   /** Takes in what clients are about to learn. When this returns, policies know it. */
   learn(observations: readonly DnsObservation[]): void {
+    this.followLimits();
     const changed: string[] = [];
     for (const observation of observations) {
       // The proxy may still tell of one that is gone: nobody would take away what it learned.
@@ -95,6 +98,7 @@ export class FqdnNames {
 
   /** Gives up what ran out and nobody uses any more, and writes what changed; returns how many names lost addresses. Once a minute. */
   collect(): number {
+    this.followLimits();
     const changed = this.cache.collect(this.parts.now());
     this.follow(changed);
     this.close();
@@ -145,6 +149,10 @@ export class FqdnNames {
       );
     }
     return changed;
+  }
+
+  private followLimits(): void {
+    this.cache.setLimits(this.parts.limits?.() ?? {});
   }
 
   private follow(names: Iterable<string>): void {

@@ -49,7 +49,21 @@ it("reads by which files metrics are served", () => {
   expect(of(mutual)?.clientCas).toEqual(["/b.crt", "/c.crt"]);
 });
 
+it("reads what names may cost", () => {
+  const given = {
+    "tofqdns-min-ttl": "3600",
+    "tofqdns-endpoint-max-ip-per-hostname": "50",
+    "tofqdns-max-deferred-connection-deletes": "0",
+    "tofqdns-idle-connection-grace-period": "1m30s",
+  };
+  const names = { minTtl: 3600, maxAddressesPerName: 50, maxDeferredDeletes: 0, idleGraceMs: 90_000 };
+  expect(parseHubbleSettings(given).names).toMatchObject(names);
+  expect(keysWithoutEffect(given)).toEqual([]);
+});
+
 it.each([
+  [{ "tofqdns-min-ttl": "1h" }, /tofqdns-min-ttl: "1h": write a number/],
+  [{ "tofqdns-idle-connection-grace-period": "5" }, /grace-period: "5": write it like 24h/],
   [{ "hubble-redact-enabled": "yes" }, /hubble-redact-enabled: "yes": write true or false/],
   [{ [HEADERS_ALLOW]: "a", [HEADERS_DENY]: "b" }, /use one of the two/],
   [{ "hubble-event-buffer-capacity": "4096" }, /one less than a power of two/],

@@ -2,6 +2,7 @@ import { DEFAULT_REDACTION, type Redaction } from "../flow/index.ts";
 import type { HistoryLimits } from "../history/index.ts";
 import { ConfigMaps } from "../kube/resources.ts";
 import { type ListenAddress, parseListenAddress } from "../metrics/index.ts";
+import { DEFAULT_LIMITS, type FqdnLimits } from "../policy/fqdn/fqdn-cache.ts";
 import type { Informer, KubeObject } from "./kube.ts";
 import type { OpenInformer } from "./kube-inputs.ts";
 
@@ -10,7 +11,7 @@ const NAME = "cilium-config";
 
 type Data = Readonly<Record<string, string>>;
 
-/** What the ConfigMap `cilium-config` says of flows; names and meanings are Cilium's, and `hubble-history-*` ours. */
+/** What the ConfigMap `cilium-config` says of flows and of DNS names; names and meanings are Cilium's, and `hubble-history-*` ours. */
 export interface HubbleSettings {
   readonly redaction: Redaction;
   /** Flows that the ring holds. Undefined = as the agent was started with. */
@@ -19,6 +20,7 @@ export interface HubbleSettings {
   readonly metrics: MetricsSettings;
   /** The keys of the export to files, as they are written. */
   readonly exported: Data;
+  readonly names: FqdnLimits;
 }
 
 /** What is counted and where it is read. */
@@ -48,6 +50,7 @@ export const DEFAULT_SETTINGS: HubbleSettings = {
   history: { maxBytes: 1 << 30, maxAgeMs: 24 * 3_600_000 },
   metrics: { list: "", address: undefined, openMetrics: false, tls: undefined, agentAddress: undefined },
   exported: {},
+  names: DEFAULT_LIMITS,
 };
 
 const EXPORT_KEYS = [
@@ -80,6 +83,10 @@ const KEYS: ReadonlySet<string> = new Set([
   "hubble-metrics-server-tls-client-ca-files",
   "enable-hubble-open-metrics",
   "prometheus-serve-addr",
+  "tofqdns-min-ttl",
+  "tofqdns-endpoint-max-ip-per-hostname",
+  "tofqdns-max-deferred-connection-deletes",
+  "tofqdns-idle-connection-grace-period",
 ]);
 
 /** Keys that nobody here reads, such as Cilium's others: whoever writes one must hear that it does nothing. */
@@ -135,19 +142,40 @@ const SIZE = /^(\d+)(Ki|Mi|Gi|Ti)?$/;
 const UNITS: Readonly<Record<string, number>> = { Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40 };
 const AGE = /^(?=\d)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$/;
 
+/** Milliseconds. */
+function durationOf(data: Data, key: string, otherwise: string): number {
+  const text = data[key]?.trim() || otherwise;
+  const parts = AGE.exec(text)?.slice(1);
+  if (parts === undefined) throw new Error(`${key}: ${JSON.stringify(text)}: write it like 24h or 90m`);
+  const [hours, minutes, seconds] = parts.map((part) => Number(part ?? 0));
+  return ((hours ?? 0) * 3600 + (minutes ?? 0) * 60 + (seconds ?? 0)) * 1000;
+}
+
+function namesOf(data: Data): FqdnLimits {
+  const number = (key: string, otherwise: number) => {
+    const text = data[key]?.trim() || String(otherwise);
+    if (/^\d{1,9}$/.test(text)) return Number(text);
+    throw new Error(`${key}: ${JSON.stringify(text)}: write a number that is not below 0`);
+  };
+  const { minTtl, maxAddressesPerName, maxDeferredDeletes } = DEFAULT_LIMITS;
+  return {
+    ...DEFAULT_LIMITS,
+    minTtl: number("tofqdns-min-ttl", minTtl),
+    maxAddressesPerName: number("tofqdns-endpoint-max-ip-per-hostname", maxAddressesPerName),
+    maxDeferredDeletes: number("tofqdns-max-deferred-connection-deletes", maxDeferredDeletes),
+    idleGraceMs: durationOf(data, "tofqdns-idle-connection-grace-period", "0s"),
+  };
+}
+
 function historyOf(data: Data): HistoryLimits {
   const { history } = DEFAULT_SETTINGS;
   const size = data["hubble-history-max-bytes"]?.trim() || String(history.maxBytes);
   const [, number, unit = ""] = SIZE.exec(size) ?? [];
   if (number === undefined)
     throw new Error(`hubble-history-max-bytes: ${JSON.stringify(size)}: write it like 1Gi; 0 keeps nothing`);
-  const age = data["hubble-history-max-age"]?.trim() || `${history.maxAgeMs / 3_600_000}h`;
-  const parts = AGE.exec(age)?.slice(1);
-  if (parts === undefined) throw new Error(`hubble-history-max-age: ${JSON.stringify(age)}: write it like 24h or 90m`);
-  const [hours, minutes, seconds] = parts.map((part) => Number(part ?? 0));
   return {
     maxBytes: Number(number) * (UNITS[unit] ?? 1),
-    maxAgeMs: ((hours ?? 0) * 3600 + (minutes ?? 0) * 60 + (seconds ?? 0)) * 1000,
+    maxAgeMs: durationOf(data, "hubble-history-max-age", `${history.maxAgeMs / 3_600_000}h`),
   };
 }
 
@@ -189,6 +217,7 @@ export function parseHubbleSettings(data: Data): HubbleSettings {
     history: historyOf(data),
     metrics: metricsOf(data),
     exported: Object.fromEntries(Object.entries(data).filter(([key]) => EXPORT_KEYS.includes(key))),
+    names: namesOf(data),
   };
 }
 

@@ -3,6 +3,7 @@ import type { FlowContext } from "../flow/context.ts";
 import type { Redaction } from "../flow/redaction.ts";
 import type { Registry } from "../metrics/index.ts";
 import type { Log } from "../model/log.ts";
+import type { FqdnLimits } from "../policy/fqdn/fqdn-cache.ts";
 import type { KubeClient } from "./kube.ts";
 import type { OpenInformer } from "./kube-inputs.ts";
 import type { AgentNode, FlowSink, OpenHealthLink, PolicyEngine, ProxyChannel } from "./ports.ts";
@@ -30,6 +31,8 @@ export interface AgentOptions {
   readonly observer?: () => HubbleObserver;
   /** What flows and monitors must not tell, as of now; absent = no secret. */
   readonly redaction?: () => Redaction;
+  /** What the names that pods ask for may cost, as of now; absent = the defaults. */
+  readonly nameLimits?: () => FqdnLimits;
   /** Why the flows' history on disk stands still; undefined = it does not. */
   readonly historyFailure?: () => string | undefined;
   /** Files of endpoints and addresses that outlive the agent. */

@@ -8,6 +8,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import packageJson from "../../package.json" with { type: "json" };
 import { DEFAULT_SETTINGS, followHubbleSettings, type MetricsTls } from "../agent/hubble-settings.ts";
@@ -50,7 +51,7 @@ import {
   SERVICE_CIDR6,
 } from "../model/addresses.ts";
 import { nodeFullName } from "../model/node-name.ts";
-import { warmUp } from "../policy/warm-up.ts";
+import { warmUpSteps } from "../policy/warm-up.ts";
 import { createPolicyDiscovery } from "../proxy/xds-server.ts";
 import { serverCertificate, tlsFromFiles } from "./tls-files.ts";
 
@@ -58,6 +59,9 @@ process.title = "cilium-agent";
 
 /** How long the name of an interface is believed, in ms. */
 const NAME_AGE = 1000;
+/** How long after its start an agent takes the time to warm up, and how long it rests between steps, in ms. */
+const WARM_UP_AFTER = 1000;
+const WARM_UP_REST = 5;
 /** A watch that fails is tried again at least this often, in ms: without a failure since then the API answers. */
 const RETRY_TIME = 3000;
 
@@ -278,6 +282,7 @@ const agent = await startAgent({
   proxy: await openProxyChannel(join(sockets, "xds.sock")),
   openFlows: (context) => createFlowPipeline({ context, ring }),
   redaction: () => settings.current.redaction,
+  nameLimits: () => settings.current.names,
   historyFailure: () => {
     const { failure, lost = 0 } = history?.status() ?? {};
     return failure === undefined ? undefined : `${failure}; ${lost} flows were not kept`;
@@ -345,8 +350,6 @@ else
   hubbleLog(`without --hubble-tls-cert-file, -key-file and -client-ca-files nobody is answered on port ${HUBBLE_PORT}`);
 closing.push(() => observer.close());
 
-// The API's first answers are on their way: what they lead to will not be the first time that the engine runs.
-warmUp();
 await agent.synced;
 const nodeHealth = await startNodeHealth({
   name: node,
@@ -367,3 +370,7 @@ closing.push(async () => {
   nodeHealth.close();
   responder?.close();
 });
+
+// What the node does first must not be done while other processes of a lab that starts want the processors too.
+await sleep(WARM_UP_AFTER, undefined, { ref: false });
+for (const _ of warmUpSteps()) await sleep(WARM_UP_REST, undefined, { ref: false });

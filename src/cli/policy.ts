@@ -176,6 +176,7 @@ Exit code: 0, 1 with an error, 2 where the input cannot be trusted.`,
 manifestOptions(program.command("test"), "files of tests (*.policytest.yaml), or folders with them")
   .description("check what policies must allow and deny, as files of tests say it")
   .option("-o, --output <FORMAT>", "text, json, junit, tap or github", "text")
+  .option("--filter <TEXT>", "only tests whose name holds this text")
   .option("--watch", "run them again whenever a file changes")
   .option("--init <FILE>", "write a first file of tests from what the manifests (PATH or -f) allow now")
   .addHelpText(

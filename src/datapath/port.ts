@@ -120,7 +120,9 @@ export interface ConnectionRow {
   readonly sourcePort: number;
   readonly destination: string;
   readonly destinationPort: number;
-  /** Seconds until it is forgotten; negative = it counts no more. */
+  /** Second of CLOCK_MONOTONIC at which it is forgotten. */
+  readonly expires: number;
+  /** Seconds until then; negative = it counts no more. */
   readonly expiresIn: number;
   /** What has been seen, in Cilium's words. */
   readonly flags: readonly string[];
@@ -148,7 +150,8 @@ export interface MetricsRow {
   readonly reason: number;
   /** As the node's endpoints see it; empty = neither. */
   readonly direction: Direction | "";
-  /** Where in the datapath's source they were dropped; 0 = they were not. */
+  /** Where in the datapath's source they were counted: the number of its file in `SG_SOURCES`, and the line. */
+  readonly file: number;
   readonly line: number;
   readonly packets: number;
   readonly bytes: number;

@@ -43,8 +43,8 @@ export async function openHealthEndpoint(addressing: IpamResponse): Promise<Open
   });
   const addresses = [addressing.address, ...(addressing.ipv6 === undefined ? [] : [addressing.ipv6.address])];
   try {
-    await removePodLink(undefined, INTERFACE);
-    await addPodLink({
+    removePodLink(undefined, INTERFACE);
+    addPodLink({
       ...{ podNetns: netnsPath, interfaceName: INTERFACE, podInterface: POD_INTERFACE, mac, hostMac, addressing },
     });
     const listeners = addresses.map((host) => openListener({ netnsPath, host, port: HEALTH_PORT }));

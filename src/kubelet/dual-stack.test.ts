@@ -2,7 +2,6 @@
 import { expect, test } from "vitest";
 import { Nodes } from "../kube/client/index.ts";
 import { startTestServer } from "../kube/server/test-server.ts";
-import { podLines } from "../runtime/pod-link.ts";
 import { hostsOf } from "./dns-config.ts";
 import { fieldRefValue } from "./field-ref.ts";
 import { keepNode, nodeObject } from "./node-registration.ts";
@@ -29,22 +28,9 @@ const both = {
   ipv6: { address: "fd00:172:20:1::5", gateway: "fd00:172:20:1::1", podCidr: "fd00:172:20:1::/64" },
 };
 
-test("a pod has the addresses that the agent gave, IPv4 first, and the gateway of each", () => {
+test("a pod has the addresses that the agent gave, IPv4 first", () => {
   expect(podAddresses(four)).toEqual(["172.20.1.5"]);
   expect(podAddresses(both)).toEqual(["172.20.1.5", "fd00:172:20:1::5"]);
-  const lines = podLines("eth0", four);
-  expect(lines).toEqual([
-    "link set eth0 up",
-    "addr add 172.20.1.5/32 dev eth0",
-    "route add 172.20.1.1 dev eth0 scope link",
-    "route add default via 172.20.1.1 dev eth0 src 172.20.1.5",
-  ]);
-  expect(podLines("eth0", both)).toEqual([
-    ...lines,
-    "addr add fd00:172:20:1::5/128 dev eth0 nodad",
-    "route add fd00:172:20:1::1/128 dev eth0",
-    "route add ::/0 via fd00:172:20:1::1 dev eth0 src fd00:172:20:1::5",
-  ]);
 });
 
 test("a pod's status, hosts file and downward API have both of its addresses and its node's", () => {

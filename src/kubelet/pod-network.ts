@@ -57,9 +57,9 @@ export async function setUpPodNetwork(
   const [mac, hostMac] = [macFrom(digest, 6), macFrom(digest, 12)];
   if (!kept) {
     const { nodeNetns } = place;
-    await removePodLink(nodeNetns, interfaceName);
+    removePodLink(nodeNetns, interfaceName);
     writeFileSync(join(place.directory, "network.json"), JSON.stringify(record));
-    await addPodLink({ nodeNetns, podNetns, interfaceName, podInterface: "eth0", mac, hostMac, addressing: own });
+    addPodLink({ nodeNetns, podNetns, interfaceName, podInterface: "eth0", mac, hostMac, addressing: own });
   }
   await place.agent.putEndpoint({
     containerId,
@@ -83,6 +83,6 @@ export async function tearDownPodNetwork(
   record: PodNetworkRecord,
 ): Promise<void> {
   await agent.deleteEndpoint(record.containerId);
-  await removePodLink(nodeNetns, record.interfaceName);
+  removePodLink(nodeNetns, record.interfaceName);
   for (const address of podAddresses(record).reverse()) await agent.release(address);
 }

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { isAlive } from "../runtime/process/process-table.ts";
-import { isMounted } from "./bpffs.ts";
 import { madeNodes } from "./configuration.ts";
+import { isMounted } from "./file-systems.ts";
 import { labNamespaces } from "./network.ts";
 import { type LabPaths, nodeNetns } from "./paths.ts";
 import { readPorts } from "./ports.ts";

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { isMounted } from "./bpffs.ts";
 import { command } from "./command.ts";
+import { isMounted } from "./file-systems.ts";
 
 const RUN = "/run/shieldgate";
 /** Where each node's own /var/run/cilium is mounted, in the namespaces of its agent and proxy. */

@@ -1,9 +1,9 @@
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { API_SERVER_PORT, RELAY_PORT } from "../model/addresses.ts";
 import { withLabLock } from "./lock.ts";
-import type { LabPaths } from "./paths.ts";
+import { DEFAULT_LAB, type LabPaths, labPaths } from "./paths.ts";
 import type { LabPorts } from "./processes.ts";
 
 /** True when a listener on 127.0.0.1:`port` can be made now. */
@@ -70,6 +70,23 @@ export function choosePorts(paths: LabPaths): Promise<LabPorts> {
 /** The ports of a lab that was started, or undefined. */
 export function readPorts(paths: LabPaths): LabPorts | undefined {
   return readJson(paths.ports);
+}
+
+/**
+ * Where the relay of a lab of this machine listens (`127.0.0.1:4245`), by the authority (PEM) of the lab's API server, which no
+ * other cluster has; undefined = it is no lab's. The lab need not run.
+ */
+export function relayOfAuthority(authority: string): string | undefined {
+  const usual = labPaths(DEFAULT_LAB);
+  const labs = dirname(usual.state);
+  if (!existsSync(labs)) return undefined;
+  const beside = (lab: string, path: string) => join(labs, lab, relative(usual.state, path));
+  const lab = readdirSync(labs).find((name) => {
+    const own = beside(name, join(usual.pki, "ca.crt"));
+    return existsSync(own) && readFileSync(own, "utf8").trim() === authority.trim();
+  });
+  const ports = lab === undefined ? undefined : readJson(beside(lab, usual.ports));
+  return ports && `127.0.0.1:${ports.relay}`;
 }
 
 function readJson(path: string): LabPorts | undefined {

@@ -1,7 +1,7 @@
 import { rmSync } from "node:fs";
 import { isAlive } from "../runtime/process/process-table.ts";
-import { unmountBpffs } from "./bpffs.ts";
 import { killCgroup } from "./cgroup.ts";
+import { unmount } from "./file-systems.ts";
 import { removeMountPoints } from "./mount-points.ts";
 import { deleteNetwork } from "./network.ts";
 import type { LabPaths } from "./paths.ts";
@@ -14,7 +14,8 @@ export async function teardown(paths: LabPaths): Promise<void> {
   if (supervisor && isAlive(supervisor)) process.kill(supervisor.pid, "SIGKILL");
   await killCgroup(paths.lab);
   await deleteNetwork(paths);
-  await unmountBpffs(paths.bpf);
+  await unmount(paths.bpf);
+  await unmount(paths.run);
   rmSync(paths.run, { recursive: true, force: true });
   await removeMountPoints();
 }

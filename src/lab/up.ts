@@ -2,11 +2,11 @@ import { spawn } from "node:child_process";
 import { closeSync, existsSync, mkdirSync, openSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { isAlive } from "../runtime/process/process-table.ts";
-import { mountBpffs } from "./bpffs.ts";
 import { type Found, look, networkIsWhole } from "./condition.ts";
 import { writeConfiguration } from "./configuration.ts";
 import { doctor } from "./doctor.ts";
 import { writePrograms } from "./env.ts";
+import { mountBpffs, mountMemory } from "./file-systems.ts";
 import { withLabLock } from "./lock.ts";
 import { makeMountPoints } from "./mount-points.ts";
 import { createNetwork } from "./network.ts";
@@ -14,6 +14,7 @@ import { completeRemoval, makeNodes } from "./nodes.ts";
 import { commandFor, type LabPaths } from "./paths.ts";
 import { choosePorts, readPorts } from "./ports.ts";
 import { readRecord } from "./process-record.ts";
+import { flagsOf } from "./processes.ts";
 import { type Progress, waitUntilReady } from "./readiness.ts";
 import { chooseSettings, type LabSettings, readSettings, type WantedSettings, writeSettings } from "./settings.ts";
 import { deleteLab, teardown } from "./teardown.ts";
@@ -99,6 +100,7 @@ async function startFresh(paths: LabPaths, settings: LabSettings): Promise<void>
     throw new Error(missing.map((check) => `${check.name}: ${check.seen}; ${check.mend}`).join("\n"));
   }
   await teardown(paths);
+  await mountMemory(paths.run);
   for (const directory of [paths.state, paths.logs, paths.pods]) {
     mkdirSync(directory, { recursive: true });
   }
@@ -114,7 +116,7 @@ function startSupervisor(paths: LabPaths): void {
   if (isAlive(readRecord(paths, "supervisor"))) return;
   rmSync(join(paths.run, "supervisor.json"), { force: true });
   const log = openSync(join(paths.logs, "supervisor.log"), "a");
-  const args = ["--max-semi-space-size=1", join(paths.root, "dist/supervisor.mjs"), "--name", paths.lab];
+  const args = [...flagsOf("supervisor"), join(paths.root, "dist/supervisor.mjs"), "--name", paths.lab];
   spawn(process.execPath, args, { detached: true, stdio: ["ignore", log, log], cwd: "/" }).unref();
   closeSync(log);
 }

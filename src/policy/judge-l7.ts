@@ -182,6 +182,13 @@ function unknown(origins: Origins, missing: NonNullable<L7Verdict["missing"]>): 
   return { verdict: "unknown", origins, missing, actions: NO_ACTIONS };
 }
 
+/** What the next judge of the connection sees: the facts after what this one did to the headers. */
+export function passedOn(facts: L7Facts, { actions }: L7Verdict): L7Facts {
+  return facts.http === undefined || actions.length === 0
+    ? facts
+    : { ...facts, http: afterActions(facts.http, actions) };
+}
+
 /** The verdict on an HTTP request. */
 export function httpVerdict(
   policy: ComputedPolicy,

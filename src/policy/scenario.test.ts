@@ -69,6 +69,19 @@ describe("what becomes of a connection", () => {
     expect(ask({ port: "web" })).toMatchObject({ verdict: "allowed" });
   });
 
+  it("is judged by the ingress end as the egress end's proxy sent it", () => {
+    const headers = (action: object) => ({ http: [{ headerMatches: [{ name: "x", value: "1", ...action }] }] });
+    const egress = {
+      endpointSelector: { matchLabels: { app: "client" } },
+      egress: [onPort(80, headers({ mismatch: "ADD" }))],
+    };
+    const ingress = policy({ ...server, ingress: [onPort(80, headers({}))] });
+    const editing = { ...policy(egress), metadata: { ...metadata, name: "e" } };
+    expect(ask({ http: {} }, { policies: [ingress] }).final).toBe("dropped");
+    expect(ask({ http: {} }, { policies: [ingress, editing] }).final).toBe("forwarded");
+    expect(ask({ http: { headers: { x: "2" } } }, { policies: [ingress, editing] }).final).toBe("dropped");
+  });
+
   it("asks the only item of a secret, or the one called generic; with a choice it is missing", () => {
     const rule = { http: [{ headerMatches: [{ name: "token", secret: { namespace: "default", name: "s" } }] }] };
     const policies = [policy({ ...server, ingress: [onPort(80, rule)] })];

@@ -7,7 +7,7 @@ import { AuthType } from "./column.ts";
 import type { ComputedPolicy } from "./computed-policy.ts";
 import { type Candidate, explain, originName } from "./explain.ts";
 import type { Secrets } from "./http-rule.ts";
-import { judgeL7, type L7Facts } from "./judge-l7.ts";
+import { judgeL7, type L7Facts, passedOn } from "./judge-l7.ts";
 import { type LookupQuery, lookup } from "./lookup.ts";
 import { portOf } from "./named-ports.ts";
 import type { Answer, DirectionAnswer, EntryAnswer, Scenario, ScenarioHttp, ScenarioQuery } from "./scenario-format.ts";
@@ -66,11 +66,13 @@ class Evaluation {
     const port = portNumber(query.port ?? 0, to, protocol);
     if (port === undefined)
       return { ...base, verdict: "unknown", error: `port name ${query.port} is not known at ${query.to}` };
-    const judge = (subject: Somebody, peer: Somebody, side: Direction) =>
+    const judge = (subject: Somebody, peer: Somebody, side: Direction, facts: L7Facts | undefined) =>
       subject.isEndpoint && (direction === side || direction === "both")
-        ? this.judge(subject, { direction: side, identity: peer.identity, protocol, port }, query)
+        ? this.judge(subject, { direction: side, identity: peer.identity, protocol, port }, facts)
         : undefined;
-    return combine(base, judge(from, to, "egress"), judge(to, from, "ingress"));
+    const asked = factsOf(query);
+    const egress = judge(from, to, "egress", asked);
+    return combine(base, egress, judge(to, from, "ingress", egress?.passed ?? asked));
   }
 
   /** Who it is, or what fact is missing. A name outside stands for its first address. */
@@ -82,12 +84,11 @@ class Evaluation {
     return name.includes(".") ? `the addresses of ${name} are not known` : `nobody is called ${name}`;
   }
 
-  private judge(subject: Somebody, query: LookupQuery, asked: ScenarioQuery): Judged {
+  private judge(subject: Somebody, query: LookupQuery, facts: L7Facts | undefined): Judged {
     const policy = this.policies.policyOf(subject);
     if (policy instanceof PolicyConflict) return { answer: CONFLICT, outcome: undefined, error: policy.message };
     const result = lookup(policy, query);
     const { verdict, matchType, authType, entry } = result;
-    const facts = factsOf(asked);
     const l7 =
       verdict === "redirect" && facts !== undefined ? judgeL7(policy, query, facts, this.policies.secrets) : undefined;
     const answer: DirectionAnswer = {
@@ -104,7 +105,8 @@ class Evaluation {
     if (l7 === undefined) return { answer, outcome: undefined };
     if (l7.verdict === "unknown")
       return { answer, outcome: undefined, error: `unknown: no ${l7.missing} facts in the query` };
-    return { answer, outcome: l7.verdict === "allow" ? "forwarded" : "dropped" };
+    if (l7.verdict === "deny") return { answer, outcome: "dropped" };
+    return { answer, outcome: "forwarded", passed: passedOn(facts!, l7) };
   }
 
   private dumps(): Answer[] {
@@ -144,6 +146,8 @@ class Evaluation {
 interface Judged {
   readonly answer: DirectionAnswer;
   readonly outcome: Answer["final"];
+  /** What the other side sees of the request, where this one may have changed it. */
+  readonly passed?: L7Facts;
   readonly error?: string;
 }
 

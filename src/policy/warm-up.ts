@@ -86,28 +86,37 @@ function parse(policy: object) {
 /**
  * Computes and changes policies of a small cluster that is thrown away, so that the first policy of a real endpoint, and the
  * first that is replaced, is not also the first time that the code runs: a virtual machine compiles what it has seen run. For whoever has time now and none later, like an
- * agent that waits for its first answers. Returns the entries that it computed.
+ * agent that nobody asks anything yet. Each step takes a millisecond or few, and gives the number of entries that were computed so far.
  */
-export function warmUp(): number {
+export function* warmUpSteps(): Generator<number, void> {
   const repository = new Repository();
   const { selectors } = repository;
   for (const [id, labels] of reservedIdentities()) selectors.upsertIdentity(id, labels);
   for (let index = 0; index < IDENTITIES; index++) selectors.upsertIdentity(FIRST_IDENTITY + index, labelsOf(index));
+  let entries = 0;
   for (let index = 0; index < POLICIES; index++) {
     const { key, rules } = parse(policyOf(index));
     repository.upsert(key, rules);
+    yield entries;
   }
   const cache = new PolicyCache(repository, () => []);
-  let entries = 0;
   for (let index = 0; index < ENDPOINTS; index++) {
     const identity = FIRST_IDENTITY + index;
     cache.policyOf({ identity, labels: labelsOf(index), namedPorts: [] }).forEachEntry(() => {
       entries++;
     });
+    yield entries;
   }
   for (let index = POLICIES; index < POLICIES + REPLACEMENTS; index++) {
     const { key, rules } = parse(policyOf(index));
     for (const { changes } of cache.replacePolicy(key, rules)) entries += changes?.added.length ?? 0;
+    yield entries;
   }
+}
+
+/** All steps at once. Returns the entries that were computed. */
+export function warmUp(): number {
+  let entries = 0;
+  for (const soFar of warmUpSteps()) entries = soFar;
   return entries;
 }

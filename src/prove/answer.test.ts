@@ -88,6 +88,21 @@ describe("a verdict", () => {
     });
   });
 
+  it("of the ingress end is one on what the egress end's proxy sends", () => {
+    const rules = (direction: string, app: string, match: string) =>
+      policy(
+        direction,
+        `endpointSelector: {matchLabels: {app: ${app}}}\n${direction}: [{toPorts: [{ports: [{port: "8080", protocol: TCP}], rules: {http: [{headerMatches: [{name: X, value: "1"${match}}]}]}}]}]`,
+      );
+    const pods = pod("web") + pod("client");
+    const request = { facts: { http: { method: "GET", path: "/", host: "", headers: [] } } };
+    const verdict = (text: string) => ask(pods + text, "client", "web:8080", request).verdict;
+    const wanted = rules("ingress", "web", "");
+    expect(verdict(wanted)).toBe("denied");
+    expect(verdict(wanted + rules("egress", "client", ", mismatch: ADD"))).toBe("allowed");
+    expect(verdict(wanted + rules("egress", "client", ", mismatch: LOG"))).toBe("denied");
+  });
+
   it("is unknown where rules contradict each other", () => {
     const dns = policy(
       "dns",
@@ -121,6 +136,15 @@ describe("somebody", () => {
     expect(ask(text, "k8s:app=client,tier=front", "web:8080").verdict).toBe("allowed");
     expect(ask(text, "entity:world", "web:8080").verdict).toBe("denied");
     expect(ask(text, "entity:host", "web:8080").verdict).toBe("allowed");
+  });
+
+  it("may be a service of which some pods have no port of the name that it leads to", () => {
+    const hook =
+      "apiVersion: v1\nkind: Pod\nmetadata: {name: web-test, labels: {app: web}}\nspec: {containers: [{name: c}]}\n";
+    const text = `${WORLD}---\n${hook}${service("front", "selector: {app: web}, ports: [{port: 80, targetPort: http}]")}`;
+    expect(ask(text, "client", "front:80")).toMatchObject({ verdict: "allowed", cases: [{ to: "default/pod/web" }] });
+    const none = text.replaceAll("name: http", "name: other");
+    expect(() => ask(none, "client", "front:80")).toThrow(/has no TCP port called http/);
   });
 
   it("may be a service that leads each protocol to a port of its own", () => {

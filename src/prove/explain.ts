@@ -2,7 +2,7 @@ import { protocolName } from "../model/protocol.ts";
 import type { Direction } from "../model/verdict.ts";
 import { PolicyConflict } from "../policy/clause.ts";
 import { type Candidate, type Explanation, explain } from "../policy/explain.ts";
-import { judgeL7, type L7Facts, type L7Verdict } from "../policy/judge-l7.ts";
+import { judgeL7, type L7Facts, type L7Verdict, passedOn } from "../policy/judge-l7.ts";
 import { portOf } from "../policy/named-ports.ts";
 import type { Somebody } from "../policy/scenario-world.ts";
 import type { Cluster, LocatedRule } from "./cluster.ts";
@@ -69,10 +69,16 @@ export function judgeConnection(cluster: Cluster, question: ConnectionQuestion):
   const [source, destination] = [somebody(cluster, from), somebody(cluster, to)];
   const { protocol } = question;
   const port = numberOf(question, destination);
-  const side = (direction: Direction, subject: Somebody, peer: Somebody, titles: SideQuestion["titles"]) =>
-    subject.isEndpoint ? judgeSide(cluster, { direction, subject, peer, titles, protocol, port, facts }) : undefined;
-  const egress = side("egress", source, destination, { subject: from.title, peer: to.title });
-  const ingress = side("ingress", destination, source, { subject: to.title, peer: from.title });
+  const side = (
+    direction: Direction,
+    subject: Somebody,
+    peer: Somebody,
+    more: Pick<SideQuestion, "titles" | "facts">,
+  ) => (subject.isEndpoint ? judgeSide(cluster, { direction, subject, peer, protocol, port, ...more }) : undefined);
+  const out = side("egress", source, destination, { titles: { subject: from.title, peer: to.title }, facts });
+  const seen = out?.passed ?? facts;
+  const into = side("ingress", destination, source, { titles: { subject: to.title, peer: from.title }, facts: seen });
+  const [egress, ingress] = [out?.result, into?.result];
   const sides = [egress, ingress].filter((each) => each !== undefined);
   const verdict = together(sides.map((each) => each.verdict));
   const missing = sides.find((each) => each.verdict === "unknown")?.missing;
@@ -113,7 +119,8 @@ function numberOf({ to, protocol, port }: ConnectionQuestion, { namedPorts }: So
   return found;
 }
 
-function judgeSide(cluster: Cluster, asked: SideQuestion): SideResult {
+/** What one side says, and the request as the other side sees it. */
+function judgeSide(cluster: Cluster, asked: SideQuestion): { result: SideResult; passed: L7Facts } {
   const { direction, subject, peer, protocol, port, facts, titles } = asked;
   const endpoint = titles.subject;
   const policy = cluster.engine.policyOf(subject);
@@ -121,29 +128,39 @@ function judgeSide(cluster: Cluster, asked: SideQuestion): SideResult {
   if (policy instanceof PolicyConflict) {
     const missing = `rules of ${endpoint} that can stand together: ${policy.message}`;
     const nothing = { rules: [], requestRules: [], lost: [], near: [] };
-    return { endpoint, verdict: "unknown", missing, enforced: true, redirected: false, byDefault: false, ...nothing };
+    const known = {
+      endpoint,
+      verdict: "unknown",
+      missing,
+      enforced: true,
+      redirected: false,
+      byDefault: false,
+    } as const;
+    return { result: { ...known, ...nothing }, passed: facts };
   }
   const query = { direction, identity: peer.identity, protocol, port };
-  const result = explain(policy, query, facts, cluster.engine.secrets);
-  const verdict = verdictOf(result);
+  const explained = explain(policy, query, facts, cluster.engine.secrets);
+  const { l7 } = explained;
+  const verdict = verdictOf(explained);
   const enforced = direction === "ingress" ? policy.ingressEnforced : policy.egressEnforced;
   let near: readonly NearMiss[] | undefined = verdict === "denied" ? undefined : [];
-  return {
+  const result: SideResult = {
     endpoint,
     verdict,
-    ...(verdict === "unknown" ? { missing: missingFact(result.l7 ?? judgeL7(policy, query, facts)) } : {}),
+    ...(verdict === "unknown" ? { missing: missingFact(l7 ?? judgeL7(policy, query, facts)) } : {}),
     enforced,
-    redirected: result.verdict === "redirect",
-    byDefault: result.verdict === "deny" && result.entry === undefined,
-    rules: located(result.rules),
-    requestRules: located(result.l7?.origins ?? []),
-    lost: result.lost.map(({ rules, ...rest }) => ({ ...rest, rules: located(rules) })),
+    redirected: explained.verdict === "redirect",
+    byDefault: explained.verdict === "deny" && explained.entry === undefined,
+    rules: located(explained.rules),
+    requestRules: located(l7?.origins ?? []),
+    lost: explained.lost.map(({ rules, ...rest }) => ({ ...rest, rules: located(rules) })),
     // Only who tells people about a denial asks for them.
     get near() {
       near ??= nearMisses(cluster, asked);
       return near;
     },
   };
+  return { result, passed: l7 === undefined ? facts : passedOn(facts, l7) };
 }
 
 function verdictOf({ verdict, l7 }: Explanation): Verdict {

@@ -168,6 +168,19 @@ spec:
     ]);
   });
 
+  it("are doubted where they name no namespace, and policies are for one of which nothing is there", () => {
+    const policy = (namespace: string) =>
+      `apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: p, namespace: ${namespace}}\nspec: {endpointSelector: {}, ingress: [{}]}\n`;
+    const doubt =
+      "f0.yaml:1 warning workloads without a namespace (1) are taken to be in default, and policies (1) are for shop, of which nothing is described: say -n shop if that is where they go";
+    expect(said(pod("a"), policy("shop"))).toEqual([doubt]);
+    const there = pod("b").replace("{name: b", "{namespace: shop, name: b");
+    expect(said(`${pod("a")}---\n${there}`, policy("shop"))).toEqual([]);
+    expect(said(pod("a"), policy("default"))).toEqual([]);
+    const texts = [pod("a"), policy("shop")].map((text, index) => ({ file: `f${index}.yaml`, text }));
+    expect(takeInventory(texts, { namespace: "default" }).problems).toEqual([]);
+  });
+
   it("are in the namespace that is given where they name none, policies too", () => {
     const policy =
       "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: x}\nspec: {endpointSelector: {}, ingress: [{}]}\n";

@@ -107,6 +107,7 @@ const workloadsBefore = new WeakMap<object, KnownWorkload>();
 
 class Stocktaking {
   private readonly namespace: string;
+  private readonly isNamespaceGiven: boolean;
   private readonly config: ScenarioConfig;
   private readonly problems: Problem[];
   private readonly workloads: Workload[] = [];
@@ -118,8 +119,9 @@ class Stocktaking {
   private readonly secrets: Record<string, Record<string, string>> = {};
   private readonly leftAlone = new Map<string, number>();
 
-  constructor({ namespace = "default", config = {} }: InventoryOptions, problems: Problem[]) {
-    this.namespace = namespace;
+  constructor({ namespace, config = {} }: InventoryOptions, problems: Problem[]) {
+    this.namespace = namespace ?? "default";
+    this.isNamespaceGiven = namespace !== undefined;
     this.config = config;
     this.problems = problems;
   }
@@ -172,7 +174,21 @@ class Stocktaking {
   finish(): Inventory {
     const { namespaces, services, backends, policies, groups, secrets, problems, leftAlone, config } = this;
     const workloads = withoutOwned(this.workloads);
+    this.doubtNamespace(workloads);
     return { workloads, namespaces, services, backends, policies, groups, secrets, problems, leftAlone, config };
+  }
+
+  /** What `helm template` prints mostly names no namespace: policies that do would be for nobody, and nobody would see it. */
+  private doubtNamespace(workloads: readonly Workload[]): void {
+    const nameless = workloads.filter(({ object }) => object.namespace === "");
+    const [first] = nameless;
+    if (first === undefined || this.isNamespaceGiven) return;
+    const described = new Set(workloads.map(({ namespace }) => namespace));
+    const idle = this.policies.filter(({ key }) => key.namespace !== "" && !described.has(key.namespace));
+    if (idle.length === 0) return;
+    const names = [...new Set(idle.map(({ key }) => key.namespace))].sort();
+    const message = `workloads without a namespace (${nameless.length}) are taken to be in ${this.namespace}, and policies (${idle.length}) are for ${names.join(", ")}, of which nothing is described: say -n ${names[0]} if that is where they go`;
+    this.problems.unshift({ severity: "warning", ...first.object.place, message });
   }
 
   private namespaceOf({ kind, namespace }: ManifestObject): string {

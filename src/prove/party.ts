@@ -207,10 +207,13 @@ function behind(service: Service, port: AskedPort | undefined, cluster: Cluster,
   const isPlain = mapped === undefined || mapped.targetPort === port?.port;
   const note = isPlain ? `behind ${title}` : `behind ${title}, whose port ${port?.port} leads to ${mapped.targetPort}`;
   if (Object.keys(selector).length > 0) {
-    const backends = cluster.inventory.workloads.filter(
+    const selected = cluster.inventory.workloads.filter(
       (each) =>
         each.namespace === namespace && Object.entries(selector).every(([key, value]) => each.labels[key] === value),
     );
+    // A pod without a port of that name is no backend: what tests a release has the labels of what it tests.
+    const named = selected.filter(({ ports }) => ports.some(({ name }) => name !== undefined && name === target?.port));
+    const backends = named.length > 0 ? named : selected;
     if (backends.length === 0) throw new Error(`${title} selects no workload of these files`);
     return ofWorkloads(backends, target, `which backend of ${title}`, note);
   }

@@ -132,11 +132,11 @@ export class ConnectionLog {
   }
 
   /** `reason` says why the server's answer did not come or was not taken. */
-  dnsFailure(asked: AskedName, startedMs: number, reason: string): void {
+  dnsFailure(asked: AskedName, startedMs: number, reason: string, code: number = DnsCode.ServFail): void {
     const { query, type, transport } = asked;
     const timeMs = this.now();
     const nothing = { addresses: NO_WORDS, cnames: NO_WORDS, ttl: NO_TTL, types: NO_NUMBERS };
-    const dns = { query, type, transport, code: DnsCode.ServFail, ...nothing };
+    const dns = { query, type, transport, code, ...nothing };
     this.dns("response", "error", timeMs, timeMs - startedMs, dns, reason);
   }
 

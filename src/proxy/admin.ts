@@ -1,6 +1,7 @@
 import { chmodSync, mkdirSync, rmSync } from "node:fs";
 import { createServer, type Server, type ServerResponse } from "node:http";
 import { dirname } from "node:path";
+import { compileRegex } from "../policy/http-regex.ts";
 import type { ListenerStatus } from "./listeners.ts";
 import type { NetworkPolicy } from "./xds.ts";
 
@@ -29,7 +30,15 @@ interface Page {
 
 const TYPE = "type.googleapis.com/envoy.admin.v3";
 
-const PAGES: Readonly<Record<string, (view: AdminView) => Page>> = {
+type Answer = (view: AdminView, asked: URLSearchParams) => Page;
+
+/** Parameters that a page takes, as Envoy's do; others are refused by name. */
+const PARAMETERS: Readonly<Record<string, readonly string[]>> = {
+  "/listeners": ["format"],
+  "/stats": ["filter", "format"],
+};
+
+const PAGES: Readonly<Record<string, Answer>> = {
   "/config_dump": (view) => ({ json: configDump(view) }),
   "/server_info": (view) => ({
     json: {
@@ -43,29 +52,60 @@ const PAGES: Readonly<Record<string, (view: AdminView) => Page>> = {
     view.initialized()
       ? { text: "LIVE\n" }
       : { status: 503, text: "PRE_INITIALIZING: the agent has not answered yet\n" },
-  "/listeners": (view) => ({
-    text: view
-      .listeners()
-      .map((listener) => `${nameOf(listener)}::0.0.0.0:${listener.port}\n`)
-      .join(""),
-  }),
+  "/listeners": (view, asked) =>
+    asked.get("format") === "json"
+      ? { json: { listener_statuses: view.listeners().map(listenerStatus) } }
+      : {
+          text: view
+            .listeners()
+            .map((listener) => `${nameOf(listener)}::0.0.0.0:${listener.port}\n`)
+            .join(""),
+        },
   "/clusters": (view) => ({
     text: `xds-grpc-cilium::${view.xdsPath}::connected::${view.connected()}\n`,
   }),
-  "/stats": (view) => ({
-    text: Object.entries(view.stats())
-      .map(([name, value]) => `${name}: ${value}\n`)
-      .join(""),
-  }),
+  "/stats": (view, asked) => {
+    const filter = matcherOf(asked.get("filter") ?? "");
+    if (filter === undefined) return { status: 400, text: "filter is no regular expression\n" };
+    const stats = Object.entries(view.stats()).filter(([name]) => filter(name));
+    if (asked.get("format") === "json") return { json: { stats: stats.map(([name, value]) => ({ name, value })) } };
+    return { text: stats.map(([name, value]) => `${name}: ${value}\n`).join("") };
+  },
 };
+
+/** RE2, found anywhere in a name. */
+function matcherOf(expression: string): ((name: string) => boolean) | undefined {
+  try {
+    const compiled = compileRegex(expression);
+    return (name) => compiled.matcher(name).find();
+  } catch {
+    return undefined;
+  }
+}
+
+function listenerStatus(listener: ListenerStatus): object {
+  const local_address = { socket_address: { address: "0.0.0.0", port_value: listener.port } };
+  return { name: nameOf(listener), local_address };
+}
+
+function pageOf(url: string, view: AdminView): Page {
+  const { pathname, searchParams } = new URL(url, "http://admin");
+  const answer = PAGES[pathname];
+  if (answer === undefined) return { status: 404, text: `${Object.keys(PAGES).join("\n")}\n` };
+  for (const [name, value] of searchParams) {
+    const isKnown = PARAMETERS[pathname]?.includes(name) ?? false;
+    if (!isKnown) return { status: 400, text: `${pathname} takes no parameter ${name}\n` };
+    if (name === "format" && value !== "json" && value !== "text")
+      return { status: 400, text: `format is text or json, not ${value}\n` };
+  }
+  return answer(view, searchParams);
+}
 
 /** Serves the admin interface on a unix socket; a stale socket there is replaced. */
 export async function startAdmin(path: string, view: AdminView): Promise<{ close(): Promise<void> }> {
   const server = createServer((request, response) => {
-    const page = PAGES[(request.url ?? "").split("?", 1)[0]!];
-    if (page === undefined) reply(response, { status: 404, text: `${Object.keys(PAGES).join("\n")}\n` });
-    else if (request.method !== "GET") reply(response, { status: 405, text: "GET only\n" });
-    else reply(response, page(view));
+    if (request.method !== "GET") reply(response, { status: 405, text: "GET only\n" });
+    else reply(response, pageOf(request.url ?? "/", view));
   });
   server.keepAliveTimeout = 0; // the agent keeps its connection
   await listen(server, path);

@@ -81,6 +81,23 @@ test("the admin socket tells the truth before and after the agent came", async (
   ]);
   expect((await get(adminPath, "/clusters")).body).toContain("connected::true");
   expect((await get(adminPath, "/stats")).body).toContain("listeners.active: 1\n");
+  expect((await get(adminPath, "/stats?filter=%5Elisteners")).body).toBe("listeners.active: 1\n");
+  expect(JSON.parse((await get(adminPath, "/stats?filter=active$&format=json")).body)).toEqual({
+    stats: [
+      { name: "listeners.active", value: 1 },
+      { name: "connections.active", value: 0 },
+    ],
+  });
+  expect(JSON.parse((await get(adminPath, "/listeners?format=json")).body)).toEqual({
+    listener_statuses: [
+      {
+        name: "871/ingress:TCP:80",
+        local_address: { socket_address: { address: "0.0.0.0", port_value: 10_000 } },
+      },
+    ],
+  });
+  for (const asked of ["/stats?filter=(", "/stats?format=xml", "/stats?usedonly", "/config_dump?mask=x"])
+    expect((await get(adminPath, asked)).status, asked).toBe(400);
   expect(JSON.parse((await get(adminPath, "/server_info")).body).state).toBe("LIVE");
   expect((await get(adminPath, "/quitquitquit")).status).toBe(404);
   await discovery.close();

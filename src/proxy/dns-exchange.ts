@@ -67,10 +67,9 @@ export class DnsExchange {
       return;
     }
     log.dnsRequest(asked, "forwarded", "");
-    client.ask(
-      bytes,
-      new OpenQuestion(this.options, { client, bytes, query, endpointId: origin.endpoint, asked, log }),
-    );
+    const { endpoint: endpointId, destinationIdentity: serverIdentity } = origin;
+    const question = { client, bytes, query, endpointId, policy, serverIdentity, asked, log };
+    client.ask(bytes, new OpenQuestion(this.options, question));
   }
 
   private logOf(facts: DnsClient["facts"], origin: ProxyOrigin): ConnectionLog {
@@ -85,6 +84,9 @@ interface Asked {
   readonly bytes: Uint8Array;
   readonly query: SharedQuery;
   readonly endpointId: number;
+  /** What it was allowed by. */
+  readonly policy: DnsPolicy;
+  readonly serverIdentity: number;
   readonly asked: Parameters<ConnectionLog["dnsRequest"]>[0];
   readonly log: ConnectionLog;
 }
@@ -107,19 +109,33 @@ class OpenQuestion implements DnsAsker {
     client.reply(dnsErrorAnswer(bytes, query, DnsCode.ServFail));
   }
 
-  answered(said: Uint8Array, id: number): void {
+  answered(said: Uint8Array, id: number): boolean {
     const answer = messages.answer(said, this.question.query, id);
     if (isDnsFault(answer)) {
+      if (answer.code === undefined) return false;
       this.failed(answer.fault);
-      return;
+      return true;
     }
+    if (this.isForbidden()) return true;
     const inForce = this.learn(answer);
     if (inForce === undefined) {
       this.give(said, answer);
-      return;
+      return true;
     }
     const kept = Uint8Array.from(said);
-    void inForce.then(() => this.give(kept, answer));
+    void inForce.then(() => this.isForbidden() || this.give(kept, answer));
+    return true;
+  }
+
+  /** Another policy may be in force than when the question was asked: then its client is refused after all. */
+  private isForbidden(): boolean {
+    const { log, asked, client, bytes, query, policy, serverIdentity } = this.question;
+    const present = this.options.policy();
+    const refusal = present === policy ? undefined : present?.refusal(serverIdentity, query.name);
+    if (refusal === undefined) return false;
+    log.dnsFailure(asked, this.startedMs, `policy changed: ${refusal}`, DnsCode.Refused);
+    client.reply(dnsErrorAnswer(bytes, query, DnsCode.Refused));
+    return true;
   }
 
   private give(said: Uint8Array, answer: DnsAnswer): void {

@@ -15,7 +15,7 @@ it("has so many ways to servers and no more; one on which nobody waits gives its
   const links = new DnsLinks(sockets, "egress");
   const outcomes: string[] = [];
   const asker = {
-    answered: () => void outcomes.push("answered"),
+    answered: () => outcomes.push("answered") > 0,
     failed: (reason: string) => void outcomes.push(reason),
   };
   const ask = (number: number) => {

@@ -8,7 +8,7 @@ function asking(nowMs: () => number = () => 0) {
   const questions = new DnsQuestions(nowMs);
   const ask = (name: string) => {
     const asker = {
-      answered: (_: Uint8Array, id: number) => void said.push(`${name} ${id}`),
+      answered: (bytes: Uint8Array, id: number) => bytes[2] === 0 && said.push(`${name} ${id}`) > 0,
       failed: (reason: string) => void said.push(`${name} ${reason}`),
     };
     const renamed = questions.begin(QUERY, asker);
@@ -31,6 +31,21 @@ it("gives each answer to who asked, once, in whatever order they come", () => {
   for (const { id } of order) answer(id);
   expect(said).toEqual(order.map(({ id, index }) => `${index} ${id}`));
   expect(questions.size).toBe(0);
+});
+
+it("goes on waiting where something else came under the ID", () => {
+  let nowMs = 0;
+  const { said, questions, ask, answer } = asking(() => nowMs);
+  const ids = Array.from({ length: 1000 }, (_, index) => ask(String(index))!);
+  for (const id of ids) questions.answer(Uint8Array.of(id >> 8, id & 255, 1, ...QUERY.subarray(3)));
+  expect([said.length, questions.size]).toEqual([0, 1000]);
+  nowMs = 5000;
+  const young = ask("young")!;
+  for (const id of ids.slice(500)) answer(id);
+  nowMs = 10_000;
+  questions.forgetOld();
+  for (const id of [...ids, young]) answer(id);
+  expect(said).toEqual([...ids.slice(500).map((id, index) => `${index + 500} ${id}`), `young ${young}`]);
 });
 
 it("tells all that wait when the server is gone, and no one twice", () => {

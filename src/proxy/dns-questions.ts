@@ -11,8 +11,8 @@ const ROWS = 256;
 
 /** Who waits for an answer: one of the two is called once, or neither when nobody answers in time. */
 export interface DnsAsker {
-  /** What the server said, under the ID that it was asked with; lent for the moment. */
-  answered(bytes: Uint8Array, id: number): void;
+  /** What came under the ID that the server was asked with; lent for the moment. False: it answers something else. */
+  answered(bytes: Uint8Array, id: number): boolean;
   failed(reason: string): void;
 }
 
@@ -46,9 +46,7 @@ export class DnsQuestions {
     if (this.waiting >= MAX_OPEN) return undefined;
     let id = randomInt(IDS);
     while (this.has(id)) id = (id + 1) % IDS;
-    const row = id % ROWS;
-    this.rows[row] = { id, asker, askedMs: this.now(), next: this.rows[row] };
-    this.waiting++;
+    this.put({ id, asker, askedMs: this.now(), next: undefined }, undefined);
     return withDnsId(query, id);
   }
 
@@ -64,10 +62,20 @@ export class DnsQuestions {
     let before: Question | undefined;
     for (let one = this.rows[id % ROWS]; one !== undefined; before = one, one = one.next) {
       if (one.id !== id) continue;
+      // taken out first: whoever has the answer may ask again at once
       this.take(one, before);
-      one.asker.answered(bytes, id);
+      if (!one.asker.answered(bytes, id)) this.put(one, before);
       return;
     }
+  }
+
+  /** Behind `before` in its row, or first. */
+  private put(one: Question, before: Question | undefined): void {
+    const row = one.id % ROWS;
+    one.next = before === undefined ? this.rows[row] : before.next;
+    if (before === undefined) this.rows[row] = one;
+    else before.next = one;
+    this.waiting++;
   }
 
   /** `before` it in its row. */

@@ -332,6 +332,7 @@ export class HttpConnection implements ClientConnection {
     if (this.phase === "tunnel") this.destroy();
     else if (exchange?.response === undefined || this.phase === "closing") return;
     else if (exchange.answered || (detail === "" && exchange.response.endsWithConnection)) this.close();
+    else if (detail === "" && exchange.response.inHead) this.unavailable(exchange, "protocol error", "head cut off");
     else if (!this.sendAgain(exchange)) this.unavailable(exchange, failure, detail);
   }
 

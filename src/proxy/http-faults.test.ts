@@ -150,6 +150,7 @@ describe("a server", () => {
   test.each([
     ["that closes", (socket: Socket) => socket.end(), 503, "connection termination", "UC"],
     ["that resets", (socket: Socket) => socket.resetAndDestroy(), 503, "connection termination", "UC"],
+    ["that ends in the middle of a head", (socket: Socket) => socket.end("HTTP/1.1 2"), 502, "protocol error", "UPE"],
     ["that speaks something else", (socket: Socket) => socket.write("hello\r\n\r\n"), 502, "protocol error", "UPE"],
   ] as const)("%s in place of an answer", async (_, act, status, reason, flag) => {
     proxy = await startLoopbackProxy(ALL, (__, socket) => void act(socket));

@@ -1,10 +1,11 @@
+import { ByteQueue } from "../wire/byte-queue.ts";
 import type { HeaderSection } from "../wire/hpack-decoder.ts";
 import { type HttpFault, isFault } from "../wire/http-head.ts";
 import { trailerFault } from "../wire/http2-fields.ts";
 import { ErrorCode } from "../wire/http2-frame.ts";
 import { type Http2Request, requestSection } from "../wire/http2-request.ts";
 import type { Http2Stream, Http2StreamEvents } from "../wire/http2-stream.ts";
-import { copyOf, latin1Bytes } from "../wire/latin1.ts";
+import { latin1Bytes } from "../wire/latin1.ts";
 import { type ConnectionLog, NO_REQUEST, type RequestFacts } from "./access.ts";
 import { editHeaders } from "./header-edits.ts";
 import type { Asked } from "./http2-asked.ts";
@@ -53,9 +54,13 @@ export class Http2Exchange implements StreamRequest, Http2StreamEvents {
   /** The final header section is on its way to the client. */
   private answered = false;
   /** What came of the request's body before there was a stream to the server; the client's window bounds it. */
-  private early: { bytes: Uint8Array; ended: boolean }[] = [];
+  private readonly early = new ByteQueue();
   private earlyTrailers: HeaderSection | undefined;
   private interim = 0;
+  /** The server may still be asked once more, where it has certainly done nothing yet. */
+  private mayAskAgain = true;
+  /** The server got the whole request with its header section. */
+  private isBodiless = false;
   /** Bytes and header sections that came or left, on either side. */
   private moved = 0;
   private movedBefore = 0;
@@ -159,17 +164,28 @@ export class Http2Exchange implements StreamRequest, Http2StreamEvents {
   granted(): void {
     const { upstream } = this;
     if (upstream === undefined) return;
-    const hasBody = !this.client.remoteEnded || this.early.length > 0 || this.earlyTrailers !== undefined;
-    const server = upstream.open(this.section, this.sensitive, !hasBody, this);
+    const { early, earlyTrailers } = this;
+    const isWhole = this.client.remoteEnded && earlyTrailers === undefined;
+    this.isBodiless = isWhole && early.length === 0;
+    const server = upstream.open(this.section, this.sensitive, this.isBodiless, this);
     this.server = server;
-    for (const { bytes, ended } of this.early) server.sendData(bytes, ended);
-    this.early = [];
-    if (this.earlyTrailers !== undefined) server.sendTrailers(this.earlyTrailers.section, this.earlyTrailers.sensitive);
+    while (early.length > 0) {
+      const bytes = early.take(early.length);
+      server.sendData(bytes, isWhole && early.length === 0);
+    }
+    if (earlyTrailers !== undefined) server.sendTrailers(earlyTrailers.section, earlyTrailers.sensitive);
   }
 
   failed({ failure, detail }: Loss): void {
     const { status, body } = failureReply(failure);
     this.reply(status, body, failureNote(failure, detail));
+  }
+
+  refused(): void {
+    const { mayAskAgain } = this;
+    this.mayAskAgain = false;
+    if (mayAskAgain) this.askServer();
+    else this.failed(resetLoss(ErrorCode.RefusedStream));
   }
 
   private judge({ judged }: Asked): Judgement {
@@ -186,6 +202,10 @@ export class Http2Exchange implements StreamRequest, Http2StreamEvents {
     const edits = editHeaders(judged, actions);
     log.request(this.facts, "forwarded", "", judging.shown(edits.fields), edits);
     this.section = edits.fields === request.fields ? section : requestSection(request, edits.fields);
+    this.askServer();
+  }
+
+  private askServer(): void {
     try {
       this.upstream = this.surroundings.upstream();
     } catch (error) {
@@ -229,7 +249,7 @@ export class Http2Exchange implements StreamRequest, Http2StreamEvents {
   private dropServer(code: number): void {
     const { server, upstream } = this;
     this.server = undefined;
-    this.early = [];
+    this.early.clear();
     if (server === undefined) upstream?.withdraw(this);
     else {
       server.reset(code);
@@ -239,7 +259,7 @@ export class Http2Exchange implements StreamRequest, Http2StreamEvents {
 
   private takeBody(bytes: Uint8Array, ended: boolean): void {
     if (this.server !== undefined) this.server.sendData(bytes, ended);
-    else if (!this.answered) this.early.push({ bytes: copyOf(bytes, 0, bytes.length), ended });
+    else if (!this.answered) this.early.push(bytes, 0);
     else if (ended) this.letGo();
   }
 
@@ -270,6 +290,10 @@ export class Http2Exchange implements StreamRequest, Http2StreamEvents {
       if (ended || ++this.interim > this.surroundings.limits.interimAnswers)
         this.failed(badAnswer("too many interim answers"));
       else this.client.sendHeaders(head.section, head.sensitive, false);
+      return;
+    }
+    if (ended && answer.length > 0) {
+      this.failed(badAnswer("content-length without a body"));
       return;
     }
     this.answered = true;
@@ -303,7 +327,9 @@ export class Http2Exchange implements StreamRequest, Http2StreamEvents {
     const { client, server, upstream } = this;
     if (server === undefined) return;
     this.server = undefined;
-    if (!this.answered) this.failed(upstream?.loss ?? resetLoss(code));
+    // a refused stream was not looked at (RFC 9113, 8.7); a body that has gone to it cannot be sent again
+    if (!this.answered && code === ErrorCode.RefusedStream && this.isBodiless) this.refused();
+    else if (!this.answered) this.failed(upstream?.loss ?? resetLoss(code));
     else if (!server.remoteEnded) client.reset(code || ErrorCode.Internal);
     else client.refuseRest();
     upstream?.released();

@@ -1,3 +1,4 @@
+import type { ServerHttp2Stream } from "node:http2";
 import { afterEach, describe, expect, test } from "vitest";
 import {
   asking,
@@ -79,6 +80,14 @@ describe("floods", () => {
     await expectCalm(client, "frames that do no work");
   });
 
+  test("frames that do no work: header sections of streams that are over", async () => {
+    const client = await open({ limits: { idleFrameBurst: 100, idleFramesPerSecond: 0 }, serve: () => undefined });
+    await expectAlive(client, 1);
+    client.send(...range(120).map(() => headers(1, asking("GET", "/ok"))));
+    await expectCalm(client, "frames that do no work");
+    expect(proxy.seen).toEqual([]);
+  });
+
   test("PING without reading the answers", async () => {
     const client = await open();
     await expectAlive(client, 1);
@@ -125,6 +134,22 @@ describe("floods", () => {
     client.send(frame(FrameType.RstStream, 0, 1, u32(8)));
     await expectAlive(client, 25);
   });
+});
+
+test("a request that crossed the goodbye on its way ends nothing of what is under way", async () => {
+  const streams: ServerHttp2Stream[] = [];
+  const client = await open({ serve: (stream) => void streams.push(stream) });
+  client.send(headers(1, asking("GET", "/ok")));
+  await waitFor(() => streams.length === 1);
+  proxy.apply(undefined);
+  await waitFor(() => client.goaway === 0);
+  client.send(headers(3, asking("POST", "/ok"), 0), frame(FrameType.Data, 0, 3, Buffer.from("body")));
+  client.send(headers(3, ["x", "y"]), frame(FrameType.RstStream, 0, 3, u32(8)));
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  streams[0]!.respond({ ":status": 204 }, { endStream: true });
+  await waitFor(() => client.ended);
+  expect([client.of(FrameType.Goaway).length, client.of(FrameType.Headers, 1).length]).toEqual([1, 1]);
+  expect(proxy.seen).toHaveLength(1);
 });
 
 describe("peers that do not move", () => {

@@ -1,5 +1,7 @@
-import type { ServerHttp2Stream } from "node:http2";
+import { performServerHandshake, type ServerHttp2Stream } from "node:http2";
+import type { Socket } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
+import { FrameConnection, FrameType, frame, PREFACE, settings } from "../../test/support/http2-frames.ts";
 import { ask, Http2Proxy, type Http2ProxyOptions } from "../../test/support/loopback-http2.ts";
 
 const EVERYTHING = { deny: false, precedence: 0, origin: 0 };
@@ -60,6 +62,43 @@ describe("a server that does not answer", () => {
     await new Promise<void>((resolve) => proxy.serverSessions[0]!.close(resolve));
     expect((await ask(session, LAND)).status).toBe(200);
     expect(proxy.dialled).toBe(2);
+  });
+
+  test("a stream that the server refused is asked for once more, where nothing of it can have been done", async () => {
+    let refusals = 0;
+    const serve = (stream: ServerHttp2Stream) => {
+      if (refusals++ > 0) land(stream);
+      else stream.close(7);
+    };
+    await start({ serve });
+    expect(await ask(proxy.connect(), LAND)).toMatchObject({ status: 200 });
+    expect([proxy.seen.length, proxy.records.length]).toEqual([2, 2]);
+    refusals = 0;
+    expect(await ask(proxy.connect(), LAND, "body")).toMatchObject({ status: 503 });
+    expect(proxy.seen).toHaveLength(3);
+  });
+
+  test("what a server's goodbye found waiting or unread goes to another connection", async () => {
+    const goingAway = (socket: Socket) => {
+      const server = new FrameConnection(socket, PREFACE.length);
+      server.send(settings(3, 1)); // one stream at a time
+      socket.on("data", () => {
+        if (server.of(FrameType.Headers).length > 0) server.send(frame(FrameType.Goaway, 0, 0, new Uint8Array(8)));
+      });
+    };
+    const answering = (socket: Socket) =>
+      performServerHandshake(socket).on("stream", (stream) => stream.respond({ ":status": 204 }, { endStream: true }));
+    await start({ accept: (socket) => (proxy.dialled === 1 ? goingAway(socket) : answering(socket)) });
+    const session = proxy.connect();
+    const answers = await Promise.all([ask(session, LAND), ask(session, LAND, "body")]);
+    expect(answers.map(({ status }) => status)).toEqual([204, 204]);
+    expect(proxy.dialled).toBe(2);
+  });
+
+  test("an answer that is over and says that it is not is no answer", async () => {
+    await start({ serve: (stream) => stream.respond({ "content-length": "5" }, { endStream: true }) });
+    expect(await ask(proxy.connect(), { ...LAND, ":method": "GET" })).toMatchObject({ status: 502 });
+    expect(await ask(proxy.connect(), { ...LAND, ":method": "HEAD" })).toMatchObject({ status: 200 });
   });
 
   test("a server of HTTP/1 gets no request, not even one hidden in a body, and the client a 502", async () => {

@@ -37,6 +37,8 @@ export function resetLoss(code: number): Loss {
 export interface StreamRequest {
   /** The stream may be opened now, by `open`. */
   granted(): void;
+  /** It never will be: the server takes no more, and has seen nothing of this one. */
+  refused(): void;
   /** It never will be. */
   failed(loss: Loss): void;
 }
@@ -143,7 +145,7 @@ export class Http2Upstream {
     this.isLeaving = true;
     const waiting = this.waiting;
     this.waiting = [];
-    for (const request of waiting) request.failed(CLOSED);
+    for (const request of waiting) request.refused();
     if (this.session.streams.size === 0) this.destroy();
   }
 

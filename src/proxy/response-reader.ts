@@ -58,6 +58,11 @@ export class ResponseReader {
     return this.untilClose && !this.ended;
   }
 
+  /** Part of a head has come. */
+  get inHead(): boolean {
+    return this.body === undefined && !this.heads.empty;
+  }
+
   /** Takes a chunk; returns how many of its bytes were part of the answer. */
   push(chunk: Uint8Array): number {
     let at = 0;

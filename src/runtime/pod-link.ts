@@ -1,9 +1,11 @@
 /** The two ends of a pod's network: a veth between the node's namespace and the pod's, addresses and routes inside. */
-import { spawn } from "node:child_process";
-import { existsSync, writeFileSync } from "node:fs";
-import { text } from "node:stream/consumers";
+import { closeSync, existsSync, openSync, writeFileSync } from "node:fs";
+import { isIPv4 } from "node:net";
 import koffi from "koffi";
 import type { IpamResponse } from "../agent/api.ts";
+import { parseAddress } from "../model/cidr.ts";
+import { addAddress, addRoute, addVeth, deleteLink, raiseLink } from "../wire/rtnetlink.ts";
+import { withNetlink } from "./netlink.ts";
 import { withNetns } from "./netns-socket.ts";
 
 const libc = koffi.load("libc.so.6");
@@ -23,19 +25,6 @@ export interface PodLink {
   readonly addressing: IpamResponse;
 }
 
-/** Runs `ip -batch` in a network namespace: the child is born where this thread stands. Rejects with what `ip` said. */
-async function ip(netns: string | undefined, commands: readonly string[]): Promise<void> {
-  const child = withNetns(netns, () => spawn("ip", ["-batch", "-"], { stdio: ["pipe", "ignore", "pipe"] }));
-  const ended = new Promise<number | null>((resolve, reject) => {
-    child.once("error", reject);
-    child.once("close", resolve);
-  });
-  child.stdin.on("error", () => {});
-  child.stdin.end(`${commands.join("\n")}\n`);
-  const [errors, code] = await Promise.all([text(child.stderr), ended]);
-  if (code !== 0) throw new Error(`ip ${commands[0]}: ${errors.trim()}`);
-}
-
 /** A unicast address of our own making, from a digest's bytes. */
 export function macFrom(digest: Buffer, offset: number): string {
   const bytes = [...digest.subarray(offset, offset + 6)];
@@ -49,9 +38,16 @@ export function indexOf(netns: string | undefined, name: string): number {
 }
 
 /** Removes the link from the node's side, if it is there. */
-export async function removePodLink(netns: string | undefined, name: string): Promise<void> {
+export function removePodLink(netns: string | undefined, name: string): void {
   if (netns !== undefined && !existsSync(netns)) return;
-  if (indexOf(netns, name) !== 0) await ip(netns, [`link del ${name}`]).catch(() => {});
+  const index = indexOf(netns, name);
+  if (index === 0) return;
+  try {
+    withNetlink(netns, (netlink) => netlink.ask(`delete ${name}`, deleteLink(index)));
+  } catch (error) {
+    // its other end may have gone in this moment, and it with that
+    if (indexOf(netns, name) === index) throw error;
+  }
 }
 
 /**
@@ -65,22 +61,26 @@ function quietHostSide({ nodeNetns, interfaceName, addressing }: PodLink): void 
   });
 }
 
-/** Lines for the pod's side. A route leads to the gateway alone: whoever else has an address is behind it. */
-export function podLines(device: string, { address, gateway, ipv6 }: IpamResponse): string[] {
+/** Requests for the pod's side. A route leads to the gateway alone: whoever else has an address is behind it. */
+export function podRequests(device: number, { address, gateway, ipv6 }: IpamResponse): [what: string, Buffer][] {
+  const pairs = [{ address, gateway }, ...(ipv6 === undefined ? [] : [ipv6])];
   return [
-    `link set ${device} up`,
-    `addr add ${address}/32 dev ${device}`,
-    `route add ${gateway} dev ${device} scope link`,
-    `route add default via ${gateway} dev ${device} src ${address}`,
-    ...(ipv6 === undefined
-      ? []
-      : [
-          // nobody else has it: it is there at once, not after a second of asking
-          `addr add ${ipv6.address}/128 dev ${device} nodad`,
-          `route add ${ipv6.gateway}/128 dev ${device}`,
-          `route add ::/0 via ${ipv6.gateway} dev ${device} src ${ipv6.address}`,
-        ]),
+    ["raise the pod's interface", raiseLink(device)],
+    ...pairs.flatMap((pair): [string, Buffer][] => {
+      const [own, router] = [bytesOf(pair.address), bytesOf(pair.gateway)];
+      return [
+        [`address ${pair.address}`, addAddress(device, own)],
+        [`route to ${pair.gateway}`, addRoute({ out: device, destination: router })],
+        [`route by ${pair.gateway}`, addRoute({ out: device, gateway: router, source: own })],
+      ];
+    }),
   ];
+}
+
+function bytesOf(address: string): Uint8Array {
+  const bytes = parseAddress(address);
+  if (bytes === undefined) throw new Error(`${address} is no IP address`);
+  return isIPv4(address) ? bytes.subarray(12) : bytes;
 }
 
 /** Before the link is up: addresses come from us alone, not from routers, and count at once. */
@@ -96,15 +96,26 @@ function allowIpv6(podNetns: string, device: string): void {
  * Makes both ends. The host side's name must be free. It is raised before it is told not to speak IPv6, and has nobody to
  * speak to until the pod's side is raised too.
  */
-export async function addPodLink(link: PodLink): Promise<void> {
+export function addPodLink(link: PodLink): void {
   const { nodeNetns, podNetns, interfaceName, podInterface, mac, hostMac, addressing } = link;
   const { mtu, ipv6 } = addressing;
-  const ends = [
-    `${interfaceName} mtu ${mtu} address ${hostMac} type veth`,
-    `peer name ${podInterface} mtu ${mtu} address ${mac} netns ${podNetns}`,
-  ];
-  await ip(nodeNetns, [`link add ${ends.join(" ")}`, `link set ${interfaceName} addrgenmode none up`]);
+  withNetlink(nodeNetns, (netlink) => {
+    const pod = openSync(podNetns, "r");
+    try {
+      const ends = [
+        { name: interfaceName, mtu, mac: hostMac },
+        { name: podInterface, mtu, mac },
+      ] as const;
+      netlink.ask(`link ${interfaceName}`, addVeth(...ends, pod));
+    } finally {
+      closeSync(pod);
+    }
+    netlink.ask(`raise ${interfaceName}`, raiseLink(indexOf(nodeNetns, interfaceName), { quiet: true }));
+  });
   quietHostSide(link);
   if (ipv6 !== undefined) allowIpv6(podNetns, podInterface);
-  await ip(podNetns, podLines(podInterface, addressing));
+  const device = indexOf(podNetns, podInterface);
+  withNetlink(podNetns, (netlink) => {
+    for (const [what, request] of podRequests(device, addressing)) netlink.ask(what, request);
+  });
 }

@@ -116,7 +116,7 @@ describe("no answer to this query", () => {
     ["two questions", { questions: [QUERY.questions[0]!, other] }],
   ])("%s", (_, change) => {
     const bytes = encodeDns({ ...QUERY, response: true, answers: [a("api.example.com", "192.0.2.1")], ...change });
-    expect(readDnsAnswer(bytes, query)).toEqual({ fault: expect.any(String), code: 2 });
+    expect(readDnsAnswer(bytes, query)).toEqual({ fault: expect.any(String), code: undefined });
   });
 
   test("one that is cut anywhere", () => {
@@ -126,7 +126,8 @@ describe("no answer to this query", () => {
       answers: [alias("api.example.com", "b.net"), a("b.net", "192.0.2.1")],
     });
     for (let end = 0; end < whole.length; end++) {
-      expect(readDnsAnswer(whole.subarray(0, end), query)).toMatchObject({ code: 2 });
+      const questionEnd = 12 + 17 + 4;
+      expect(readDnsAnswer(whole.subarray(0, end), query)).toMatchObject({ code: end < questionEnd ? undefined : 2 });
     }
     expect(decodeDns(whole)?.answers).toHaveLength(2);
   });

@@ -36,16 +36,17 @@ interface Owned {
 /**
  * Reads the answer to `query`, whose ID is the one that it was sent under. The question must be the query's (one that
  * reports an error may leave it out). Only records that the asked name leads to count, in whatever order they come: a
- * server cannot give an address to a name that nobody asked for.
+ * server cannot give an address to a name that nobody asked for. A fault without a code answers something else: the real answer
+ * may still come (RFC 5452, 9.1).
  */
 export function readDnsAnswer(bytes: Uint8Array, query: DnsQuery): DnsAnswer | DnsFault {
-  if (bytes.length < 12) return failed("shorter than a header");
+  if (bytes.length < 12) return noAnswer("shorter than a header");
   const flags = wordAt(bytes, 2);
-  if ((flags & 0x8000) === 0) return failed("a query, not an answer");
-  if (wordAt(bytes, 0) !== query.id) return failed("the ID of another query");
-  if ((flags & 0x7800) !== 0) return failed("the answer to another operation");
+  if ((flags & 0x8000) === 0) return noAnswer("a query, not an answer");
+  if (wordAt(bytes, 0) !== query.id) return noAnswer("the ID of another query");
+  if ((flags & 0x7800) !== 0) return noAnswer("the answer to another operation");
   const answered = questionEnd(bytes, query, flags & 15);
-  if (answered === undefined) return failed("the answer to another question");
+  if (answered === undefined) return noAnswer("the answer to another question");
   const sections = readSections(bytes, answered);
   if (sections === undefined) return failed("no whole records");
   const [answers, , additional] = sections;
@@ -58,6 +59,10 @@ export function readDnsAnswer(bytes: Uint8Array, query: DnsQuery): DnsAnswer | D
     types: answers.map(({ type }) => type),
     ...read,
   };
+}
+
+function noAnswer(fault: string): DnsFault {
+  return { fault, code: undefined };
 }
 
 function failed(fault: string): DnsFault {

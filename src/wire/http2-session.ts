@@ -41,7 +41,9 @@ export class Http2Session {
   private hasSettings = false;
   private hasFailed = false;
   private isLeaving = false;
+  /** The latest that the peer began; the latest that was looked at, which is what GOAWAY promises. */
   private lastPeerStream = 0;
+  private lastTaken = 0;
   private nextStream = 1;
 
   /** Writes this end's preface. */
@@ -99,7 +101,7 @@ export class Http2Session {
   leave(): void {
     if (this.isLeaving || this.hasFailed) return;
     this.isLeaving = true;
-    this.frames.goaway(this.lastPeerStream, ErrorCode.None, "");
+    this.frames.goaway(this.lastTaken, ErrorCode.None, "");
   }
 
   /** Sends bodies as far as the windows and the peer's reading allow, the streams taking turns. */
@@ -126,7 +128,7 @@ export class Http2Session {
   private fail(code: number, reason: string): false {
     if (this.hasFailed) return false;
     this.hasFailed = true;
-    this.frames.goaway(this.lastPeerStream, code, reason);
+    this.frames.goaway(this.lastTaken, code, reason);
     this.options.events.failed(code, reason);
     return false;
   }
@@ -229,7 +231,8 @@ export class Http2Session {
   private takeSection(id: number, head: HeaderSection, ended: boolean): boolean {
     const present = this.streams.get(id);
     if (present === undefined) {
-      if (this.options.role === "client" || id <= this.lastPeerStream) return true; // it was reset, as above
+      if (this.options.role === "client") return true; // it was reset, as above
+      if (id <= this.lastPeerStream) return this.countIdleFrame();
       return this.openPeerStream(id, head, ended);
     }
     if (present.remoteEnded) return this.streamFault(present, ErrorCode.StreamClosed);
@@ -238,9 +241,10 @@ export class Http2Session {
   }
 
   private openPeerStream(id: number, head: HeaderSection, ended: boolean): boolean {
-    // what comes after GOAWAY was not promised to be looked at
-    if (this.isLeaving) return this.countIdleFrame();
     this.lastPeerStream = id;
+    // what comes after GOAWAY was not promised to be looked at; it may have crossed it on its way, with its body
+    if (this.isLeaving) return this.countIdleFrame();
+    this.lastTaken = id;
     if (this.streams.size >= this.options.limits.concurrentStreams) {
       this.frames.reset(id, ErrorCode.RefusedStream);
       return this.countIdleFrame();

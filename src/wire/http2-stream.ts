@@ -1,6 +1,6 @@
+import { ByteQueue } from "./byte-queue.ts";
 import type { HeaderSection } from "./hpack-decoder.ts";
 import { ErrorCode } from "./http2-frame.ts";
-import { copyOf } from "./latin1.ts";
 
 /** What a stream's owner is told; it may own more than one. */
 export interface Http2StreamEvents {
@@ -34,8 +34,6 @@ export interface StreamCarrier {
   afterChunk(callback: () => void): void;
 }
 
-/** Pieces of a body that wait are joined up to so many bytes. */
-const SMALL = 4096;
 const SILENT: Http2StreamEvents = { headers() {}, data() {}, sent() {}, closed() {} };
 
 /** One stream of an HTTP/2 connection (RFC 9113, 5.1), which keeps its queue and its windows. */
@@ -57,8 +55,7 @@ export class Http2Stream {
   announced = -1;
   private readonly carrier: StreamCarrier;
   private readonly window: number;
-  private queue: Uint8Array[] = [];
-  private queued = 0;
+  private readonly queue = new ByteQueue();
   private endQueued = false;
   private trailers: { section: readonly string[]; sensitive: readonly string[] } | undefined;
   private refusesRest = false;
@@ -75,7 +72,7 @@ export class Http2Stream {
 
   /** Bytes that wait for the peer's windows. */
   get unsent(): number {
-    return this.queued;
+    return this.queue.length;
   }
 
   /** Sends a header section (names and values in turn); with `ended` nothing comes after it. */
@@ -89,11 +86,11 @@ export class Http2Stream {
   sendData(bytes: Uint8Array, ended: boolean): void {
     if (this.closed || this.endQueued) return;
     this.endQueued = ended;
-    const sent = this.queued > 0 ? 0 : this.carrier.writeData(this, bytes, ended);
+    const sent = this.unsent > 0 ? 0 : this.carrier.writeData(this, bytes, ended);
     if (sent < bytes.length) {
-      this.keep(bytes, sent);
+      this.queue.push(bytes, sent);
       this.carrier.wake(this);
-    } else if (ended && this.queued === 0) this.endLocal();
+    } else if (ended && this.unsent === 0) this.endLocal();
     if (sent > 0) this.events.sent(this, sent);
   }
 
@@ -101,7 +98,7 @@ export class Http2Stream {
   sendTrailers(section: readonly string[], sensitive: readonly string[]): void {
     if (this.closed || this.endQueued) return;
     this.endQueued = true;
-    if (this.queued === 0) this.sendHeaders(section, sensitive, true);
+    if (this.unsent === 0) this.sendHeaders(section, sensitive, true);
     else this.trailers = { section, sensitive };
   }
 
@@ -130,26 +127,19 @@ export class Http2Stream {
 
   /** Whether trailers or the end can be sent, or bytes by the stream's own window. */
   get sendable(): boolean {
-    return !this.closed && (this.queued > 0 ? this.sendWindow > 0 : this.endQueued && !this.localEnded);
+    return !this.closed && (this.unsent > 0 ? this.sendWindow > 0 : this.endQueued && !this.localEnded);
   }
 
   /** The next bytes to send, at most `limit` and what the window lets go; `ended`: END_STREAM goes with them. */
   take(limit: number): { bytes: Uint8Array; ended: boolean } {
-    const first = this.queue[0] ?? new Uint8Array();
-    const length = Math.min(first.length, limit, Math.max(this.sendWindow, 0));
-    if (length === first.length) this.queue.shift();
-    else this.queue[0] = first.subarray(length);
-    this.queued -= length;
-    this.sendWindow -= length;
-    return {
-      bytes: first.subarray(0, length),
-      ended: this.queued === 0 && this.endQueued && this.trailers === undefined,
-    };
+    const bytes = this.queue.take(Math.min(limit, Math.max(this.sendWindow, 0)));
+    this.sendWindow -= bytes.length;
+    return { bytes, ended: this.unsent === 0 && this.endQueued && this.trailers === undefined };
   }
 
   /** Trailers whose turn it is. */
   takeTrailers(): { section: readonly string[]; sensitive: readonly string[] } | undefined {
-    return this.queued === 0 ? this.trailers : undefined;
+    return this.unsent === 0 ? this.trailers : undefined;
   }
 
   /** END_STREAM is on its way. */
@@ -186,21 +176,6 @@ export class Http2Stream {
     this.events.closed(this, code);
   }
 
-  /** Bytes that have to wait must not cost a multiple of themselves: neither the chunk they came in nor an object each. */
-  private keep(bytes: Uint8Array, from: number): void {
-    const length = bytes.length - from;
-    const before = this.queue.at(-1);
-    this.queued += length;
-    if (before === undefined || before.length + length > SMALL) {
-      this.queue.push(copyOf(bytes, from, bytes.length));
-      return;
-    }
-    const joined = new Uint8Array(before.length + length);
-    joined.set(before);
-    joined.set(bytes.subarray(from), before.length);
-    this.queue[this.queue.length - 1] = joined;
-  }
-
   private cutRest(): void {
     this.carrier.afterChunk(() => {
       if (this.closed || this.remoteEnded) return;
@@ -215,8 +190,7 @@ export class Http2Stream {
 
   private shut(): void {
     this.closed = true;
-    this.queue = [];
-    this.queued = 0;
+    this.queue.clear();
     this.carrier.forget(this);
   }
 }

@@ -58,6 +58,16 @@ it.each<[string, Parameters<typeof watch>[0], ReturnType<typeof watch>]>([
   ["another name, when asked", [server(retry), cipherChange, OTHER], [hex(cipherChange), REFUSED, false]],
   ["another name, before anybody asked", [OTHER], ["", REFUSED, false]],
   ["another name behind early data", [early, OTHER], [hex(early), REFUSED, false]],
+  [
+    "another name, when asked behind a warning",
+    [server(record(21, [1, 112])), server(retry), OTHER],
+    ["", REFUSED, false],
+  ],
+  [
+    "the server has answered behind a warning",
+    [server(record(21, [1, 112])), server(answer), OTHER],
+    [hex(OTHER), "", true],
+  ],
   ["no name", [server(retry), inRecords(helloMessage({}))], ["", "second client hello for no server", false]],
   [
     "another name in records of one byte",

@@ -31,6 +31,8 @@ export class SecondHelloGuard {
   private held: Uint8Array[] = [];
   private readonly answer = new Uint8Array(RANDOM_AT + RETRY.length);
   private answerLength = 0;
+  /** Bytes that an alert of the server still has. */
+  private alertLeft = 0;
   private over = false;
 
   /** `forward` gets the client's bytes, unchanged and in order, as soon as they may go on. */
@@ -63,12 +65,20 @@ export class SecondHelloGuard {
     return undefined;
   }
 
-  /** The server's next bytes. */
+  /** The server's next bytes. Alerts that warn before its hello say nothing of what the hello will be. */
   fromServer(chunk: Uint8Array): void {
     if (this.answerLength === this.answer.length) return;
-    const part = chunk.subarray(0, this.answer.length - this.answerLength);
-    this.answer.set(part, this.answerLength);
-    this.answerLength += part.length;
+    for (let at = 0; at < chunk.length && this.answerLength < this.answer.length; at++) {
+      if (this.alertLeft > 0) {
+        this.alertLeft--;
+        continue;
+      }
+      this.answer[this.answerLength++] = chunk[at]!;
+      const [type, , , high = 0, low = 0] = this.answer;
+      if (this.answerLength !== RECORD_HEADER_BYTES || type !== ALERT) continue;
+      this.alertLeft = high * 256 + low;
+      this.answerLength = 0;
+    }
     if (this.answerLength < this.answer.length) return;
     const isRetry = RETRY.every((byte, index) => this.answer[RANDOM_AT + index] === byte);
     if (!isRetry) this.release();

@@ -59,12 +59,6 @@ async function connectAll(): Promise<Record<string, string>> {
   return Object.fromEntries(outcomes);
 }
 
-/** Where the lab's relay listens: beside another lab it has a port of its own. */
-async function relay(): Promise<string> {
-  const [, server = ""] = /HUBBLE_SERVER:-([\d.:]+)/.exec(await lab.ok("cat $(command -v hubble)")) ?? [];
-  return server;
-}
-
 interface ReplayedJson {
   readonly flows: readonly {
     from: { title: string };
@@ -85,9 +79,7 @@ describe("recorded connections", () => {
 
   test("are recorded, rehearsed as they happen, and replayed under a candidate", async () => {
     await lab.ok(`kubectl apply -f ${path("see.yaml")}`);
-    const rehearsal = lab.watch(
-      `${shieldgate} rehearse --replace --server ${await relay()} --since 1s -f ${CANDIDATE}`,
-    );
+    const rehearsal = lab.watch(`${shieldgate} rehearse --replace --since 1s -f ${CANDIDATE}`);
     await rehearsal.until(/following /);
     state.first = await connectAll();
     expect(new Set(Object.values(state.first))).toEqual(new Set(["allowed"]));
@@ -116,12 +108,12 @@ describe("recorded connections", () => {
     await lab.ok(`kubectl apply -f ${CANDIDATE}`);
     const since = (await lab.ok("date -u +%Y-%m-%dT%H:%M:%S.%NZ")).trim();
     // beside what is enforced, one more rule would open what stays closed
-    // and the lab may be any cluster of whom there are credentials, one of several
+    // and the lab may be any context of any file: the relay is found by its credentials
     await lab.ok(
       `kubectl config view --raw > ${path("foreign")} && kubectl config --kubeconfig ${path("foreign")} rename-context "$(kubectl config current-context)" prod && kubectl config --kubeconfig ${path("foreign")} unset current-context`,
     );
     const opening = lab.watch(
-      `env -u KUBECONFIG ${shieldgate} rehearse --kubeconfig ${path("foreign")} --context prod --server ${await relay()} --since 1s -f ${path("more.yaml")}`,
+      `env -u KUBECONFIG ${shieldgate} rehearse --kubeconfig ${path("foreign")} --context prod --since 1s -f ${path("more.yaml")}`,
     );
     await opening.until(/following .*beside what is enforced/);
     expect(await connectAll()).toEqual(state.predicted);

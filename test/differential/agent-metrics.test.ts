@@ -4,6 +4,7 @@ import { addHealthMetrics } from "../../src/health/metrics.ts";
 import { countedLogs, mapCallMetrics } from "../../src/metrics/index.ts";
 import { oracle, skipNote } from "../oracle/cache.ts";
 import { AgentWorld } from "../support/agent-world.ts";
+import { NOT_SERVED } from "../support/metrics-page.ts";
 
 const cilium = oracle("agent-metrics");
 const reason = skipNote(cilium);
@@ -21,18 +22,21 @@ interface Listed {
   readonly buckets?: readonly number[];
 }
 
+/** What Cilium's agent can serve, by name, and which of it is there before anything is counted. */
+function listed(): { readonly families: ReadonlyMap<string, Listed>; readonly atRest: readonly string[] } {
+  const { stdout } = spawnSync("missing" in cilium ? "" : cilium.path, { encoding: "utf8" });
+  const lines = stdout.trim().split("\n");
+  const { atRest } = JSON.parse(lines.pop() ?? "") as { readonly atRest: readonly string[] };
+  return { families: new Map(lines.map((line) => JSON.parse(line) as Listed).map((one) => [one.name, one])), atRest };
+}
+
 describe.skipIf("missing" in cilium)(`the agent's metrics${reason}`, () => {
   test("have the types, labels and buckets of Cilium's", async () => {
     await world.startSynced();
     addHealthMetrics(world.metrics, () => ({ local: { name: "" }, nodes: [], timestamp: "", probeInterval: "" }));
     mapCallMetrics(world.metrics);
     countedLogs(world.metrics, () => undefined);
-    const { stdout } = spawnSync("missing" in cilium ? "" : cilium.path, { encoding: "utf8" });
-    const lines = stdout
-      .trim()
-      .split("\n")
-      .map((line) => JSON.parse(line) as Listed);
-    const theirs = new Map(lines.map((listed) => [listed.name, listed]));
+    const { families: theirs } = listed();
     const ours = world.metrics.families().filter(({ name }) => name.startsWith("cilium_") && !ELSEWHERE.test(name));
     expect(ours.length).toBeGreaterThan(25);
     for (const family of ours) {
@@ -41,5 +45,16 @@ describe.skipIf("missing" in cilium)(`the agent's metrics${reason}`, () => {
       const { name, type, labels } = family;
       expect({ name, type, labels, ...(type === "histogram" && { buckets }) }).toEqual(theirs.get(name));
     }
+  });
+
+  test("of a kvstore are not served by an agent of Cilium's that has none either", () => {
+    const { families, atRest } = listed();
+    const names = Object.keys(NOT_SERVED).map((name) => name.replace(/_(sum|count|bucket)$/, ""));
+    expect([...new Set(names)].filter((name) => families.has(name))).toEqual([
+      "cilium_kvstore_events_queue_seconds",
+      "cilium_kvstore_operations_duration_seconds",
+    ]);
+    expect(atRest.filter((name) => names.includes(name))).toEqual([]);
+    expect(atRest).toContain("cilium_policy");
   });
 });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { ALLOW_ALL, entry, eventsOf, type Lab, openLab, type Pod, policy, sleep } from "./datapath-lab.ts";
+import { ALLOW_ALL, entry, eventsOf, type Lab, openLab, type Pod, setPolicy, sleep } from "./datapath-lab.ts";
 
 const UDP = 17;
 const TCP = 6;
@@ -22,7 +22,6 @@ let client: Pod; // node 1
 let near: Pod; // node 1
 let far: Pod; // node 2
 
-const setPolicy = (pod: Pod, ...args: Parameters<typeof policy>) => pod.node.call("setPolicy", pod.id, policy(...args));
 const ask = (from: Pod, transport: "udp" | "tcp", server: string, ...names: readonly string[]): Answer[] =>
   JSON.parse(from.run(`${peer} ask ${transport} '${server}' ${names.join(" ")}`).stdout || "[]") as Answer[];
 const to53 = (protocol: number) =>

@@ -1,16 +1,17 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { PROXY_MARK_EGRESS, PROXY_MARK_INGRESS } from "../../src/model/proxy-mark.ts";
 import {
-  ALLOW_ALL,
+  allowAll,
+  askFromOnePort,
   entry,
   eventsOf,
   inNetns,
   type Lab,
   openLab,
   type Pod,
-  policy,
   probe,
   serveHttp,
+  setPolicy,
   sleep,
   untilAnswered,
   untilServing,
@@ -28,8 +29,6 @@ let a: Pod; // node 1
 let b: Pod; // node 1
 let c: Pod; // node 2
 
-const setPolicy = (pod: Pod, ...args: Parameters<typeof policy>) => pod.node.call("setPolicy", pod.id, policy(...args));
-const allowAll = (pod: Pod) => setPolicy(pod, ALLOW_ALL, [], false);
 const ping = (from: Pod, to: string) => from.run(`${probe} ping ${to}`).stdout.trim();
 const curl = (from: Pod, address: string, path = "") =>
   from.run(`curl -s -S --connect-timeout 1 -m 2 'http://[${address}]/${path}'`);
@@ -216,15 +215,6 @@ describe("a client's port that is used again at once", () => {
     for (const pod of [a, c]) await pod.node.call("accepted");
   });
 
-  /** Asks from one port and lets the server end first: then the proxy keeps the pair of addresses for a minute. */
-  const ask = (from: Pod, address: string): string =>
-    from.run(`${process.execPath} -e '
-      const socket = require("net").connect({ host: "${address}", port: 80, localPort: 41000, allowHalfOpen: true });
-      socket.on("data", (data) => process.stdout.write(data)).on("end", () => socket.end()).on("error", () => {});
-      socket.setTimeout(2000, () => socket.destroy());
-      socket.write("GET / HTTP/1.0\\r\\n\\r\\n");
-    '`).stdout;
-
   it.each([
     ["the same node, ingress", () => [a, b], "in"],
     ["another node, ingress", () => [c, b], "in"],
@@ -238,7 +228,7 @@ describe("a client's port that is used again at once", () => {
       await setPolicy(client, [entry({}), egress, rule], [[redirect, EGRESS_PORT]]);
     }
     for (let time = 0; time < 3; time++) {
-      expect(ask(client, server.address6)).toContain(`${server.id} ${client.address6}`);
+      expect(askFromOnePort(client, server.address6)).toContain(`${server.id} ${client.address6}`);
       const kept = fromNode(server, "ss -6Htn state time-wait sport = :80 and dport = :41000").stdout;
       expect(kept).toContain(`[${client.address6}]:41000`);
     }
@@ -248,7 +238,7 @@ describe("a client's port that is used again at once", () => {
   it("meets no other listener of the node", async () => {
     await setPolicy(c, [egress, entry({ ...judged, redirect: "in" })], [["in", INGRESS_PORT]]);
     await c.node.call("listen", 80, PROXY_MARK_INGRESS);
-    for (let time = 0; time < 3; time++) expect(ask(a, c.address6)).toContain(`${c.id} ${a.address6}`);
+    for (let time = 0; time < 3; time++) expect(askFromOnePort(a, c.address6)).toContain(`${c.id} ${a.address6}`);
     expect(await c.node.call("accepted", 80)).toEqual([]);
     expect(await c.node.call("accepted", INGRESS_PORT)).toHaveLength(3);
   });

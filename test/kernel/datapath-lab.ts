@@ -311,12 +311,27 @@ export function policy(entries: PolicyMapEntry[], proxyPorts: [string, number][]
   };
 }
 
+/** Puts a policy of these entries in force at the pod. */
+export const setPolicy = (pod: Pod, ...args: Parameters<typeof policy>) =>
+  pod.node.call("setPolicy", pod.id, policy(...args));
+export const allowAll = (pod: Pod) => setPolicy(pod, ALLOW_ALL, [], false);
+
 export const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Events of the node so far that pass the filter; all are taken from the node. */
 export async function eventsOf(node: LabNode, keep: (event: Event) => boolean): Promise<Event[]> {
   await sleep(30);
   return (await node.call<Event[]>("events")).filter(keep);
+}
+
+/** Asks port 80 from one port and lets the server end first: then a proxy between them keeps the pair of addresses for a minute. */
+export function askFromOnePort(from: Pod, address: string): string {
+  const source = `
+    const socket = require("net").connect({ host: "${address}", port: 80, localPort: 41000, allowHalfOpen: true });
+    socket.on("data", (data) => process.stdout.write(data)).on("end", () => socket.end()).on("error", () => {});
+    socket.setTimeout(2000, () => socket.destroy());
+    socket.write("GET / HTTP/1.0\\r\\n\\r\\n");`;
+  return from.run(`${process.execPath} -e '${source}'`).stdout;
 }
 
 /** An HTTP server in the pod: answers `<endpoint id> <peer's address>`, and 4 MiB for /bulk. */

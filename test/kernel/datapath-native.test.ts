@@ -12,6 +12,7 @@ import {
   policy,
   probe,
   serveHttp,
+  setPolicy,
   sleep,
   untilServing,
 } from "./datapath-lab.ts";
@@ -29,7 +30,6 @@ let lab: Lab;
 let a: Pod; // node 1
 let c: Pod; // node 2
 
-const setPolicy = (pod: Pod, ...args: Parameters<typeof policy>) => pod.node.call("setPolicy", pod.id, policy(...args));
 const get = (netns: string, address: string, port = 80) =>
   inNetns(netns, `curl -s -m 2 http://${address.includes(":") ? `[${address}]` : address}:${port}/`).stdout.replace(
     "::ffff:",

@@ -5,6 +5,7 @@ import { LAYOUT } from "../../src/datapath/ebpf/layout.ts";
 import type { LoadedObject, ProgramName } from "../../src/datapath/ebpf/object.ts";
 import { Aggregation, type Datapath } from "../../src/datapath/port.ts";
 import { createSimDatapath } from "../../src/datapath/sim/datapath.ts";
+import { SOURCE_FILES } from "../../src/flow/decode/source-file.ts";
 import type { PolicyMapEntry } from "../../src/policy/policy-map.ts";
 import { ALLOW_ALL, entry, policy, sleep } from "./datapath-lab.ts";
 import {
@@ -150,25 +151,28 @@ describe("what the kernel tells of its policy", () => {
     ]);
   });
 
-  it("counts packets by what became of them, direction and the place of a drop", () => {
-    const counted = () => new Map(datapath.metrics().map((row) => [`${row.reason} ${row.direction} ${row.line}`, row]));
+  it("counts packets by what became of them, direction and place", () => {
+    const counted = () =>
+      new Map(datapath.metrics().map((row) => [`${row.reason} ${row.direction} ${row.file} ${row.line}`, row]));
     const before = counted();
     setPolicy(ALLOW_ALL);
     expect([send(udp(2201, 53)), send(udp(2201, 53), { from: "172.20.1.11" })]).toEqual([OK, SHOT]);
     setPolicy([]);
     expect(send(udp(2202, 53))).toBe(SHOT);
     const grown = [...counted().values()].flatMap((row) => {
-      const { packets = 0, bytes = 0 } = before.get(`${row.reason} ${row.direction} ${row.line}`) ?? {};
+      const { packets = 0, bytes = 0 } = before.get(`${row.reason} ${row.direction} ${row.file} ${row.line}`) ?? {};
       const more = { packets: row.packets - packets, bytes: row.bytes - bytes };
       return more.packets === 0 ? [] : [{ ...row, ...more }];
     });
     const once = { direction: "egress", packets: 1, bytes: length };
-    expect(grown.sort((a, b) => a.reason - b.reason)).toEqual([
-      { ...once, reason: 0, line: 0 },
-      { ...once, reason: 132, line: expect.any(Number) },
-      { ...once, reason: 133, line: expect.any(Number) },
+    const named = grown.map(({ file, ...row }) => ({ ...row, file: SOURCE_FILES[file - 1] }));
+    const line = expect.any(Number);
+    expect(named.sort((a, b) => a.reason - b.reason)).toEqual([
+      { ...once, reason: 0, line, file: "from_endpoint.c" },
+      { ...once, reason: 132, line, file: "from_endpoint.c" },
+      { ...once, reason: 133, line, file: "policy.h" },
     ]);
-    expect(grown.map(({ line }) => line > 0)).toEqual([false, true, true]);
+    expect(grown.filter((row) => row.line === 0)).toEqual([]);
   });
 
   it("in audit mode lets pass what policy denies, and says so, once a connection", async () => {

@@ -2,15 +2,16 @@ import { spawn } from "node:child_process";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { PROXY_MARK_EGRESS, PROXY_MARK_INGRESS } from "../../src/model/proxy-mark.ts";
 import {
-  ALLOW_ALL,
+  allowAll,
+  askFromOnePort,
   entry,
   eventsOf,
   inNetns,
   type Lab,
   openLab,
   type Pod,
-  policy,
   serveHttp,
+  setPolicy,
   sleep,
   untilServing,
 } from "./datapath-lab.ts";
@@ -25,8 +26,6 @@ let a: Pod; // node 1
 let b: Pod; // node 1
 let c: Pod; // node 2
 
-const setPolicy = (pod: Pod, ...args: Parameters<typeof policy>) => pod.node.call("setPolicy", pod.id, policy(...args));
-const allowAll = (pod: Pod) => setPolicy(pod, ALLOW_ALL, [], false);
 const curl = (from: Pod, url: string) => from.run(`curl -s -S --connect-timeout 1 -m 2 ${url}`);
 const accepted = (pod: Pod) => pod.node.call<Record<string, unknown>[]>("accepted");
 const ingressRule = entry({ protocol: TCP, port: 80, portPrefix: 16, redirect: "in", precedence: 2 });
@@ -208,14 +207,6 @@ describe("an egress redirect", () => {
 });
 
 describe("a client's port that is used again at once", () => {
-  /** Asks from one port and lets the server end first: then the proxy keeps the pair of addresses for a minute. */
-  const ask = (from: Pod, address: string): string =>
-    from.run(`${process.execPath} -e '
-      const socket = require("net").connect({ host: "${address}", port: 80, localPort: 41000, allowHalfOpen: true });
-      socket.on("data", (data) => process.stdout.write(data)).on("end", () => socket.end()).on("error", () => {});
-      socket.setTimeout(2000, () => socket.destroy());
-      socket.write("GET / HTTP/1.0\\r\\n\\r\\n");
-    '`).stdout;
   const answerOf = (server: Pod, client: Pod) => new RegExp(`^HTTP/1.1 200 .*\r\n${server.id} ${client.address}$`, "s");
   const kept = (node: Pod) => inNetns(node.node.netns, "ss -Htn state time-wait sport = :80 and dport = :41000").stdout;
 
@@ -227,7 +218,7 @@ describe("a client's port that is used again at once", () => {
     const [client, server] = pods() as [Pod, Pod];
     await redirect();
     for (let time = 0; time < 3; time++) {
-      expect(ask(client, server.address)).toMatch(answerOf(server, client));
+      expect(askFromOnePort(client, server.address)).toMatch(answerOf(server, client));
       expect(kept(server)).toContain(`${client.address}:41000`);
     }
     expect(await accepted(server)).toHaveLength(3);
@@ -235,12 +226,12 @@ describe("a client's port that is used again at once", () => {
   it("meets no other listener of the node, and the policy of its moment", async () => {
     await redirectIngress(c);
     await c.node.call("listen", 80, PROXY_MARK_INGRESS);
-    for (let time = 0; time < 3; time++) expect(ask(a, c.address)).toMatch(answerOf(c, a));
+    for (let time = 0; time < 3; time++) expect(askFromOnePort(a, c.address)).toMatch(answerOf(c, a));
     expect(await c.node.call("accepted", 80)).toEqual([]);
     expect(await c.node.call("accepted", INGRESS_PORT)).toHaveLength(3);
     await setPolicy(c, [ingressRule, entry({ identity: 1001, deny: true, precedence: 9 })], [["in", INGRESS_PORT]]);
     expect(kept(c)).toContain(`${a.address}:41000`);
-    expect(ask(a, c.address)).toBe("");
+    expect(askFromOnePort(a, c.address)).toBe("");
   });
 });
 

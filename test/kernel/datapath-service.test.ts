@@ -8,9 +8,9 @@ import {
   type Lab,
   openLab,
   type Pod,
-  policy,
   probe,
   serveHttp,
+  setPolicy,
   sleep,
   untilServing,
 } from "./datapath-lab.ts";
@@ -28,7 +28,6 @@ let c: Pod; // node 2, backend
 
 const NODE_PORT = 30_080;
 
-const setPolicy = (pod: Pod, ...args: Parameters<typeof policy>) => pod.node.call("setPolicy", pod.id, policy(...args));
 const curl = (from: Pod, url: string) => from.run(`curl -s -S --connect-timeout 1 -m 2 ${url}`);
 const ends = (...pods: Pod[]) => pods.map((pod) => ({ address: pod.address, port: 8080 }));
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { Aggregation } from "../../src/datapath/port.ts";
 import {
-  ALLOW_ALL,
+  allowAll,
   type Event,
   entry,
   eventsOf,
@@ -9,9 +9,9 @@ import {
   type Lab,
   openLab,
   type Pod,
-  policy,
   probe,
   serveHttp,
+  setPolicy,
   sleep,
   untilServing,
 } from "./datapath-lab.ts";
@@ -33,8 +33,6 @@ let a: Pod; // node 1
 let b: Pod; // node 1
 let c: Pod; // node 2
 
-const setPolicy = (pod: Pod, ...args: Parameters<typeof policy>) => pod.node.call("setPolicy", pod.id, policy(...args));
-const allowAll = (pod: Pod) => setPolicy(pod, ALLOW_ALL, [], false);
 const ping = (from: Pod, to: string) => from.run(`${probe} ping ${to}`).stdout.trim();
 const curl = (from: Pod, url: string) => from.run(`curl -s -S --connect-timeout 1 -m 2 ${url}`);
 const fromNode = (pod: Pod, command: string) => inNetns(pod.node.netns, command);

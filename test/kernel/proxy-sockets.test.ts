@@ -1,6 +1,6 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync } from "node:fs";
+import { closeSync, mkdtempSync, rmSync } from "node:fs";
 import { connect, createServer, Socket } from "node:net";
 import koffi from "koffi";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -204,4 +204,27 @@ describe("the proxy's datagrams", () => {
     link.close();
     expect(reason).toBe("ECONNREFUSED");
   });
+});
+
+test("two proxies in one namespace, which begin at the same port, never share one, and both serve", async () => {
+  const directories = [mkdtempSync("/tmp/sgt-ports-"), mkdtempSync("/tmp/sgt-ports-")];
+  const script = `${import.meta.dirname}/proxy-ports-process.ts`;
+  const proxies = directories.map((directory) =>
+    spawn("nsenter", [`--net=${PATH}`, process.execPath, script, directory], { stdio: ["pipe", "pipe", "inherit"] }),
+  );
+  const ports = await Promise.all(
+    proxies.map(async (proxy) => {
+      const ended = once(proxy, "close").then(() => Promise.reject(new Error("the proxy ended")));
+      return JSON.parse(String((await Promise.race([once(proxy.stdout, "data"), ended]))[0])) as number[];
+    }),
+  );
+  const [one = [], other = []] = ports;
+  expect([one.length, other.length]).toEqual([4, 4]);
+  expect(Math.min(...one, ...other)).toBeGreaterThanOrEqual(10_000);
+  // TCP and UDP have ports of their own
+  for (const tcp of [0, 1, 3]) expect(other).not.toContain(one[tcp]);
+  expect(one[2]).not.toBe(other[2]);
+  for (const { stdin } of proxies) stdin.end();
+  await Promise.all(proxies.map((proxy) => once(proxy, "close")));
+  for (const directory of directories) rmSync(directory, { recursive: true });
 });

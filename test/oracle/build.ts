@@ -5,25 +5,13 @@
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { cpSync, existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { CILIUM_RELEASE, oracleDirectory } from "./cache.ts";
+import { CILIUM_RELEASE, inWorkFolder, isCached, oracleDirectory, putIntoCache } from "./cache.ts";
 import { fetchOracles } from "./fetch.ts";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const cache = oracleDirectory();
 
 /** What programs say of their release; one that has no such variable is not changed. */
 const VERSIONS = [
@@ -62,22 +50,16 @@ function programOf(folder: string): string {
 
 function buildOne(name: string): boolean {
   const folder = join(here, name);
-  const [binary, stamp, wanted] = [join(cache, name), join(cache, `${name}.stamp`), fingerprint(folder)];
-  if (existsSync(binary) && existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return true;
+  const stamp = fingerprint(folder);
+  if (isCached(name, stamp)) return true;
   console.error(`oracles: building ${name} from Cilium ${CILIUM_RELEASE}; the first time takes some minutes`);
-  const work = mkdtempSync(join(tmpdir(), `shieldgate-oracle-${name}-`));
-  try {
+  return inWorkFolder(name, (work) => {
     cpSync(folder, work, { recursive: true });
     const flags = `-s -w ${VERSIONS.map(([name, value]) => `-X ${name}=${value}`).join(" ")}`;
     if (!go(work, "mod", "tidy") || !go(work, "build", "-ldflags", flags, "-o", "built", programOf(work))) return false;
-    mkdirSync(cache, { recursive: true });
-    cpSync(join(work, "built"), `${binary}.new`);
-    renameSync(`${binary}.new`, binary);
-    writeFileSync(stamp, wanted);
+    putIntoCache(join(work, "built"), name, stamp);
     return true;
-  } finally {
-    rmSync(work, { recursive: true, force: true });
-  }
+  });
 }
 
 fetchOracles();
@@ -89,7 +71,7 @@ if (!hasGo()) {
     .map((entry) => entry.name);
   const asked = process.argv.filter((_, index, all) => all[index - 1] === "--with");
   for (const name of names) {
-    if (SLOW.includes(name) && !asked.includes(name) && !existsSync(join(cache, name)))
+    if (SLOW.includes(name) && !asked.includes(name) && !existsSync(join(oracleDirectory(), name)))
       console.error(`oracles: ${name} takes minutes and is built with --with ${name}; its tests will be skipped`);
     else if (!buildOne(name)) console.error(`oracles: ${name} could not be built; its tests will be skipped`);
   }

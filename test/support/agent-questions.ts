@@ -29,7 +29,18 @@ status
 lrp list`;
 
 /** Each is one question; a word with blanks in it stands in single quotes. */
-const LINES = `endpoint ls --no-headers
+const LINES = `monitor --type foo
+monitor --type Drop
+monitor --from x
+monitor --related-to 70000
+monitor --to 1,2
+monitor 871
+-H nowhere endpoint list
+--host nowhere identity list
+endpoint list -H
+--bogus endpoint list
+endpoint --bogus list
+endpoint ls --no-headers
 endpoint list -o bogus
 endpoint list -o jsonpath={[*].id}
 endpoint list -o 'jsonpath={range [*]}{.id}{"\\t"}{.status.state}{"\\n"}{end}'

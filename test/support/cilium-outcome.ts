@@ -72,6 +72,9 @@ export class AnsweringAgent {
     this.asked = [];
     vi.stubEnv("CILIUM_SOCK", socket);
     vi.stubEnv("CILIUM_HEALTH_SOCK", socket);
+    // what the flags may set, put back with the others
+    vi.stubEnv("CILIUM_HOST", "");
+    vi.stubEnv("CILIUM_DEBUG", "");
     const { written, release } = captureOutput();
     let code = 0;
     try {

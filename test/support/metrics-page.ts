@@ -1,12 +1,13 @@
 import type { Registry } from "../../src/metrics/index.ts";
 import { DASHBOARDS } from "./metrics-dashboards.ts";
 
+const NO_KVSTORE = "there is no kvstore; an agent of Cilium's without one does not serve it either";
 /** Why a metric that a dashboard asks for is not there. */
-const NOT_SERVED: Readonly<Record<string, string>> = {
-  cilium_kvstore_events_queue_seconds_count: "there is no kvstore",
-  cilium_kvstore_operations_duration_seconds_count: "there is no kvstore",
-  cilium_kvstore_operations_duration_seconds_sum: "there is no kvstore",
-  kvstore_operations_total: "there is no kvstore",
+export const NOT_SERVED: Readonly<Record<string, string>> = {
+  cilium_kvstore_events_queue_seconds_count: NO_KVSTORE,
+  cilium_kvstore_operations_duration_seconds_count: NO_KVSTORE,
+  cilium_kvstore_operations_duration_seconds_sum: NO_KVSTORE,
+  kvstore_operations_total: "there is no kvstore, and no agent of today's has this name",
 };
 
 /** One who serves metrics: its port, and all that it can serve. */

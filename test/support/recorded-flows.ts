@@ -12,15 +12,24 @@ interface End {
   readonly names: readonly string[];
 }
 
+/** Of whoever has none in the scenario. */
+const SOME_ADDRESS = "203.0.113.250";
+
+/** A packet of the world comes from an address, which prefixes of policies may hold. */
+function seen(name: string): string {
+  return name === "reserved:world" || name === "reserved:world-ipv4" ? SOME_ADDRESS : name;
+}
+
 /** Undefined = such a query cannot be recorded: nobody is called that, or the port has no number. */
-export function connectionOf(scenario: Scenario, query: ScenarioQuery): Connection | undefined {
+export function connectionOf(scenario: Scenario, asked: ScenarioQuery): Connection | undefined {
   const { world } = new ScenarioPolicies(scenario);
+  const query = { ...asked, from: seen(asked.from), to: seen(asked.to) };
   const [from, to] = [world.find(query.from), world.find(query.to)];
   const protocol = protocolNumber(query.proto ?? "TCP");
   if (from === undefined || to === undefined || protocol === undefined || typeof query.port !== "number")
     return undefined;
   const end = (name: string, labels: readonly string[]): End => {
-    const address = /^[0-9a-f.:]+$/.test(name) && !name.startsWith("reserved") ? name : "203.0.113.250";
+    const address = /^[0-9a-f.:]+$/.test(name) && !name.startsWith("reserved") ? name : SOME_ADDRESS;
     const cache = Object.entries(scenario.fqdnCache ?? {});
     return { address, labels, names: cache.flatMap(([known, all]) => (all.includes(address) ? [known] : [])) };
   };

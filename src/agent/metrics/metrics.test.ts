@@ -57,9 +57,10 @@ test("a policy that is refused counts as one", async () => {
 
 test("packets by what became of them, summed over the places in the datapath", async () => {
   await world.startSynced();
-  const row = { direction: "ingress", line: 0, packets: 2, bytes: 100 } as const;
+  const row = { direction: "ingress", file: 1, line: 0, packets: 2, bytes: 100 } as const;
   const rows: MetricsRow[] = [
     { ...row, reason: 0 },
+    { ...row, reason: 0, file: 7 },
     { ...row, reason: 133, line: 10 },
     { ...row, reason: 133, line: 20 },
     { ...row, reason: 133, direction: "egress" },
@@ -67,7 +68,7 @@ test("packets by what became of them, summed over the places in the datapath", a
   ];
   world.datapath.metrics = () => rows;
   for (let times = 0; times < 2; times++) {
-    expect(lines("forward_count_total")).toEqual({ INGRESS: 2 });
+    expect(lines("forward_count_total")).toEqual({ INGRESS: 4 });
     expect(lines("drop_count_total")).toMatchObject({ "Policy denied INGRESS": 4, "Policy denied EGRESS": 2 });
     expect(lines("drop_bytes_total")["Policy denied INGRESS"]).toBe(200);
     expect(Object.keys(lines("drop_count_total"))).toContainEqual(expect.stringMatching(/ UNKNOWN$/));

@@ -9,9 +9,25 @@ const DEFAULT_HEALTH_SOCKET = "/var/run/cilium/health.sock";
 const TIMEOUT_MS = 90_000;
 const FOREVER_MS = 2 ** 31 - 1;
 
-/** Path of the agent's socket: CILIUM_SOCK or the one inside the agent's pod. */
+/**
+ * Path of the agent's socket: the one of `--host` or CILIUM_HOST (`unix:///a/path`), CILIUM_SOCK, or the one inside the
+ * agent's pod. Throws CommandError for a host of another kind: an agent listens nowhere else.
+ */
 export function agentSocket(): string {
-  return process.env["CILIUM_SOCK"] || DEFAULT_SOCKET;
+  const host = process.env["CILIUM_HOST"];
+  if (!host) return process.env["CILIUM_SOCK"] || DEFAULT_SOCKET;
+  const [scheme, path] = host.split("://", 2);
+  const wrong = "Error while creating client:";
+  if (path === undefined) throw new CommandError(`${wrong} invalid host format '${host}'\n`);
+  if (scheme !== "unix")
+    throw new CommandError(`${wrong} an agent listens on its socket alone: unix://${DEFAULT_SOCKET}\n`);
+  return path;
+}
+
+/** With `--debug`: tells of a call on standard error. */
+function tell(method: string, url: string, socket: string, outcome: string | number): void {
+  if (process.env["CILIUM_DEBUG"] !== "true") return;
+  process.stderr.write(`level=debug msg="${method} ${url}" socket=${socket} answer=${JSON.stringify(outcome)}\n`);
 }
 
 /** Path of the health API's socket: CILIUM_HEALTH_SOCK or the one inside the agent's pod. */
@@ -75,9 +91,13 @@ function open(call: ApiCall, url: string, signal: AbortSignal, socketPath: strin
   return new Promise((resolve, reject) => {
     const sent = request(
       { socketPath, method, path: url, headers, signal: AbortSignal.any([signal, timeout]) },
-      resolve,
+      (answer) => {
+        tell(method, url, socketPath, answer.statusCode ?? 0);
+        resolve(answer);
+      },
     );
     sent.on("error", (error) => {
+      tell(method, url, socketPath, error.message);
       if (timeout.aborted) reject(new CallError("Cilium API client timeout exceeded"));
       else reject(signal.aborted ? error : connectionError(error, method, url, socketPath));
     });

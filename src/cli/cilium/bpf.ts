@@ -1,22 +1,29 @@
 import type { EndpointModel, IdentityModel } from "../../agent/api-models.ts";
 import type { ConnectionRow, EndpointConfig, MetricsRow, PolicyRow, ServiceFrontend } from "../../datapath/port.ts";
 import type { Call } from "../cobra/commands.ts";
-import { isSet } from "../cobra/flags.ts";
+import { type FlagSpec, isSet, UsageError } from "../cobra/flags.ts";
 import type { CommandNode } from "../cobra/node.ts";
 import { CommandError, write } from "../cobra/run.ts";
 import { HelpError } from "../cobra/tree.ts";
 import { ask } from "./agent-client.ts";
+import { table } from "./command.ts";
 import { IPCACHE_LOOKUPS } from "./ipcache.ts";
+import { policyForm, tableForm } from "./map-forms.ts";
 import {
+  byKey,
   connectionsText,
   endpointPolicyText,
   type IpcacheRow,
+  ipcacheCells,
   ipcacheText,
+  kernelEndpointCells,
   kernelEndpointsText,
-  loadBalancerText,
+  loadBalancerCells,
   metricsJson,
   metricsText,
   policyMapText,
+  policyPath,
+  revNatCells,
 } from "./maps.ts";
 import { MISSING_MAPS, readOnly } from "./missing.ts";
 import { OUTPUT, outputOf, printOrExit } from "./output/print.ts";
@@ -30,14 +37,41 @@ function list<T>(
 ): CommandNode {
   return {
     ...{ name: "list", aliases: ["ls"], short, flags: [OUTPUT] },
-    async run({ flags, words, signal }) {
-      if (map === "ct") mustBeGlobal(words);
+    async run({ flags, signal }) {
       const rows = await ask<readonly T[]>({ path: `/bpf/${map}` }, signal);
       const output = outputOf(flags);
       if (output !== undefined) return printOrExit(shape(rows), "any", output);
       await write(text(rows));
     },
   };
+}
+
+async function listConnections({ flags, words, signal }: Call): Promise<void> {
+  mustBeGlobal(words);
+  const rows = await ask<readonly ConnectionRow[]>({ path: "/bpf/ct" }, signal);
+  const output = outputOf(flags);
+  if (output !== undefined) return printOrExit(rows, "any", output);
+  await write(connectionsText(rows, isSet(flags, "time-diff")));
+}
+
+/** The parts of the services' map that upstream shows by themselves. */
+async function listServices({ flags, signal }: Call): Promise<void> {
+  const services = await ask<readonly ServiceFrontend[]>({ path: "/bpf/lb" }, signal);
+  const output = outputOf(flags);
+  const isRevNat = isSet(flags, "revnat");
+  if (isSet(flags, "source-ranges"))
+    return output === undefined ? write(table([["SOURCE RANGE (REVNAT_ID)"]])) : printOrExit({}, "any", output);
+  const cells = isRevNat ? revNatCells(services) : loadBalancerCells(services);
+  if (output !== undefined) return printOrExit(tableForm(cells), "any", output);
+  await write(table([[isRevNat ? "ID" : "SERVICE ADDRESS", "BACKEND ADDRESS (REVNAT_ID) (SLOT)"], ...cells]));
+}
+
+/** A part of the services' map that there is not here. */
+function noPart(name: string, help: string): FlagSpec {
+  const set = () => {
+    throw new UsageError("backends have no number of their own here: without the flag they stand with their services");
+  };
+  return { name, kind: "bool", help, set };
 }
 
 /** The word `global` may be there or not: there is no other map of connections. */
@@ -61,7 +95,7 @@ async function everyPolicy(call: Call): Promise<void> {
   const output = outputOf(flags);
   if (output !== undefined)
     return printOrExit(
-      there.map(([id, rows]) => ({ EndpointID: String(id), Content: rows })),
+      there.map(([id, rows]) => ({ EndpointID: String(id), Path: policyPath(id), Content: policyForm(rows) })),
       "any",
       output,
     );
@@ -69,18 +103,19 @@ async function everyPolicy(call: Call): Promise<void> {
   for (const [id, rows] of there) await write(endpointPolicyText(id, rows, identities));
 }
 
-function policyOf(id: string, signal: AbortSignal): Promise<readonly PolicyRow[]> {
-  return ask({ path: "/endpoint/{id}/policy", words: [id] }, signal);
+async function policyOf(id: string, signal: AbortSignal): Promise<readonly PolicyRow[]> {
+  const rows = await ask<readonly PolicyRow[]>({ path: "/endpoint/{id}/policy", words: [id] }, signal);
+  return rows.toSorted(byKey);
 }
 
 async function policyGet(call: Call): Promise<void> {
   const { flags, words, signal } = call;
   if (isSet(flags, "all")) return everyPolicy(call);
   const [id] = words;
-  if (id === undefined) throw new HelpError("name an endpoint id, or give --all");
+  if (id === undefined) throw new HelpError("Missing endpoint id argument");
   const rows = await policyOf(id, signal);
   const output = outputOf(flags);
-  if (output !== undefined) return printOrExit(rows, "any", output);
+  if (output !== undefined) return printOrExit(policyForm(rows), "any", output);
   await write(policyMapText(rows, await shownIdentities(call)));
 }
 
@@ -95,7 +130,7 @@ const policy: CommandNode = {
   short: "Manage policy related BPF maps",
   commands: [
     {
-      ...{ name: "get", argument: "[<endpoint id>]", short: "List contents of a policy BPF map", run: policyGet },
+      ...{ name: "get", short: "Get contents of a policy BPF map", run: policyGet },
       flags: [
         OUTPUT,
         { name: "all", kind: "bool", help: "Dump all policy maps" },
@@ -107,11 +142,18 @@ const policy: CommandNode = {
   ],
 };
 
+const TIME_DIFFERENCE: FlagSpec = {
+  ...{ name: "time-diff", short: "d", kind: "bool", help: "print time difference for entries" },
+};
+
 const connections: CommandNode = {
   name: "ct",
   short: "Connection tracking tables",
   commands: [
-    { ...list<ConnectionRow>("ct", "List connection tracking entries", connectionsText), argument: "[global]" },
+    {
+      ...{ name: "list", aliases: ["ls"], argument: "[global]", short: "List connection tracking entries" },
+      ...{ flags: [OUTPUT, TIME_DIFFERENCE], run: listConnections },
+    },
     {
       ...{ name: "flush", argument: "[global]", short: "Flush all connection tracking entries", flags: [], run: flush },
     },
@@ -130,7 +172,9 @@ export const BPF: CommandNode = group(
   group(
     "endpoint",
     "Local endpoint map",
-    list<EndpointConfig>("endpoint", "List local endpoint entries", kernelEndpointsText),
+    list<EndpointConfig>("endpoint", "List local endpoint entries", kernelEndpointsText, (rows) =>
+      tableForm(kernelEndpointCells(rows)),
+    ),
     ...readOnly("endpoint", "delete"),
   ),
   group(
@@ -140,6 +184,7 @@ export const BPF: CommandNode = group(
       "ipcache",
       "List endpoint IPs (local and remote) and their corresponding security identities",
       ipcacheText,
+      (rows) => tableForm(ipcacheCells(rows)),
     ),
     ...IPCACHE_LOOKUPS,
     ...readOnly("ipcache", "update", "delete"),
@@ -147,7 +192,16 @@ export const BPF: CommandNode = group(
   group(
     "lb",
     "Load-balancing configuration",
-    list<ServiceFrontend>("lb", "List load-balancing configuration", loadBalancerText),
+    {
+      ...{ name: "list", aliases: ["ls"], short: "List load-balancing configuration", run: listServices },
+      flags: [
+        OUTPUT,
+        noPart("backends", "List all service backend entries"),
+        noPart("frontends", "List all service frontend entries"),
+        { name: "revnat", kind: "bool", help: "List reverse NAT entries" },
+        { name: "source-ranges", kind: "bool", help: "List all source range entries" },
+      ],
+    },
     ...readOnly("lb", "maglev"),
   ),
   group(

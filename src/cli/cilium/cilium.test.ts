@@ -23,6 +23,9 @@ const ANSWERS: Readonly<Record<string, unknown>> = {
     { cidr: "172.20.2.11/32", identity: 19274, tunnel: "192.168.10.102" },
     { cidr: "0.0.0.0/0", identity: 2, tunnel: "0.0.0.0" },
   ],
+  "GET /v1/bpf/lb": [
+    { id: 4, address: "10.96.0.1", port: 443, protocol: 6, type: "ClusterIP", affinitySeconds: 0, backends: [] },
+  ],
   "DELETE /v1/bpf/ct": { flushed: 4 },
   "GET /v1/debuginfo": {
     "cilium-version": "0.1.0 shieldgate undated node version v24 linux/amd64",
@@ -50,13 +53,13 @@ it("bpf maps: policies as they stand in the kernel", async () => {
   const every = (await cilium("bpf", "policy", "get", "--all")).out;
   expect(every).toMatch(/^Endpoint ID: 871\nPath: sg_policy, key 871\n\nPOLICY [\s\S]*\n\n\n$/);
   expect(JSON.parse((await cilium("bpf", "policy", "get", "--all", "-o", "json")).out)).toMatchObject([
-    { EndpointID: "871", Content: [{ deny: true }] },
+    { EndpointID: "871", Path: "sg_policy, key 871", Content: [{ Flags: 1, Key: { Prefixlen: 40 } }] },
   ]);
   expect((await cilium("bpf", "policy", "list")).out).toBe(every);
   expect((await cilium("bpf", "policy", "ls", "-o", "yaml")).out).toMatch(/^- Content:\n/);
   expect(await cilium("bpf", "policy", "get")).toMatchObject({
     code: 1,
-    err: "Error: name an endpoint id, or give --all\n\n",
+    err: "Error: Missing endpoint id argument\n\n",
   });
   expect(await cilium("bpf", "policy", "get", "5")).toMatchObject({
     code: 1,
@@ -77,8 +80,29 @@ it("bpf maps: connections, endpoints and the ipcache, in every format", async ()
     "172.20.2.11/32      identity=19274 encryptkey=0 tunnelendpoint=192.168.10.102 flags=hastunnel",
   );
   expect(ipcache).toContain("identity=2 encryptkey=0 tunnelendpoint=0.0.0.0 flags=<none>");
-  expect((await cilium("bpf", "ipcache", "list", "-o", "jsonpath={[0].tunnel}")).out).toBe("192.168.10.102\n");
-  expect((await cilium("bpf", "ipcache", "list", "-o", "yaml")).out).toContain("- cidr: 172.20.2.11/32\n  identity: ");
+  expect(JSON.parse((await cilium("bpf", "ipcache", "list", "-o", "json")).out)).toMatchObject({
+    "0.0.0.0/0": ["identity=2 encryptkey=0 tunnelendpoint=0.0.0.0 flags=<none>"],
+  });
+  expect((await cilium("bpf", "ipcache", "list", "-o", "yaml")).out).toContain(
+    "172.20.2.11/32:\n    - identity=19274 ",
+  );
+});
+
+it("bpf lb list: services, or a part of what is kept of them", async () => {
+  const services = await cilium("bpf", "lb", "list");
+  expect(services.out).toMatch(
+    /^SERVICE ADDRESS .*\n10\.96\.0\.1:443\/TCP \(0\) +0\.0\.0\.0:0 \(4\) \(0\) \[ClusterIP, non-routable\] +\n$/,
+  );
+  expect((await cilium("bpf", "lb", "list", "--revnat")).out).toMatch(/^ID .*\n4 +10\.96\.0\.1:443 +\n$/);
+  expect(JSON.parse((await cilium("bpf", "lb", "list", "--revnat", "-o", "json")).out)).toEqual({
+    "4": ["10.96.0.1:443"],
+  });
+  expect((await cilium("bpf", "lb", "list", "--source-ranges")).out).toBe("SOURCE RANGE (REVNAT_ID)   \n");
+  for (const flag of ["--backends", "--frontends"])
+    expect(await cilium("bpf", "lb", "list", flag)).toMatchObject({
+      code: 1,
+      err: expect.stringContaining("backends have no number of their own here"),
+    });
 });
 
 it("version: both sides, and what the other side is when it is away", async () => {
@@ -142,8 +166,20 @@ it("names the socket that does not answer, and refuses what it does not know as 
     code: 1,
     err: expect.stringContaining("bpf policy add is not here: only the agent changes the kernel's maps"),
   });
-  expect(await cilium("monitor", "--type", "debug")).toMatchObject({
+});
+
+it("--host names the socket, before CILIUM_SOCK; --debug tells of each call", async () => {
+  const ours = `unix://${agent.socket}`;
+  expect((await agent.runOurs(["-H", ours, "bpf", "ct", "flush"], AWAY)).out).toBe("Flushed 4 entries\n");
+  const told = await cilium("bpf", "ct", "flush", "--debug");
+  expect(told.err).toBe(`level=debug msg="DELETE /v1/bpf/ct" socket=${agent.socket} answer=200\n`);
+  expect((await cilium("bpf", "ct", "flush")).err).toBe("");
+  expect(await cilium("monitor", "--monitor-socket", "/a")).toMatchObject({
     code: 1,
-    err: expect.stringContaining("emits no debug events"),
+    err: expect.stringContaining("name its socket with --host"),
+  });
+  expect(await cilium("--host", "tcp://127.0.0.1:80", "status")).toMatchObject({
+    code: 1,
+    err: expect.stringContaining("an agent listens on its socket alone: unix:///var/run/cilium/cilium.sock"),
   });
 });

@@ -1,9 +1,10 @@
 import { expect, it } from "vitest";
 import type { MetricsRow, PolicyRow } from "../../datapath/port.ts";
+import { policyForm, tableForm } from "./map-forms.ts";
 import {
   connectionsText,
   kernelEndpointsText,
-  loadBalancerText,
+  loadBalancerCells,
   metricsJson,
   metricsText,
   policyMapText,
@@ -57,17 +58,17 @@ it("shows peers by their labels or numbers, ranges, and what each entry has deci
 
 it("shows what became of packets, by reason and place", () => {
   const rows: readonly MetricsRow[] = [
-    { reason: 133, direction: "ingress", line: 57, packets: 2, bytes: 148 },
-    { reason: 0, direction: "egress", line: 0, packets: 30, bytes: 4000 },
+    { reason: 133, direction: "ingress", file: 11, line: 57, packets: 2, bytes: 148 },
+    { reason: 0, direction: "egress", file: 99, line: 37, packets: 30, bytes: 4000 },
   ];
   expect(metricsText(rows).split("\n")).toEqual([
     "REASON          DIRECTION   PACKETS   BYTES   LINE   FILE",
-    "Policy denied   INGRESS     2         148     57     bpf",
-    "Success         EGRESS      30        4000    0      bpf",
+    "Policy denied   INGRESS     2         148     57     policy.h",
+    "Success         EGRESS      30        4000    37     unknown(99)",
     "",
   ]);
   expect(metricsJson(rows)[0]).toEqual({
-    ...{ reason: "Policy denied", direction: "ingress", packets: 2, bytes: 148, line: 57, file: "bpf" },
+    ...{ reason: "Policy denied", direction: "ingress", packets: 2, bytes: 148, line: 57, file: "policy.h" },
   });
 });
 
@@ -79,17 +80,29 @@ it("shows connections one a line", () => {
     sourcePort: 40_000,
     destination: "172.20.1.21",
     destinationPort: 80,
+    expires: 4711,
     expiresIn: 59,
-    flags: ["SeenNonSyn"],
+    flags: ["SeenNonSyn", "TxClosing", "RxClosing", "Reset"],
     forwardFlags: 2,
     replyFlags: 18,
     translated: "",
   } as const;
-  const service = { ...row, scope: "service", flags: [], translated: "172.20.1.9:80" } as const;
+  const service = { ...row, scope: "service", flags: ["TxClosing"], translated: "172.20.1.9:80" } as const;
   expect(connectionsText([service, row])).toBe(
-    "TCP IN 172.20.1.20:40000 -> 172.20.1.21:80 expires=59s RxFlagsSeen=0x12 TxFlagsSeen=0x02 Flags=[ SeenNonSyn ]\n" +
-      "TCP SVC 172.20.1.20:40000 -> 172.20.1.21:80 expires=59s RxFlagsSeen=0x12 TxFlagsSeen=0x02 Flags=[ ] Nat=172.20.1.9:80\n",
+    "TCP IN 172.20.1.20:40000 -> 172.20.1.21:80 expires=4711 RxFlagsSeen=0x12 TxFlagsSeen=0x02 Flags=0x0013 [ RxClosing TxClosing SeenNonSyn Reset ]\n" +
+      "TCP SVC 172.20.1.20:40000 -> 172.20.1.21:80 expires=4711 RxFlagsSeen=0x12 TxFlagsSeen=0x02 Flags=0x0002 [ TxClosing ] Nat=172.20.1.9:80\n",
   );
+  expect(connectionsText([row], true)).toContain(" expires=4711 (remaining: 59 sec(s)) RxFlagsSeen=");
+});
+
+it("prints policies in the form of Cilium's map, ports in network byte order", () => {
+  const [port, deny, redirect] = policyForm(ROWS);
+  expect(port).toEqual({
+    ...{ ProxyPortNetwork: 0, Flags: 18 << 3, AuthRequirement: 0, Precedence: 1, Cookie: 9, Packets: 3, Bytes: 180 },
+    Key: { Prefixlen: 58, Identity: 318, TrafficDirection: 0, Nexthdr: 6, DestPortNetwork: 0x401f },
+  });
+  expect(deny).toMatchObject({ Flags: 1, Key: { Prefixlen: 40, DestPortNetwork: 0 } });
+  expect(redirect).toMatchObject({ ProxyPortNetwork: 0x1127, Key: { Prefixlen: 64, TrafficDirection: 1 } });
 });
 
 it("shows the kernel's endpoints", () => {
@@ -110,11 +123,11 @@ it("shows the kernel's services, slot by slot", () => {
     affinitySeconds: 60,
     backends: [{ address: "172.20.1.5", port: 8080 }],
   } as const;
-  const lines = loadBalancerText([service]).split("\n");
-  expect(lines.map((line) => line.trim().split(/ {2,}/))).toEqual([
-    ["SERVICE ADDRESS", "BACKEND ADDRESS (REVNAT_ID) (SLOT)"],
-    ["192.168.10.101:30080/TCP (0)", "0.0.0.0:0 (3) (0) [NodePort, sessionAffinity]"],
+  const own = { ...service, address: "fd00::1", type: "ClusterIP", affinitySeconds: 0, backends: [] } as const;
+  expect(loadBalancerCells([service, own])).toEqual([
+    ["192.168.10.101:30080/TCP (0)", "0.0.0.0:0 (3) (0) [NodePort, sessionAffinity] "],
     ["192.168.10.101:30080/TCP (1)", "172.20.1.5:8080/TCP (3) (1)"],
-    [""],
+    ["[fd00::1]:30080/TCP (0)", "[::]:0 (3) (0) [ClusterIP, non-routable] "],
   ]);
+  expect(tableForm(loadBalancerCells([service, own]))["192.168.10.101:30080/TCP (1)"]).toHaveLength(1);
 });

@@ -1,4 +1,5 @@
 import type { ConnectionRow, EndpointConfig, MetricsRow, PolicyRow, ServiceFrontend } from "../../datapath/port.ts";
+import { SOURCE_FILES } from "../../flow/decode/source-file.ts";
 import { dropReasonText } from "../../flow/drop-reason.ts";
 import { addressPort } from "../../model/cidr.ts";
 import { compareText } from "../../model/label.ts";
@@ -39,11 +40,14 @@ function portText({ protocol, port, portPrefix }: PolicyRow): string {
   return `${port}-${port + 2 ** (PORT_BITS - portPrefix) - 1}/${name}`;
 }
 
-function prefixLength({ protocol, portPrefix }: PolicyRow): number {
+/** Bits of protocol and port that count. */
+export function prefixLength({ protocol, portPrefix }: PolicyRow): number {
   return protocol === 0 ? 0 : PROTOCOL_BITS + portPrefix;
 }
 
-function byKey(a: PolicyRow, b: PolicyRow): number {
+/** What denies first, as upstream sorts, then by key. */
+export function byKey(a: PolicyRow, b: PolicyRow): number {
+  if (a.deny !== b.deny) return a.deny ? -1 : 1;
   if (a.direction !== b.direction) return a.direction === "ingress" ? -1 : 1;
   return a.identity - b.identity || a.protocol - b.protocol || a.port - b.port || a.portPrefix - b.portPrefix;
 }
@@ -94,34 +98,54 @@ const SCOPE_NAMES: Readonly<Record<ConnectionRow["scope"], string>> = {
   hairpin: "HAIRPIN",
 };
 
-function hex(flags: number): string {
-  return `0x${flags.toString(16).padStart(2, "0")}`;
+/** Cilium's bits of a connection's flags, in the order in which it names them. */
+const FLAG_BITS: Readonly<Record<string, number>> = { RxClosing: 1, TxClosing: 2, SeenNonSyn: 16, ProxyRedirect: 64 };
+
+function hex(flags: number, digits: number): string {
+  return `0x${flags.toString(16).padStart(digits, "0")}`;
 }
 
-/** One line of `cilium bpf ct list global`. The maps here count neither packets nor bytes of connections. */
-function connectionLine(row: ConnectionRow): string {
-  const { scope, source, sourcePort, destination, destinationPort, expiresIn, flags, translated } = row;
+function flagsText(flags: readonly string[]): string {
+  const known = Object.keys(FLAG_BITS).filter((name) => flags.includes(name));
+  const others = flags.filter((name) => FLAG_BITS[name] === undefined);
+  const bits = known.reduce((sum, name) => sum | (FLAG_BITS[name] ?? 0), 0);
+  return `Flags=${hex(bits, 4)} [ ${[...known, ...others].map((flag) => `${flag} `).join("")}]`;
+}
+
+/**
+ * One line of `cilium bpf ct list`, in upstream's words and order. The map here counts neither packets nor bytes and keeps
+ * no identity and no number of a service: those words are left out.
+ */
+function connectionLine(row: ConnectionRow, withDifference: boolean): string {
+  const { scope, source, sourcePort, destination, destinationPort, expires, expiresIn, translated } = row;
   const words = [
     `${protocolText(row.protocol)} ${SCOPE_NAMES[scope]} ${addressPort(source, sourcePort)} -> ${addressPort(destination, destinationPort)}`,
-    `expires=${expiresIn}s RxFlagsSeen=${hex(row.replyFlags)} TxFlagsSeen=${hex(row.forwardFlags)}`,
-    `Flags=[ ${flags.map((flag) => `${flag} `).join("")}]`,
+    `expires=${expires}${withDifference ? ` (remaining: ${expiresIn} sec(s))` : ""}`,
+    `RxFlagsSeen=${hex(row.replyFlags, 2)} TxFlagsSeen=${hex(row.forwardFlags, 2)} ${flagsText(row.flags)}`,
   ];
   return `${[...words, ...(translated === "" ? [] : [`Nat=${translated}`])].join(" ")}\n`;
 }
 
-export function connectionsText(rows: readonly ConnectionRow[]): string {
-  return rows.map(connectionLine).sort().join("");
+/** `withDifference`: how long each has left as well. */
+export function connectionsText(rows: readonly ConnectionRow[], withDifference = false): string {
+  return rows
+    .map((row) => connectionLine(row, withDifference))
+    .sort()
+    .join("");
 }
 
 /** `cilium bpf endpoint list` */
 export function kernelEndpointsText(endpoints: readonly EndpointConfig[]): string {
-  const rows = [...endpoints]
+  return table([["IP ADDRESS", "LOCAL ENDPOINT INFO"], ...kernelEndpointCells(endpoints)]);
+}
+
+export function kernelEndpointCells(endpoints: readonly EndpointConfig[]): string[][] {
+  return [...endpoints]
     .sort((a, b) => a.id - b.id)
     .flatMap(({ id, identity, address, address6, ifindex, mac, hostMac }) => {
       const info = `id=${String(id).padEnd(5)} sec_id=${String(identity).padEnd(5)} ifindex=${String(ifindex).padEnd(3)} mac=${mac.toUpperCase()} nodemac=${hostMac.toUpperCase()}`;
       return (address6 === undefined ? [address] : [address, address6]).map((own) => [addressPort(own, 0), info]);
     });
-  return table([["IP ADDRESS", "LOCAL ENDPOINT INFO"], ...rows]);
 }
 
 /** An entry of the kernel's ipcache. */
@@ -139,51 +163,65 @@ export function ipcacheValue({ identity, tunnel }: IpcacheRow): string {
 
 /** `cilium bpf ipcache list` */
 export function ipcacheText(entries: readonly IpcacheRow[]): string {
-  const sorted = entries.toSorted((a, b) => a.cidr.localeCompare(b.cidr, "en", { numeric: true }));
-  const rows = sorted.map((entry) => [entry.cidr, ipcacheValue(entry)]);
-  return table([["IP PREFIX/ADDRESS", "IDENTITY"], ...rows]);
+  return table([["IP PREFIX/ADDRESS", "IDENTITY"], ...ipcacheCells(entries)]);
 }
 
-/** `cilium bpf lb list`: slot 0 is the frontend itself. */
-export function loadBalancerText(services: readonly ServiceFrontend[]): string {
-  const rows = services.flatMap(({ id, address, port, protocol, type, affinitySeconds, backends }) => {
+export function ipcacheCells(entries: readonly IpcacheRow[]): string[][] {
+  const sorted = entries.toSorted((a, b) => a.cidr.localeCompare(b.cidr, "en", { numeric: true }));
+  return sorted.map((entry) => [entry.cidr, ipcacheValue(entry)]);
+}
+
+/** `cilium bpf lb list --revnat`: the address that replies of a service get back. */
+export function revNatCells(services: readonly ServiceFrontend[]): string[][] {
+  return services.map(({ id, address, port }) => [String(id), addressPort(address, port)]);
+}
+
+/** `cilium bpf lb list`: slot 0 is the frontend itself. Only a node's port can be reached from outside the cluster. */
+export function loadBalancerCells(services: readonly ServiceFrontend[]): string[][] {
+  return services.flatMap(({ id, address, port, protocol, type, affinitySeconds, backends }) => {
     const frontend = (slot: number) => `${addressPort(address, port)}/${protocolText(protocol)} (${slot})`;
-    const flags = [type, ...(affinitySeconds > 0 ? ["sessionAffinity"] : [])].join(", ");
+    const affinity = affinitySeconds > 0 ? ["sessionAffinity"] : [];
+    const flags = [type, ...affinity, ...(type === "ClusterIP" ? ["non-routable"] : [])].join(", ");
     return [
-      [frontend(0), `${addressPort(address.includes(":") ? "::" : "0.0.0.0", 0)} (${id}) (0) [${flags}]`],
+      [frontend(0), `${addressPort(address.includes(":") ? "::" : "0.0.0.0", 0)} (${id}) (0) [${flags}] `],
       ...backends.map((backend, slot) => [
         frontend(slot + 1),
         `${addressPort(backend.address, backend.port)}/${protocolText(protocol)} (${id}) (${slot + 1})`,
       ]),
     ];
   });
-  return table([["SERVICE ADDRESS", "BACKEND ADDRESS (REVNAT_ID) (SLOT)"], ...rows]);
 }
 
 const METRICS_TITLE = ["REASON", "DIRECTION", "PACKETS", "BYTES", "LINE", "FILE"];
-/** All programs are of one object; the line tells the place, as in `cilium monitor`. */
-const METRICS_FILE = "bpf";
+
+/** The file of the datapath's source with this number, as `cilium monitor` names it. */
+function sourceFile(number: number): string {
+  return SOURCE_FILES[number - 1] ?? `unknown(${number})`;
+}
 
 /** The form of `cilium bpf metrics list -o json`. */
 export function metricsJson(rows: readonly MetricsRow[]): object[] {
-  return rows.map(({ reason, direction, packets, bytes, line }) => ({
+  return rows.map(({ reason, direction, packets, bytes, line, file }) => ({
     ...{ reason: dropReasonText(reason), direction: direction || "unknown" },
-    ...{ packets, bytes, line, file: METRICS_FILE },
+    ...{ packets, bytes, line, file: sourceFile(file) },
   }));
 }
 
 /** `cilium bpf metrics list`: by reason, direction and place. */
 export function metricsText(rows: readonly MetricsRow[]): string {
-  const cells = rows.map(({ reason, direction, packets, bytes, line }) => {
+  const cells = rows.map(({ reason, direction, packets, bytes, line, file }) => {
     const counts = [packets, bytes, line].map(String);
-    return [dropReasonText(reason), direction.toUpperCase() || "UNKNOWN", ...counts, METRICS_FILE];
+    return [dropReasonText(reason), direction.toUpperCase() || "UNKNOWN", ...counts, sourceFile(file)];
   });
   const sorted = cells.sort((a, b) => compareText(a.join("\0"), b.join("\0")));
   const lines = [METRICS_TITLE, ...sorted].map((row) => `${row.join("\t")}\n`);
   return alignTabs(lines.join(""), { minWidth: 5, padding: 3 });
 }
 
+/** Where an endpoint's policy stands: one map has all. */
+export const policyPath = (id: number) => `sg_policy, key ${id}`;
+
 /** One endpoint's part of `cilium bpf policy get --all`. */
 export function endpointPolicyText(id: number, rows: readonly PolicyRow[], identities?: readonly Peer[]): string {
-  return `Endpoint ID: ${id}\nPath: sg_policy, key ${id}\n\n${policyMapText(rows, identities)}\n\n`;
+  return `Endpoint ID: ${id}\nPath: ${policyPath(id)}\n\n${policyMapText(rows, identities)}\n\n`;
 }

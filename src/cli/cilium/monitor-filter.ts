@@ -3,15 +3,34 @@ import { traceTarget } from "../../flow/monitor/index.ts";
 import type { L7Notification } from "../../model/access-record.ts";
 import { allValues, type GivenFlag, UsageError } from "../cobra/flags.ts";
 
-/** The types that `--type` takes; those that the datapath never emits are accepted by cilium, but would only be silent. */
+/** The types that `--type` takes, with Cilium's numbers. */
 const TYPES: Readonly<Record<string, number>> = {
-  drop: EventType.Drop,
-  trace: EventType.Trace,
-  "policy-verdict": EventType.PolicyVerdict,
-  l7: EventType.L7,
   agent: EventType.Agent,
+  capture: 3,
+  debug: 2,
+  drop: EventType.Drop,
+  l7: EventType.L7,
+  "policy-verdict": EventType.PolicyVerdict,
+  trace: EventType.Trace,
+  "trace-sock": 7,
 };
-const NEVER_EMITTED = ["debug", "capture", "trace-sock"];
+/** Of them, those that this datapath never sends, like Cilium's without its debug options. */
+const NEVER_SENT: readonly string[] = ["capture", "debug", "trace-sock"];
+
+export const EVENT_TYPE_NAMES: readonly string[] = Object.keys(TYPES);
+
+/** Throws what upstream says of a word that names no type. */
+export function mustBeType(word: string): void {
+  if (TYPES[word] !== undefined) return;
+  const all = Object.entries(TYPES).map(([name, number]) => `${name}:${number}`);
+  throw new UsageError(`Unknown type (${word}). Please use one of the following ones map[${all.join(" ")}]`);
+}
+
+/** Says which of the types that were asked for will never come; empty when all may. */
+export function neverSent(flags: readonly GivenFlag[]): string {
+  const vain = allValues(flags, "type").filter((name) => NEVER_SENT.includes(name));
+  return vain.map((name) => `This datapath sends no ${name} events: none will come\n`).join("");
+}
 
 /** Which frames are printed. */
 export interface MonitorFilter {
@@ -21,36 +40,12 @@ export interface MonitorFilter {
 }
 
 function typesOf(flags: readonly GivenFlag[]): ReadonlySet<number> {
-  const names = allValues(flags, "type").flatMap((value) => value.split(","));
-  const types = names.map((name) => {
-    if (NEVER_EMITTED.includes(name)) {
-      throw new UsageError(
-        `--type ${name}: this datapath emits no ${name} events (types: ${Object.keys(TYPES).join(", ")})`,
-      );
-    }
-    const type = TYPES[name];
-    if (type === undefined)
-      throw new UsageError(
-        `invalid argument ${JSON.stringify(name)} for "-t, --type" flag: unknown type (types: ${Object.keys(TYPES).join(", ")})`,
-      );
-    return type;
-  });
-  return new Set(types.length === 0 ? Object.values(TYPES) : types);
+  const names = allValues(flags, "type");
+  return new Set((names.length === 0 ? EVENT_TYPE_NAMES : names).map((name) => TYPES[name] ?? 0));
 }
 
 function endpointsOf(flags: readonly GivenFlag[], name: string): ReadonlySet<number> {
-  return new Set(
-    allValues(flags, name).flatMap((value) =>
-      value.split(",").map((part) => {
-        if (!/^\d{1,5}$/.test(part) || Number(part) > 65535) {
-          throw new UsageError(
-            `invalid argument ${JSON.stringify(part)} for "--${name}" flag: want an endpoint id (\`cilium endpoint list\`)`,
-          );
-        }
-        return Number(part);
-      }),
-    ),
-  );
+  return new Set(allValues(flags, name).map(Number));
 }
 
 /** What upstream's filter takes for the destination: of a verdict the 16 low bits of the remote identity. */
@@ -60,7 +55,7 @@ function destinationOf(event: DatapathEvent): number {
   return (event.direction === EventDirection.Ingress ? event.sourceIdentity : event.destinationIdentity) & 0xffff;
 }
 
-/** The filter that the flags describe: an event must pass every flag that is given. Throws UsageError. */
+/** The filter that the flags describe: an event must pass every flag that is given. */
 export function buildMonitorFilter(flags: readonly GivenFlag[]): MonitorFilter {
   const types = typesOf(flags);
   const from = endpointsOf(flags, "from");

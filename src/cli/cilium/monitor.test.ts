@@ -4,7 +4,7 @@ import { AnsweringAgent } from "../../../test/support/cilium-outcome.ts";
 import { craftEvent } from "../../../test/support/craft-event.ts";
 import type { L7Notification } from "../../model/access-record.ts";
 
-const agent = new AnsweringAgent({});
+const agent = new AnsweringAgent({ "GET /v1/healthz": { nodeMonitor: { cpus: 2, npages: 512, pagesize: 4096 } } });
 beforeAll(() => agent.listen());
 afterAll(() => agent.close());
 
@@ -64,7 +64,7 @@ it("monitor: a line an event until Ctrl-C", async () => {
     "",
   ]);
   expect(err).toMatch(
-    /^Listening for events on \d+ CPUs\nPress Ctrl-C to quit\n\nReceived an interrupt, disconnecting from monitor...\n/,
+    /^Listening for events on 2 CPUs with 512x4096 of shared memory\nPress Ctrl-C to quit\n\nReceived an interrupt, disconnecting from monitor...\n/,
   );
 });
 
@@ -79,6 +79,9 @@ it("monitor: types, endpoints, verbosity, JSON", async () => {
   expect((await watch("-vv", "--hex", "-t", "drop")).out).toContain("00000000  02 00 00 00 00 02");
   expect((await watch("--from", "3845")).out).toMatch(/^<- Request http[^\n]*\nLost 7 events\n$/);
   expect((await watch("--related-to", "5")).out).toBe("Lost 7 events\n");
+  const debug = await watch("--type", "debug", "--type", "agent");
+  expect(debug.out).toMatch(/^Lost 7 events\n>> Policy updated: [^\n]*\n$/);
+  expect(debug.err).toContain("\nThis datapath sends no debug events: none will come\nPress Ctrl-C to quit\n");
   const lines = (await watch("-j")).out.trim().split("\n");
   expect(lines.map((line) => (JSON.parse(line) as { type: string }).type)).toEqual([
     "drop",

@@ -1,28 +1,49 @@
 import type { IncomingMessage } from "node:http";
-import { availableParallelism } from "node:os";
 import { MonitorFrame } from "../../agent/api.ts";
 import { decodeEvent } from "../../flow/index.ts";
 import { l7Json, l7Line, monitorJson, monitorLine, verboseLines } from "../../flow/monitor/index.ts";
 import type { L7Notification } from "../../model/access-record.ts";
 import { escapeJson } from "../../model/json-escape.ts";
-import { type FlagSpec, type GivenFlag, isSet } from "../cobra/flags.ts";
+import { type FlagSpec, type GivenFlag, isSet, UsageError } from "../cobra/flags.ts";
 import { write } from "../cobra/run.ts";
-import { openStream } from "./agent-client.ts";
+import { callAgent, openStream } from "./agent-client.ts";
 import { readFrames } from "./frames.ts";
 import { createInterfaceNames } from "./interfaces.ts";
-import { buildMonitorFilter, type MonitorFilter } from "./monitor-filter.ts";
+import { buildMonitorFilter, EVENT_TYPE_NAMES, type MonitorFilter, mustBeType, neverSent } from "./monitor-filter.ts";
 
 const RECONNECT_MS = 1000;
 
+export const MONITOR_HELP = `The monitor prints what the programs of the datapath and the proxy tell of the
+packets and requests of this node, until it is interrupted:
+  * packets that were dropped, and why
+  * packets on their way, at each point where they are traced
+  * verdicts of policies
+  * requests and answers that the proxy has judged
+  * what the agent does`;
+
+const endpoints = (name: string, help: string): FlagSpec => ({ name, kind: "uint16", type: " []uint16", help });
+
 export const MONITOR_FLAGS: readonly FlagSpec[] = [
-  { name: "from", kind: "string", help: "Filter by source endpoint id" },
-  { name: "to", kind: "string", help: "Filter by destination endpoint id" },
-  { name: "related-to", kind: "string", help: "Filter by either source or destination endpoint id" },
-  { name: "type", short: "t", kind: "string", help: "Filter by event types: agent, drop, l7, policy-verdict, trace" },
-  { name: "hex", kind: "bool", help: "Do not dissect, print payload in HEX (with -v -v)" },
-  { name: "json", short: "j", kind: "bool", help: "Enable json output" },
+  endpoints("from", "Filter by source endpoint id"),
+  endpoints("to", "Filter by destination endpoint id"),
+  endpoints("related-to", "Filter by either source or destination endpoint id"),
+  {
+    ...{ name: "type", short: "t", kind: "string", type: " []string", set: mustBeType },
+    help: `Filter by event types [${EVENT_TYPE_NAMES.join(" ")}]`,
+  },
+  { name: "hex", kind: "bool", help: "Do not dissect, print payload in HEX" },
+  { name: "json", short: "j", kind: "bool", help: "Enable json output. Shadows -v flag" },
+  {
+    ...{ name: "monitor-socket", kind: "string", help: "Configure monitor socket path" },
+    set: () => {
+      throw new UsageError("the events come with the agent's API here: name its socket with --host");
+    },
+  },
   { name: "numeric", short: "n", kind: "bool", help: "Display all security identities as numeric values" },
-  { name: "verbose", short: "v", kind: "count", help: "Enable verbose output (twice: packets layer by layer)" },
+  {
+    ...{ name: "verbose", short: "v", kind: "count", type: " bools", bare: "false", default: "[]" },
+    help: "Enable verbose output (-v, -vv)",
+  },
 ];
 
 interface Style {
@@ -77,6 +98,23 @@ async function listen(stream: AsyncIterable<Uint8Array>, filter: MonitorFilter, 
   }
 }
 
+interface NodeMonitor {
+  readonly cpus?: number;
+  readonly npages?: number;
+  readonly pagesize?: number;
+}
+
+/** Where the events come from, as the agent says; empty when it does not. */
+async function listening(signal: AbortSignal): Promise<string> {
+  const call = { path: "/healthz", headers: { brief: "false" } };
+  const { nodeMonitor } = await callAgent<{ readonly nodeMonitor?: NodeMonitor }>(call, signal).catch(() => ({
+    nodeMonitor: undefined,
+  }));
+  if (!nodeMonitor) return "";
+  const { cpus = 0, npages = 0, pagesize = 0 } = nodeMonitor;
+  return `Listening for events on ${cpus} CPUs with ${npages}x${pagesize} of shared memory\n`;
+}
+
 /** `cilium monitor`: prints what the node's datapath and proxy report until Ctrl-C; joins a restarted agent again. */
 export async function monitor(flags: readonly GivenFlag[], signal: AbortSignal): Promise<void> {
   const filter = buildMonitorFilter(flags);
@@ -90,7 +128,7 @@ export async function monitor(flags: readonly GivenFlag[], signal: AbortSignal):
   };
   // a first connection that fails is the user's to mend; a broken one is joined again
   let stream = await openStream("/monitor", signal);
-  process.stderr.write(`Listening for events on ${availableParallelism()} CPUs\nPress Ctrl-C to quit\n`);
+  process.stderr.write(`${await listening(signal)}${neverSent(flags)}Press Ctrl-C to quit\n`);
   while (!signal.aborted) {
     await listen(stream as AsyncIterable<Uint8Array>, filter, style).catch((error: unknown) => {
       if (!signal.aborted) process.stderr.write(`${error instanceof Error ? error.message : error}\n`);

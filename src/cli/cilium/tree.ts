@@ -6,12 +6,13 @@ import { CONFIG } from "./config.ts";
 import { DEBUGINFO } from "./debuginfo.ts";
 import { ENDPOINT } from "./endpoint.ts";
 import { FQDN } from "./fqdn.ts";
+import { GLOBAL_FLAGS } from "./global-flags.ts";
 import { IDENTITY } from "./identity.ts";
 import { IP } from "./ip.ts";
 import { MAP } from "./map.ts";
 import { METRICS } from "./metrics.ts";
 import { MISSING } from "./missing.ts";
-import { MONITOR_FLAGS, monitor } from "./monitor.ts";
+import { MONITOR_FLAGS, MONITOR_HELP, monitor } from "./monitor.ts";
 import { NODE, NODE_ID } from "./node.ts";
 import { POLICY } from "./policy.ts";
 import { SERVICE } from "./service.ts";
@@ -22,6 +23,8 @@ import { VERSION } from "./version.ts";
 const MONITOR: CommandNode = {
   name: "monitor",
   short: "Display BPF program events",
+  long: MONITOR_HELP,
+  noWords: true,
   flags: MONITOR_FLAGS,
   run: ({ flags, signal }) => monitor(flags, signal),
 };
@@ -56,6 +59,6 @@ export const CILIUM_TREE: Tree = {
       ...[VERSION, ...ABSENT, ...MISSING],
     ],
   },
-  global: { title: "Global", flags: [] },
+  global: { title: "Global", flags: GLOBAL_FLAGS },
   persistent: [],
 };

@@ -17,6 +17,8 @@ export interface FlagSpec {
     | "stringArray"
     | "filter"
     | "count";
+  /** Its type as help names it, where that is not its kind's. */
+  readonly type?: string;
   /** Text for `--help`. */
   readonly help: string;
   /** Value when it is not given, as `--help` shows it. */
@@ -199,7 +201,7 @@ function defaultText({ default: value, kind }: FlagSpec): string {
 export function flagHelp(specs: readonly FlagSpec[]): string {
   const rows = specs.map((spec) => {
     const bare = spec.bare === undefined ? "" : `[=${spec.bare}]`;
-    const left = `${spec.short ? `  -${spec.short}, ` : "      "}--${spec.name}${TYPE_NAMES[spec.kind]}${bare}`;
+    const left = `${spec.short ? `  -${spec.short}, ` : "      "}--${spec.name}${spec.type ?? TYPE_NAMES[spec.kind]}${bare}`;
     return [left, spec.help + defaultText(spec)] as const;
   });
   const width = Math.max(...rows.map(([left]) => left.length));

@@ -27,7 +27,10 @@ function plainUsage(tree: Tree, path: readonly CommandNode[]): string {
   const name = path.map((one) => one.name).join(" ");
   const listed = listedCommands(tree, command).toSorted((a, b) => (a.name < b.name ? -1 : 1));
   const width = Math.max(NAME_WIDTH, ...listed.map((one) => one.name.length));
-  const flags = [...(command.flags ?? []), HELP_FLAG(command.name)].toSorted(byName);
+  // the root's own are those of every command
+  const everyCommands = tree.global.flags.toSorted(byName);
+  const own = [...(command.flags ?? []), HELP_FLAG(command.name)];
+  const flags = (command === tree.root ? [...own, ...everyCommands] : own).toSorted(byName);
   return [
     "Usage:",
     command.run || command.showsHelp
@@ -39,7 +42,7 @@ function plainUsage(tree: Tree, path: readonly CommandNode[]): string {
     listed.length > 0 ? "\n\nAvailable Commands:" : "",
     ...listed.map((one) => `\n  ${one.name.padEnd(width)} ${one.short}`),
     `\n\nFlags:\n${flagHelp(flags).trimEnd()}`,
-    tree.global.flags.length > 0 ? `\n\nGlobal Flags:\n${flagHelp(tree.global.flags).trimEnd()}` : "",
+    command !== tree.root && everyCommands.length > 0 ? `\n\nGlobal Flags:\n${flagHelp(everyCommands).trimEnd()}` : "",
     listed.length > 0 ? `\n\nUse "${name} [command] --help" for more information about a command.` : "",
     "\n",
   ].join("");

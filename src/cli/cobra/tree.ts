@@ -112,7 +112,10 @@ export async function runTree(tree: Tree, args: readonly string[], signal: Abort
   if (isSet(flags, "help")) return write(helpText(tree, path));
   if (command === tree.root && isSet(flags, "version")) return write(`${command.name} ${tree.version}\r\n`);
   if (!command.run) return write(helpText(tree, path));
-  if (command.noWords && positional[0] !== undefined) throw unknownCommand(positional[0], path);
+  if (command.noWords && positional[0] !== undefined) {
+    const { message } = unknownCommand(positional[0], path);
+    throw new UsageError(message, tree.layout === "plain" ? usageText(tree, path) : undefined);
+  }
   try {
     await command.run({ flags, words: positional, signal });
   } catch (error) {

@@ -7,6 +7,7 @@ import {
   CiliumNetworkPolicies,
   ClusterNetworkPolicies,
   ConfigMaps,
+  type Credentials,
   CronJobs,
   connect,
   DaemonSets,
@@ -59,8 +60,8 @@ function kubeconfigsOf({ kubeconfig }: ClusterChoice): string[] {
   return found;
 }
 
-/** The objects of a cluster, each by a name of its own. Throws an Error where the cluster does not answer. */
-export async function readCluster(choice: ClusterChoice): Promise<ManifestText[]> {
+/** How to reach the cluster that is meant, and what to call it. Throws an Error where the files do not say. */
+export async function clusterCredentials(choice: ClusterChoice): Promise<{ title: string; credentials: Credentials }> {
   const { context } = choice;
   const kubeconfig = kubeconfigsOf(choice);
   const folder = kubeconfig.find((path) => namedInputKind(path) === "folder");
@@ -69,6 +70,12 @@ export async function readCluster(choice: ClusterChoice): Promise<ManifestText[]
   const credentials = await readKubeconfig(kubeconfig, context).catch((error: unknown) => {
     throw new Error(`${title}: ${(error as Error).message}`);
   });
+  return { title, credentials };
+}
+
+/** The objects of a cluster, each by a name of its own. Throws an Error where the cluster does not answer. */
+export async function readCluster(choice: ClusterChoice): Promise<ManifestText[]> {
+  const { title, credentials } = await clusterCredentials(choice);
   const client = connect(credentials);
   const read = KINDS.map(async ([ref, kind, isOptional]) => {
     const apiVersion = ref.group === "" ? ref.version : `${ref.group}/${ref.version}`;

@@ -207,6 +207,17 @@ describe("test", () => {
     expect(await tests(shop)).toEqual([0, expect.stringContaining("8 passed, 0 failed, 0 errors")]);
   });
 
+  test("runs those alone that are asked for by name", async () => {
+    expect(await tests(shop, { filter: "The Edge" })).toEqual([
+      0,
+      expect.stringContaining("2 passed, 0 failed, 0 errors"),
+    ]);
+    expect(
+      await tests(join(root, "test/recipes"), { filter: "nothing of the kind" }).catch((error: Error) => error.message),
+    ).toBe("--filter nothing of the kind: no test has that in its name");
+    await expect(tests(shop, { filter: "edge", init: "x.policytest.yaml" })).rejects.toThrow("leave out --filter");
+  });
+
   test("exits with 1 where one fails, and with 2 where one cannot be asked", async () => {
     const file = join(scratch, "x.policytest.yaml");
     const write = (row: string) => writeFileSync(file, `manifests: [open.yaml]\ntests:\n  - table:\n      - ${row}\n`);

@@ -198,3 +198,19 @@ test("--context compares a cluster with what it is after the files were applied"
     await server.close();
   }
 });
+
+test("what cannot be compared but as it is written makes the exit code 2, whatever --fail-on is about", async () => {
+  const rules = (path: string) =>
+    policy("host").replace(
+      "[{fromEntities: [host]}]",
+      `[{toPorts: [{ports: [{port: "80", protocol: TCP}], rules: {http: [{path: '${path}'}]}}]}]`,
+    );
+  writeFileSync(join(root, "word.yaml"), rules("/a\\b.*"));
+  writeFileSync(join(root, "plain.yaml"), rules("/a.*"));
+  const options = { file: ["k8s/workloads.yaml"], failOn: "closed" };
+  expect(await diff([], { ...options, before: ["plain.yaml"], after: ["word.yaml"] })).toMatchObject({
+    code: 2,
+    text: expect.stringMatching(/unknown, compared as written.* 10 unknown\.\n$/s),
+  });
+  expect((await diff([], { ...options, before: ["word.yaml"], after: ["word.yaml"] })).code).toBe(0);
+});

@@ -8,6 +8,7 @@ import { Rehearsal } from "../../prove/replay/rehearsal.ts";
 import { countsOf, newsJson, newsText, replayJson, replayText } from "../../prove/replay/replay-text.ts";
 import { parseDuration } from "../cobra/values.ts";
 import { applied, clusterInventory } from "./cluster-inventory.ts";
+import { relayOf } from "./cluster-relay.ts";
 import { readCluster } from "./cluster-source.ts";
 import { FlowLineReader } from "./flow-line-reader.ts";
 import { relayFlows } from "./flow-relay.ts";
@@ -38,15 +39,12 @@ export async function rehearseCommand(
   out: Writable,
   complain: (text: string) => void,
 ): Promise<number> {
-  const {
-    output = "text",
-    server = process.env["HUBBLE_SERVER"] ?? "localhost:4245",
-    since,
-    failOn,
-    duration,
-  } = options;
+  const { output = "text", since, failOn, duration } = options;
   if (!["text", "json"].includes(output)) throw new Error(`-o ${output}: one of text, json`);
   const failures = failuresOf(failOn);
+  const { kubeconfig, context } = options;
+  const choice = { ...(kubeconfig === undefined ? {} : { kubeconfig }), ...(context === undefined ? {} : { context }) };
+  const server = await relayOf(choice, options.server ?? process.env["HUBBLE_SERVER"]);
   const candidate = await candidateOf(paths, options);
   if (!tellProblems(candidate, complain)) return 2;
   const distinctions = new Distinctions([candidate]);

@@ -23,6 +23,8 @@ import { runWatching } from "./watch.ts";
 export interface TestCommandOptions extends ManifestOptions {
   readonly output?: string;
   readonly watch?: boolean;
+  /** Run only tests whose name holds it, in any case of letters. */
+  readonly filter?: string;
   /** The file to write. */
   readonly init?: string;
 }
@@ -49,6 +51,8 @@ export async function testCommand(
 ): Promise<number> {
   const { output = "text", watch = false, init } = options;
   if (!Object.hasOwn(FORMATS, output)) throw new Error(`-o ${output}: one of ${Object.keys(FORMATS).join(", ")}`);
+  if (init !== undefined && options.filter !== undefined)
+    throw new Error("--init writes every test: leave out --filter");
   if (init !== undefined) return writeFirst(init, paths, options, complain, readCluster);
   const before: Before = { known: new KnownDocuments(), files: new Map(), runs: new Map() };
   if (!watch) return (await runOnce(paths, options, { out, complain, readCluster, before })).result;
@@ -96,7 +100,7 @@ async function runOnce(
   options: TestCommandOptions,
   { out, complain, readCluster, before }: Surroundings,
 ): Promise<{ result: number; read: readonly string[] }> {
-  const { output = "text" } = options;
+  const { output = "text", filter } = options;
   const { texts, problems } = await readSources(paths, { tests: true });
   const files = texts
     .filter(({ file }) => TEST_FILE.test(file) || paths.includes(file))
@@ -110,7 +114,9 @@ async function runOnce(
     throw new Error("which tests? Give files of the name *.policytest.yaml, or folders with them (--init writes one)");
   const read = [...paths];
   const reports: TestReport[] = [];
-  const sound = files.filter((each) => each.problems.length === 0);
+  const sound = files.filter((each) => each.problems.length === 0).map((file) => chosen(file, filter));
+  if (filter !== undefined && sound.every(({ tests }) => tests.length === 0))
+    throw new Error(`--filter ${filter}: no test has that in its name`);
   for (const [key, group] of Map.groupBy(sound, (file) => JSON.stringify(manifestsOf(file, options)))) {
     const given = manifestsOf(group[0]!, options);
     read.push(...given);
@@ -128,11 +134,18 @@ async function runOnce(
   }
   const report = {
     results: reports.flatMap(({ results }) => results),
-    coverage: reports.flatMap(({ coverage }) => coverage),
+    // what some of the tests leave untested says nothing
+    coverage: filter === undefined ? reports.flatMap(({ coverage }) => coverage) : [],
   };
   out.write(FORMATS[output]!(report));
   const { failed, error } = testCounts(report);
   return { result: !isSound || error > 0 ? 2 : failed > 0 ? 1 : 0, read };
+}
+
+function chosen(file: TestFile, filter: string | undefined): TestFile {
+  if (filter === undefined) return file;
+  const wanted = filter.toLowerCase();
+  return { ...file, tests: file.tests.filter(({ name }) => name.toLowerCase().includes(wanted)) };
 }
 
 /** The manifests that a file of tests asks, beside a cluster's: those given, else (without a cluster) those it names, else its folder. */

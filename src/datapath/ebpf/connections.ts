@@ -28,6 +28,7 @@ const KINDS = [
 
 function connectionOf(key: Buffer, entry: Buffer, now: bigint): ConnectionRow {
   const flags = entry.readUInt16LE(ENTRY.fields.flags);
+  const expires = entry.readBigUInt64LE(ENTRY.fields.expires_ns);
   return {
     scope: SCOPES[key.readUInt8(KEY.fields.scope) - 1] ?? "egress",
     protocol: key.readUInt8(KEY.fields.protocol),
@@ -35,7 +36,8 @@ function connectionOf(key: Buffer, entry: Buffer, now: bigint): ConnectionRow {
     sourcePort: key.readUInt16BE(KEY.fields.sport),
     destination: readAddress(key, KEY.fields.dst),
     destinationPort: key.readUInt16BE(KEY.fields.dport),
-    expiresIn: Number((entry.readBigUInt64LE(ENTRY.fields.expires_ns) - now) / NS),
+    expires: Number(expires / NS),
+    expiresIn: Number((expires - now) / NS),
     flags: FLAGS.filter(([bit]) => (flags & bit) !== 0).map(([, name]) => name),
     forwardFlags: entry.readUInt8(ENTRY.fields.seen_forward),
     replyFlags: entry.readUInt8(ENTRY.fields.seen_reply),

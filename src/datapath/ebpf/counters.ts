@@ -36,6 +36,7 @@ export function metricsRows(metrics: KernelMap): MetricsRow[] {
     .map((key) => ({
       reason: reasonOf(key),
       direction: DIRECTIONS[key.readUInt8(METRICS_KEY.direction)] ?? "",
+      file: key.readUInt8(METRICS_KEY.file),
       line: key.readUInt16LE(METRICS_KEY.line),
       ...sumOf(metrics.get(key) ?? Buffer.alloc(0)),
     }));

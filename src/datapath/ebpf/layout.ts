@@ -95,7 +95,7 @@ export const LAYOUT = {
     size: 16,
     fields: { src_identity: 0, dst_identity: 4, endpoint: 8, proxy_port: 10, direction: 12, reserved: 13 },
   },
-  sg_metrics_key: { size: 4, fields: { reason: 0, direction: 1, line: 2 } },
+  sg_metrics_key: { size: 8, fields: { reason: 0, direction: 1, line: 2, file: 4, reserved: 5 } },
   sg_metrics: { size: 16, fields: { packets: 0, bytes: 8 } },
   sg_ct_key: { size: 40, fields: { src: 0, dst: 16, sport: 32, dport: 34, protocol: 36, scope: 37, reserved: 38 } },
   sg_ct_entry: {

@@ -18,4 +18,4 @@ export {
   type InformerOptions,
   type ListWatchClient,
 } from "./informer.ts";
-export { readKubeconfig } from "./kubeconfig.ts";
+export { type Credentials, readKubeconfig } from "./kubeconfig.ts";

@@ -20,6 +20,14 @@ export interface FqdnLimits {
   readonly maxHeld?: number;
 }
 
+export const DEFAULT_LIMITS: Required<FqdnLimits> = {
+  minTtl: 0,
+  maxAddressesPerName: 1000,
+  maxDeferredDeletes: 10_000,
+  idleGraceMs: 0,
+  maxHeld: 50_000,
+};
+
 /** The addresses that an answer gives to the name that was asked for. */
 export interface FqdnAnswer {
   /** In lower case with its last dot, as `absoluteName` writes it. */
@@ -42,9 +50,8 @@ class Endpoint {
   readonly zombies: Zombies;
 
   constructor(limits: Required<FqdnLimits>) {
-    const { maxAddressesPerName: maxAddresses, maxDeferredDeletes: max, idleGraceMs: graceMs } = limits;
-    this.lookups = new Lookups(maxAddresses, limits.maxHeld);
-    this.zombies = new Zombies({ max, maxAddresses, graceMs });
+    this.lookups = new Lookups(limits);
+    this.zombies = new Zombies(limits);
   }
 }
 
@@ -55,15 +62,18 @@ class Endpoint {
  * that may have other addresses now; `addressesOf` says which.
  */
 export class FqdnCache {
-  private readonly limits: Required<FqdnLimits>;
+  private readonly limits: Required<FqdnLimits> = { ...DEFAULT_LIMITS };
   private readonly endpoints = new Map<number, Endpoint>();
   private readonly held = new HeldAddresses();
   private changes = 0;
 
   constructor(limits: FqdnLimits = {}) {
-    const { minTtl = 0, maxAddressesPerName = 1000, maxDeferredDeletes = 10_000 } = limits;
-    const { idleGraceMs = 0, maxHeld = 50_000 } = limits;
-    this.limits = { minTtl, maxAddressesPerName, maxDeferredDeletes, idleGraceMs, maxHeld };
+    this.setLimits(limits);
+  }
+
+  /** Holds from the next answer and the next `collect` on. What is not named is the default. */
+  setLimits(limits: FqdnLimits): void {
+    Object.assign(this.limits, DEFAULT_LIMITS, limits);
   }
 
   /** Grows when there is something new to keep for a restart. */

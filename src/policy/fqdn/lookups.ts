@@ -17,6 +17,13 @@ export interface LostAddress {
   readonly expiryMs: number;
 }
 
+export interface LookupLimits {
+  /** Most addresses that a name may keep; 0 = no limit. */
+  readonly maxAddressesPerName: number;
+  /** Most that all names together may hold at any time. */
+  readonly maxHeld: number;
+}
+
 /**
  * The answers that one endpoint got: of each name and address the one that lasts longest, as Cilium's `DNSCache`. What has run out stays until
  * `expire` is called, so that an address is not lost before something looks whether it is in use.
@@ -26,19 +33,17 @@ export class Lookups {
   private readonly byAddress = new Map<string, Set<string>>();
   /** Names that may have more addresses than they may keep. */
   private readonly crowded = new Set<string>();
-  private readonly maxAddresses: number;
-  private readonly maxHeld: number;
+  private readonly limits: LookupLimits;
   private count = 0;
 
-  /** `maxAddresses` is what a name may keep (0 = no limit), `maxHeld` what all names together may hold at any time. */
-  constructor(maxAddresses: number, maxHeld: number) {
-    this.maxAddresses = maxAddresses;
-    this.maxHeld = maxHeld;
+  /** The limits may change. */
+  constructor(limits: LookupLimits) {
+    this.limits = limits;
   }
 
   /** Full: nothing new is taken in until something ran out. */
   get isFull(): boolean {
-    return this.count >= this.maxHeld;
+    return this.count >= this.limits.maxHeld;
   }
 
   /** Takes an answer in, as far as there is room; returns the addresses that the name did not have. */
@@ -57,7 +62,8 @@ export class Lookups {
       else names.add(lookup.name);
     }
     if (held.size > 0) this.byName.set(lookup.name, held);
-    if (this.maxAddresses > 0 && held.size > this.maxAddresses) this.crowded.add(lookup.name);
+    const { maxAddressesPerName } = this.limits;
+    if (maxAddressesPerName > 0 && held.size > maxAddressesPerName) this.crowded.add(lookup.name);
     return fresh;
   }
 
@@ -70,7 +76,7 @@ export class Lookups {
     for (const { name, address } of lost) this.drop(name, address);
     for (const name of this.crowded) {
       const held = [...(this.byName.get(name) ?? [])].sort(([, a], [, b]) => a.expiryMs - b.expiryMs);
-      for (const [address, { expiryMs }] of held.slice(0, Math.max(0, held.length - this.maxAddresses))) {
+      for (const [address, { expiryMs }] of held.slice(0, Math.max(0, held.length - this.limits.maxAddressesPerName))) {
         lost.push({ name, address, expiryMs });
         this.drop(name, address);
       }

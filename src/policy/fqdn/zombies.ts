@@ -12,11 +12,11 @@ export interface Zombie {
 
 export interface ZombieLimits {
   /** Most addresses that are kept; 0 = none. */
-  readonly max: number;
+  readonly maxDeferredDeletes: number;
   /** Most addresses that a name may keep; 0 = no limit. */
-  readonly maxAddresses: number;
+  readonly maxAddressesPerName: number;
   /** How long an address without connections is kept, in milliseconds. */
-  readonly graceMs: number;
+  readonly idleGraceMs: number;
 }
 
 interface Entry {
@@ -43,6 +43,7 @@ export class Zombies {
   private seenMs = 0;
   private nextMs = 0;
 
+  /** The limits may change. */
   constructor(limits: ZombieLimits) {
     this.limits = limits;
   }
@@ -68,7 +69,7 @@ export class Zombies {
   seen(addresses: Iterable<string>, startMs: number, nextMs: number): void {
     for (const address of addresses) {
       const entry = this.entries.get(address);
-      if (entry !== undefined) entry.aliveAtMs = startMs + this.limits.graceMs;
+      if (entry !== undefined) entry.aliveAtMs = startMs + this.limits.idleGraceMs;
     }
     this.seenMs = startMs;
     this.nextMs = nextMs;
@@ -80,12 +81,12 @@ export class Zombies {
     const aliveNames = this.aliveNames();
     const dead = new Set<Entry>();
     for (const entry of this.entries.values()) if (!this.isAlive(entry, aliveNames)) dead.add(entry);
-    const { max, maxAddresses } = this.limits;
-    if (maxAddresses > 0) {
-      for (const held of aliveNames.values()) for (const entry of excess(held, maxAddresses)) dead.add(entry);
+    const { maxDeferredDeletes, maxAddressesPerName } = this.limits;
+    if (maxAddressesPerName > 0) {
+      for (const held of aliveNames.values()) for (const entry of excess(held, maxAddressesPerName)) dead.add(entry);
     }
     const alive = [...this.entries.values()].filter((entry) => !dead.has(entry));
-    for (const entry of excess(alive, max)) dead.add(entry);
+    for (const entry of excess(alive, maxDeferredDeletes)) dead.add(entry);
     for (const { address } of dead) this.entries.delete(address);
     return [...dead].map(toZombie);
   }
@@ -136,7 +137,7 @@ export class Zombies {
   }
 
   private isConnected({ aliveAtMs, dueMs, round }: Entry): boolean {
-    return this.seenMs <= dueMs + this.limits.graceMs || this.seenMs <= aliveAtMs || this.rounds < round + ROUNDS;
+    return this.seenMs <= dueMs + this.limits.idleGraceMs || this.seenMs <= aliveAtMs || this.rounds < round + ROUNDS;
   }
 
   private isAlive(entry: Entry, aliveNames: ReadonlyMap<string, unknown>): boolean {

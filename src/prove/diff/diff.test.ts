@@ -106,6 +106,41 @@ describe("diff", () => {
     ]);
   });
 
+  test("of requests that both ends judge is of what the ingress end gets", () => {
+    const fromWeb = (rules: string) =>
+      policy(
+        "web",
+        `{endpointSelector: {matchLabels: {app: web}}, egress: [{toEndpoints: [{}], toPorts: ${http(rules)}}]}`,
+      );
+    const match = (action: string, name = "X-A") => `{headerMatches: [{name: ${name}, value: one${action}}]}`;
+    const change = (before: [string, string], after: [string, string]) =>
+      textOf(
+        ...([before, after].map(([egress, ingress]) => SHOP + fromWeb(egress) + toDb(WEB, http(ingress))) as [
+          string,
+          string,
+        ]),
+      )
+        .filter((line) => line.startsWith("  ") && line.includes(" shop/pod/web -> shop/pod/db: TCP 80"))
+        .map((line) => line.replace(" shop/pod/web -> shop/pod/db: TCP 80", ""));
+    // The egress end lets more pass, and the other end does not.
+    expect(change(["{path: /a}", "{path: /a}"], ["{path: /a|/b}", "{path: /a}"])).toEqual([]);
+    expect(change(["{path: /a}", "{path: /a}"], ["{path: /b}", "{path: /b}"])).toEqual([
+      "  + (egress and ingress: every method /b, as in GET /b)",
+      "  - (egress and ingress: every method /a, as in GET /a)",
+    ]);
+    const wanted = match("");
+    expect(change([match(", mismatch: LOG"), wanted], [match(", mismatch: ADD"), wanted])).toEqual([
+      "  + (egress: every HTTP request (header X-A: one, else ADD), as in GET /)",
+    ]);
+    // What one end adds the other deletes.
+    const gone = match(", mismatch: DELETE");
+    expect(change(["{}", gone], [match(", mismatch: ADD"), gone])).toEqual([]);
+    const secret = "{headerMatches: [{name: X-A, secret: {namespace: shop, name: token}, mismatch: ADD}]}";
+    expect(change([secret, "{}"], [secret, wanted])).toEqual([
+      "  ~ (ingress: requests whose headers the egress end edits and the ingress end looks at (unknown, compared as written))",
+    ]);
+  });
+
   describe("what is done to headers", () => {
     const token = (value: string) =>
       `---\napiVersion: v1\nkind: Secret\nmetadata: {name: token, namespace: shop}\nstringData: {value: ${value}}\n`;

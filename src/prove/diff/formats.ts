@@ -2,7 +2,7 @@ import { pictureSvg } from "../graph.ts";
 import { portText } from "../reach.ts";
 import type { DiffGroup, PolicyDiff } from "./diff.ts";
 import { PartyNames } from "./names.ts";
-import type { PortChange } from "./port-changes.ts";
+import { isUnknown, type PortChange } from "./port-changes.ts";
 
 type Kind = PortChange["kind"];
 
@@ -12,6 +12,7 @@ export interface DiffCounts {
   readonly closed: number;
   /** May do the same, with other headers. */
   readonly edited: number;
+  /** Those too of which some change is compared as it is written. */
   readonly unknown: number;
 }
 
@@ -19,7 +20,7 @@ export function diffCounts({ groups }: PolicyDiff): DiffCounts {
   const count = (isCounted: (group: DiffGroup) => boolean) =>
     groups.filter(isCounted).reduce((sum, { from, to }) => sum + from.length * to.length, 0);
   const has = (kind: Kind) => count(({ changes }) => changes.some((change) => change.kind === kind));
-  const unknown = count(({ missing }) => missing !== undefined);
+  const unknown = count(({ changes, missing }) => missing !== undefined || changes.some(isUnknown));
   return { opened: has("opened"), closed: has("closed"), edited: has("edited"), unknown };
 }
 

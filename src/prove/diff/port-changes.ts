@@ -1,5 +1,6 @@
 import { MAX_PORT } from "../../model/port.ts";
 import { protocolName } from "../../model/protocol.ts";
+import { wordOfBothEnds } from "./both-ends.ts";
 import { NO_RULES, type RequestChanges, requestChanges } from "./header-edits.ts";
 import { uncoveredRequest } from "./request-language.ts";
 import type { SideContent } from "./side.ts";
@@ -18,6 +19,13 @@ export interface PortChange {
   readonly requests?: readonly string[];
   /** What changed is who must have proven who they are. */
   readonly authentication?: string;
+}
+
+const UNKNOWN = "unknown, compared as written";
+
+/** Whether it is not known that anything changes: what the rules say differs, and what they mean could not be compared. */
+export function isUnknown({ requests = [] }: PortChange): boolean {
+  return requests.some((text) => text.includes(`(${UNKNOWN}`));
 }
 
 /** Both ends of a connection in both worlds. */
@@ -87,16 +95,44 @@ function differences(before: Words, after: Words): Difference[] {
     const requests = narrowed(is ? after : before);
     return [{ kind: is ? "opened" : "closed", ...(requests.length === 0 ? {} : { requests }) }];
   }
-  return DIRECTIONS.flatMap((direction, index) => {
-    const [x, y] = [before[index]!, after[index]!];
-    const http = httpChanges(x, y);
-    return [
-      ...gained("opened", direction, x, y, http),
-      ...gained("closed", direction, y, x, http),
-      ...edited(direction, x, y, http),
-      ...authChange(direction, x, y),
-    ];
-  });
+  return [
+    ...(changesOfBothEnds(before, after) ??
+      DIRECTIONS.flatMap((direction, index) => requestDifferences(direction, before[index]!, after[index]!))),
+    ...DIRECTIONS.flatMap((direction, index) => authChange(direction, before[index]!, after[index]!)),
+  ];
+}
+
+/** Undefined where each end may be looked at alone, or where that is all that can be done. */
+function changesOfBothEnds(before: Words, after: Words): Difference[] | undefined {
+  const changed = DIRECTIONS.filter((_, index) => before[index]!.text !== after[index]!.text);
+  const isJudgedTwice = DIRECTIONS.every((_, index) => before[index]!.chain ?? after[index]!.chain);
+  if (changed.length === 0 || !isJudgedTwice) return undefined;
+  const [was, is] = [wordOfBothEnds(...before), wordOfBothEnds(...after)];
+  if (was === undefined || is === undefined) return undefined;
+  const title = changed.join(" and ");
+  const http = requestChanges(was.chain ?? NO_RULES, is.chain ?? NO_RULES);
+  if (http === "unknown") {
+    const isEdited = [before, after].some(
+      ([egress, ingress]) => egress.chain?.isEditing && ingress.chain?.looksAtHeaders,
+    );
+    return isEdited ? [{ kind: "edited", requests: [`${title}: ${TOGETHER} (${UNKNOWN})`] }] : undefined;
+  }
+  return [
+    ...gained("opened", title, was, is, http),
+    ...gained("closed", title, is, was, http),
+    ...edited(title, was, is, http),
+  ];
+}
+
+const TOGETHER = "requests whose headers the egress end edits and the ingress end looks at";
+
+function requestDifferences(direction: string, x: Word, y: Word): Difference[] {
+  const http = httpChanges(x, y);
+  return [
+    ...gained("opened", direction, x, y, http),
+    ...gained("closed", direction, y, x, http),
+    ...edited(direction, x, y, http),
+  ];
 }
 
 /** Undefined = nobody looks at headers: requests are sets. */
@@ -120,9 +156,7 @@ function edited(direction: string, x: Word, y: Word, http: RequestChanges | "unk
           .join(" or ")
       : "no header edited",
   );
-  return [
-    { kind: "edited", requests: [`${direction}: ${texts.join(" before; after ")} (unknown, compared as written)`] },
-  ];
+  return [{ kind: "edited", requests: [`${direction}: ${texts.join(" before; after ")} (${UNKNOWN})`] }];
 }
 
 function isOpen(words: Words): boolean {
@@ -179,10 +213,10 @@ function beyond({ text, rule, missing }: RequestWord, own: Requests, others: Req
     [...others.values()].flatMap((other) => other.rule ?? []),
   );
   if (found === undefined) return [];
-  if (missing !== undefined) return [`${text} (unknown, compared as written: ${missingText(missing)})`];
+  if (missing !== undefined) return [`${text} (${UNKNOWN}: ${missingText(missing)})`];
   // It takes all that there is: an example says no more.
   if (rule.isConnection && rule.server === undefined) return [text];
-  if (found === "unknown") return [`${text} (unknown, compared as written)`];
+  if (found === "unknown") return [`${text} (${UNKNOWN})`];
   return [found.request === text ? text : `${text}, as in ${found.request}`];
 }
 

@@ -5,6 +5,7 @@ import type { HttpRule } from "../../policy/l7-rule.ts";
 import { outsidePrefixes } from "../../policy/outside-labels.ts";
 import { type Repository, requiredFqdns } from "../../policy/repository.ts";
 import { Cluster } from "../cluster.ts";
+import { requestRegions } from "../diff/request-language.ts";
 import type { Inventory } from "../inventory.ts";
 import type { HiddenPart } from "./recorded-request.ts";
 
@@ -73,7 +74,7 @@ export class Distinctions {
 
   /** Of what the recording hides, what rules look at. */
   hiddenParts(hidden: readonly HiddenPart[]): HiddenPart[] {
-    const [headers, looksAtHost] = [this.headers(), this.httpRules.some(({ host }) => host !== undefined)];
+    const [headers, looksAtHost] = [this.headers(), this.httpRules.some(isAboutHost)];
     return hidden.filter((part) => {
       if (part === "host") return looksAtHost;
       return part === "headers" ? headers.size > 0 : headers.has(part.slice("header ".length));
@@ -101,4 +102,22 @@ function httpRulesOf(repository: Repository): HttpRule[] {
   return [...repository.list()].flatMap(({ rules }) =>
     rules.flatMap(({ elements }) => elements.flatMap(({ ports = [] }) => ports.flatMap(({ http = [] }) => http))),
   );
+}
+
+const HOST = /^(:authority|host)(?![\w-])/i;
+
+/** Whether the rule looks at the host, in a field of its own or as a header. */
+function isAboutHost(rule: HttpRule): boolean {
+  return rule.host !== undefined || hasHostHeader(rule);
+}
+
+function hasHostHeader({ headers = [], headerMatches = [] }: HttpRule): boolean {
+  return [...headers, ...headerMatches.map(({ name }) => name)].some((name) => HOST.test(name));
+}
+
+/** A host of each kind that the rules tell from others. Undefined = they are not known. */
+export function hostsToldApart(rules: readonly HttpRule[]): readonly string[] | undefined {
+  if (rules.some(hasHostHeader)) return undefined;
+  const regions = requestRegions(rules.flatMap(({ host }) => (host === undefined ? [] : [{ host, demands: [] }])));
+  return regions === "unknown" ? undefined : regions.map(({ request }) => request.host ?? "");
 }

@@ -4,7 +4,7 @@ import { protocolName } from "../../model/protocol.ts";
 import type { Direction } from "../../model/verdict.ts";
 import { PolicyConflict } from "../../policy/clause.ts";
 import type { HttpRequestFacts } from "../../policy/http-rule.ts";
-import { judgeL7, type L7Facts } from "../../policy/judge-l7.ts";
+import { judgeL7, type L7Facts, passedOn } from "../../policy/judge-l7.ts";
 import type { HttpRule } from "../../policy/l7-rule.ts";
 import { lookup } from "../../policy/lookup.ts";
 import type { NamedPort } from "../../policy/named-ports.ts";
@@ -16,6 +16,7 @@ import { Cluster, type LocatedRule, type Suppositions, titleOf } from "../cluste
 import type { Verdict } from "../explain.ts";
 import type { Inventory } from "../inventory.ts";
 import { labelsOfWorkload } from "../party.ts";
+import { hostsToldApart } from "./distinctions.ts";
 import type { RecordedParty } from "./party.ts";
 import type { Conversation } from "./recording.ts";
 
@@ -28,6 +29,8 @@ export interface SideJudgement {
   readonly awaits?: "http" | "dns";
   /** That decided; for a default deny, those that turned it on. */
   readonly rules: readonly LocatedRule[];
+  /** The same as the other side sees it, where this one edits the request's headers. */
+  readonly passed?: Question;
 }
 
 export interface Judgement {
@@ -51,6 +54,7 @@ export class FlowJudge {
   private readonly inventory: Inventory;
   private readonly localCluster: string;
   private readonly headerRules: readonly HttpRule[];
+  private readonly hosts: readonly string[] | undefined;
   private readonly portNames: readonly string[];
   /** The same, if every address whose name is not known had one that policies select. Absent = none is selected. */
   private readonly ifNamed: Cluster | undefined;
@@ -67,9 +71,11 @@ export class FlowJudge {
     const elements = inventory.policies.flatMap(({ rules }) => rules.flatMap((rule) => rule.elements));
     const ports = elements.flatMap((element) => element.ports ?? []);
     this.portNames = [...new Set(ports.flatMap((rule) => rule.ports.flatMap(({ name }) => name ?? [])))];
-    this.headerRules = ports
-      .flatMap(({ http = [] }) => http)
-      .filter(({ headers = [], headerMatches = [] }) => headers.length + headerMatches.length > 0);
+    const httpRules = ports.flatMap(({ http = [] }) => http);
+    this.hosts = hostsToldApart(httpRules);
+    this.headerRules = httpRules.filter(
+      ({ headers = [], headerMatches = [] }) => headers.length + headerMatches.length > 0,
+    );
     const parties = [...new Map(asked.flatMap(({ from, to }) => [from, to]).map((each) => [each.key, each])).values()];
     this.names = new Map(parties.map((party, index) => [party.key, nameOf(party, index)]));
     const endpoints = [...parties.flatMap((party) => this.endpointOf(party)), ...this.supposedEndpoints(asked)];
@@ -145,7 +151,7 @@ export class FlowJudge {
   judge(question: Question): Judgement {
     const { from, to } = question;
     const egress = this.isOurs(from) ? this.judgeSide("egress", question) : undefined;
-    const ingress = this.isOurs(to) ? this.judgeSide("ingress", question) : undefined;
+    const ingress = this.isOurs(to) ? this.judgeSide("ingress", egress?.passed ?? question) : undefined;
     const sides = { ...(egress && { egress }), ...(ingress && { ingress }) };
     const both = [egress, ingress].filter((side) => side !== undefined);
     if (both.some(({ verdict }) => verdict === "denied")) return { verdict: "denied", ...sides };
@@ -192,11 +198,11 @@ export class FlowJudge {
     if (request === undefined || http === undefined || request.hidden.length === 0) return undefined;
     if (this.ask(this.cluster, direction, { ...question, request: { ...request, facts: {} } }).awaits === undefined)
       return undefined;
-    if (request.hidden.includes("host")) return "the host of the request";
-    const ways = this.headerRules.map((rule) => withHeaders(http, rule));
-    const isOpen = ways.some((way) =>
-      differs(this.ask(this.cluster, direction, { ...question, request: { ...request, facts: { http: way } } })),
-    );
+    const asked = (way: HttpRequestFacts) =>
+      this.ask(this.cluster, direction, { ...question, request: { ...request, facts: { http: way } } });
+    const isHostOpen = () => this.hosts === undefined || this.hosts.some((host) => differs(asked({ ...http, host })));
+    if (request.hidden.includes("host") && isHostOpen()) return "the host of the request";
+    const isOpen = this.headerRules.some((rule) => differs(asked(withHeaders(http, rule))));
     return isOpen ? `the request's headers (${request.hidden.join(", ")}: not recorded)` : undefined;
   }
 
@@ -216,7 +222,12 @@ export class FlowJudge {
     const facts: L7Facts = request?.facts ?? {};
     const l7 = judgeL7(policy, query, facts, cluster.engine.secrets);
     const all = l7.origins.length === 0 ? rules : distinct([...rules, ...this.located(l7.origins)]);
-    if (l7.verdict !== "unknown") return { verdict: l7.verdict === "allow" ? "allowed" : "denied", rules: all };
+    if (l7.verdict === "deny") return { verdict: "denied", rules: all };
+    if (l7.verdict === "allow") {
+      const isEdited = request !== undefined && l7.actions.length > 0;
+      const passed = isEdited ? { passed: { ...question, request: { ...request, facts: passedOn(facts, l7) } } } : {};
+      return { verdict: "allowed", rules: all, ...passed };
+    }
     const { missing } = l7;
     const awaits = missing === "http" || missing === "dns" ? { awaits: missing } : {};
     return { verdict: "unknown", missing: MISSING[missing ?? "listener"], ...awaits, rules: all };

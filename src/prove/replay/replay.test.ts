@@ -49,6 +49,36 @@ const left = {
   trace_reason: "NEW",
 };
 
+describe("a request", () => {
+  it("whose host was not recorded is unknown only where the rules let one pass and another not", () => {
+    const more = {
+      ...http("GET", "/"),
+      l7: { type: "REQUEST", http: { method: "GET", url: "/", headers: [{ key: "Y", value: "2" }] } },
+    };
+    const rules = (some: string) => changes([{ more }], STORE(`, rules: {http: [${some}]}`)).join();
+    for (const same of [
+      "{method: GET}",
+      "{method: GET}, {method: PUT, host: a}",
+      "{host: 'a.*'}, {host: '(?:[^a].*)?'}",
+    ])
+      expect(rules(same), same).toContain("GET /: allowed -> allowed (unchanged)");
+    for (const host of ["{method: GET, host: 'a|b'}", '{headers: ["Host: a"]}', "{host: 'a.*'}, {host: '[^a].*'}"])
+      expect(rules(host), host).toContain("(unknown) the host of the request");
+  });
+
+  it("is judged by the ingress end with the headers that the egress end's proxy gives it", () => {
+    const match = (action: string) => `, rules: {http: [{headerMatches: [{name: X, value: "1"${action}}]}]}`;
+    const cart = policy(
+      "cart",
+      `{endpointSelector: {matchLabels: {app: cart}}, egress: [{toPorts: [{ports: [{port: "6379", protocol: TCP}]${match(", mismatch: ADD")}}]}]}`,
+    );
+    const asked = [{ more: http("GET", "/", { Y: "2" }) }];
+    const title = "shop/deployment/cart :6379 GET /";
+    expect(changes(asked, STORE(match("")))).toContain(`${title}: allowed -> denied (closed)`);
+    expect(changes(asked, STORE(match("")) + cart)).toContain(`${title}: allowed -> allowed (unchanged)`);
+  });
+});
+
 describe("a connection", () => {
   it("is opened, closed or unchanged", () => {
     const lines = [

@@ -128,6 +128,8 @@ export class Container {
     this.#observe();
     child.on("exit", () => this.#refresh());
     await this.#until(() => this.#status.startedAtMs > 0 || this.#status.end !== undefined, 10_000);
+    // a child's end is told by its exit, without looking
+    clearInterval(this.#liveness);
     if (this.#status.end?.failed) {
       throw new RuntimeError("CreateContainerError", `sandbox of ${this.record.name}: ${readTail(this.logPath, 400)}`);
     }

@@ -1,4 +1,5 @@
-// Lists the metrics of Cilium's agent: name, type, labels and buckets, a line each in JSON.
+// Lists the metrics of Cilium's agent: name, type, labels and buckets, a line each in JSON; then
+// the names of those that are served before anything is counted.
 package main
 
 import (
@@ -25,18 +26,36 @@ var described = regexp.MustCompile(`fqName: "([^"]*)".*variableLabels: \{([^}]*)
 
 func main() {
 	out := json.NewEncoder(os.Stdout)
+	atRest := []string{}
 	all := reflect.ValueOf(metrics.NewLegacyMetrics()).Elem()
 	for i := range all.NumField() {
 		collector, ok := all.Field(i).Interface().(prometheus.Collector)
 		if !ok {
 			continue
 		}
+		atRest = append(atRest, served(collector)...)
 		if found, ok := describe(collector, all.Field(i)); ok {
 			if err := out.Encode(found); err != nil {
 				panic(err)
 			}
 		}
 	}
+	if err := out.Encode(map[string][]string{"atRest": atRest}); err != nil {
+		panic(err)
+	}
+}
+
+func served(collector prometheus.Collector) (names []string) {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collector)
+	families, err := registry.Gather()
+	if err != nil {
+		panic(err)
+	}
+	for _, found := range families {
+		names = append(names, found.GetName())
+	}
+	return names
 }
 
 func describe(collector prometheus.Collector, field reflect.Value) (found family, ok bool) {
