@@ -360,6 +360,8 @@ else
 closing.push(() => observer.close());
 
 await agent.synced;
+// Without a ConfigMap the proxy hears of the defaults now.
+dnsChanged(settings.current.dns);
 const nodeHealth = await startNodeHealth({
   name: node,
   nodes: {

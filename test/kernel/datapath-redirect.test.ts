@@ -200,7 +200,10 @@ describe("an egress redirect", () => {
     a.spawn(
       `nsenter --net=/run/netns/${a.node.netns} ${process.execPath} -e 'require("http").createServer((q,r)=>r.end("node")).listen(80)'`,
     );
-    await sleep(300);
+    for (const netns of [lab.fabric, a.node.netns]) {
+      for (let tries = 0; tries < 50 && inNetns(netns, "curl -s -m 1 http://127.0.0.1/").stdout === ""; tries++)
+        await sleep(100);
+    }
     expect(curl(a, "http://192.168.10.1/").stdout).toBe("world");
     expect(curl(a, `http://${a.node.config.address}/`).stdout).toBe("node");
     expect(await accepted(a)).toHaveLength(2);
