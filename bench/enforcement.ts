@@ -110,6 +110,8 @@ export async function measureChanges(lab: TestLab, traffic: string, endpoints: n
     throw new Error(`the probe did not say ${word}`);
   };
   const call = await caller(lab);
+  // the connection that is kept is made
+  await call("GET", POLICY_PATH);
   const took: number[] = [];
   try {
     await next("up", 0);
