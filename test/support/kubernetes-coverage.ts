@@ -15,6 +15,7 @@ const ATTACH = "test/kernel/kubelet-attach.test.ts";
 const CLIENT_GO = "test/differential/client-go.test.ts";
 const KUBECTL = "test/compat/kubectl.test.ts";
 const GOLDEN = "test/golden/kube-apiserver.test.ts";
+const INERT = "src/kube/server/kinds/inert.test.ts";
 const RBAC = "src/kube/server/rbac.test.ts";
 const SCHEDULER = "src/controllers/scheduler/scheduler.test.ts";
 const DEPLOYMENT = "src/controllers/deployment/deployment.test.ts";
@@ -23,6 +24,14 @@ const PATCH = "src/kube/server/patch/patch.test.ts";
 
 /** The tests that work most with each resource that is served; `group/resource`. */
 export const KIND_PROOFS: Readonly<Record<string, readonly string[]>> = {
+  "/limitranges": [INERT],
+  "/persistentvolumeclaims": [INERT],
+  "/resourcequotas": [INERT],
+  "autoscaling/horizontalpodautoscalers": [INERT],
+  "networking.k8s.io/ingressclasses": [INERT],
+  "networking.k8s.io/ingresses": [INERT],
+  "policy/poddisruptionbudgets": [INERT],
+  "scheduling.k8s.io/priorityclasses": [INERT],
   "/configmaps": [CLIENT_GO, KUBECTL, KUBELET],
   "/endpoints": [CONTROLLERS, ENDPOINTS],
   "/events": [CONTROLLERS, "src/kube/server/registry.test.ts", CLIENT_GO],
@@ -179,17 +188,10 @@ export const BEHAVIOURS: Readonly<Record<string, readonly (readonly [behaviour: 
 
 /** Resources that a cluster has and this server does not; asking for them is answered as for any unknown kind. */
 export const UNSERVED: readonly (readonly [path: string, instead: string])[] = [
-  ["api/v1/persistentvolumeclaims", "emptyDir; what a stateful set claims is an empty directory"],
   ["api/v1/persistentvolumes", "emptyDir"],
   ["api/v1/replicationcontrollers", "a Deployment (`kubectl cluster-info dump` asks for these and ends)"],
-  ["api/v1/resourcequotas", "nothing: nothing limits a namespace"],
-  ["api/v1/limitranges", "requests and limits in the pod"],
   ["api/v1/componentstatuses", "`kubectl get --raw '/readyz?verbose'`"],
   ["api/v1/podtemplates", "a Deployment"],
-  ["apis/autoscaling/v2/horizontalpodautoscalers", "`kubectl scale`"],
-  ["apis/networking.k8s.io/v1/ingresses", "a Service of type NodePort, or a policy with HTTP rules"],
-  ["apis/policy/v1/poddisruptionbudgets", "nothing: evictions are always granted"],
-  ["apis/scheduling.k8s.io/v1/priorityclasses", "nothing: there is no preemption"],
   ["apis/storage.k8s.io/v1/storageclasses", "emptyDir"],
   ["apis/node.k8s.io/v1/runtimeclasses", "nothing: there is one runtime"],
   ["apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations", "nothing: rules in the CRD (CEL)"],
