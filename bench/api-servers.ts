@@ -3,7 +3,6 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { build } from "esbuild";
 import { openAuthority } from "../src/kube/pki/authority.ts";
 import { CONTROL_PLANE_FLAGS } from "../src/lab/processes.ts";
 import { ApiConnection } from "../test/support/api-exchange.ts";
@@ -46,15 +45,6 @@ export async function settled(servers: readonly MeasuredServer[]): Promise<void>
     quiet = now - before <= LOOK_MS * 50 ? quiet + 1 : 0;
     before = now;
   }
-}
-
-/** Our API server as one file, as the lab runs it. */
-export async function bundleOurs(directory: string): Promise<string> {
-  const outfile = join(directory, "api-server.mjs");
-  const entry = new URL("../test/support/api-server-process.ts", import.meta.url).pathname;
-  const banner = { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" };
-  await build({ entryPoints: [entry], outfile, bundle: true, platform: "node", format: "esm", minify: true, banner });
-  return outfile;
 }
 
 async function untilReady(connection: ApiConnection, child: ChildProcess): Promise<void> {

@@ -1,9 +1,10 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { bundleApiServer } from "../test/support/api-server-bundle.ts";
 import { realApiServerMissing } from "../test/support/real-api-server.ts";
 import { fanOut, fill, timed, writes } from "./api-load.ts";
-import { bundleOurs, type MeasuredServer, settled, startOurs, startTheirs } from "./api-servers.ts";
+import { type MeasuredServer, settled, startOurs, startTheirs } from "./api-servers.ts";
 import type { Row } from "./report.ts";
 import { interleave, median, percentile, type Side } from "./rounds.ts";
 
@@ -138,7 +139,7 @@ export async function measureApi(): Promise<Row[]> {
     return open.at(-1)!;
   };
   try {
-    const bundle = await bundleOurs(directory);
+    const bundle = await bundleApiServer(directory);
     const rows: Row[] = [];
     const add = (more: readonly Row[]): void => {
       for (const row of more) console.error(`  ${row.what}: ${row.ours}, theirs ${row.against}`);

@@ -45,15 +45,7 @@ export {
   originName,
 } from "./explain.ts";
 export type { HeaderAction, HttpRequestFacts, Secrets } from "./http-rule.ts";
-export {
-  dnsVerdict,
-  httpVerdict,
-  judgeL7,
-  type L7Facts,
-  type L7Verdict,
-  passedOn,
-  serverNameVerdict,
-} from "./judge-l7.ts";
+export { dnsVerdict, httpVerdict, judgeL7, type L7Facts, type L7Verdict, serverNameVerdict } from "./judge-l7.ts";
 export type { DnsRule, HeaderMatch, HttpRule, MismatchAction } from "./l7-rule.ts";
 export { type LookupQuery, type LookupResult, lookup } from "./lookup.ts";
 export { distinctPorts, type NamedPort, type NamedPortsOf } from "./named-ports.ts";

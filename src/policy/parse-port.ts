@@ -1,6 +1,6 @@
 import { Limits } from "../model/limits.ts";
 import { MAX_PORT } from "../model/port.ts";
-import { Protocol } from "../model/protocol.ts";
+import { PORTLESS, Protocol } from "../model/protocol.ts";
 import type { Field } from "./field.ts";
 import type { PortSpec } from "./rule.ts";
 
@@ -17,16 +17,10 @@ const WITH_PORTS: Readonly<Record<string, readonly number[]>> = {
   UDP: [Protocol.Udp],
   SCTP: [Protocol.Sctp],
 };
-/** IANA numbers of protocols without ports; they are written with port 0. */
-const WITHOUT_PORTS: Readonly<Record<string, number>> = {
-  IGMP: 2,
-  IPIP: 4,
-  IPV6: 41,
-  GRE: 47,
-  ESP: 50,
-  AH: 51,
-  VRRP: 112,
-};
+/** They are written with port 0. */
+const WITHOUT_PORTS: Readonly<Record<string, number>> = Object.fromEntries(
+  Object.entries(PORTLESS).map(([name, number]) => [name.toUpperCase(), number]),
+);
 const PROTOCOLS = [...Object.keys(WITH_PORTS), ...Object.keys(WITHOUT_PORTS)].filter((name) => name !== "");
 
 /** True for an IANA service name in lower case. */

@@ -1,6 +1,6 @@
 import { parseCidr } from "../model/cidr.ts";
 import { MAX_PORT } from "../model/port.ts";
-import { protocolNumber } from "../model/protocol.ts";
+import { hasPorts } from "../model/protocol.ts";
 import { Field, isObject, noFindings } from "./field.ts";
 import type { FieldError } from "./rule.ts";
 import type { Scenario } from "./scenario-format.ts";
@@ -22,7 +22,7 @@ const identity: Read = (value, at) => void at.integer(value, 0, 2 ** 32 - 1);
 /** Of a pod's port: one protocol, not all of them. */
 const protocol: Read = (value, at) => {
   const name = at.text(value);
-  if (name !== undefined && !protocolNumber(name)) at.refuse("not a protocol", "use TCP, UDP or SCTP", name);
+  if (name !== undefined && !hasPorts(name)) at.refuse("not a protocol", "use TCP, UDP or SCTP", name);
 };
 
 function checkCidr(value: string, at: Field): void {

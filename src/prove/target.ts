@@ -101,10 +101,12 @@ function nameOf(body: string, text: string): { kind: "name"; namespace?: string;
   return of === undefined ? { kind: "name", namespace: first!, name: second } : { kind: "name", of, name: second };
 }
 
-/** `TCP`, `UDP`, `SCTP`, `ICMP`, `ICMPv6`: the IANA number. Throws for another. */
+/** `TCP`, `UDP`, `SCTP`, `ICMP`, `ICMPv6`, `VRRP` …: the IANA number. Throws for another. */
 export function protocolOf(name: string): number {
   const number = protocolNumber(name);
   if (number === undefined || number === 0)
-    throw new Error(`${name}: not a protocol; one of TCP, UDP, SCTP, ICMP, ICMPv6`);
+    throw new Error(
+      `${name}: not a protocol; one of TCP, UDP, SCTP, ICMP, ICMPv6, IGMP, IPIP, IPv6, GRE, ESP, AH, VRRP`,
+    );
   return number;
 }

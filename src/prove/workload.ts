@@ -1,5 +1,5 @@
 import { parseAddress } from "../model/cidr.ts";
-import { protocolNumber } from "../model/protocol.ts";
+import { hasPorts } from "../model/protocol.ts";
 import { isObject } from "../policy/field.ts";
 import type { ManifestObject, Problem } from "./manifest.ts";
 
@@ -116,7 +116,7 @@ function portsOf(pod: Fields, object: ManifestObject, problems: Problem[]): Decl
 function portOf(value: unknown, object: ManifestObject, problems: Problem[]): DeclaredPort[] {
   const { name, containerPort, protocol = "TCP" } = isObject(value) ? value : {};
   const isPort = typeof containerPort === "number" && Number.isInteger(containerPort);
-  if (!isPort || typeof protocol !== "string" || !protocolNumber(protocol)) {
+  if (!isPort || typeof protocol !== "string" || !hasPorts(protocol)) {
     complain(object, "spec", `not a port of a container: ${JSON.stringify(value)}`, problems);
     return [];
   }

@@ -20,6 +20,7 @@ export class ByteQueue {
   /** Takes a copy of the bytes from `from` on. */
   push(bytes: Uint8Array, from: number): void {
     const length = bytes.length - from;
+    if (length === 0) return;
     this.waiting += length;
     const last = this.pieces.at(-1);
     if (last === undefined || this.used + length > SMALL) {
@@ -38,7 +39,7 @@ export class ByteQueue {
     this.used += length;
   }
 
-  /** The next bytes, at most `limit`, no more than lie together; none when none wait. */
+  /** The next bytes, at most `limit`, no more than lie together; none only when none wait or the limit is 0. */
   take(limit: number): Uint8Array {
     const first = this.pieces[0];
     if (first === undefined) return new Uint8Array();

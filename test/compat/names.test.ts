@@ -70,6 +70,19 @@ test("kill -9 of the proxy: questions fail, nothing opens, and they are answered
   expect((await ask("base.empire.org")).stderr).toContain("Could not resolve host");
 });
 
+test("what a short answer counts as is a setting, which holds without a restart", async () => {
+  const setting = (value: string) => JSON.stringify({ data: { "tofqdns-min-ttl": value } });
+  await lab.ok(`kubectl -n kube-system patch configmap cilium-config --type merge -p '${setting("4321")}'`);
+  const { name } = await agentOfXwing();
+  const index = name === "k8s-ctr" ? 0 : Number(name.slice(-1));
+  let asked = 0;
+  await becomes(async () => {
+    await ask(`least-${asked++}.rebels.org`);
+    return (await lab.sh(`c${index} fqdn cache list`)).stdout.includes("4321");
+  });
+  expect((await lab.sh(`c${index} fqdn cache list`)).stdout).toMatch(/least-\d+\.rebels\.org\.\s+4321/);
+});
+
 test("without the policy everything may be asked for and reached", async () => {
   await lab.ok(`kubectl delete -f ${names}`);
   await becomes(() => isOpen("base.empire.org"));

@@ -98,6 +98,8 @@ test("a packed package runs the policy commands, and names what it has not", asy
   const results = [];
   for (const step of steps) results.push(await run("sh", [withNode, "sh", "-c", step]));
   expect(results.at(-1)!.stdout).toContain("4 passed, 0 failed, 0 errors");
+  const replay = await run("sh", [withNode, "sh", "-c", steps.at(-1)!.replace("test k8s", "replay a.jsonl -f k8s")]);
+  expect(replay).toMatchObject({ code: 2, stderr: expect.stringContaining("this package cannot read flows") });
   const up = await run("sh", [withNode, "sh", "-c", steps.at(-1)!.replace("policy test k8s", "status")]);
   expect(up).toMatchObject({ code: 1, stderr: expect.stringContaining("the lab needs a checkout") });
 });

@@ -131,7 +131,8 @@ describe("an ingress redirect", () => {
   it("reports the redirect's verdict and the way to the proxy", async () => {
     await b.node.call("events");
     curl(a, `http://${b.address}/`);
-    const seen = await eventsOf(b.node, (event) => event.dport === 80);
+    // what the host asked before may be told only now
+    const seen = await eventsOf(b.node, (event) => event.dport === 80 && event.src === 1001);
     expect(seen.find((event) => event.type === 5)).toMatchObject({
       direction: 1,
       verdict: INGRESS_PORT,

@@ -12,23 +12,13 @@ function randomFrom(seed: number): () => number {
   };
 }
 
-/** Lines of a file, counted from 1, both included. */
-export interface LineRange {
-  readonly first: number;
-  readonly last: number;
-}
-
-/** By path the lines that hold about `share` (0..1) of each file; 1 = every line. */
-export function sampleRanges(
-  files: ReadonlyMap<string, string>,
-  share: number,
-  seed: number,
-): Map<string, LineRange[]> {
+/** Ranges `path:first-last` in Stryker's words, which hold about `share` (0..1) of the lines of each file; 1 = every line. */
+export function sampleRanges(files: ReadonlyMap<string, string>, share: number, seed: number): string[] {
   const random = randomFrom(seed);
-  const drawn = [...files].map(([path, text]): [string, LineRange[]] => {
+  if (share >= 1) return [...files.keys()];
+  return [...files].flatMap(([path, text]) => {
     const count = Math.ceil(text.split("\n").length / WINDOW);
     const windows = Array.from({ length: count }, (_, index) => index).filter(() => random() < share);
-    return [path, windows.map((index) => ({ first: index * WINDOW + 1, last: (index + 1) * WINDOW }))];
+    return windows.map((index) => `${path}:${index * WINDOW + 1}-${(index + 1) * WINDOW}`);
   });
-  return new Map(drawn);
 }

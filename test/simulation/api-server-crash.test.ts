@@ -11,6 +11,7 @@ import { expect, it } from "vitest";
 import { connect } from "../../src/kube/client/connect.ts";
 import { ConfigMaps, type KubeClient, KubeError, type KubeObject } from "../../src/kube/client/index.ts";
 import { openAuthority } from "../../src/kube/pki/authority.ts";
+import { bundleApiServer } from "../support/api-server-bundle.ts";
 import { Random } from "../support/policy-scenarios-random.ts";
 
 const CRASHES = Number(process.env["SHIELDGATE_CRASHES"] ?? 5);
@@ -24,8 +25,11 @@ interface Known {
   readonly open: Set<string | undefined>;
 }
 
-async function startServer(directory: string, port: number): Promise<{ child: ChildProcess; port: number }> {
-  const program = join(import.meta.dirname, "../support/api-server-process.ts");
+async function startServer(
+  program: string,
+  directory: string,
+  port: number,
+): Promise<{ child: ChildProcess; port: number }> {
   const words = ["--disable-warning=ExperimentalWarning", program, directory, String(port)];
   const child = spawn(process.execPath, words, { stdio: ["ignore", "pipe", "inherit"] });
   const lines = createInterface({ input: child.stdout! });
@@ -114,7 +118,8 @@ it(`loses nothing that it acknowledged when it is killed ${CRASHES} times`, {
   const random = new Random(Number(process.env["SHIELDGATE_SEED"] ?? 20261127));
   const authority = openAuthority(join(directory, "pki"));
   const identity = authority.client("crash", "crash", ["system:masters"]);
-  let running = await startServer(directory, 0);
+  const program = await bundleApiServer(directory);
+  let running = await startServer(program, directory, 0);
   const open = () => connect({ server: `https://127.0.0.1:${running.port}`, ca: authority.ca, ...identity });
   let client = open();
   let highest = 0;
@@ -129,7 +134,7 @@ it(`loses nothing that it acknowledged when it is killed ${CRASHES} times`, {
       await Promise.all(works);
       await ended(running.child);
       client.close();
-      running = await startServer(directory, running.port);
+      running = await startServer(program, directory, running.port);
       client = open();
       const { items, resourceVersion } = await client.list(ConfigMaps, { namespace: "default" });
       highest = Math.max(highest, ...writers.map((writer) => writer.highest));

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { AnsweringAgent } from "../../../test/support/cilium-outcome.ts";
+import { sampleStatus } from "../../../test/support/status-sample.ts";
 
 const status = { state: "ready", policy: { realized: { "policy-revision": 3 } }, identity: { id: 318, labels: [] } };
 const ANSWERS: Readonly<Record<string, unknown>> = {
@@ -34,7 +35,7 @@ const ANSWERS: Readonly<Record<string, unknown>> = {
     "cilium-memory-map": "",
     "endpoint-list": [],
     "service-list": [],
-    "cilium-status": {},
+    "cilium-status": await sampleStatus(Date.now()),
     policy: { policy: "[]", revision: 1 },
   },
 };
@@ -139,6 +140,10 @@ it("debuginfo: says what it cannot do before it asks", async () => {
     [["--output", "json", "--file-per-command"], "does not support dumping a file per command"],
   ] as const)
     expect(await cilium("debuginfo", ...args)).toMatchObject({ code: 1, err: expect.stringContaining(reason) });
+  expect((await cilium("debuginfo")).err).toBe("");
+  expect((await cilium("debuginfo")).out).toMatch(
+    /^# Cilium debug information\n[\s\S]*\n#### Cilium encryption\n\n\n\n$/,
+  );
   expect((await cilium("debuginfo", "--output", "jsonpath={.kernel-version}")).out).toBe("6.1.0\n");
 });
 

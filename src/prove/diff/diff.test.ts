@@ -222,6 +222,29 @@ describe("diff", () => {
     ]);
   });
 
+  test("names in DNS rules are compared as sets of names", () => {
+    const names = (rules: string) =>
+      policy(
+        "web",
+        `{endpointSelector: {matchLabels: {app: web}}, egress: [{toEndpoints: [{matchLabels: {app: db}}], toPorts: [{ports: [{port: "53", protocol: UDP}], rules: {dns: [${rules}]}}]}]}`,
+      );
+    const change = (before: string, after: string) =>
+      textOf(SHOP + names(before), SHOP + names(after)).filter((line) => line.includes("UDP 53"));
+    const line = (sign: string, what: string) => `  ${sign} shop/pod/web -> shop/pod/db: UDP 53 (egress: ${what})`;
+    expect(change("{matchName: a.example}, {matchPattern: '*.example'}", "{matchPattern: '*.Example.'}")).toEqual([]);
+    expect(change("{matchName: a.example}", "{matchPattern: '*.example'}")).toEqual([
+      line("+", "name *.example, as in name 0.example"),
+    ]);
+    expect(change("{matchName: a.example}", "{matchName: b.example}")).toEqual([
+      line("+", "name b.example"),
+      line("-", "name a.example"),
+    ]);
+    expect(change("{matchName: a.example}", "{matchName: a.example, matchPattern: 'a.*'}")).toEqual([
+      line("+", "name a.example or a.*, as in name a.a"),
+    ]);
+    expect(change("{matchName: a.example}", "{matchPattern: '**'}")).toEqual([line("+", "every request")]);
+  });
+
   test("the value of a secret that headers are compared with is part of the rule", () => {
     const secret = (value: string) =>
       `---\napiVersion: v1\nkind: Secret\nmetadata: {name: token, namespace: shop}\nstringData: {value: ${value}}\n`;

@@ -1,9 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, it, test } from "vitest";
 import { isWholeName } from "../../policy/dns-pattern.ts";
+import { compileDnsRules } from "../../policy/dns-rule.ts";
 import { compileHttpRules } from "../../policy/http-rule.ts";
 import { compileServerNames, serverNameExpression, serverNameProblem } from "../../policy/server-name.ts";
-import { type RequestRule, uncoveredRequest } from "./request-language.ts";
+import { DNS_QUESTION, type RequestRule, uncoveredRequest } from "./request-language.ts";
 
 const path = (expression: string, more: Partial<RequestRule> = {}): RequestRule => ({
   path: expression,
@@ -128,7 +129,10 @@ describe("server names", () => {
     expect(shown(asked("*.b"), asked("c.b"))).toBe("GET /a (server a.b)");
   });
 
-  test("asking for every short name says the same", () => {
+  test.each<[string, (patterns: readonly string[]) => (name: string) => boolean, Partial<RequestRule>]>([
+    ["server", compileServerNames, {}],
+    ["name", (all) => compileDnsRules(all.map((matchPattern) => ({ matchPattern }))), { tls: DNS_QUESTION }],
+  ])("asking for every short %s says the same", (word, compile, more) => {
     const patterns = fc
       .array(fc.constantFrom("a", "b", "*", "**", ".", "B"), { minLength: 1, maxLength: 6 })
       .map((pieces) => pieces.join(""))
@@ -141,11 +145,11 @@ describe("server names", () => {
     const seen = { covered: 0, open: 0 };
     fc.assert(
       fc.property(patterns, fc.array(patterns, { minLength: 1, maxLength: 3 }), (one, several) => {
-        const [matches, others] = [compileServerNames([one]), compileServerNames(several)];
+        const [matches, others] = [compile([one]), compile(several)];
         const isOpen = (name: string) => matches(name) && !others(name);
         const found = uncoveredRequest(
-          serverNames(one),
-          several.map((pattern) => serverNames(pattern)),
+          serverNames(one, more),
+          several.map((pattern) => serverNames(pattern, more)),
         );
         if (found === "unknown") throw new Error("undecided");
         if (found === undefined) {
@@ -153,7 +157,8 @@ describe("server names", () => {
           expect(names.filter(isOpen)).toEqual([]);
         } else {
           seen.open++;
-          expect(isOpen(found.request.replace(/^server /, ""))).toBe(true);
+          expect(found.request.startsWith(`${word} `)).toBe(true);
+          expect(isOpen(found.request.slice(word.length + 1))).toBe(true);
         }
       }),
       { numRuns: 400 },

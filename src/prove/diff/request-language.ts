@@ -18,6 +18,9 @@ export interface RequestRule {
   readonly demands: readonly string[];
 }
 
+/** In the place of `tls`: the rule is about names that a DNS server is asked for. */
+export const DNS_QUESTION = "dns";
+
 /** Between what a demand is called and the value of a secret. */
 export const UNTOLD = "\0";
 
@@ -112,8 +115,9 @@ export function requestRegions(rules: readonly RequestRule[]): readonly RequestR
 /** As people read it. */
 export function requestText(
   { method = "GET", path = "/", host, server }: RequestFields,
-  { demands, isConnection }: Pick<RequestRule, "demands" | "isConnection">,
+  { demands, isConnection, tls }: Pick<RequestRule, "demands" | "isConnection" | "tls">,
 ): string {
+  if (tls === DNS_QUESTION) return `name ${server}`;
   const asked = server ? `server ${server}` : "no server name";
   if (isConnection) return asked;
   const more = [

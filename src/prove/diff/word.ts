@@ -1,13 +1,14 @@
 import type { Clause } from "../../policy/clause.ts";
 import { AuthType } from "../../policy/column.ts";
 import type { ComputedPolicy } from "../../policy/computed-policy.ts";
+import { isEveryName } from "../../policy/dns-pattern.ts";
 import type { Secrets } from "../../policy/http-rule.ts";
 import { judgeL7, judgingClauses, type L7Facts, type L7Verdict } from "../../policy/judge-l7.ts";
 import type { DnsRule, HttpRule } from "../../policy/l7-rule.ts";
 import { type LookupQuery, lookup } from "../../policy/lookup.ts";
 import { serverNameExpression } from "../../policy/server-name.ts";
 import { type WantedHeader, wantedHeaders } from "./header-states.ts";
-import { type RequestRule, UNTOLD } from "./request-language.ts";
+import { DNS_QUESTION, type RequestRule, UNTOLD } from "./request-language.ts";
 
 /** What one side says of one port to one peer. */
 export interface Word {
@@ -200,12 +201,14 @@ function tlsOf({ terminatingTLS, originatingTLS }: NonNullable<Clause["l7"]>): {
   return { key: JSON.stringify([terminatingTLS, originatingTLS]), text: ` (${parts.join(", ")})` };
 }
 
-/** Names are compared whatever their case and final dot. */
-function dnsRule({ matchName, matchPattern }: DnsRule): [string, string] {
-  if (matchPattern === "*") return [ANY_REQUEST, "every request"];
-  const name = (matchName ?? "").toLowerCase().replace(/\.$/, "");
-  const pattern = (matchPattern ?? "").toLowerCase().replace(/\.$/, "");
-  return [`dns ${name} ${pattern}`, `name ${[name, pattern].filter((part) => part !== "").join(" or ")}`];
+/** Names are compared whatever their case and final dot; a rule of both kinds takes what either takes. */
+function dnsRule({ matchName, matchPattern }: DnsRule): [key: string, text: string, rule?: RequestRule] {
+  if (matchPattern !== undefined && isEveryName(matchPattern)) return [ANY_REQUEST, "every request"];
+  const patterns = [matchName ?? "", matchPattern ?? ""].map((pattern) => pattern.toLowerCase().replace(/\.$/, ""));
+  const said = patterns.filter((pattern) => pattern !== "");
+  const server = said.map((pattern) => `(?:${serverNameExpression(pattern)})`).join("|");
+  const key = `dns ${patterns.join(" ")}`;
+  return [key, `name ${said.join(" or ")}`, { server, tls: DNS_QUESTION, isConnection: true, demands: [] }];
 }
 
 /** A secret counts with its value: the same name may stand for another one on the other side. */
