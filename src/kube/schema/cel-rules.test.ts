@@ -40,6 +40,7 @@ it.each([
     { s: "1" },
     { s: "1001m" },
   ],
+  ["quantity(self.s).isGreaterThan(quantity('1Ki'))", { s: "1025" }, { s: "1024" }],
   ["isQuantity(self.s) && quantity(self.s).add(1).compareTo(quantity('1Ki')) == 0", { s: "1023" }, { s: "1k" }],
   [
     "quantity(self.s).isInteger() && quantity(self.s).asInteger() == 2000 && quantity(self.s).sign() == 1",
