@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { ApiConnection } from "../../../../test/support/api-exchange.ts";
+import { fieldsOf } from "../../object.ts";
 import { startTestServer, type TestServer } from "../test-server.ts";
 import { inertKinds } from "./inert.ts";
 
@@ -46,4 +47,23 @@ it("a claim of storage waits, whatever its writer says of it", async () => {
   const body = { metadata: { name: "two" }, ...SPECS["PersistentVolumeClaim"], status: { phase: "Bound" } };
   const made = await admin.ask({ method: "POST", path, body });
   expect(JSON.parse(made.text)).toMatchObject({ spec: { volumeMode: "Filesystem" }, status: { phase: "Pending" } });
+});
+
+it("a pod has the number of its class, and of the one for all where it names none", async () => {
+  const classes = "/apis/scheduling.k8s.io/v1/priorityclasses";
+  const never = { metadata: { name: "never" }, value: 7, preemptionPolicy: "Never" };
+  await admin.ask({ method: "POST", path: classes, body: never });
+  const priorityOf = async (spec: object): Promise<unknown> => {
+    const body = { metadata: { name: "a" }, spec: { containers: [{ name: "c", image: "nginx" }], ...spec } };
+    const made = await admin.ask({ method: "POST", path: "/api/v1/namespaces/default/pods?dryRun=All", body });
+    const { priority, priorityClassName, preemptionPolicy } = fieldsOf(fieldsOf(JSON.parse(made.text)).spec);
+    return made.code === 201 ? [priority, priorityClassName, preemptionPolicy] : made.code;
+  };
+  expect(await priorityOf({ priorityClassName: "never" })).toEqual([7, "never", "Never"]);
+  expect(await priorityOf({ priorityClassName: "none" })).toBe(403);
+  expect(await priorityOf({})).toEqual([0, undefined, "PreemptLowerPriority"]);
+  const forAll = (name: string, value: number) =>
+    admin.ask({ method: "POST", path: classes, body: { metadata: { name }, value, globalDefault: true } });
+  expect([(await forAll("all", 5)).code, (await forAll("more", 9)).code]).toEqual([201, 403]);
+  expect(await priorityOf({})).toEqual([5, "all", "PreemptLowerPriority"]);
 });

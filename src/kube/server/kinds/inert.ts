@@ -1,6 +1,7 @@
 import { type Fields, fieldsOf, type KubeObject } from "../../object.ts";
+import { forbidden } from "../../status.ts";
 import { itemsOf, setDefault } from "../defaults/pod.ts";
-import { declareKind, type KindDeclaration, type ResourceKind, statusOf } from "../kind.ts";
+import { declareKind, type KindDeclaration, type Preparation, type ResourceKind, statusOf } from "../kind.ts";
 
 /** A kind that is kept and shown as Kubernetes does, so that charts install, and that nothing in a lab acts on: `warning` says what holds instead. */
 function inert(declaration: KindDeclaration, warning: string): ResourceKind {
@@ -55,6 +56,19 @@ function defaultScaler(scaler: KubeObject): void {
   setDefault(spec, "metrics", [structuredClone(MOST_USED)]);
   const behavior = spec.behavior as Fields | undefined;
   if (behavior) for (const direction of ["scaleUp", "scaleDown"] as const) scalingRules(behavior, direction);
+}
+
+const CLASSES = { group: "scheduling.k8s.io", resource: "priorityclasses", kind: "PriorityClass" };
+
+/** One class at most is the one for all pods. Throws 403. */
+function oneForAll(next: KubeObject, { list }: Preparation): void {
+  if (fieldsOf(next).globalDefault !== true) return;
+  const { name } = next.metadata;
+  const other = list("scheduling.k8s.io/priorityclasses").find(
+    (one) => one.metadata.name !== name && fieldsOf(one).globalDefault === true,
+  );
+  const why = `PriorityClass ${other?.metadata.name} is already marked as default. Only one default can exist`;
+  if (other) throw forbidden(CLASSES, name, why);
 }
 
 const NO_STATUS = { subresources: [] };
@@ -118,10 +132,12 @@ export const inertKinds: readonly ResourceKind[] = [
       ...{ group: "scheduling.k8s.io", version: "v1", kind: "PriorityClass", resource: "priorityclasses" },
       ...{ ...NO_STATUS, shortNames: ["pc"], namespaced: false, counted: true },
       strategy: {
-        fillDefaults: (object) => setDefault(object as object as Fields, "preemptionPolicy", "PreemptLowerPriority"),
+        fillDefaults: (object) => setDefault(fieldsOf(object), "preemptionPolicy", "PreemptLowerPriority"),
+        prepareCreate: oneForAll,
+        prepareUpdate: (next, _old, preparation) => oneForAll(next, preparation),
       },
     },
-    "no pod is preferred to another",
+    "pods get its number, and none is preferred to another",
   ),
   inert(
     {
