@@ -1,11 +1,11 @@
 /** Makes the library `shieldgate/policy`: dist/policy/index.js for Node and browsers alike, and its declarations. */
 import { execFile } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
 
-/** Packages that go into the bundle; their licences go beside it. */
-const BUNDLED = ["re2js", "yaml"];
+/** Packages that go into the bundles of the package; their licences go beside them. */
+const BUNDLED = ["@bufbuild/protobuf", "@connectrpc/connect", "@connectrpc/connect-node", "commander", "re2js", "yaml"];
 
 /** Writes into dist/policy and dist/model of the checkout. Rejects when the sources cannot be bundled. */
 export async function buildLibrary(root: string): Promise<void> {
@@ -24,11 +24,20 @@ export async function buildLibrary(root: string): Promise<void> {
     sourcesContent: false,
     logLevel: "warning",
   });
-  const licences = BUNDLED.map(
-    (name) => `${name}\n\n${readFileSync(join(root, "node_modules", name, "LICENSE"), "utf8")}`,
-  );
+  const licences = BUNDLED.map((name) => `${name}\n\n${licenceOf(join(root, "node_modules", name))}`);
   writeFileSync(join(root, "dist/policy/THIRD-PARTY.txt"), licences.join("\n\n"));
   await declarations;
+}
+
+/** The text that a package brings, or else what it says of itself. */
+function licenceOf(folder: string): string {
+  const file = join(folder, "LICENSE");
+  if (existsSync(file)) return readFileSync(file, "utf8");
+  const { license, repository } = JSON.parse(readFileSync(join(folder, "package.json"), "utf8")) as {
+    license: string;
+    repository: { url: string };
+  };
+  return `${license} (${repository.url}); the text of Apache-2.0 is in LICENSE of this package.`;
 }
 
 /** A fault of types is for `npm run check` to refuse: here it is said, and what could be declared is written. */

@@ -76,7 +76,8 @@ await build({
   outExtension: { ".js": ".mjs" },
   bundle: true,
   platform: "node",
-  target: "node24",
+  // a package runs them, wherever it is put
+  target: "node22",
   format: "esm",
   legalComments: "none",
   minifySyntax: true,

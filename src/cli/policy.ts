@@ -210,9 +210,7 @@ for (const [name, what] of Object.entries(FLOW_COMMANDS)) {
     .argument("[WORD...]")
     .helpOption(false)
     .allowUnknownOption()
-    .action(() =>
-      import(main).then(() => undefined, lacking("this package cannot read flows; a checkout's bin/shieldgate can")),
-    );
+    .action(() => import(main).then(() => undefined));
 }
 
 /** A bundle that is loaded only where it is needed. */
@@ -220,21 +218,9 @@ function besideThis(name: string): string {
   return new URL(`./${name}${extname(import.meta.filename)}`, import.meta.url).href;
 }
 
-/** Says what to do instead where a bundle is not there. */
-function lacking(instead: string): (error: NodeJS.ErrnoException) => never {
-  return (error) => {
-    if (error.code !== "ERR_MODULE_NOT_FOUND") throw error;
-    throw new Error(instead);
-  };
-}
-
-/** What speaks to servers is a bundle of its own, and the package has it not. */
+/** What speaks to servers is a bundle of its own. */
 async function readCluster(choice: ClusterChoice): Promise<readonly ManifestText[]> {
-  const source = (await import(besideThis("policy-cluster")).catch(
-    lacking(
-      "this package cannot read a cluster, a checkout can: pipe `kubectl get -A -o yaml deploy,sts,ds,pod,svc,ns,cnp,ccnp,netpol` into --before -",
-    ),
-  )) as { readCluster: ClusterReader };
+  const source = (await import(besideThis("policy-cluster"))) as { readCluster: ClusterReader };
   return source.readCluster(choice);
 }
 

@@ -1,8 +1,11 @@
 import { promisify } from "node:util";
 import { crc32, constants as zlib, zstdCompress, zstdDecompress } from "node:zlib";
 
-const compress = promisify(zstdCompress);
-const decompress = promisify(zstdDecompress);
+/** Node has it from 22.15 on; in an older one the functions are not there. */
+const hasZstd = typeof zstdDecompress === "function";
+const missing = () => Promise.reject(new Error("a flow history is packed with zstd, which needs Node 22.15 or newer"));
+const compress = hasZstd ? promisify(zstdCompress) : missing;
+const decompress = hasZstd ? promisify(zstdDecompress) : missing;
 
 /** `SGF1`, little end first: where a reader that lost its way goes on. */
 const MAGIC = 0x31464753;

@@ -2,11 +2,20 @@ import { RE2JS } from "re2js";
 import { Limits } from "../model/limits.ts";
 import { type Token, tokenize } from "./http-regex-token.ts";
 
+/** What is used of a compiled expression; written out, so that declarations need no package. */
+interface Regex {
+  /** The whole text is of the expression. */
+  testExact(text: string): boolean;
+  /** It is found anywhere in the text. */
+  test(text: string): boolean;
+  programSize(): number;
+}
+
 /**
  * Compiles an RE2 expression. Throws an Error with RE2's words when it is not RE2's, or when it is too long or makes a
  * program that would take too long to run.
  */
-export function compileRegex(expression: string): RE2JS {
+export function compileRegex(expression: string): Regex {
   if (expression.length > Limits.RegexLength) throw new Error(`longer than ${Limits.RegexLength} characters`);
   // Far beyond the limit: not even compiled.
   if (expandedSize(tokenize(expression)) > 10 * Limits.RegexProgramSize) throw tooLarge();

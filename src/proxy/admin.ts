@@ -77,7 +77,7 @@ const PAGES: Readonly<Record<string, Answer>> = {
 function matcherOf(expression: string): ((name: string) => boolean) | undefined {
   try {
     const compiled = compileRegex(expression);
-    return (name) => compiled.matcher(name).find();
+    return (name) => compiled.test(name);
   } catch {
     return undefined;
   }

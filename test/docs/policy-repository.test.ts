@@ -84,22 +84,3 @@ test("the workflow tells the change and fails, and passes where there is none", 
   expect(same).toMatchObject({ isSuccess: true, summary: expect.stringContaining("Nobody may do more or less") });
   await expect(runJob("", [{ ...step, with: { path: "k8s" } }])).rejects.toThrow("has no input path");
 });
-
-test("a packed package runs the policy commands, and names what it has not", async () => {
-  const modules = join(repository, "node_modules");
-  const steps = [
-    `cd ${ROOT} && npm pack --ignore-scripts --offline --silent --pack-destination ${scratch}`,
-    // What npm does with it, but for the libraries of the lab.
-    `mkdir -p ${modules}/shieldgate ${modules}/.bin && tar -xzf ${scratch}/shieldgate-*.tgz -C ${modules}/shieldgate --strip-components=1`,
-    `ln -s ../shieldgate/bin/shieldgate ${modules}/.bin/shieldgate`,
-    `cd ${repository} && npx --offline --no shieldgate policy test k8s`,
-  ];
-  const withNode = join(ROOT, "scripts/with-node.sh");
-  const results = [];
-  for (const step of steps) results.push(await run("sh", [withNode, "sh", "-c", step]));
-  expect(results.at(-1)!.stdout).toContain("4 passed, 0 failed, 0 errors");
-  const replay = await run("sh", [withNode, "sh", "-c", steps.at(-1)!.replace("test k8s", "replay a.jsonl -f k8s")]);
-  expect(replay).toMatchObject({ code: 2, stderr: expect.stringContaining("this package cannot read flows") });
-  const up = await run("sh", [withNode, "sh", "-c", steps.at(-1)!.replace("policy test k8s", "status")]);
-  expect(up).toMatchObject({ code: 1, stderr: expect.stringContaining("the lab needs a checkout") });
-});

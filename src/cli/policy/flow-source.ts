@@ -119,9 +119,16 @@ async function unpackedStream(stream: Readable): Promise<AsyncIterable<unknown>>
   }
 }
 
+/** In place of what an older Node has not. */
+function zstdMissing(): never {
+  throw new Error(
+    "it is packed with zstd, which needs Node 22.15 or newer (`zstd -dc FILE | shieldgate policy replay -` does without)",
+  );
+}
+
 const PACKINGS = [
   { magic: Buffer.from([0x1f, 0x8b]), unpack: createGunzip },
-  { magic: Buffer.from([0x28, 0xb5, 0x2f, 0xfd]), unpack: createZstdDecompress },
+  { magic: Buffer.from([0x28, 0xb5, 0x2f, 0xfd]), unpack: createZstdDecompress ?? zstdMissing },
 ];
 
 function packingOf(first: Buffer) {
