@@ -19,7 +19,7 @@ const NETWORK_POLICY_API = "sigs.k8s.io/network-policy-api@v0.2.0";
 const ROOTS: Record<string, readonly string[]> = {
   "io.k8s.api.core.v1": [
     ...["Binding", "ConfigMap", "Endpoints", "Event", "Namespace", "Node", "Pod", "Secret", "Service"],
-    ...["ServiceAccount"],
+    ...["ServiceAccount", "LimitRange", "PersistentVolumeClaim", "ResourceQuota"],
   ],
   "io.k8s.api.apps.v1": ["ControllerRevision", "DaemonSet", "Deployment", "ReplicaSet", "StatefulSet"],
   "io.k8s.api.authentication.v1": ["SelfSubjectReview", "TokenRequest", "TokenReview"],
@@ -27,13 +27,15 @@ const ROOTS: Record<string, readonly string[]> = {
     ...["LocalSubjectAccessReview", "SelfSubjectAccessReview", "SelfSubjectRulesReview", "SubjectAccessReview"],
   ],
   "io.k8s.api.autoscaling.v1": ["Scale"],
+  "io.k8s.api.autoscaling.v2": ["HorizontalPodAutoscaler"],
   "io.k8s.api.batch.v1": ["CronJob", "Job"],
   "io.k8s.api.coordination.v1": ["Lease"],
   "io.k8s.api.discovery.v1": ["EndpointSlice"],
   "io.k8s.api.events.v1": ["Event"],
-  "io.k8s.api.networking.v1": ["NetworkPolicy"],
-  "io.k8s.api.policy.v1": ["Eviction"],
+  "io.k8s.api.networking.v1": ["Ingress", "IngressClass", "NetworkPolicy"],
+  "io.k8s.api.policy.v1": ["Eviction", "PodDisruptionBudget"],
   "io.k8s.api.rbac.v1": ["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"],
+  "io.k8s.api.scheduling.v1": ["PriorityClass"],
   "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.v1": ["CustomResourceDefinition"],
   "io.k8s.apimachinery.pkg.apis.meta.v1": ["APIResourceList", "DeleteOptions", "Status", "WatchEvent"],
 };
@@ -190,7 +192,9 @@ function definitionIn(folder: string, name: string): Definition {
   const crd = withoutProse(parse(readFileSync(join(folder, `${name}.yaml`), "utf8"))) as Definition & {
     status?: unknown;
   };
-  crd.metadata = { name: crd.metadata.name };
+  const { name: named, annotations } = crd.metadata as { name: string; annotations?: Record<string, string> };
+  const approved = annotations?.["api-approved.kubernetes.io"];
+  crd.metadata = { name: named, ...(approved ? { annotations: { "api-approved.kubernetes.io": approved } } : {}) };
   delete crd.status;
   return crd;
 }

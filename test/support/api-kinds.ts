@@ -21,7 +21,11 @@ interface Collection {
 const read = (name: string): readonly Collection[] =>
   parse(readFileSync(new URL(name, import.meta.url), "utf8")) as readonly Collection[];
 
-export const COLLECTIONS = [...read("./api-kinds.yaml"), ...read("./api-kinds-workloads.yaml")];
+export const COLLECTIONS = [
+  ...read("./api-kinds.yaml"),
+  ...read("./api-kinds-workloads.yaml"),
+  ...read("./api-kinds-inert.yaml"),
+];
 
 const TABLE = { Accept: "application/json;as=Table;v=v1;g=meta.k8s.io" };
 const MERGE = { "Content-Type": "application/merge-patch+json" };
@@ -105,6 +109,11 @@ const SHOWN_OTHERWISE: readonly {
     at: /customresourcedefinitions$/,
     why: "a definition is in force when it is stored: nobody else writes its status, and so manages it",
     drop: ({ metadata }) => drop(fieldsOf(metadata), "managedFields", ({ subresource }) => subresource === "status"),
+  },
+  {
+    at: /persistentvolumeclaims$/,
+    why: "no volume is there to be protected while a pod uses it",
+    drop: ({ metadata }) => delete fieldsOf(metadata).finalizers,
   },
   {
     at: /endpointslices$/,

@@ -3,6 +3,7 @@ import { isFields } from "../../src/kube/object.ts";
 import { type ComparableAnswer, comparable } from "./api-comparable.ts";
 import type { ApiConnection } from "./api-exchange.ts";
 import { BEFORE_MISTAKES, type Mistake } from "./api-mistake.ts";
+import { MISTAKEN_DEFINITIONS } from "./api-mistakes-definitions.ts";
 import { MISTAKEN_OBJECTS } from "./api-mistakes-objects.ts";
 import { MISTAKEN_REQUESTS } from "./api-mistakes-requests.ts";
 
@@ -47,6 +48,8 @@ export const SAID_OTHERWISE: Readonly<Record<string, string>> = {
   "another revision to delete": CHANCE,
   "an exec without a command": "that no upgrade was asked for is found first",
   "a binding to nothing": CODELESS,
+  "a rule that ends too early": PROSE,
+  "a rule with a function that is not there": PROSE,
 };
 
 /** What a server says to a mistake. */
@@ -58,7 +61,7 @@ interface Saying {
 /** Answers to all mistakes, in their order. */
 export async function* sayingsOf(server: ApiConnection): AsyncGenerator<Saying> {
   for (const request of BEFORE_MISTAKES) await server.ask(request);
-  const mistakes: readonly Mistake[] = [...MISTAKEN_OBJECTS, ...MISTAKEN_REQUESTS];
+  const mistakes: readonly Mistake[] = [...MISTAKEN_OBJECTS, ...MISTAKEN_REQUESTS, ...MISTAKEN_DEFINITIONS];
   for (const { title, request } of mistakes) yield { title, answer: comparable(await server.ask(request)) };
 }
 

@@ -15,6 +15,7 @@ const ATTACH = "test/kernel/kubelet-attach.test.ts";
 const CLIENT_GO = "test/differential/client-go.test.ts";
 const KUBECTL = "test/compat/kubectl.test.ts";
 const GOLDEN = "test/golden/kube-apiserver.test.ts";
+const INERT = "src/kube/server/kinds/inert.test.ts";
 const RBAC = "src/kube/server/rbac.test.ts";
 const SCHEDULER = "src/controllers/scheduler/scheduler.test.ts";
 const DEPLOYMENT = "src/controllers/deployment/deployment.test.ts";
@@ -23,6 +24,14 @@ const PATCH = "src/kube/server/patch/patch.test.ts";
 
 /** The tests that work most with each resource that is served; `group/resource`. */
 export const KIND_PROOFS: Readonly<Record<string, readonly string[]>> = {
+  "/limitranges": [INERT],
+  "/persistentvolumeclaims": [INERT],
+  "/resourcequotas": [INERT],
+  "autoscaling/horizontalpodautoscalers": [INERT],
+  "networking.k8s.io/ingressclasses": [INERT],
+  "networking.k8s.io/ingresses": [INERT],
+  "policy/poddisruptionbudgets": [INERT],
+  "scheduling.k8s.io/priorityclasses": [INERT],
   "/configmaps": [CLIENT_GO, KUBECTL, KUBELET],
   "/endpoints": [CONTROLLERS, ENDPOINTS],
   "/events": [CONTROLLERS, "src/kube/server/registry.test.ts", CLIENT_GO],
@@ -97,6 +106,9 @@ export const BEHAVIOURS: Readonly<Record<string, readonly (readonly [behaviour: 
     ["refusals in Kubernetes' words", API, "says what is wrong in Kubernetes' words"],
     ["common mistakes, in a real kube-apiserver's words", GOLDEN, "says to common mistakes what a real kube-apiserver"],
     ["keys that a body has twice", "src/kube/server/repeated-keys.test.ts", "finds keys that a JSON text has twice"],
+    ["what definitions may not say, rules' types too", GOLDEN, "says to common mistakes what a real kube-apiserver"],
+    ["kinds of charts, kept without effect and with a warning", INERT, "is kept, with a warning"],
+    ["a damaged database, and the way out", "src/kube/storage/sqlite-store.test.ts", "the commands that it names save"],
     [
       "rules of definitions (CEL), on changes too",
       "src/kube/schema/cel-rules.test.ts",
@@ -123,6 +135,9 @@ export const BEHAVIOURS: Readonly<Record<string, readonly (readonly [behaviour: 
     ["jobs: limits per index, maxFailedIndexes", JOB_POLICIES, "an index fails by itself"],
     ["jobs: success policy", JOB_POLICIES, "a job has succeeded when a rule of its success policy is met"],
     ["jobs: evicted pods that do not count", WORKLOADS, "an evicted pod of a job that ignores disruptions"],
+    ["jobs: deadlines", "src/controllers/job/job.test.ts", "fails at its deadline"],
+    ["jobs: suspended and resumed", "src/controllers/job/job.test.ts", "has no pods and no time running while it is"],
+    ["jobs: gone after their end", "src/controllers/job/job.test.ts", "goes so long after its end as it says"],
     ["jobs: what their policies may not say", "src/kube/schema/job-policies.test.ts", "a job's policies are judged"],
     ["cron jobs", WORKLOADS, "a cron job starts its job once a run"],
     ["daemon sets: placement, tolerations", "src/controllers/daemonset/daemonset.test.ts", "a tainted node only with"],
@@ -179,17 +194,10 @@ export const BEHAVIOURS: Readonly<Record<string, readonly (readonly [behaviour: 
 
 /** Resources that a cluster has and this server does not; asking for them is answered as for any unknown kind. */
 export const UNSERVED: readonly (readonly [path: string, instead: string])[] = [
-  ["api/v1/persistentvolumeclaims", "emptyDir; what a stateful set claims is an empty directory"],
   ["api/v1/persistentvolumes", "emptyDir"],
   ["api/v1/replicationcontrollers", "a Deployment (`kubectl cluster-info dump` asks for these and ends)"],
-  ["api/v1/resourcequotas", "nothing: nothing limits a namespace"],
-  ["api/v1/limitranges", "requests and limits in the pod"],
   ["api/v1/componentstatuses", "`kubectl get --raw '/readyz?verbose'`"],
   ["api/v1/podtemplates", "a Deployment"],
-  ["apis/autoscaling/v2/horizontalpodautoscalers", "`kubectl scale`"],
-  ["apis/networking.k8s.io/v1/ingresses", "a Service of type NodePort, or a policy with HTTP rules"],
-  ["apis/policy/v1/poddisruptionbudgets", "nothing: evictions are always granted"],
-  ["apis/scheduling.k8s.io/v1/priorityclasses", "nothing: there is no preemption"],
   ["apis/storage.k8s.io/v1/storageclasses", "emptyDir"],
   ["apis/node.k8s.io/v1/runtimeclasses", "nothing: there is one runtime"],
   ["apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations", "nothing: rules in the CRD (CEL)"],

@@ -6,7 +6,7 @@ import { keyOfObject } from "../object-cache.ts";
 import { hasCondition, objectsOf, specOf, statusOf, stays } from "../objects.ts";
 import { followOwners, makePodOrTell, removePod } from "../pod-owners.ts";
 import { isTracked, released, TRACKING_FINALIZER } from "./account.ts";
-import { isFinished, planJob } from "./reconcile.ts";
+import { expiresIn, isFinished, planJob } from "./reconcile.ts";
 
 const COMPONENT = "job-controller";
 /** The `managedBy` of jobs that are run here; another controller's are left to it. */
@@ -40,10 +40,8 @@ export function startJobs(context: ControllerContext): void {
 
   /** A finished job goes by itself where it says when. */
   async function expire(job: KubeObject, key: string): Promise<void> {
-    const { ttlSecondsAfterFinished: seconds } = specOf(job);
-    if (typeof seconds !== "number") return;
-    const end = objectsOf(statusOf(job).conditions).find(({ type }) => type === "Complete" || type === "Failed");
-    const wait = Date.parse(String(end?.lastTransitionTime)) + seconds * 1000 - context.now();
+    const wait = expiresIn(job, context.now());
+    if (wait === undefined) return;
     if (wait > 0) queue.addAfter(key, wait);
     else await context.delete(Jobs, job);
   }

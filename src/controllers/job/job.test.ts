@@ -4,7 +4,7 @@ import type { Fields } from "../../kube/object.ts";
 import { NOW, ownedBy, pod, thing } from "../test-objects.ts";
 import { accountOf, TRACKING_FINALIZER } from "./account.ts";
 import { formatIndexes, parseIndexes } from "./indexes.ts";
-import { planJob } from "./reconcile.ts";
+import { expiresIn, planJob } from "./reconcile.ts";
 
 const job = (spec: Fields = {}, status: Fields = {}): KubeObject =>
   thing("Job", "work", {
@@ -59,6 +59,27 @@ it("fails at its deadline, takes its pods away, and is over when they are", () =
   const after = planJob({ ...late, status: plan.status }, [], NOW);
   expect(after.status.conditions).toMatchObject([{ type: "FailureTarget" }, { type: "Failed" }]);
   expect(planJob(job({ activeDeadlineSeconds: 3601 }), [tracked("a", "Running")], NOW).lookAgainIn).toBe(1000);
+});
+
+it("goes so long after its end as it says, or stays", () => {
+  const over = {
+    conditions: [{ type: "Complete", status: "True", lastTransitionTime: new Date(NOW - 4000).toISOString() }],
+  };
+  expect(expiresIn(job({ ttlSecondsAfterFinished: 10 }, over), NOW)).toBe(6000);
+  expect(expiresIn(job({ ttlSecondsAfterFinished: 0 }, over), NOW)).toBe(-4000);
+  expect(expiresIn(job({}, over), NOW)).toBeUndefined();
+});
+
+it("has no pods and no time running while it is suspended, and begins anew", () => {
+  const paused = planJob(job({ suspend: true, activeDeadlineSeconds: 3700 }), [tracked("a", "Running")], NOW);
+  expect(paused).toMatchObject({ create: [], lookAgainIn: undefined });
+  expect(paused.remove.map(({ metadata }) => metadata.name)).toEqual(["a"]);
+  expect(paused.status).toMatchObject({ conditions: [{ type: "Suspended", status: "True" }] });
+  expect(paused.status).not.toHaveProperty("startTime");
+  const again = planJob({ ...job({ activeDeadlineSeconds: 3700 }), status: paused.status }, [], NOW);
+  expect(again.create).toHaveLength(1);
+  expect(again.lookAgainIn).toBe(3_700_000);
+  expect(again.status).toMatchObject({ conditions: [{ type: "Suspended", status: "False" }] });
 });
 
 it("waits for a pod's end before the next one where it is told so", () => {

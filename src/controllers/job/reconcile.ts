@@ -274,3 +274,11 @@ export function planJob(job: KubeObject, pods: readonly KubeObject[], now: numbe
   const lookAgainIn = times.length === 0 ? undefined : Math.max(1, Math.min(...times));
   return { create: wanted.filter((_, position) => waits[position] === 0), remove: [], status, lookAgainIn };
 }
+
+/** Milliseconds until a finished job goes by itself, none or less when it is time; undefined for one that stays. */
+export function expiresIn(job: KubeObject, now: number): number | undefined {
+  const { ttlSecondsAfterFinished: seconds } = specOf(job);
+  if (typeof seconds !== "number") return undefined;
+  const end = objectsOf(statusOf(job).conditions).find(({ type }) => type === "Complete" || type === "Failed");
+  return Date.parse(String(end?.lastTransitionTime)) + seconds * 1000 - now;
+}

@@ -4,10 +4,23 @@ import { type DescField, type DescFile, type DescMessage, ScalarType } from "@bu
 export type Expression = NonNullable<ReturnType<typeof parse>["expr"]>;
 type Kind<C extends Expression["exprKind"]["case"]> = Extract<Expression["exprKind"], { case: C }>["value"];
 
+/** An object whose fields are known by name. */
+interface ObjectType {
+  readonly typeName: "object";
+  readonly known: Readonly<Record<string, CelType>>;
+}
+
+/** Whose messages and enums an expression may name, and which more functions it may call. */
+export interface CelNames extends Pick<DescFile, "messages" | "enums"> {
+  readonly proto: { readonly package: string };
+  readonly functions?: ReadonlySet<string>;
+}
+
 /** What an expression gives: a scalar by CEL's name, a message, a list, map or wrapper of something; undefined = it shows with a flow. */
 export type CelType =
   | string
   | DescMessage
+  | ObjectType
   | { readonly kind: "list" | "map" | "wrapper"; readonly of: CelType | undefined }
   | undefined;
 
@@ -108,11 +121,10 @@ function closer(one: CelType, other: CelType): CelType {
 /** Says what an expression gives, and what is wrong with it whatever the flow is, in the words of upstream's checker (cel-go). */
 export class CelTypes {
   readonly faults: CelFault[];
-  private readonly file: DescFile;
+  private readonly file: CelNames;
   private readonly variables: Readonly<Record<string, CelType>>;
 
-  /** `file`: whose messages and enums may be named. */
-  constructor(file: DescFile, variables: Readonly<Record<string, CelType>>, faults: CelFault[] = []) {
+  constructor(file: CelNames, variables: Readonly<Record<string, CelType>>, faults: CelFault[] = []) {
     this.file = file;
     this.variables = variables;
     this.faults = faults;
@@ -167,6 +179,10 @@ export class CelTypes {
     if (typeof type === "string" || ("of" in type && type.kind !== "map"))
       return this.fault(node, `type '${typeName(type)}' does not support field selection`);
     if ("of" in type) return testOnly ? "bool" : type.of;
+    if ("known" in type) {
+      if (!Object.hasOwn(type.known, name)) return this.fault(node, `undefined field '${name}'`);
+      return testOnly ? "bool" : type.known[name];
+    }
     const field = type.fields.find((candidate) => candidate.name === name);
     if (field === undefined) return this.fault(node, `undefined field '${name}'`);
     return testOnly ? "bool" : fieldType(field);
@@ -210,6 +226,7 @@ export class CelTypes {
       }
       return "bool";
     }
+    if (this.file.functions?.has(name)) return undefined;
     const given = resultOf(name, types);
     if (given === "unknown function" && target === undefined && name === "has")
       return this.fault(args[0], "invalid argument to has() macro");
@@ -272,5 +289,6 @@ export function typeName(type: CelType): string {
   if (type === undefined) return "dyn";
   if (typeof type === "string") return type === NULL ? "null" : type;
   if ("typeName" in type) return type.typeName;
-  return type.kind === "map" ? "map(dyn, dyn)" : `${type.kind}(${typeName(type.of)})`;
+  if (type.kind === "map") return type.of === undefined ? "map(dyn, dyn)" : `map(string, ${typeName(type.of)})`;
+  return `${type.kind}(${typeName(type.of)})`;
 }

@@ -14,6 +14,16 @@ import {
 } from "./cluster.ts";
 import { AGE, type Cell, type Column, NAME } from "./column.ts";
 import { customColumns } from "./custom.ts";
+import {
+  BUDGET_COLUMNS,
+  CLAIM_COLUMNS,
+  INGRESS_CLASS_COLUMNS,
+  INGRESS_COLUMNS,
+  LIMIT_RANGE_COLUMNS,
+  PRIORITY_COLUMNS,
+  QUOTA_COLUMNS,
+  SCALER_COLUMNS,
+} from "./inert.ts";
 import { ENDPOINT_SLICE_COLUMNS, ENDPOINTS_COLUMNS, NETWORK_POLICY_COLUMNS, SERVICE_COLUMNS } from "./network.ts";
 import { POD_COLUMNS } from "./pod.ts";
 import {
@@ -74,6 +84,14 @@ const columnsByKind: Readonly<Record<string, readonly Column[]>> = {
   "/Secret": SECRET_COLUMNS,
   "/Event": EVENT_COLUMNS,
   "/ServiceAccount": SERVICE_ACCOUNT_COLUMNS,
+  "/LimitRange": LIMIT_RANGE_COLUMNS,
+  "/PersistentVolumeClaim": CLAIM_COLUMNS,
+  "/ResourceQuota": QUOTA_COLUMNS,
+  "autoscaling/HorizontalPodAutoscaler": SCALER_COLUMNS,
+  "networking.k8s.io/Ingress": INGRESS_COLUMNS,
+  "networking.k8s.io/IngressClass": INGRESS_CLASS_COLUMNS,
+  "policy/PodDisruptionBudget": BUDGET_COLUMNS,
+  "scheduling.k8s.io/PriorityClass": PRIORITY_COLUMNS,
   "events.k8s.io/Event": EVENT_COLUMNS,
   "apps/Deployment": DEPLOYMENT_COLUMNS,
   "apps/ReplicaSet": REPLICA_SET_COLUMNS,

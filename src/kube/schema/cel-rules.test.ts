@@ -35,6 +35,40 @@ it.each([
   ["self.at < timestamp('2025-01-01T00:00:00Z')", { at: "2024-01-01T00:00:00Z" }, { at: "2026-01-01T00:00:00Z" }],
   ["self.a__dash__b == 'x' && self.__for__ == 'y'", { "a-b": "x", for: "y" }, { "a-b": "x", for: "x" }],
   ["isIP(self.s) || isCIDR(self.s) && true", { s: "10.0.0.0/8" }, { s: "x" }],
+  [
+    "quantity(self.s).isGreaterThan(quantity('999m')) && quantity(self.s) == quantity('1000m')",
+    { s: "1" },
+    { s: "1001m" },
+  ],
+  ["quantity(self.s).isGreaterThan(quantity('1Ki'))", { s: "1025" }, { s: "1024" }],
+  ["isQuantity(self.s) && quantity(self.s).add(1).compareTo(quantity('1Ki')) == 0", { s: "1023" }, { s: "1k" }],
+  [
+    "quantity(self.s).isInteger() && quantity(self.s).asInteger() == 2000 && quantity(self.s).sign() == 1",
+    { s: "2k" },
+    { s: "2m" },
+  ],
+  [
+    "isURL(self.s) && url(self.s).getHostname() == 'a' && url(self.s).getEscapedPath() == '/b'",
+    { s: "https://a:1/b" },
+    { s: "a" },
+  ],
+  ["ip(self.s).family() == 6 && !ip(self.s).isLoopback()", { s: "fd00::1" }, { s: "::1" }],
+  [
+    "cidr(self.s).containsIP('10.1.0.1') && cidr(self.s).prefixLength() < 16",
+    { s: "10.0.0.0/8" },
+    { s: "10.1.0.0/16" },
+  ],
+  [
+    "cidr(self.s).containsCIDR('10.1.0.0/16') && cidr(self.s).ip() != cidr(self.s).masked()",
+    { s: "10.0.0.0/8" },
+    { s: "11.0.0.0/8" },
+  ],
+  [
+    "self.list.isSorted() && self.list.max() == 'b' && self.list.min() == 'a'",
+    { list: ["a", "b"] },
+    { list: ["b", "a"] },
+  ],
+  ["self.s.find('[0-9]+') == '12' && self.s.findAll('[0-9]+').size() == 2", { s: "a12b3" }, { s: "a12" }],
 ])("keeps and breaks %s", (rule, good, bad) => {
   expect(said(rule, good)).toBeUndefined();
   expect(said(rule, bad)).toBe(`Invalid value: "object": failed rule: ${rule}`);
@@ -68,6 +102,15 @@ it("asks rules about changes only where there was something before", () => {
   expect(ruleErrors({ ...keyed, "x-kubernetes-list-map-keys": undefined } as never, [{ k: "b", v: 3 }], old)).toEqual(
     [],
   );
+});
+
+it("asks rules with an optional old value of new values too", () => {
+  const rule = "oldSelf.orValue(self).n <= self.n && (oldSelf.hasValue() || self.n == 1)";
+  const asked = (self: object, old?: object) => said(rule, self, old, { optionalOldSelf: true });
+  expect(asked({ n: 1 })).toBeUndefined();
+  expect(asked({ n: 2 })).toContain(rule);
+  expect(asked({ n: 2 }, { n: 1 })).toBeUndefined();
+  expect(asked({ n: 1 }, { n: 2 })).toContain(rule);
 });
 
 it("says why, where, and what could not be told", () => {

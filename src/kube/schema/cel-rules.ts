@@ -19,12 +19,13 @@ function errorOf(node: SchemaNode, given: ValidationRule, path: string, message:
 
 function ownErrors(node: SchemaNode, value: unknown, old: unknown, path: string): FieldError[] {
   return (node["x-kubernetes-validations"] ?? []).flatMap((given) => {
-    const { rule, message, messageExpression } = given;
-    const answer = compileRule(rule)(node, value, old);
+    const { rule, message, messageExpression, optionalOldSelf = false } = given;
+    const answer = compileRule(rule, optionalOldSelf)(node, value, old);
     if (answer === true) return [];
     const said = message ?? `failed rule: ${rule.trim()}`;
     if (typeof answer === "string") return [errorOf(node, given, path, `${answer} evaluating rule: ${said}`)];
-    const made = messageExpression === undefined ? undefined : compileRule(messageExpression)(node, value, old);
+    const made =
+      messageExpression === undefined ? undefined : compileRule(messageExpression, optionalOldSelf)(node, value, old);
     return [errorOf(node, given, path, typeof made === "string" ? made : said)];
   });
 }

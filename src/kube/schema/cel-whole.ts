@@ -1,29 +1,21 @@
 /** The whole Common Expression Language, for rules beyond what `cel.ts` reads by itself. */
-import { isIP } from "node:net";
-import { type CelInput, CelScalar, celEnv, celFunc, isCelError, parse, plan } from "@bufbuild/cel";
+import { type CelInput, celEnv, isCelError, parse, plan } from "@bufbuild/cel";
 import { strings } from "@bufbuild/cel/ext";
 import { timestampFromDate } from "@bufbuild/protobuf/wkt";
-import { parseCidr } from "../../model/cidr.ts";
 import { isFields } from "../object.ts";
 import type { Rule } from "./cel.ts";
+import { KUBERNETES_FUNCTIONS, optional } from "./cel-functions.ts";
 import { mapValues, type SchemaNode } from "./node.ts";
 
-const isCidr = (text: string): boolean => text.includes("/") && parseCidr(text) !== undefined;
-
-const environment = celEnv({
-  funcs: [
-    ...strings,
-    celFunc("isCIDR", [CelScalar.STRING], CelScalar.BOOL, isCidr),
-    celFunc("isIP", [CelScalar.STRING], CelScalar.BOOL, (text) => isIP(text) !== 0),
-  ],
-});
+const environment = celEnv({ funcs: [...strings, ...KUBERNETES_FUNCTIONS] });
 
 /** Functions of the language and of its strings; operators have names with a mark. */
-const FUNCTIONS = new Set(
-  `size contains startsWith endsWith matches int uint double string bool bytes dyn type duration timestamp getFullYear getMonth
+export const FUNCTIONS = new Set([
+  ...KUBERNETES_FUNCTIONS.map(({ name }) => name),
+  ...`size contains startsWith endsWith matches int uint double string bool bytes dyn type duration timestamp getFullYear getMonth
   getDate getDayOfMonth getDayOfWeek getDayOfYear getHours getMinutes getSeconds getMilliseconds charAt indexOf lastIndexOf
-  lowerAscii upperAscii replace split substring trim join reverse isCIDR isIP`.split(/\s+/),
-);
+  lowerAscii upperAscii replace split substring trim join reverse`.split(/\s+/),
+]);
 
 /** What an expression calls and names, wherever in it. */
 function namesIn(expression: unknown): { readonly called: Set<string>; readonly read: Set<string> } {
@@ -46,7 +38,7 @@ const RESERVED = new Set(
 );
 
 /** A field's name as rules write it. */
-function escaped(name: string): string {
+export function escaped(name: string): string {
   if (RESERVED.has(name)) return `__${name}__`;
   return name
     .replaceAll("__", "__underscores__")
@@ -73,7 +65,7 @@ function valueFor(node: SchemaNode, value: unknown): CelInput {
 }
 
 /** Reads a rule. Throws an Error that names what the language does not have, or this server does not evaluate. */
-export function compileWhole(rule: string): Rule {
+export function compileWhole(rule: string, isOptional = false): Rule {
   const parsed = parse(rule);
   const { called, read } = namesIn(parsed.expr);
   const unknown = [...called].find((name) => /^\w+$/.test(name) && !/^_|_$/.test(name) && !FUNCTIONS.has(name));
@@ -82,9 +74,10 @@ export function compileWhole(rule: string): Rule {
   const evaluate = plan(environment, parsed);
   const usesOld = read.has("oldSelf");
   return (node, self, old) => {
-    // a rule about changes is not asked where there was nothing before
-    if (usesOld && old === undefined) return true;
-    const answer = evaluate({ self: valueFor(node, self), ...(usesOld ? { oldSelf: valueFor(node, old) } : {}) });
+    // a rule about changes is not asked where there was nothing before, unless it asks whether there was
+    if (usesOld && old === undefined && !isOptional) return true;
+    const before = isOptional ? optional(old === undefined ? undefined : valueFor(node, old)) : valueFor(node, old);
+    const answer = evaluate({ self: valueFor(node, self), ...(usesOld ? { oldSelf: before } : {}) });
     if (isCelError(answer)) return answer.message.replace(/^field not found/, "no such key");
     return answer === true || (typeof answer === "string" ? answer : false);
   };

@@ -175,6 +175,7 @@ class Parser {
 export type Rule = (node: SchemaNode, self: unknown, old: unknown) => boolean | string;
 
 let compileWhole: typeof import("./cel-whole.ts").compileWhole | undefined;
+let faultOf: typeof import("./cel-check.ts").ruleFault | undefined;
 
 function rulesIn(value: unknown): string[] {
   if (typeof value !== "object" || value === null) return [];
@@ -198,14 +199,25 @@ export async function loadRules(value: unknown): Promise<void> {
   ({ compileWhole } = await import("./cel-whole.ts"));
 }
 
+/** Loads what judges rules that somebody writes: `ruleFault` answers from then on. */
+export async function loadRuleChecks(value: unknown): Promise<void> {
+  if (rulesIn(value).length === 0) return;
+  await loadRules(value);
+  faultOf ??= (await import("./cel-check.ts")).ruleFault;
+}
+
+/** What is wrong with a rule in the schema where it stands; undefined when nothing is, or nobody has loaded the checks. */
+export const ruleFault: NonNullable<typeof faultOf> = (...about) => faultOf?.(...about);
+
 const compiled = new Map<string, Rule>();
 
-/** Reads a rule. Throws an error that names the part that is not served. */
-export function compileRule(rule: string): Rule {
-  const known = compiled.get(rule);
+/** Reads a rule; `isOptional` when it is asked of new values too (`optionalOldSelf`). Throws an error that names the part that is not served. */
+export function compileRule(rule: string, isOptional = false): Rule {
+  const key = `${isOptional}${rule}`;
+  const known = compiled.get(key);
   if (known) return known;
-  const made = compileWhole && !isSmall(rule) ? compileWhole(rule) : small(rule);
-  compiled.set(rule, made);
+  const made = compileWhole && !isSmall(rule) ? compileWhole(rule, isOptional) : small(rule);
+  compiled.set(key, made);
   return made;
 }
 

@@ -9,7 +9,7 @@ import type { SchemaNode } from "./node.ts";
 import { checkKind, checkKindUpdate } from "./rules/kinds.ts";
 import { metadataErrors, metadataShapeErrors } from "./rules/metadata.ts";
 
-export { loadRules } from "./cel.ts";
+export { loadRuleChecks, loadRules } from "./cel.ts";
 export { type CompiledSchema, ciliumCrds, compileCrdSchema, schemaOfDefinition } from "./custom.ts";
 export { decodeProblem } from "./decode.ts";
 export type { SchemaNode } from "./node.ts";
@@ -39,7 +39,7 @@ export function validate(
     return [...metadataErrors(object), ...(schemaOfDefinition(definition, kind.version)?.validate(object, old) ?? [])];
   }
   const wrong = typeMismatch(kind, object);
-  if (!wrong) return checkKind(kind, object);
+  if (!wrong) return checkKind(kind, object, old);
   const message = `Invalid value: "${wrong.actual}": must be of type ${wrong.wanted}`;
   return [{ field: wrong.path, reason: "FieldValueTypeInvalid", message }];
 }

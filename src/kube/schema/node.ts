@@ -50,6 +50,8 @@ export interface ValidationRule {
   readonly messageExpression?: string;
   readonly reason?: string;
   readonly fieldPath?: string;
+  /** Asked of new values too: `oldSelf` is an optional value then. */
+  readonly optionalOldSelf?: boolean;
 }
 
 /** Finds what `$ref` names. */

@@ -22,6 +22,7 @@ import { handleResource, kindOf } from "./handle-resource.ts";
 import { appsKinds } from "./kinds/apps.ts";
 import { batchKinds } from "./kinds/batch.ts";
 import { coreKinds } from "./kinds/core.ts";
+import { inertKinds } from "./kinds/inert.ts";
 import { otherKinds } from "./kinds/others.ts";
 import { reviewKinds } from "./kinds/reviews.ts";
 import { Registry } from "./registry.ts";
@@ -70,7 +71,8 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
   const now = options.now ?? Date.now;
   const store = new SqliteStore(options.store);
   const registry = new Registry();
-  for (const kind of [...coreKinds, ...appsKinds, ...batchKinds, ...otherKinds, ...reviewKinds]) registry.add(kind);
+  for (const kind of [...coreKinds, ...appsKinds, ...batchKinds, ...otherKinds, ...inertKinds, ...reviewKinds])
+    registry.add(kind);
   const client = authority.client("apiserver-kubelet-client", "kube-apiserver-kubelet-client", ["system:masters"]);
   const api: Api = {
     store,

@@ -33,7 +33,12 @@ function installDefinitions(api: Api, definitions: readonly KubeObject[]): void 
     const stored = api.store.get(kind.storage, "", name);
     if (!stored) createObject(api, kind, "", body, OPTIONS);
     else if (!covers(stored.object.spec, definition.spec)) {
-      replaceObject(api, target, OPTIONS, (copy) => ({ ...copy, spec: body.spec }));
+      const { annotations } = body.metadata;
+      replaceObject(api, target, OPTIONS, (copy) => ({
+        ...copy,
+        metadata: { ...copy.metadata, annotations: { ...copy.metadata.annotations, ...annotations } },
+        spec: body.spec,
+      }));
     }
   }
 }

@@ -150,7 +150,7 @@ async function readWritten(call: Call): Promise<ReadBody> {
 
 /** Rules of a definition are compiled where nothing can be waited for. */
 async function getReady({ api, target }: Call, { value }: ReadBody): Promise<void> {
-  if (target.kind.storage === DEFINITIONS) await api.schema.loadRules(value);
+  if (target.kind.storage === DEFINITIONS) await api.schema.loadRuleChecks(value);
 }
 
 async function create(call: Call): Promise<void> {

@@ -14,6 +14,8 @@ export interface SchemaPort {
   ): readonly FieldError[];
   /** Gets ready for the rules of the definitions in a value, before they are validated. */
   loadRules(value: unknown): Promise<void>;
+  /** The same, and for judging them. */
+  loadRuleChecks(value: unknown): Promise<void>;
   /** What an update changes that must stay. */
   validateUpdate(kind: GroupVersionKind, next: KubeObject, old: KubeObject): readonly FieldError[];
   /** Paths of fields that the kind does not have, as in `spec.foo`. */

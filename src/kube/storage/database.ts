@@ -24,9 +24,15 @@ function numberOf(database: DatabaseSync, pragma: string): number {
   return Object.values(row)[0] ?? 0;
 }
 
+/** Commands that save what can still be read: `.recover` of Debian's sqlite3 fails, and a dump of a damaged file ends by taking all back. */
+function wayOut(path: string): string {
+  const saved = `sqlite3 ${path} .dump | sed 's/^ROLLBACK.*/COMMIT;/' | sqlite3 ${path}.saved`;
+  return `${saved}; mkdir ${path}.damaged; mv ${path} ${path}-* ${path}.damaged; mv ${path}.saved ${path}`;
+}
+
 function damaged(path: string, why: string): Error {
   return new Error(
-    `the cluster's objects in ${path} cannot be read: ${why}. Nothing was changed. To save what is left: sqlite3 ${path} .recover | sqlite3 saved.sqlite, and put saved.sqlite in its place; to begin anew: move ${path}* away`,
+    `the cluster's objects in ${path} cannot be read: ${why}. Nothing was changed. To save what is left (with the package sqlite3): ${wayOut(path)}\nTo begin anew: move ${path}* away`,
   );
 }
 

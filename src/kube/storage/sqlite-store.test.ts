@@ -1,3 +1,4 @@
+import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,6 +15,16 @@ const pod = (name: string, extra: Record<string, unknown> = {}): KubeObject => (
   metadata: { name, namespace: "default" },
   ...extra,
 });
+
+const NO_SQLITE = spawnSync("sqlite3", ["--version"]).status !== 0;
+
+function thrownBy(call: () => unknown): unknown {
+  try {
+    return call();
+  } catch (error) {
+    return error;
+  }
+}
 
 describe("SqliteStore", () => {
   let directory: string;
@@ -79,13 +90,30 @@ describe("SqliteStore", () => {
     const bytes = Buffer.from(whole);
     bytes.fill(0x5a, 3 * 4096, 5 * 4096);
     writeFileSync(path, bytes);
-    expect(() => new SqliteStore(path)).toThrow(/store\.db cannot be read: .*\.recover/s);
+    expect(() => new SqliteStore(path)).toThrow(/store\.db cannot be read: .*\.dump/s);
     expect(readFileSync(path).equals(bytes)).toBe(true);
     writeFileSync(path, "no database at all, but long enough to be looked at\n".repeat(100));
     expect(() => new SqliteStore(path)).toThrow(/store\.db cannot be read: .*not a database/s);
     writeFileSync(path, whole);
     store = new SqliteStore(path);
     expect(store.list("/pods")).toHaveLength(300);
+  });
+
+  it.skipIf(NO_SQLITE)("the commands that it names save the rest (skipped without sqlite3)", () => {
+    for (let index = 0; index < 300; index++) store.create("/pods", pod(`p${index}`, { data: "x".repeat(400) }));
+    const last = store.revision;
+    store.close();
+    const path = join(directory, "store.db");
+    const bytes = readFileSync(path);
+    bytes.fill(0x5a, 20 * 4096, 21 * 4096);
+    writeFileSync(path, bytes);
+    const [, commands = ""] =
+      /\(with the package sqlite3\): (.*)/.exec(String(thrownBy(() => new SqliteStore(path)))) ?? [];
+    execFileSync("sh", ["-c", commands], { stdio: "ignore" });
+    store = new SqliteStore(path);
+    expect(store.list("/pods").length).toBeGreaterThan(250);
+    expect(store.revision).toBeGreaterThan(last - 20);
+    expect(readFileSync(join(`${path}.damaged`, "store.db")).length).toBe(bytes.length);
   });
 
   it("refuses a file of a newer program", () => {

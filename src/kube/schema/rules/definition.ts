@@ -1,66 +1,122 @@
-import { type Fields, fieldsOf, type KubeObject, listOf } from "../../object.ts";
+import { equalJson, type Fields, fieldsOf, isFields, type KubeObject, listOf } from "../../object.ts";
 import type { FieldError } from "../../status.ts";
-import { compileRule } from "../cel.ts";
-import { forbiddenValue, invalid, requiredValue, unsupported } from "../field-error.ts";
-import { childPath } from "../node.ts";
+import { invalid, requiredValue, unsupported } from "../field-error.ts";
+import { nodeAt } from "../fields.ts";
+import type { SchemaNode } from "../node.ts";
+import { referenceErrors, rulesErrors } from "./definition-rules.ts";
+import { nodeErrors } from "./definition-schema.ts";
 import { dns1035Problems, dnsSubdomainProblems, problems } from "./names.ts";
 
-function ruleErrors(path: string, schema: Fields): FieldError[] {
-  return listOf(schema["x-kubernetes-validations"])
+const COLUMNS = ["boolean", "date", "integer", "number", "string"];
+const APPROVED = "api-approved.kubernetes.io";
+const ENHANCEMENT = "see https://github.com/kubernetes/enhancements/pull/1111";
+
+/** A schema with all that is below it. `apart`: see `rulesErrors`. */
+function schemaErrors(
+  path: string,
+  schema: Fields,
+  where: Parameters<typeof nodeErrors>[2] = "",
+  apart?: string,
+): FieldError[] {
+  const errors: FieldError[] = [];
+  for (const [name, child] of Object.entries(fieldsOf(schema.properties)))
+    errors.push(...schemaErrors(`${path}.properties[${name}]`, fieldsOf(child), "object fields", apart));
+  if (isFields(schema.additionalProperties))
+    errors.push(...schemaErrors(`${path}.additionalProperties`, schema.additionalProperties, "object fields", apart));
+  if (isFields(schema.items)) {
+    const isKeyed = schema["x-kubernetes-list-type"] === "map";
+    errors.push(...schemaErrors(`${path}.items`, schema.items, "array items", isKeyed ? apart : (apart ?? path)));
+  }
+  return [
+    ...errors,
+    ...nodeErrors(path, schema, where),
+    ...rulesErrors(path, schema, apart),
+    ...referenceErrors(path, schema),
+  ];
+}
+
+function columnErrors(path: string, version: Fields): FieldError[] {
+  const simple = "must be a simple json path starting with .";
+  return listOf(version.additionalPrinterColumns)
     .map(fieldsOf)
-    .flatMap((rule, index) => {
-      const place = `${path}.x-kubernetes-validations[${index}]`;
-      const texts = rule.messageExpression === undefined ? ["rule"] : ["rule", "messageExpression"];
-      const isOptional = rule.optionalOldSelf === true;
-      return [
-        ...texts.flatMap((name) => expressionErrors(`${place}.${name}`, rule[name])),
-        ...(isOptional
-          ? [forbiddenValue(`${place}.optionalOldSelf`, "rules without an old value are not asked here")]
-          : []),
-      ];
+    .flatMap(({ type, jsonPath }, index) => {
+      const place = `${path}.additionalPrinterColumns[${index}]`;
+      const errors = COLUMNS.includes(String(type))
+        ? []
+        : [invalid(`${place}.type`, type ?? "", `must be one of ${COLUMNS.join(",")}`)];
+      if (!String(jsonPath).startsWith(".")) errors.push(invalid(`${place}.JSONPath`, jsonPath ?? "", simple));
+      return errors;
     });
 }
 
-function expressionErrors(path: string, text: unknown): FieldError[] {
-  try {
-    compileRule(String(text ?? ""));
-    return [];
-  } catch (error) {
-    return [invalid(path, text ?? "", error instanceof Error ? error.message : String(error))];
-  }
+function subresourceErrors(path: string, version: Fields): FieldError[] {
+  const { scale } = fieldsOf(version.subresources);
+  if (!isFields(scale)) return [];
+  return ["specReplicasPath", "statusReplicasPath"].flatMap((name) => {
+    const place = `${path}.subresources.scale.${name}`;
+    if (!scale[name]) return [requiredValue(place)];
+    if (!String(scale[name]).startsWith("."))
+      return [invalid(place, scale[name], "must be a simple json path starting with .")];
+    const part = name === "specReplicasPath" ? ".spec" : ".status";
+    return String(scale[name]).startsWith(`${part}.`)
+      ? []
+      : [invalid(place, scale[name], `should be a json path under ${part}`)];
+  });
 }
 
-const BRANCHES = ["items", "additionalProperties", "not"];
-
-/** Rules that are not served are refused here, where they can be named, not when an object meets them. */
-function schemaErrors(path: string, schema: Fields): FieldError[] {
-  const errors = ruleErrors(path, schema);
-  for (const [name, child] of Object.entries(fieldsOf(schema.properties))) {
-    errors.push(...schemaErrors(`${path}.properties[${name}]`, fieldsOf(child)));
-  }
-  for (const branch of BRANCHES) {
-    if (schema[branch] !== undefined) errors.push(...schemaErrors(childPath(path, branch), fieldsOf(schema[branch])));
-  }
-  if (schema.$ref) errors.push(forbiddenValue(`${path}.$ref`, "must not be set: write the schema out"));
-  return errors;
+function selectableErrors(path: string, version: Fields): FieldError[] {
+  const { openAPIV3Schema } = fieldsOf(version.schema);
+  return listOf(version.selectableFields)
+    .map(fieldsOf)
+    .flatMap(({ jsonPath }, index) => {
+      const steps = String(jsonPath ?? "")
+        .split(".")
+        .filter(Boolean);
+      const isThere = nodeAt(fieldsOf(openAPIV3Schema) as SchemaNode, steps, (same) => same) !== undefined;
+      const place = `${path}.selectableFields[${index}].jsonPath`;
+      return isThere ? [] : [invalid(place, jsonPath ?? "", "is an invalid path: does not refer to a valid field")];
+    });
 }
 
-function versionErrors(path: string, version: Fields): FieldError[] {
+/** What all versions say alike is named as if it stood above them. */
+function versionErrors(index: number, version: Fields, versions: readonly Fields[]): FieldError[] {
+  const path = `spec.versions[${index}]`;
+  const isAlike = (name: string) => versions.every((other) => equalJson(other[name], version[name]));
+  const at = (name: string) => (isAlike(name) ? "spec" : path);
+  const isTold = (name: string) => index === 0 || !isAlike(name);
   const errors: FieldError[] = [];
   if (!version.name) errors.push(requiredValue(`${path}.name`));
   else errors.push(...problems(`${path}.name`, version.name, dns1035Problems(String(version.name))));
   const schema = fieldsOf(version.schema).openAPIV3Schema;
-  const place = `${path}.schema.openAPIV3Schema`;
-  if (!schema) return [...errors, requiredValue(place, "schemas are required")];
+  if (!schema) return [...errors, requiredValue(`${path}.schema.openAPIV3Schema`, "schemas are required")];
+  if (isTold("additionalPrinterColumns")) errors.push(...columnErrors(at("additionalPrinterColumns"), version));
+  if (isTold("subresources")) errors.push(...subresourceErrors(at("subresources"), version));
+  if (isTold("selectableFields")) errors.push(...selectableErrors(at("selectableFields"), version));
+  return isTold("schema")
+    ? [...errors, ...rootErrors(isAlike("schema") ? "spec.validation" : `${path}.schema`, schema)]
+    : errors;
+}
+
+function rootErrors(path: string, schema: unknown): FieldError[] {
   const { type } = fieldsOf(schema);
-  if (type !== "object") {
-    errors.push(
-      type
-        ? invalid(`${place}.type`, type, "must be object at the root")
-        : requiredValue(`${place}.type`, "must not be empty at the root"),
-    );
-  }
-  return [...errors, ...schemaErrors(place, fieldsOf(schema))];
+  const place = `${path}.openAPIV3Schema`;
+  const errors = schemaErrors(place, fieldsOf(schema));
+  if (type === "object") return errors;
+  const why = type
+    ? invalid(`${place}.type`, type, "must be object at the root")
+    : requiredValue(`${place}.type`, "must not be empty at the root");
+  return [why, ...errors];
+}
+
+/** Groups of Kubernetes' own are not everybody's. */
+function approvalErrors({ metadata, spec }: KubeObject): FieldError[] {
+  if (!/(^|\.)(k8s|kubernetes)\.io$/.test(String(fieldsOf(spec).group))) return [];
+  const place = `metadata.annotations[${APPROVED}]`;
+  const given = metadata.annotations?.[APPROVED];
+  const what = `protected groups must have approval annotation "${APPROVED}"`;
+  if (given === undefined || given === "") return [requiredValue(place, `${what}, ${ENHANCEMENT}`)];
+  if (given.startsWith("unapproved") || URL.canParse(given)) return [];
+  return [invalid(place, given, `${what} with either a URL or a reason starting with "unapproved", ${ENHANCEMENT}`)];
 }
 
 function conversionErrors(conversion: Fields): FieldError[] {
@@ -68,8 +124,10 @@ function conversionErrors(conversion: Fields): FieldError[] {
   return [unsupported("spec.conversion.strategy", conversion.strategy, ["None"])];
 }
 
-/** Rules for a CustomResourceDefinition. Conversion by webhook is refused: this server calls none. */
-export function validateDefinition(object: KubeObject): FieldError[] {
+/** Rules for a CustomResourceDefinition; what is stored already (`old`) stays. Conversion by webhook is refused: this server calls none. */
+export function validateDefinition(object: KubeObject, old?: KubeObject): FieldError[] {
+  if (old && equalJson(old.spec, object.spec) && equalJson(old.metadata.annotations, object.metadata.annotations))
+    return [];
   const spec = fieldsOf(object.spec);
   const names = fieldsOf(spec.names);
   const versions = listOf(spec.versions).map(fieldsOf);
@@ -91,6 +149,7 @@ export function validateDefinition(object: KubeObject): FieldError[] {
       invalid("spec.versions", spec.versions ?? [], "must have exactly one version marked as storage version"),
     );
   }
-  errors.push(...versions.flatMap((version, index) => versionErrors(`spec.versions[${index}]`, version)));
+  errors.push(...versions.flatMap((version, index) => versionErrors(index, version, versions)));
+  errors.push(...approvalErrors(object));
   return [...errors, ...conversionErrors(fieldsOf(spec.conversion))];
 }

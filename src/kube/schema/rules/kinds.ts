@@ -30,7 +30,7 @@ import {
 /** What one kind adds to the rules of all objects. */
 interface KindRules {
   readonly name?: NameRule;
-  readonly create?: (object: KubeObject) => FieldError[];
+  readonly create?: (object: KubeObject, old?: KubeObject) => FieldError[];
   readonly update?: (next: KubeObject, old: KubeObject) => FieldError[];
 }
 
@@ -274,10 +274,10 @@ const NAMELESS = new Set(["authentication.k8s.io", "authorization.k8s.io"]);
 const rulesOf = (kind: GroupVersionKind): KindRules => rules[`${kind.group}/${kind.kind}`] ?? {};
 
 /** What breaks the rules of a built-in kind; types are right by then. */
-export function checkKind(kind: GroupVersionKind, object: KubeObject): FieldError[] {
+export function checkKind(kind: GroupVersionKind, object: KubeObject, old?: KubeObject): FieldError[] {
   if (NAMELESS.has(kind.group) || kind.kind === "Scale") return [];
   const { name, create } = rulesOf(kind);
-  return [...metadataErrors(object, name), ...(create?.(object) ?? [])];
+  return [...metadataErrors(object, name), ...(create?.(object, old) ?? [])];
 }
 
 /** What an update of a built-in kind changes though it must not. */

@@ -9,18 +9,28 @@ const PRIORITIES: Readonly<Record<string, number>> = {
   "system-cluster-critical": 2_000_000_000,
   "system-node-critical": 2_000_001_000,
 };
+const PRIORITY_CLASSES = "scheduling.k8s.io/priorityclasses";
 /** How long pods stay on a node that does not answer, as everywhere in Kubernetes. */
 const NOT_READY_SECONDS = 300;
 
-function admitPriority(name: string, spec: Fields): void {
-  const priorityClass = spec.priorityClassName;
-  if (typeof priorityClass === "string" && priorityClass !== "") {
-    const value = PRIORITIES[priorityClass];
-    if (value === undefined) throw forbidden(PODS, name, `no PriorityClass with name ${priorityClass} was found`);
-    spec.priority = value;
-  }
+/** A stored class; without a name the one for all, if there is one. */
+function classOf(name: string, { find, list }: Preparation): Fields | undefined {
+  if (name !== "") return find(PRIORITY_CLASSES, "", name) as Fields | undefined;
+  return list(PRIORITY_CLASSES)
+    .map(fieldsOf)
+    .find(({ globalDefault }) => globalDefault === true);
+}
+
+/** The number of the pod's class, though nothing is preferred by it. */
+function admitPriority(name: string, spec: Fields, preparation: Preparation): void {
+  const wanted = typeof spec.priorityClassName === "string" ? spec.priorityClassName : "";
+  const own = PRIORITIES[wanted];
+  const found = own === undefined ? classOf(wanted, preparation) : { value: own };
+  if (wanted !== "" && !found) throw forbidden(PODS, name, `no PriorityClass with name ${wanted} was found`);
+  if (found) spec.priority = found.value ?? 0;
+  if (found && wanted === "") spec.priorityClassName = fieldsOf(found.metadata).name;
   setDefault(spec, "priority", 0);
-  setDefault(spec, "preemptionPolicy", "PreemptLowerPriority");
+  setDefault(spec, "preemptionPolicy", found?.preemptionPolicy ?? "PreemptLowerPriority");
 }
 
 /** Every pod tolerates nodes that do not answer for a while, whatever an update says. */
@@ -111,7 +121,7 @@ export function preparePod(pod: KubeObject, preparation: Preparation): void {
   const { name, namespace = "" } = pod.metadata;
   admitServiceAccount(name, namespace, spec, preparation);
   admitToken(namespace, spec, preparation);
-  admitPriority(name, spec);
+  admitPriority(name, spec, preparation);
   admitTolerations(spec);
   pod.status = { phase: "Pending", qosClass: qosClass(spec), ...gatedConditions(spec, preparation.now) };
 }
