@@ -4,6 +4,7 @@ import { type Matrix, matrixOf } from "../../prove/matrix.ts";
 import { type FormatOptions, matrixCsv, matrixJson, matrixText } from "../../prove/matrix-formats.ts";
 import type { ClusterReader } from "./cluster-inventory.ts";
 import { readWorld, tellProblems } from "./inventory.ts";
+import { hasAnswer, leftOutOf, marked } from "./left-out.ts";
 import type { ManifestOptions } from "./manifest-options.ts";
 
 export interface MatrixCommandOptions extends ManifestOptions {
@@ -30,8 +31,10 @@ export async function matrixCommand(
   const format = options.output ?? Object.keys(formats)[0]!;
   if (!Object.hasOwn(formats, format)) throw new Error(`-o ${format}: one of ${Object.keys(formats).join(", ")}`);
   const inventory = await readWorld(paths, options, readCluster);
-  if (!tellProblems(inventory, complain)) return 2;
+  const isSound = tellProblems(inventory, complain);
+  if (!hasAnswer([inventory])) return 2;
   if (inventory.workloads.length === 0) throw new Error("these files describe no workload (Deployment, Pod, …)");
-  out.write(formats[format]!(matrixOf(inventory, { exposure }), { l7 }));
-  return 0;
+  const text = formats[format]!(matrixOf(inventory, { exposure }), { l7 });
+  out.write(marked(text, format, leftOutOf([inventory])));
+  return isSound ? 0 : 2;
 }
