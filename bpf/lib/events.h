@@ -61,7 +61,9 @@ VERIFIED_ONCE int emit(struct __sk_buff *skb, struct packet *p, __u32 what, __u3
 	r->header.verdict = verdict;
 	r->header.cookie = p->cookie;
 	r->header.revision = p->revision;
-	r->header.source = (what >> 16) == SG_EVENT_DROP ? p->place : 0;
+	r->header.file = (what >> 16) == SG_EVENT_DROP ? p->place >> 16 : 0;
+	r->header.line = (what >> 16) == SG_EVENT_DROP ? p->place : 0;
+	r->header.cpu = bpf_get_smp_processor_id();
 	r->header.time_ns = p->now_ns;
 	r->header.orig_ip = p->original_source;
 	if (length > SG_CAPTURE_LEN)

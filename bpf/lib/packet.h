@@ -14,7 +14,7 @@ struct packet {
 	__u32 dst_identity;
 	__u32 cookie;                  /* of the verdict */
 	__u32 revision;
-	__u32 place;                   /* where a drop was decided: sg_event.source */
+	__u32 place;                   /* where a drop was decided: its file and line in sg_event */
 	__u32 out_ifindex;
 	__u32 proxy_port;              /* redirect to this port, 0 = none */
 	__be32 tunnel;                 /* the node behind which the destination is, 0 = here or outside; where `resolve` was asked */

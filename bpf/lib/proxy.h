@@ -5,6 +5,11 @@
 #include "conntrack.h"
 #include "events.h"
 
+static __always_inline bool is_proxy_mark(__u32 mark)
+{
+	return mark == SG_MARK_FROM_PROXY_INGRESS || mark == SG_MARK_FROM_PROXY_EGRESS;
+}
+
 static __always_inline __u32 tuple_to(struct bpf_sock_tuple *tuple, const struct packet *p, const struct sg_addr *dst,
 				      __be16 dport)
 {
@@ -95,6 +100,15 @@ static __noinline int to_connected_socket(struct __sk_buff *skb, struct packet *
 	return assign(skb, p, socket);
 }
 
+/* The proxy's own listener. Another program may take the port while the proxy is away: it cannot set the mark without
+ * rights over the node's network, with which it could read every packet anyway. */
+static __always_inline bool is_proxy_listener(struct bpf_sock *socket)
+{
+	struct bpf_sock *full = bpf_sk_fullsock(socket);
+
+	return full && full->state == BPF_TCP_LISTEN && is_proxy_mark(full->mark);
+}
+
 static __noinline int to_listener(struct __sk_buff *skb, struct packet *p)
 {
 	__be16 port = bpf_htons(p->proxy_port);
@@ -106,7 +120,7 @@ static __noinline int to_listener(struct __sk_buff *skb, struct packet *p)
 		socket = socket_at(skb, p, &loopback, port);
 	if (!socket)
 		return FAIL(p, DROP_PROXY_UNSUPPORTED);
-	if (socket->state != BPF_TCP_LISTEN) {
+	if (!is_proxy_listener(socket)) {
 		bpf_sk_release(socket);
 		return FAIL(p, DROP_PROXY_UNSUPPORTED);
 	}
@@ -122,7 +136,7 @@ static __noinline int to_datagram_socket(struct __sk_buff *skb, struct packet *p
 
 	if (!socket)
 		return FAIL(p, DROP_PROXY_UNSUPPORTED);
-	if ((socket->state == BPF_TCP_ESTABLISHED) != connected) {
+	if ((socket->state == BPF_TCP_ESTABLISHED) != connected || !is_proxy_mark(socket->mark)) {
 		bpf_sk_release(socket);
 		return FAIL(p, DROP_PROXY_UNSUPPORTED);
 	}
@@ -243,11 +257,6 @@ VERIFIED_ONCE int track_proxy(struct packet *p, __u32 mark)
 	if (entry && !(is_syn(p) && ct_closing(entry)))
 		return ct_touch(p, entry, 0);
 	return ct_create(p, SG_CT_PROXY, NULL, 0);
-}
-
-static __always_inline bool is_proxy_mark(__u32 mark)
-{
-	return mark == SG_MARK_FROM_PROXY_INGRESS || mark == SG_MARK_FROM_PROXY_EGRESS;
 }
 
 /* Sockets can be assigned at tc ingress only: from an egress hook the packet goes round through cilium_host, where

@@ -114,13 +114,16 @@ function streamEvents(options: AgentOptions, parts: Parts, context: FlowContext)
     const endpoint = parts.table.get(endpointId);
     if (endpoint !== undefined) parts.regeneration.portsChanged(endpoint, ports);
   });
-  let told = datapath.lostEvents();
+  let told = datapath.lostByProcessor();
   const timer = setInterval(() => {
-    const lost = datapath.lostEvents() - told;
-    if (lost <= 0) return;
-    told += lost;
-    flows.lost(lost, BigInt(options.now()) * 1_000_000n);
-    monitor.lost(lost);
+    const all = datapath.lostByProcessor();
+    for (const [cpu, count] of all.entries()) {
+      const lost = count - (told[cpu] ?? 0);
+      if (lost <= 0) continue;
+      flows.lost(lost, cpu, BigInt(options.now()) * 1_000_000n);
+      monitor.lost(lost, cpu);
+    }
+    told = all;
   }, LOSS_INTERVAL);
   timer.unref();
   return () => {

@@ -42,7 +42,7 @@ export interface EndpointChangeRequest {
 
 /**
  * One frame of the monitor stream: first byte 1 = a datapath event (bytes of struct sg_event and packet follow),
- * 2 = an L7 record (JSON of L7Notification follows), 3 = lost events (JSON {"lost": n}),
+ * 2 = an L7 record (JSON of L7Notification follows), 3 = lost events (JSON {"lost": n, "cpu": of which processor, if of one}),
  * 4 = an agent event (JSON {"type", "message"...}).
  */
 export const MonitorFrame = { Event: 1, L7: 2, Lost: 3, Agent: 4 } as const;

@@ -61,7 +61,23 @@ it("reads what names may cost", () => {
   expect(keysWithoutEffect(given)).toEqual([]);
 });
 
+it("reads how questions of DNS are answered", () => {
+  const of = (code: string, delay: string) => {
+    const given = { "tofqdns-dns-reject-response-code": code, "tofqdns-proxy-response-max-delay": delay };
+    expect(keysWithoutEffect(given)).toEqual([]);
+    return parseHubbleSettings(given).dns;
+  };
+  expect(of("nameError", "1s250ms")).toEqual({ rejectCode: 3, maxDelayMs: 1250 });
+  expect(of("REFUSED", "5ms")).toEqual({ rejectCode: 5, maxDelayMs: 5 });
+  expect(of("", "")).toEqual({ rejectCode: 5, maxDelayMs: 100 });
+  const others = ["tofqdns-enable-dns-compression", "tofqdns-pre-cache", "dnsproxy-concurrency-limit"];
+  expect(keysWithoutEffect(Object.fromEntries(others.map((key) => [key, "1"])))).toEqual(others.toSorted());
+});
+
 it.each([
+  [{ "tofqdns-dns-reject-response-code": "servfail" }, /"servfail": write refused or nameError/],
+  [{ "tofqdns-proxy-response-max-delay": "0.1s" }, /max-delay: "0.1s": write it like 24h, 90m or 100ms/],
+  [{ "tofqdns-proxy-response-max-delay": "61s" }, /max-delay: 61s: write 1m or less/],
   [{ "tofqdns-min-ttl": "1h" }, /tofqdns-min-ttl: "1h": write a number/],
   [{ "tofqdns-idle-connection-grace-period": "5" }, /grace-period: "5": write it like 24h/],
   [{ "hubble-redact-enabled": "yes" }, /hubble-redact-enabled: "yes": write true or false/],

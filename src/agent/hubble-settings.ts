@@ -2,7 +2,9 @@ import { DEFAULT_REDACTION, type Redaction } from "../flow/index.ts";
 import type { HistoryLimits } from "../history/index.ts";
 import { ConfigMaps } from "../kube/resources.ts";
 import { type ListenAddress, parseListenAddress } from "../metrics/index.ts";
+import { DEFAULT_DNS_SETTINGS, type DnsSettings } from "../model/dns-settings.ts";
 import { DEFAULT_LIMITS, type FqdnLimits } from "../policy/fqdn/fqdn-cache.ts";
+import { DnsCode } from "../wire/dns.ts";
 import type { Informer, KubeObject } from "./kube.ts";
 import type { OpenInformer } from "./kube-inputs.ts";
 
@@ -21,6 +23,8 @@ export interface HubbleSettings {
   /** The keys of the export to files, as they are written. */
   readonly exported: Data;
   readonly names: FqdnLimits;
+  /** For the proxy. */
+  readonly dns: DnsSettings;
 }
 
 /** What is counted and where it is read. */
@@ -51,6 +55,7 @@ export const DEFAULT_SETTINGS: HubbleSettings = {
   metrics: { list: "", address: undefined, openMetrics: false, tls: undefined, agentAddress: undefined },
   exported: {},
   names: DEFAULT_LIMITS,
+  dns: DEFAULT_DNS_SETTINGS,
 };
 
 const EXPORT_KEYS = [
@@ -64,6 +69,9 @@ const EXPORT_KEYS = [
   "hubble-export-fieldaggregate",
   "hubble-export-aggregation-interval",
 ];
+
+const REJECT_KEY = "tofqdns-dns-reject-response-code";
+const DELAY_KEY = "tofqdns-proxy-response-max-delay";
 
 const KEYS: ReadonlySet<string> = new Set([
   ...EXPORT_KEYS,
@@ -87,6 +95,8 @@ const KEYS: ReadonlySet<string> = new Set([
   "tofqdns-endpoint-max-ip-per-hostname",
   "tofqdns-max-deferred-connection-deletes",
   "tofqdns-idle-connection-grace-period",
+  REJECT_KEY,
+  DELAY_KEY,
 ]);
 
 /** Keys that nobody here reads, such as Cilium's others: whoever writes one must hear that it does nothing. */
@@ -140,15 +150,15 @@ function capacityOf(data: Data): number | undefined {
 
 const SIZE = /^(\d+)(Ki|Mi|Gi|Ti)?$/;
 const UNITS: Readonly<Record<string, number>> = { Ki: 2 ** 10, Mi: 2 ** 20, Gi: 2 ** 30, Ti: 2 ** 40 };
-const AGE = /^(?=\d)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$/;
+const AGE = /^(?=\d)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?$/;
 
 /** Milliseconds. */
 function durationOf(data: Data, key: string, otherwise: string): number {
   const text = data[key]?.trim() || otherwise;
   const parts = AGE.exec(text)?.slice(1);
-  if (parts === undefined) throw new Error(`${key}: ${JSON.stringify(text)}: write it like 24h or 90m`);
-  const [hours, minutes, seconds] = parts.map((part) => Number(part ?? 0));
-  return ((hours ?? 0) * 3600 + (minutes ?? 0) * 60 + (seconds ?? 0)) * 1000;
+  if (parts === undefined) throw new Error(`${key}: ${JSON.stringify(text)}: write it like 24h, 90m or 100ms`);
+  const [hours = 0, minutes = 0, seconds = 0, ms = 0] = parts.map((part) => Number(part ?? 0));
+  return (hours * 3600 + minutes * 60 + seconds) * 1000 + ms;
 }
 
 function namesOf(data: Data): FqdnLimits {
@@ -165,6 +175,20 @@ function namesOf(data: Data): FqdnLimits {
     maxDeferredDeletes: number("tofqdns-max-deferred-connection-deletes", maxDeferredDeletes),
     idleGraceMs: durationOf(data, "tofqdns-idle-connection-grace-period", "0s"),
   };
+}
+
+/** In lower case, as Cilium reads them. */
+const REJECT_CODES: Readonly<Record<string, number>> = { refused: DnsCode.Refused, nameerror: DnsCode.NXDomain };
+/** No resolver waits for its answer as long. */
+const MOST_DELAY_MS = 60_000;
+
+function dnsOf(data: Data): DnsSettings {
+  const text = data[REJECT_KEY]?.trim() || "refused";
+  const rejectCode = REJECT_CODES[text.toLowerCase()];
+  if (rejectCode === undefined) throw new Error(`${REJECT_KEY}: ${JSON.stringify(text)}: write refused or nameError`);
+  const maxDelayMs = durationOf(data, DELAY_KEY, `${DEFAULT_DNS_SETTINGS.maxDelayMs}ms`);
+  if (maxDelayMs > MOST_DELAY_MS) throw new Error(`${DELAY_KEY}: ${data[DELAY_KEY]}: write 1m or less`);
+  return { rejectCode, maxDelayMs };
 }
 
 function historyOf(data: Data): HistoryLimits {
@@ -218,6 +242,7 @@ export function parseHubbleSettings(data: Data): HubbleSettings {
     metrics: metricsOf(data),
     exported: Object.fromEntries(Object.entries(data).filter(([key]) => EXPORT_KEYS.includes(key))),
     names: namesOf(data),
+    dns: dnsOf(data),
   };
 }
 

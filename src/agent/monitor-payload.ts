@@ -115,13 +115,13 @@ const encoder = new TextEncoder();
 /** What a stream begins with. */
 export const PAYLOAD_DEFINITIONS = PAYLOAD.definitions;
 
-function sample(data: Uint8Array): Uint8Array {
-  return PAYLOAD.message({ Data: data, Type: SAMPLE });
+function sample(data: Uint8Array, cpu = 0): Uint8Array {
+  return PAYLOAD.message({ Data: data, CPU: cpu, Type: SAMPLE });
 }
 
-/** Events that somebody did not get. */
-export function lostPayload(count: number): Uint8Array {
-  return PAYLOAD.message({ Lost: count, Type: LOST });
+/** Events that somebody did not get; of several processors they are told as the first one's, for the form must have one. */
+export function lostPayload(count: number, cpu = 0): Uint8Array {
+  return PAYLOAD.message({ Lost: count, CPU: cpu, Type: LOST });
 }
 
 function marked(kind: number, stream: Uint8Array): Uint8Array {
@@ -139,7 +139,7 @@ export function agentPayload({ type, message }: AgentNotification): Uint8Array {
 /** Undefined for bytes that are no event. */
 export function eventPayload(bytes: Uint8Array): Uint8Array | undefined {
   const event: DatapathEvent | undefined = decodeEvent(bytes);
-  return event && sample(ciliumMessage(event));
+  return event && sample(ciliumMessage(event), event.cpu);
 }
 
 function labelOf(text: string): GobValue {

@@ -60,13 +60,13 @@ test("every client sees events, L7 records, losses and agent events; bytes may b
   const bytes = new Uint8Array([4, 5, 6]);
   monitor.event(bytes);
   bytes.fill(0);
-  monitor.lost(3);
+  monitor.lost(3, 1);
   monitor.agentEvent(UPDATED);
   for (const client of clients) {
     const seen = await frames(client, (kinds) => kinds.length === 3);
     expect(seen.map(({ kind }) => kind)).toEqual([1, 3, 4]);
     expect([...seen[0]!.body]).toEqual([4, 5, 6]);
-    expect(JSON.parse(seen[1]!.body.toString())).toEqual({ lost: 3 });
+    expect(JSON.parse(seen[1]!.body.toString())).toEqual({ lost: 3, cpu: 1 });
     expect(JSON.parse(seen[2]!.body.toString())).toEqual(UPDATED);
   }
 });

@@ -16,7 +16,8 @@ export interface MonitorForm {
   event(bytes: Uint8Array): Uint8Array | undefined;
   l7(notification: L7Notification): Uint8Array;
   agent(notification: AgentNotification): Uint8Array;
-  lost(count: number): Uint8Array;
+  /** `cpu`: whose they were; undefined = of several. */
+  lost(count: number, cpu?: number): Uint8Array;
 }
 
 interface Client {
@@ -43,7 +44,7 @@ export const FRAMES: MonitorForm = {
   event: (bytes) => frameOf(MonitorFrame.Event, bytes),
   l7: (notification) => jsonFrame(MonitorFrame.L7, notification),
   agent: (notification) => jsonFrame(MonitorFrame.Agent, notification),
-  lost: (lost) => jsonFrame(MonitorFrame.Lost, { lost }),
+  lost: (lost, cpu) => jsonFrame(MonitorFrame.Lost, { lost, cpu }),
 };
 
 /** The payloads of `monitor1_2.sock`. */
@@ -86,9 +87,9 @@ export class Monitor {
     this.send((form) => form.l7(told));
   }
 
-  /** Events that the kernel could not hand to anybody. */
-  lost(count: number): void {
-    if (this.isWatched && count > 0) this.send((form) => form.lost(count));
+  /** Events of a processor that the kernel could not hand to anybody. */
+  lost(count: number, cpu: number): void {
+    if (this.isWatched && count > 0) this.send((form) => form.lost(count, cpu));
   }
 
   agentEvent(notification: AgentNotification): void {

@@ -67,7 +67,7 @@ export interface PolicyEngine {
 export interface FlowSink {
   event(bytes: Uint8Array): void;
   access(record: AccessRecord): void;
-  lost(count: number, timeNs: bigint): void;
+  lost(count: number, cpu: number, timeNs: bigint): void;
   agent(notification: AgentNotification, timeNs: bigint): void;
 }
 

@@ -50,6 +50,7 @@ import {
   SERVICE_CIDR,
   SERVICE_CIDR6,
 } from "../model/addresses.ts";
+import type { DnsSettings } from "../model/dns-settings.ts";
 import { nodeFullName } from "../model/node-name.ts";
 import { warmUpSteps } from "../policy/warm-up.ts";
 import { createPolicyDiscovery } from "../proxy/xds-server.ts";
@@ -130,6 +131,10 @@ function interfaceNames(): (ifindex: number) => string {
   };
 }
 
+/** Until it is known a proxy goes on as it did. */
+let dnsSettings: DnsSettings | undefined;
+let dnsChanged: (dns: DnsSettings) => void = () => undefined;
+
 async function openProxyChannel(socketPath: string): Promise<ProxyChannel> {
   const proxyLog = logOf("proxy");
   let access: (record: AccessRecord) => void = () => undefined;
@@ -144,6 +149,8 @@ async function openProxyChannel(socketPath: string): Promise<ProxyChannel> {
     onConnected: (connected) =>
       proxyLog(`the proxy ${connected ? "connected" : "went away"}`, connected ? "info" : "warn"),
   });
+  dnsChanged = (dns) => discovery.setDnsSettings(dns);
+  if (dnsSettings) dnsChanged(dnsSettings);
   return {
     publish: (policy) => discovery.publish(policy),
     remove: (endpointId) => discovery.remove(endpointId),
@@ -244,12 +251,14 @@ const settings = followHubbleSettings(
       certificateOf(metrics.tls);
       parseExportSettings(exported);
     },
-    changed: ({ eventBufferCapacity = RING_CAPACITY, history: limits, metrics, exported }) => {
+    changed: ({ eventBufferCapacity = RING_CAPACITY, history: limits, metrics, exported, dns }) => {
       if (eventBufferCapacity !== ring.capacity) ring.resize(eventBufferCapacity);
       history?.setLimits(limits);
       void flowMetrics.configure({ ...metrics, certificate: certificateOf(metrics.tls) });
       exporter.configure(parseExportSettings(exported));
       void metricsServer.listen(metrics.agentAddress);
+      dnsSettings = dns;
+      dnsChanged(dns);
     },
   },
   log,

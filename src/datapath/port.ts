@@ -196,6 +196,8 @@ export interface Datapath {
   /** Starts delivering events; returns a stop function. Lost events are counted by `lostEvents`. */
   onEvents(receive: EventBatch): () => void;
   lostEvents(): number;
+  /** The same by processor, from 0 on. */
+  lostByProcessor(): readonly number[];
   /** What has become of packets since the node's maps were made. */
   metrics(): readonly MetricsRow[];
   /**

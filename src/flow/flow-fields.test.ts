@@ -82,12 +82,8 @@ const flows: Readonly<Record<Kind, readonly Flow[]>> = {
     event({ type: 4, subtype: 1, verdict: 10_001, ctStatus: 0, flags: 2, ...seen }),
   ],
   drop: [133, 181].flatMap((subtype) => {
-    const bytes = (packet: Uint8Array) => craftEvent({ type: 1, subtype, matchType: 2, ...seen, packet });
-    return [pod, { ...pod, source: "172.20.2.10" }].map((ends) => {
-      const crafted = bytes(tcpPacket(ends));
-      new DataView(crafted.buffer).setUint32(44, (11 << 16) | 97, true);
-      return toFlow(decodeEvent(crafted)!, context);
-    });
+    const drop = { type: 1, subtype, matchType: 2, place: (11 << 16) | 97, ...seen };
+    return [pod, { ...pod, source: "172.20.2.10" }].map((ends) => event({ ...drop, packet: tcpPacket(ends) }));
   }),
   verdict: [1, 2].flatMap((direction) =>
     [0, -133, 10_001].map((verdict) => event({ type: 5, direction, verdict, matchType: 2, ...seen })),

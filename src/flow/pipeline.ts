@@ -16,8 +16,8 @@ export interface FlowPipeline {
   /** Bytes of struct sg_event and packet; they may be reused after the call. */
   event(bytes: Uint8Array): void;
   access(record: AccessRecord): void;
-  /** `count` events that the kernel could not deliver up to `atNs` (nanoseconds since the epoch). 0 does nothing. */
-  lost(count: number, atNs: bigint): void;
+  /** `count` events of a processor that the kernel could not deliver up to `atNs` (nanoseconds since the epoch). 0 does nothing. */
+  lost(count: number, cpu: number, atNs: bigint): void;
   /** What the agent did at `atNs` (nanoseconds since the epoch). */
   agent(notification: AgentNotification, atNs: bigint): void;
   /** Events that were too short or of no known type. */
@@ -41,11 +41,12 @@ export function createFlowPipeline(options: { readonly context: FlowContext; rea
     access(record) {
       ring.append({ kind: "flow", flow: accessRecordToFlow(record, context, traces) });
     },
-    lost(count, atNs) {
+    lost(count, cpu, atNs) {
       if (count <= 0) return;
       const lost = create(LostEventSchema, {
         source: LostEventSource.PERF_EVENT_RING_BUFFER,
         numEventsLost: BigInt(count),
+        cpu,
         last: timestampFromNs(atNs),
       });
       ring.append({ kind: "lost", lost });

@@ -29,13 +29,15 @@ export interface DnsExchangeOptions {
   readonly policy: () => DnsPolicy | undefined;
   /** Tells what a client is about to learn. Resolves when the addresses may be used, or waiting is of no more use; undefined = at once. */
   readonly observe: (observation: DnsObservation) => Promise<void> | undefined;
+  /** The code of an answer to what policy forbids, as of now. */
+  readonly rejectCode: () => number;
   readonly record: (record: AccessRecord) => void;
   /** Milliseconds since the epoch. */
   readonly now: () => number;
 }
 
 /**
- * Judges the questions of one redirect. A name that policy forbids is answered REFUSED and reaches no server; an answer
+ * Judges the questions of one redirect. A name that policy forbids is answered with a code alone and reaches no server; an answer
  * with addresses reaches its client only after those addresses are in force for policies that speak of the name.
  */
 export class DnsExchange {
@@ -63,7 +65,7 @@ export class DnsExchange {
     const refusal = policy.refusal(origin.destinationIdentity, query.name);
     if (refusal !== undefined) {
       log.dnsRequest(asked, "denied", refusal);
-      client.reply(dnsErrorAnswer(bytes, query, DnsCode.Refused));
+      client.reply(dnsErrorAnswer(bytes, query, this.options.rejectCode()));
       return;
     }
     log.dnsRequest(asked, "forwarded", "");
@@ -133,8 +135,9 @@ class OpenQuestion implements DnsAsker {
     const present = this.options.policy();
     const refusal = present === policy ? undefined : present?.refusal(serverIdentity, query.name);
     if (refusal === undefined) return false;
-    log.dnsFailure(asked, this.startedMs, `policy changed: ${refusal}`, DnsCode.Refused);
-    client.reply(dnsErrorAnswer(bytes, query, DnsCode.Refused));
+    const code = this.options.rejectCode();
+    log.dnsFailure(asked, this.startedMs, `policy changed: ${refusal}`, code);
+    client.reply(dnsErrorAnswer(bytes, query, code));
     return true;
   }
 

@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { DEFAULT_DNS_SETTINGS } from "../model/dns-settings.ts";
 import { Protocol } from "../model/protocol.ts";
 import type { ProxyOrigin } from "../model/proxy-origin.ts";
 import { truncatedDns } from "../wire/dns-truncate.ts";
@@ -41,6 +42,7 @@ export class DnsListener {
       origin: (facts, transport) => this.originOf(facts, transport === "tcp" ? Protocol.Tcp : Protocol.Udp),
       policy: () => this.policy,
       observe: options.observe,
+      rejectCode: options.rejectCode ?? (() => DEFAULT_DNS_SETTINGS.rejectCode),
       record: options.record,
       now: options.now,
     });

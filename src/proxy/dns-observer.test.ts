@@ -36,6 +36,15 @@ describe("DnsObserver", () => {
     observer.acknowledge(batch);
     expect(await isSettled(waiting)).toBe(true);
   });
+  it("waits no longer than it may", async () => {
+    const observer = new DnsObserver();
+    observer.maxDelayMs = 1;
+    await observer.observe(FIRST);
+    observer.maxDelayMs = 0;
+    expect(observer.observe({ ...FIRST, name: "b.example." })).toBeUndefined();
+    const { observations } = await agentOf(observer).next();
+    expect(observations.map(({ name }) => name)).toEqual(["a.example.", "b.example."]);
+  });
   it("tells known addresses again without a wait, and not more often than once a second", async () => {
     const observer = new DnsObserver();
     const agent = agentOf(observer);

@@ -2,9 +2,8 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { create } from "@bufbuild/protobuf";
 import { type DnsObservations, DnsObservationsSchema } from "../../proto/gen/proxy_pb.js";
 import type { DnsObservation } from "../model/dns-observation.ts";
+import { DEFAULT_DNS_SETTINGS } from "../model/dns-settings.ts";
 
-/** How long a client waits for its answer at most while the agent puts the addresses in force; Cilium's default, in ms. */
-const MAX_DELAY_MS = 100;
 /** An observation that differs from the last one in its time alone is told again after so long. */
 const REFRESH_MS = 1000;
 /** Most addresses that are remembered as told, over all names. */
@@ -28,9 +27,11 @@ function newBatch(): Batch {
 /**
  * Tells the agent what clients learn from DNS. Known addresses of a name cost no wait, new ones until the agent has them in
  * force: the client's first connection succeeds then. While the agent is away, observations wait for it, but clients not
- * longer than `MAX_DELAY_MS`: they get addresses that their policies do not know yet, and are dropped as before.
+ * longer than `maxDelayMs`: they get addresses that their policies do not know yet, and are dropped as before.
  */
 export class DnsObserver {
+  /** How long a client waits for its answer at most while the agent puts the addresses in force. */
+  maxDelayMs = DEFAULT_DNS_SETTINGS.maxDelayMs;
   private waiting = newBatch();
   private readonly sent = new Map<bigint, Batch>();
   private nextBatch = 1n;
@@ -40,7 +41,7 @@ export class DnsObserver {
   private openAddresses = 0;
   private wake: (() => void) | undefined;
 
-  /** Resolves when the addresses are in force, or after `MAX_DELAY_MS`; undefined when they are already, or nobody can be told. */
+  /** Resolves when the addresses are in force, or after `maxDelayMs`; undefined when they are already, or nobody can be told. */
   readonly observe = (observation: DnsObservation): Promise<void> | undefined => {
     const { endpointId, name, addresses, ttlSeconds, timeMs } = observation;
     const known = this.told.get(endpointId)?.get(name);
@@ -51,7 +52,7 @@ export class DnsObserver {
     const { inForce } = this.waiting;
     this.waiting.observations.push(observation);
     this.wake?.();
-    return isKnown ? undefined : atMost(inForce);
+    return isKnown || this.maxDelayMs === 0 ? undefined : atMost(inForce, this.maxDelayMs);
   };
 
   /** The batches of one stream, each of one turn of the event loop; ends with the signal. */
@@ -128,9 +129,9 @@ export class DnsObserver {
   }
 }
 
-function atMost(promise: Promise<void>): Promise<void> {
+function atMost(promise: Promise<void>, ms: number): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(resolve, MAX_DELAY_MS);
+    const timer = setTimeout(resolve, ms);
     void promise.then(() => {
       clearTimeout(timer);
       resolve();

@@ -43,6 +43,8 @@ export interface ListenerTableOptions {
   readonly origins: ProxyOrigins;
   /** Tells what clients are about to learn from DNS servers; resolves when that is in force, undefined = it is. */
   readonly observe: (observation: DnsObservation) => Promise<void> | undefined;
+  /** The code of an answer to a name that policy forbids, as of now; absent = REFUSED. */
+  readonly rejectCode?: () => number;
   readonly record: (record: AccessRecord) => void;
   /** Milliseconds since the epoch. */
   readonly now: () => number;

@@ -4,6 +4,7 @@ import {
   type NetworkPolicyDiscoveryResponse,
   NetworkPolicyDiscoveryResponseSchema,
 } from "../../proto/gen/proxy_pb.js";
+import type { DnsSettings } from "../model/dns-settings.ts";
 import { AsyncQueue } from "./async-queue.ts";
 import { ProxyPorts } from "./proxy-ports.ts";
 import type { NetworkPolicy } from "./xds.ts";
@@ -55,6 +56,8 @@ export class PolicyVersions {
   private begun = false;
   private version = 0;
   private flushing = false;
+  private dns: DnsSettings | undefined;
+  private dnsChanged = false;
   private readonly onPortsChanged: (endpointId: number, ports: Ports) => void;
 
   constructor(onPortsChanged: (endpointId: number, ports: Ports) => void) {
@@ -75,6 +78,12 @@ export class PolicyVersions {
       published.waiters.push({ resolve, reject });
       this.scheduleFlush();
     });
+  }
+
+  setDnsSettings(dns: DnsSettings): void {
+    this.dns = dns;
+    this.dnsChanged = true;
+    this.scheduleFlush();
   }
 
   remove(endpointId: number): void {
@@ -153,12 +162,13 @@ export class PolicyVersions {
   /** Sends all that changed as one version; waits for the answer to the one before. */
   private flush(evenIfEmpty: boolean): void {
     if (!this.begun || this.outstanding !== undefined) return;
-    if (!evenIfEmpty && this.changed.size === 0 && this.removed.size === 0) return;
+    if (!evenIfEmpty && !this.dnsChanged && this.changed.size === 0 && this.removed.size === 0) return;
     const version = String(++this.version);
     const endpoints = new Map([...this.changed].flatMap((endpointId) => this.take(endpointId)));
     const removed = [...this.removed].filter((endpointId) => !this.endpoints.has(endpointId));
     this.changed.clear();
     this.removed.clear();
+    this.dnsChanged = false;
     this.outstanding = { nonce: version, endpoints, removed };
     this.queue?.push(
       create(NetworkPolicyDiscoveryResponseSchema, {
@@ -166,6 +176,7 @@ export class PolicyVersions {
         nonce: version,
         resources: [...endpoints.values()].map(({ policy, ports }) => toWire(policy, ports)),
         removedEndpoints: removed,
+        ...(this.dns === undefined ? {} : { dns: this.dns }),
       }),
     );
   }

@@ -1,4 +1,5 @@
 import type { AccessRecord } from "../model/access-record.ts";
+import { DEFAULT_DNS_SETTINGS, type DnsSettings } from "../model/dns-settings.ts";
 import type { ProxyOrigins } from "../model/proxy-origin.ts";
 import { AccessLog } from "./access-log.ts";
 import { startAdmin } from "./admin.ts";
@@ -84,10 +85,12 @@ export async function startProxy(options: ProxyOptions): Promise<NodeProxy> {
   const accessLog = new AccessLog();
   const counters = new Counters();
   const observer = new DnsObserver();
+  let { rejectCode } = DEFAULT_DNS_SETTINGS;
   const table = new ListenerTable({
     sockets: options.sockets,
     datagrams: options.datagrams,
     observe: observer.observe,
+    rejectCode: () => rejectCode,
     origins: options.origins,
     record: (record) => {
       counters.count(record);
@@ -98,7 +101,11 @@ export async function startProxy(options: ProxyOptions): Promise<NodeProxy> {
     connectTimeoutMs: bootstrap.connectTimeoutMs,
   });
   const { node, xdsPath } = bootstrap;
-  const channel = new AgentChannel({ socketPath: xdsPath, node, table, accessLog, observer, log: options.log });
+  const setDnsSettings = (settings: DnsSettings) => {
+    ({ rejectCode, maxDelayMs: observer.maxDelayMs } = settings);
+  };
+  const { log } = options;
+  const channel = new AgentChannel({ socketPath: xdsPath, node, table, accessLog, observer, setDnsSettings, log });
   const startedAtMs = Date.now();
   const admin = await startAdmin(bootstrap.adminPath, {
     bootstrap: options.bootstrap,

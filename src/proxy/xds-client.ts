@@ -12,6 +12,7 @@ import {
   NetworkPolicyDiscoveryService,
   type NetworkPolicy as WirePolicy,
 } from "../../proto/gen/proxy_pb.js";
+import type { DnsSettings } from "../model/dns-settings.ts";
 import type { AccessLog } from "./access-log.ts";
 import { AsyncQueue } from "./async-queue.ts";
 import type { DnsObserver } from "./dns-observer.ts";
@@ -27,6 +28,8 @@ export interface AgentChannelOptions {
   readonly table: ListenerTable;
   readonly accessLog: AccessLog;
   readonly observer: DnsObserver;
+  /** The agent says how questions of DNS are to be answered from now on. */
+  readonly setDnsSettings: (settings: DnsSettings) => void;
   /** One line for the process's log. */
   readonly log: (line: string) => void;
 }
@@ -135,6 +138,7 @@ export class AgentChannel {
   }
 
   private async take(response: NetworkPolicyDiscoveryResponse): Promise<NetworkPolicyDiscoveryRequest> {
+    if (response.dns !== undefined) this.options.setDnsSettings(response.dns);
     for (const endpointId of response.removedEndpoints) this.options.table.remove(endpointId);
     const errors = (await Promise.all(response.resources.map((resource) => this.apply(resource)))).flat();
     this.version = response.versionInfo;
@@ -157,8 +161,12 @@ export class AgentChannel {
       return [];
     } catch (error) {
       const message = messageOf(error);
-      this.options.log(`policy of endpoint ${resource.endpointId} refused: ${message}`);
       const portsInUse = error instanceof PolicyRefused ? [...error.portsInUse] : [];
+      this.options.log(
+        portsInUse.length === 0
+          ? `policy of endpoint ${resource.endpointId} refused: ${message}`
+          : `policy of endpoint ${resource.endpointId} waits for another port from the agent: ${message}`,
+      );
       return [{ endpointId: resource.endpointId, message, portsInUse }];
     }
   }

@@ -12,6 +12,7 @@ import {
 } from "../../proto/gen/proxy_pb.js";
 import type { AccessRecord } from "../model/access-record.ts";
 import type { DnsObservation } from "../model/dns-observation.ts";
+import type { DnsSettings } from "../model/dns-settings.ts";
 import { decodeRecords } from "./access-batch.ts";
 import { PolicyVersions } from "./policy-versions.ts";
 import type { NetworkPolicy } from "./xds.ts";
@@ -42,6 +43,8 @@ export interface PolicyDiscovery {
    */
   publish(policy: NetworkPolicy): Promise<ReadonlyMap<string, number>>;
   remove(endpointId: number): void;
+  /** How the proxy, and every one that comes, is to answer questions of DNS; until it is said a proxy goes on as it did. */
+  setDnsSettings(settings: DnsSettings): void;
   /** After a restart of the agent, once every endpoint is published: takes away what the proxy still has of others. */
   removeUnpublished(): void;
   readonly connected: boolean;
@@ -62,6 +65,7 @@ export async function createPolicyDiscovery(options: PolicyDiscoveryOptions): Pr
   return {
     publish: (policy) => versions.publish(policy),
     remove: (endpointId) => versions.remove(endpointId),
+    setDnsSettings: (settings) => versions.setDnsSettings(settings),
     removeUnpublished: () => versions.removeUnpublished(),
     get connected() {
       return versions.connected;

@@ -80,6 +80,11 @@ class Table {
   }
 }
 
+/** Lines of proxies' logs. */
+const logged: string[] = [];
+/** What proxies were told of DNS, in order. */
+const dnsSettings: unknown[] = [];
+
 function proxy(table: Table | ListenerTable, accessLog = new AccessLog(), observer = new DnsObserver()): AgentChannel {
   const channel = new AgentChannel({
     socketPath: socketPath(),
@@ -87,7 +92,8 @@ function proxy(table: Table | ListenerTable, accessLog = new AccessLog(), observ
     table: table as ListenerTable,
     accessLog,
     observer,
-    log: () => undefined,
+    setDnsSettings: (settings) => dnsSettings.push([settings.rejectCode, settings.maxDelayMs]),
+    log: (line) => logged.push(line),
   });
   closing.push(() => channel.close());
   return channel;
@@ -160,7 +166,10 @@ test("a port that somebody else has is given up for another", async () => {
   const table = new Table();
   table.refuse = (port) => (port < 10002 ? new PolicyRefused("bind: EADDRINUSE", [port]) : undefined);
   proxy(table);
+  logged.length = 0;
   expect((await discovery.publish(POLICY)).get("ingress:TCP:80")).toBe(10002);
+  const waits = "policy of endpoint 871 waits for another port from the agent: bind: EADDRINUSE";
+  expect(logged.filter((line) => line.startsWith("policy"))).toEqual([waits, waits]);
 });
 
 test("removing an endpoint reaches the proxy and rejects who waits", async () => {
@@ -279,4 +288,24 @@ test("what clients learn from DNS waits for the agent, and for the next one", as
   closing.push(() => discovery.close());
   await until(() => taken.length === 1);
   expect(taken).toMatchObject([observation]);
+});
+
+test("how DNS is answered is told to the proxy of the moment and to each that comes; an agent that does not know changes nothing", async () => {
+  dnsSettings.length = 0;
+  const discovery = await agent();
+  const first = proxy(new Table());
+  await until(() => first.connected);
+  expect(dnsSettings).toEqual([]);
+  discovery.setDnsSettings({ rejectCode: 3, maxDelayMs: 250 });
+  await until(() => dnsSettings.length > 0);
+  await first.close();
+  const second = proxy(new Table());
+  await until(() => second.connected && dnsSettings.length > 1);
+  discovery.setDnsSettings({ rejectCode: 5, maxDelayMs: 0 });
+  await until(() => dnsSettings.length > 2);
+  expect(dnsSettings).toEqual([
+    [3, 250],
+    [3, 250],
+    [5, 0],
+  ]);
 });

@@ -83,6 +83,19 @@ test("what a short answer counts as is a setting, which holds without a restart"
   expect((await lab.sh(`c${index} fqdn cache list`)).stdout).toMatch(/least-\d+\.rebels\.org\.\s+4321/);
 });
 
+test("what a forbidden name is answered is a setting, which holds without a restart", async () => {
+  const setting = (code: string) => JSON.stringify({ data: { "tofqdns-dns-reject-response-code": code } });
+  const patch = (code: string) =>
+    lab.ok(`kubectl -n kube-system patch configmap cilium-config --type merge -p '${setting(code)}'`);
+  const script = `require("dns").resolve4("base.empire.org", (error) => console.log(error.code))`;
+  const answer = async () => (await lab.sh(`kubectl exec xwing -- node -e '${script}'`)).stdout.trim();
+  expect(await answer()).toBe("EREFUSED");
+  await patch("nameError");
+  await becomes(async () => (await answer()) === "ENOTFOUND");
+  await patch("refused");
+  await becomes(async () => (await answer()) === "EREFUSED");
+});
+
 test("without the policy everything may be asked for and reached", async () => {
   await lab.ok(`kubectl delete -f ${names}`);
   await becomes(() => isOpen("base.empire.org"));

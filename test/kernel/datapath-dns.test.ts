@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { ALLOW_ALL, entry, eventsOf, type Lab, openLab, type Pod, setPolicy, sleep } from "./datapath-lab.ts";
 
@@ -112,6 +114,27 @@ describe("a redirect of UDP", () => {
     await client.node.call("closeDns");
     expect(ask(client, "udp", far.address, "jobs.starwars.com")).toEqual([]);
     expect(ask(client, "tcp", far.address, "jobs.starwars.com")).toEqual([]);
+    await client.node.call("serveDns", client.id, PORT, ["*.starwars.com"]);
+    expect(ask(client, "udp", far.address, "jobs.starwars.com")).toHaveLength(1);
+  });
+  it("tells another program at the proxy's port no question", async () => {
+    await client.node.call("closeDns");
+    const script = `require("dgram").createSocket("udp4").bind(${PORT}, () => console.log("bound")).on("message", () => console.log("heard"))`;
+    const stranger = spawn("nsenter", [`--net=/run/netns/${client.node.netns}`, process.execPath, "-e", script]);
+    let said = "";
+    stranger.stdout.on("data", (chunk) => {
+      said += chunk;
+    });
+    await once(stranger.stdout, "data");
+    expect(ask(client, "udp", far.address, "jobs.starwars.com")).toEqual([]);
+    const { address } = client.node.config;
+    near.run(
+      `${process.execPath} -e 'const s = require("dgram").createSocket("udp4"); s.send("x", ${PORT}, "${address}", () => s.close())'`,
+    );
+    for (let tries = 0; said === "bound\n" && tries < 50; tries++) await sleep(20);
+    expect(said, "it hears who calls it by its own address").toBe("bound\nheard\n");
+    stranger.kill();
+    await once(stranger, "close");
     await client.node.call("serveDns", client.id, PORT, ["*.starwars.com"]);
     expect(ask(client, "udp", far.address, "jobs.starwars.com")).toHaveLength(1);
   });

@@ -51,7 +51,7 @@ function layers(packet: Uint8Array): Record<string, unknown> {
 
 function decode(event: Uint8Array): Record<string, unknown> {
   const view = new DataView(event.buffer, event.byteOffset, event.byteLength);
-  const packet = event.subarray(LAYOUT.sg_event.size, LAYOUT.sg_event.size + view.getUint16(F.cap_len, true));
+  const packet = event.subarray(LAYOUT.sg_event.size, LAYOUT.sg_event.size + view.getUint8(F.cap_len));
   return {
     type: event[F.type],
     subtype: event[F.subtype],
@@ -65,8 +65,9 @@ function decode(event: Uint8Array): Record<string, unknown> {
     match: event[F.match_type],
     verdict: view.getInt32(F.verdict, true),
     cookie: view.getUint32(F.cookie, true),
-    file: SOURCE_FILES[view.getUint16(F.source + 2, true) - 1],
-    line: view.getUint16(F.source, true),
+    file: SOURCE_FILES[view.getUint8(F.file) - 1],
+    line: view.getUint16(F.line, true),
+    cpu: view.getUint16(F.cpu, true),
     ...layers(packet),
   };
 }

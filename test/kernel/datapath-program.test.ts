@@ -1,4 +1,6 @@
 /** Single packets through single programs by BPF_PROG_TEST_RUN, and the kernel's choice against the one in memory. */
+import { execFileSync } from "node:child_process";
+import { cpus } from "node:os";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { NODE } from "../../src/datapath/contract.ts";
 import { LAYOUT } from "../../src/datapath/ebpf/layout.ts";
@@ -33,7 +35,15 @@ let testNode: TestNode;
 let datapath: Datapath;
 let object: LoadedObject;
 let ifindex: number;
-let events: { type: number; subtype: number; verdict: number; match: number; cookie: number; flags: number }[] = [];
+let events: {
+  type: number;
+  subtype: number;
+  verdict: number;
+  match: number;
+  cookie: number;
+  flags: number;
+  cpu: number;
+}[] = [];
 
 const run = (program: ProgramName, packet: Buffer) => runProgram(object, program, ifindex, packet);
 const send = (payload: string, header?: Ipv4) => run("from_endpoint", frame("0800", ipv4(payload, header)));
@@ -61,6 +71,7 @@ beforeAll(async () => {
       match: event[F.match_type] ?? 0,
       cookie: view.getUint32(F.cookie, true),
       flags: event[F.flags] ?? 0,
+      cpu: view.getUint16(F.cpu, true),
     });
   });
 });
@@ -288,6 +299,18 @@ describe("the kernel and the datapath in memory", () => {
 });
 
 describe("the event ring", () => {
+  it("says which processor saw the packet", async () => {
+    setPolicy(ALLOW_ALL);
+    const all = cpus().map((_, cpu) => cpu);
+    const pin = (to: string) => execFileSync("taskset", ["-pc", to, String(process.pid)], { stdio: "ignore" });
+    for (const cpu of all) {
+      pin(String(cpu));
+      send(udp(1, 53));
+    }
+    pin(`0-${all.length - 1}`);
+    await sleep(20);
+    expect(events.filter((event) => event.type === 4).map((event) => event.cpu)).toEqual(all);
+  });
   it("counts what it had no room for", async () => {
     setPolicy(ALLOW_ALL);
     const before = datapath.lostEvents();
@@ -295,6 +318,7 @@ describe("the event ring", () => {
     const lost = datapath.lostEvents() - before;
     await sleep(100);
     expect(lost).toBeGreaterThan(0);
+    expect(datapath.lostByProcessor().reduce((sum, count) => sum + count, 0)).toBe(before + lost);
     expect(events.filter((event) => event.type === 4).length + lost).toBe(12_000);
   });
 });

@@ -1,9 +1,9 @@
 /** The smallest transparent proxy: accepts what the datapath redirects, connects on with the client's address. */
 import { createServer, Socket } from "node:net";
 import type { ProxyOrigin, ProxyOrigins } from "../../src/datapath/port.ts";
-import { PROXY_MARK_INGRESS } from "../../src/model/proxy-mark.ts";
+import { PROXY_MARK_INGRESS, SocketOption } from "../../src/model/proxy-mark.ts";
 import type { Direction } from "../../src/model/verdict.ts";
-import { wildcards } from "../../src/proxy/socket-calls.ts";
+import { setOption, wildcards } from "../../src/proxy/socket-calls.ts";
 import { openTransparentConnection, openTransparentListener } from "../../src/proxy/sockets.ts";
 
 export interface Listener {
@@ -41,12 +41,16 @@ function serve(client: Socket, direction: Direction, origins: ProxyOrigins, acce
   }
 }
 
-/** Listens at `port` on all addresses of the families that there are, transparent and marked, and pipes every connection on. */
+/**
+ * Listens at `port` on all addresses of the families that there are, transparent and marked, and pipes every connection on.
+ * The mark 0: as some other program of the node would, which cannot set it.
+ */
 export function listenTransparently(port: number, mark: number, origins: ProxyOrigins): Listener {
   const direction = mark === PROXY_MARK_INGRESS ? "ingress" : "egress";
   const accepted: Record<string, unknown>[] = [];
   const servers = wildcards().map((wildcard) => {
     const fd = openTransparentListener(port, direction, wildcard);
+    if (mark === 0) setOption(fd, SocketOption.Mark, 0, "a stranger");
     return createServer((client) => serve(client, direction, origins, accepted)).listen({ fd });
   });
   return {

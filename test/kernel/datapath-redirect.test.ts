@@ -246,4 +246,17 @@ describe("a dead proxy", () => {
     expect(drops[0]).toMatchObject({ subtype: 180, src: 1001, dst: 1002 });
     expect(curl(a, `http://${c.address}/`).stdout).toContain("103");
   });
+  it("is not replaced by another program that listens at its port, but by the next proxy", async () => {
+    await redirectIngress(b);
+    await b.node.call("unlisten");
+    await b.node.call("listen", INGRESS_PORT, 0);
+    await b.node.call("events");
+    expect(curl(a, `http://${b.address}/`).status).toBe(28);
+    expect(await accepted(b)).toEqual([]);
+    const drops = await eventsOf(b.node, (event) => event.type === 1);
+    expect(drops[0]).toMatchObject({ subtype: 180, src: 1001, dst: 1002 });
+    await b.node.call("unlisten");
+    await b.node.call("listen", INGRESS_PORT, PROXY_MARK_INGRESS);
+    expect(curl(a, `http://${b.address}/`).stdout).toBe(`${b.id} ${a.address}`);
+  });
 });

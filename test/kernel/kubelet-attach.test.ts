@@ -45,6 +45,15 @@ describe.each(all)("attach with $label", (using) => {
     expect(ran).toMatchObject({ code: 7, stdout: "<one>\n<two>\n100000\n" });
   });
 
+  test("who comes first hears what was said before, the latest of it when it was much", async () => {
+    const script = "seq 1 20000; echo hello; read line; echo bye";
+    await started(`early-${id}`, container(script, { stdin: true, stdinOnce: true }));
+    while ((await lab.kubectl(["logs", "--tail=1", `early-${id}`])).stdout !== "hello\n");
+    const { stdout } = await lab.kubectl(["attach", "-i", `early-${id}`], { using, input: "\n" });
+    expect(stdout).toMatch(/20000\nhello\nbye\n$/);
+    expect(stdout.length).toBeLessThan(1 << 16);
+  });
+
   test("run -it is a terminal of the container: its size, its interrupts, its log", async () => {
     const command = `kubectl run -it --rm --restart=Never t-${id} --image=busybox -- sh`;
     const typed = [

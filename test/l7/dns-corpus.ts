@@ -19,6 +19,8 @@ export interface DnsCase {
   readonly passes?: boolean;
   /** Addresses that are learned for the name, by which policy may let connections through. */
   readonly learns?: readonly string[];
+  /** What Cilium's DNS proxy does where that is something else, and why. */
+  readonly cilium?: Pick<DnsCase, "gets" | "passes" | "learns"> & { readonly because: string };
 }
 
 const WORDS: Readonly<Record<string, number>> = {

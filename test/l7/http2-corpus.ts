@@ -33,6 +33,12 @@ interface Step {
   readonly times?: number;
 }
 
+interface EnvoyDiffers {
+  /** Statuses of streams that it does not refuse; absent = none. */
+  readonly streams?: Readonly<Record<number, string>>;
+  readonly because: string;
+}
+
 interface WrittenCase {
   readonly name: string;
   readonly why: string;
@@ -42,6 +48,7 @@ interface WrittenCase {
   readonly streams?: Readonly<Record<number, string>>;
   readonly goaway?: number;
   readonly seen?: readonly string[];
+  readonly envoy?: EnvoyDiffers;
 }
 
 export interface Http2Case {
@@ -52,6 +59,8 @@ export interface Http2Case {
   readonly goaway: number | undefined;
   /** Whole requests that the server gets. */
   readonly seen: readonly string[];
+  /** What Envoy answers where that is something else, and why. */
+  readonly envoy: EnvoyDiffers | undefined;
 }
 
 export function http2Corpus(): Http2Case[] {
@@ -62,11 +71,12 @@ export function http2Corpus(): Http2Case[] {
   });
 }
 
-function toCase({ name, why, send, streams = {}, goaway, seen = [], settings: own = [] }: WrittenCase, file: string) {
-  if (!why) throw new Error(`${file}: ${name}: says no reason`);
+function toCase(written: WrittenCase, file: string): Http2Case {
+  const { name, why, send, streams = {}, goaway, seen = [], settings: own = [], envoy } = written;
+  if (!why || (envoy !== undefined && !envoy.because)) throw new Error(`${file}: ${name}: says no reason`);
   const begin = own === "none" ? [] : [PREFACE, settings(...own)];
   const sent = Buffer.concat([...begin, ...send.flatMap(bytesOf)]);
-  return { name: `${file.replace(".yaml", "")}: ${name}`, sent, streams, goaway, seen: seen.toSorted() };
+  return { name: `${file.replace(".yaml", "")}: ${name}`, sent, streams, goaway, seen: seen.toSorted(), envoy };
 }
 
 function bytesOf(step: Step): Uint8Array[] {

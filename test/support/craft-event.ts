@@ -63,6 +63,7 @@ export interface CraftedEvent {
   readonly revision?: number;
   /** Of a drop: the file's number << 16 | the line. */
   readonly place?: number;
+  readonly cpu?: number;
   readonly monotonicNs?: bigint;
   readonly originalAddress?: string;
   readonly packet?: Uint8Array;
@@ -81,13 +82,15 @@ export function craftEvent(event: CraftedEvent): Uint8Array {
   view.setUint32(16, event.ifindex ?? 0, true);
   view.setUint32(20, 0xb6b3b6b3, true);
   view.setUint32(24, packet.length, true);
-  view.setUint16(28, packet.length, true);
+  bytes[28] = packet.length;
+  bytes[29] = (event.place ?? 0) >> 16;
   bytes[30] = event.ctStatus ?? 0;
   bytes[31] = event.matchType ?? 0;
   view.setInt32(32, event.verdict ?? 0, true);
   view.setUint32(36, event.cookie ?? 0, true);
   view.setUint32(40, event.revision ?? 0, true);
-  view.setUint32(44, event.place ?? 0, true);
+  view.setUint16(44, (event.place ?? 0) & 0xffff, true);
+  view.setUint16(46, event.cpu ?? 0, true);
   view.setBigUint64(48, event.monotonicNs ?? 0n, true);
   if (event.originalAddress) bytes.set([255, 255, ...quad(event.originalAddress)], 66);
   bytes.set(packet, 72);

@@ -31,6 +31,7 @@ export function runDns(
   messages: readonly Uint8Array[],
   answers: readonly ((id: number) => Uint8Array)[],
   between: (setPolicy: (rules: readonly DnsRule[] | undefined) => void) => void = () => undefined,
+  rejectCode = 5,
 ): DnsRun {
   const got: Uint8Array[] = [];
   const asked: Uint8Array[] = [];
@@ -41,6 +42,7 @@ export function runDns(
     origin: () => ORIGIN,
     policy: () => policy,
     observe: (observation) => void learned.push(observation),
+    rejectCode: () => rejectCode,
     record: () => undefined,
     now: () => 0,
   });

@@ -72,7 +72,7 @@ class Server {
 }
 
 /** What each stream got. */
-function streamsOf(client: FrameConnection): Record<number, string> {
+export function streamsOf(client: FrameConnection): Record<number, string> {
   const decoder = new HpackDecoder(1000, 1 << 20);
   const words: Record<number, string[]> = {};
   for (const { type, flags, stream, payload } of client.received) {

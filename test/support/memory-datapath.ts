@@ -135,6 +135,10 @@ export class MemoryDatapath implements Datapath {
     return this.lost;
   }
 
+  lostByProcessor(): readonly number[] {
+    return [0, this.lost];
+  }
+
   setHostPolicy(id: number, policy: RealizedPolicy | undefined): void {
     this.check("setHostPolicy");
     this.sim.setHostPolicy(id, policy);

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { MonitorFrame } from "../../agent/api.ts";
 import { decodeEvent } from "../../flow/index.ts";
-import { l7Json, l7Line, monitorJson, monitorLine, verboseLines } from "../../flow/monitor/index.ts";
+import { cpuText, l7Json, l7Line, monitorJson, monitorLine, verboseLines } from "../../flow/monitor/index.ts";
 import type { L7Notification } from "../../model/access-record.ts";
 import { escapeJson } from "../../model/json-escape.ts";
 import { type FlagSpec, type GivenFlag, isSet, UsageError } from "../cobra/flags.ts";
@@ -81,8 +81,9 @@ export function frameText(frame: Uint8Array, filter: MonitorFilter, style: Style
       return style.json ? escapeJson(JSON.stringify(l7Json(notification))) : l7Line(notification);
     }
     case MonitorFrame.Lost: {
-      const { lost } = JSON.parse(Buffer.from(body).toString("utf8")) as { lost: number };
-      return style.json ? JSON.stringify({ type: "lost", count: lost }) : `Lost ${lost} events`;
+      const { lost, cpu } = JSON.parse(Buffer.from(body).toString("utf8")) as { lost: number; cpu?: number };
+      // upstream has no JSON of it
+      return `${cpu === undefined ? "" : `${cpuText(cpu)} `}Lost ${lost} events`;
     }
     case MonitorFrame.Agent:
       return filter.agent ? agentText(body, style) : "";

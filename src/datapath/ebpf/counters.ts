@@ -18,13 +18,23 @@ interface Counts {
 }
 
 /** `values` has one value for each CPU. */
+function countsOf(values: Buffer): Counts[] {
+  return Array.from({ length: values.length / METRICS.size }, (_, cpu) => {
+    const at = cpu * METRICS.size;
+    return {
+      packets: Number(values.readBigUInt64LE(at + METRICS.fields.packets)),
+      bytes: Number(values.readBigUInt64LE(at + METRICS.fields.bytes)),
+    };
+  });
+}
+
 function sumOf(values: Buffer): Counts {
-  let [packets, bytes] = [0n, 0n];
-  for (let at = 0; at < values.length; at += METRICS.size) {
-    packets += values.readBigUInt64LE(at + METRICS.fields.packets);
-    bytes += values.readBigUInt64LE(at + METRICS.fields.bytes);
+  let [packets, bytes] = [0, 0];
+  for (const counts of countsOf(values)) {
+    packets += counts.packets;
+    bytes += counts.bytes;
   }
-  return { packets: Number(packets), bytes: Number(bytes) };
+  return { packets, bytes };
 }
 
 const reasonOf = (key: Buffer): number => key.readUInt8(METRICS_KEY.reason);
@@ -42,10 +52,11 @@ export function metricsRows(metrics: KernelMap): MetricsRow[] {
     }));
 }
 
-export function lostEvents(metrics: KernelMap): number {
+/** Events that the ring had no room for, by CPU; empty = none yet. */
+export function lostByProcessor(metrics: KernelMap): number[] {
   const key = Buffer.alloc(LAYOUT.sg_metrics_key.size);
   key.writeUInt8(LOST, METRICS_KEY.reason);
-  return sumOf(metrics.get(key) ?? Buffer.alloc(0)).packets;
+  return countsOf(metrics.get(key) ?? Buffer.alloc(0)).map(({ packets }) => packets);
 }
 
 function statsKey(id: number): Buffer {

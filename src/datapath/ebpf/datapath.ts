@@ -15,7 +15,7 @@ import {
 import { prefixOf } from "./address.ts";
 import { removeHooks } from "./attach.ts";
 import { collectConnections, flushConnections, listConnections, purgeAddress } from "./connections.ts";
-import { forgetCounters, lostEvents, metricsRows } from "./counters.ts";
+import { forgetCounters, lostByProcessor, metricsRows } from "./counters.ts";
 import { type Devices, interfaceIndex, prepareDevices, replaceNodeRoutes } from "./devices.ts";
 import {
   addressesOf,
@@ -246,7 +246,11 @@ class EbpfDatapath implements Datapath {
   }
 
   lostEvents(): number {
-    return lostEvents(this.#map("sg_metrics"));
+    return this.lostByProcessor().reduce((sum, count) => sum + count, 0);
+  }
+
+  lostByProcessor(): readonly number[] {
+    return lostByProcessor(this.#map("sg_metrics"));
   }
 
   metrics() {

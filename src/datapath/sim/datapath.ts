@@ -119,6 +119,10 @@ class SimulatedDatapath implements SimDatapath {
     return 0;
   }
 
+  lostByProcessor(): readonly number[] {
+    return [];
+  }
+
   metrics(): readonly MetricsRow[] {
     return [];
   }

@@ -59,6 +59,8 @@ export interface DatapathEvent {
   /** Where in the datapath's source a packet was dropped: the file's name, empty = not known, and the line, 0 = not known. */
   readonly sourceFile: string;
   readonly sourceLine: number;
+  /** The processor that saw the packet. */
+  readonly cpu: number;
   /** Nanoseconds of CLOCK_MONOTONIC. */
   readonly monotonicNs: bigint;
   /** Source address before translation, empty = none. */
@@ -81,7 +83,7 @@ export function decodeEvent(bytes: Uint8Array): DatapathEvent | undefined {
   const type = view.getUint8(0);
   if (!isKnownType(type)) return undefined;
   const flags = view.getUint8(2);
-  const captured = Math.min(view.getUint16(28, true), bytes.byteLength - EVENT_HEADER_LENGTH);
+  const captured = Math.min(view.getUint8(28), bytes.byteLength - EVENT_HEADER_LENGTH);
   return {
     type,
     subtype: view.getUint8(1),
@@ -103,8 +105,9 @@ export function decodeEvent(bytes: Uint8Array): DatapathEvent | undefined {
     verdict: view.getInt32(32, true),
     cookie: view.getUint32(36, true),
     revision: view.getUint32(40, true),
-    sourceFile: SOURCE_FILES[view.getUint16(46, true) - 1] ?? "",
+    sourceFile: SOURCE_FILES[view.getUint8(29) - 1] ?? "",
     sourceLine: view.getUint16(44, true),
+    cpu: view.getUint16(46, true),
     monotonicNs: view.getBigUint64(48, true),
     originalAddress: mappedAddressText(view, 56),
     packet: bytes.subarray(EVENT_HEADER_LENGTH, EVENT_HEADER_LENGTH + captured),

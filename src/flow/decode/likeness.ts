@@ -1,10 +1,12 @@
 import { EVENT_HEADER_LENGTH } from "./event.ts";
 import { Protocol } from "./packet.ts";
 
-/** Places of the header's words that a flow is made of: not the hash, the lengths and the time. */
-const HEADER_WORDS = [0, 4, 8, 12, 16, 32, 36, 40, 44, 56, 60, 64, 68];
+/** Places of the header's words that a flow is made of: not the hash, the lengths, the processor and the time. */
+const HEADER_WORDS = [0, 4, 8, 12, 16, 32, 36, 40, 56, 60, 64, 68];
 const CAPTURED = 28;
+const FILE = 29;
 const CT_STATUS = 30;
+const LINE = 44;
 const TIME = 48;
 const ETHERNET_LENGTH = 14;
 /** Of IPv4 a header without options, of IPv6 one that TCP or UDP follows at once. */
@@ -15,8 +17,8 @@ const IPV6 = 0x86dd;
 const IPV6_LENGTH = 40;
 const TCP_LENGTH = 20;
 const UDP_LENGTH = 8;
-/** Header, three of Ethernet, eight of addresses, and three of what is put together. */
-const WORDS = HEADER_WORDS.length + 3 + 8 + 3;
+/** Header, three of Ethernet, eight of addresses, and four of what is put together. */
+const WORDS = HEADER_WORDS.length + 3 + 8 + 4;
 
 function word(bytes: Uint8Array, at: number): number {
   return bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24);
@@ -44,7 +46,7 @@ export class EventLikeness {
   /** False for events that must be looked at one by one: of other protocols, fragments, with options before the ports, cut short. */
   read(bytes: Uint8Array): boolean {
     const packet = EVENT_HEADER_LENGTH;
-    const captured = bytes.length < packet ? 0 : bytes[CAPTURED]! | (bytes[CAPTURED + 1]! << 8);
+    const captured = bytes.length < packet ? 0 : bytes[CAPTURED]!;
     const end = Math.min(bytes.length, packet + captured);
     const ip = packet + ETHERNET_LENGTH;
     if (end < ip + IPV4_LENGTH + UDP_LENGTH) return false;
@@ -82,6 +84,7 @@ export class EventLikeness {
     for (const at of HEADER_WORDS) words[next++] = word(bytes, at);
     for (let at = 0; at < 3; at++) words[next++] = word(bytes, EVENT_HEADER_LENGTH + 4 * at);
     for (let at = 0; at < 8; at++) words[next++] = at < addressWords ? word(bytes, addresses + 4 * at) : 0;
+    words[next++] = bytes[LINE]! | (bytes[LINE + 1]! << 8) | (bytes[FILE]! << 16);
     words[next] = bytes[CT_STATUS]! | (bytes[CT_STATUS + 1]! << 8) | (addressWords << 16);
     let hash = 0;
     for (let at = 0; at < WORDS; at++) {

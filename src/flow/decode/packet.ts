@@ -9,11 +9,7 @@ export interface EthernetLayer {
 }
 
 export interface ArpLayer {
-  /** 1 = request, 2 = reply. */
-  readonly operation: number;
-  readonly senderMac: string;
   readonly senderAddress: string;
-  readonly targetMac: string;
   readonly targetAddress: string;
 }
 
@@ -23,15 +19,8 @@ export interface IpLayer {
   readonly destination: string;
   /** Of the layer above, extension headers skipped. */
   readonly protocol: number;
-  /** Time to live or hop limit. */
-  readonly ttl: number;
-  /** Length as the header says: the whole packet for IPv4, the payload for IPv6. */
-  readonly length: number;
-  readonly id: number;
   /** Bytes; -1 in a later fragment means no layer above is there to read. */
   readonly fragmentOffset: number;
-  readonly dontFragment: boolean;
-  readonly moreFragments: boolean;
 }
 
 /** Flags of a TCP header, in the order that every reader prints them. */
@@ -41,28 +30,17 @@ export type TcpFlag = (typeof TCP_FLAG_ORDER)[number];
 export interface TcpLayer {
   readonly sourcePort: number;
   readonly destinationPort: number;
-  readonly sequence: number;
-  readonly acknowledgement: number;
-  readonly dataOffset: number;
-  readonly window: number;
-  readonly checksum: number;
-  readonly urgent: number;
   readonly flags: readonly TcpFlag[];
 }
 
 export interface PortLayer {
   readonly sourcePort: number;
   readonly destinationPort: number;
-  readonly length: number;
-  readonly checksum: number;
 }
 
 export interface IcmpLayer {
   readonly type: number;
   readonly code: number;
-  readonly checksum: number;
-  readonly id: number;
-  readonly sequence: number;
 }
 
 export interface VrrpLayer {
@@ -126,7 +104,7 @@ export function decodePacket(bytes: Uint8Array): Packet {
   const etherType = view.getUint16(12);
   packet.ethernet = { destination: macText(bytes, 0), source: macText(bytes, 6), etherType };
   advance(packet, bytes, "Ethernet", 14);
-  if (etherType === ETHER_ARP) readArp(packet, bytes, view);
+  if (etherType === ETHER_ARP) readArp(packet, bytes);
   else if (etherType === ETHER_IPV4) readIpv4(packet, bytes, view);
   else if (etherType === ETHER_IPV6) readIpv6(packet, bytes, view);
   return packet;
@@ -137,14 +115,11 @@ function advance(packet: MutablePacket, bytes: Uint8Array, layer: string, payloa
   packet.payload = bytes.subarray(Math.min(payloadOffset, bytes.byteLength));
 }
 
-function readArp(packet: MutablePacket, bytes: Uint8Array, view: DataView): void {
+function readArp(packet: MutablePacket, bytes: Uint8Array): void {
   const offset = 14;
   if (bytes.byteLength < offset + 28) return;
   packet.arp = {
-    operation: view.getUint16(offset + 6),
-    senderMac: macText(bytes, offset + 8),
     senderAddress: ipv4Text(bytes, offset + 14),
-    targetMac: macText(bytes, offset + 18),
     targetAddress: ipv4Text(bytes, offset + 24),
   };
   advance(packet, bytes, "ARP", offset + 28);
@@ -162,12 +137,7 @@ function readIpv4(packet: MutablePacket, bytes: Uint8Array, view: DataView): voi
     source: ipv4Text(bytes, offset + 12),
     destination: ipv4Text(bytes, offset + 16),
     protocol: view.getUint8(offset + 9),
-    ttl: view.getUint8(offset + 8),
-    length: view.getUint16(offset + 2),
-    id: view.getUint16(offset + 4),
     fragmentOffset: (fragment & 0x1fff) * 8,
-    dontFragment: (fragment & 0x4000) !== 0,
-    moreFragments: (fragment & 0x2000) !== 0,
   };
   advance(packet, bytes, "IPv4", offset + headerLength);
   if (packet.ip.fragmentOffset === 0) readTransport(packet, bytes, view, packet.ip.protocol, offset + headerLength);
@@ -182,12 +152,7 @@ function readIpv6(packet: MutablePacket, bytes: Uint8Array, view: DataView): voi
     source: ipv6Text(bytes, offset + 8),
     destination: ipv6Text(bytes, offset + 24),
     protocol: upper.protocol,
-    ttl: view.getUint8(offset + 7),
-    length: view.getUint16(offset + 4),
-    id: 0,
     fragmentOffset: upper.fragmentOffset,
-    dontFragment: true,
-    moreFragments: upper.moreFragments,
   };
   advance(packet, bytes, "IPv6", upper.offset);
   if (upper.fragmentOffset === 0) readTransport(packet, bytes, view, upper.protocol, upper.offset);
@@ -197,13 +162,11 @@ function skipExtensions(view: DataView, firstProtocol: number, firstOffset: numb
   let protocol = firstProtocol;
   let offset = firstOffset;
   let fragmentOffset = 0;
-  let moreFragments = false;
   while (IPV6_EXTENSIONS.has(protocol) && offset + 8 <= view.byteLength) {
     const next = view.getUint8(offset);
     if (protocol === 44) {
       const field = view.getUint16(offset + 2);
       fragmentOffset = field & 0xfff8;
-      moreFragments = (field & 1) !== 0;
       offset += 8;
     } else {
       const length = view.getUint8(offset + 1);
@@ -211,17 +174,17 @@ function skipExtensions(view: DataView, firstProtocol: number, firstOffset: numb
     }
     protocol = next;
   }
-  return { protocol, offset, fragmentOffset, moreFragments };
+  return { protocol, offset, fragmentOffset };
 }
 
 function readTransport(packet: MutablePacket, bytes: Uint8Array, view: DataView, protocol: number, at: number): void {
   const left = bytes.byteLength - at;
   if (protocol === Protocol.TCP && left >= 20) readTcp(packet, bytes, view, at);
   else if (protocol === Protocol.UDP && left >= 8) {
-    packet.udp = readPorts(view, at, view.getUint16(at + 4), view.getUint16(at + 6));
+    packet.udp = readPorts(view, at);
     advance(packet, bytes, "UDP", at + 8);
   } else if (protocol === Protocol.SCTP && left >= 12) {
-    packet.sctp = readPorts(view, at, left, view.getUint32(at + 8));
+    packet.sctp = readPorts(view, at);
     advance(packet, bytes, "SCTP", at + 12);
   } else if (protocol === Protocol.ICMP && left >= 8) {
     packet.icmpv4 = readIcmp(view, at);
@@ -238,19 +201,12 @@ function readTransport(packet: MutablePacket, bytes: Uint8Array, view: DataView,
   }
 }
 
-function readPorts(view: DataView, at: number, length: number, checksum: number): PortLayer {
-  return { sourcePort: view.getUint16(at), destinationPort: view.getUint16(at + 2), length, checksum };
+function readPorts(view: DataView, at: number): PortLayer {
+  return { sourcePort: view.getUint16(at), destinationPort: view.getUint16(at + 2) };
 }
 
 function readIcmp(view: DataView, at: number): IcmpLayer {
-  const echo = at + 8 <= view.byteLength;
-  return {
-    type: view.getUint8(at),
-    code: view.getUint8(at + 1),
-    checksum: view.getUint16(at + 2),
-    id: echo ? view.getUint16(at + 4) : 0,
-    sequence: echo ? view.getUint16(at + 6) : 0,
-  };
+  return { type: view.getUint8(at), code: view.getUint8(at + 1) };
 }
 
 function readTcp(packet: MutablePacket, bytes: Uint8Array, view: DataView, at: number): void {
@@ -259,12 +215,6 @@ function readTcp(packet: MutablePacket, bytes: Uint8Array, view: DataView, at: n
   packet.tcp = {
     sourcePort: view.getUint16(at),
     destinationPort: view.getUint16(at + 2),
-    sequence: view.getUint32(at + 4),
-    acknowledgement: view.getUint32(at + 8),
-    dataOffset,
-    window: view.getUint16(at + 14),
-    checksum: view.getUint16(at + 16),
-    urgent: view.getUint16(at + 18),
     flags: FLAGS_OF[offsetAndFlags & 0x1ff]!,
   };
   advance(packet, bytes, "TCP", at + Math.max(20, dataOffset * 4));

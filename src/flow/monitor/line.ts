@@ -1,8 +1,9 @@
 import { type DatapathEvent, EventDirection, EventType, TracePoint } from "../decode/event.ts";
-import { decodePacket, type Packet } from "../decode/packet.ts";
+import { decodePacket } from "../decode/packet.ts";
 import { dropReasonText } from "../drop-reason.ts";
 import { MATCH_TYPE_NAMES } from "../print/names.ts";
-import { connectionText, hexNumber, identityName, identityPair, type MonitorOptions, stateText } from "./names.ts";
+import { connectionText } from "./dissect.ts";
+import { hexNumber, identityName, identityPair, type MonitorOptions, stateText } from "./names.ts";
 
 const TRACE_SUMMARIES: Readonly<Record<number, (event: DatapathEvent) => string>> = {
   [TracePoint.ToEndpoint]: (event) => `-> endpoint ${traceTarget(event)}`,
@@ -36,13 +37,13 @@ export function originalAddress({ originalAddress, ipv6 }: DatapathEvent): strin
   return originalAddress || (ipv6 ? "::" : "0.0.0.0");
 }
 
-function traceLine(event: DatapathEvent, packet: Packet, options: MonitorOptions): string {
-  return `${traceSummary(event)} flow ${hexNumber(event.hash)} , identity ${identityPair(event, options)} state ${stateText(event)} ifindex ${options.interfaceName(event.ifindex)} orig-ip ${originalAddress(event)}: ${connectionText(packet)}`;
+function traceLine(event: DatapathEvent, options: MonitorOptions): string {
+  return `${traceSummary(event)} flow ${hexNumber(event.hash)} , identity ${identityPair(event, options)} state ${stateText(event)} ifindex ${options.interfaceName(event.ifindex)} orig-ip ${originalAddress(event)}: ${connectionText(event.packet)}`;
 }
 
 /** The lines are of our own sources, for whose names Cilium has no numbers. */
-function dropLine(event: DatapathEvent, packet: Packet, options: MonitorOptions): string {
-  return `xx drop (${dropReasonText(event.subtype)}) flow ${hexNumber(event.hash)} to endpoint ${event.destinationEndpoint}, ifindex ${event.ifindex}, file unknown(0):${event.sourceLine}, , identity ${identityPair(event, options)}: ${connectionText(packet)}`;
+function dropLine(event: DatapathEvent, options: MonitorOptions): string {
+  return `xx drop (${dropReasonText(event.subtype)}) flow ${hexNumber(event.hash)} to endpoint ${event.destinationEndpoint}, ifindex ${event.ifindex}, file unknown(0):${event.sourceLine}, , identity ${identityPair(event, options)}: ${connectionText(event.packet)}`;
 }
 
 /** What a policy verdict did: allow, redirect, deny or audit. */
@@ -54,16 +55,14 @@ export function actionText(event: DatapathEvent): string {
 
 /** The one line that a policy verdict has in every verbosity. */
 export function verdictLine(event: DatapathEvent, options: MonitorOptions): string {
-  const packet = decodePacket(event.packet);
   const ingress = event.direction === EventDirection.Ingress;
   const remote = ingress ? event.sourceIdentity : event.destinationIdentity;
   const match = MATCH_TYPE_NAMES[event.matchType] ?? "unknown";
-  return `Policy verdict log: flow ${hexNumber(event.hash)} local EP ID ${event.endpoint}, remote ID ${identityName(remote, options.numeric)}, proto ${packet.ip?.protocol ?? 0}, ${ingress ? "ingress" : "egress"}, action ${actionText(event)}, auth: disabled, match ${match}, ${connectionText(packet)}`;
+  return `Policy verdict log: flow ${hexNumber(event.hash)} local EP ID ${event.endpoint}, remote ID ${identityName(remote, options.numeric)}, proto ${decodePacket(event.packet).ip?.protocol ?? 0}, ${ingress ? "ingress" : "egress"}, action ${actionText(event)}, auth: disabled, match ${match}, ${connectionText(event.packet)}`;
 }
 
 /** One line an event: what `cilium monitor` prints without -v. */
 export function monitorLine(event: DatapathEvent, options: MonitorOptions): string {
   if (event.type === EventType.PolicyVerdict) return verdictLine(event, options);
-  const packet = decodePacket(event.packet);
-  return event.type === EventType.Drop ? dropLine(event, packet, options) : traceLine(event, packet, options);
+  return event.type === EventType.Drop ? dropLine(event, options) : traceLine(event, options);
 }

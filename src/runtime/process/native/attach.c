@@ -41,6 +41,9 @@ struct attachments {
 	int once;
 	char pending[4096];
 	size_t start, end;
+	/* frames for the first client; NULL: nobody is waited for */
+	char *early;
+	size_t early_length;
 	struct client clients[ATTACH_CLIENTS];
 };
 
@@ -68,6 +71,12 @@ void attach_input(struct attachments *all, int fd, int once)
 	if (fd >= 0) fcntl(fd, F_SETFL, O_NONBLOCK | fcntl(fd, F_GETFL));
 	all->input = fd;
 	all->once = once;
+}
+
+void attach_keep(struct attachments *all)
+{
+	all->early = malloc(ROOM);
+	if (all->early == NULL) fail("attach");
 }
 
 void attach_await_terminal(struct attachments *all)
@@ -113,18 +122,6 @@ void attach_polls(struct attachments *all, struct pollfd polls[ATTACH_POLLS])
 		/* a hang-up is told without being asked for, again and again */
 		polls[i + 2] = (struct pollfd){events != 0 ? client->fd : -1, events, 0};
 	}
-}
-
-static void admit(struct attachments *all)
-{
-	int fd = accept4(all->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (fd < 0) return;
-	for (int i = 0; i < ATTACH_CLIENTS; i++) {
-		if (all->clients[i].fd >= 0) continue;
-		all->clients[i].fd = fd;
-		return;
-	}
-	close(fd);
 }
 
 static void feed(struct attachments *all)
@@ -184,6 +181,38 @@ static void tell(struct client *client)
 	if (client->start == client->end) client->start = client->end = 0;
 }
 
+static void put(struct client *client, const void *bytes, size_t length)
+{
+	if (client->end + length > client->capacity) {
+		memmove(client->out, client->out + client->start, client->end - client->start);
+		client->end -= client->start;
+		client->start = 0;
+	}
+	if (client->end + length > client->capacity) {
+		client->capacity = client->end + length;
+		client->out = realloc(client->out, client->capacity);
+		if (client->out == NULL) fail("attach");
+	}
+	memcpy(client->out + client->end, bytes, length);
+	client->end += length;
+}
+
+static void admit(struct attachments *all)
+{
+	int fd = accept4(all->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (fd < 0) return;
+	for (int i = 0; i < ATTACH_CLIENTS; i++) {
+		if (all->clients[i].fd >= 0) continue;
+		all->clients[i].fd = fd;
+		if (all->early == NULL) return;
+		put(&all->clients[i], all->early, all->early_length);
+		free(all->early);
+		all->early = NULL;
+		return;
+	}
+	close(fd);
+}
+
 void attach_handle(struct attachments *all, const struct pollfd polls[ATTACH_POLLS])
 {
 	if (polls[1].revents != 0 && all->input >= 0) feed(all);
@@ -206,25 +235,19 @@ int attach_has_room(const struct attachments *all)
 	return 1;
 }
 
-static void put(struct client *client, const void *bytes, size_t length)
+/* What is older goes when there is no room: whole frames, since half of one would be none. */
+static void keep(struct attachments *all, const unsigned char *head, const char *bytes, size_t length)
 {
-	if (client->end + length > client->capacity) {
-		memmove(client->out, client->out + client->start, client->end - client->start);
-		client->end -= client->start;
-		client->start = 0;
-	}
-	if (client->end + length > client->capacity) {
-		client->capacity = client->end + length;
-		client->out = realloc(client->out, client->capacity);
-		if (client->out == NULL) fail("attach");
-	}
-	memcpy(client->out + client->end, bytes, length);
-	client->end += length;
+	if (all->early_length + HEAD + length > ROOM) all->early_length = 0;
+	memcpy(all->early + all->early_length, head, HEAD);
+	memcpy(all->early + all->early_length + HEAD, bytes, length);
+	all->early_length += HEAD + length;
 }
 
 void attach_send(struct attachments *all, int stream, const char *bytes, size_t length)
 {
 	unsigned char head[HEAD] = {(unsigned char)stream, length & 255, length >> 8 & 255, length >> 16 & 255, 0};
+	if (all->early != NULL) keep(all, head, bytes, length);
 	for (int i = 0; i < ATTACH_CLIENTS; i++) {
 		if (all->clients[i].fd < 0 || all->clients[i].deaf) continue;
 		put(&all->clients[i], head, HEAD);
@@ -237,6 +260,8 @@ void attach_end(struct attachments *all)
 	struct pollfd polls[ATTACH_CLIENTS];
 	all->input = all->terminal = -1;
 	all->once = 0;
+	/* who has just come is let in, and hears what there was */
+	admit(all);
 	for (;;) {
 		int left = 0;
 		for (int i = 0; i < ATTACH_CLIENTS; i++) {

@@ -17,6 +17,8 @@ struct attachments;
 struct attachments *attach_listen(const char *path);
 /* The container reads what fd is given. `once`: the first client that ends it, or goes, ends it for good. */
 void attach_input(struct attachments *all, int fd, int once);
+/* What is sent is kept for the first client, some 64 KiB of it at most: who starts a container to talk with it comes later than its first words. */
+void attach_keep(struct attachments *all);
 /* Nobody is heard until the terminal has come. */
 void attach_await_terminal(struct attachments *all);
 /* The same as attach_input for a terminal, which never ends and has a size; with_input: clients may type. */

@@ -280,6 +280,7 @@ int run(int argc, char **argv)
 	for (int end = 0; end < 5; end++)
 		if (theirs[end] >= 0) close(theirs[end]);
 	if (c.tty) attach_await_terminal(attached);
+	if (c.with_input) attach_keep(attached);
 	if (c.in[1] >= 0) attach_input(attached, c.in[1], strcmp(argv[9], "once") == 0);
 	if (chdir("/") != 0) fail("/");
 	watch(&c, log, attached, pid);
