@@ -108,6 +108,7 @@ for (const [name, what, formats] of [
       "--exposure",
       "ask for pods too that nobody described: in each namespace one without labels, and those that rules speak of",
     )
+    .option("--with-hooks", "Pods and Jobs of Helm's hooks too, which run for a short time")
     .option("-o, --output <FORMAT>", formats)
     .addHelpText(
       "after",
@@ -153,6 +154,7 @@ Exit code: 0, 1 with --fail-on and such a change, 2 where something is unknown o
 
 manifestOptions(program.command("lint"))
   .description("say what is wrong or strange with policies, seen together with the workloads that they are for")
+  .option("--with-hooks", "ask for policies of Helm's hooks too, which run for a short time (SG014)")
   .option("--strict", "warnings make the exit code 1 too")
   .option(
     "--fix",

@@ -7,7 +7,10 @@ const MOST_RULES = 6;
 
 /** The answer for a person, several lines, each with its end. */
 export function answerText({ verdict, missing, cases }: Answer): string {
-  const differ = new Set(cases.map((each) => each.verdict)).size > 1 || cases.some((each) => each.verdict !== verdict);
+  const differ =
+    cases.length === 0 ||
+    new Set(cases.map((each) => each.verdict)).size > 1 ||
+    cases.some((each) => each.verdict !== verdict);
   const head = differ ? [`${verdict.toUpperCase()}: ${missing ?? "the cases differ"}`] : [];
   return [...head, ...cases.flatMap(caseLines)].map((line) => `${line}\n`).join("");
 }

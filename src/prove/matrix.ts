@@ -7,6 +7,7 @@ import type { Inventory } from "./inventory.ts";
 import { missingLabels, type SupposedLabels, waysToLabel } from "./namespace-labels.ts";
 import { type Outsider, outsiders } from "./outside.ts";
 import { type Reach, reachOf } from "./reach.ts";
+import type { Workload } from "./workload.ts";
 
 /** Workloads that policy cannot tell apart, or somebody outside. */
 export interface Group {
@@ -40,18 +41,24 @@ export interface MatrixOptions {
   readonly isAsked?: (from: Group, to: Group) => boolean;
   /** Whether pods that nobody described are asked about too. */
   readonly exposure?: boolean;
+  /** Whether Pods and Jobs of Helm's hooks have rows too; default yes. */
+  readonly hooks?: boolean;
 }
 
 /** Worlds that are computed for labels of namespaces that nobody declares; what hangs on more is unknown. */
 const MOST_WORLDS = 400;
 
 /** Who can reach whom, at which ports. A pair that hangs on something that the manifests do not say has `missing`. */
-export function matrixOf(inventory: Inventory, { exposure = false, isAsked = () => true }: MatrixOptions = {}): Matrix {
+export function matrixOf(
+  inventory: Inventory,
+  { exposure = false, hooks = true, isAsked = () => true }: MatrixOptions = {},
+): Matrix {
+  const { workloads } = inventory;
   const supposed = exposure ? unmatchedPods(inventory) : [];
   const outside = outsiders(new Cluster(inventory));
   const worlds = new Worlds(inventory, supposed, outside);
   const groups = [
-    ...groupsOf(inventory, worlds.at({})!),
+    ...groupsOf(hooks ? workloads : workloads.filter(({ isHook }) => !isHook), worlds.at({})!),
     ...supposed.map(supposedGroup),
     ...outside.map(outsideGroup),
     ...nodesAndWorld(inventory),
@@ -87,7 +94,7 @@ function nodesAndWorld({ workloads }: Inventory): Group[] {
   return onNode.length === 0 ? [WORLD] : [WORLD, { ...HOST, workloads: onNode }];
 }
 
-function groupsOf({ workloads }: Inventory, { engine }: Cluster): Group[] {
+function groupsOf(workloads: readonly Workload[], { engine }: Cluster): Group[] {
   const byIdentity = new Map<string, { first: Group; workloads: string[] }>();
   for (const workload of workloads) {
     if (workload.isHostNetwork) continue;

@@ -25,6 +25,8 @@ export interface Workload {
   readonly pods: readonly string[];
   /** Its pods share the node's network: to policy they are the node. */
   readonly isHostNetwork: boolean;
+  /** A Pod or Job of a Helm hook: it runs while a release is installed, upgraded or tested, and ends. */
+  readonly isHook: boolean;
   readonly object: ManifestObject;
   /** Where the pod's own fields stand in the object: empty for a Pod, `spec.template` for most. */
   readonly templatePath: string;
@@ -71,6 +73,7 @@ export function readWorkload(object: ManifestObject, namespace: string, problems
     ips: addressesOf(object.value),
     pods: [],
     isHostNetwork: pod["hostNetwork"] === true,
+    isHook: HOOK_KINDS.has(object.kind) && isHook(object.value),
     object,
     templatePath,
   };
@@ -79,6 +82,14 @@ export function readWorkload(object: ManifestObject, namespace: string, problems
 const WORKLOAD_KINDS = new Set(
   "Pod Deployment ReplicaSet StatefulSet DaemonSet ReplicationController Job CronJob".split(" "),
 );
+
+/** What Helm waits for the end of; others of a hook go on after it. */
+const HOOK_KINDS = new Set(["Pod", "Job"]);
+
+function isHook(value: Fields): boolean {
+  const annotations = fieldAt(value, "metadata.annotations");
+  return isObject(annotations) && typeof annotations["helm.sh/hook"] === "string";
+}
 
 function complain(object: ManifestObject, field: string, message: string, problems: Problem[]): void {
   problems.push({ severity: "error", ...object.placeOf(field), message: `${object.kind} ${object.name}: ${message}` });

@@ -197,6 +197,33 @@ describe("matrix and graph", () => {
   });
 });
 
+test("pods of Helm's hooks are left out of matrix, graph and SG014, unless they are asked for", async () => {
+  const file = join(scratch, "hooks.yaml");
+  const pod = (name: string, more = "") =>
+    `{apiVersion: v1, kind: Pod, metadata: {name: ${name}, namespace: shop, labels: {app: ${name}}${more}}, spec: {containers: [{name: m}]}}\n---\n`;
+  const hook = ', annotations: {"helm.sh/hook": "pre-install,test"}';
+  const deployment = `{apiVersion: apps/v1, kind: Deployment, metadata: {name: stays, namespace: shop${hook}}, spec: {template: {metadata: {labels: {app: stays}}, spec: {containers: [{name: m}]}}}}\n---\n`;
+  const policy = `apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: p, namespace: shop}\nspec: {endpointSelector: {matchLabels: {app: web}}, ingress: [{}]}\n`;
+  writeFileSync(file, pod("web") + pod("migrate", hook) + deployment + policy);
+  const told = "left out: 1 of Helm's hooks, which run for a short time (--with-hooks)";
+  for (const formats of [TABLES, GRAPHS]) {
+    const shown = (options: object) =>
+      run((out) => matrixCommand([file], options, formats, out, complain, readCluster));
+    const [code, text] = await shown({});
+    expect([code, text.includes("migrate"), text.includes("stays"), complaints]).toEqual([0, false, true, [told]]);
+    expect((await shown({ withHooks: true }))[1]).toContain("migrate");
+    expect(complaints).toEqual([]);
+  }
+  const linted = (options: object) => run((out) => lintCommand([file], options, out, complain, readCluster));
+  const [, text] = await linted({});
+  expect([text.includes("SG014: Pod shop/migrate"), text.includes("SG014: Deployment shop/stays")]).toEqual([
+    false,
+    true,
+  ]);
+  expect(complaints).toEqual([told]);
+  expect((await linted({ withHooks: true }))[1]).toContain("SG014: Pod shop/migrate");
+});
+
 describe("test", () => {
   const tests = (path: string, options = {}) => run((out) => testCommand([path], options, out, complain, readCluster));
 

@@ -5,8 +5,9 @@ import type { Inventory } from "../../prove/inventory.ts";
 import { KnownDocuments } from "../../prove/manifest.ts";
 import { applied, type ClusterReader, clusterInventory } from "./cluster-inventory.ts";
 import { isOfCluster, readInventory, tellProblems } from "./inventory.ts";
+import { hasAnswer, leftOutOf, marked } from "./left-out.ts";
 import type { ManifestOptions } from "./manifest-options.ts";
-import { isStream } from "./sources.ts";
+import { isStream, withoutRevision } from "./sources.ts";
 
 export interface DiffCommandOptions extends ManifestOptions {
   readonly base?: string;
@@ -36,15 +37,35 @@ export async function diffCommand(
   if (!Object.hasOwn(FORMATS, output)) throw new Error(`-o ${output}: one of ${Object.keys(FORMATS).join(", ")}`);
   if (failOn !== undefined && !["opened", "closed", "any"].includes(failOn))
     throw new Error(`--fail-on ${failOn}: one of opened, closed, any`);
-  const [before, after] = await bothSides(paths, options, readCluster);
-  const areSound = [before, after].map((inventory) => tellProblems(inventory, complain));
-  if (areSound.includes(false)) return 2;
+  const sides = await bothSides(paths, options, readCluster);
+  for (const side of sides) tellProblems(side, complain);
+  if (!hasAnswer(sides)) return 2;
+  const leftOut = leftOutOf(sides);
+  const [before, after] = leftOut.length === 0 ? sides : await withoutFaulty(sides, paths, options, readCluster);
   const diff = diffOf(before, after);
-  out.write(FORMATS[output]!(diff));
+  out.write(marked(FORMATS[output]!(diff), output, leftOut));
+  if (leftOut.length > 0) return 2;
   const { opened, closed, edited, unknown } = diffCounts(diff);
   if (unknown > 0 || diff.unasked.length > 0) return 2;
   const isFailed = { opened, closed, any: opened + closed + edited }[failOn ?? "any"]! > 0;
   return failOn !== undefined && isFailed ? 1 : 0;
+}
+
+/** Of two revisions, a file that cannot be read in the one is left out of the other too: else all that is in it would have come or gone. */
+async function withoutFaulty(
+  sides: [Inventory, Inventory],
+  paths: readonly string[],
+  options: DiffCommandOptions,
+  readCluster: ClusterReader,
+): Promise<[Inventory, Inventory]> {
+  const { base, at, skip = [] } = options;
+  if (base === undefined) return sides;
+  const files = sides.flatMap(({ problems }, side) => {
+    const revision = side === 0 ? base : at;
+    const faulty = problems.filter(({ severity }) => severity === "error").map(({ file }) => file);
+    return revision === undefined ? faulty : faulty.map((file) => withoutRevision(file, revision));
+  });
+  return bothSides(paths, { ...options, skip: [...skip, ...new Set(files)] }, readCluster);
 }
 
 /** A cluster as it is, and after the paths were applied to it; with `replace` its policies are those of the paths alone. */

@@ -10,6 +10,7 @@ import { readRequest } from "../../prove/request-text.ts";
 import { parseTarget } from "../../prove/target.ts";
 import type { ClusterReader } from "./cluster-inventory.ts";
 import { readWorld, tellProblems } from "./inventory.ts";
+import { hasAnswer, leftOutOf, leftOutText, marked } from "./left-out.ts";
 import type { ManifestOptions } from "./manifest-options.ts";
 
 export interface ExplainOptions extends ManifestOptions {
@@ -42,14 +43,26 @@ export async function explainCommand(
   const { output = "text" } = options;
   if (!["text", "json"].includes(output)) throw new Error(`-o ${output}: one of text, json`);
   const inventory = await readWorld(paths, options, readCluster);
-  const isSound = tellProblems(inventory, complain);
-  if (options.toAny === true || options.fromAny === true)
-    return isSound ? explainAny(inventory, options, output, out) : EXIT.unknown;
-  const answer: Answer = isSound
-    ? answerQuestion(inventory, questionOf(options))
-    : { verdict: "unknown", missing: "files that can be read: see the errors", cases: [] };
-  out.write(output === "json" ? `${JSON.stringify(answer, undefined, 2)}\n` : isSound ? answerText(answer) : "");
+  tellProblems(inventory, complain);
+  if (!hasAnswer([inventory]) && output === "text") return EXIT.unknown;
+  const leftOut = leftOutOf([inventory]);
+  if (options.toAny === true || options.fromAny === true) return explainAny(inventory, options, output, out);
+  const question = questionOf(options);
+  const answer = leftOut.length === 0 ? answerQuestion(inventory, question) : partialAnswer(inventory, question);
+  // as a text it begins with what is missing
+  const json = () => marked(`${JSON.stringify(answer, undefined, 2)}\n`, output, leftOut);
+  out.write(output === "json" ? json() : answerText(answer));
   return EXIT[answer.verdict];
+}
+
+/** What is known without that which cannot be read: the cases by themselves, and no verdict. */
+function partialAnswer(inventory: Inventory, question: Question): Answer {
+  const unknown = { verdict: "unknown", missing: leftOutText(leftOutOf([inventory])) } as const;
+  try {
+    return { ...answerQuestion(inventory, question), ...unknown };
+  } catch (error) {
+    return { ...unknown, missing: `${(error as Error).message}; ${unknown.missing}`, cases: [] };
+  }
 }
 
 const ONE_CONNECTION = ["port", "proto", "icmp", "icmpv6", "http", "header", "dns", "sni", "address"] as const;
@@ -72,8 +85,12 @@ function explainAny(inventory: Inventory, options: ExplainOptions, output: strin
   if (!matrix.groups.some(isMeant)) throw new Error(`${who}: ask for one workload, or for entity:world`);
   const used = new Set(matrix.connections.flatMap((each) => [each.from, each.to]));
   const groups = matrix.groups.filter((group) => used.has(group));
-  out.write(output === "json" ? matrixJson({ ...matrix, groups }) : connectionLines(matrix, { l7: true }));
-  return matrix.connections.some(({ missing }) => missing !== undefined) ? EXIT.unknown : EXIT.allowed;
+  const leftOut = leftOutOf([inventory]);
+  const text = output === "json" ? matrixJson({ ...matrix, groups }) : connectionLines(matrix, { l7: true });
+  out.write(marked(text, output, leftOut));
+  return leftOut.length > 0 || matrix.connections.some(({ missing }) => missing !== undefined)
+    ? EXIT.unknown
+    : EXIT.allowed;
 }
 
 function questionOf(options: ExplainOptions): Question {

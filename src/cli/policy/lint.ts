@@ -7,11 +7,12 @@ import { lint } from "../../prove/lint/lint.ts";
 import { KnownDocuments } from "../../prove/manifest.ts";
 import type { ClusterReader } from "./cluster-inventory.ts";
 import { isOfCluster, readTexts, readWorld } from "./inventory.ts";
-import type { ManifestOptions } from "./manifest-options.ts";
+import { type ManifestOptions, tellHooks } from "./manifest-options.ts";
 import { isStream } from "./sources.ts";
 
 export interface LintCommandOptions extends ManifestOptions {
   readonly strict?: boolean;
+  readonly withHooks?: boolean;
   readonly fix?: boolean;
   readonly output?: string;
 }
@@ -31,13 +32,14 @@ export async function lintCommand(
   complain: (text: string) => void,
   readCluster: ClusterReader,
 ): Promise<number> {
-  const { output = "text", strict = false } = options;
+  const { output = "text", strict = false, withHooks = false } = options;
   if (!Object.hasOwn(FORMATS, output)) throw new Error(`-o ${output}: one of ${Object.keys(FORMATS).join(", ")}`);
   if (options.fix === true) await fixFiles(paths, options, complain);
   const inventory = await readWorld(paths, options, readCluster);
   const { problems, settings } = inventory;
   if (settings !== undefined) complain(settings);
-  const report = { ...lint(inventory), problems, version: packageJson.version };
+  if (!withHooks) tellHooks(inventory.workloads, complain);
+  const report = { ...lint(inventory, { hooks: withHooks }), problems, version: packageJson.version };
   out.write(FORMATS[output]!(report));
   const { errors, warnings } = countsOf(report);
   if (problems.some(({ severity }) => severity === "error")) return 2;

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { PolicyMode } from "../../policy/stance.ts";
+import type { Workload } from "../../prove/workload.ts";
 
 /** What every command that reads manifests is told. */
 export interface ManifestOptions {
@@ -17,6 +18,12 @@ export interface ManifestOptions {
 
 /** For options that may be given again. */
 export const collect = (value: string, all: readonly string[] = []) => [...all, value];
+
+/** Tells how many Pods and Jobs of Helm's hooks are left out. */
+export function tellHooks(workloads: readonly Workload[], complain: (text: string) => void): void {
+  const count = workloads.filter(({ isHook }) => isHook).length;
+  if (count > 0) complain(`left out: ${count} of Helm's hooks, which run for a short time (--with-hooks)`);
+}
 
 /** Adds the options that say which manifests are meant. */
 export function manifestOptions(command: Command, paths = "the same as -f PATH"): Command {

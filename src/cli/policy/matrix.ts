@@ -4,11 +4,13 @@ import { type Matrix, matrixOf } from "../../prove/matrix.ts";
 import { type FormatOptions, matrixCsv, matrixJson, matrixText } from "../../prove/matrix-formats.ts";
 import type { ClusterReader } from "./cluster-inventory.ts";
 import { readWorld, tellProblems } from "./inventory.ts";
-import type { ManifestOptions } from "./manifest-options.ts";
+import { hasAnswer, leftOutOf, marked } from "./left-out.ts";
+import { type ManifestOptions, tellHooks } from "./manifest-options.ts";
 
 export interface MatrixCommandOptions extends ManifestOptions {
   readonly l7?: boolean;
   readonly exposure?: boolean;
+  readonly withHooks?: boolean;
   readonly output?: string;
 }
 
@@ -26,12 +28,15 @@ export async function matrixCommand(
   complain: (text: string) => void,
   readCluster: ClusterReader,
 ): Promise<number> {
-  const { l7 = false, exposure = false } = options;
+  const { l7 = false, exposure = false, withHooks = false } = options;
   const format = options.output ?? Object.keys(formats)[0]!;
   if (!Object.hasOwn(formats, format)) throw new Error(`-o ${format}: one of ${Object.keys(formats).join(", ")}`);
   const inventory = await readWorld(paths, options, readCluster);
-  if (!tellProblems(inventory, complain)) return 2;
+  const isSound = tellProblems(inventory, complain);
+  if (!hasAnswer([inventory])) return 2;
   if (inventory.workloads.length === 0) throw new Error("these files describe no workload (Deployment, Pod, …)");
-  out.write(formats[format]!(matrixOf(inventory, { exposure }), { l7 }));
-  return 0;
+  if (!withHooks) tellHooks(inventory.workloads, complain);
+  const text = formats[format]!(matrixOf(inventory, { exposure, hooks: withHooks }), { l7 });
+  out.write(marked(text, format, leftOutOf([inventory])));
+  return isSound ? 0 : 2;
 }

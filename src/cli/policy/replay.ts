@@ -17,6 +17,7 @@ import { FlowLineReader } from "./flow-line-reader.ts";
 import { relayFlows } from "./flow-relay.ts";
 import { readRecordings, readResponse } from "./flow-source.ts";
 import { isOfCluster, readInventory, readWorld, tellProblems } from "./inventory.ts";
+import { hasAnswer, leftOutOf, marked } from "./left-out.ts";
 import type { ManifestOptions } from "./manifest-options.ts";
 
 /** Where flows come from. */
@@ -59,14 +60,16 @@ export async function replayCommand(
     throw new Error("which policies? Give the candidate with -f FILE or -f FOLDER");
   const candidate = await readWorld([], options, readCluster);
   const earlier = before && (await readInventory([], { ...options, file: before }));
-  const isSound = [candidate, ...(earlier ? [earlier] : [])].every((each) => tellProblems(each, complain));
-  if (!isSound) return 2;
-  const recording = await readFlows(paths, options, new Distinctions([candidate, ...(earlier ? [earlier] : [])]));
+  const sets = [candidate, ...(earlier ? [earlier] : [])];
+  for (const each of sets) tellProblems(each, complain);
+  if (!hasAnswer(sets)) return 2;
+  const leftOut = leftOutOf(sets);
+  const recording = await readFlows(paths, options, new Distinctions(sets));
   tellFlowProblems(recording, complain);
   const result = replay(recording, named(candidate, recording, options), earlier && named(earlier, recording, options));
   const coverage = coverageOf(recording, result, candidate);
-  out.write(FORMATS[output]!({ ...result, coverage }, { all }));
-  if (!isTrustworthy(recording)) return 2;
+  out.write(marked(FORMATS[output]!({ ...result, coverage }, { all }), output, leftOut));
+  if (leftOut.length > 0 || !isTrustworthy(recording)) return 2;
   const counts = countsOf(result.flows);
   return failures.some((change) => counts[change] > 0) ? 1 : 0;
 }

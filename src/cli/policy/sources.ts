@@ -123,7 +123,8 @@ function isLeftOut(file: string, globs: readonly string[]): boolean {
   });
 }
 
-function withoutRevision(file: string, revision: string): string {
+/** `main:k8s/a.yaml` -> `k8s/a.yaml`. */
+export function withoutRevision(file: string, revision: string): string {
   return file.startsWith(`${revision}:`) ? file.slice(revision.length + 1) : file;
 }
 

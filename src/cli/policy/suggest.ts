@@ -6,6 +6,7 @@ import { suggestionJson, suggestionText } from "../../prove/suggest/suggest-text
 import { parseTarget } from "../../prove/target.ts";
 import { readCluster } from "./cluster-source.ts";
 import { isOfCluster, readWorld, tellProblems } from "./inventory.ts";
+import { hasAnswer, leftOutOf, marked } from "./left-out.ts";
 import type { ManifestOptions } from "./manifest-options.ts";
 import { type FlowOptions, isTrustworthy, named, readFlows, tellFlowProblems } from "./replay.ts";
 
@@ -38,7 +39,9 @@ export async function suggestCommand(
   if (odd !== undefined) throw new Error(`--for ${odd.text}: a workload (shop/deploy/cart) or labels (app=cart)`);
   const isNone = file === undefined && !isOfCluster(options);
   const existing = isNone ? takeInventory([]) : await readWorld([], options, readCluster);
-  if (!tellProblems(existing, complain)) return 2;
+  tellProblems(existing, complain);
+  if (!hasAnswer([existing])) return 2;
+  const leftOut = leftOutOf([existing]);
   const recording = await readFlows(paths, options, new Distinctions([existing], { isExact: true }));
   tellFlowProblems(recording, complain);
   const suggestion = suggest(recording, named(existing, recording, options), {
@@ -49,8 +52,8 @@ export async function suggestCommand(
     maxPaths: positive("max-paths", options.maxPaths ?? "10"),
     maxAddresses: positive("max-addresses", options.maxAddresses ?? "10"),
   });
-  out.write(FORMATS[output]!(suggestion));
-  if (!isTrustworthy(recording)) return 2;
+  out.write(marked(FORMATS[output]!(suggestion), output, leftOut));
+  if (leftOut.length > 0 || !isTrustworthy(recording)) return 2;
   return suggestion.unproven.length === 0 ? 0 : 1;
 }
 

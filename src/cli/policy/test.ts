@@ -16,6 +16,7 @@ import {
 } from "../../prove/test-formats.ts";
 import type { ClusterReader } from "./cluster-inventory.ts";
 import { isOfCluster, readWorld, tellProblems } from "./inventory.ts";
+import { hasAnswer, leftOutOf, marked } from "./left-out.ts";
 import type { ManifestOptions } from "./manifest-options.ts";
 import { isStream, readSources, TEST_FILE } from "./sources.ts";
 import { runWatching } from "./watch.ts";
@@ -105,9 +106,9 @@ async function runOnce(
   const files = texts
     .filter(({ file }) => TEST_FILE.test(file) || paths.includes(file))
     .map((text) => testFileOf(text, before));
-  let isSound = true;
+  const leftOut: string[] = [];
   for (const { file, line, message } of [...problems, ...files.flatMap((each) => each.problems)]) {
-    isSound = false;
+    leftOut.push(`${file}:${line}`);
     complain(`${file}:${line}: error: ${message}`);
   }
   if (files.length === 0)
@@ -123,23 +124,24 @@ async function runOnce(
     const inventory = await readWorld(given, { ...options, file: [] }, readCluster, { known: before.known });
     const run = before.runs.get(key) ?? new IncrementalTests();
     before.runs.set(key, run);
-    if (tellProblems(inventory, complain))
-      reports.push(
-        run.run(
-          inventory,
-          group.flatMap(({ tests }) => tests),
-        ),
-      );
-    else isSound = false;
+    tellProblems(inventory, complain);
+    leftOut.push(...leftOutOf([inventory]));
+    if (!hasAnswer([inventory])) continue;
+    reports.push(
+      run.run(
+        inventory,
+        group.flatMap(({ tests }) => tests),
+      ),
+    );
   }
   const report = {
     results: reports.flatMap(({ results }) => results),
     // what some of the tests leave untested says nothing
     coverage: filter === undefined ? reports.flatMap(({ coverage }) => coverage) : [],
   };
-  out.write(FORMATS[output]!(report));
+  out.write(marked(FORMATS[output]!(report), output, leftOut));
   const { failed, error } = testCounts(report);
-  return { result: !isSound || error > 0 ? 2 : failed > 0 ? 1 : 0, read };
+  return { result: leftOut.length > 0 || error > 0 ? 2 : failed > 0 ? 1 : 0, read };
 }
 
 function chosen(file: TestFile, filter: string | undefined): TestFile {

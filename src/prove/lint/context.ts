@@ -21,13 +21,15 @@ export interface LintContext {
   readonly cluster: Cluster;
   /** Without those that share their node's network. */
   readonly subjects: readonly Subject[];
+  /** Whether Pods and Jobs of Helm's hooks need policies too. */
+  readonly hooks: boolean;
 }
 
-export function contextOf(inventory: Inventory): LintContext {
+export function contextOf(inventory: Inventory, hooks = false): LintContext {
   const subjects = inventory.workloads
     .filter(({ isHostNetwork }) => !isHostNetwork)
     .map((workload) => ({ workload, labels: labelsOfWorkload(workload, inventory) }));
-  return { inventory, cluster: new Cluster(inventory), subjects };
+  return { inventory, cluster: new Cluster(inventory), subjects, hooks };
 }
 
 /** Whom a rule is about. */

@@ -34,9 +34,9 @@ const CHECKS = [
   oneSidedRules,
 ];
 
-/** Everything that is wrong or strange with the policies, seen together with the workloads that they are for. */
-export function lint(inventory: Inventory): LintResult {
-  const context = contextOf(inventory);
+/** Everything that is wrong or strange with the policies, seen together with the workloads that they are for. `hooks` = also those of Helm. */
+export function lint(inventory: Inventory, { hooks = false } = {}): LintResult {
+  const context = contextOf(inventory, hooks);
   const shadows = shadowedRules(context);
   const findings = suppressed([...CHECKS.flatMap((check) => check(context)), ...shadows.findings], inventory);
   const notes =

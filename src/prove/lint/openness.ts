@@ -102,6 +102,7 @@ export function unprotectedWorkloads(context: LintContext): Finding[] {
     const policy = ingressOf(context, subject);
     if (policy === undefined || !isOpenByDefault(policy)) return [];
     const { workload } = subject;
+    if (workload.isHook && !context.hooks) return [];
     const store = workload.ports.find(({ port }) => DATABASES[port] !== undefined);
     const what = store === undefined ? "" : `, its ${DATABASES[store.port]} on port ${store.port} included`;
     const why = policy.ingressEnforced ? "turns default deny on for what it receives" : "speaks of what it receives";
