@@ -9,6 +9,7 @@ import { ask } from "./agent-client.ts";
 import { mapTable } from "./command.ts";
 import { connectionServices, connectionsForm, connectionsText } from "./connections.ts";
 import { IPCACHE_LOOKUPS } from "./ipcache.ts";
+import { BPF_FS } from "./machine.ts";
 import { policyForm, tableForm } from "./map-forms.ts";
 import {
   byKey,
@@ -56,7 +57,7 @@ async function listConnections({ flags, words, signal }: Call): Promise<void> {
     ask<DaemonConfiguration>({ path: "/config" }, signal),
   ]);
   const output = outputOf(flags);
-  if (output !== undefined) return printOrExit(connectionsForm(rows, services), "any", output);
+  if (output !== undefined) return printOrExit(connectionsForm(rows, services), "[]CtMapRecord", output);
   const isDual = status.addressing.ipv6?.enabled === true;
   await write(connectionsText(rows, services, { withDifference, isDual }));
 }
@@ -234,5 +235,6 @@ export const BPF: CommandNode = group(
     ...readOnly("metrics", "flush"),
   ),
   policy,
+  BPF_FS,
   ...MISSING_MAPS,
 );
