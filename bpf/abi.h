@@ -314,7 +314,10 @@ struct sg_ct_entry {
 	__u8 seen_forward;  /* TCP flags seen, for aggregation */
 	__u8 seen_reply;
 	__u16 reserved;
-	__u64 reported_ns;  /* last trace event, for aggregation */
+	__u64 reported_ns;  /* last trace event of a packet from its opener, for aggregation */
+	__u64 reply_reported_ns; /* of one to it; 0 = none yet */
+	__u32 src_identity; /* of the opener, when it was opened */
+	__u32 reserved2;
 };
 #define SG_CT_FLAG_REPLIED 1
 #define SG_CT_FLAG_FIN_FORWARD 2

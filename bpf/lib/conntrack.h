@@ -51,9 +51,11 @@ static __always_inline __u64 ct_lifetime(const struct packet *p, const struct sg
 /* Aggregation "medium": a first packet, TCP flags not seen before in that direction, FIN, RST, else every 5 s. */
 static __always_inline bool ct_reportable(const struct packet *p, struct sg_ct_entry *entry, __u8 seen)
 {
+	__u64 last = entry->reported_ns > entry->reply_reported_ns ? entry->reported_ns : entry->reply_reported_ns;
+
 	if ((p->tcp_flags & ~seen) || (p->tcp_flags & (TCP_FIN | TCP_RST)))
 		return true;
-	return p->now_ns - entry->reported_ns >= REPORT_INTERVAL;
+	return p->now_ns - last >= REPORT_INTERVAL;
 }
 
 VERIFIED_ONCE int ct_touch(struct packet *p, struct sg_ct_entry *entry, int reply)
@@ -68,7 +70,9 @@ VERIFIED_ONCE int ct_touch(struct packet *p, struct sg_ct_entry *entry, int repl
 	seen = reply ? entry->seen_reply : entry->seen_forward;
 	if (node && node->aggregation >= 3)
 		p->report = ct_reportable(p, entry, seen);
-	if (p->report)
+	if (p->report && reply)
+		entry->reply_reported_ns = p->now_ns;
+	else if (p->report)
 		entry->reported_ns = p->now_ns;
 	if (reply) {
 		flags |= SG_CT_FLAG_REPLIED;
@@ -148,6 +152,7 @@ VERIFIED_ONCE int ct_create(struct packet *p, __u32 scope, const struct sg_addr 
 		return -DROP_CT_INSERT;
 	entry.seen_forward = p->tcp_flags;
 	entry.reported_ns = p->now_ns;
+	entry.src_identity = p->src_identity;
 	if (nat) {
 		entry.nat = *nat;
 		entry.flags = SG_CT_FLAG_NAT;

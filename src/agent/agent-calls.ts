@@ -100,8 +100,10 @@ function policyCalls(options: AgentOptions, parts: Parts): PolicyCalls {
   };
 }
 
-function kernelCalls({ datapath }: AgentOptions): KernelCalls {
+function kernelCalls({ datapath, node }: AgentOptions): KernelCalls {
+  const { address, router, ipv6 } = node;
   return {
+    hostAddresses: () => [address, router, ...(ipv6 ? [ipv6.address, ipv6.router] : [])],
     connections: () => datapath.connections(),
     metrics: () => datapath.metrics(),
     flushConnections: () => datapath.flushConnections(),

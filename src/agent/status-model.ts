@@ -52,6 +52,8 @@ export interface KubeProxyReplacement {
     readonly externalIPs: Switch;
     readonly socketLB: Switch;
     readonly socketLBTracing: Switch;
+    /** Of a socket load balancer; Cilium leaves it out, and its command says "Full", where there is none. */
+    readonly bpfSocketLBHostnsOnly?: boolean;
     readonly nat46X64: Switch;
     readonly annotations: readonly string[];
   };

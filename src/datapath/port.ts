@@ -124,13 +124,19 @@ export interface ConnectionRow {
   readonly expires: number;
   /** Seconds until then; negative = it counts no more. */
   readonly expiresIn: number;
-  /** What has been seen, in Cilium's words. */
-  readonly flags: readonly string[];
+  /** Cilium's bits (pkg/maps/ctmap) of what has been seen. */
+  readonly flags: number;
   /** TCP flags seen from the opener, and from the other end. */
   readonly forwardFlags: number;
   readonly replyFlags: number;
-  /** The service's backend, or the frontend that replies get back; empty = none. */
-  readonly translated: string;
+  /** Seconds of CLOCK_MONOTONIC at which a packet from the opener, and one from the other end, last gave an event; 0 = none yet. */
+  readonly forwardReported: number;
+  readonly replyReported: number;
+  /** Of the opener, when it was opened. */
+  readonly sourceIdentity: number;
+  /** The service's backend, or the frontend that replies get back; empty and 0 = none. */
+  readonly translatedAddress: string;
+  readonly translatedPort: number;
 }
 
 /** Connections of one kind that a round over the table left, and that it took out. */

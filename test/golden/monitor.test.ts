@@ -133,13 +133,13 @@ describe("more", () => {
   it("verbose: the event and a line a layer", () => {
     expect(verboseLines(eventOf({ type: 4, ...ends, ifindex: 12, ctStatus: 1 }), options)).toEqual([
       "-".repeat(78),
-      "MARK 0xb6b3b6b3 FROM 871 to-endpoint: 54 bytes (54 captured), state established, interface lxc0123456789ab, , identity 10135->318, orig-ip 0.0.0.0, to endpoint 871",
-      "Ethernet\t{SrcMAC=02:00:00:00:00:01 DstMAC=02:00:00:00:00:02 EthernetType=IPv4}",
-      "IPv4\t{Version=4 Length=40 Id=7 Flags=DF FragOffset=0 TTL=63 Protocol=TCP SrcIP=172.20.2.10 DstIP=172.20.1.20}",
-      "TCP\t{SrcPort=43966 DstPort=80 Seq=1000 Ack=2000 DataOffset=5 FIN=false SYN=true RST=false PSH=false ACK=false URG=false ECE=false CWR=false NS=false Window=64240 Checksum=43981 Urgent=0}",
+      "CPU 00: MARK 0xb6b3b6b3 FROM 871 to-endpoint: 54 bytes (54 captured), state established, interface lxc0123456789ab, , identity 10135->318, orig-ip 0.0.0.0, to endpoint 871",
+      "Ethernet\t{Contents=[..14..] Payload=[..40..] SrcMAC=02:00:00:00:00:01 DstMAC=02:00:00:00:00:02 EthernetType=IPv4 Length=0}",
+      "IPv4\t{Contents=[..20..] Payload=[..20..] Version=4 IHL=5 TOS=0 Length=40 Id=7 Flags=DF FragOffset=0 TTL=63 Protocol=TCP Checksum=0 SrcIP=172.20.2.10 DstIP=172.20.1.20 Options=[] Padding=[]}",
+      "TCP\t{Contents=[..20..] Payload=[] SrcPort=43966 DstPort=80(http) Seq=1000 Ack=2000 DataOffset=5 FIN=false SYN=true RST=false PSH=false ACK=false URG=false ECE=false CWR=false NS=false Window=64240 Checksum=43981 Urgent=0 Options=[] Padding=[] Multipath=false}",
     ]);
     expect(verboseLines(eventOf({ type: 1, subtype: 133, ...ends }), options)[1]).toBe(
-      "MARK 0xb6b3b6b3 FROM 871 DROP: 54 bytes, reason Policy denied, identity 10135->318, to endpoint 871",
+      "CPU 00: MARK 0xb6b3b6b3 FROM 871 DROP: 54 bytes, reason Policy denied, identity 10135->318, to endpoint 871",
     );
     expect(verboseLines(eventOf({ type: 5, direction: 1, ...ends }), options)).toHaveLength(1);
   });

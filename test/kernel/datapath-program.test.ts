@@ -218,9 +218,13 @@ describe("what the kernel tells of its policy", () => {
         destinationPort: 80,
         forwardFlags: 2,
         replyFlags: 0,
-        translated: "",
+        translatedAddress: "",
+        sourceIdentity: 1001,
+        replyReported: 0,
       },
     ]);
+    const second = Math.floor(Number(process.hrtime.bigint() / 1_000_000_000n));
+    expect(second - datapath.connections()[0]!.forwardReported).toBeOneOf([0, 1]);
     expect(datapath.connections()[0]?.expiresIn).toBeGreaterThan(50);
     expect([datapath.flushConnections(), datapath.connections()]).toEqual([1, []]);
   });

@@ -8,6 +8,8 @@ export interface KernelCalls {
   /** Returns how many there were. */
   flushConnections(): number;
   kernelEndpoints(): readonly EndpointConfig[];
+  /** The node's own addresses. */
+  hostAddresses(): readonly string[];
   kernelServices(): readonly ServiceFrontend[];
   kernelIpcache(): ReadonlyMap<string, IpcacheEntry>;
 }
@@ -18,7 +20,8 @@ export function kernelRoutes(calls: KernelCalls, call: ApiCall): Answer {
   if (map === "ct" && call.method === "DELETE") return [200, { flushed: calls.flushConnections() }];
   if (call.method !== "GET") throw notACall(call, `bpf/${map}`);
   if (map === "ct") return [200, calls.connections()];
-  if (map === "endpoint") return [200, calls.kernelEndpoints()];
+  if (map === "endpoint")
+    return [200, [...calls.hostAddresses().map((localhost) => ({ localhost })), ...calls.kernelEndpoints()]];
   if (map === "metrics") return [200, calls.metrics()];
   if (map === "lb") return [200, calls.kernelServices()];
   if (map === "ipcache")

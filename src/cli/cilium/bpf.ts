@@ -1,32 +1,33 @@
-import type { EndpointModel, IdentityModel } from "../../agent/api-models.ts";
-import type { ConnectionRow, EndpointConfig, MetricsRow, PolicyRow, ServiceFrontend } from "../../datapath/port.ts";
+import type { DaemonConfiguration, EndpointModel, IdentityModel } from "../../agent/api-models.ts";
+import type { ConnectionRow, MetricsRow, PolicyRow, ServiceFrontend } from "../../datapath/port.ts";
 import type { Call } from "../cobra/commands.ts";
-import { type FlagSpec, isSet, UsageError } from "../cobra/flags.ts";
+import { type FlagSpec, isSet, lastValue } from "../cobra/flags.ts";
 import type { CommandNode } from "../cobra/node.ts";
 import { CommandError, write } from "../cobra/run.ts";
 import { HelpError } from "../cobra/tree.ts";
 import { ask } from "./agent-client.ts";
-import { table } from "./command.ts";
+import { mapTable } from "./command.ts";
+import { connectionServices, connectionsForm, connectionsText } from "./connections.ts";
 import { IPCACHE_LOOKUPS } from "./ipcache.ts";
+import { BPF_FS } from "./machine.ts";
 import { policyForm, tableForm } from "./map-forms.ts";
 import {
   byKey,
-  connectionsText,
   endpointPolicyText,
   type IpcacheRow,
   ipcacheCells,
   ipcacheText,
+  type KernelEndpoint,
   kernelEndpointCells,
   kernelEndpointsText,
-  loadBalancerCells,
   metricsJson,
   metricsText,
   policyMapText,
   policyPath,
-  revNatCells,
 } from "./maps.ts";
 import { MISSING_MAPS, readOnly } from "./missing.ts";
 import { OUTPUT, outputOf, printOrExit } from "./output/print.ts";
+import { backendCells, frontendCells, loadBalancerCells, revNatCells } from "./service-maps.ts";
 
 /** A list of a map of the kernel, whose JSON has the form of the maps here. */
 function list<T>(
@@ -47,37 +48,55 @@ function list<T>(
 }
 
 async function listConnections({ flags, words, signal }: Call): Promise<void> {
-  mustBeGlobal(words);
-  const rows = await ask<readonly ConnectionRow[]>({ path: "/bpf/ct" }, signal);
+  if (isNoMap(words)) return;
+  const withDifference = isSet(flags, "time-diff");
+  if (withDifference) mustBeMonotonic(lastValue(flags, "time-diff-clocksource-mode") ?? "");
+  const [rows, services, { status }] = await Promise.all([
+    ask<readonly ConnectionRow[]>({ path: "/bpf/ct" }, signal),
+    ask<readonly ServiceFrontend[]>({ path: "/bpf/lb" }, signal).then(connectionServices),
+    ask<DaemonConfiguration>({ path: "/config" }, signal),
+  ]);
   const output = outputOf(flags);
-  if (output !== undefined) return printOrExit(rows, "any", output);
-  await write(connectionsText(rows, isSet(flags, "time-diff")));
+  if (output !== undefined) return printOrExit(connectionsForm(rows, services), "[]CtMapRecord", output);
+  const isDual = status.addressing.ipv6?.enabled === true;
+  await write(connectionsText(rows, services, { withDifference, isDual }));
 }
 
 /** The parts of the services' map that upstream shows by themselves. */
 async function listServices({ flags, signal }: Call): Promise<void> {
   const services = await ask<readonly ServiceFrontend[]>({ path: "/bpf/lb" }, signal);
   const output = outputOf(flags);
-  const isRevNat = isSet(flags, "revnat");
   if (isSet(flags, "source-ranges"))
-    return output === undefined ? write(table([["SOURCE RANGE (REVNAT_ID)"]])) : printOrExit({}, "any", output);
-  const cells = isRevNat ? revNatCells(services) : loadBalancerCells(services);
-  if (output !== undefined) return printOrExit(tableForm(cells), "any", output);
-  await write(table([[isRevNat ? "ID" : "SERVICE ADDRESS", "BACKEND ADDRESS (REVNAT_ID) (SLOT)"], ...cells]));
+    return output === undefined ? write(mapTable("SOURCE RANGE (REVNAT_ID)", "", [])) : printOrExit({}, "any", output);
+  const { title, beside, cells } = PARTS.find(({ flag }) => flag === "" || isSet(flags, flag))!;
+  if (output !== undefined) return printOrExit(tableForm(cells(services)), "any", output);
+  await write(mapTable(title, beside, cells(services)));
 }
 
-/** A part of the services' map that there is not here. */
-function noPart(name: string, help: string): FlagSpec {
-  const set = () => {
-    throw new UsageError("backends have no number of their own here: without the flag they stand with their services");
-  };
-  return { name, kind: "bool", help, set };
+const BACKEND_TITLE = "BACKEND ADDRESS (REVNAT_ID) (SLOT)";
+/** What each flag shows; the first that is given counts, without one the last. */
+const PARTS = [
+  { flag: "revnat", title: "ID", beside: BACKEND_TITLE, cells: revNatCells },
+  { flag: "frontends", title: "SERVICE ADDRESS", beside: "BACKEND ID", cells: frontendCells },
+  { flag: "backends", title: "ID", beside: BACKEND_TITLE, cells: backendCells },
+  { flag: "", title: "SERVICE ADDRESS", beside: BACKEND_TITLE, cells: loadBalancerCells },
+] as const;
+
+/** The word `global` may be there or not: there is no other map of connections. What else stands there fails as upstream's does: with 0. */
+function isNoMap([word = "global"]: readonly string[]): boolean {
+  if (word === "cluster")
+    throw new CommandError("connections of other clusters have no map of their own here: leave the words out");
+  if (word !== "global") process.stderr.write(`Invalid argument: unknown type ${word}`);
+  return word !== "global";
 }
 
-/** The word `global` may be there or not: there is no other map of connections. */
-function mustBeGlobal([word = "global"]: readonly string[]): void {
-  if (word !== "global")
-    throw new CommandError(`unknown type ${word}: connections of all endpoints are in one map, which is global`);
+/** The map's times are of one clock. */
+function mustBeMonotonic(mode: string): void {
+  if (mode === "jiffies")
+    throw new CommandError(
+      "the times of this map are of the kernel's monotonic clock: leave the mode out, or say ktime",
+    );
+  if (mode !== "" && mode !== "ktime") throw new CommandError("could not determine clocksource: invalid clocksource");
 }
 
 /** Whom numbers stand for; undefined with `-n`. */
@@ -120,7 +139,7 @@ async function policyGet(call: Call): Promise<void> {
 }
 
 async function flush({ words, signal }: Call): Promise<void> {
-  mustBeGlobal(words);
+  if (isNoMap(words)) return;
   const { flushed } = await ask<{ flushed: number }>({ method: "DELETE", path: "/bpf/ct" }, signal);
   await write(`Flushed ${flushed} entries\n`);
 }
@@ -142,9 +161,14 @@ const policy: CommandNode = {
   ],
 };
 
-const TIME_DIFFERENCE: FlagSpec = {
-  ...{ name: "time-diff", short: "d", kind: "bool", help: "print time difference for entries" },
-};
+const TIME_DIFFERENCE: readonly FlagSpec[] = [
+  { name: "time-diff", short: "d", kind: "bool", help: "print time difference for entries" },
+  { name: "time-diff-clocksource-hz", kind: "int", default: "250", help: "manually set clock source Hz" },
+  {
+    ...{ name: "time-diff-clocksource-mode", kind: "string" },
+    help: "manually set clock source mode (instead of contacting the server)",
+  },
+];
 
 const connections: CommandNode = {
   name: "ct",
@@ -152,7 +176,7 @@ const connections: CommandNode = {
   commands: [
     {
       ...{ name: "list", aliases: ["ls"], argument: "[global]", short: "List connection tracking entries" },
-      ...{ flags: [OUTPUT, TIME_DIFFERENCE], run: listConnections },
+      ...{ flags: [OUTPUT, ...TIME_DIFFERENCE], run: listConnections },
     },
     {
       ...{ name: "flush", argument: "[global]", short: "Flush all connection tracking entries", flags: [], run: flush },
@@ -172,7 +196,7 @@ export const BPF: CommandNode = group(
   group(
     "endpoint",
     "Local endpoint map",
-    list<EndpointConfig>("endpoint", "List local endpoint entries", kernelEndpointsText, (rows) =>
+    list<KernelEndpoint>("endpoint", "List local endpoint entries", kernelEndpointsText, (rows) =>
       tableForm(kernelEndpointCells(rows)),
     ),
     ...readOnly("endpoint", "delete"),
@@ -196,8 +220,8 @@ export const BPF: CommandNode = group(
       ...{ name: "list", aliases: ["ls"], short: "List load-balancing configuration", run: listServices },
       flags: [
         OUTPUT,
-        noPart("backends", "List all service backend entries"),
-        noPart("frontends", "List all service frontend entries"),
+        { name: "backends", kind: "bool", help: "List all service backend entries" },
+        { name: "frontends", kind: "bool", help: "List all service frontend entries" },
         { name: "revnat", kind: "bool", help: "List reverse NAT entries" },
         { name: "source-ranges", kind: "bool", help: "List all source range entries" },
       ],
@@ -211,5 +235,6 @@ export const BPF: CommandNode = group(
     ...readOnly("metrics", "flush"),
   ),
   policy,
+  BPF_FS,
   ...MISSING_MAPS,
 );

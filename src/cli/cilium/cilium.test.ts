@@ -19,6 +19,7 @@ const ANSWERS: Readonly<Record<string, unknown>> = {
   "GET /v1/endpoint/3845/policy": [],
   "GET /v1/endpoint/1/policy": [],
   "GET /v1/bpf/ct": [],
+  "GET /v1/config": { status: { addressing: { ipv4: { enabled: true } } } },
   "GET /v1/bpf/endpoint": [],
   "GET /v1/bpf/ipcache": [
     { cidr: "172.20.2.11/32", identity: 19274, tunnel: "192.168.10.102" },
@@ -69,11 +70,24 @@ it("bpf maps: policies as they stand in the kernel", async () => {
 });
 
 it("bpf maps: connections, endpoints and the ipcache, in every format", async () => {
-  expect((await cilium("bpf", "ct", "list", "global")).out).toBe("");
+  expect((await cilium("bpf", "ct", "list", "global")).out).toBe("\n\n");
+  for (const clock of ["", "ktime"])
+    expect((await cilium("bpf", "ct", "list", "-d", "--time-diff-clocksource-mode", clock)).out).toBe("\n\n");
+  for (const [clock, said] of [
+    ["jiffies", "say ktime"],
+    ["sun", "could not determine clocksource: invalid clocksource"],
+  ] as const)
+    expect(await cilium("bpf", "ct", "list", "-d", "--time-diff-clocksource-mode", clock)).toMatchObject({
+      code: 1,
+      err: expect.stringContaining(said),
+    });
+  expect(await cilium("bpf", "ct", "list", "871")).toMatchObject({
+    ...{ code: 0, out: "", err: "Invalid argument: unknown type 871" },
+  });
   expect((await cilium("bpf", "ct", "flush")).out).toBe("Flushed 4 entries\n");
   expect(await cilium("bpf", "ct", "list", "cluster")).toMatchObject({
     code: 1,
-    err: expect.stringContaining("unknown type"),
+    err: expect.stringContaining("no map of their own here"),
   });
   expect((await cilium("bpf", "endpoint", "list")).out).toContain("LOCAL ENDPOINT INFO");
   const ipcache = (await cilium("bpf", "ipcache", "list")).out;
@@ -99,11 +113,10 @@ it("bpf lb list: services, or a part of what is kept of them", async () => {
     "4": ["10.96.0.1:443"],
   });
   expect((await cilium("bpf", "lb", "list", "--source-ranges")).out).toBe("SOURCE RANGE (REVNAT_ID)   \n");
-  for (const flag of ["--backends", "--frontends"])
-    expect(await cilium("bpf", "lb", "list", flag)).toMatchObject({
-      code: 1,
-      err: expect.stringContaining("backends have no number of their own here"),
-    });
+  expect((await cilium("bpf", "lb", "list", "--backends")).out).toBe("ID   BACKEND ADDRESS (REVNAT_ID) (SLOT)\n");
+  expect((await cilium("bpf", "lb", "list", "--frontends")).out).toBe(
+    "SERVICE ADDRESS         BACKEND ID\n10.96.0.1:443/TCP (0)   16777216 0[0] (4) [0x0 0x0]   \n",
+  );
 });
 
 it("version: both sides, and what the other side is when it is away", async () => {
@@ -187,4 +200,14 @@ it("--host names the socket, before CILIUM_SOCK; --debug tells of each call", as
     code: 1,
     err: expect.stringContaining("an agent listens on its socket alone: unix:///var/run/cilium/cilium.sock"),
   });
+});
+
+it("flags of upstream's that there are not here say what to do instead", async () => {
+  for (const [flags, said] of [
+    [["status", "--config", "a.yaml"], "--config is not here: say --host"],
+    [["version", "--log-driver", "syslog"], "--log-driver is not here: what the command has to say"],
+    [["version", "--log-opt", "a=b"], "--log-opt is not here: "],
+    [["config", "-n", "8"], "--num-pages is not here: all events of a node come over one ring"],
+  ] as const)
+    expect(await cilium(...flags)).toMatchObject({ code: 1, err: expect.stringContaining(said) });
 });

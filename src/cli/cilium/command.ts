@@ -28,7 +28,12 @@ export async function answerOrExit<T>(call: ApiCall, signal: AbortSignal): Promi
   }
 }
 
-/** Rows whose last cell ends like the others: the tables of maps. */
+/** A map's table: of keys and what stands beside them. The title's last cell does not count for the width. */
+export function mapTable(title: string, beside: string, cells: readonly (readonly string[])[]): string {
+  return tabbed([`${title}\t${beside}\n`, ...cells.map((row) => `${row.join("\t")}\t\n`)]);
+}
+
+/** Rows whose last cell ends like the others: the table of a policy. */
 export function table(rows: readonly (readonly string[])[]): string {
   return tabbed(rows.map((row) => `${row.join("\t")}\t\n`));
 }

@@ -5,6 +5,7 @@ import type { CommandNode } from "../cobra/node.ts";
 import { CommandError, write } from "../cobra/run.ts";
 import { HelpError } from "../cobra/tree.ts";
 import { answerOf } from "./command.ts";
+import { refused } from "./global-flags.ts";
 import { DAEMON_OPTIONS, optionLine, optionList, optionsText, readOption } from "./options.ts";
 import { goText } from "./output/go-text.ts";
 import { OUTPUT, OutputError, outputOf, printOutput } from "./output/print.ts";
@@ -119,6 +120,8 @@ async function get({ words: [name], signal }: Call): Promise<void> {
   await write(`${goText(untyped(values.get(wanted)))}\n`);
 }
 
+const ONE_RING = "all events of a node come over one ring, whose size is fixed";
+
 const flag = (name: string, short: string, help: string): FlagSpec => ({ name, short, kind: "bool", help });
 
 /** `config …` */
@@ -130,6 +133,10 @@ export const CONFIG: CommandNode = {
     { name: "list-options", kind: "bool", help: "List available options" },
     flag("read-only", "r", "Display read only configurations"),
     flag("all", "a", "Display all cilium configurations"),
+    {
+      ...refused("num-pages", "int", "Number of pages for perf ring buffer. New values have to be > 0", ONE_RING),
+      short: "n",
+    },
     OUTPUT,
   ],
   run: config,

@@ -44,6 +44,7 @@ async function endpointSections({ "endpoint-list": endpoints }: DebugInfo): Prom
   for (const { id, status } of endpoints) {
     const commands = [
       [`BPF Policy Get ${id}`, `bpf policy get ${id} -n`],
+      [`BPF CT List ${id}`, `bpf ct list ${id}`],
       [`Endpoint Get ${id}`, `endpoint get ${id}`],
       [`Endpoint Health ${id}`, `endpoint health ${id}`],
       [`Endpoint Log ${id}`, `endpoint log ${id}`],

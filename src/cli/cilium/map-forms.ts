@@ -17,7 +17,7 @@ const STATIC_BITS = 40;
 const DENY = 1;
 /** Where the flags' byte keeps how many bits of protocol and port count. */
 const PREFIX_SHIFT = 3;
-const networkOrder = (port: number) => ((port & 0xff) << 8) | (port >> 8);
+export const networkOrder = (port: number) => ((port & 0xff) << 8) | (port >> 8);
 
 /** Ports are in network byte order, as upstream prints them. */
 export function policyForm(rows: readonly PolicyRow[]): readonly object[] {

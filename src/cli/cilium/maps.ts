@@ -1,11 +1,11 @@
-import type { ConnectionRow, EndpointConfig, MetricsRow, PolicyRow, ServiceFrontend } from "../../datapath/port.ts";
+import type { EndpointConfig, MetricsRow, PolicyRow } from "../../datapath/port.ts";
 import { SOURCE_FILES } from "../../flow/decode/source-file.ts";
 import { dropReasonText } from "../../flow/drop-reason.ts";
 import { addressPort } from "../../model/cidr.ts";
 import { compareText } from "../../model/label.ts";
 import { AuthType } from "../../policy/column.ts";
 import { alignTabs } from "../cobra/tabs.ts";
-import { table } from "./command.ts";
+import { mapTable, table } from "./command.ts";
 
 const PROTOCOLS: Readonly<Record<number, string>> = {
   0: "ANY",
@@ -29,7 +29,7 @@ interface Peer {
 const PORT_BITS = 16;
 const PROTOCOL_BITS = 8;
 
-function protocolText(protocol: number): string {
+export function protocolText(protocol: number): string {
   return PROTOCOLS[protocol] ?? String(protocol);
 }
 
@@ -90,62 +90,27 @@ export function policyMapText(rows: readonly PolicyRow[], identities?: readonly 
   return `${table([header, ...body])}${empty}`;
 }
 
-const SCOPE_NAMES: Readonly<Record<ConnectionRow["scope"], string>> = {
-  egress: "OUT",
-  ingress: "IN",
-  service: "SVC",
-  proxy: "PROXY",
-  hairpin: "HAIRPIN",
-};
-
-/** Cilium's bits of a connection's flags, in the order in which it names them. */
-const FLAG_BITS: Readonly<Record<string, number>> = { RxClosing: 1, TxClosing: 2, SeenNonSyn: 16, ProxyRedirect: 64 };
-
-function hex(flags: number, digits: number): string {
-  return `0x${flags.toString(16).padStart(digits, "0")}`;
-}
-
-function flagsText(flags: readonly string[]): string {
-  const known = Object.keys(FLAG_BITS).filter((name) => flags.includes(name));
-  const others = flags.filter((name) => FLAG_BITS[name] === undefined);
-  const bits = known.reduce((sum, name) => sum | (FLAG_BITS[name] ?? 0), 0);
-  return `Flags=${hex(bits, 4)} [ ${[...known, ...others].map((flag) => `${flag} `).join("")}]`;
-}
-
-/**
- * One line of `cilium bpf ct list`, in upstream's words and order. The map here counts neither packets nor bytes and keeps
- * no identity and no number of a service: those words are left out.
- */
-function connectionLine(row: ConnectionRow, withDifference: boolean): string {
-  const { scope, source, sourcePort, destination, destinationPort, expires, expiresIn, translated } = row;
-  const words = [
-    `${protocolText(row.protocol)} ${SCOPE_NAMES[scope]} ${addressPort(source, sourcePort)} -> ${addressPort(destination, destinationPort)}`,
-    `expires=${expires}${withDifference ? ` (remaining: ${expiresIn} sec(s))` : ""}`,
-    `RxFlagsSeen=${hex(row.replyFlags, 2)} TxFlagsSeen=${hex(row.forwardFlags, 2)} ${flagsText(row.flags)}`,
-  ];
-  return `${[...words, ...(translated === "" ? [] : [`Nat=${translated}`])].join(" ")}\n`;
-}
-
-/** `withDifference`: how long each has left as well. */
-export function connectionsText(rows: readonly ConnectionRow[], withDifference = false): string {
-  return rows
-    .map((row) => connectionLine(row, withDifference))
-    .sort()
-    .join("");
-}
-
 /** `cilium bpf endpoint list` */
-export function kernelEndpointsText(endpoints: readonly EndpointConfig[]): string {
-  return table([["IP ADDRESS", "LOCAL ENDPOINT INFO"], ...kernelEndpointCells(endpoints)]);
+export function kernelEndpointsText(endpoints: readonly KernelEndpoint[]): string {
+  return mapTable("IP ADDRESS", "LOCAL ENDPOINT INFO", kernelEndpointCells(endpoints));
 }
 
-export function kernelEndpointCells(endpoints: readonly EndpointConfig[]): string[][] {
-  return [...endpoints]
+/** What is at an address of this node: a pod, or the node itself. */
+export type KernelEndpoint = EndpointConfig | { readonly localhost: string };
+
+/** Of the flags none is ever set, and of the parent and the routes' table none is needed. */
+export function kernelEndpointCells(endpoints: readonly KernelEndpoint[]): string[][] {
+  const hosts = endpoints.flatMap((row) =>
+    "localhost" in row ? [[addressPort(row.localhost, 0), "(localhost)"]] : [],
+  );
+  const pods = endpoints
+    .flatMap((row) => ("localhost" in row ? [] : [row]))
     .sort((a, b) => a.id - b.id)
     .flatMap(({ id, identity, address, address6, ifindex, mac, hostMac }) => {
-      const info = `id=${String(id).padEnd(5)} sec_id=${String(identity).padEnd(5)} ifindex=${String(ifindex).padEnd(3)} mac=${mac.toUpperCase()} nodemac=${hostMac.toUpperCase()}`;
+      const info = `id=${String(id).padEnd(5)} sec_id=${String(identity).padEnd(5)} flags=0x0000 ifindex=${String(ifindex).padEnd(3)} mac=${mac.toUpperCase()} nodemac=${hostMac.toUpperCase()} parent_ifindex=0   rt_info:0`;
       return (address6 === undefined ? [address] : [address, address6]).map((own) => [addressPort(own, 0), info]);
     });
+  return [...hosts, ...pods];
 }
 
 /** An entry of the kernel's ipcache. */
@@ -163,33 +128,12 @@ export function ipcacheValue({ identity, tunnel }: IpcacheRow): string {
 
 /** `cilium bpf ipcache list` */
 export function ipcacheText(entries: readonly IpcacheRow[]): string {
-  return table([["IP PREFIX/ADDRESS", "IDENTITY"], ...ipcacheCells(entries)]);
+  return mapTable("IP PREFIX/ADDRESS", "IDENTITY", ipcacheCells(entries));
 }
 
 export function ipcacheCells(entries: readonly IpcacheRow[]): string[][] {
   const sorted = entries.toSorted((a, b) => a.cidr.localeCompare(b.cidr, "en", { numeric: true }));
   return sorted.map((entry) => [entry.cidr, ipcacheValue(entry)]);
-}
-
-/** `cilium bpf lb list --revnat`: the address that replies of a service get back. */
-export function revNatCells(services: readonly ServiceFrontend[]): string[][] {
-  return services.map(({ id, address, port }) => [String(id), addressPort(address, port)]);
-}
-
-/** `cilium bpf lb list`: slot 0 is the frontend itself. Only a node's port can be reached from outside the cluster. */
-export function loadBalancerCells(services: readonly ServiceFrontend[]): string[][] {
-  return services.flatMap(({ id, address, port, protocol, type, affinitySeconds, backends }) => {
-    const frontend = (slot: number) => `${addressPort(address, port)}/${protocolText(protocol)} (${slot})`;
-    const affinity = affinitySeconds > 0 ? ["sessionAffinity"] : [];
-    const flags = [type, ...affinity, ...(type === "ClusterIP" ? ["non-routable"] : [])].join(", ");
-    return [
-      [frontend(0), `${addressPort(address.includes(":") ? "::" : "0.0.0.0", 0)} (${id}) (0) [${flags}] `],
-      ...backends.map((backend, slot) => [
-        frontend(slot + 1),
-        `${addressPort(backend.address, backend.port)}/${protocolText(protocol)} (${id}) (${slot + 1})`,
-      ]),
-    ];
-  });
 }
 
 const METRICS_TITLE = ["REASON", "DIRECTION", "PACKETS", "BYTES", "LINE", "FILE"];

@@ -5,16 +5,15 @@ import { CommandError } from "../cobra/run.ts";
 const COMMANDS: Readonly<Record<string, string>> = {
   "build-config": "an agent's configuration comes from `shieldgate up` and the ConfigMap cilium-config",
   completion: "a shell is not told what may come next",
-  envoy: "the proxy is not Envoy: `status --all-redirects` shows what goes to it",
+  envoy:
+    "the proxy is not Envoy: `status --all-redirects` shows what goes to it, and port 9964 of the node has its metrics",
   kvstore: "the Kubernetes API is the only store: use kubectl",
-  loadinfo: "`shieldgate status` shows what a lab takes",
   "post-uninstall-cleanup": "`shieldgate down` leaves nothing behind",
   preflight: "`shieldgate policy validate` judges policies before they are applied",
-  troubleshoot: "`shieldgate status` says what is wrong and how to mend it",
 };
 
 /** Maps of Cilium's datapath that this one has not. */
-const MAPS = "auth bandwidth config egress frag fs ipmasq multicast nat nodeid sha socknat srv6 vtep".split(" ");
+const MAPS = "auth bandwidth config egress frag ipmasq multicast nat nodeid sha socknat srv6 vtep".split(" ");
 
 /** A command that says by name that it is not here; whatever follows its name. */
 function missing(path: string, name: string, reason: string): CommandNode {

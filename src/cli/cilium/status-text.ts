@@ -114,12 +114,21 @@ function hubbleText({ hubble: { state, msg, observer } }: StatusResponse): strin
 
 function featuresText(status: StatusResponse): string {
   const { mode, features } = status["kube-proxy-replacement"];
-  const { nodePort, sessionAffinity, hostPort, externalIPs, socketLB, socketLBTracing, nat46X64 } = features;
+  const {
+    nodePort,
+    sessionAffinity,
+    hostPort,
+    externalIPs,
+    socketLB,
+    socketLBTracing,
+    nat46X64,
+    bpfSocketLBHostnsOnly,
+  } = features;
   const rows = [
     `  Status:\t${mode}`,
     `  Socket LB:\t${onOff(socketLB.enabled)}`,
     `  Socket LB Tracing:\t${onOff(socketLBTracing.enabled)}`,
-    "  Socket LB Coverage:\tFull",
+    `  Socket LB Coverage:\t${bpfSocketLBHostnsOnly ? "Hostns-only" : "Full"}`,
     `  Devices:\t${devicesText(status)}`,
     `  Backend Selection:\t${nodePort.algorithm}`,
     `  Session Affinity:\t${onOff(sessionAffinity.enabled)}`,

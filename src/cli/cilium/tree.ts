@@ -9,6 +9,7 @@ import { FQDN } from "./fqdn.ts";
 import { GLOBAL_FLAGS } from "./global-flags.ts";
 import { IDENTITY } from "./identity.ts";
 import { IP } from "./ip.ts";
+import { LOADINFO, TROUBLESHOOT } from "./machine.ts";
 import { MAP } from "./map.ts";
 import { METRICS } from "./metrics.ts";
 import { MISSING } from "./missing.ts";
@@ -56,7 +57,7 @@ export const CILIUM_TREE: Tree = {
         SHELL,
         STATUS,
       ],
-      ...[VERSION, ...ABSENT, ...MISSING],
+      ...[LOADINFO, TROUBLESHOOT, VERSION, ...ABSENT, ...MISSING],
     ],
   },
   global: { title: "Global", flags: GLOBAL_FLAGS },

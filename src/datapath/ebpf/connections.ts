@@ -1,5 +1,4 @@
 /** Connection tracking as it stands in the kernel. */
-import { addressPort } from "../../model/cidr.ts";
 import type { ConnectionCounts, ConnectionRow } from "../port.ts";
 import { isMapped, readAddress } from "./address.ts";
 import { LAYOUT } from "./layout.ts";
@@ -9,14 +8,17 @@ const KEY = LAYOUT.sg_ct_key;
 const ENTRY = LAYOUT.sg_ct_entry;
 const SCOPES = ["egress", "ingress", "service", "proxy", "hairpin"] as const;
 const NS = 1_000_000_000n;
-/** Bits of `flags`, and Cilium's words for them. */
-const FLAGS: readonly (readonly [number, string])[] = [
-  [1, "SeenNonSyn"],
-  [2, "TxClosing"],
-  [4, "RxClosing"],
-  [8, "Reset"],
-  [32, "ProxyRedirect"],
+/** Bits of `flags`, and Cilium's for them: a reset closes both ways. */
+const FLAGS: readonly (readonly [number, number])[] = [
+  [1, 16],
+  [2, 2],
+  [4, 1],
+  [8, 3],
+  [32, 64],
+  [64, 32],
 ];
+/** Of a pod's connection with itself. */
+const LOOPBACK = 8;
 const HAS_NAT = 16;
 const TCP = 6;
 const KINDS = [
@@ -29,8 +31,11 @@ const KINDS = [
 function connectionOf(key: Buffer, entry: Buffer, now: bigint): ConnectionRow {
   const flags = entry.readUInt16LE(ENTRY.fields.flags);
   const expires = entry.readBigUInt64LE(ENTRY.fields.expires_ns);
+  const secondAt = (offset: number) => Number(entry.readBigUInt64LE(offset) / NS);
+  const scope = SCOPES[key.readUInt8(KEY.fields.scope) - 1] ?? "egress";
+  const hasNat = (flags & HAS_NAT) !== 0;
   return {
-    scope: SCOPES[key.readUInt8(KEY.fields.scope) - 1] ?? "egress",
+    scope,
     protocol: key.readUInt8(KEY.fields.protocol),
     source: readAddress(key, KEY.fields.src),
     sourcePort: key.readUInt16BE(KEY.fields.sport),
@@ -38,13 +43,17 @@ function connectionOf(key: Buffer, entry: Buffer, now: bigint): ConnectionRow {
     destinationPort: key.readUInt16BE(KEY.fields.dport),
     expires: Number(expires / NS),
     expiresIn: Number((expires - now) / NS),
-    flags: FLAGS.filter(([bit]) => (flags & bit) !== 0).map(([, name]) => name),
+    flags: FLAGS.reduce(
+      (sum, [own, bit]) => ((flags & own) === 0 ? sum : sum | bit),
+      scope === "hairpin" ? LOOPBACK : 0,
+    ),
     forwardFlags: entry.readUInt8(ENTRY.fields.seen_forward),
     replyFlags: entry.readUInt8(ENTRY.fields.seen_reply),
-    translated:
-      (flags & HAS_NAT) === 0
-        ? ""
-        : addressPort(readAddress(entry, ENTRY.fields.nat), entry.readUInt16BE(ENTRY.fields.nat_port)),
+    forwardReported: secondAt(ENTRY.fields.reported_ns),
+    replyReported: secondAt(ENTRY.fields.reply_reported_ns),
+    sourceIdentity: entry.readUInt32LE(ENTRY.fields.src_identity),
+    translatedAddress: hasNat ? readAddress(entry, ENTRY.fields.nat) : "",
+    translatedPort: hasNat ? entry.readUInt16BE(ENTRY.fields.nat_port) : 0,
   };
 }
 

@@ -101,7 +101,7 @@ export const LAYOUT = {
   sg_metrics: { size: 16, fields: { packets: 0, bytes: 8 } },
   sg_ct_key: { size: 40, fields: { src: 0, dst: 16, sport: 32, dport: 34, protocol: 36, scope: 37, reserved: 38 } },
   sg_ct_entry: {
-    size: 40,
+    size: 56,
     fields: {
       expires_ns: 0,
       nat: 8,
@@ -111,6 +111,9 @@ export const LAYOUT = {
       seen_reply: 29,
       reserved: 30,
       reported_ns: 32,
+      reply_reported_ns: 40,
+      src_identity: 48,
+      reserved2: 52,
     },
   },
 } as const;

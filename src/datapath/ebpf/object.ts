@@ -6,7 +6,7 @@ import { bpf, check, failure, libcCalls, type Pointer } from "./libbpf.ts";
 import { type KernelMap, kernelMap, type OnMapCall } from "./map.ts";
 
 /** Layout version of the pinned maps: a new number starts with empty maps. */
-const PIN_VERSION = "v3";
+const PIN_VERSION = "v4";
 
 export type ProgramName =
   | "from_endpoint"

@@ -20,8 +20,9 @@ interface Shown {
 
 /** How long a watching command gets to say that it saw what happened. */
 const WATCH_MS = 5000;
-/** A follower has no banner: it gets this long to connect before the packet that it must see. */
-const CONNECT_MS = 700;
+/** How long a watching command gets to be connected, and what hubble says on standard error when it is, if it is asked to say more. */
+const CONNECT_MS = 10_000;
+const CONNECTED = /Receiving flows from \d+ nodes/;
 
 function environment(paths: LabPaths): NodeJS.ProcessEnv {
   return { ...process.env, KUBECONFIG: paths.kubeconfig, PATH: `${paths.bin}:${process.env["PATH"] ?? ""}` };
@@ -43,21 +44,39 @@ function execute(paths: LabPaths, text: string): Promise<Shown> {
   });
 }
 
-/** Starts a watching command; `seen` ends it and returns its output once it shows everything, or when time is up. */
-function startWatch(paths: LabPaths, text: string): { seen(shows: readonly RegExp[]): Promise<string> } {
-  const child = spawn("sh", ["-c", `exec ${text}`], { env: environment(paths), stdio: ["ignore", "pipe", "pipe"] });
-  let output = "";
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on("data", (chunk) => {
-      output += chunk;
-    });
-  }
+interface Watch {
+  /** Waits until it sees what happens from now on; false = it does not get there. */
+  connected(): Promise<boolean>;
+  /** Ends it and returns its output once it shows everything, or when time is up; of one that failed, what it complained of. */
+  seen(shows: readonly RegExp[]): Promise<string>;
+}
+
+async function until(isSo: () => boolean, milliseconds: number): Promise<boolean> {
+  const deadline = Date.now() + milliseconds;
+  while (!isSo() && Date.now() < deadline) await sleep(20);
+  return isSo();
+}
+
+/** Starts a watching command. */
+function startWatch(paths: LabPaths, text: string): Watch {
+  const env = { ...environment(paths), HUBBLE_DEBUG: "true" };
+  const child = spawn("sh", ["-c", `exec ${text}`], { env, stdio: ["ignore", "pipe", "pipe"] });
+  let [output, said] = ["", ""];
+  child.stdout.on("data", (chunk) => {
+    output += chunk;
+  });
+  child.stderr.on("data", (chunk) => {
+    said += chunk;
+  });
   return {
+    async connected() {
+      await until(() => CONNECTED.test(said) || child.exitCode !== null, CONNECT_MS);
+      return CONNECTED.test(said);
+    },
     async seen(shows) {
-      const deadline = Date.now() + WATCH_MS;
-      while (!shows.every((pattern) => pattern.test(output)) && Date.now() < deadline) await sleep(20);
+      await until(() => shows.every((pattern) => pattern.test(output)), WATCH_MS);
       child.kill();
-      return output;
+      return CONNECTED.test(said) ? output : said;
     },
   };
 }
@@ -73,7 +92,7 @@ function missing(scene: Scene, shown: Shown): string[] {
 async function play(paths: LabPaths, scene: Scene): Promise<string[]> {
   console.log(paint("bold", `\n$ ${scene.command}`));
   const watch = scene.watch && startWatch(paths, scene.watch.command);
-  if (watch) await sleep(CONNECT_MS);
+  const isWatching = (await watch?.connected()) ?? true;
   const deadline = Date.now() + (scene.patienceMs ?? 0);
   let shown = await execute(paths, scene.command);
   while (missing(scene, shown).length > 0 && Date.now() < deadline) {
@@ -82,6 +101,7 @@ async function play(paths: LabPaths, scene: Scene): Promise<string[]> {
   }
   print(shown.output, scene.highlight);
   const problems = missing(scene, shown);
+  if (!isWatching) problems.push("the watch does not connect");
   if (watch && scene.watch) {
     console.log(paint("bold", `$ ${scene.watch.command}`) + paint("dim", "   # in another terminal, meanwhile"));
     const output = await watch.seen(scene.watch.shows);

@@ -99,4 +99,10 @@ MessageForwardingStatistics: denied int, error int, forwarded int, received int
 PolicyRule: derived-from-rules! [][]string, rule string, rules-by-selector map:[][]string
 CiliumVersion: Version! string, Revision! string, GoRuntimeVersion! string, Arch! string, AuthorDate! string
 Versions: Client! CiliumVersion, Daemon! CiliumVersion
+MountInfo: MountID! int, ParentID! int, StDev! string, Root! string, MountPoint! string, MountOptions! string,
+   OptionalFields! []string, FilesystemType! string, MountSource! string, SuperOptions! string
+CtMapRecord: Key! CtKey, Value! CtEntry
+CtKey: DestAddr! []int, SourceAddr! []int, DestPort! int, SourcePort! int, NextHeader! int, Flags! int
+CtEntry: Union0! []int, Packets! int, Bytes! int, Lifetime! int, Flags! int, RevNAT! int, NatPort! int,
+   TxFlagsSeen! int, RxFlagsSeen! int, SourceSecurityID! int, LastTxReport! int, LastRxReport! int
 `;
