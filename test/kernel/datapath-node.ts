@@ -115,15 +115,25 @@ const calls: Record<string, (...args: never[]) => unknown> = {
   },
   /** Entries of connection tracking that name the address. */
   tracked: (address: string) => {
-    const map = kernelMap("sg_conntrack", bpf.objGet(pinPath(pinDirectory, "sg_conntrack")), LAYOUT.sg_ct_key.size, 40);
+    const map = kernelMap(
+      "sg_conntrack",
+      bpf.objGet(pinPath(pinDirectory, "sg_conntrack")),
+      LAYOUT.sg_ct_key.size,
+      LAYOUT.sg_ct_entry.size,
+    );
     const found = [...map.keys()].filter((key) => readAddress(key, 0) === address || readAddress(key, 16) === address);
     return found.length;
   },
   /** So many connections of strangers, as if they had just been seen. */
   fillConnections: (count: number) => {
     const { size, fields } = LAYOUT.sg_ct_key;
-    const map = kernelMap("sg_conntrack", bpf.objGet(pinPath(pinDirectory, "sg_conntrack")), size, 40);
-    const entry = Buffer.alloc(40);
+    const map = kernelMap(
+      "sg_conntrack",
+      bpf.objGet(pinPath(pinDirectory, "sg_conntrack")),
+      size,
+      LAYOUT.sg_ct_entry.size,
+    );
+    const entry = Buffer.alloc(LAYOUT.sg_ct_entry.size);
     entry.writeBigUInt64LE(process.hrtime.bigint() + 60_000_000_000n, LAYOUT.sg_ct_entry.fields.expires_ns);
     const keyOf = (index: number) => {
       const key = Buffer.alloc(size);
@@ -136,7 +146,12 @@ const calls: Record<string, (...args: never[]) => unknown> = {
   },
   /** What every connection would look like after the clock had gone on by so many seconds. */
   shiftConnections: (seconds: number) => {
-    const map = kernelMap("sg_conntrack", bpf.objGet(pinPath(pinDirectory, "sg_conntrack")), LAYOUT.sg_ct_key.size, 40);
+    const map = kernelMap(
+      "sg_conntrack",
+      bpf.objGet(pinPath(pinDirectory, "sg_conntrack")),
+      LAYOUT.sg_ct_key.size,
+      LAYOUT.sg_ct_entry.size,
+    );
     const at = LAYOUT.sg_ct_entry.fields.expires_ns;
     for (const key of map.keys()) {
       const entry = map.get(key);
