@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 const ALONE = ["test/compat/teardown.test.ts"];
 /** Upstream's programs have times of their own in them. */
 const TIMED = [
-  "test/differential/{client-go,client-hello,http2-requests,kube-apiserver,l7-corpus,l7-requests}.test.ts",
+  "test/differential/{client-go,client-hello,http2-corpus,http2-requests,kube-apiserver,l7-corpus,l7-failures,l7-requests}.test.ts",
 ];
 
 /**

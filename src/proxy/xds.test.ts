@@ -101,7 +101,7 @@ function proxy(table: Table | ListenerTable, accessLog = new AccessLog(), observ
 
 async function until(condition: () => boolean): Promise<void> {
   for (let tries = 0; !condition(); tries++) {
-    if (tries > 300) throw new Error("it did not come true in 3 s");
+    if (tries > 3000) throw new Error("it did not come true in 30 s");
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
@@ -224,9 +224,9 @@ test("records flow on after the agent failed to take one", async () => {
   proxy(new Table(), accessLog);
   await until(() => discovery.connected);
   accessLog.record(loopback.records[0]!);
-  await until(() => failures === 1);
+  await until(() => failures >= 1);
   accessLog.record(loopback.records[1]!);
-  await until(() => taken.length === 1);
+  await until(() => taken.length >= 1);
 });
 
 test("redirects of both directions and rules without peers or HTTP survive the wire", async () => {
