@@ -1,5 +1,6 @@
 import { closeSync } from "node:fs";
 import koffi from "koffi";
+import { callError } from "../model/system-error.ts";
 import { answerTo, withSequence } from "../wire/rtnetlink.ts";
 import { withNetns } from "./netns-socket.ts";
 
@@ -15,8 +16,8 @@ const socket = libc.func("int socket(int domain, int type, int protocol)");
 const send = libc.func("int64_t send(int fd, const uint8_t *data, size_t length, int flags)");
 const recv = libc.func("int64_t recv(int fd, _Out_ uint8_t *data, size_t length, int flags)");
 
-function nameOf(errno: number): string {
-  return Object.entries(koffi.os.errno).find(([, value]) => value === errno)?.[0] ?? `errno ${errno}`;
+function failure(what: string, errno = koffi.errno()): Error {
+  return callError(what, errno, koffi.os.errno);
 }
 
 /** Asks the kernel of one network namespace for changes of its links, addresses and routes; it answers before `ask` returns. */
@@ -28,21 +29,21 @@ export class Netlink {
   /** Of the namespace at `path`; absent = the one of this thread. Throws when there is no socket. */
   constructor(path: string | undefined) {
     this.fd = withNetns(path, () => socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE) as number);
-    if (this.fd < 0) throw new Error(`netlink: ${nameOf(koffi.errno())}`);
+    if (this.fd < 0) throw failure("netlink");
   }
 
   /** `what` is for the error that says that the kernel refused. */
   ask(what: string, request: Buffer): void {
     const sequence = ++this.sequence;
     withSequence(request, sequence);
-    if (send(this.fd, request, request.length, 0) < 0) throw new Error(`${what}: ${nameOf(koffi.errno())}`);
+    if (send(this.fd, request, request.length, 0) < 0) throw failure(what);
     let errno: number | undefined;
     while (errno === undefined) {
       const length = Number(recv(this.fd, this.answer, this.answer.length, 0));
-      if (length < 0) throw new Error(`${what}: ${nameOf(koffi.errno())}`);
+      if (length < 0) throw failure(what);
       errno = answerTo(sequence, this.answer.subarray(0, length));
     }
-    if (errno !== 0) throw new Error(`${what}: ${nameOf(errno)}`);
+    if (errno !== 0) throw failure(what, errno);
   }
 
   close(): void {

@@ -2,6 +2,7 @@ import { closeSync, openSync } from "node:fs";
 import { isIPv4 } from "node:net";
 import koffi from "koffi";
 import { addressPort, parseAddress } from "../model/cidr.ts";
+import { callError } from "../model/system-error.ts";
 
 const AF_INET = 2;
 const AF_INET6 = 10;
@@ -46,9 +47,7 @@ export interface ConnectionOptions {
 }
 
 function failure(call: string, subject: string): Error {
-  const number = koffi.errno();
-  const name = Object.entries(koffi.os.errno).find(([, value]) => value === number)?.[0] ?? `errno ${number}`;
-  return Object.assign(new Error(`${call} ${subject}: ${name}`), { code: name, errno: number });
+  return callError(`${call} ${subject}`, koffi.errno(), koffi.os.errno);
 }
 
 function enter(fd: number, path: string): void {

@@ -1,9 +1,10 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Writable } from "node:stream";
+import type { Writable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseAllDocuments } from "yaml";
+import { TextSink } from "../../../test/support/text-sink.ts";
 import type { ClusterReader } from "./cluster-inventory.ts";
 import { type ExplainOptions, explainCommand } from "./explain.ts";
 import { type LintCommandOptions, lintCommand } from "./lint.ts";
@@ -30,18 +31,10 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(scratch, { recursive: true }));
 
-class Sink extends Writable {
-  text = "";
-  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
-    this.text += chunk;
-    done();
-  }
-}
-
 const complaints: string[] = [];
 const complain = (text: string) => complaints.push(text);
 async function run<T>(command: (out: Writable) => Promise<T>): Promise<[T, string]> {
-  const out = new Sink();
+  const out = new TextSink();
   complaints.length = 0;
   return [await command(out), out.text];
 }

@@ -2,8 +2,8 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Writable } from "node:stream";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { TextSink } from "../../../test/support/text-sink.ts";
 import { diffCommand } from "./diff.ts";
 import { explainCommand } from "./explain.ts";
 import { leftOutText, marked } from "./left-out.ts";
@@ -59,17 +59,9 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-class CapturedOutput extends Writable {
-  text = "";
-  override _write(chunk: Buffer, _encoding: string, done: () => void): void {
-    this.text += chunk;
-    done();
-  }
-}
-
 const noCluster = () => Promise.reject(new Error("no cluster"));
-async function ran(command: (out: CapturedOutput, complain: (text: string) => void) => Promise<number>) {
-  const out = new CapturedOutput();
+async function ran(command: (out: TextSink, complain: (text: string) => void) => Promise<number>) {
+  const out = new TextSink();
   const said: string[] = [];
   const code = await command(out, (text) => said.push(text));
   expect(code).toBe(2);
@@ -118,7 +110,7 @@ test("diff leaves a file out of both revisions, and of two folders out of the on
   process.chdir(folder);
   try {
     // half.yaml was a policy: that it is gone is not said
-    const out = new CapturedOutput();
+    const out = new TextSink();
     expect(await diffCommand(["."], { base: "HEAD", output: "json" }, out, () => undefined, noCluster)).toBe(2);
     expect(JSON.parse(out.text)).toMatchObject({ leftOut: expect.any(Array), policies: [], groups: [] });
   } finally {

@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import koffi from "koffi";
+import { callError as namedError } from "../../model/system-error.ts";
 
 const libc = koffi.load("libc.so.6");
 const native = koffi.load(nativeHalf());
@@ -40,6 +41,5 @@ export const Errno = { again: 11, tooManyFilesInAll: 23, tooManyFiles: 24, inPro
 
 /** An error as node's own sockets give it: with the errno's name as `code`. */
 export function callError(call: string, errno: number): Error {
-  const name = Object.entries(koffi.os.errno).find(([, value]) => value === errno)?.[0] ?? `errno ${errno}`;
-  return Object.assign(new Error(`${call}: ${name}`), { code: name, errno });
+  return namedError(call, errno, koffi.os.errno);
 }
