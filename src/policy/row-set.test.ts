@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import type { Selector } from "../model/selector.ts";
 import { RowSet } from "./row-set.ts";
 
 const SIZE = 40;
@@ -15,8 +16,8 @@ describe("a set of rows", () => {
         expect([...set.rows].sort()).toEqual([...new Set(made.flat())].sort());
         const found = asked.filter((row) => made.some((list) => list.includes(row)));
         expect(set.among(asked)).toEqual(found);
-        const [groups, rowLists]: [{ rows: number[] }[], (readonly number[])[]] = [[], []];
-        const wanted = [{ rows: asked }, { rows: [] }, { rows: [...idOf.keys()] }];
+        const wanted = [asked, [], [...idOf.keys()]].map((some) => ({ rows: some, selection: undefined }));
+        const [groups, rowLists]: [typeof wanted, (readonly number[])[]] = [[], []];
         set.findGroups(wanted, groups, rowLists);
         expect(groups).toEqual(wanted.filter(({ rows: some }) => set.among(some).length > 0));
         expect(rowLists).toEqual(groups.map(({ rows: some }) => set.among(some)));
@@ -31,6 +32,23 @@ describe("a set of rows", () => {
         const found = asked.map((list) => sets.map((set) => set.among([...list])));
         const alone = (made: readonly number[][], list: readonly number[]) => new RowSet(made, idOf).among(list);
         expect(found).toEqual(asked.map((list) => [alone(one, list), alone(other, list)]));
+      }),
+    );
+  });
+
+  it("finds the rows of a selection, whoever asked it before", () => {
+    fc.assert(
+      fc.property(fc.array(lists, { minLength: 1, maxLength: 4 }), rows, rows, (made, selected, some) => {
+        const selector = {} as Selector;
+        const selection = { selector, rows: selected, found: { mark: 0, rows: [] } };
+        // a group of a selection, one of some rows of it, and the first again
+        const groups = [selected, some, selected].map((each) => ({ rows: each, selection }));
+        const sets = made.map((each) => new RowSet(each, idOf));
+        for (const set of [...sets, ...sets]) {
+          const found: (readonly number[])[] = [];
+          set.findGroups(groups, [], found);
+          expect(found).toEqual(groups.map((group) => set.among(group.rows)).filter((each) => each.length > 0));
+        }
       }),
     );
   });

@@ -1,10 +1,16 @@
 import type { ColumnEntry } from "./column.ts";
 import { type Group, type Part, partition } from "./partition.ts";
 import type { PolicyMapEntry } from "./policy-map.ts";
+import type { Selection } from "./selector-cache.ts";
 
 /** Rows that stand in a list at some place. */
 interface Place extends Group {
   readonly place: number;
+}
+
+/** Rows of a selection, or some of them; undefined selection = nobody's. */
+interface SelectedGroup extends Group {
+  readonly selection: Selection | undefined;
 }
 
 /** A part that all share who ask for the same lists. */
@@ -13,7 +19,6 @@ export interface SharedPart extends Part<Place> {
   readonly listed: { readonly entry: ColumnEntry; readonly origin: number; readonly entries: PolicyMapEntry[] }[];
 }
 
-const SHORT = 32;
 /** For each row the last marking that it was in. */
 let markOf = new Int32Array(0);
 let lastMark = 0;
@@ -34,19 +39,13 @@ export class RowSet {
   }
 
   /** Adds those of the groups that have rows of the set to `found`, and these rows, as `among` gives them, to `lists`. */
-  findGroups<G extends Group>(groups: readonly G[], found: G[], lists: (readonly number[])[]): void {
+  findGroups<G extends SelectedGroup>(groups: readonly G[], found: G[], lists: (readonly number[])[]): void {
     this.markAll();
     for (let place = 0; place < groups.length; place++) {
-      const { rows } = groups[place]!;
-      // Most lists are short and have nobody: to see that is quicker than to remember it.
-      if (rows.length <= SHORT) {
-        let index = 0;
-        while (index < rows.length && markOf[rows[index]!] !== this.mark) index++;
-        if (index === rows.length) continue;
-      }
-      const some = this.among(rows);
+      const group = groups[place]!;
+      const some = group.selection?.rows === group.rows ? this.amongSelected(group.selection) : this.among(group.rows);
       if (some.length === 0) continue;
-      found.push(groups[place]!);
+      found.push(group);
       lists.push(some);
     }
   }
@@ -60,6 +59,15 @@ export class RowSet {
     for (let index = 0; index < rows.length; index++) if (markOf[rows[index]!] === this.mark) found.push(rows[index]!);
     this.found.set(rows, found);
     return found;
+  }
+
+  /** The same for a selection, which remembers its answer: who asks next has mostly the same selections. */
+  private amongSelected({ rows, found }: Selection): readonly number[] {
+    if (found.mark !== this.mark) {
+      found.rows = this.among(rows);
+      found.mark = this.mark;
+    }
+    return found.rows;
   }
 
   /** Parts rows of the set by lists that `among` gave: a part's groups are places in `rowLists`. */

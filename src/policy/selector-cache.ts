@@ -8,6 +8,8 @@ export interface Selection {
   readonly selector: Selector;
   /** Rows of the selected identities (see `SelectorCache.identityAt`), in no order. */
   readonly rows: readonly number[];
+  /** What the set of rows that asked last found here: kept beside the rows, for to look it up costs as much as to find it. */
+  readonly found: { mark: number; rows: readonly number[] };
 }
 
 interface LiveSelection extends Selection {
@@ -133,7 +135,14 @@ export class SelectorCache {
     }
     const conditions = this.index.conditionsOf(selector);
     const driver = this.smallest(conditions);
-    const selection: LiveSelection = { selector, conditions, driver, rows: [], users: 1 };
+    const selection: LiveSelection = {
+      selector,
+      conditions,
+      driver,
+      rows: [],
+      found: { mark: 0, rows: NO_ROWS },
+      users: 1,
+    };
     this.selections.set(selector.text, selection);
     this.file(selection);
     this.fill(selection);

@@ -9,7 +9,8 @@ const NAMESPACES = 4;
 const IDENTITIES = 100;
 const FIRST_IDENTITY = 256;
 const POLICIES = 48;
-const ENDPOINTS = 12;
+/** As many as a clusterwide policy concerns on a node of some size. */
+const ENDPOINTS = 40;
 const REPLACEMENTS = 96;
 /** Every so many policies one is clusterwide, and concerns most endpoints. */
 const WIDE = 8;
