@@ -15,6 +15,7 @@ it.skipIf("missing" in real)(
       ["bpf", "fs", "show"],
       ["bpf", "fs", "show", "-o", "json"],
       ["bpf", "fs", "show", "-o", "yaml"],
+      ["bpf", "fs", "show", "-o", "jsonpath={}"],
       ["troubleshoot", "kvstore"],
       ["troubleshoot", "kvstore", "--etcd-config", "/nonexistent"],
       ["troubleshoot", "clustermesh", "--clustermesh-config", "/nonexistent"],
@@ -22,6 +23,12 @@ it.skipIf("missing" in real)(
     for (const args of asked) {
       const theirs = spawnSync(program, args, { encoding: "utf8" });
       expect((await ours(...args)).out, args.join(" ")).toBe(theirs.stdout);
+    }
+    const withoutGlobal = (help: string) => help.replace(/\nGlobal Flags:\n(?: .*\n)+/, "");
+    for (const words of ["bpf ct list", "bpf ct flush", "bpf lb list", "troubleshoot kvstore"]) {
+      const args = [...words.split(" "), "--help"];
+      const theirs = spawnSync(program, args, { encoding: "utf8" });
+      expect(withoutGlobal((await ours(...args)).out), words).toBe(withoutGlobal(theirs.stdout));
     }
     const [load, memory] = spawnSync(program, ["loadinfo"], { encoding: "utf8" }).stdout.split("\n");
     const words = (line = "") => line.replaceAll(/[\d.]+/g, "N");

@@ -58,7 +58,7 @@ it("bpf maps: policies as they stand in the kernel", async () => {
     { EndpointID: "871", Path: "sg_policy, key 871", Content: [{ Flags: 1, Key: { Prefixlen: 40 } }] },
   ]);
   expect((await cilium("bpf", "policy", "list")).out).toBe(every);
-  expect((await cilium("bpf", "policy", "ls", "-o", "yaml")).out).toMatch(/^- Content:\n/);
+  expect((await cilium("bpf", "policy", "ls", "-o", "yaml")).out).toMatch(/^- endpointid: "871"\n {2}path: .*\n {2}content:\n {4}- policyentry:\n/);
   expect(await cilium("bpf", "policy", "get")).toMatchObject({
     code: 1,
     err: "Error: Missing endpoint id argument\n\n",
@@ -86,6 +86,9 @@ it("bpf maps: connections, endpoints and the ipcache, in every format", async ()
   });
   expect((await cilium("bpf", "ct", "flush")).out).toBe("Flushed 4 entries\n");
   expect(await cilium("bpf", "ct", "list", "cluster")).toMatchObject({
+    ...{ code: 0, out: "", err: "Invalid argument: missing clusterID" },
+  });
+  expect(await cilium("bpf", "ct", "list", "cluster", "2")).toMatchObject({
     code: 1,
     err: expect.stringContaining("no map of their own here"),
   });

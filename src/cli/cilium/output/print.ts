@@ -48,8 +48,13 @@ export async function printOutput(json: unknown, type: string, output: string): 
 
 /** The same where the real command ends without a word when it fails. */
 export async function printOrExit(json: unknown, type: string, output: string): Promise<void> {
+  await printValueOrExit(typed(json, type), output);
+}
+
+/** The same of a value. */
+export async function printValueOrExit(value: Value, output: string): Promise<void> {
   try {
-    await printOutput(json, type, output);
+    await write(formatted(value, output));
   } catch (error) {
     if (!(error instanceof OutputError)) throw error;
     process.exitCode = 1;
