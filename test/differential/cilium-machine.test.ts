@@ -1,6 +1,11 @@
 import { spawnSync } from "node:child_process";
-import { expect, it } from "vitest";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, it, onTestFinished } from "vitest";
+import { markdownHtml } from "../../src/cli/cilium/markdown-html.ts";
 import { oracle, skipNote } from "../oracle/cache.ts";
+import { AGENT_ANSWERS } from "../support/agent-answers.ts";
 import { AnsweringAgent } from "../support/cilium-outcome.ts";
 
 const agent = new AnsweringAgent({});
@@ -33,5 +38,34 @@ it.skipIf("missing" in real)(
     const [load, memory] = spawnSync(program, ["loadinfo"], { encoding: "utf8" }).stdout.split("\n");
     const words = (line = "") => line.replaceAll(/[\d.]+/g, "N");
     expect((await ours("loadinfo")).out.split("\n").slice(0, 2).map(words)).toEqual([load, memory].map(words));
+  },
+);
+
+it.skipIf("missing" in real)(
+  `a report's Markdown becomes the HTML that upstream makes of it${skipNote(real)}`,
+  async () => {
+    const CALL = "GET /v1/debuginfo";
+    const report = {
+      ...(AGENT_ANSWERS[CALL] as object),
+      "cilium-status": {},
+      "environment-variables": ["LANG", "A & B", '<"C">'],
+      "cilium-memory-map": "00400000-00746000 r--p\n",
+      policy: { policy: "[\n  {}\n]", revision: 3 },
+    };
+    const directory = mkdtempSync(join(tmpdir(), "sgt-debuginfo-"));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const answering = new AnsweringAgent({ ...AGENT_ANSWERS, [CALL]: report });
+    onTestFinished(() => answering.close());
+    await answering.listen();
+    const args = ["debuginfo", "--file", "--file-per-command", "--output", "markdown,html"];
+    await answering.run("path" in real ? real.path : "", [...args, "--output-directory", directory]);
+    const reports = readdirSync(directory).filter((name) => name.endsWith(".md"));
+    expect(reports).toHaveLength(10);
+    for (const name of reports) {
+      const [markdown = "", html] = [name, name.replace(/md$/, "html")].map((file) =>
+        readFileSync(join(directory, file), "utf8"),
+      );
+      expect(markdownHtml(markdown), name).toBe(html);
+    }
   },
 );

@@ -26,7 +26,8 @@ export function formatName(output: string): string {
 /** It could not be printed; the message may have been told already. */
 export class OutputError extends Error {}
 
-function formatted(value: Value, output: string): string {
+/** The value in a format of `-o`, with the line end that follows it. Throws OutputError. */
+export function formatted(value: Value, output: string): string {
   if (output === "json") return `${jsonText(value)}\n\n`;
   if (output === "yaml") return `${yamlText(value)}\n`;
   const [, template] = JSON_PATH.exec(output) ?? [];
