@@ -35,6 +35,12 @@ it.skipIf("missing" in real)(
       const theirs = spawnSync(program, args, { encoding: "utf8" });
       expect(withoutGlobal((await ours(...args)).out), words).toBe(withoutGlobal(theirs.stdout));
     }
+    // upstream has no order of options
+    const sorted = (text: string) => text.split("\n").sort();
+    for (const words of ["config --list-options", "endpoint config 1 --list-options"]) {
+      const theirs = spawnSync(program, words.split(" "), { encoding: "utf8" });
+      expect(sorted((await ours(...words.split(" "))).out), words).toEqual(sorted(theirs.stdout));
+    }
     const [load, memory] = spawnSync(program, ["loadinfo"], { encoding: "utf8" }).stdout.split("\n");
     const words = (line = "") => line.replaceAll(/[\d.]+/g, "N");
     expect((await ours("loadinfo")).out.split("\n").slice(0, 2).map(words)).toEqual([load, memory].map(words));
