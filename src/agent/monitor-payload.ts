@@ -20,7 +20,8 @@ const struct = (name: string, fields: readonly GobField[]) => ({ kind: "struct",
 const PAYLOAD = new GobEncoder(
   struct("Payload", [
     ["Data", { kind: "bytes" }],
-    ["CPU", INT!],
+    // upstream's monitor would show the processor of the event before for the first one
+    ["CPU", { kind: "int", isKept: true }],
     ["Lost", UINT!],
     ["Type", INT!],
   ]),

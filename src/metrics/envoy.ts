@@ -89,7 +89,7 @@ export function addEnvoyMetrics(registry: Registry, status: () => ProxyStatus): 
     help: "HTTP requests of clients, those that were refused among them",
     labels: manager,
   });
-  const responses = registry.counter({
+  const responses = registry.untypedCounter({
     name: "envoy_http_downstream_rq_xx",
     help: "Answers to clients by the class of their status, the proxy's own among them",
     labels: ["envoy_response_code_class", ...manager],

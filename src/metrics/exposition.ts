@@ -1,3 +1,4 @@
+import type { MetricType } from "./family.ts";
 import { numberText } from "./number-text.ts";
 import type { Registry } from "./registry.ts";
 import type { Exemplar, Sample } from "./series.ts";
@@ -26,6 +27,11 @@ function exemplarText({ labels, value, timestamp }: Exemplar): string {
   return ` # {${pairs.join(",")}} ${numberText(value)} ${timestamp}`;
 }
 
+/** A family's type in the words of the form. */
+function typeText(type: MetricType, form: TextForm): string {
+  return form === "openmetrics" && type === "untyped" ? "unknown" : type;
+}
+
 function line(name: string, labels: string, sample: Sample, form: TextForm): string {
   const { suffix, le, value, exemplar } = sample;
   const bound = le === undefined ? "" : `le="${boundText(le, form)}"`;
@@ -44,7 +50,7 @@ export function exposition(registry: Registry, form: TextForm): string {
     if (family.size === 0) continue;
     const isCounter = form === "openmetrics" && family.type === "counter";
     const name = isCounter ? family.name.replace(/_total$/, "") : family.name;
-    text += `# HELP ${name} ${family.help.replace(/[\\\n]/g, (found) => SPECIAL[found]!)}\n# TYPE ${name} ${family.type}\n`;
+    text += `# HELP ${name} ${family.help.replace(/[\\\n]/g, (found) => SPECIAL[found]!)}\n# TYPE ${name} ${typeText(family.type, form)}\n`;
     for (const [values, series] of family.all()) {
       const labels = family.labels.map((label, at) => `${label}=${quoted(values[at]!)}`).join(",");
       for (const sample of series.samples()) text += line(isCounter ? `${name}_total` : name, labels, sample, form);

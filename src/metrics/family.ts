@@ -1,6 +1,7 @@
 import type { Series } from "./series.ts";
 
-export type MetricType = "counter" | "gauge" | "histogram";
+/** `untyped`: a counter whose name does not say so. */
+export type MetricType = "counter" | "gauge" | "histogram" | "untyped";
 
 /** Series that a family holds unless it says otherwise: a flood of names must not fill the memory. */
 export const MOST_SERIES = 10_000;

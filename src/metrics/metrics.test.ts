@@ -97,6 +97,15 @@ describe("the text", () => {
     );
   });
 
+  test.each([
+    ["prometheus", "untyped", ""],
+    ["openmetrics", "unknown", "# EOF\n"],
+  ] as const)("of %s keeps the name of a counter without _total", (form, type, end) => {
+    const registry = new Registry();
+    registry.untypedCounter({ name: "hits_xx", help: "h" }).of().inc();
+    expect(exposition(registry, form)).toBe(`# HELP hits_xx h\n# TYPE hits_xx ${type}\nhits_xx 1\n${end}`);
+  });
+
   test("of OpenMetrics has exemplars", () => {
     expect(exposition(sample(), "openmetrics")).toBe(
       [

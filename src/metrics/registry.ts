@@ -28,6 +28,14 @@ export class Registry {
     return this.add(new Family("counter", options, () => new Counter(), this.refusal(options.name)));
   }
 
+  /**
+   * A counter under a name of somebody else's, which has no `_total`. As a counter a checker would complain of it, and OpenMetrics would
+   * give it another name.
+   */
+  untypedCounter<L extends string>(options: FamilyOptions<L>): Family<Counter, L> {
+    return this.add(new Family("untyped", options, () => new Counter(), this.refusal(options.name)));
+  }
+
   gauge<L extends string>(options: FamilyOptions<L>): Family<Gauge, L> {
     return this.add(new Family("gauge", options, () => new Gauge(), this.refusal(options.name)));
   }

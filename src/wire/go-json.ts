@@ -1,5 +1,5 @@
 import { escapeJson } from "../model/json-escape.ts";
-import type { Value } from "./go-value.ts";
+import { promoted, type Value } from "./go-value.ts";
 
 /** A text as Go's JSON writes it. */
 export function quoteJson(text: string): string {
@@ -56,7 +56,7 @@ export function jsonText(value: Value, indent = "  ", depth = 0): string {
         layout,
       );
     case "struct": {
-      const shown = value.fields.filter(({ isOmitted }) => !isOmitted);
+      const shown = promoted(value.fields).filter(({ isOmitted }) => !isOmitted);
       return block(
         shown.map(({ json, value: inner }) => pair(json, inner)),
         ["{", "}"],

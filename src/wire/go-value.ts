@@ -2,11 +2,17 @@
 export type Value =
   | { readonly kind: "nil"; readonly of: "pointer" | "list" | "map" }
   | { readonly kind: "text"; readonly text: string }
-  | { readonly kind: "number"; readonly number: number; readonly type: "int" | "float" | "text" }
+  | {
+      readonly kind: "number";
+      readonly number: number;
+      readonly type: "int" | "float" | "text";
+      /** The word for it, where its type has words. */
+      readonly word?: string;
+    }
   | { readonly kind: "bool"; readonly bool: boolean }
   | { readonly kind: "list"; readonly items: readonly Value[] }
   | { readonly kind: "map"; readonly entries: readonly (readonly [key: string, value: Value])[] }
-  | { readonly kind: "struct"; readonly fields: readonly FieldValue[] };
+  | { readonly kind: "struct"; readonly fields: readonly FieldValue[]; readonly isPointer?: boolean };
 
 export interface FieldValue {
   readonly json: string;
@@ -14,4 +20,13 @@ export interface FieldValue {
   /** JSON leaves it out. */
   readonly isOmitted: boolean;
   readonly value: Value;
+  /** A struct whose fields are the outer one's too. */
+  readonly isEmbedded?: boolean;
+}
+
+/** The fields of a struct with those of what is embedded in it in its place. */
+export function promoted(fields: readonly FieldValue[]): readonly FieldValue[] {
+  return fields.flatMap((field) =>
+    field.isEmbedded && field.value.kind === "struct" ? promoted(field.value.fields) : [field],
+  );
 }

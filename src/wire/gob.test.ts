@@ -34,3 +34,14 @@ it("numbers what a struct is made of, and leaves out what is empty", () => {
   expect(hex(struct.definitions).match(/ff8[0-9]/g)).toEqual(["ff81", "ff82", "ff84", "ff84", "ff83", "ff84"]);
   expect(hex(struct.message({ Names: [], Also: ["a"], Data: new Uint8Array() }))).toBe("07ff820201016100");
 });
+
+it("writes a zero where it is to be kept", () => {
+  const kept = { kind: "int", isKept: true } as const;
+  const fields = [
+    ["X", int],
+    ["Y", kept],
+  ] as const;
+  const point = new GobEncoder({ kind: "struct", name: "Point", fields });
+  expect(hex(point.message({ X: 0, Y: 0 }))).toBe("05ff82020000");
+  expect(hex(point.message({}))).toBe("03ff8200");
+});

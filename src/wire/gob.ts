@@ -1,6 +1,7 @@
 /** A type of Go's encoding/gob, as far as it is written here. Fields and keys are matched by their names where it is read. */
 export type GobType =
-  | { readonly kind: "int" | "uint" | "bytes" | "string" | "binary" }
+  /** `isKept`: of a field that is written when it is zero as well, for readers that read every message into the same struct. */
+  | { readonly kind: "int" | "uint" | "bytes" | "string" | "binary"; readonly isKept?: true }
   | { readonly kind: "list"; readonly of: GobType }
   | { readonly kind: "map"; readonly of: GobType }
   | { readonly kind: "struct"; readonly name: string; readonly fields: readonly GobField[] };
@@ -193,7 +194,7 @@ export class GobEncoder {
     let last = -1;
     for (const [at, [name, type]] of fields.entries()) {
       const own = value[name];
-      if (own === undefined || isZero(own)) continue;
+      if (own === undefined || (isZero(own) && !("isKept" in type))) continue;
       body.uint(at - last);
       this.write(body, type, own);
       last = at;

@@ -42,8 +42,9 @@ const EVENTS: readonly CraftedEvent[] = [
   { type: 5, ...ends, direction: 1, verdict: 10_001, matchType: 3, sourceIdentity: 2 },
   { type: 5, ...ends, direction: 1, verdict: 0, flags: 16, matchType: 4 },
   ...ODD_PACKETS.flatMap((packet, at): CraftedEvent[] => [
-    { type: 4, ...ends, packet, cpu: at, flags: packet[12] === 0x86 ? 4 : 0 },
-    ...(at % 9 === 0 ? [{ type: 1, ...ends, subtype: 133, packet, cpu: at }] : []),
+    // back to the first processor again and again
+    { type: 4, ...ends, packet, cpu: at % 3, flags: packet[12] === 0x86 ? 4 : 0 },
+    ...(at % 9 === 0 ? [{ type: 1, ...ends, subtype: 133, packet, cpu: at % 2 }] : []),
   ]),
 ];
 

@@ -189,6 +189,14 @@ bgp route-policies
 bgp rps vrouter 65001
 bgp route-policies router
 debuginfo --output json
+debuginfo --output jsonpath={.kernel-version}
+debuginfo --output jsonpath
+debuginfo --output html
+debuginfo --output bogus
+debuginfo --output-directory /nonexistent
+debuginfo --file-per-command --output JSON
+bpf ct list cluster
+bpf ct list other
 bpf ipcache get
 bpf ipcache get x
 bpf ipcache get 10.0.0.0/8

@@ -1,5 +1,3 @@
-/** Names that are Envoy's own, against the custom. */
-const KEPT: ReadonlySet<string> = new Set(["envoy_http_downstream_rq_xx"]);
 const HISTOGRAM_PARTS = /_(?:bucket|sum|count)$/;
 
 /**
@@ -22,7 +20,7 @@ export function expositionFaults(text: string): string[] {
     } else if (kind === "TYPE") {
       if (families.has(name)) faults.push(`${name}: a second TYPE`);
       if (!helped.has(name)) faults.push(`${name}: no HELP`);
-      if ((rest === "counter") !== name.endsWith("_total") && !KEPT.has(name))
+      if (rest !== "untyped" && (rest === "counter") !== name.endsWith("_total"))
         faults.push(`${name}: named as no ${rest}`);
       families.set(name, rest);
       family = name;

@@ -26,7 +26,7 @@ import {
   policyPath,
 } from "./maps.ts";
 import { MISSING_MAPS, readOnly } from "./missing.ts";
-import { OUTPUT, outputOf, printOrExit } from "./output/print.ts";
+import { OUTPUT, outputOf, printOrExit, printValueOrExit } from "./output/print.ts";
 import { backendCells, frontendCells, loadBalancerCells, revNatCells } from "./service-maps.ts";
 
 /** A list of a map of the kernel, whose JSON has the form of the maps here. */
@@ -34,14 +34,15 @@ function list<T>(
   map: string,
   short: string,
   text: (rows: readonly T[]) => string,
-  shape: (rows: readonly T[]) => unknown = (rows) => rows,
+  shape: (rows: readonly T[]) => unknown,
+  type = "any",
 ): CommandNode {
   return {
     ...{ name: "list", aliases: ["ls"], short, flags: [OUTPUT] },
     async run({ flags, signal }) {
       const rows = await ask<readonly T[]>({ path: `/bpf/${map}` }, signal);
       const output = outputOf(flags);
-      if (output !== undefined) return printOrExit(shape(rows), "any", output);
+      if (output !== undefined) return printOrExit(shape(rows), type, output);
       await write(text(rows));
     },
   };
@@ -57,7 +58,7 @@ async function listConnections({ flags, words, signal }: Call): Promise<void> {
     ask<DaemonConfiguration>({ path: "/config" }, signal),
   ]);
   const output = outputOf(flags);
-  if (output !== undefined) return printOrExit(connectionsForm(rows, services), "[]CtMapRecord", output);
+  if (output !== undefined) return printValueOrExit(connectionsForm(rows, services), output);
   const isDual = status.addressing.ipv6?.enabled === true;
   await write(connectionsText(rows, services, { withDifference, isDual }));
 }
@@ -83,10 +84,11 @@ const PARTS = [
 ] as const;
 
 /** The word `global` may be there or not: there is no other map of connections. What else stands there fails as upstream's does: with 0. */
-function isNoMap([word = "global"]: readonly string[]): boolean {
-  if (word === "cluster")
+function isNoMap([word = "global", ...others]: readonly string[]): boolean {
+  if (word === "cluster" && others.length === 1)
     throw new CommandError("connections of other clusters have no map of their own here: leave the words out");
-  if (word !== "global") process.stderr.write(`Invalid argument: unknown type ${word}`);
+  const fault = word === "cluster" ? "missing clusterID" : `unknown type ${word}`;
+  if (word !== "global") process.stderr.write(`Invalid argument: ${fault}`);
   return word !== "global";
 }
 
@@ -115,7 +117,7 @@ async function everyPolicy(call: Call): Promise<void> {
   if (output !== undefined)
     return printOrExit(
       there.map(([id, rows]) => ({ EndpointID: String(id), Path: policyPath(id), Content: policyForm(rows) })),
-      "any",
+      "[]PolicyMap",
       output,
     );
   const identities = await shownIdentities(call);
@@ -134,7 +136,7 @@ async function policyGet(call: Call): Promise<void> {
   if (id === undefined) throw new HelpError("Missing endpoint id argument");
   const rows = await policyOf(id, signal);
   const output = outputOf(flags);
-  if (output !== undefined) return printOrExit(policyForm(rows), "any", output);
+  if (output !== undefined) return printOrExit(policyForm(rows), "[]PolicyEntryDump", output);
   await write(policyMapText(rows, await shownIdentities(call)));
 }
 
@@ -175,11 +177,16 @@ const connections: CommandNode = {
   short: "Connection tracking tables",
   commands: [
     {
-      ...{ name: "list", aliases: ["ls"], argument: "[global]", short: "List connection tracking entries" },
+      ...{
+        name: "list",
+        aliases: ["ls"],
+        argument: "[cluster <identifier>]",
+        short: "List connection tracking entries",
+      },
       ...{ flags: [OUTPUT, ...TIME_DIFFERENCE], run: listConnections },
     },
     {
-      ...{ name: "flush", argument: "[global]", short: "Flush all connection tracking entries", flags: [], run: flush },
+      ...{ name: "flush", short: "Flush all connection tracking entries", flags: [], run: flush },
     },
   ],
 };
@@ -231,7 +238,7 @@ export const BPF: CommandNode = group(
   group(
     "metrics",
     "BPF datapath traffic metrics",
-    list<MetricsRow>("metrics", "List BPF datapath traffic metrics", metricsText, metricsJson),
+    list<MetricsRow>("metrics", "List BPF datapath traffic metrics", metricsText, metricsJson, "[]*MapMetric"),
     ...readOnly("metrics", "flush"),
   ),
   policy,

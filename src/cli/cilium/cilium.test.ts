@@ -1,4 +1,7 @@
-import { afterAll, beforeAll, expect, it } from "vitest";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, it, onTestFinished } from "vitest";
 import { AnsweringAgent } from "../../../test/support/cilium-outcome.ts";
 import { sampleStatus } from "../../../test/support/status-sample.ts";
 
@@ -58,7 +61,9 @@ it("bpf maps: policies as they stand in the kernel", async () => {
     { EndpointID: "871", Path: "sg_policy, key 871", Content: [{ Flags: 1, Key: { Prefixlen: 40 } }] },
   ]);
   expect((await cilium("bpf", "policy", "list")).out).toBe(every);
-  expect((await cilium("bpf", "policy", "ls", "-o", "yaml")).out).toMatch(/^- Content:\n/);
+  expect((await cilium("bpf", "policy", "ls", "-o", "yaml")).out).toMatch(
+    /^- endpointid: "871"\n {2}path: .*\n {2}content:\n {4}- policyentry:\n/,
+  );
   expect(await cilium("bpf", "policy", "get")).toMatchObject({
     code: 1,
     err: "Error: Missing endpoint id argument\n\n",
@@ -86,6 +91,9 @@ it("bpf maps: connections, endpoints and the ipcache, in every format", async ()
   });
   expect((await cilium("bpf", "ct", "flush")).out).toBe("Flushed 4 entries\n");
   expect(await cilium("bpf", "ct", "list", "cluster")).toMatchObject({
+    ...{ code: 0, out: "", err: "Invalid argument: missing clusterID" },
+  });
+  expect(await cilium("bpf", "ct", "list", "cluster", "2")).toMatchObject({
     code: 1,
     err: expect.stringContaining("no map of their own here"),
   });
@@ -146,18 +154,38 @@ it.each([
 
 it("debuginfo: says what it cannot do before it asks", async () => {
   for (const [args, reason] of [
-    [["--output", "html"], "HTML is not made here"],
-    [["--output", "bogus"], "is not a valid output format"],
-    [["--output-directory", "/tmp"], "give --file as well"],
-    [["--output", "json", "--file"], "goes to standard output alone"],
-    [["--output", "json", "--file-per-command"], "does not support dumping a file per command"],
+    [["--output", "html"], "if HTML is specified as the output format, it is required"],
+    [["--output", "bogus"], "bogus is not a valid output format; exiting\n"],
+    [["--output-directory", "/tmp"], 'invalid option combination; specified output-directory "/tmp", but did not'],
+    [["--output", "json", "--file-per-command"], "json does not support dumping a file per command; exiting\n"],
   ] as const)
-    expect(await cilium("debuginfo", ...args)).toMatchObject({ code: 1, err: expect.stringContaining(reason) });
+    expect(await cilium("debuginfo", ...args)).toMatchObject({
+      ...{ code: 1, out: "", asked: [], err: expect.stringMatching(`^${reason}`) },
+    });
   expect((await cilium("debuginfo")).err).toBe("");
   expect((await cilium("debuginfo")).out).toMatch(
     /^# Cilium debug information\n[\s\S]*\n#### Cilium encryption\n\n\n\n$/,
   );
-  expect((await cilium("debuginfo", "--output", "jsonpath={.kernel-version}")).out).toBe("6.1.0\n");
+});
+
+it("debuginfo: files in every format, HTML of each part among them", async () => {
+  const directory = mkdtempSync(join(tmpdir(), "sgt-debuginfo-"));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const files = ["--file", "--output-directory", directory];
+  const { out, err } = await cilium("debuginfo", ...files, "--output", "json,jsonpath={.kernel-version}");
+  expect(err).toBe("");
+  const [json = "", path = ""] = out
+    .trimEnd()
+    .split("\n")
+    .map((line) => line.replace(/^\w+ output at /, ""));
+  expect(JSON.parse(readFileSync(json, "utf8"))).toMatchObject({ "kernel-version": "6.1.0" });
+  expect(readFileSync(path, "utf8")).toBe("jsonpath=6.1.0");
+  const parts = await cilium("debuginfo", ...files, "--file-per-command", "--output", "html");
+  expect(parts.out.split("\n")).toHaveLength(11);
+  const [, kernel = ""] = /html output at (.*-kernel-version\.html)/.exec(parts.out) ?? [];
+  expect(readFileSync(kernel, "utf8")).toBe(
+    "<h1>Cilium debug information</h1>\n\n<h4>Kernel version</h4>\n\n<pre><code>6.1.0\n</code></pre>\n",
+  );
 });
 
 it("names the socket that does not answer, and refuses what it does not know as cobra does", async () => {

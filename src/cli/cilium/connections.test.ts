@@ -1,5 +1,7 @@
 import { expect, it } from "vitest";
 import type { ConnectionRow, ServiceFrontend } from "../../datapath/port.ts";
+import { jsonText } from "../../wire/go-json.ts";
+import { yamlText } from "../../wire/go-yaml.ts";
 import { connectionServices, connectionsForm, connectionsText } from "./connections.ts";
 import { tableForm } from "./map-forms.ts";
 import { backendCells, backendIds, frontendCells, loadBalancerCells } from "./service-maps.ts";
@@ -60,7 +62,9 @@ it("shows connections in upstream's words, with the services of now", () => {
 });
 
 it("has the form of Cilium's map for -o", () => {
-  const [sent, asked] = connectionsForm([SENT, ASKED], services);
+  const form = connectionsForm([SENT, ASKED], services);
+  // a map has TCP, the next has the rest
+  const [asked, sent] = JSON.parse(jsonText(form)) as readonly object[];
   expect(sent).toEqual({
     Key: {
       ...{ DestAddr: [172, 20, 1, 20], SourceAddr: [172, 20, 1, 6], DestPort: 0x3500, SourcePort: 0x409c },
@@ -81,6 +85,7 @@ it("has the form of Cilium's map for -o", () => {
     },
     Value: { Union0: [0, idOf("172.20.1.5:8080/TCP")], RevNAT: 0x0300, NatPort: 0 },
   });
+  expect(yamlText(form)).toMatch(/^- key:\n {4}tuplekey4global:\n {8}tuplekey4:\n {12}destaddr:\n {16}- 192\n/);
 });
 
 it("shows the kernel's services, slot by slot", () => {

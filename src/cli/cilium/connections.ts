@@ -1,8 +1,10 @@
 /** What `cilium bpf ct list` prints of the map of connections. */
 import type { ConnectionRow, ServiceFrontend } from "../../datapath/port.ts";
 import { addressPort, parseAddress } from "../../model/cidr.ts";
+import type { Value } from "../../wire/go-value.ts";
 import { networkOrder } from "./map-forms.ts";
 import { protocolText } from "./maps.ts";
+import { typed } from "./output/value.ts";
 import { backendIdOf, backendIds } from "./service-maps.ts";
 
 const TCP = 6;
@@ -99,31 +101,37 @@ function bytesOf(address: string): readonly number[] {
   return [...(address.includes(":") ? bytes : bytes.subarray(bytes.length === 16 ? IPV4_AT : 0))];
 }
 
-/** The form of `-o`: Cilium's own map's, in which addresses stand the other way round and ports in network byte order. */
-export function connectionsForm(rows: readonly ConnectionRow[], services: ConnectionServices): readonly object[] {
-  return rows.map((row) => {
-    const [opener, other] = [
-      { address: bytesOf(row.source), port: networkOrder(row.sourcePort) },
-      { address: bytesOf(row.destination), port: networkOrder(row.destinationPort) },
-    ];
-    const isService = row.scope === "service";
-    return {
-      Key: {
-        DestAddr: isService ? other.address : opener.address,
-        SourceAddr: isService ? opener.address : other.address,
-        DestPort: isService ? opener.port : other.port,
-        SourcePort: isService ? other.port : opener.port,
-        NextHeader: row.protocol,
-        Flags: TUPLE_FLAGS[row.scope],
-      },
-      Value: {
-        Union0: [0, services.backendOf(row)],
-        ...{ Packets: 0, Bytes: 0, Lifetime: row.expires, Flags: row.flags },
-        RevNAT: networkOrder(services.serviceOf(row)),
-        NatPort: isService ? 0 : networkOrder(row.translatedPort),
-        ...{ TxFlagsSeen: row.forwardFlags, RxFlagsSeen: row.replyFlags, SourceSecurityID: row.sourceIdentity },
-        ...{ LastTxReport: row.forwardReported, LastRxReport: row.replyReported },
-      },
-    };
-  });
+/** The form of `-o`: Cilium's own maps', in which addresses stand the other way round and ports in network byte order. */
+export function connectionsForm(rows: readonly ConnectionRow[], services: ConnectionServices): Value {
+  const ofMaps = MAPS.flatMap((isIn) => rows.filter(isIn));
+  const items = ofMaps.map((row) =>
+    typed(record(row, services), row.source.includes(":") ? "CtMapRecord6" : "CtMapRecord4"),
+  );
+  return { kind: "list", items };
+}
+
+function record(row: ConnectionRow, services: ConnectionServices): object {
+  const [opener, other] = [
+    { address: bytesOf(row.source), port: networkOrder(row.sourcePort) },
+    { address: bytesOf(row.destination), port: networkOrder(row.destinationPort) },
+  ];
+  const isService = row.scope === "service";
+  return {
+    Key: {
+      DestAddr: isService ? other.address : opener.address,
+      SourceAddr: isService ? opener.address : other.address,
+      DestPort: isService ? opener.port : other.port,
+      SourcePort: isService ? other.port : opener.port,
+      NextHeader: row.protocol,
+      Flags: TUPLE_FLAGS[row.scope],
+    },
+    Value: {
+      Union0: [0, services.backendOf(row)],
+      ...{ Packets: 0, Bytes: 0, Lifetime: row.expires, Flags: row.flags },
+      RevNAT: networkOrder(services.serviceOf(row)),
+      NatPort: isService ? 0 : networkOrder(row.translatedPort),
+      ...{ TxFlagsSeen: row.forwardFlags, RxFlagsSeen: row.replyFlags, SourceSecurityID: row.sourceIdentity },
+      ...{ LastTxReport: row.forwardReported, LastRxReport: row.replyReported },
+    },
+  };
 }

@@ -3,14 +3,16 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import type { DebugInfo } from "../../agent/api-models.ts";
-import { alignTabs } from "../../flow/print/index.ts";
+import { alignTabs, quoteGo } from "../../flow/print/index.ts";
 import type { Call } from "../cobra/commands.ts";
 import { isSet, lastValue, listValues } from "../cobra/flags.ts";
 import type { CommandNode } from "../cobra/node.ts";
-import { CommandError, write } from "../cobra/run.ts";
+import { write } from "../cobra/run.ts";
 import { answerOrExit } from "./command.ts";
 import { endpointTable } from "./endpoint-list.ts";
-import { printOrExit } from "./output/print.ts";
+import { markdownHtml } from "./markdown-html.ts";
+import { formatted, printValueOrExit } from "./output/print.ts";
+import { typed } from "./output/value.ts";
 import { serviceTable } from "./service.ts";
 import { statusText } from "./status-text.ts";
 
@@ -87,55 +89,90 @@ function fileTime(now: Date): string {
   return `${date.replaceAll("-", "")}-${time.replaceAll(":", "")}+0000-UTC`;
 }
 
+/** Formats by the words for them; a template may follow the last. */
+const FORMATS = { markdown: "md", html: "html", json: "json", jsonpath: "jsonpath" } as const;
+type Format = keyof typeof FORMATS;
+
+interface Wanted {
+  readonly format: Format;
+  /** As it was asked for. */
+  readonly word: string;
+}
+
 interface Target {
   readonly directory: string;
   readonly stamp: string;
   readonly isFilePerCommand: boolean;
 }
 
-async function save({ directory, stamp }: Target, name: string, ending: string, text: string): Promise<void> {
-  const path = join(directory, `cilium-debuginfo-${stamp}${name}.${ending}`);
-  writeFileSync(path, text, { mode: 0o600 });
-  await write(`${ending === "md" ? "markdown" : ending} output at ${path}\n`);
+async function save({ directory, stamp }: Target, name: string, format: Format, text: string): Promise<void> {
+  const path = join(directory, `cilium-debuginfo-${stamp}${name}.${FORMATS[format]}`);
+  writeFileSync(path, text, { mode: format === "html" ? 0o644 : 0o600 });
+  await write(`${format} output at ${path}\n`);
 }
 
-async function markdown(info: DebugInfo, target: Target | undefined): Promise<void> {
-  const parts = await sections(info);
-  if (target === undefined) return write(`${TITLE}${Object.values(parts).join("")}\n`);
-  if (!target.isFilePerCommand) return save(target, "", "md", TITLE + Object.values(parts).join(""));
-  for (const [name, text] of Object.entries(parts)) await save(target, `-${name}`, "md", TITLE + text);
-}
-
-function checkedOutputs({ flags }: Call, isToFile: boolean): readonly string[] {
-  const outputs = listValues(flags, "output");
-  for (const output of outputs) {
-    const [format = ""] = output.toLowerCase().split("=");
-    if (format === "html")
-      throw new CommandError("HTML is not made here: write markdown, and let a converter make HTML of it");
-    if (!["markdown", "json", "jsonpath"].includes(format))
-      throw new CommandError(`${output} is not a valid output format; exiting`);
-    if (format !== "markdown" && isToFile)
-      throw new CommandError(`${output} goes to standard output alone: redirect it to a file`);
-    if (format !== "markdown" && isSet(flags, "file-per-command"))
-      throw new CommandError(`${output} does not support dumping a file per command; exiting`);
+/** In Markdown, or in HTML made of it. */
+async function report(info: DebugInfo, format: Format, target: Target | undefined): Promise<void> {
+  const parts = Object.entries(await sections(info));
+  const isSplit = target?.isFilePerCommand === true;
+  const files = isSplit ? parts.map(([name, text]) => [`-${name}`, text] as const) : [["", joined(parts)] as const];
+  for (const [name, text] of files) {
+    const markdown = TITLE + text;
+    if (target === undefined) await write(`${markdown}\n`);
+    else await save(target, name, format, format === "html" ? markdownHtml(markdown) : markdown);
   }
-  return outputs;
+}
+
+const joined = (parts: readonly (readonly [name: string, text: string])[]) => parts.map(([, text]) => text).join("");
+
+async function model(info: DebugInfo, { format, word }: Wanted, target: Target | undefined): Promise<void> {
+  const value = typed(info, "*DebugInfo");
+  // as upstream, which takes the whole word for a template and so prints "jsonpath=" before what is asked for
+  const output = format === "jsonpath" ? `jsonpath=${word}` : "json";
+  if (target === undefined) return printValueOrExit(value, output);
+  // what is printed has two line ends more, or one
+  await save(target, "", format, formatted(value, output).trimEnd());
+}
+
+/** What the flags ask for; undefined, with the reason told, when there is no such thing. */
+function wantedOutputs({ flags }: Call): readonly Wanted[] | undefined {
+  const isToFile = isSet(flags, "file");
+  const fail = (reason: string) => {
+    process.stderr.write(`${reason}\n`);
+    process.exitCode = 1;
+    return undefined;
+  };
+  const directory = lastValue(flags, "output-directory") ?? "";
+  if (directory !== "" && !isToFile)
+    return fail(
+      `invalid option combination; specified output-directory ${quoteGo(directory)}, but did not specify for output to be redirected to file; exiting`,
+    );
+  const wanted: Wanted[] = [];
+  for (const word of listValues(flags, "output")) {
+    const format = word.startsWith("jsonpath=") ? "jsonpath" : word.toLowerCase();
+    if (!(format in FORMATS)) return fail(`${word} is not a valid output format; exiting`);
+    if (format === "html" && !isToFile)
+      return fail(
+        "if HTML is specified as the output format, it is required that you provide the `--file` argument as well",
+      );
+    if (format.startsWith("json") && isSet(flags, "file-per-command"))
+      return fail(`${word} does not support dumping a file per command; exiting`);
+    wanted.push({ format: format as Format, word });
+  }
+  return wanted.length === 0 ? [{ format: "markdown", word: "" }] : wanted;
 }
 
 async function debuginfo(call: Call): Promise<void> {
   const { flags, signal } = call;
-  const isToFile = isSet(flags, "file");
-  const directory = lastValue(flags, "output-directory") ?? "";
-  if (directory !== "" && !isToFile) throw new CommandError("--output-directory is for files: give --file as well");
-  const outputs = checkedOutputs(call, isToFile);
+  const outputs = wantedOutputs(call);
+  if (outputs === undefined) return;
   const info = await answerOrExit<DebugInfo>({ path: "/debuginfo" }, signal);
   if (info === undefined) return;
+  const directory = lastValue(flags, "output-directory") ?? "";
   const isFilePerCommand = isSet(flags, "file-per-command");
-  const target = isToFile ? { directory, stamp: fileTime(new Date()), isFilePerCommand } : undefined;
-  for (const output of outputs.length === 0 ? ["markdown"] : outputs) {
-    if (output.toLowerCase() === "markdown") await markdown(info, target);
-    else await printOrExit(info, "*DebugInfo", output);
-  }
+  const target = isSet(flags, "file") ? { directory, stamp: fileTime(new Date()), isFilePerCommand } : undefined;
+  for (const output of outputs)
+    await (output.format.startsWith("json") ? model(info, output, target) : report(info, output.format, target));
 }
 
 /** `debuginfo` */

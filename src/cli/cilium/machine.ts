@@ -82,7 +82,7 @@ async function showFileSystem({ flags }: Call): Promise<void> {
   const kind = { FilesystemType: type, MountSource: source, SuperOptions: superOptions };
   const OptionalFields = optional.length === 0 ? null : optional;
   if (output !== undefined)
-    return printOrExit({ ...place, MountOptions: options, OptionalFields, ...kind }, "MountInfo", output);
+    return printOrExit({ ...place, MountOptions: options, OptionalFields, ...kind }, "*MountInfo", output);
   const rows = {
     ...{ MountID: id, ParentID: parent, "Mounted State": true, MountPoint: point, MountOptions: options },
     ...{ OptionFields: `[${optional.join(" ")}]`, ...kind },
@@ -99,15 +99,16 @@ async function showFileSystem({ flags }: Call): Promise<void> {
 function trouble(
   name: string,
   short: string,
-  flag: string,
-  place: string,
+  argument: string | undefined,
+  [flag, help, place]: readonly [name: string, help: string, place: string],
+  towards: string,
   said: (path: string) => string,
 ): CommandNode {
   return {
-    ...{ name, short },
+    ...{ name, short, ...(argument !== undefined && { argument }) },
     flags: [
-      { name: flag, kind: "string", default: `"${place}"`, help: "Path to the configuration" },
-      { name: "timeout", kind: "duration", default: "5s", help: "Timeout when checking connectivity" },
+      { name: flag, kind: "string", default: place, help },
+      { name: "timeout", kind: "duration", default: "5s", help: `Timeout when checking connectivity to ${towards}` },
       {
         name: "without-service-resolution",
         kind: "bool",
@@ -138,16 +139,18 @@ export const TROUBLESHOOT: CommandNode = {
     trouble(
       "clustermesh",
       "Troubleshoot connectivity towards remote clusters",
-      "clustermesh-config",
-      "/var/lib/cilium/clustermesh/",
+      "[clusters...]",
+      ["clustermesh-config", "Path to the ClusterMesh configuration directory", "/var/lib/cilium/clustermesh/"],
+      "a given cluster",
       (path) =>
         `Unable to retrieve cluster configurations: open ${path}: no such file or directory\nThis is expected when Cluster Mesh is disabled\n`,
     ),
     trouble(
       "kvstore",
       "Troubleshoot connectivity towards the etcd kvstore",
-      "etcd-config",
-      "/var/lib/etcd-config/etcd.config",
+      undefined,
+      ["etcd-config", "Path to the etcd configuration", "/var/lib/etcd-config/etcd.config"],
+      "the kvstore",
       (path) => `Unable to read etcd configuration: ${path}\nThis is expected when Cilium is running in CRD mode\n`,
     ),
   ],

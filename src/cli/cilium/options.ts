@@ -16,14 +16,14 @@ export const ENDPOINT_OPTIONS: Library = {
   [AGGREGATION]: "Set the level of aggregation for monitor events in the datapath",
   PolicyAuditMode: "Enable audit mode for policies",
   PolicyVerdictNotification: "Enable policy verdict notifications",
-  SourceIPVerification: "Enable the check of the source IP on the endpoint",
+  SourceIPVerification: "Enable the check of the source IP on pod egress",
   TraceNotification: "Enable trace notifications",
 };
 
 /** The same of the agent as a whole. */
 export const DAEMON_OPTIONS: Library = {
   ...ENDPOINT_OPTIONS,
-  DebugTagged: "Enable debugging trace statements with tag",
+  DebugTagged: "Enable debugging trace statements for tagged packets",
 };
 
 const ON = ["true", "on", "enable", "enabled", "1"];

@@ -5,6 +5,9 @@ import type { Value } from "../../../wire/go-value.ts";
 const LARGE = 1e21;
 const SMALL = 1e-4;
 
+/** What is not there, by its type. */
+const NOTHING = { pointer: "<nil>", list: "[]", map: "map[]" };
+
 function floatText(value: number): string {
   const size = Math.abs(value);
   if (size === 0 || (size >= SMALL && size < LARGE)) return String(value);
@@ -24,10 +27,11 @@ function holdsStruct(value: Value): boolean {
 export function goText(value: Value): string {
   switch (value.kind) {
     case "nil":
-      return "<nil>";
+      return NOTHING[value.of];
     case "text":
       return value.text;
     case "number":
+      if (value.word !== undefined) return value.word;
       return value.type === "float" ? floatText(value.number) : String(value.number);
     case "bool":
       return String(value.bool);

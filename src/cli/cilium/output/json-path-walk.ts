@@ -1,5 +1,5 @@
 import { jsonText } from "../../../wire/go-json.ts";
-import type { Value } from "../../../wire/go-value.ts";
+import { promoted, type Value } from "../../../wire/go-value.ts";
 import { goText } from "./go-text.ts";
 import { JsonPathError, type Part, parseTemplate, type Step } from "./json-path.ts";
 
@@ -29,7 +29,10 @@ function children(value: Value): readonly Value[] {
 }
 
 function field(value: Value, name: string): readonly Value[] {
-  if (value.kind === "struct") return value.fields.filter(({ json }) => json === name).map((found) => found.value);
+  if (value.kind === "struct")
+    return promoted(value.fields)
+      .filter(({ json }) => json === name)
+      .map((found) => found.value);
   if (value.kind === "map") return value.entries.filter(([key]) => key === name).map(([, inner]) => inner);
   return [];
 }
@@ -132,7 +135,8 @@ function endOf(parts: readonly Part[], from: number): number {
 }
 
 function printed(value: Value): string {
-  if (value.kind === "list" || value.kind === "map") return jsonText(value, "");
+  const isPlain = value.kind === "struct" && value.isPointer !== true;
+  if (value.kind === "list" || value.kind === "map" || isPlain) return jsonText(value, "");
   return goText(value);
 }
 

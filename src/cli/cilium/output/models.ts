@@ -2,6 +2,7 @@
  * The models of Cilium's API 1.20 in the order in which its command prints their fields. A field is its name in JSON and its
  * type; `(x)` is its name in YAML where that is not the same without dashes and in small letters; `!` = it is shown even when
  * it is empty. `*` = it may be absent, and is otherwise shown whatever it holds.
+ * `&` = its fields stand among those of the model in JSON, and below its name in YAML.
  */
 export const MODELS = `
 Endpoint: id int, spec *EndpointConfigurationSpec, status *EndpointStatus
@@ -101,8 +102,19 @@ CiliumVersion: Version! string, Revision! string, GoRuntimeVersion! string, Arch
 Versions: Client! CiliumVersion, Daemon! CiliumVersion
 MountInfo: MountID! int, ParentID! int, StDev! string, Root! string, MountPoint! string, MountOptions! string,
    OptionalFields! []string, FilesystemType! string, MountSource! string, SuperOptions! string
-CtMapRecord: Key! CtKey, Value! CtEntry
-CtKey: DestAddr! []int, SourceAddr! []int, DestPort! int, SourcePort! int, NextHeader! int, Flags! int
+CtMapRecord4: Key! *CtKey4Global, Value! CtEntry
+CtKey4Global: TupleKey4Global! &TupleKey4Global
+TupleKey4Global: TupleKey4! &TupleKey
+CtMapRecord6: Key! *CtKey6Global, Value! CtEntry
+CtKey6Global: TupleKey6Global! &TupleKey6Global
+TupleKey6Global: TupleKey6! &TupleKey
+TupleKey: DestAddr! []int, SourceAddr! []int, DestPort! int, SourcePort! int, NextHeader! int, Flags! int
 CtEntry: Union0! []int, Packets! int, Bytes! int, Lifetime! int, Flags! int, RevNAT! int, NatPort! int,
    TxFlagsSeen! int, RxFlagsSeen! int, SourceSecurityID! int, LastTxReport! int, LastRxReport! int
+PolicyMap: EndpointID! string, Path! string, Content! []PolicyEntryDump
+PolicyEntryDump: PolicyEntry! &PolicyEntry, StatsValue! &StatsValue, Key! PolicyKey
+PolicyEntry: ProxyPortNetwork! int, Flags! stance, AuthRequirement! int, Precedence! int, Cookie! int
+StatsValue: Packets! int, Bytes! int
+PolicyKey: Prefixlen! int, Identity! int, TrafficDirection! int, Nexthdr! int, DestPortNetwork! int
+MapMetric: reason! string, direction! string, packets! int, bytes! int, line! int, file! string
 `;

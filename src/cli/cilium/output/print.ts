@@ -26,7 +26,8 @@ export function formatName(output: string): string {
 /** It could not be printed; the message may have been told already. */
 export class OutputError extends Error {}
 
-function formatted(value: Value, output: string): string {
+/** The value in a format of `-o`, with the line end that follows it. Throws OutputError. */
+export function formatted(value: Value, output: string): string {
   if (output === "json") return `${jsonText(value)}\n\n`;
   if (output === "yaml") return `${yamlText(value)}\n`;
   const [, template] = JSON_PATH.exec(output) ?? [];
@@ -48,8 +49,13 @@ export async function printOutput(json: unknown, type: string, output: string): 
 
 /** The same where the real command ends without a word when it fails. */
 export async function printOrExit(json: unknown, type: string, output: string): Promise<void> {
+  await printValueOrExit(typed(json, type), output);
+}
+
+/** The same of a value. */
+export async function printValueOrExit(value: Value, output: string): Promise<void> {
   try {
-    await printOutput(json, type, output);
+    await write(formatted(value, output));
   } catch (error) {
     if (!(error instanceof OutputError)) throw error;
     process.exitCode = 1;

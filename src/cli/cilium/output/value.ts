@@ -92,6 +92,8 @@ function scalar(json: unknown, type: string): Value {
       return { kind: "text", text: typeof json === "string" ? json : "0s" };
     case "bool":
       return { kind: "bool", bool: json === true };
+    case "stance":
+      return { kind: "number", number: Number(json), type: "int", word: (Number(json) & 1) === 0 ? "Allow" : "Deny" };
     case "int":
     case "float":
       return { kind: "number", number: typeof json === "number" ? json : 0, type };
@@ -104,6 +106,8 @@ function fieldValue(
   json: Readonly<Record<string, unknown>>,
   { json: name, yaml, isShownEmpty, type }: Field,
 ): FieldValue {
+  if (type.startsWith("&"))
+    return { json: name, yaml, isOmitted: false, value: typed(json, type.slice(1)), isEmbedded: true };
   const value = typed(json[name], type);
   const isAbsent = value.kind === "nil";
   const isAlwaysShown = isShownEmpty || type === "time";
@@ -119,7 +123,11 @@ function fieldValue(
 export function typed(json: unknown, type: string): Value {
   if (type === "any" || type === "floats") return untyped(json, type === "any" ? "text" : "float");
   const isAbsent = json === null || json === undefined;
-  if (type.startsWith("*")) return isAbsent ? NIL : typed(json, type.slice(1));
+  if (type.startsWith("*")) {
+    if (isAbsent) return NIL;
+    const value = typed(json, type.slice(1));
+    return value.kind === "struct" ? { ...value, isPointer: true } : value;
+  }
   if (type.startsWith("[]")) {
     if (!Array.isArray(json)) return { kind: "nil", of: "list" };
     return { kind: "list", items: json.map((item) => typed(item, type.slice(2))) };
