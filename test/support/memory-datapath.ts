@@ -11,6 +11,7 @@ import {
   type PolicyRow,
   type RealizedPolicy,
   type ServiceFrontend,
+  type WatchedPort,
 } from "../../src/datapath/port.ts";
 import { createSimDatapath } from "../../src/datapath/sim/datapath.ts";
 import type { Direction } from "../../src/model/verdict.ts";
@@ -143,6 +144,10 @@ export class MemoryDatapath implements Datapath {
     this.check("setHostPolicy");
     this.sim.setHostPolicy(id, policy);
     this.onChange(`setHostPolicy ${id}`);
+  }
+
+  watchPorts(ports: readonly WatchedPort[]): void {
+    this.sim.watchPorts(ports);
   }
 
   setAudit(id: number, audit: boolean): void {
