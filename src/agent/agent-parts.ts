@@ -197,6 +197,17 @@ function policySync(
 /** Tasks that `status` shows whether or not they failed: what has to hold as long as the agent or an endpoint lives. */
 const STANDING = /^(ciliumnode|cilium-health-ep|ciliumendpoint .*)$/;
 
+function fqdnNames({ now, log, nameLimits }: AgentOptions, state: StateDirectory, table: EndpointTable): FqdnNames {
+  return new FqdnNames({
+    files: state.names,
+    endpointAt: (address) => table.atAddress(address)?.id,
+    isEndpoint: (id) => table.get(id) !== undefined,
+    now,
+    log,
+    limits: nameLimits,
+  });
+}
+
 /** What has no circle: everything that the reconciler does not need to know. */
 function basis(options: AgentOptions, metrics: AgentMetrics) {
   const state = openStateDirectory(options.stateDirectory, options.log);
@@ -209,14 +220,7 @@ function basis(options: AgentOptions, metrics: AgentMetrics) {
   const traceLevel = new TraceLevel(options.datapath);
   const secrets = new HeaderSecrets(options.openInformer, options.log);
   const hostEndpointId = chooseEndpointId(`host ${options.node.name}`, () => false);
-  const names = new FqdnNames({
-    files: state.names,
-    endpointAt: (address) => table.atAddress(address)?.id,
-    isEndpoint: (id) => table.get(id) !== undefined,
-    now: options.now,
-    log: options.log,
-    limits: options.nameLimits,
-  });
+  const names = fqdnNames(options, state, table);
   const pods = new PodKnowledge(inputs.pods, inputs.namespaces, options.node.clusterName);
   return {
     hostEndpointId,

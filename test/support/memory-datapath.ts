@@ -150,6 +150,10 @@ export class MemoryDatapath implements Datapath {
     this.sim.watchPorts(ports);
   }
 
+  get watched(): readonly WatchedPort[] {
+    return this.sim.watched;
+  }
+
   setAudit(id: number, audit: boolean): void {
     this.check("setAudit");
     this.sim.setAudit(id, audit);

@@ -91,7 +91,8 @@ export class Looking {
           resolve();
         });
         response.on("close", () => away("it ended the connection"));
-        response.on("error", () => undefined);
+        // told by `close`
+        for (const each of [response, lines]) each.on("error", () => undefined);
       });
       sent.on("error", (error) => away(error.message));
       sent.end(JSON.stringify({ policies }));
