@@ -264,7 +264,7 @@ function basis(options: AgentOptions, metrics: AgentMetrics) {
     ),
     audit: new AuditMode(options.datapath, table),
     rehearsals: new Rehearsals({
-      ...{ datapath: options.datapath, log: options.log, clusterName: options.node.clusterName },
+      ...{ datapath: options.datapath, log: options.log, now: options.now, clusterName: options.node.clusterName },
       ...{ table, pods, inputs },
     }),
     derived: new Derived({ options, inputs, sources, identities, numbers, state, names }),

@@ -93,10 +93,7 @@ function streamEvents(options: AgentOptions, parts: Parts, context: FlowContext)
   const { monitor } = parts;
   const { datapath, proxy } = options;
   const { rehearsals } = parts;
-  rehearsals.start(
-    (record) => flows.access(record),
-    () => context.clockOffsetNs(),
-  );
+  rehearsals.start(context, (record) => flows.access(record));
   const stop = datapath.onEvents((bytes) => {
     if (isCapture(bytes)) return rehearsals.event(bytes);
     flows.event(bytes);

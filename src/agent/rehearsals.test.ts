@@ -3,6 +3,7 @@ import { type IncomingMessage, request } from "node:http";
 import { createInterface } from "node:readline";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { AgentWorld } from "../../test/support/agent-world.ts";
+import type { ConnectionRow } from "../datapath/port.ts";
 
 let world: AgentWorld;
 beforeEach(async () => {
@@ -71,6 +72,40 @@ describe("a rehearsal", () => {
     expect(await held.next()).toEqual({ watched: 1 });
     await world.removePod(pod);
     expect(await held.next()).toEqual({ watched: 0 });
+    held.response.destroy();
+  });
+
+  it("is told of the connections that stand, of those whom the candidate is about", async () => {
+    const { address } = await world.runPod("web", { app: "web" });
+    const other = await world.runPod("other", { app: "other" });
+    const base = { protocol: 6, expires: 0, expiresIn: 100, flags: 0, forwardFlags: 0x12, replyFlags: 0x10 };
+    const told = { forwardReported: 0, replyReported: 0, sourceIdentity: 2, translatedAddress: "", translatedPort: 0 };
+    const to = (destination: string, more: Partial<ConnectionRow> = {}): ConnectionRow => ({
+      ...{ ...base, ...told, scope: "ingress", source: "192.0.2.1", sourcePort: 4000 },
+      ...{ destination, destinationPort: 5432, ...more },
+    });
+    world.datapath.standing = [
+      to(address),
+      to(address, { forwardFlags: 0x13 }),
+      to(address, { expiresIn: -1 }),
+      to(address, { scope: "service" }),
+      to(other.address),
+    ];
+    const held = await hold(WEB);
+    expect(await held.next()).toEqual({ watched: 1 });
+    expect(await held.next()).toMatchObject({
+      connection: {
+        flow: {
+          ...{ verdict: "FORWARDED", is_reply: false, traffic_direction: "INGRESS", trace_reason: "ESTABLISHED" },
+          ...{ IP: { source: "192.0.2.1", destination: address }, l4: { TCP: { destination_port: 5432 } } },
+          ...{ source: { labels: ["reserved:world"] }, destination: { pod_name: "web" } },
+        },
+      },
+    });
+    await world.removePod(other);
+    const pod = await world.runPod("web2", { app: "web" });
+    expect(await held.next()).toEqual({ watched: 2 });
+    await world.removePod(pod);
     held.response.destroy();
   });
 

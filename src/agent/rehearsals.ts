@@ -1,8 +1,14 @@
+import { create } from "@bufbuild/protobuf";
+import { GetFlowsResponseSchema } from "../../proto/gen/observer_pb.js";
 import type { Datapath, WatchedPort } from "../datapath/port.ts";
 import { MOST_WATCHED } from "../datapath/port.ts";
+import { connectionFlow } from "../flow/connection.ts";
+import type { FlowContext } from "../flow/context.ts";
+import { messageJson } from "../flow/print/index.ts";
 import { fieldsOf, listOf } from "../kube/object.ts";
 import type { AccessRecord } from "../model/access-record.ts";
 import type { Log } from "../model/log.ts";
+import { selects } from "../model/selector.ts";
 import { parsePolicy } from "../policy/parse.ts";
 import type { Rule } from "../policy/rule.ts";
 import { type NamedPort, namedPortsOf } from "./cilium-endpoint.ts";
@@ -18,7 +24,9 @@ export type RehearsalNews =
   /** The ports of this node's endpoints where requests are looked at. */
   | { readonly watched: number }
   /** Connections to them, at least, in which something could not be read. */
-  | { readonly notUnderstood: number };
+  | { readonly notUnderstood: number }
+  /** A connection of an endpoint that the candidate is about, which stood before: a response of Hubble as JSON. */
+  | { readonly connection: unknown };
 
 interface Rehearsal {
   readonly rules: readonly Rule[];
@@ -26,13 +34,18 @@ interface Rehearsal {
 }
 
 export interface RehearsalParts {
-  readonly datapath: Pick<Datapath, "watchPorts">;
+  readonly datapath: Pick<Datapath, "watchPorts" | "connections">;
   readonly table: EndpointTable;
   readonly pods: PodKnowledge;
   readonly inputs: Pick<KubeInputs, "endpoints">;
   readonly clusterName: string;
+  /** Milliseconds since the epoch. */
+  readonly now: () => number;
   readonly log: Log;
 }
+
+/** FIN and RST among the flags of TCP. */
+const ENDED = 0x05;
 
 /**
  * Candidate policies that somebody rehearses. Nothing is enforced by them: requests at the ports that their rules judge are looked
@@ -44,6 +57,7 @@ export class Rehearsals {
   private watched = new WatchedPorts();
   private notUnderstood = 0;
   private overheard: Overheard | undefined;
+  private context: FlowContext | undefined;
 
   constructor(parts: RehearsalParts) {
     this.parts = parts;
@@ -55,11 +69,12 @@ export class Rehearsals {
   }
 
   /** A predecessor's clients are gone. */
-  start(heard: (record: AccessRecord) => void, clockOffsetNs: () => bigint): void {
+  start(context: FlowContext, heard: (record: AccessRecord) => void): void {
+    this.context = context;
     this.parts.datapath.watchPorts([]);
     this.overheard = new Overheard({
       heard,
-      clockOffsetNs,
+      clockOffsetNs: () => context.clockOffsetNs(),
       parsersAt: ({ endpoint, direction }, protocol, port) =>
         this.watched.parsersAt({ endpoint, direction, protocol, port }),
       notUnderstood: () => {
@@ -88,6 +103,7 @@ export class Rehearsals {
     }
     this.parts.log(`a rehearsal of ${policies.length} policies looks at ${this.size} ports of endpoints`, "info");
     tell({ watched: this.size });
+    this.tellStanding(rehearsal);
     return () => this.end(rehearsal);
   }
 
@@ -101,6 +117,26 @@ export class Rehearsals {
       this.parts.log(`a rehearsal: ${(error as Error).message}`);
     }
     if (this.size !== before) for (const { tell } of this.running) tell({ watched: this.size });
+  }
+
+  /** What is silent now shows in no flow until it speaks again. */
+  private tellStanding({ rules, tell }: Rehearsal): void {
+    const { datapath, table, now } = this.parts;
+    const isMeant = (address: string) => {
+      const labels = table.atAddress(address)?.labels;
+      return labels !== undefined && rules.some(({ isNode, subject }) => !isNode && selects(subject, labels));
+    };
+    const timeNs = BigInt(Math.round(now())) * 1_000_000n;
+    for (const row of datapath.connections()) {
+      const { scope, source, destination, expiresIn, forwardFlags, replyFlags } = row;
+      if ((scope !== "ingress" && scope !== "egress") || expiresIn < 0 || ((forwardFlags | replyFlags) & ENDED) !== 0)
+        continue;
+      if (!isMeant(scope === "ingress" ? destination : source)) continue;
+      const flow = this.context && connectionFlow({ ...row, direction: scope }, this.context, timeNs);
+      if (flow === undefined) continue;
+      const response = create(GetFlowsResponseSchema, { responseTypes: { case: "flow", value: flow } });
+      tell({ connection: JSON.parse(messageJson(GetFlowsResponseSchema, response)) });
+    }
   }
 
   private end(rehearsal: Rehearsal): void {

@@ -198,7 +198,7 @@ A file of tests; its manifests are those of -f, else those it names, else those 
     - {name: nobody else, to: "cart-store:6379", only: [cart]}
     - {from: "shop/*", to: "payment:22", expect: deny, policy: shop/closed}
 expect is allow, deny (by whatever), deny-l7 (the proxy refuses the request) or unknown; from and to are written as for explain.
-policy is one that must be among those that decide (NAME, NAMESPACE/NAME; several in a list: any of them).
+policy is one that must be among those that decide (NAME, NAMESPACE/NAME), of several in a list one.
 Exit code: 0 passed, 1 failed, 2 where a test cannot be asked or the input cannot be trusted.`,
   )
   .action((paths: string[], options: TestCommandOptions) =>

@@ -76,6 +76,18 @@ describe("a candidate with rules for requests, where none are in force", () => {
     await untilNothingIsLookedAt();
   });
 
+  test("is told of connections that stand and are silent, with rules for ports alone", async () => {
+    const silent = lab.watch("kubectl exec xwing -- bash -c 'exec 3<>/dev/tcp/deathstar/80; echo open; sleep 60'");
+    await silent.until(/open/);
+    const rehearsal = lab.watch(
+      `${shieldgate} rehearse -f ${join(ROOT, "examples/01-star-wars/sw_l3_l4_policy.yaml")}`,
+    );
+    await rehearsal.until(/^CLOSED default\/pod\/xwing -> default\/deployment\/deathstar:80\/tcp$/m, 10_000);
+    rehearsal.stop();
+    silent.stop();
+    await untilNothingIsLookedAt();
+  });
+
   test("is forgotten when its client is killed, and taken up again by an agent that was", async () => {
     const rehearsal = lab.watch(`${shieldgate} rehearse -f ${CANDIDATE}`);
     await rehearsal.until(/following /);

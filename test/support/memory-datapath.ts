@@ -172,8 +172,11 @@ export class MemoryDatapath implements Datapath {
     return this.sim.metrics();
   }
 
+  /** What connection tracking is to have. */
+  standing: readonly ConnectionRow[] = [];
+
   connections(): readonly ConnectionRow[] {
-    return this.sim.connections();
+    return this.standing;
   }
 
   flushConnections(): number {

@@ -228,10 +228,7 @@ describe("test", () => {
   });
 
   test("runs those alone that are asked for by name", async () => {
-    expect(await tests(shop, { filter: "The Edge" })).toEqual([
-      0,
-      "2 passed, 0 failed, 0 errors\n",
-    ]);
+    expect(await tests(shop, { filter: "The Edge" })).toEqual([0, "2 passed, 0 failed, 0 errors\n"]);
     expect(
       await tests(join(root, "test/recipes"), { filter: "nothing of the kind" }).catch((error: Error) => error.message),
     ).toBe("--filter nothing of the kind: no test has that in its name");

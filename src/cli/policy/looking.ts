@@ -11,6 +11,8 @@ export interface LookingOptions {
   /** The candidate's own policies, as the API server would have them. */
   readonly policies: readonly unknown[];
   readonly complain: (text: string) => void;
+  /** Is told of each connection that stood when the agent of `node` was asked: a response of Hubble as JSON. */
+  readonly stood: (response: unknown, node: string) => void;
   readonly stop: AbortController;
 }
 
@@ -100,7 +102,8 @@ export class Looking {
   }
 
   private hear(node: string, news: RehearsalNews): void {
-    if ("notUnderstood" in news) this.notUnderstood.set(node, news.notUnderstood);
+    if ("connection" in news) this.options.stood(news.connection, node);
+    else if ("notUnderstood" in news) this.notUnderstood.set(node, news.notUnderstood);
     else {
       this.watched.set(node, news.watched);
       this.told.delete(node);

@@ -58,7 +58,11 @@ export async function rehearseCommand(
   process.once("SIGTERM", interrupted);
   const timer = duration === undefined ? undefined : setTimeout(interrupted, parseDuration(duration) / 1e6);
   const policies = own.policies.map(({ value }) => value);
-  const looking = lab === undefined ? undefined : await lookAtRequests({ lab, policies, complain, stop });
+  const stood = (response: unknown, node: string) => {
+    const bytes = Buffer.from(JSON.stringify(response));
+    reader.read(bytes, 0, bytes.length, `connections of ${node}`, 1);
+  };
+  const looking = lab === undefined ? undefined : await lookAtRequests({ lab, policies, stood, complain, stop });
   tellStart(server, options, looking, complain);
   let rehearsal: Rehearsal | undefined;
   const tell = () => {
