@@ -90,6 +90,15 @@ describe("requests of HTTP", () => {
     expect(misunderstood).toBe(0);
   });
 
+  it("are not sought in a body that comes in pieces", () => {
+    const first = head("POST /1", "Content-Length: 90");
+    segment(first, 0);
+    for (const at of [0, 30, 60]) segment(head("GET /in-a-body").padEnd(30, "x").slice(0, 30), first.length + at);
+    segment(head("GET /2"), first.length + 90);
+    expect(said()).toEqual(["POST http://d/1", "GET http://d/2"]);
+    expect(misunderstood).toBe(0);
+  });
+
   it("are told where they cannot be read, once for a connection", () => {
     segment("\x16\x03\x01\x02\x00", 0);
     segment("\x17\x03\x03\x00\x10", 5);

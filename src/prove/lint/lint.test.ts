@@ -176,6 +176,12 @@ describe("shadows", () => {
     const [apart] = of("SG004", policy(REQUESTS), policy(`${WEB}ingress:\n${plain}`, { name: "q" }));
     expect(apart!.message).toMatch(/restrict nothing: CiliumNetworkPolicy shop\/q spec.ingress\[0\]/);
     expect(of("SG004", policy(`${REQUESTS}\n${plain.replace("8080", "8081")}`))).toEqual([]);
+    const itself = (port: string) =>
+      policy(REQUESTS.replace(/\}\]$/, `}, {ports: [{port: "${port}", protocol: TCP}]}]`));
+    expect(of("SG004", itself("8080"))[0]!.message).toMatch(
+      /restrict nothing: CiliumNetworkPolicy shop\/p spec.ingress/,
+    );
+    expect(of("SG004", itself("9090"))).toEqual([]);
     expect(of("SG004", policy(REQUESTS), policy(REQUESTS.replace("GET", "PUT"), { name: "q" }))).toEqual([]);
   });
 

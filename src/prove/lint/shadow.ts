@@ -174,7 +174,7 @@ function liftedBy(
       .flatMap(({ l7, origins }) =>
         origins.filter((origin) => {
           const other = byOrigin.get(`${policyName(origin)} ${origin.path}`);
-          return origin.kind !== "" && other !== element && (l7 === undefined || isOpenAt(other, query));
+          return origin.kind !== "" && (l7 === undefined || isOpenAt(other, query));
         }),
       );
     if (wide.length === 0) return undefined;
