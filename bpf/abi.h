@@ -7,6 +7,7 @@
 
 #define SG_ABI_VERSION 4
 #define SG_CAPTURE_LEN 160 /* bytes of the packet, from its Ethernet header, that follow an event */
+#define SG_REQUEST_LEN 4096 /* the most of a watched port */
 
 struct sg_addr {
 	union {
@@ -19,6 +20,7 @@ struct sg_addr {
 
 enum sg_event_type { /* the numbers of Cilium's monitor messages */
 	SG_EVENT_DROP = 1,
+	SG_EVENT_CAPTURE = 3, /* of a watched port; line instead of cap_len bytes of the packet follow */
 	SG_EVENT_TRACE = 4,
 	SG_EVENT_POLICY_VERDICT = 5,
 };
@@ -85,7 +87,7 @@ struct sg_event {
 	__u8 type;             /* 0   enum sg_event_type */
 	__u8 subtype;          /* 1   drop: reason; trace: enum sg_trace_point; verdict: 0 */
 	__u8 flags;            /* 2 */
-	__u8 direction;        /* 3   verdict: enum sg_direction; else 0 */
+	__u8 direction;        /* 3   verdict and capture: enum sg_direction; else 0 */
 	__u16 endpoint;        /* 4   id of the endpoint the event belongs to (verdict: the judged one), 0 = none */
 	__u16 dst_endpoint;    /* 6   id of the local destination endpoint, 0 = none or unknown */
 	__u32 src_identity;    /* 8   source of the packet */
@@ -100,7 +102,7 @@ struct sg_event {
 	__s32 verdict;         /* 32  verdict: 0 allow, >0 proxy port, <0 minus drop reason; trace to-proxy: proxy port */
 	__u32 cookie;          /* 36  rule cookie that decided, 0 = no rule */
 	__u32 revision;        /* 40  policy revision of the endpoint */
-	__u16 line;            /* 44  drop: line of that file; else 0 */
+	__u16 line;            /* 44  drop: line of that file; capture: bytes that follow; else 0 */
 	__u16 cpu;             /* 46  the processor that saw the packet */
 	__u64 time_ns;         /* 48  CLOCK_MONOTONIC */
 	struct sg_addr orig_ip; /* 56 trace: source address before translation, zero = none */
@@ -175,6 +177,15 @@ struct sg_policy_entry {
 struct sg_policy_stats_key {
 	__u32 endpoint;
 	struct sg_policy_key entry;
+};
+
+/* sg_watched: hash, struct sg_watched_key -> __u8: what is sent to these ports of an endpoint (ingress), or by it to these
+ * ports (egress), and needs no proxy, is shown to the agent. sg_watching: array of one __u32, how many there are. */
+struct sg_watched_key {
+	__u32 endpoint;
+	__u8 direction; /* enum sg_direction */
+	__u8 protocol;
+	__be16 port;
 };
 
 /* sg_service: hash, struct sg_service_key -> struct sg_service; sg_backend: hash, struct sg_backend_key -> struct sg_backend */

@@ -110,6 +110,15 @@ struct {
 } sg_policy_stats SEC(".maps");
 
 struct {
+	PINNED(BPF_MAP_TYPE_HASH, 16384, struct sg_watched_key, __u8);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+} sg_watched SEC(".maps");
+
+struct {
+	PINNED(BPF_MAP_TYPE_ARRAY, 1, __u32, __u32);
+} sg_watching SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 1 << 21);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);

@@ -3,6 +3,7 @@
 #pragma once
 #include "conntrack.h"
 #include "events.h"
+#include "watch.h"
 
 /* The entry that decided, as far as its count needs it. */
 struct policy_match {
@@ -135,7 +136,8 @@ VERIFIED_ONCE int judge(struct __sk_buff *skb, struct packet *p, struct sg_endpo
 	__u32 scope = direction == SG_EGRESS ? SG_CT_EGRESS : SG_CT_INGRESS;
 	__u16 enforced = direction == SG_EGRESS ? SG_ENDPOINT_EGRESS_ENFORCED : SG_ENDPOINT_INGRESS_ENFORCED;
 	struct sg_ct_entry *entry;
-	int verdict;
+	int verdict, failed;
+	bool asked;
 
 	if (!p || !endpoint)
 		return -DROP_NO_ENDPOINT;
@@ -144,7 +146,8 @@ VERIFIED_ONCE int judge(struct __sk_buff *skb, struct packet *p, struct sg_endpo
 	p->proxy_port = 0;
 	p->restores = 0;
 	entry = ct_track(p, scope);
-	if (!always_allowed(p)) {
+	asked = !always_allowed(p);
+	if (asked) {
 		verdict = policy_lookup(p, endpoint, direction, direction == SG_EGRESS ? p->dst_identity : p->src_identity,
 					skb->len);
 		p->audited = is_policy_denial(verdict) && (endpoint->flags & SG_ENDPOINT_AUDIT);
@@ -156,5 +159,8 @@ VERIFIED_ONCE int judge(struct __sk_buff *skb, struct packet *p, struct sg_endpo
 			return verdict;
 		p->proxy_port = verdict;
 	}
-	return ct_commit(p, entry, scope);
+	failed = ct_commit(p, entry, scope);
+	if (asked && !failed && !p->proxy_port)
+		show(skb, p);
+	return failed;
 }

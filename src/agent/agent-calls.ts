@@ -158,6 +158,7 @@ export function agentCalls(options: AgentOptions, parts: Parts, facts: () => Sta
     ...kernelCalls(options),
     ...daemonCalls(options, parts, facts, views),
     allocateAddress: (owner) => ({ ...ipam.allocate(owner), mtu: podMtu(options.node.routingMode) }),
+    rehearse: (policies, tell) => parts.rehearsals.begin(policies, tell),
     releaseAddress: (address) => ipam.release(address),
   };
 }

@@ -36,6 +36,7 @@ import { Derived } from "./prepare.ts";
 import { Reconciler } from "./reconciler.ts";
 import { Redirects } from "./redirects.ts";
 import { Regeneration } from "./regeneration.ts";
+import { Rehearsals } from "./rehearsals.ts";
 import { Retry } from "./retry.ts";
 import { RuleCookies } from "./rule-cookies.ts";
 import { AFTER_KERNELS_MS, openStateDirectory, type StateDirectory } from "./state-directory.ts";
@@ -62,6 +63,7 @@ export interface Parts {
   readonly reconciler: Reconciler;
   readonly derived: Derived;
   readonly audit: AuditMode;
+  readonly rehearsals: Rehearsals;
   readonly traceLevel: TraceLevel;
   readonly host: HostPolicy;
   readonly allocator: IdentityAllocator;
@@ -195,6 +197,17 @@ function policySync(
 /** Tasks that `status` shows whether or not they failed: what has to hold as long as the agent or an endpoint lives. */
 const STANDING = /^(ciliumnode|cilium-health-ep|ciliumendpoint .*)$/;
 
+function fqdnNames({ now, log, nameLimits }: AgentOptions, state: StateDirectory, table: EndpointTable): FqdnNames {
+  return new FqdnNames({
+    files: state.names,
+    endpointAt: (address) => table.atAddress(address)?.id,
+    isEndpoint: (id) => table.get(id) !== undefined,
+    now,
+    log,
+    limits: nameLimits,
+  });
+}
+
 /** What has no circle: everything that the reconciler does not need to know. */
 function basis(options: AgentOptions, metrics: AgentMetrics) {
   const state = openStateDirectory(options.stateDirectory, options.log);
@@ -207,14 +220,8 @@ function basis(options: AgentOptions, metrics: AgentMetrics) {
   const traceLevel = new TraceLevel(options.datapath);
   const secrets = new HeaderSecrets(options.openInformer, options.log);
   const hostEndpointId = chooseEndpointId(`host ${options.node.name}`, () => false);
-  const names = new FqdnNames({
-    files: state.names,
-    endpointAt: (address) => table.atAddress(address)?.id,
-    isEndpoint: (id) => table.get(id) !== undefined,
-    now: options.now,
-    log: options.log,
-    limits: options.nameLimits,
-  });
+  const names = fqdnNames(options, state, table);
+  const pods = new PodKnowledge(inputs.pods, inputs.namespaces, options.node.clusterName);
   return {
     hostEndpointId,
     table,
@@ -237,7 +244,7 @@ function basis(options: AgentOptions, metrics: AgentMetrics) {
     traceLevel,
     // Who monitors sees packet by packet; flows alone need no more than the first of a kind.
     monitor: new Monitor((isWatched) => traceLevel.watched(isWatched)),
-    pods: new PodKnowledge(inputs.pods, inputs.namespaces, options.node.clusterName),
+    pods,
     cookies,
     names,
     host: new HostPolicy({
@@ -256,6 +263,10 @@ function basis(options: AgentOptions, metrics: AgentMetrics) {
       (error) => options.log(`rules with a changed secret: ${(error as Error).message}`),
     ),
     audit: new AuditMode(options.datapath, table),
+    rehearsals: new Rehearsals({
+      ...{ datapath: options.datapath, log: options.log, now: options.now, clusterName: options.node.clusterName },
+      ...{ table, pods, inputs },
+    }),
     derived: new Derived({ options, inputs, sources, identities, numbers, state, names }),
     remote: new RemoteEndpoints(),
     allocator: new IdentityAllocator({
@@ -297,7 +308,10 @@ function reconcilerOf(options: AgentOptions, parts: Basis, regeneration: Regener
     updateHost: () => parts.host.update(),
     ipcacheChanged: (cidr, entry, old) => monitor.agentEvent(ipcacheNotification(cidr, { entry, old }, parts)),
     unfinished: () => retry.run("tables of the kernel", async () => reconciler.tryAgain()),
-    passed: () => parts.metrics.inForce(),
+    passed: () => {
+      parts.metrics.inForce();
+      parts.rehearsals.refresh();
+    },
     failed: (endpoint, error) =>
       retry.run(`policy of endpoint ${endpoint.id}`, async () => {
         if (!endpoint.attached) return;

@@ -1,4 +1,5 @@
 import type { FlowContext } from "../flow/context.ts";
+import { isCapture } from "../flow/decode/capture.ts";
 import { DEFAULT_REDACTION, redactRecord } from "../flow/redaction.ts";
 import type { AccessRecord, NotificationPeer } from "../model/access-record.ts";
 import { addressPrefix } from "../model/cidr.ts";
@@ -79,6 +80,7 @@ function statusFacts(options: AgentOptions, parts: Parts, connection: ProxyConne
     isFollowed: parts.reconciler.opened && areInputsConnected(parts.inputs),
     isProxyConnected: proxy.connected && connection.isHealthy,
     redirects: parts.redirects.active(),
+    rehearsedPorts: parts.rehearsals.size,
     lostEvents: datapath.lostEvents(),
     observer: options.observer?.(),
     historyFailure: options.historyFailure?.(),
@@ -90,7 +92,10 @@ function streamEvents(options: AgentOptions, parts: Parts, context: FlowContext)
   const flows = options.openFlows(context);
   const { monitor } = parts;
   const { datapath, proxy } = options;
+  const { rehearsals } = parts;
+  rehearsals.start(context, (record) => flows.access(record));
   const stop = datapath.onEvents((bytes) => {
+    if (isCapture(bytes)) return rehearsals.event(bytes);
     flows.event(bytes);
     monitor.event(bytes);
   });

@@ -14,6 +14,7 @@
  *   GET    /v1/bpf/ipcache                        -> {cidr, identity, tunnel}[] in the kernel
  *   GET    /v1/bpf/metrics                        -> MetricsRow[]
  *   GET    /v1/bpf/lb                             -> ServiceFrontend[] in the kernel
+ *   POST   /v1/rehearsal  {policies}              -> stream of RehearsalNews, a line of JSON each; over when the client goes
  *   GET    /v1/monitor                            -> stream of MonitorFrame, each u32 little-endian length + bytes
  */
 export interface IpamResponse {

@@ -27,6 +27,8 @@ export interface StatusFacts {
   readonly kubernetesVersion: () => Promise<string>;
   readonly isProxyConnected: boolean;
   readonly redirects: readonly ProxyRedirect[];
+  /** Ports of endpoints where a rehearsal looks at requests. */
+  readonly rehearsedPorts: number;
   readonly lostEvents: number;
   readonly observer: HubbleObserver | undefined;
   readonly historyFailure?: string | undefined;
@@ -116,11 +118,17 @@ async function kubernetesStatus({ isFollowed, kubernetesVersion }: StatusFacts):
   }
 }
 
-function ciliumStatus({ version, isProxyConnected }: StatusFacts, kubernetes: Status, isRequired: boolean): Status {
+function ciliumStatus(
+  { version, isProxyConnected, rehearsedPorts }: StatusFacts,
+  kubernetes: Status,
+  isRequired: boolean,
+): Status {
   if (isRequired && kubernetes.state !== "Ok")
     return { state: "Failure", msg: `Kubernetes service is not ready: ${kubernetes.msg}` };
   if (!isProxyConnected) return { state: "Warning", msg: "the proxy is not connected: what goes to it is dropped" };
-  return { state: "Ok", msg: `${version} (shieldgate)` };
+  const rehearsed =
+    rehearsedPorts === 0 ? "" : `; a rehearsal looks at requests to ${rehearsedPorts} ports of endpoints`;
+  return { state: "Ok", msg: `${version} (shieldgate)${rehearsed}` };
 }
 
 function kubeProxyReplacement({

@@ -86,6 +86,7 @@ manifestOptions(program.command("explain"))
 WHO is a workload or service (NAME, NAMESPACE/NAME, KIND/NAME, NAMESPACE/KIND/NAME: shop/deploy/cart, svc/cart:80), labels
 (k8s:app=cart,k8s:tier=back), an address or prefix (10.1.2.3:443, 10.0.0.0/8:443), a name outside (fqdn:api.github.com:443) or
 an entity (entity:world, host, remote-node, kube-apiserver, ingress, health, init, unmanaged). A service leads to its pods, at its target port.
+In names * stands for any part (shop/*, shop/deploy/api-*): everybody who is called so; where they differ the verdict is unknown.
   shieldgate policy explain --from tiefighter --to deathstar:80 --http 'POST /v1/request-landing' -f manifests/
   helm template ./chart | shieldgate policy explain --from web --to db:5432 -f -
   kubectl get -A -o yaml deploy,sts,ds,pod,svc,ns,cnp,ccnp,netpol | shieldgate policy explain --from a/web --to b/db:5432 -f -
@@ -195,7 +196,9 @@ A file of tests; its manifests are those of -f, else those it names, else those 
         - [frontend, "cart:7070", allow]
         - ["entity:world", "cart:7070", deny]
     - {name: nobody else, to: "cart-store:6379", only: [cart]}
+    - {from: "shop/*", to: "payment:22", expect: deny, policy: shop/closed}
 expect is allow, deny (by whatever), deny-l7 (the proxy refuses the request) or unknown; from and to are written as for explain.
+policy is one that must be among those that decide (NAME, NAMESPACE/NAME), of several in a list one.
 Exit code: 0 passed, 1 failed, 2 where a test cannot be asked or the input cannot be trusted.`,
   )
   .action((paths: string[], options: TestCommandOptions) =>

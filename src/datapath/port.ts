@@ -163,6 +163,18 @@ export interface MetricsRow {
   readonly bytes: number;
 }
 
+/** Most ports that can be watched at a time (bpf/lib/maps.h). */
+export const MOST_WATCHED = 16_384;
+
+/** A port whose packets are shown: of the endpoint itself (ingress), or one that it speaks to (egress). */
+export interface WatchedPort {
+  readonly endpoint: number;
+  readonly direction: Direction;
+  /** IANA number. */
+  readonly protocol: number;
+  readonly port: number;
+}
+
 /** Event header and packet bytes, see bpf/abi.h; valid only during the call. */
 export type EventBatch = (event: Uint8Array) => void;
 
@@ -199,6 +211,11 @@ export interface Datapath {
    * `Medium` (as at the start) on TCP flags that are new in their direction, FIN, RST, else one in 5 s of a connection.
    */
   setAggregation(level: AggregationLevel): void;
+  /**
+   * Replaces the ports of which each packet with a payload that policy lets through, and that needs no proxy, makes a capture
+   * event (`decodeCapture`). It changes no verdict.
+   */
+  watchPorts(ports: readonly WatchedPort[]): void;
   /** Starts delivering events; returns a stop function. Lost events are counted by `lostEvents`. */
   onEvents(receive: EventBatch): () => void;
   lostEvents(): number;

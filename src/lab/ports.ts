@@ -73,10 +73,10 @@ export function readPorts(paths: LabPaths): LabPorts | undefined {
 }
 
 /**
- * Where the relay of a lab of this machine listens (`127.0.0.1:4245`), by the authority (PEM) of the lab's API server, which no
+ * The lab of this machine, and where its relay listens (`127.0.0.1:4245`), by the authority (PEM) of its API server, which no
  * other cluster has; undefined = it is no lab's. The lab need not run.
  */
-export function relayOfAuthority(authority: string): string | undefined {
+export function labOfAuthority(authority: string): { readonly lab: string; readonly relay: string } | undefined {
   const usual = labPaths(DEFAULT_LAB);
   const labs = dirname(usual.state);
   if (!existsSync(labs)) return undefined;
@@ -86,7 +86,7 @@ export function relayOfAuthority(authority: string): string | undefined {
     return existsSync(own) && readFileSync(own, "utf8").trim() === authority.trim();
   });
   const ports = lab === undefined ? undefined : readJson(beside(lab, usual.ports));
-  return ports && `127.0.0.1:${ports.relay}`;
+  return lab === undefined || ports === undefined ? undefined : { lab, relay: `127.0.0.1:${ports.relay}` };
 }
 
 function readJson(path: string): LabPorts | undefined {

@@ -158,8 +158,22 @@ function byLabels(target: Target & { kind: "labels" }, { inventory, supposed }: 
   return { ...alone(party), supposed: { endpoints: [endpoint] } };
 }
 
+/** `*` stands for any part of a namespace's or workload's name: everybody who is called so, and no service. */
+function byPattern(target: Target & { kind: "name" }, { inventory }: Cluster): Parties {
+  const { namespace = "*", of, name, text } = target;
+  const [isNamespace, isName] = [namespace, name].map(
+    (glob) => new RegExp(`^${glob.replace(/[^\w*-]/g, "\\$&").replaceAll("*", ".*")}$`),
+  ) as [RegExp, RegExp];
+  const found = inventory.workloads.filter(
+    (each) => isNamespace.test(each.namespace) && isName.test(each.name) && (of === undefined || of === each.kind),
+  );
+  if (found.length === 0) throw new Error(notFound(target, inventory));
+  return ofWorkloads(found, target.asked, `which of the ${found.length} workloads that ${text} stands for`);
+}
+
 function byName(target: Target & { kind: "name" }, cluster: Cluster, known: KnownNames): Parties {
   const { namespace, of, name, text } = target;
+  if (`${namespace ?? ""}${name}`.includes("*")) return byPattern(target, cluster);
   const { workloads, services } = cluster.named(name);
   const isHere = (each: { readonly namespace: string }) => namespace === undefined || each.namespace === namespace;
   const found = workloads.filter(

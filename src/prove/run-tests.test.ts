@@ -54,6 +54,12 @@ describe("a file of tests", () => {
     ["nothing to expect", "tests:\n  - from: a\n    to: b\n", 2, /needs `from` and `expect`/],
     ["no tests", "manifests: []\n", 1, /tests: is required/],
     ["a row that is too short", "tests:\n  - table:\n      - [a, b]\n", 3, /table\[0\]: 2 elements/],
+    [
+      "a request beside `only`",
+      "tests:\n  - to: a\n    only: b\n    http: GET /\n",
+      4,
+      /http: has no meaning beside `only`/,
+    ],
     ["a row with another word", "tests:\n  - table:\n      - [a, b, maybe]\n", 3, /not a value/],
     ["two documents", "tests: []\n---\ntests: []\n", 1, /one document/],
     ["what is no YAML", "tests: [\n", 1, /./],
@@ -110,6 +116,38 @@ describe("a test", () => {
     expect(tests.find(({ name }) => name === "nobody else reaches default/pod/web")).toMatchObject({
       only: ["default/pod/client", "default/pod/other", "entity:host"],
     });
+  });
+
+  it("may name the policy that decides", () => {
+    const found = run(
+      [
+        "  - {from: client, to: 'web:80', http: GET /, expect: allow, policy: web}",
+        "  - {from: client, to: 'web:80', http: GET /, expect: allow, policy: [other, default/web]}",
+        "  - {from: client, to: 'web:81', expect: deny, policy: CiliumNetworkPolicy default/web}",
+        "  - {from: client, to: 'web:80', http: GET /, expect: allow, policy: eb}",
+        "  - {from: web, to: 'client:80', expect: allow, policy: web}",
+      ].join("\n"),
+    ).results;
+    expect(found.map(({ outcome }) => outcome)).toEqual(["passed", "passed", "passed", "failed", "failed"]);
+    expect(found[3]!.details).toMatch(/^expected allow by eb, found CiliumNetworkPolicy default\/web\nALLOWED/);
+    expect(found[4]!.details).toMatch(/^expected allow by web, found no policy\n/);
+  });
+
+  it("asks for everybody whom a wildcard stands for", () => {
+    expect(
+      outcomes(
+        [
+          "  - {from: '*', to: 'web:90', expect: unknown}",
+          "  - {from: 'default/*', to: 'client:80', expect: allow}",
+          "  - {from: 'c*nt', to: 'web:81', expect: deny}",
+          "  - {from: 'pod/*', to: 'web:80', expect: allow}",
+          "  - {from: 'deploy/*', to: 'web:80', expect: allow}",
+          "  - {from: 'o.*', to: 'web:80', expect: allow}",
+        ].join("\n"),
+      ),
+    ).toEqual(["passed", "passed", "passed", "failed", "error", "error"]);
+    const [mixed] = run("  - {from: '*', to: 'web:90', expect: deny}").results;
+    expect(mixed!.details).toContain("which of the 3 workloads that * stands for");
   });
 
   it("covers the rules that decided", () => {

@@ -98,9 +98,33 @@ function runConnection(inventory: Inventory, test: ConnectionTest): RanTest {
   );
   const found = foundOf(answer);
   const isExpected = found === expect || (expect === "deny" && found === "deny-l7");
+  const other = isExpected ? decidedByOthers(test, answer) : undefined;
+  if (other !== undefined) return { result: { test, outcome: "failed", details: other }, decided };
   if (isExpected) return { result: { test, outcome: "passed", details: "" }, decided };
   const details = `expected ${expect}, found ${found}\n${answerText(answer)}`.trimEnd();
   return { result: { test, outcome: "failed", details }, decided };
+}
+
+/** Where a case was not decided by the policy that the test names; undefined = each was. A denial is decided by the sides that deny. */
+function decidedByOthers({ policy, expect }: ConnectionTest, answer: Answer): string | undefined {
+  if (policy === undefined) return undefined;
+  for (const { egress, ingress, verdict } of answer.cases) {
+    const sides = [egress, ingress].filter((side) => side !== undefined);
+    const deciding = verdict === "denied" ? sides.filter((side) => side.verdict === "denied") : sides;
+    // what no policy speaks of is allowed by a rule without one
+    const names = deciding
+      .flatMap(({ rules, requestRules }) => [...rules, ...requestRules].map((rule) => rule.policy))
+      .filter((name) => name !== "");
+    if (names.some((name) => policy.some((wanted) => isCalled(name, wanted)))) continue;
+    const found = [...new Set(names)].join(", ") || "no policy";
+    return `expected ${expect} by ${policy.join(" or ")}, found ${found}\n${answerText(answer)}`.trimEnd();
+  }
+  return undefined;
+}
+
+/** `CiliumNetworkPolicy shop/cart` is called that, `shop/cart` and `cart`. */
+function isCalled(name: string, wanted: string): boolean {
+  return name === wanted || name.endsWith(` ${wanted}`) || name.endsWith(`/${wanted}`);
 }
 
 /** `443`, `53/udp` or a name. */

@@ -19,6 +19,8 @@ export interface ConnectionTest extends Place {
   readonly dns?: string;
   readonly sni?: string;
   readonly expect: Expectation;
+  /** Policies of which one must be among those that decide: `NAME`, `NAMESPACE/NAME`, `KIND NAMESPACE/NAME`; absent = whichever. */
+  readonly policy?: readonly string[];
 }
 
 /** Nobody but these may reach the target, at its port or at any. */
@@ -51,6 +53,7 @@ interface Written {
   dns?: string;
   sni?: string;
   expect?: Expectation;
+  policy?: readonly string[];
   only?: readonly string[];
   table?: readonly (readonly string[])[];
 }
@@ -106,12 +109,12 @@ function readCase(value: unknown, at: Field, place: Place): PolicyTest[] {
     const read = field.text(content);
     if (read !== undefined) written[key] = read;
   };
-  const list = (key: "from" | "to" | "headers" | "only") => (content: unknown, field: Field) => {
+  const list = (key: "from" | "to" | "headers" | "only" | "policy") => (content: unknown, field: Field) => {
     written[key] = texts(content, field);
   };
   at.object(value, {
     ...Object.fromEntries((["name", "protocol", "http", "dns", "sni"] as const).map((key) => [key, text(key)])),
-    ...Object.fromEntries((["from", "to", "headers", "only"] as const).map((key) => [key, list(key)])),
+    ...Object.fromEntries((["from", "to", "headers", "only", "policy"] as const).map((key) => [key, list(key)])),
     ports: (content, field) => {
       written.ports = field.list(content, (port, item) => (typeof port === "number" ? port : item.text(port))) ?? [];
     },
@@ -126,6 +129,9 @@ function readCase(value: unknown, at: Field, place: Place): PolicyTest[] {
   });
   return isObject(value) ? takeApart(written, at, place) : [];
 }
+
+/** `only` asks for every request of everybody. */
+const NOT_BESIDE_ONLY = ["from", "ports", "expect", "policy", "protocol", "http", "headers", "dns", "sni"] as const;
 
 function takeApart(written: Written, at: Field, place: Place): PolicyTest[] {
   const { name, from, to, ports, expect, only, table, headers = [], ...rest } = written;
@@ -148,7 +154,9 @@ function takeApart(written: Written, at: Field, place: Place): PolicyTest[] {
       ];
     });
   if (to === undefined || to.length === 0) at.refuse("needs `to`", "say who is asked, as in `to: cart:80`");
-  if (only !== undefined)
+  if (only !== undefined) {
+    for (const field of NOT_BESIDE_ONLY)
+      if (written[field] !== undefined) at.child(field).refuse("has no meaning beside `only`", "leave it out");
     return (to ?? []).map((target) => ({
       ...place,
       kind: "only",
@@ -156,6 +164,7 @@ function takeApart(written: Written, at: Field, place: Place): PolicyTest[] {
       to: target,
       only,
     }));
+  }
   if (from === undefined || expect === undefined) {
     at.refuse("needs `from` and `expect`, or `only`, or a `table`", `expect is one of ${EXPECTATIONS.join(", ")}`);
     return [];

@@ -21,8 +21,10 @@ function indented(text: string, by: string): string {
     .join("\n");
 }
 
+/** Empty where some of the tests were run alone. */
 function coverageText({ coverage }: TestReport): string {
-  return `${coverage.filter(({ isCovered }) => isCovered).length} of ${coverage.length} rules decided a tested connection`;
+  if (coverage.length === 0) return "";
+  return `${coverage.filter(({ isCovered }) => isCovered).length} of ${coverage.length} rules decided a tested connection\n`;
 }
 
 /** What failed, rules that no test met, and a last line with the numbers. */
@@ -40,7 +42,7 @@ export function testText(report: TestReport): string {
     ...(rest > 0 ? [`… and ${rest} more (-o json has all)\n`] : []),
   ];
   const { passed, failed, error } = testCounts(report);
-  return `${[...failures, ...uncovered].join("")}${coverageText(report)}\n${passed} passed, ${failed} failed, ${error} errors\n`;
+  return `${[...failures, ...uncovered].join("")}${coverageText(report)}${passed} passed, ${failed} failed, ${error} errors\n`;
 }
 
 export function testJson(report: TestReport): string {

@@ -6,6 +6,7 @@ import { type Inventory, takeInventory } from "../../src/prove/inventory.ts";
 import { oracle, skipNote } from "../oracle/cache.ts";
 import { answerKey, askCilium } from "../support/ask-cilium.ts";
 import { firstReplaced, saidOf } from "../support/diff-answer.ts";
+import { editedAtBothEnds } from "../support/header-edits.ts";
 import { randomScenario } from "../support/policy-scenarios.ts";
 import { manifestsOf, questionOf, withoutWhatManifestsCannotSay } from "../support/scenario-manifests.ts";
 import { faultsOf, faultsOfQuery, isOrderedConflict } from "../support/upstream-differences.ts";
@@ -85,4 +86,26 @@ it.skipIf("missing" in engine)(`diff says what Cilium's engine says before and a
     }
   }
   expect(Math.min(...Object.values(compared)), JSON.stringify(compared)).toBeGreaterThan(50);
+});
+
+it.skipIf("missing" in engine)(`what one end edits the other judges, as in Cilium's engine${reason}`, async () => {
+  const scenarios = Array.from({ length: SCENARIOS }, (_, index) => editedAtBothEnds(FIRST_SEED + index));
+  const theirs = await askCilium("path" in engine ? engine.path : "", scenarios);
+  const compared = { allowed: 0, denied: 0, decidedByEdits: 0 };
+  for (const scenario of scenarios) {
+    const inventoryOf = (policies: Scenario["policies"]) =>
+      takeInventory([{ file: "all.yaml", text: manifestsOf({ ...scenario, policies }) }]);
+    const [both, ingressAlone] = [inventoryOf(scenario.policies), inventoryOf(scenario.policies.slice(1))];
+    for (const query of scenario.queries) {
+      const answer = theirs.get(answerKey({ scenario: scenario.id, id: query.id, verdict: "unknown" }));
+      expect(answer?.final, JSON.stringify(answer)).toBeDefined();
+      const wanted = answer?.final === "forwarded" ? "allowed" : "denied";
+      const { verdict, cases } = answerQuestion(both, questionOf(query));
+      expect(verdict, JSON.stringify([scenario.policies, query])).toBe(wanted);
+      compared[wanted]++;
+      const asItWasSent = answerQuestion(ingressAlone, questionOf(query)).verdict;
+      if (cases[0]?.egress?.verdict === "allowed" && verdict !== asItWasSent) compared.decidedByEdits++;
+    }
+  }
+  expect(Math.min(...Object.values(compared)), JSON.stringify(compared)).toBeGreaterThan(20);
 });

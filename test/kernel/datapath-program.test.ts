@@ -126,6 +126,46 @@ describe("from_endpoint", () => {
   });
 });
 
+describe("a watched port", () => {
+  const captured = async () => {
+    await sleep(20);
+    return events.filter(({ type }) => type === 3).length;
+  };
+  const segment = (dport: number, payload: string) => `${tcp(5, dport)}${payload}`;
+  const out = (payload: string) => send(payload, { protocol: 6 });
+  const watch = (direction: "ingress" | "egress", port: number, endpoint = 7) =>
+    datapath.watchPorts([{ endpoint, direction, protocol: 6, port }]);
+
+  afterAll(() => datapath.watchPorts([]));
+
+  it("shows each packet with a payload, and only those of its endpoint, direction and port", async () => {
+    setPolicy(ALLOW_ALL);
+    watch("egress", 80);
+    expect(out(segment(80, "474554"))).toBe(OK);
+    expect(out(segment(80, "20"))).toBe(OK);
+    expect(await captured()).toBe(2);
+    events = [];
+    expect([out(segment(80, "")), out(segment(81, "474554"))]).toEqual([OK, OK]);
+    watch("ingress", 80);
+    expect(out(segment(80, "474554"))).toBe(OK);
+    watch("egress", 80, 8);
+    expect(out(segment(80, "474554"))).toBe(OK);
+    datapath.watchPorts([]);
+    expect(out(segment(80, "474554"))).toBe(OK);
+    expect(await captured()).toBe(0);
+  });
+
+  it("shows nothing that is denied, or that its proxy gets", async () => {
+    watch("egress", 80);
+    setPolicy([]);
+    expect(out(segment(80, "474554"))).toBe(SHOT);
+    const redirected = policy([entry({ direction: "egress", protocol: 6, port: 80, portPrefix: 16, redirect: "r" })]);
+    datapath.setPolicy(7, { ...redirected, proxyPorts: new Map([["r", 10000]]) });
+    out(segment(80, "474554"));
+    expect(await captured()).toBe(0);
+  });
+});
+
 describe("what the kernel tells of its policy", () => {
   const rows = () =>
     datapath.dumpPolicy(7).map(({ identity, port, packets, bytes }) => [identity, port, packets, bytes]);

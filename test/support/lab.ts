@@ -57,9 +57,9 @@ export class Watch {
     return this.child.exitCode === null && this.child.signalCode === null;
   }
 
-  stop(): void {
+  stop(signal: NodeJS.Signals = "SIGTERM"): void {
     try {
-      process.kill(-this.child.pid!, "SIGTERM");
+      process.kill(-this.child.pid!, signal);
     } catch {
       // ended by itself
     }

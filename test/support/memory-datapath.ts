@@ -11,6 +11,7 @@ import {
   type PolicyRow,
   type RealizedPolicy,
   type ServiceFrontend,
+  type WatchedPort,
 } from "../../src/datapath/port.ts";
 import { createSimDatapath } from "../../src/datapath/sim/datapath.ts";
 import type { Direction } from "../../src/model/verdict.ts";
@@ -145,6 +146,14 @@ export class MemoryDatapath implements Datapath {
     this.onChange(`setHostPolicy ${id}`);
   }
 
+  watchPorts(ports: readonly WatchedPort[]): void {
+    this.sim.watchPorts(ports);
+  }
+
+  get watched(): readonly WatchedPort[] {
+    return this.sim.watched;
+  }
+
   setAudit(id: number, audit: boolean): void {
     this.check("setAudit");
     this.sim.setAudit(id, audit);
@@ -163,8 +172,11 @@ export class MemoryDatapath implements Datapath {
     return this.sim.metrics();
   }
 
+  /** What connection tracking is to have. */
+  standing: readonly ConnectionRow[] = [];
+
   connections(): readonly ConnectionRow[] {
-    return this.sim.connections();
+    return this.standing;
   }
 
   flushConnections(): number {

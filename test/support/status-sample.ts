@@ -39,6 +39,7 @@ export function sampleStatus(now: number, change: Partial<StatusFacts> = {}, isD
     kubernetesVersion: async () => "1.34 (v1.34.4) [linux/amd64]",
     isProxyConnected: true,
     redirects: [],
+    rehearsedPorts: 0,
     lostEvents: 0,
     observer: { "current-flows": 1, "max-flows": 4, "seen-flows": 9, uptime: "6.5s" },
     ...change,

@@ -26,12 +26,12 @@ export interface ApiCall {
 const BODY_LIMIT = 64 * 1024;
 
 /** Reads a body to its end, as long as it is not longer than any call needs. */
-export async function readBody(request: IncomingMessage): Promise<string> {
+export async function readBody(request: IncomingMessage, limit = BODY_LIMIT): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of request as AsyncIterable<Buffer>) {
     size += chunk.length;
-    if (size > BODY_LIMIT) throw new ApiError(413, `the body is longer than ${BODY_LIMIT} bytes`);
+    if (size > limit) throw new ApiError(413, `the body is longer than ${limit} bytes`);
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString("utf8");

@@ -7,11 +7,12 @@ import { type EndpointCalls, endpointRoutes } from "./endpoint-routes.ts";
 import { type IpamCalls, ipamRoutes } from "./ipam-routes.ts";
 import { type KernelCalls, kernelRoutes } from "./kernel-routes.ts";
 import { type PolicyCalls, policyRoutes } from "./policy-routes.ts";
+import { type RehearsalCalls, streamRehearsal } from "./rehearsal-route.ts";
 import { type Answer, type ApiCall, ApiError, readBody } from "./request.ts";
 import { statedbRoutes } from "./statedb-routes.ts";
 
 /** What stands behind the paths. */
-export type AgentCalls = IpamCalls & EndpointCalls & DaemonCalls & PolicyCalls & KernelCalls;
+export type AgentCalls = IpamCalls & EndpointCalls & DaemonCalls & PolicyCalls & KernelCalls & RehearsalCalls;
 
 function addressOf(text: string): URL {
   const url = URL.parse(text, "http://agent");
@@ -67,7 +68,9 @@ async function handle(
       response.writeHead(200, { "content-type": "application/octet-stream" });
       response.flushHeaders();
       monitor.attach(response, FRAMES);
-    } else await answer(calls, request, response);
+    } else if (request.method === "POST" && request.url === "/v1/rehearsal")
+      await streamRehearsal(calls, request, response);
+    else await answer(calls, request, response);
   } catch (error) {
     // Cilium's API has an error as a text alone.
     send(response, error instanceof ApiError ? error.status : 500, JSON.stringify((error as Error).message));

@@ -52,18 +52,19 @@ describe("the flows of a cluster", () => {
     ["one", "127.0.0.1:4245"],
     ["two", "127.0.0.1:4999"],
   ])("of lab %s are those of its own relay", async (name, relay) => {
-    expect(await relayOf({ kubeconfig: files.get(name)! }, undefined)).toBe(relay);
+    const found = { server: relay, lab: name };
+    expect(await relayOf({ kubeconfig: files.get(name)! }, undefined)).toEqual(found);
     vi.stubEnv("KUBECONFIG", [files.get(name)!, files.get("foreign")!].join(":"));
-    expect(await relayOf({}, "")).toBe(relay);
-    expect(await relayOf({ context: `admin@${name}` }, undefined)).toBe(relay);
+    expect(await relayOf({}, "")).toEqual(found);
+    expect(await relayOf({ context: `admin@${name}` }, undefined)).toEqual(found);
     await expect(relayOf({ context: "admin@foreign" }, undefined)).rejects.toThrow(
       /context admin@foreign: .* is no lab .*kubectl --context admin@foreign -n kube-system port-forward/,
     );
   });
 
   it("are those of the relay that is given, whatever the cluster is", async () => {
-    expect(await relayOf({ kubeconfig: files.get("one")! }, "relay.test:80")).toBe("relay.test:80");
-    expect(await relayOf({ kubeconfig: files.get("foreign")! }, "relay.test:80")).toBe("relay.test:80");
+    expect(await relayOf({ kubeconfig: files.get("one")! }, "relay.test:80")).toEqual({ server: "relay.test:80" });
+    expect(await relayOf({ kubeconfig: files.get("foreign")! }, "relay.test:80")).toEqual({ server: "relay.test:80" });
   });
 
   it("of one that is no lab are not looked for, and it is said how to reach them", async () => {

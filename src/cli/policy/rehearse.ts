@@ -14,6 +14,7 @@ import { FlowLineReader } from "./flow-line-reader.ts";
 import { relayFlows } from "./flow-relay.ts";
 import { readResponse } from "./flow-source.ts";
 import { readInventory, tellProblems } from "./inventory.ts";
+import { type Looking, lookAtRequests } from "./looking.ts";
 import type { ManifestOptions } from "./manifest-options.ts";
 import { type FlowOptions, failuresOf, isTrustworthy, limitsOf, named, tellFlowProblems } from "./replay.ts";
 
@@ -44,8 +45,9 @@ export async function rehearseCommand(
   const failures = failuresOf(failOn);
   const { kubeconfig, context } = options;
   const choice = { ...(kubeconfig === undefined ? {} : { kubeconfig }), ...(context === undefined ? {} : { context }) };
-  const server = await relayOf(choice, options.server ?? process.env["HUBBLE_SERVER"]);
-  const candidate = await candidateOf(paths, options);
+  const { server, lab } = await relayOf(choice, options.server ?? process.env["HUBBLE_SERVER"]);
+  const own = await readInventory(paths, options);
+  const candidate = await candidateOf(own, options);
   if (!tellProblems(candidate, complain)) return 2;
   const distinctions = new Distinctions([candidate]);
   const recording = new Recording(distinctions, limitsOf(options));
@@ -55,9 +57,13 @@ export async function rehearseCommand(
   process.once("SIGINT", interrupted);
   process.once("SIGTERM", interrupted);
   const timer = duration === undefined ? undefined : setTimeout(interrupted, parseDuration(duration) / 1e6);
-  complain(
-    `following ${server}; ${options.replace === true ? "the candidate alone" : "the candidate beside what is enforced"}; Ctrl-C ends it`,
-  );
+  const policies = own.policies.map(({ value }) => value);
+  const stood = (response: unknown, node: string) => {
+    const bytes = Buffer.from(JSON.stringify(response));
+    reader.read(bytes, 0, bytes.length, `connections of ${node}`, 1);
+  };
+  const looking = lab === undefined ? undefined : await lookAtRequests({ lab, policies, stood, complain, stop });
+  tellStart(server, options, looking, complain);
   let rehearsal: Rehearsal | undefined;
   const tell = () => {
     rehearsal ??=
@@ -83,6 +89,7 @@ export async function rehearseCommand(
   }
   tell();
   tellFlowProblems(recording, complain);
+  if (looking?.gap !== undefined) complain(looking.gap);
   const final = new Rehearsal(recording, named(candidate, recording, options)).now();
   const report = { ...final, coverage: coverageOf(recording, final, candidate) };
   out.write(
@@ -91,6 +98,20 @@ export async function rehearseCommand(
   if (!isTrustworthy(recording)) return 2;
   const counts = countsOf(final.flows);
   return failures.some((change) => counts[change] > 0) ? 1 : 0;
+}
+
+function tellStart(
+  server: string,
+  { replace }: RehearseOptions,
+  looking: Looking | undefined,
+  complain: (text: string) => void,
+): void {
+  const set = replace === true ? "the candidate alone" : "the candidate beside what is enforced";
+  const requests =
+    looking === undefined
+      ? "requests only where a proxy judges them now"
+      : `requests at ${looking.ports} ports of endpoints that its rules judge`;
+  complain(`following ${server}; ${set}; ${requests}; Ctrl-C ends it`);
 }
 
 async function judgeAgain(tell: () => void, signal: AbortSignal): Promise<void> {
@@ -105,8 +126,7 @@ async function judgeAgain(tell: () => void, signal: AbortSignal): Promise<void> 
 }
 
 /** The candidate's objects, and with them what the cluster has, unless they replace it. Of two with one name the candidate's counts. */
-async function candidateOf(paths: readonly string[], options: RehearseOptions): Promise<Inventory> {
-  const own = await readInventory(paths, options);
+async function candidateOf(own: Inventory, options: RehearseOptions): Promise<Inventory> {
   if (options.replace === true) return own;
   return applied(own, await clusterInventory(options, own.config, readCluster));
 }

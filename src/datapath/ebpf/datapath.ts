@@ -11,6 +11,7 @@ import {
   type NodeConfig,
   PAGE_BYTES,
   type RealizedPolicy,
+  type WatchedPort,
 } from "../port.ts";
 import { prefixOf } from "./address.ts";
 import { removeHooks } from "./attach.ts";
@@ -40,6 +41,7 @@ import { deletePolicy, swapPolicies } from "./policy.ts";
 import { policyRows } from "./policy-rows.ts";
 import { readRing } from "./ring.ts";
 import { listServices, replaceServices, type ServiceMaps } from "./services.ts";
+import { replaceWatched } from "./watched.ts";
 
 export interface EbpfOptions {
   /** A directory on a bpffs; maps are pinned below it, in a folder named after the layout's version. */
@@ -237,6 +239,10 @@ class EbpfDatapath implements Datapath {
       backends: this.#map("sg_backend"),
       live: this.#map("sg_backend_live"),
     };
+  }
+
+  watchPorts(ports: readonly WatchedPort[]): void {
+    replaceWatched(this.#map("sg_watched"), this.#map("sg_watching"), ports);
   }
 
   onEvents(receive: EventBatch): () => void {

@@ -61,6 +61,7 @@ export const LAYOUT = {
     },
   },
   sg_policy_stats_key: { size: 16, fields: { endpoint: 0, entry: 4 } },
+  sg_watched_key: { size: 8, fields: { endpoint: 0, direction: 4, protocol: 5, port: 6 } },
   sg_service_key: { size: 20, fields: { addr: 0, port: 16, protocol: 18, reserved: 19 } },
   sg_service: { size: 16, fields: { id: 0, count: 4, flags: 6, affinity_s: 8, reserved: 12 } },
   sg_backend_live_key: { size: 24, fields: { service: 0, addr: 4, port: 20, protocol: 22, reserved: 23 } },

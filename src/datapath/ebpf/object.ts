@@ -33,6 +33,8 @@ const MAPS = {
   sg_origin_epoch: [4, 4],
   sg_metrics: [LAYOUT.sg_metrics_key.size, LAYOUT.sg_metrics.size],
   sg_policy_stats: [LAYOUT.sg_policy_stats_key.size, LAYOUT.sg_metrics.size],
+  sg_watched: [LAYOUT.sg_watched_key.size, 1],
+  sg_watching: [4, 4],
   sg_events: [0, 0],
 } as const;
 export type MapName = keyof typeof MAPS;

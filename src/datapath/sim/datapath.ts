@@ -12,6 +12,7 @@ import type {
   PolicyRow,
   RealizedPolicy,
   ServiceFrontend,
+  WatchedPort,
 } from "../port.ts";
 import { longestPrefix, normalPrefix } from "./ipcache.ts";
 import { decide, matchType } from "./lookup.ts";
@@ -36,11 +37,13 @@ export interface SimDatapath extends Datapath {
   emit(event: Uint8Array): void;
   readonly services: readonly ServiceFrontend[];
   readonly routes: ReadonlyMap<string, string>;
+  readonly watched: readonly WatchedPort[];
 }
 
 class SimulatedDatapath implements SimDatapath {
   services: readonly ServiceFrontend[] = [];
   routes: ReadonlyMap<string, string> = new Map();
+  watched: readonly WatchedPort[] = [];
   #prepared = false;
   readonly #endpoints = new Map<number, EndpointConfig>();
   readonly #policies = new Map<number, RealizedPolicy>();
@@ -104,6 +107,10 @@ class SimulatedDatapath implements SimDatapath {
 
   setAggregation(): void {
     // no packets pass here: events are what a test emits
+  }
+
+  watchPorts(ports: readonly WatchedPort[]): void {
+    this.watched = ports;
   }
 
   onEvents(receive: EventBatch): () => void {

@@ -30,6 +30,8 @@ export type TcpFlag = (typeof TCP_FLAG_ORDER)[number];
 export interface TcpLayer {
   readonly sourcePort: number;
   readonly destinationPort: number;
+  /** Of the first byte of its payload. */
+  readonly sequence: number;
   readonly flags: readonly TcpFlag[];
 }
 
@@ -215,6 +217,7 @@ function readTcp(packet: MutablePacket, bytes: Uint8Array, view: DataView, at: n
   packet.tcp = {
     sourcePort: view.getUint16(at),
     destinationPort: view.getUint16(at + 2),
+    sequence: view.getUint32(at + 4),
     flags: FLAGS_OF[offsetAndFlags & 0x1ff]!,
   };
   advance(packet, bytes, "TCP", at + Math.max(20, dataOffset * 4));

@@ -168,6 +168,30 @@ describe("shadows", () => {
     expect(of("SG004", policy(REQUESTS), policy(`${WEB}${FROM_DB}\n${PORT("9090")}`, { name: "other" }))).toEqual([]);
   });
 
+  it("fall on request rules where a rule for the same peers and port has none, in whichever policy", () => {
+    const plain = `  - fromEndpoints: [{matchLabels: {app: db}}]\n${PORT("8080")}`;
+    const [found, ...others] = of("SG004", policy(`${REQUESTS}\n${plain}`));
+    expect(found!.message).toMatch(/restrict nothing: CiliumNetworkPolicy shop\/p spec.ingress\[1\]/);
+    expect(others.map(({ message }) => message)).toEqual([]);
+    const [apart] = of("SG004", policy(REQUESTS), policy(`${WEB}ingress:\n${plain}`, { name: "q" }));
+    expect(apart!.message).toMatch(/restrict nothing: CiliumNetworkPolicy shop\/q spec.ingress\[0\]/);
+    expect(of("SG004", policy(`${REQUESTS}\n${plain.replace("8080", "8081")}`))).toEqual([]);
+    const itself = (port: string) =>
+      policy(REQUESTS.replace(/\}\]$/, `}, {ports: [{port: "${port}", protocol: TCP}]}]`));
+    expect(of("SG004", itself("8080"))[0]!.message).toMatch(
+      /restrict nothing: CiliumNetworkPolicy shop\/p spec.ingress/,
+    );
+    expect(of("SG004", itself("9090"))).toEqual([]);
+    expect(of("SG004", policy(REQUESTS), policy(REQUESTS.replace("GET", "PUT"), { name: "q" }))).toEqual([]);
+  });
+
+  it("fall on request rules beside one that allows every request", () => {
+    const beside = (rule: string) => policy(REQUESTS.replace("{method: GET}", rule));
+    expect(of("SG004", beside("{}, {method: GET}"))[0]!.message).toMatch(/^one of its rules for requests allows every/);
+    expect(of("SG004", beside("{}"))).toEqual([]);
+    expect(of("SG004", beside("{}, {headerMatches: [{name: X-A, value: a, mismatch: ADD}]}"))).toEqual([]);
+  });
+
   it("fall on allows that a deny takes back", () => {
     const [found] = of(
       "SG004",

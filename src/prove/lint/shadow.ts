@@ -2,9 +2,10 @@ import { selects } from "../../model/selector.ts";
 import { PolicyConflict } from "../../policy/clause.ts";
 import type { ComputedPolicy } from "../../policy/computed-policy.ts";
 import { coveringClauses } from "../../policy/judge-l7.ts";
-import type { PeerRule, Rule } from "../../policy/rule.ts";
+import type { HttpRule } from "../../policy/l7-rule.ts";
+import type { PeerRule, PortRule, PortSpec, Rule } from "../../policy/rule.ts";
 import type { Somebody } from "../../policy/scenario-world.ts";
-import { type Cluster, endpointName, type LocatedRule } from "../cluster.ts";
+import { type Cluster, endpointName, type LocatedRule, policyName } from "../cluster.ts";
 import type { PolicyObject } from "../inventory.ts";
 import { elementsOf, inPolicy, type LintContext, numbersOf, subjectsOf } from "./context.ts";
 import type { Finding } from "./finding.ts";
@@ -23,10 +24,18 @@ export interface Shadows {
 export function shadowedRules(context: LintContext): Shadows {
   const findings: Finding[] = [];
   let [resolutions, left] = [0, 0];
+  const byOrigin = new Map(
+    [...elementsOf(context)].map(({ policy, element }) => [`${policyName(policy.key)} ${element.path}`, element]),
+  );
   for (const { policy, rule, element } of elementsOf(context)) {
     const endpoints = subjectsOf(context, policy, rule).map(({ workload }) => somebodyOf(context.cluster, workload));
     if (endpoints.length === 0 || element.peers.length === 0 || element.verdict === "pass") continue;
-    const lifted = liftedBy(context, element, endpoints);
+    if (element.ports?.some(isOpenBesideOthers)) {
+      const message = "one of its rules for requests allows every request: the others beside it restrict nothing";
+      findings.push(inPolicy("SG004", policy, element.path, message, "take the one that is empty out, or the others"));
+      continue;
+    }
+    const lifted = liftedBy(context, element, endpoints, byOrigin);
     if (lifted !== undefined) {
       const message = `its rules for requests restrict nothing: ${nameOf(lifted)} allows every request there`;
       findings.push(
@@ -147,18 +156,47 @@ function deciders(
 }
 
 /** The rule that lets every request pass wherever the element would have requests judged; undefined = there is none. */
-function liftedBy(context: LintContext, element: PeerRule, endpoints: readonly Somebody[]): LocatedRule | undefined {
+function liftedBy(
+  context: LintContext,
+  element: PeerRule,
+  endpoints: readonly Somebody[],
+  byOrigin: ReadonlyMap<string, PeerRule>,
+): LocatedRule | undefined {
   if (!element.ports?.some(({ http, dns }) => http !== undefined || dns !== undefined)) return undefined;
   let lifting: LocatedRule | undefined;
   for (const { endpoint, query } of questions(context, element, endpoints)) {
     const computed = context.cluster.engine.policyOf(endpoint);
     if (computed instanceof PolicyConflict) return undefined;
     const clauses = coveringClauses(computed[query.direction], query);
-    const wide = clauses.find(
-      ({ verdict, l7, origins }) => verdict === "allow" && l7 === undefined && origins.some(({ kind }) => kind !== ""),
-    );
-    if (wide === undefined) return undefined;
-    lifting ??= context.cluster.locate(wide.origins.find(({ kind }) => kind !== "")!);
+    // Rules that speak of the same peers and ports are one clause: which of them lifts the others is to be seen in itself.
+    const wide = clauses
+      .filter(({ verdict }) => verdict === "allow")
+      .flatMap(({ l7, origins }) =>
+        origins.filter((origin) => {
+          const other = byOrigin.get(`${policyName(origin)} ${origin.path}`);
+          return origin.kind !== "" && (l7 === undefined || isOpenAt(other, query));
+        }),
+      );
+    if (wide.length === 0) return undefined;
+    lifting ??= context.cluster.locate(wide[0]!);
   }
   return lifting;
+}
+
+/** Whether the rule speaks of the port without a word about requests. */
+function isOpenAt(rule: PeerRule | undefined, { protocol, port }: { protocol: number; port: number }): boolean {
+  const holds = (spec: PortSpec) =>
+    spec.protocol === protocol && spec.name === undefined && spec.port <= port && port <= spec.endPort;
+  return rule?.ports?.some((each) => !hasRequests(each) && each.ports.some(holds)) === true;
+}
+
+function hasRequests({ http, dns, serverNames, listener }: PortRule): boolean {
+  return [http, dns, serverNames, listener].some((each) => each !== undefined);
+}
+
+/** Whether one rule allows every request, and others stand beside it that do no more than match. */
+function isOpenBesideOthers({ http = [] }: PortRule): boolean {
+  const isEdit = ({ headerMatches = [] }: HttpRule) => headerMatches.some(({ mismatch }) => mismatch !== undefined);
+  const isEmpty = (rule: HttpRule) => Object.values(rule).every((value) => value === undefined || value.length === 0);
+  return http.length > 1 && http.some(isEmpty) && !http.every(isEmpty) && !http.some(isEdit);
 }

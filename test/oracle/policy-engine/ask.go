@@ -25,6 +25,10 @@ func (e *engine) ask(scenario string, q query) answer {
 		a.Verdict, a.Error = "error", "protocol "+q.Proto
 		return a
 	}
+	// The proxy of the one end gets what that of the other has sent on.
+	if q.HTTP != nil {
+		q.headers = headersOf(q.HTTP)
+	}
 	if q.Direction != "ingress" && from.isSubject {
 		a.Egress = e.judge(from, to, q, proto, false)
 	}
@@ -111,7 +115,7 @@ func (e *engine) judgeRequest(c *computedPolicy, peer *party, q query, proto u8p
 			if q.HTTP == nil {
 				return nil
 			}
-			passes = ports.judgeHTTP(uint32(peer.id.ID), q.Port, q.HTTP)
+			passes = ports.judgeHTTP(uint32(peer.id.ID), q.Port, q.headers)
 		}
 	default:
 		// A listener of somebody's own: only it knows.

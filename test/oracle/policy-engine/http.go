@@ -21,13 +21,12 @@ func (p *envoyPorts) judgeSNI(peer uint32, port uint16, name string) bool {
 	}) == envoyAllow
 }
 
-// judgeHTTP is what Envoy decides on a request of an allowed connection.
-func (p *envoyPorts) judgeHTTP(peer uint32, port uint16, request *httpRequest) bool {
+// judgeHTTP is what Envoy decides on a request of an allowed connection. It leaves the headers as Envoy sends them on.
+func (p *envoyPorts) judgeHTTP(peer uint32, port uint16, headers headerValues) bool {
 	rules := p.rulesFor(port)
 	if rules == nil || !rules.hasHTTP {
 		return true
 	}
-	headers := headersOf(request)
 	return rules.evaluate(!rules.hasActions, func(rule *envoyRule) envoyVerdict {
 		verdict := rule.forPeer(peer)
 		if verdict != envoyAllow || rule.GetHttpRules() == nil {

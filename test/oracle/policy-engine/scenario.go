@@ -62,6 +62,9 @@ type query struct {
 	Port                           uint16
 	HTTP                           *httpRequest
 	DNS, SNI                       *string
+
+	// Of the request, as it is by now.
+	headers headerValues
 }
 
 // answer is one line of output.
