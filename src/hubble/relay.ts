@@ -12,12 +12,12 @@ import {
 } from "../../proto/gen/observer_pb.js";
 import { NodeState } from "../../proto/gen/relay_pb.js";
 import type { Registry } from "../metrics/index.ts";
+import { routeReflection } from "../wire/grpc-reflection.ts";
 import { flowStreamHandler, type ResponseSource } from "./flow-stream.ts";
 import { healthService } from "./health.ts";
 import { type Observer, responses } from "./observer.ts";
 import { type PeerNode, type PeerSource, staticPeers } from "./peer.ts";
 import type { RawResponse } from "./raw-flows.ts";
-import { routeReflection } from "./reflection.ts";
 import { relayFlows } from "./relay-flows.ts";
 import { createPeerPool, type PeerPool } from "./relay-peer.ts";
 import { type FlowQuery, parseFlowsRequest } from "./request.ts";

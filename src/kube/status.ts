@@ -140,6 +140,10 @@ export function notAcceptable(accepted: readonly string[]): KubeError {
   return new KubeError(406, "NotAcceptable", message);
 }
 
+/** 415: no server reads the body's format. */
+export const unknownMediaType = (): KubeError =>
+  new KubeError(415, "UnsupportedMediaType", "415: Unsupported Media Type", {});
+
 /** 415: the body's format is not read here. */
 export function unsupportedMediaType(accepted: readonly string[]): KubeError {
   const message = `the body of the request was in an unknown format - accepted media types include: ${accepted.join(", ")}`;

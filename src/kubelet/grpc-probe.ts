@@ -1,5 +1,6 @@
 import { type ClientHttp2Session, connect } from "node:http2";
 import type { Duplex } from "node:stream";
+import { pause } from "./pause.ts";
 
 const CHECK = "/grpc.health.v1.Health/Check";
 const PREFIX_BYTES = 5;
@@ -9,6 +10,30 @@ const STATUS_TAG = 1 << 3;
 const SERVING = 1;
 const STATUSES = ["UNKNOWN", "SERVING", "NOT_SERVING", "SERVICE_UNKNOWN"];
 const LONGEST_SERVICE = 127;
+/** After how long a connection that was refused is tried again. */
+const AGAIN_MS = 100;
+/** gRPC's codes, by number, in the names that Go prints. */
+const CODES =
+  "OK Canceled Unknown InvalidArgument DeadlineExceeded NotFound AlreadyExists PermissionDenied ResourceExhausted FailedPrecondition Aborted OutOfRange Unimplemented Internal Unavailable DataLoss Unauthenticated".split(
+    " ",
+  );
+
+function unescaped(words: string): string {
+  try {
+    return decodeURIComponent(words);
+  } catch {
+    return words;
+  }
+}
+
+/** What a failed call is called in Kubernetes' kubelet; servers escape their words as in a URL. */
+function callFailure(status: string, words: string): string {
+  const code = CODES[Number(status)] ?? `Code(${status})`;
+  const said = unescaped(words);
+  if (code === "Unimplemented")
+    return `error: this server does not implement the grpc health protocol (grpc.health.v1.Health): ${said}`;
+  return `error: health rpc probe failed: rpc error: code = ${code} desc = ${said}`;
+}
 
 function requestOf(service: string): Buffer {
   const name = Buffer.from(service);
@@ -40,7 +65,7 @@ function ask(session: ClientHttp2Session, service: string): Promise<string | und
     stream.on("data", (chunk: Buffer) => chunks.push(chunk));
     stream.once("error", reject);
     stream.once("end", () => {
-      if (status !== "0") return resolve(`rpc error: code ${status ?? "none"}${message ? `: ${message}` : ""}`);
+      if (status !== "0") return resolve(callFailure(String(status ?? "2"), String(message ?? "")));
       const found = statusOf(Buffer.concat(chunks));
       resolve(found === SERVING ? undefined : `service unhealthy (responded with "${STATUSES[found] ?? found}")`);
     });
@@ -48,23 +73,58 @@ function ask(session: ClientHttp2Session, service: string): Promise<string | und
   });
 }
 
-/**
- * Asks a server's health by gRPC's health protocol (grpc.health.v1) in clear. Undefined when it serves, else what is wrong. Ends the
- * connection; rejects when it breaks.
- */
-export async function checkHealth(connection: Duplex, service: string, timeoutMs: number): Promise<string | undefined> {
+/** A server, and how to connect to it. */
+export interface HealthServer {
+  /** `address:port` */
+  readonly where: string;
+  readonly open: () => Duplex;
+}
+
+async function askOnce(connection: Duplex, service: string, late: Promise<never>): Promise<string | undefined> {
   const session = connect("http://health", { createConnection: () => connection });
   const { promise: broken, reject } = Promise.withResolvers<never>();
   session.once("error", reject);
-  const timer = setTimeout(
-    () => reject(new Error(`timeout: health rpc did not complete within ${timeoutMs / 1000}s`)),
-    timeoutMs,
-  );
   try {
-    return await Promise.race([ask(session, service), broken]);
+    return await Promise.race([ask(session, service), broken, late]);
   } finally {
-    clearTimeout(timer);
     session.destroy();
     connection.destroy();
+  }
+}
+
+/** A call that waits for its connection is cancelled for the connection's error. */
+const isRefused = ({ code, cause }: NodeJS.ErrnoException): boolean =>
+  code === "ECONNREFUSED" || (cause as NodeJS.ErrnoException | undefined)?.code === "ECONNREFUSED";
+
+/**
+ * Asks a server's health by gRPC's health protocol (grpc.health.v1) in clear, and waits for one that does not listen yet. Undefined
+ * when it serves, else what is wrong. Rejects when the connection breaks.
+ */
+export async function checkHealth(
+  { where, open }: HealthServer,
+  service: string,
+  timeoutMs: number,
+): Promise<string | undefined> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const limit = `within ${timeoutMs / 1000}s`;
+  let why = `health rpc did not complete ${limit}`;
+  const ended = new AbortController();
+  const timer = setTimeout(() => {
+    ended.abort();
+    reject(new Error(`timeout: ${why}`));
+  }, timeoutMs);
+  try {
+    for (;;) {
+      try {
+        return await askOnce(open(), service, late);
+      } catch (error) {
+        if (!isRefused(error as Error)) throw error;
+        why = `failed to connect service "${where}" ${limit}: context deadline exceeded`;
+        await Promise.race([pause(AGAIN_MS, ended.signal), late]);
+        why = `health rpc did not complete ${limit}`;
+      }
+    }
+  } finally {
+    clearTimeout(timer);
   }
 }

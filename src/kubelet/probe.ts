@@ -101,7 +101,8 @@ function probeTcp(target: ProbeTarget, tcp: NonNullable<Probe["tcpSocket"]>, tim
 }
 
 function probeGrpc(target: ProbeTarget, { port, service = "" }: NonNullable<Probe["grpc"]>, timeoutMs: number) {
-  return checkHealth(openSocket(target, undefined, port), service, timeoutMs);
+  const server = { where: addressPort(target.podIP, port), open: () => openSocket(target, undefined, port) };
+  return checkHealth(server, service, timeoutMs);
 }
 
 async function probeExec(target: ProbeTarget, command: readonly string[], timeoutMs: number): Promise<ProbeFailure> {

@@ -1,12 +1,20 @@
 import { createServer as createHttpServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import { performServerHandshake, type ServerHttp2Stream } from "node:http2";
+import {
+  createServer as createHttp2Server,
+  type Http2Server,
+  type Http2ServerRequest,
+  type Http2ServerResponse,
+} from "node:http2";
 import { createServer as createTcpServer, type Socket, type Server as TcpServer } from "node:net";
 import { hostname } from "node:os";
 import { Duplex } from "node:stream";
+import type { grpcServices } from "./grpc-services.ts";
 import { listen, peerOf } from "./listener.ts";
 
 const PREFACE = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
 const MOST_BODY_BYTES = 1 << 20;
+/** What gRPC itself defines: health and reflection. */
+const OWN_GRPC = /^\/grpc\.(?:health|reflection)\./;
 
 /** A request by any of the protocols. */
 export interface Asked {
@@ -106,41 +114,51 @@ function serveHttp1(speak: Speaker): Server {
   });
 }
 
-/** A gRPC call is answered with the messages that it sent, whatever its method. */
-function answerGrpc(stream: ServerHttp2Stream, body: Buffer): void {
-  stream.respond({ ":status": 200, "content-type": "application/grpc" }, { waitForTrailers: true });
-  stream.on("wantTrailers", () => stream.sendTrailers({ "grpc-status": "0" }));
-  stream.end(body);
+/** Loaded with the first call of theirs: most pods never hear one. */
+let services: Promise<ReturnType<typeof grpcServices>> | undefined;
+function loadServices(): NonNullable<typeof services> {
+  services ??= Promise.all([import("./grpc-services.ts"), import("../../proto/gen/echo_pb.js")]).then(
+    ([{ Condition, grpcServices: serve }, { Echo }]) => serve(new Condition(), { services: [Echo] }),
+  );
+  return services;
 }
 
-function serveHttp2(socket: Socket, first: Buffer, speak: Speaker): void {
-  const peer = peerOf(socket);
-  const session = performServerHandshake(new Unread(socket, first));
-  session.on("error", () => socket.destroy());
-  const answer = async (stream: ServerHttp2Stream, headers: NodeJS.Dict<string | string[]>) => {
-    const body = await bodyOf(stream);
-    const asked: Asked = {
-      ...{ protocol: "HTTP/2.0", body: body.toString(), peer },
-      method: String(headers[":method"]),
-      path: String(headers[":path"]),
-      headers: Object.fromEntries(Object.entries(headers).filter(([name]) => !name.startsWith(":"))),
+/** A gRPC call of any other method is answered with its own messages, as they come. */
+function answerGrpc(request: Http2ServerRequest, response: Http2ServerResponse): void {
+  response.writeHead(200, { "content-type": "application/grpc" });
+  response.addTrailers({ "grpc-status": "0" });
+  request.pipe(response);
+}
+
+/** For one connection, from that peer. */
+function serveHttp2(speak: Speaker, peer: string): Http2Server {
+  const answer = async (request: Http2ServerRequest, response: Http2ServerResponse) => {
+    const { method, url: path } = request;
+    const named = Object.entries(request.headers).filter(([name]) => !name.startsWith(":"));
+    const about = {
+      protocol: "HTTP/2.0",
+      method,
+      path,
+      headers: Object.fromEntries(named),
+      peer,
     };
-    if (String(headers["content-type"] ?? "").startsWith("application/grpc")) {
-      log(asked, 200);
-      return answerGrpc(stream, body);
+    if (/^application\/grpc(?:$|[+;])/.test(request.headers["content-type"] ?? "")) {
+      log({ ...about, body: "" }, 200);
+      if (!OWN_GRPC.test(path)) return answerGrpc(request, response);
+      return void (await loadServices())(request, response);
     }
+    const asked: Asked = { ...about, body: (await bodyOf(request)).toString() };
     const said = speak(asked);
-    const { status = 200, headers: own = { "content-type": "text/plain" }, body: text } = said;
+    const { status = 200, headers = { "content-type": "text/plain" }, body } = said;
     later(said, () => {
-      if (stream.destroyed) return;
+      if (request.stream.destroyed) return;
       log(asked, status);
-      stream.respond({ ":status": status, ...own });
-      stream.end(text);
+      response.writeHead(status, headers).end(body);
     });
   };
-  session.on("stream", (stream, headers) => {
-    stream.on("error", () => undefined);
-    answer(stream, headers).catch(() => stream.destroy());
+  return createHttp2Server((request, response) => {
+    request.stream.on("error", () => undefined);
+    answer(request, response).catch(() => request.stream.destroy());
   });
 }
 
@@ -156,7 +174,7 @@ export function createEchoServer(speak: Speaker): TcpServer {
       const mayBeHttp2 = first.subarray(0, known).equals(PREFACE.subarray(0, known));
       if (mayBeHttp2 && first.length < PREFACE.length) return;
       socket.off("data", look);
-      if (mayBeHttp2) return serveHttp2(socket, first, speak);
+      if (mayBeHttp2) return void serveHttp2(speak, peerOf(socket)).emit("connection", new Unread(socket, first));
       socket.pause();
       socket.unshift(first);
       http1.emit("connection", socket);

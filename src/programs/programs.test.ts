@@ -4,9 +4,15 @@ import { connect as connectHttp2 } from "node:http2";
 import { createServer, type Server } from "node:net";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
+import { createClient } from "@connectrpc/connect";
+import { createGrpcTransport } from "@connectrpc/connect-node";
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from "vitest";
+import { Echo } from "../../proto/gen/echo_pb.js";
+import { Health, HealthCheckResponse_ServingStatus as Status } from "../../proto/gen/health_pb.js";
+import { ServerReflection } from "../../proto/gen/reflection_pb.js";
 import { durationMs } from "./agnhost/agnhost.ts";
 import { splitEndpoint, tryConnection } from "./agnhost/connect.ts";
+import { serveGrpcHealth } from "./agnhost/grpc-health.ts";
 import { serveNetexec } from "./agnhost/netexec.ts";
 import { createEchoServer, httpEchoFlags, type Speaker } from "./echo.ts";
 import { listen } from "./listener.ts";
@@ -14,6 +20,10 @@ import { SITES, serveSite } from "./web-server.ts";
 
 beforeAll(() => void vi.spyOn(process.stdout, "write").mockReturnValue(true)); // they log each request
 afterAll(() => void vi.restoreAllMocks());
+
+/** A call without an answer is an error, not a test that never ends. */
+const transportTo = (port: number) =>
+  createGrpcTransport({ baseUrl: `http://127.0.0.1:${port}`, defaultTimeoutMs: 5000 });
 
 describe("agnhost", () => {
   let netexec: Awaited<ReturnType<typeof serveNetexec>>;
@@ -72,6 +82,42 @@ describe("agnhost", () => {
   });
 });
 
+describe("agnhost grpc-health-checking", () => {
+  async function start(options: { service?: string; delayUnhealthySec?: number } = {}) {
+    const server = await serveGrpcHealth({ port: 0, httpPort: 0, service: "", delayUnhealthySec: -1, ...options });
+    onTestFinished(() => server.close());
+    const client = createClient(Health, transportTo(server.grpc));
+    const turn = async (path: string) => (await fetch(`http://127.0.0.1:${server.http}${path}`)).status;
+    return { client, turn };
+  }
+
+  it("serves or not as its switch says, and tells those who watch", async () => {
+    const { client, turn } = await start();
+    const watched: Status[] = [];
+    for await (const { status } of client.watch({})) {
+      watched.push(status);
+      if (watched.length === 1) expect(await turn("/make-not-serving")).toBe(200);
+      if (watched.length === 2) expect(await client.check({})).toMatchObject({ status: Status.NOT_SERVING });
+      if (watched.length === 2) expect(await turn("/make-serving")).toBe(200);
+      if (watched.length === 3) break;
+    }
+    expect(watched).toEqual([Status.SERVING, Status.NOT_SERVING, Status.SERVING]);
+    expect(await turn("/else")).toBe(404);
+  });
+
+  it("knows one service, and is ill from the time it was told", async () => {
+    const { client, turn } = await start({ service: "s", delayUnhealthySec: 0 });
+    for await (const { status } of client.watch({ service: "s" })) if (status === Status.NOT_SERVING) break;
+    await turn("/make-serving");
+    expect(await client.check({ service: "s" })).toMatchObject({ status: Status.NOT_SERVING });
+    await expect(client.check({})).rejects.toThrow("unknown service");
+    for await (const { status } of client.watch({ service: "t" })) {
+      expect(status).toBe(Status.SERVICE_UNKNOWN);
+      break;
+    }
+  });
+});
+
 describe("the web server", () => {
   const directory = mkdtempSync(join(tmpdir(), "sg-web-"));
   let site: Awaited<ReturnType<typeof serveSite>>;
@@ -106,7 +152,9 @@ describe("the web server", () => {
 describe("the echo server", () => {
   let server: Server;
   let port = 0;
-  const speak: Speaker = ({ protocol, method, path, body }) => ({ body: `${protocol} ${method} ${path} ${body}` });
+  const speak: Speaker = ({ protocol, method, path, body, peer }) => ({
+    body: `${protocol} ${method} ${path} ${body} for ${peer.replace(/\d+$/, "")}`,
+  });
   beforeAll(async () => {
     server = createEchoServer(speak);
     port = await listen(server, 0);
@@ -129,11 +177,43 @@ describe("the echo server", () => {
 
   it("speaks HTTP/1.1, HTTP/2 and gRPC on one port", async () => {
     const one = await fetch(`http://127.0.0.1:${port}/p?q`, { method: "POST", body: "b" });
-    expect(await one.text()).toBe("HTTP/1.1 POST /p?q b");
-    expect((await http2({}, Buffer.from("b"))).text.toString()).toBe("HTTP/2.0 POST /p b");
+    expect(await one.text()).toBe("HTTP/1.1 POST /p?q b for 127.0.0.1:");
+    expect((await http2({}, Buffer.from("b"))).text.toString()).toBe("HTTP/2.0 POST /p b for 127.0.0.1:");
     const message = Buffer.from([0, 0, 0, 0, 2, 8, 1]);
     const call = await http2({ "content-type": "application/grpc", te: "trailers" }, message);
     expect([call.text, call.trailers["grpc-status"]]).toEqual([message, "0"]);
+  });
+
+  const transport = () => transportTo(port);
+
+  it("answers each message of a gRPC stream before the next is sent", async () => {
+    const answered = Array.from({ length: 3 }, () => Promise.withResolvers<void>());
+    async function* asking() {
+      for (const [at, { promise }] of answered.entries()) {
+        yield { text: `${at}` };
+        await promise;
+      }
+    }
+    const got: string[] = [];
+    for await (const { text } of createClient(Echo, transport()).talk(asking())) {
+      answered[got.length]!.resolve();
+      got.push(text);
+    }
+    expect(got).toEqual(["0", "1", "2"]);
+  });
+
+  it("tells gRPC's clients its services and that it serves", async () => {
+    expect(await createClient(Health, transport()).check({})).toMatchObject({ status: Status.SERVING });
+    async function* asking() {
+      yield { messageRequest: { case: "listServices" as const, value: "*" } };
+      await new Promise(() => undefined);
+    }
+    const client = createClient(ServerReflection, transport());
+    for await (const { messageResponse: answer } of client.serverReflectionInfo(asking())) {
+      const names = answer.case === "listServicesResponse" ? answer.value.service.map(({ name }) => name) : [];
+      expect(names.slice(0, 2)).toEqual(["shieldgate.echo.Echo", "grpc.health.v1.Health"]);
+      break;
+    }
   });
 
   it("reads http-echo's arguments, and refuses others", () => {

@@ -9,6 +9,7 @@ import { keptSaying, SAID_OTHERWISE, sayingsOf } from "../support/api-mistakes.t
 import { GOLDEN_STORIES } from "../support/api-stories.ts";
 import { watchAndPage } from "../support/api-watch.ts";
 import { answersTo, judge, prepareServer } from "../support/api-witness.ts";
+import { RULES, saidOfRules } from "../support/cel-cases.ts";
 import { type RealApiServer, realApiServerMissing, startRealApiServer } from "../support/real-api-server.ts";
 
 const missing = realApiServerMissing();
@@ -90,6 +91,12 @@ describe.skipIf(missing !== undefined)(`answers as a real kube-apiserver does${w
       expect(differences(comparableKind(mine), comparableKind(theirs)), theirs.at).toEqual([]);
       kinds.push(`${JSON.stringify(keptKind(theirs))}\n`);
     }
+  });
+
+  it("asks rules of definitions", async () => {
+    const [mine, theirs] = await Promise.all([saidOfRules(ours), saidOfRules(real.connection)]);
+    expect(theirs).toHaveLength(2 * RULES.length);
+    expect(mine).toEqual(theirs);
   });
 
   it("watches, streams and pages lists alike", async () => {

@@ -9,7 +9,6 @@ import { MISTAKEN_REQUESTS } from "./api-mistakes-requests.ts";
 
 const GO = "Kubernetes shows a value as Go prints it, in its internal form";
 const PROSE = "in words of the library that reads it";
-const MEDIA = "says here which media types would do";
 const CODELESS = "Kubernetes answers 500 without a reason; here it is a refusal with one";
 const CHANCE = "a name or a revision that is the server's own";
 
@@ -24,21 +23,12 @@ export const SAID_OTHERWISE: Readonly<Record<string, string>> = {
   "a pod's other node": GO,
   "a template's negative grace": "Kubernetes warns that it will be 1",
   "a template's bad image": "Kubernetes reads no tag from such a name, and so no pull policy",
-  "a strategy that does not exist": GO,
   "a job's other template": GO,
-  "a job's selector of its own": "that the selector is not the generated one is not said beside it",
-  "two ports of one number": GO,
-  "a cluster address out of range": "says here which range it is",
   "a service's other address": "refused since clusterIPs is missing, not since it changed",
-  "a binding's other role": GO,
   "a group that is not there": "a Status, where Kubernetes says it in plain text",
   "a path that is not there": "a Status, where Kubernetes says it in plain text",
   "an unknown version of a type": PROSE,
-  "a patch of nothing": MEDIA,
-  "an unknown type of patch": MEDIA,
   "a revision of nonsense": CODELESS,
-  "a patch that is no list": PROSE,
-  "a merge patch that is a list": PROSE,
   "a merge patch of no JSON": PROSE,
   "a merge patch of another type": "shows the patch, where Kubernetes shows the whole object",
   "a strategic patch without its key": CODELESS,
@@ -49,7 +39,6 @@ export const SAID_OTHERWISE: Readonly<Record<string, string>> = {
   "an exec without a command": "that no upgrade was asked for is found first",
   "a binding to nothing": CODELESS,
   "a rule that ends too early": PROSE,
-  "a rule with a function that is not there": PROSE,
 };
 
 /** What a server says to a mistake. */

@@ -1,8 +1,7 @@
 /** Whether rules of definitions fit the schema that they stand in, before an object meets them. */
-import { parse } from "@bufbuild/cel";
 import { showFaults } from "../../flow/filters/cel-fault.ts";
 import { type CelNames, type CelType, CelTypes } from "../../flow/filters/cel-type.ts";
-import { escaped, FUNCTIONS } from "./cel-whole.ts";
+import { escaped, FUNCTIONS, parseRule } from "./cel-whole.ts";
 import { mapValues, type SchemaNode } from "./node.ts";
 
 /** What the checker knows by itself, with what each takes. */
@@ -40,7 +39,7 @@ interface Place {
 
 /** What is wrong with a rule, or with the expression of its message, in Kubernetes' words; undefined when nothing is. Throws where it cannot be read. */
 export function ruleFault(text: string, node: SchemaNode, { wanted, isOptional }: Place): string | undefined {
-  const parsed = parse(text);
+  const parsed = parseRule(text, isOptional);
   const self = typeOf(node);
   const types = new CelTypes(NAMES, { self, oldSelf: isOptional ? undefined : self });
   const type = types.of(parsed.expr);

@@ -1,15 +1,13 @@
-/** The functions that Kubernetes adds to the language: amounts, URLs, addresses, ranges, lists, regular expressions, optional values. */
+/** The functions that Kubernetes adds to the language: amounts, URLs, addresses, ranges, lists, regular expressions; more are in `cel-libraries.ts`. */
 import { isIP } from "node:net";
-import { type CelInput, CelScalar, type CelValue, celFunc, celMethod, listType } from "@bufbuild/cel";
+import { CelScalar, type CelValue, celFunc, celMethod, listType } from "@bufbuild/cel";
 import { RE2JS } from "re2js";
 import { canonicalAddress, cidrContains, formatCidr, parseCidr } from "../../model/cidr.ts";
+import { comparedVersions, isVersion, MORE_FUNCTIONS } from "./cel-libraries.ts";
 import { exactQuantity } from "./rules/quantity.ts";
 
 const { BOOL, DOUBLE, DYN, INT, STRING } = CelScalar;
 const LIST = listType(DYN);
-
-/** An optional value: a list of it, or of nothing. */
-export const optional = (value: CelInput | undefined): CelInput => (value === undefined ? [] : [value]) as CelInput;
 
 function must<T>(value: T | undefined, what: string): T {
   if (value === undefined) throw new Error(what);
@@ -21,6 +19,10 @@ const billionths = (text: string): bigint => must(exactQuantity(text), `quantity
 const amount = (value: bigint): string => `${value}n`;
 const ONE = 1_000_000_000n;
 const ordered = (a: bigint, b: bigint): bigint => (a < b ? -1n : a > b ? 1n : 0n);
+
+/** Amounts have an order, and versions have one. */
+const compared = (a: string, b: string): bigint =>
+  isVersion(a) ? comparedVersions(a, b) : ordered(billionths(a), billionths(b));
 
 const quantities = [
   celFunc("isQuantity", [STRING], BOOL, (text) => exactQuantity(text) !== undefined),
@@ -36,17 +38,15 @@ const quantities = [
   celMethod("asApproximateFloat", STRING, [], DOUBLE, function () {
     return Number(billionths(this)) / Number(ONE);
   }),
-  celMethod("sign", STRING, [], INT, function () {
-    return ordered(billionths(this), 0n);
-  }),
+  celFunc("sign", [STRING], INT, (text) => ordered(billionths(text), 0n)),
   celMethod("compareTo", STRING, [STRING], INT, function (other) {
-    return ordered(billionths(this), billionths(other));
+    return compared(this, other);
   }),
   celMethod("isGreaterThan", STRING, [STRING], BOOL, function (other) {
-    return billionths(this) > billionths(other);
+    return compared(this, other) > 0n;
   }),
   celMethod("isLessThan", STRING, [STRING], BOOL, function (other) {
-    return billionths(this) < billionths(other);
+    return compared(this, other) < 0n;
   }),
   ...(["add", "sub"] as const).flatMap((name) => {
     const sum = (a: bigint, b: bigint): string => amount(name === "add" ? a + b : a - b);
@@ -167,17 +167,5 @@ const patterns = [
   }),
 ];
 
-const optionals = [
-  celMethod("hasValue", LIST, [], BOOL, function () {
-    return this.size > 0;
-  }),
-  celMethod("value", LIST, [], DYN, function () {
-    return must(this.get(0), "optional.none() dereference") as never;
-  }),
-  celMethod("orValue", LIST, [DYN], DYN, function (other) {
-    return (this.size > 0 ? this.get(0) : other) as never;
-  }),
-];
-
 /** All of them, for an environment. */
-export const KUBERNETES_FUNCTIONS = [...quantities, ...urls, ...addresses, ...lists, ...patterns, ...optionals];
+export const KUBERNETES_FUNCTIONS = [...quantities, ...urls, ...addresses, ...lists, ...patterns, ...MORE_FUNCTIONS];

@@ -2,6 +2,7 @@
 import { isFields, listOf } from "../object.ts";
 import type { FieldError } from "../status.ts";
 import { compileRule } from "./cel.ts";
+import { OVER_LIMIT, turns } from "./cel-turns.ts";
 import { childPath, mapValues, type SchemaNode, type ValidationRule } from "./node.ts";
 
 const REASONS = new Set(["FieldValueForbidden", "FieldValueRequired", "FieldValueDuplicate"]);
@@ -17,11 +18,22 @@ function errorOf(node: SchemaNode, given: ValidationRule, path: string, message:
   return { field, reason, message: kinds[reason] ?? `Invalid value: "${node.type ?? ""}": ${message}` };
 }
 
+/** No rule is asked after one that costs too much. */
+function overLimit(rule: string, message: string | undefined): string {
+  const isBudget = turns.ofObject < 0;
+  turns.ofObject = -1;
+  return isBudget
+    ? "validation failed due to running out of cost budget, no further validation rules will be run"
+    : `'${OVER_LIMIT}': no further validation rules will be run due to call cost exceeds limit for rule: ${message ?? rule.trim()}`;
+}
+
 function ownErrors(node: SchemaNode, value: unknown, old: unknown, path: string): FieldError[] {
   return (node["x-kubernetes-validations"] ?? []).flatMap((given) => {
     const { rule, message, messageExpression, optionalOldSelf = false } = given;
+    if (turns.ofObject < 0) return [];
     const answer = compileRule(rule, optionalOldSelf)(node, value, old);
     if (answer === true) return [];
+    if (answer === OVER_LIMIT) return [errorOf(node, { rule }, path, overLimit(rule, message))];
     const said = message ?? `failed rule: ${rule.trim()}`;
     if (typeof answer === "string") return [errorOf(node, given, path, `${answer} evaluating rule: ${said}`)];
     const made =
@@ -37,19 +49,27 @@ function before(node: SchemaNode, item: unknown, old: unknown): unknown {
   return listOf(old).find((other) => isFields(other) && keys.every((key) => other[key] === item[key]));
 }
 
+/** Of all rules of an object, in all its values: as Kubernetes' budget, in turns of loops. */
+const MOST_TURNS_OF_OBJECT = 10_000_000;
+
 /** Which rules a value breaks, its own first; `old` is what it was, undefined when it is new. */
 export function ruleErrors(node: SchemaNode, value: unknown, old: unknown, path = ""): FieldError[] {
+  turns.ofObject = MOST_TURNS_OF_OBJECT;
+  return errorsIn(node, value, old, path);
+}
+
+function errorsIn(node: SchemaNode, value: unknown, old: unknown, path: string): FieldError[] {
   if (value === null || value === undefined) return [];
   const errors = ownErrors(node, value, old, path);
   if (Array.isArray(value) && node.items) {
     for (const [index, item] of value.entries())
-      errors.push(...ruleErrors(node.items, item, before(node, item, old), `${path}[${index}]`));
+      errors.push(...errorsIn(node.items, item, before(node, item, old), `${path}[${index}]`));
   } else if (isFields(value)) {
     const values = mapValues(node);
     for (const [key, item] of Object.entries(value)) {
       const child = Object.hasOwn(node.properties ?? {}, key) ? node.properties![key] : values;
       const at = child === values ? `${path}[${key}]` : childPath(path, key);
-      if (child) errors.push(...ruleErrors(child, item, isFields(old) ? old[key] : undefined, at));
+      if (child) errors.push(...errorsIn(child, item, isFields(old) ? old[key] : undefined, at));
     }
   }
   return errors;

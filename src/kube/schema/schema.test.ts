@@ -312,7 +312,7 @@ describe("definitions made at run time", () => {
       spec: { versions: { schema: { openAPIV3Schema: object } }[] };
     };
     const rules = [
-      { rule: "semver(self.size) == 1" },
+      { rule: "authorizer(self.size) == 1" },
       { rule: "self.list.all(x, " },
       { rule: "true", optionalOldSelf: true },
     ];
@@ -324,6 +324,6 @@ describe("definitions made at run time", () => {
       "[1].rule",
       "[2].optionalOldSelf",
     ]);
-    expect(errors[0]!.message).toContain("calls `semver`");
+    expect(errors[0]!.message).toContain("calls `authorizer`");
   });
 });

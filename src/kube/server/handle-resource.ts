@@ -9,6 +9,7 @@ import {
   methodNotAllowed,
   notFound,
   pathNotFound,
+  unknownMediaType,
   unsupportedMediaType,
 } from "../status.ts";
 import { authorizeResource } from "./authorization.ts";
@@ -31,7 +32,7 @@ import { createObject } from "./verbs/create.ts";
 import { deleteObject, deleteOptions } from "./verbs/delete.ts";
 import { checkRevision, listObjects, selectionOf } from "./verbs/list.ts";
 import { checkCounts } from "./verbs/list-options.ts";
-import { APPLY_PATCH, applyObject, patched, patchObject, patchTypes } from "./verbs/patch.ts";
+import { APPLY_PATCH, applyObject, PATCHES, patched, patchObject, patchTypes } from "./verbs/patch.ts";
 import { storedOf, updateObject } from "./verbs/replace.ts";
 import { watchObjects } from "./verbs/watch.ts";
 
@@ -183,6 +184,7 @@ async function update(call: Call): Promise<void> {
 
 async function readPatch(call: Call): Promise<ReadBody & { readonly type: string }> {
   const type = mediaType(call.request);
+  if (!PATCHES.has(type)) throw unknownMediaType();
   if (!patchTypes(call.target.kind).includes(type)) throw unsupportedMediaType(patchTypes(call.target.kind));
   const text = (await readBody(call.request)).toString("utf8");
   const isJson = type !== APPLY_PATCH || text.trimStart().startsWith("{");

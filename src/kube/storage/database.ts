@@ -1,7 +1,7 @@
 import { DatabaseSync } from "node:sqlite";
 
 /** Raised by a change of the tables that an older program could not read; what is older is brought up to it when it is opened. */
-const VERSION = 2;
+const VERSION = 3;
 /** A file of which more than half is empty is made small again when it is opened; below this many pages it does not matter. */
 const SMALL_PAGES = 1024;
 /** What the log may keep on disk after it was taken over. */
@@ -17,6 +17,16 @@ const TABLES = `
   ) WITHOUT ROWID;
   CREATE TABLE IF NOT EXISTS clock (id INTEGER PRIMARY KEY CHECK (id = 0), revision INTEGER NOT NULL);
   INSERT OR IGNORE INTO clock VALUES (0, 0);
+`;
+
+/**
+ * Programs before version 3 wrote the empty time of templates. Left there, the first change of a workload would take it out, and the
+ * template were another: all its pods would be made anew. Within texts quotes are escaped, so that none of them is touched.
+ */
+const MIGRATION = `
+  UPDATE objects SET body = replace(replace(replace(body,
+    '"creationTimestamp":null,', ''), ',"creationTimestamp":null', ''), '{"creationTimestamp":null}', '{}')
+  WHERE (resource LIKE 'apps/%' OR resource LIKE 'batch/%') AND body LIKE '%"creationTimestamp":null%';
 `;
 
 function numberOf(database: DatabaseSync, pragma: string): number {
@@ -48,7 +58,8 @@ function prepare(database: DatabaseSync, path: string): void {
     `PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = ${MOST_LOG_BYTES}; PRAGMA wal_autocheckpoint = ${LOG_PAGES}`,
   );
   // Nothing is written that is there already: on a full disk what is stored can still be read.
-  if (version < VERSION) database.exec(`${TABLES} PRAGMA user_version = ${VERSION}`);
+  if (version < VERSION)
+    database.exec(`BEGIN IMMEDIATE; ${TABLES} ${MIGRATION} PRAGMA user_version = ${VERSION}; COMMIT`);
   const pages = numberOf(database, "page_count");
   if (pages > SMALL_PAGES && numberOf(database, "freelist_count") * 2 > pages) database.exec("VACUUM");
 }

@@ -127,6 +127,48 @@ describe("SqliteStore", () => {
     store = new SqliteStore(path);
   });
 
+  it.each([
+    [0, 7],
+    [1, 7],
+    [2, 9], // its clock may be behind its objects
+  ])("goes on with a file of version %i", (version, newest) => {
+    store.close();
+    const path = join(directory, "older.db");
+    const older = new DatabaseSync(path);
+    older.exec(`CREATE TABLE objects (resource TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,
+      revision INTEGER NOT NULL, body TEXT NOT NULL, PRIMARY KEY (resource, namespace, name)) WITHOUT ROWID;
+      CREATE TABLE clock (id INTEGER PRIMARY KEY CHECK (id = 0), revision INTEGER NOT NULL);
+      INSERT INTO clock VALUES (0, 7); PRAGMA user_version = ${version}`);
+    const write = older.prepare("INSERT INTO objects VALUES (?, 'default', 'a', ?, ?)");
+    const bodyOf = (template: object, revision: number) => {
+      const annotations = { said: '{"creationTimestamp":null}' };
+      const metadata = { name: "a", namespace: "default", annotations, resourceVersion: `${revision}` };
+      return { apiVersion: "apps/v1", kind: "Deployment", metadata, spec: { template } };
+    };
+    const [empty, before, behind] = [
+      { creationTimestamp: null },
+      { creationTimestamp: null, name: "x" },
+      { name: "x" },
+    ];
+    write.run("apps/deployments", newest, JSON.stringify(bodyOf({ metadata: empty }, newest)));
+    write.run("apps/replicasets", 6, JSON.stringify(bodyOf({ metadata: before }, 6)));
+    write.run("batch/jobs", 5, JSON.stringify(bodyOf({ metadata: { ...behind, creationTimestamp: null } }, 5)));
+    write.run("example.com/own", 4, JSON.stringify(bodyOf(before, 4)));
+    older.close();
+    store = new SqliteStore(path);
+    expect(store.revision).toBe(newest);
+    const objects = ["apps/deployments", "apps/replicasets", "batch/jobs", "example.com/own"].map(
+      (resource) => store.get(resource, "default", "a")?.object,
+    );
+    expect(objects).toEqual([
+      bodyOf({ metadata: {} }, newest),
+      bodyOf({ metadata: behind }, 6),
+      bodyOf({ metadata: behind }, 5),
+      bodyOf(before, 4),
+    ]);
+    expect(store.create("/pods", pod("new"))?.revision).toBe(newest + 1);
+  });
+
   it("is small again after most of it was deleted", () => {
     const path = join(directory, "store.db");
     for (let index = 0; index < 600; index++) store.create("/pods", pod(`p${index}`, { data: "x".repeat(20_000) }));

@@ -1,5 +1,6 @@
 import { Command, InvalidArgumentError, Option } from "commander";
 import { PROTOCOLS, type Protocol, tryConnection } from "./connect.ts";
+import { type HealthOptions, serveGrpcHealth } from "./grpc-health.ts";
 import { serveNetexec } from "./netexec.ts";
 import { serveHostname } from "./serve-hostname.ts";
 
@@ -18,6 +19,11 @@ function portNumber(text: string): number {
   return port;
 }
 
+function seconds(text: string): number {
+  if (!/^-?\d+$/.test(text)) throw new InvalidArgumentError("a number of seconds is wanted");
+  return Number(text);
+}
+
 /** Until somebody ends it. */
 function forever(): void {
   setInterval(() => undefined, 2 ** 30);
@@ -27,7 +33,9 @@ function forever(): void {
 export function agnhostCommand(): Command {
   const program = new Command("agnhost")
     .description("what policy tests of Kubernetes use of its agnhost image")
-    .showHelpAfterError("(of agnhost's commands this lab has connect, netexec, serve-hostname and pause)");
+    .showHelpAfterError(
+      "(of agnhost's commands this lab has connect, netexec, serve-hostname, grpc-health-checking and pause)",
+    );
   program
     .command("connect <endpoint>")
     .description("try to connect; exit code 1 and TIMEOUT, REFUSED, DNS or OTHER when it fails")
@@ -60,6 +68,19 @@ export function agnhostCommand(): Command {
     .action(async (flags: { port: number; tcp?: true; udp?: true }) => {
       await serveHostname(flags.udp ? "udp" : flags.tcp ? "tcp" : "http", flags.port);
     });
+  program
+    .command("grpc-health-checking")
+    .description("serve gRPC's health protocol")
+    .option("--port <port>", "of gRPC", portNumber, 5000)
+    .option("--http-port <port>", "of /make-serving and /make-not-serving", portNumber, 8080)
+    .option("--service <name>", "the service that probes ask for", "")
+    .option(
+      "--delay-unhealthy-sec <seconds>",
+      "after how long nothing is served any more; negative: never",
+      seconds,
+      -1,
+    )
+    .action(async (flags: HealthOptions) => void (await serveGrpcHealth(flags)));
   program.command("pause").description("do nothing").action(forever);
   return program;
 }

@@ -31,11 +31,17 @@ function specErrors(path: string, spec: Fields): FieldError[] {
   ];
 }
 
+/** Labels that the API server gives a job's pods. */
+const GENERATED = /^(?:batch\.kubernetes\.io\/)?(?:controller-uid|job-name)$/;
+
 /** Rules for a Job: its pods end, and it selects them. */
 export function jobErrors(object: KubeObject): FieldError[] {
   const spec = fieldsOf(object.spec);
   const labels = fieldsOf(fieldsOf(spec.template).metadata).labels;
   const errors = specErrors("spec", spec);
+  const generated = Object.fromEntries(Object.entries(fieldsOf(labels)).filter(([key]) => GENERATED.test(key)));
+  if (spec.selector !== undefined && spec.manualSelector !== true && !selects(spec.selector, generated))
+    errors.push(invalid("spec.selector", spec.selector, "`selector` not auto-generated"));
   if (spec.selector !== undefined && !selects(spec.selector, labels))
     errors.push(
       invalid("spec.template.metadata.labels", labels ?? null, "`selector` does not match template `labels`"),

@@ -22,9 +22,11 @@ function expressionErrors(path: string, rule: Fields, name: "rule" | "messageExp
   const place = `${path}.${name}`;
   const isOptional = rule.optionalOldSelf === true;
   try {
-    compileRule(text, isOptional);
     const fault = ruleFault(text, node as SchemaNode, { wanted: name === "rule" ? "bool" : "string", isOptional });
-    if (fault === undefined) return [];
+    if (fault === undefined) {
+      compileRule(text, isOptional);
+      return [];
+    }
     return [{ field: place, reason: "FieldValueInvalid", message: `Invalid value: ${shownRule(rule)}: ${fault}` }];
   } catch (error) {
     return [invalid(place, text, error instanceof Error ? error.message : String(error))];

@@ -120,10 +120,11 @@ function eventErrors(object: KubeObject): FieldError[] {
 }
 
 function bindingUpdateErrors(next: KubeObject, old: KubeObject): FieldError[] {
-  return immutableErrors("roleRef", next.roleRef, old.roleRef).map((error) => ({
-    ...error,
-    message: error.message.replace("field is immutable", "cannot change roleRef"),
-  }));
+  const { apiGroup, kind, name } = fieldsOf(next.roleRef);
+  const value = { APIGroup: apiGroup ?? "", Kind: kind ?? "", Name: name ?? "" };
+  return immutableErrors("roleRef", next.roleRef, old.roleRef).map(() =>
+    invalid("roleRef", value, "cannot change roleRef"),
+  );
 }
 
 function roleErrors(object: KubeObject): FieldError[] {

@@ -34,7 +34,10 @@ function duplicateErrors(ports: readonly Fields[]): FieldError[] {
     const errors: FieldError[] = [];
     const number = `${protocol}/${port}`;
     if (name && names.has(name)) errors.push(duplicate(`spec.ports[${index}].name`, name));
-    if (numbers.has(number)) errors.push(duplicate(`spec.ports[${index}]`, { port, protocol }));
+    if (numbers.has(number)) {
+      const shown = { Name: "", Protocol: protocol, AppProtocol: null, Port: port, TargetPort: 0, NodePort: 0 };
+      errors.push(duplicate(`spec.ports[${index}]`, shown));
+    }
     names.add(name);
     numbers.add(number);
     return errors;

@@ -115,7 +115,9 @@ export function workloadErrors(object: KubeObject): FieldError[] {
   const given = strategy && fieldsOf(spec[strategy.field]);
   if (strategy && given) {
     if (given.type && !strategy.allowed.includes(String(given.type))) {
-      errors.push(unsupported(`spec.${strategy.field}.type`, given.type, strategy.allowed));
+      const isWhole = object.kind === "Deployment" && !given.rollingUpdate;
+      const shown = isWhole ? { Type: given.type, RollingUpdate: null } : given.type;
+      errors.push(unsupported(`spec.${strategy.field}${isWhole ? "" : ".type"}`, shown, strategy.allowed));
     }
     errors.push(...rolloutErrors(`spec.${strategy.field}`, given, object.kind === "DaemonSet"));
   }

@@ -19,9 +19,7 @@ function checkAddress(name: string, spec: Fields, address: string, range: Servic
     refuseService(name, [
       invalidValue("spec.clusterIPs", addressesOf(spec), `failed to allocate IP ${address}: ${why}`),
     ]);
-  if (!holds(range, address)) {
-    refuse(`the provided IP (${address}) is not in the valid range. The range of valid IPs is ${range.text}`);
-  }
+  if (!holds(range, address)) refuse("the provided network does not match the current range");
   if (taken.has(canonicalAddress(address))) refuse("provided IP is already allocated");
 }
 

@@ -19,6 +19,9 @@ const MERGE_PATCH = "application/merge-patch+json";
 const STRATEGIC_PATCH = "application/strategic-merge-patch+json";
 export const APPLY_PATCH = "application/apply-patch+yaml";
 
+/** All patch formats. */
+export const PATCHES: ReadonlySet<string> = new Set([JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH]);
+
 /** The patch formats that a kind takes; strategic merge needs the built-in kinds' tables. */
 export function patchTypes(kind: ResourceKind): readonly string[] {
   return kind.definition
@@ -26,10 +29,15 @@ export function patchTypes(kind: ResourceKind): readonly string[] {
     : [JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH, APPLY_PATCH];
 }
 
+function misread(patch: unknown, wanted: string): KubeError {
+  const found = Array.isArray(patch) ? "array" : typeof patch === "boolean" ? "bool" : typeof patch;
+  return badRequest(`error decoding patch: json: cannot unmarshal ${found} into Go value of type ${wanted}`);
+}
+
 /** Applies a JSON patch, merge patch or strategic merge patch to a copy of an object. Throws 400, 415, 422. */
 export function patched(kind: ResourceKind, type: string, patch: unknown, copy: KubeObject): KubeObject {
   if (type === JSON_PATCH) return jsonPatched(patch, copy);
-  if (!isFields(patch)) throw badRequest("a merge patch must be an object");
+  if (!isFields(patch)) throw misread(patch, "map[string]interface {}");
   if (type === MERGE_PATCH) return mergePatch(copy, patch) as KubeObject;
   return strategicMerge(kind, copy, patch as Fields) as KubeObject;
 }
@@ -53,7 +61,7 @@ function follow(operation: Operation, copy: KubeObject): boolean {
 }
 
 function jsonPatched(patch: unknown, copy: KubeObject): KubeObject {
-  if (!Array.isArray(patch)) throw badRequest("a JSON patch must be a list of operations");
+  if (!Array.isArray(patch)) throw misread(patch, "[]handlers.jsonPatchOp");
   const isFollowed = (patch as Operation[]).every((operation) => follow(operation, copy));
   // Kubernetes says no more of what failed.
   if (!isFollowed)
