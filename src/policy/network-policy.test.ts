@@ -107,7 +107,6 @@ describe("whom a NetworkPolicy selects", () => {
     ["p", { "policy.cilium.io/name": "" }],
     ["p", { "policy.cilium.io/name": 5 }],
     ["old", { "policy.cilium.io/name": "", "io.cilium.name": "old" }],
-    ["p", Object.create({ "io.cilium.name": "inherited" })],
   ])("takes the name %s for the labels from annotations %j", (want, annotations) => {
     const { labels } = ruleOf(policy({ podSelector: {} }, { annotations }));
     expect(labels).toContain(`k8s:io.cilium.k8s.policy.name=${want}`);

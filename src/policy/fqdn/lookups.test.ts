@@ -15,3 +15,9 @@ it.each([
   for (const last of [1, 2, 3]) lookups.record(answer([`192.0.2.${last}`], last * 1000));
   expect(lookups.expire(500).map(({ address }) => address)).toEqual(want);
 });
+
+it("nor more that come in one answer", () => {
+  const lookups = new Lookups({ maxAddressesPerName: 2, maxHeld: 100 });
+  lookups.record(answer(["192.0.2.1", "192.0.2.2", "192.0.2.3"], 1000));
+  expect(lookups.expire(500)).toHaveLength(1);
+});
