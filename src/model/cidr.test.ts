@@ -82,6 +82,16 @@ describe("cidrLabels", () => {
 });
 
 describe("parseAddress", () => {
+  it.each([
+    "1::2::3",
+    "1:2:3:4:5:6:7:8::9::",
+    "g::1",
+    "1:2:3:4:5:6:7:8::",
+    "1:2:3:4::5:6:7:8",
+    "1:2:3:4:5::6:7:8:9",
+    "1:2:3:4:5:6:7",
+  ])("refuses %s", (text) => expect(parseAddress(text)).toBeUndefined());
+
   it("gives IPv4 its place in IPv6", () => {
     expect([...parseAddress("1.2.3.4")!]).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, 1, 2, 3, 4]);
   });

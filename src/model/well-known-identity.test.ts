@@ -50,6 +50,7 @@ describe("well-known identities", () => {
   it("want exactly the labels", () => {
     const labels = pod("kube-system", "coredns", dns);
     expect(wellKnownIdentity(pod("kube-system", "coredns", { ...dns, app: "x" }), known)).toBeUndefined();
+    expect(wellKnownIdentity(pod("kube-system", "coredns", { "k8s-apq": "kube-dns" }), known)).toBeUndefined();
     expect(wellKnownIdentity(labels.slice(1), known)).toBeUndefined();
     expect(wellKnownIdentity(pod("default", "coredns", dns), known)).toBeUndefined();
     expect(wellKnownIdentity(pod("kube-system", "other", dns), known)).toBeUndefined();

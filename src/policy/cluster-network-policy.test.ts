@@ -131,6 +131,8 @@ describe("what is refused in a ClusterNetworkPolicy", () => {
     ["spec.egress[0].to[0].networks", to({ networks: [] })],
     ["spec.egress[0].to[0].networks[0]", to({ networks: ["10.0.0.1"] })],
     ["spec.egress[0].to[0].domainNames[0]", to({ domainNames: ["a.*.b"] })],
+    ["spec.egress[0].to[0].domainNames[0]", to({ domainNames: [5] })],
+    ["spec.egress[0].to[0].domainNames[0]", to({ domainNames: [`${"a.".repeat(128)}b`] })],
     ["spec.egress[0].to", policy({ egress: [{ action: "Deny", to: [{ domainNames: ["a.b"] }] }] })],
     ["spec.egress[0].protocols", to({ networks: ["::/0"] }, { protocols: [{ destinationNamedPort: "a" }] })],
     ["spec.egress[0].protocols", to(everywhere, { protocols: [] })],

@@ -101,6 +101,16 @@ describe("whom a NetworkPolicy selects", () => {
     expect(labels).toContain("k8s:io.cilium.k8s.policy.name=other");
     expect(labels).toContain("k8s:io.cilium.k8s.policy.derived-from=NetworkPolicy");
   });
+
+  it.each<[string, unknown]>([
+    ["p", undefined],
+    ["p", { "policy.cilium.io/name": "" }],
+    ["p", { "policy.cilium.io/name": 5 }],
+    ["old", { "policy.cilium.io/name": "", "io.cilium.name": "old" }],
+  ])("takes the name %s for the labels from annotations %j", (want, annotations) => {
+    const { labels } = ruleOf(policy({ podSelector: {} }, { annotations }));
+    expect(labels).toContain(`k8s:io.cilium.k8s.policy.name=${want}`);
+  });
 });
 
 describe("ports of a NetworkPolicy", () => {
@@ -134,6 +144,7 @@ describe("what is refused in a NetworkPolicy", () => {
     ["spec.ingress[0].from[0].ipBlock.cidr", from({ ipBlock: {} })],
     ["spec.ingress[0].from[0].ipBlock.except[0]", from({ ipBlock: { cidr: "10.0.0.0/8", except: ["10.0.0.0/8"] } })],
     ["spec.ingress[0].from[0].ipBlock.except[0]", from({ ipBlock: { cidr: "10.0.0.0/8", except: ["0.0.0.0/0"] } })],
+    ["spec.ingress[0].from[0].ipBlock.except[0]", from({ ipBlock: { cidr: "10.0.0.0/8", except: ["10.0.0.1"] } })],
     ["spec.ingress[0].ports[0].port", port({ port: "80" })],
     ["spec.ingress[0].ports[0].port", port({ port: 0 })],
     ["spec.ingress[0].ports[0].port", port({ port: "HTTP" })],

@@ -58,6 +58,58 @@ describe("what is said of an element", () => {
     expect(empty).toEqual(["fromCIDRSet[0].cidrGroupRef: empty, which counts as absent"]);
   });
 
+  it("a prefix that is empty counts as absent, a group by labels with or without their source", () => {
+    expect(said("ingress", cidr({ cidr: "", cidrGroupRef: "g" }))).toEqual([
+      "fromCIDRSet[0].cidr: empty, which counts as absent",
+    ]);
+    expect(said("ingress", cidr({ cidrGroupSelector: { matchLabels: { "cidrgroup:env": "a" } } }))).toEqual([]);
+    expect(said("ingress", cidr({ cidrGroupSelector: {} }))).toHaveLength(1);
+  });
+
+  it("the prefix of a label key: at most 253 characters", () => {
+    const key = (length: number) =>
+      said("ingress", { fromEndpoints: [{ matchLabels: { [`${"a".repeat(length)}/b`]: "" } }] }).length;
+    expect([key(253), key(254)]).toEqual([0, 1]);
+  });
+
+  it("a mistake once, not again for what it leaves open", () => {
+    const icmp = (field: object) => said("ingress", { icmps: [{ fields: [field] }] }).length;
+    expect([icmp({}), icmp({ type: 8, family: "IPv5" }), icmp({ type: 8, family: "" })]).toEqual([1, 1, 0]);
+    const fqdn = said("egress", { toFQDNs: [{ matchName: "a.io", matchPattern: "" }] });
+    expect(fqdn).toEqual([expect.stringMatching(/^toFQDNs: no rule of this policy has `rules.dns`/)]);
+  });
+
+  it("the kind of a configuration that is empty counts as absent", () => {
+    const listener = { envoyConfig: { kind: "", name: "c" }, name: "l" };
+    expect(said("egress", onPort(tcp, { listener }))).toEqual([]);
+  });
+
+  it("a subject in the policy's own namespace, which says nothing new, and in another", () => {
+    const subject = (namespace: string) => {
+      const endpointSelector = { matchLabels: { "k8s:io.kubernetes.pod.namespace": namespace } };
+      const object = {
+        apiVersion: "cilium.io/v2",
+        kind: "CiliumNetworkPolicy",
+        metadata: { name: "p", namespace: "ns" },
+      };
+      const result = parsePolicy({ ...object, spec: { endpointSelector, ingress: [all] } });
+      return result.ok ? result.warnings.length : -1;
+    };
+    expect([subject("ns"), subject("other")]).toEqual([0, 1]);
+  });
+
+  it("what to do instead of groups and of protocols of ICMP", () => {
+    const mend = (element: object) => {
+      const result = parsePolicy({
+        ...{ apiVersion: "cilium.io/v2", kind: "CiliumNetworkPolicy", metadata: { name: "p" } },
+        spec: { endpointSelector: {}, ingress: [element] },
+      });
+      return result.ok ? [] : result.errors.map((error) => error.mend);
+    };
+    expect(mend({ fromGroups: [{}] })).toEqual(["write the addresses into fromCIDRSet"]);
+    expect(mend(onPort({ port: "1", protocol: "ICMPv6" }))).toEqual(["use `icmps`"]);
+  });
+
   it("a method in small letters, all of them", () => {
     const method = (text: string) => said("ingress", onPort(tcp, { rules: { http: [{ method: text }] } })).length;
     expect(["get", "GET", "Get", "get|put", "g.t", "gET"].map(method)).toEqual([1, 0, 0, 0, 0, 0]);

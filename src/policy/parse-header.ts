@@ -69,6 +69,6 @@ function readKey(metadata: Record<string, unknown>, at: Field, { kind, isCluster
 
 function annotatedName({ annotations }: Record<string, unknown>): string | undefined {
   if (!isObject(annotations)) return undefined;
-  const names = NAME_ANNOTATIONS.filter((name) => Object.hasOwn(annotations, name)).map((name) => annotations[name]);
+  const names = NAME_ANNOTATIONS.map((name) => annotations[name]);
   return names.find((name): name is string => typeof name === "string" && name !== "");
 }

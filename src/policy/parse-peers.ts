@@ -75,7 +75,7 @@ export class PeerReader {
 
   finish(at: Field): Peers {
     const [first, second] = this.present;
-    if (first !== undefined && second !== undefined) {
+    if (second !== undefined) {
       at.refuse(`combining ${first} and ${second} is not supported`, "write one element for each");
     }
     return { present: this.present, peers: this.peers, hasEmptyList: this.hasEmptyList };

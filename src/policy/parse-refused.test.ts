@@ -133,6 +133,40 @@ describe("what is refused, by the field's name", () => {
       'spec.ingress[0].fromEndpoints[0].matchLabels["a-b:c"]',
       ingress({ fromEndpoints: [{ matchLabels: { "a-b:c": "" } }] }),
     ],
+    [
+      "spec.endpointSelector.matchExpressions[0].values[0]",
+      policy({
+        endpointSelector: { matchExpressions: [{ key: "a", operator: "In", values: ["b c"] }] },
+        ingress: [{}],
+      }),
+    ],
+    [
+      "spec.endpointSelector.matchExpressions[0].key",
+      policy({ endpointSelector: { matchExpressions: [{ key: 5, operator: "Exists" }] }, ingress: [{}] }),
+    ],
+    ["spec.description", policy({ ...subject, ingress: [{}], description: 5 })],
+    [
+      "spec.egress[0].toPorts[0].listener.envoyConfig.kind",
+      policy(
+        {
+          ...subject,
+          egress: [
+            {
+              toPorts: [
+                { ports: [TCP_80], listener: { envoyConfig: { kind: "CiliumEnvoyConfig", name: "c" }, name: "l" } },
+              ],
+            },
+          ],
+        },
+        CLUSTERWIDE,
+      ),
+    ],
+    [
+      "spec.egress[0].toPorts[0].listener.envoyConfig.name",
+      toPort({ listener: { envoyConfig: { name: "" }, name: "l" } }),
+    ],
+    ["spec.egress[0].toPorts[0].listener.envoyConfig.name", toPort({ listener: { envoyConfig: {}, name: "l" } })],
+    ["spec.egress[0].toFQDNs[0].matchName", egress({ toFQDNs: [{ matchName: 5 }] })],
     ["spec", policy({ ...subject })],
     ["spec", policy({ ...subject, ingress: [], egress: null })],
     ["spec", policy(undefined)],

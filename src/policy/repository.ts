@@ -229,13 +229,14 @@ export class Repository {
     }
   }
 
-  /** Undefined stands for every peer. */
+  /** Undefined stands for every peer. Beside it the element's other peers are nobody by themselves, as in Cilium. */
   private selectionsOf(entry: Entry, peers: readonly Peer[]): (Selection | undefined)[] {
+    if (peers.some((peer) => peer.kind === "labels" && isWildcard(peer))) return [undefined];
     const selections: (Selection | undefined)[] = [];
     for (const peer of peers) {
       for (const selector of this.selectorsOf(peer)) {
-        const selection = isWildcard(selector) ? undefined : this.selectors.retain(selector);
-        if (selection !== undefined) entry.selections.push(selection);
+        const selection = this.selectors.retain(selector);
+        entry.selections.push(selection);
         selections.push(selection);
       }
     }

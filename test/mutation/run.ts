@@ -2,7 +2,7 @@
  * `npm run mutation`: changes the policy engine in one place at a time and lists the changes that no test notices.
  *   --share 0.1    about how much of each file is changed; 1 = everything, which takes hours
  *   --seed 1       which part that is
- *   --files a,b    files by name, e.g. `column,precedence`; else all of src/policy and src/model/selector.ts
+ *   --files a,b    files by name, e.g. `column,precedence`, or by how it begins, e.g. `parse*`; else all of src/policy and what it reads of src/model
  *   --minutes 60   when to stop; what was seen until then is told
  * Stryker does the work, in a copy outside the checkout, so that neither sources nor installed packages change.
  */
@@ -16,6 +16,18 @@ import { sampleRanges } from "./sample.ts";
 
 const STRYKER = { "@stryker-mutator/core": "10.1.1", "@stryker-mutator/vitest-runner": "10.1.1" };
 const COPIED = ["src", "test", "examples", "package.json", "package-lock.json", ".npmrc", "tsconfig.json"];
+
+/** What the engine reads of `src/model`. */
+const MODEL = [
+  "selector",
+  "label",
+  "label-filter",
+  "identity",
+  "identity-scope",
+  "well-known-identity",
+  "icmp",
+  "port",
+].concat(["cidr", "cidr-label", "cidr-group-label", "prefix-keys", "protocol"]);
 
 const root = join(import.meta.dirname, "../..");
 const copy = join(process.env["SHIELDGATE_HOME"] ?? join(homedir(), ".shieldgate"), "cache/mutation");
@@ -53,10 +65,12 @@ function run(program: string, args: readonly string[], minutes?: number): void {
 
 function sources(only: readonly string[]): Map<string, string> {
   const policy = readdirSync(join(copy, "src/policy"), { recursive: true }).map((name) => `src/policy/${name}`);
-  const paths = [...policy, "src/model/selector.ts"].filter(
+  const paths = [...policy, ...MODEL.map((name) => `src/model/${name}.ts`)].filter(
     (path) => path.endsWith(".ts") && !path.endsWith(".test.ts") && basename(path) !== "index.ts",
   );
-  const chosen = only.length === 0 ? paths : paths.filter((path) => only.includes(basename(path, ".ts")));
+  const isMeant = (name: string) =>
+    only.some((each) => (each.endsWith("*") ? name.startsWith(each.slice(0, -1)) : name === each));
+  const chosen = only.length === 0 ? paths : paths.filter((path) => isMeant(basename(path, ".ts")));
   return new Map(chosen.map((path) => [path, readFileSync(join(copy, path), "utf8")]));
 }
 

@@ -2,7 +2,14 @@ import { parseCidr } from "../../src/model/cidr.ts";
 import { NAMESPACE_LABEL } from "../../src/model/identity.ts";
 import { type Label, toLabels } from "../../src/model/label.ts";
 import { Protocol } from "../../src/model/protocol.ts";
-import { cidrSelector, labelSelector, requirement, type Selector, selects } from "../../src/model/selector.ts";
+import {
+  cidrSelector,
+  isWildcard,
+  labelSelector,
+  requirement,
+  type Selector,
+  selects,
+} from "../../src/model/selector.ts";
 import type { PeerRule, PortRule, PortSpec, ServicePeer } from "../../src/policy/rule.ts";
 import type { Scenario } from "../../src/policy/scenario.ts";
 
@@ -38,9 +45,7 @@ export function mergeElements(elements: readonly PeerRule[], scenario: Scenario,
   for (const { peers, ports = [EVERYTHING], tier, priority, verdict, auth = "" } of elements)
     for (const rule of ports)
       for (const filter of rule.ports)
-        for (const selector of peers.flatMap((peer) =>
-          peer.kind === "service" ? selectorsOfService(peer, scenario) : [peer],
-        )) {
+        for (const selector of selectorsOf(peers, scenario)) {
           const lead = wishOf(rule, filter, auth, isDefaultDeny);
           const fresh = { tier, priority, verdict, filter, selector, wishes: [lead], lead };
           const place = said.findIndex((each) => subjectOf(each) === subjectOf(fresh));
@@ -52,6 +57,13 @@ export function mergeElements(elements: readonly PeerRule[], scenario: Scenario,
 
 function subjectOf({ tier, filter: { protocol, port, endPort, name }, selector }: Said): string {
   return JSON.stringify([tier, protocol, port, endPort, name, selector.text]);
+}
+
+/** Everybody beside others in one list is everybody alone. */
+function selectorsOf(peers: PeerRule["peers"], scenario: Scenario): Selector[] {
+  const all = peers.flatMap((peer) => (peer.kind === "service" ? selectorsOfService(peer, scenario) : [peer]));
+  const everybody = all.find(isWildcard);
+  return everybody === undefined ? all : [everybody];
 }
 
 function selectorsOfService(peer: ServicePeer, { services = [], config }: Scenario): Selector[] {

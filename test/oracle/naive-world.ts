@@ -3,6 +3,7 @@ import { cidrGroupLabels } from "../../src/model/cidr-group-label.ts";
 import { cidrKey } from "../../src/model/cidr-label.ts";
 import { identityLabelsOfPod, reservedIdentities } from "../../src/model/identity.ts";
 import { formatLabel, type Label, type Labels, parseLabel, toLabels } from "../../src/model/label.ts";
+import { parseLabelFilter } from "../../src/model/label-filter.ts";
 import { Protocol, protocolNumber } from "../../src/model/protocol.ts";
 import { cidrSelector, type FqdnSelector, fqdnLabelKey, type Selector, selects } from "../../src/model/selector.ts";
 import type { Direction } from "../../src/model/verdict.ts";
@@ -72,7 +73,10 @@ export function findParty(scenario: Scenario, facts: OutsideFacts, name: string)
   if (endpoint === undefined) return isAddress ? outsider(outsideLabels(scenario, facts, name)) : undefined;
   const { namespace = "default", namespaceLabels = {}, serviceAccount = "", rawLabels, namedPorts = [] } = endpoint;
   const { labels: podLabels = {}, cluster = config?.clusterName ?? "default" } = endpoint;
-  const computed = identityLabelsOfPod({ podLabels, namespace, namespaceLabels, serviceAccount, cluster });
+  const computed = identityLabelsOfPod(
+    { podLabels, namespace, namespaceLabels, serviceAccount, cluster },
+    parseLabelFilter(config?.labels ?? []),
+  );
   const labels = rawLabels === undefined ? computed : toLabels(rawLabels.map(parseLabel));
   return { labels, namedPorts, isSubject: true, isHost: false };
 }

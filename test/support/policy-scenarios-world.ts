@@ -30,6 +30,16 @@ export const CIDRS6 = ["::/0", "2001:db8::/32", "2001:db8:1::/48", "2001:db8::1/
 export const HOST_NAMES = ["api.example.com", "www.example.com", "deep.api.example.com", "db.internal"] as const;
 export const GROUPS = ["g1", "g2"] as const;
 
+/** What the label filter gets beside Cilium's own patterns. */
+const LABEL_PATTERNS = [
+  ["k8s:app", "k8s:team"],
+  ["app"],
+  ["k8s:!team"],
+  ["!ap", "app"],
+  ["k8s:pod-template-hash.*", "k8s:app"],
+  ["!app.kubernetes.io", "cni:!team"],
+];
+
 export function configOf(random: Random): Scenario["config"] {
   if (random.percent(45)) return undefined;
   return present({
@@ -40,6 +50,7 @@ export function configOf(random: Random): Scenario["config"] {
     allowLocalhost: random.percent(12) ? ("policy" as const) : undefined,
     cidrMatchMode: random.percent(10) ? (["nodes"] as const) : undefined,
     nodeSelectorLabels: random.percent(25) ? true : undefined,
+    labels: random.percent(8) ? random.pick(LABEL_PATTERNS) : undefined,
   }) as Scenario["config"];
 }
 

@@ -44,6 +44,23 @@ describe("a restart", () => {
     expect(cache.addressesOf("api.example.com.")).toEqual(["192.0.2.1", "192.0.2.2"]);
   });
 
+  test("leaves an answer in force as long as it would have been", () => {
+    const cache = new FqdnCache();
+    cache.record(7, { name: "a.x.", addresses: ["192.0.2.1"], ttl: 300 }, T0);
+    const lookups = (at: number) => {
+      const again = restored(formatFqdnState(cache));
+      again.collect(at);
+      return dnsLookups(again, { source: "lookup" }).length;
+    };
+    expect([lookups(T0 + 299_000), lookups(T0 + 301_000)]).toEqual([1, 0]);
+  });
+
+  test("lists endpoints by their number, whoever asked first", () => {
+    const cache = new FqdnCache();
+    for (const id of [9, 7, 8]) cache.record(id, { name: "a.x.", addresses: ["192.0.2.1"], ttl: 300 }, T0);
+    expect(dnsLookups(cache).map((each) => each["endpoint-id"])).toEqual([7, 8, 9]);
+  });
+
   test("an address that is both in force and a zombie of the same name goes with the last of them", () => {
     const cache = new FqdnCache();
     const lookup = { name: "a.x.", addresses: ["192.0.2.1"], lookupMs: T0, expiryMs: T0 + 1000, ttl: 1 };

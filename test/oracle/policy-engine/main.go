@@ -28,10 +28,10 @@ var (
 )
 
 func main() {
-	if err := labelsfilter.ParseLabelPrefixCfg(log, nil, nil, ""); err != nil {
+	err := filterLabels(nil)
+	if err != nil {
 		panic(err)
 	}
-	err := error(nil)
 	if len(os.Args) == 3 && os.Args[1] == "bench" {
 		err = bench(os.Args[2])
 	} else {
@@ -57,6 +57,9 @@ func answerAll(in io.Reader, out io.Writer) error {
 		} else if err != nil {
 			return err
 		}
+		if err := filterLabels(s.Config.Labels); err != nil {
+			return err
+		}
 		for _, a := range evaluate(&s) {
 			if err := encoder.Encode(a); err != nil {
 				return err
@@ -69,6 +72,11 @@ func answerAll(in io.Reader, out io.Writer) error {
 			}
 		}
 	}
+}
+
+// filterLabels sets which labels make an identity: Cilium's own patterns, then the given ones.
+func filterLabels(patterns []string) error {
+	return labelsfilter.ParseLabelPrefixCfg(log, patterns, nil, "")
 }
 
 // configure sets the agent's global options; each scenario has its own.

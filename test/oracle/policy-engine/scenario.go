@@ -25,7 +25,7 @@ type config struct {
 	PolicyMode, ClusterName           string
 	HostFirewall, NodeSelectorLabels  bool
 	AllowLocalhost                    string
-	CIDRMatchMode                     []string
+	CIDRMatchMode, Labels             []string
 	ExtendedIPProtocols, LocalCluster *bool
 	DumpEntries                       bool
 }
