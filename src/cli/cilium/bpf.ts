@@ -25,7 +25,7 @@ import {
   policyMapText,
   policyPath,
 } from "./maps.ts";
-import { MISSING_MAPS, readOnly } from "./missing.ts";
+import { MISSING_MAPS, missingIn, readOnly } from "./missing.ts";
 import { OUTPUT, outputOf, printOrExit, printValueOrExit } from "./output/print.ts";
 import { backendCells, frontendCells, loadBalancerCells, revNatCells } from "./service-maps.ts";
 
@@ -233,7 +233,11 @@ export const BPF: CommandNode = group(
         { name: "source-ranges", kind: "bool", help: "List all source range entries" },
       ],
     },
-    ...readOnly("lb", "maglev"),
+    ...missingIn(
+      "bpf lb",
+      "backends are chosen by chance, without tables of Maglev's: `bpf lb list` shows them",
+      "maglev",
+    ),
   ),
   group(
     "metrics",

@@ -97,6 +97,10 @@ it("bpf maps: connections, endpoints and the ipcache, in every format", async ()
     code: 1,
     err: expect.stringContaining("no map of their own here"),
   });
+  expect(await cilium("bpf", "lb", "maglev", "list")).toMatchObject({
+    code: 1,
+    err: expect.stringContaining("bpf lb maglev is not here: backends are chosen by chance"),
+  });
   expect((await cilium("bpf", "endpoint", "list")).out).toContain("LOCAL ENDPOINT INFO");
   const ipcache = (await cilium("bpf", "ipcache", "list")).out;
   expect(ipcache).toContain(
