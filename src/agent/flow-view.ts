@@ -10,6 +10,7 @@ import type { Endpoint } from "./endpoint.ts";
 import type { EndpointTable } from "./endpoint-table.ts";
 import type { IdentityTable } from "./identity-table.ts";
 import type { KubeObject } from "./kube.ts";
+import { requestRules } from "./request-rules.ts";
 import type { RuleCookies } from "./rule-cookies.ts";
 import { frontendKey, type NamedFrontend } from "./service-frontends.ts";
 import { workloadOf } from "./workload.ts";
@@ -178,6 +179,7 @@ export function createFlowView(parts: FlowViewParts): FlowContext {
     dnsNames: parts.dnsNames,
     interfaceName: parts.interfaceName,
     ruleOrigins: (cookie) => parts.cookies.originsOf(cookie),
+    requestRules: (record) => requestRules(record, parts.table.get(record.endpointId)?.realized),
     clockOffsetNs,
     newUuid: randomUUID,
   };

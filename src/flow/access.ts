@@ -15,6 +15,7 @@ import { Protocol } from "./decode/packet.ts";
 import { dnsOfFlow, dnsSummary } from "./dns.ts";
 import { describeEndpoint, describeService, type FlowEnd, namesKnownBy } from "./endpoint.ts";
 import { emitterOf, timestampFromNs } from "./flow.ts";
+import { attributeRules } from "./policies.ts";
 import { redactRecord } from "./redaction.ts";
 import { httpSummary, tlsSummary } from "./summary.ts";
 import { TraceContexts } from "./trace-context.ts";
@@ -36,7 +37,7 @@ export function accessRecordToFlow(told: AccessRecord, context: FlowContext, tra
   const source = describeEndpoint(from, context);
   const destination = describeEndpoint(to, context);
   const transport = record.dns?.transport === "udp" ? Protocol.UDP : Protocol.TCP;
-  return create(FlowSchema, {
+  const flow = create(FlowSchema, {
     time: timestampFromNs(nanosecondsOf(record.timeMs)),
     uuid: context.newUuid(),
     nodeName: context.nodeName,
@@ -69,6 +70,9 @@ export function accessRecordToFlow(told: AccessRecord, context: FlowContext, tra
     ...(traceId !== "" && { traceContext: { parent: { traceId } } }),
     Summary: summaryOf(record),
   });
+  const rules = context.requestRules(told);
+  if (rules !== undefined) attributeRules(flow, rules, record.verdict === "denied");
+  return flow;
 }
 
 /** Whole milliseconds first: a product of today's milliseconds and a million no longer fits a double. */

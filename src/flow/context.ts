@@ -1,3 +1,4 @@
+import type { AccessRecord } from "../model/access-record.ts";
 import type { Redaction } from "./redaction.ts";
 
 /** A pod or a host as the flow's reader wants to see it. */
@@ -29,6 +30,15 @@ export interface PolicyOrigin {
   readonly log?: string;
 }
 
+/** The rules behind what the proxy said of a request. */
+export interface RequestRules {
+  readonly origins: readonly PolicyOrigin[];
+  /** Of the policy that has them. */
+  readonly revision: number;
+  /** Whether they spoke of this request, or were asked, and none allowed it. */
+  readonly matched: boolean;
+}
+
 /**
  * What the agent knows and a packet does not say. Every method answers at once from memory, is called several times an
  * event, and must not throw. A list or object that was an answer is not changed after it. Addresses are text as `inet_ntop` writes it.
@@ -58,6 +68,8 @@ export interface FlowContext {
   interfaceName(ifindex: number): string;
   /** The rules behind a rule cookie of bpf/abi.h; empty when none or not known any more. The list never changes. */
   ruleOrigins(cookie: number): readonly PolicyOrigin[];
+  /** The rules that decided on a request of this record; undefined = no rule did, or they are not known any more. */
+  requestRules(record: AccessRecord): RequestRules | undefined;
   /** Nanoseconds to add to CLOCK_MONOTONIC to get the time of day. */
   clockOffsetNs(): bigint;
   /** A fresh random UUID, one a flow. */

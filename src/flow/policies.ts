@@ -1,6 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { type Flow, type Policy, PolicySchema, TrafficDirection } from "../../proto/gen/flow_pb.js";
-import type { FlowContext, PolicyOrigin } from "./context.ts";
+import type { FlowContext, PolicyOrigin, RequestRules } from "./context.ts";
 
 /** Label by which a flow's policy tells the rule inside the object, as in `shieldgate:rule=spec.ingress[0]`. */
 export const RULE_LABEL = "shieldgate:rule";
@@ -46,14 +46,19 @@ export function attributePolicies(
   context: FlowContext,
 ): void {
   if (decision.cookie === 0) return;
-  const { policies, log } = wordsOf(context.ruleOrigins(decision.cookie), decision.revision);
+  attributeRules(flow, { ...decision, origins: context.ruleOrigins(decision.cookie) }, decision.denied);
+}
+
+/** The same of rules that are known. */
+export function attributeRules(flow: Flow, { origins, revision, matched }: RequestRules, denied: boolean): void {
+  const { policies, log } = wordsOf(origins, revision);
   // A default deny is nobody's word: the rules that turned it on spoke of other traffic.
-  if (decision.matched) flow.policyLog = log;
+  if (matched) flow.policyLog = log;
   if (flow.trafficDirection === TrafficDirection.INGRESS) {
-    if (decision.denied) flow.ingressDeniedBy = policies;
+    if (denied) flow.ingressDeniedBy = policies;
     else flow.ingressAllowedBy = policies;
   } else if (flow.trafficDirection === TrafficDirection.EGRESS) {
-    if (decision.denied) flow.egressDeniedBy = policies;
+    if (denied) flow.egressDeniedBy = policies;
     else flow.egressAllowedBy = policies;
   }
 }

@@ -12,7 +12,7 @@ import {
   type Secrets,
 } from "./http-rule.ts";
 import { type LookupQuery, type LookupResult, lookup } from "./lookup.ts";
-import type { Origins } from "./origin.ts";
+import { mergeOrigins, type Origins } from "./origin.ts";
 import { liftClauses } from "./pass-column.ts";
 import { compileServerNames } from "./server-name.ts";
 
@@ -145,6 +145,21 @@ export function judgeL7(policy: ComputedPolicy, query: LookupQuery, facts: L7Fac
     open ??= verdict;
   }
   return open ?? REFUSED;
+}
+
+/** By the chain: what it comes from. */
+const judges = new WeakMap<readonly Link[], Origins>();
+
+/** All rules that judge requests of a connection that `lookup` redirects, or else those behind its verdict; the list is the same while the policy is. */
+export function judgingRules(policy: ComputedPolicy, query: LookupQuery): Origins {
+  const result = lookup(policy, query);
+  if (result.verdict !== "redirect") return result.origins;
+  const chain = chainOf(query.direction === "ingress" ? policy.ingress : policy.egress, query, result);
+  const known = judges.get(chain);
+  if (known !== undefined) return known;
+  const origins = chain.map((link) => link.origins).reduce(mergeOrigins, []);
+  judges.set(chain, origins);
+  return origins;
 }
 
 /** The facts as they are after what the clauses so far did to the headers, and what that was. */

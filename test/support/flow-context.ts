@@ -49,6 +49,7 @@ export const starWarsContext: FlowContext = {
   dnsNames: (id, address) => (id === 871 && address === "104.198.14.52" ? ["api.github.com"] : []),
   interfaceName: (ifindex) => (ifindex === 12 ? "lxc0123456789ab" : ""),
   ruleOrigins: (cookie) => (cookie === 7 ? RULE_ORIGINS : []),
+  requestRules: () => undefined,
   clockOffsetNs: () => 1_790_294_400_000_000_000n,
   newUuid: () => "00000000-0000-4000-8000-000000000000",
 };
