@@ -76,7 +76,8 @@ Above the policies stands what the replay of the flows under them showed. Exit c
       "after",
       `
   shieldgate policy rehearse -f candidate.yaml
-A policy of the candidate takes the place of the cluster's of the same name. The flows are those of the lab's relay; of another
+A policy of the candidate takes the place of the cluster's of the same name. As long as it runs, a lab's agents look at the requests
+that the candidate's rules judge (HTTP/1, DNS), where no proxy does; nothing is redirected. The flows are those of the lab's relay; of another
 cluster --server (or HUBBLE_SERVER) names the relay: kubectl -n kube-system port-forward service/hubble-relay 4245:80
 Exit code: 0, 1 by --fail-on, 2 where nothing can be said.`,
     )
