@@ -89,6 +89,7 @@ export const RULES: readonly (readonly [rule: string, good: object, bad: object]
     { list: ["a", "b"] },
     { list: ["a"] },
   ],
+  ["self.?map.or(optional.of({'b': 1})).b.orValue(0) == 1", { map: { b: 1 } }, { map: { a: 1 } }],
   ["self.?map.optFlatMap(m, m[?'a']) != optional.none()", { map: { a: 1 } }, { map: {} }],
   ["optional.ofNonZeroValue(self.n).hasValue() ? self.?n.value() > 1 : true", { n: 0 }, { n: 1 }],
   ["self.list.all(i, v, i == 0 || v >= self.list[i - 1])", { list: ["a", "b"] }, { list: ["b", "a"] }],

@@ -162,7 +162,7 @@ describe("create, update, delete", () => {
     const taken = await failure(client.create(Refs.Services, service("dns2", { clusterIP: "10.96.0.10" })));
     expect(taken.message).toContain("provided IP is already allocated");
     const outside = await failure(client.create(Refs.Services, service("out", { clusterIP: "10.97.0.1" })));
-    expect(outside.message).toContain("not in the valid range");
+    expect(outside.message).toContain("the provided network does not match the current range");
     expect((await client.create(Refs.Services, service("headless", { clusterIP: "None" }))).spec).toMatchObject({
       clusterIP: "None",
     });

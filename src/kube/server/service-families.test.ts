@@ -148,7 +148,7 @@ describe("a new service", () => {
     ],
     [
       { clusterIP: "fd00:10:97::5" },
-      'spec.clusterIPs: Invalid value: ["fd00:10:97::5"]: failed to allocate IP fd00:10:97::5: the provided IP (fd00:10:97::5) is not in the valid range. The range of valid IPs is fd00:10:96::/112',
+      'spec.clusterIPs: Invalid value: ["fd00:10:97::5"]: failed to allocate IP fd00:10:97::5: the provided network does not match the current range',
     ],
     [
       { type: "ExternalName", externalName: "a.example", ...dualPolicy("PreferDualStack") },

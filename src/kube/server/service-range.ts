@@ -1,4 +1,4 @@
-import { type Cidr, cidrContains, formatAddress, formatCidr, parseAddress, parseCidr } from "../../model/cidr.ts";
+import { type Cidr, cidrContains, formatAddress, parseAddress, parseCidr } from "../../model/cidr.ts";
 
 /** Kept for services that name their address, as Kubernetes does; the others are taken from above. */
 const RESERVED_ADDRESSES = 256;
@@ -11,7 +11,6 @@ export type ServiceFamily = "IPv4" | "IPv6";
 /** Where services of one family have their addresses. */
 export interface ServiceRange {
   readonly family: ServiceFamily;
-  readonly text: string;
   readonly cidr: Cidr;
 }
 
@@ -33,7 +32,7 @@ function serviceRange(text: string): ServiceRange {
   if ((cidr.family === 4 ? 32 : 128) - cidr.length > MOST_HOST_BITS) {
     throw new Error(`service range ${text} is too large: it may have ${MOST_HOST_BITS} bits of its own`);
   }
-  return { family: cidr.family === 4 ? "IPv4" : "IPv6", text: formatCidr(cidr), cidr };
+  return { family: cidr.family === 4 ? "IPv4" : "IPv6", cidr };
 }
 
 /** The ranges of a cluster, its first family first: one, or one of each family. Throws for anything else. */
