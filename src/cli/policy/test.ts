@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import type { Writable } from "node:stream";
 import { firstTests } from "../../prove/first-tests.ts";
@@ -168,6 +168,7 @@ async function writeFirst(
 ): Promise<number> {
   if (!TEST_FILE.test(file)) throw new Error(`--init ${file}: call it something.policytest.yaml, so that it is found`);
   if (options.watch === true) throw new Error("--init writes a file once: leave out --watch");
+  if (existsSync(file)) throw new Error(`--init ${file}: the file is there and stays: name another, or remove it`);
   const inventory = await readWorld(paths, options, readCluster);
   if (!tellProblems(inventory, complain)) return 2;
   if (inventory.workloads.length === 0) throw new Error("these files describe no workload (Deployment, Pod, …)");
