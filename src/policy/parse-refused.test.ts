@@ -84,6 +84,7 @@ describe("what is refused, by the field's name", () => {
     ["spec.ingress[0].icmps[0].fields[0].type", ingress({ icmps: [{ fields: [{ type: "PacketTooBig" }] }] })],
     ["spec.ingress[0].icmps[0].fields[0].type", ingress({ icmps: [{ fields: [{ type: 256 }] }] })],
     ["spec.ingress[0].icmps[0].fields[0].type", ingress({ icmps: [{ fields: [{}] }] })],
+    ["spec.ingress[0].icmps[0].fields[0].type", ingress({ icmps: [{ fields: [{ type: "toString" }] }] })],
     ["spec.ingress[0].icmps[0].fields[0].family", ingress({ icmps: [{ fields: [{ family: "ipv4", type: 8 }] }] })],
     ["spec.ingress[0]", ingress({ fromEndpoints: [{}], fromEntities: ["world"] })],
     ["spec.ingress[0].fromEntities[0]", ingress({ fromEntities: ["aliens"] })],

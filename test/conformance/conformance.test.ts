@@ -1,5 +1,8 @@
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { MatchType } from "../../src/model/verdict.ts";
+import { readScenario } from "../../src/policy/read-scenario.ts";
 import { type Answer, evaluateScenario } from "../../src/policy/scenario.ts";
 import { expectedFlows, readConformance } from "../support/conformance-case.ts";
 
@@ -44,4 +47,12 @@ describe.each(readConformance())("$name", ({ cases }) => {
       for (const check of checks) expect(checked(check, answer), text).toBe(check);
     }
   });
+});
+
+it("every case is a line that `policy eval` reads", () => {
+  const print = [join(import.meta.dirname, "print.ts"), "--scenarios"];
+  const lines = execFileSync(process.execPath, print, { encoding: "utf8" }).trimEnd().split("\n");
+  expect(lines).toHaveLength(readConformance().flatMap(({ cases }) => cases).length);
+  const refused = lines.map((line) => readScenario(JSON.parse(line))).filter(({ ok }) => !ok);
+  expect(refused).toEqual([]);
 });

@@ -122,8 +122,14 @@ describe.skipIf("missing" in engine)(`against Cilium's own engine${reason}`, () 
         const own = byScenario.get(answer.scenario) ?? new Map<string, Answer>();
         byScenario.set(answer.scenario, own.set(key, answer));
       }
-      for (const [index, scenario] of scenarios.entries())
+      for (const [index, scenario] of scenarios.entries()) {
+        const agreed = tally.disagreements.length;
         compare(scenario, ours[index]!, byScenario.get(scenario.id) ?? new Map(), tally);
+        if (tally.disagreements.length === agreed || !(await isAnsweredByChance(program, scenario, ours[index]!)))
+          continue;
+        tally.disagreements.length = agreed;
+        tally.skip("auth-by-map-order");
+      }
       coverage ||= formatCoverage(coverageOf(scenarios, ours.flat()));
     }
     console.log(`compared ${tally.compared} answers; upstream's faults met: ${JSON.stringify([...tally.faults])}`);
@@ -148,6 +154,19 @@ describe.skipIf("missing" in engine)(`against Cilium's own engine${reason}`, () 
     },
   );
 });
+
+/**
+ * Whether Cilium, asked the same again and again, also says what we say: what of two entries' authentication a third inherits
+ * depends there on the order in which Go walks a map.
+ */
+async function isAnsweredByChance(program: string, scenario: Scenario, ours: readonly Answer[]): Promise<boolean> {
+  for (let attempt = 0; attempt < 12; attempt++) {
+    const tally = new Tally();
+    compare(scenario, ours, await askCilium(program, [scenario]), tally);
+    if (tally.disagreements.length === 0) return true;
+  }
+  return false;
+}
 
 /** The other program's lookup has no port 0, and takes no port names. */
 function forCilium(scenario: Scenario): Scenario {

@@ -104,6 +104,8 @@ const leaf = fc.oneof(
     "Ingress",
     "*.a.io",
     "required",
+    "toString",
+    "__proto__",
     "",
     "a",
     0,
@@ -148,6 +150,9 @@ function checkAnswer(object: unknown): void {
     if (result.ok) {
       unenforceable(result.rules);
       for (const rule of result.rules) expect(JSON.stringify(rule.api)).toBeTypeOf("string");
+      const specs = result.rules.flatMap(({ elements }) => elements).flatMap(({ ports = [] }) => ports);
+      for (const { protocol, port, endPort } of specs.flatMap((each) => each.ports))
+        expect([protocol, port, endPort].every(Number.isInteger)).toBe(true);
     } else {
       expect(result.errors.length).toBeGreaterThan(0);
       expect(result.errors.filter(({ mend, message }) => !mend || !message)).toEqual([]);

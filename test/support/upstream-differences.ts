@@ -14,6 +14,7 @@ export type UpstreamFault =
   | "server-names-pass-clear-http"
   | "duplicate-rules-swallow-others"
   | "auth-lost-beside-pass"
+  | "auth-by-map-order"
   | "init-label-key";
 
 function elementsOf({ policies }: Scenario): PeerRule[] {

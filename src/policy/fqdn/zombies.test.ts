@@ -38,3 +38,17 @@ it("lists as alive only what a burial would leave", () => {
   expect(zombies.alive().map(({ address }) => address)).toEqual(["192.0.2.2"]);
   expect(zombies.bury().map(({ address }) => address)).toEqual(["192.0.2.1"]);
 });
+
+it("gives an address back to the name of a new answer, unless it ran out only afterwards, and keeps its other names", () => {
+  const zombies = new Zombies(LIMITS);
+  for (const name of ["a.x.", "b.x."]) zombies.add(name, "192.0.2.1", 10);
+  zombies.add("a.x.", "192.0.2.2", 20);
+  expect(zombies.revive("a.x.", ["192.0.2.1", "192.0.2.2", "192.0.2.3"], 10)).toEqual(["192.0.2.1"]);
+  expect(zombies.list().map(({ address, names }) => [address, names])).toEqual([
+    ["192.0.2.1", ["b.x."]],
+    ["192.0.2.2", ["a.x."]],
+  ]);
+  expect(zombies.revive("b.x.", ["192.0.2.1"], 10)).toEqual(["192.0.2.1"]);
+  expect(zombies.list().map(({ address }) => address)).toEqual(["192.0.2.2"]);
+  expect(zombies.revive("b.x.", ["192.0.2.2"], 30)).toEqual([]);
+});
