@@ -14,11 +14,11 @@ import { manifestsOf, withoutWhatManifestsCannotSay } from "../support/scenario-
  */
 const SCENARIOS = 120;
 
-/** Without what only a node's own policy judges, which flows do not tell. */
+/** Without what only a node's own policy judges, and labels that the agents filter: flows do not tell of them. */
 function worldOf(seed: number): Scenario | undefined {
   const { fqdnCache, ...scenario } = randomScenario(seed, { isValid: true });
-  const { hostFirewall, cidrMatchMode } = scenario.config ?? {};
-  if (hostFirewall === true || cidrMatchMode !== undefined) return undefined;
+  const { hostFirewall, cidrMatchMode, labels } = scenario.config ?? {};
+  if (hostFirewall === true || cidrMatchMode !== undefined || labels !== undefined) return undefined;
   return { ...withoutWhatManifestsCannotSay(scenario), ...(fqdnCache && { fqdnCache }) };
 }
 

@@ -25,3 +25,18 @@ it.each([true, false])("gives up a connection that does not come to stand (strea
   await expect(request).rejects.toThrow(`no connection to ${new URL(url).host} within 30 ms`);
   transport.close();
 });
+
+it("does not take a loop that was held up for a silent server", async () => {
+  const transport = new Transport(async () => ({ server: url }), { connect: 100, answer: 60_000 });
+  let failed = false;
+  const request = transport.send({ method: "GET", path: "/api" }).catch(() => {
+    failed = true;
+  });
+  await once(silent, "connection");
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 150);
+  for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setImmediate(resolve));
+  expect(failed).toBe(false);
+  await request;
+  expect(failed).toBe(true);
+  transport.close();
+});

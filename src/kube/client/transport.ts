@@ -10,6 +10,9 @@ const USER_AGENT = "shieldgate";
 const MAX_SOCKETS = 6;
 const KEEP_ALIVE_MS = 10_000;
 
+/** The time for a connection passes in parts: a loop that was held up has heard nobody meanwhile, and counts one of them. */
+const PARTS = 10;
+
 /** How long a server may be silent, in milliseconds. */
 export interface Limits {
   /** Until a connection stands. The kernel's own retries take minutes, and come ever more seldom when the way is free again. */
@@ -105,8 +108,12 @@ function guard(sent: ClientRequest, host: string, isStream: boolean, { connect, 
   sent.on("socket", (socket) => {
     if (isStream) socket.setKeepAlive(true, KEEP_ALIVE_MS);
     if (!socket.connecting) return;
-    const timer = setTimeout(() => fail("connection to", connect), connect);
-    const stop = () => clearTimeout(timer);
+    let left = PARTS;
+    const pass = () => {
+      if (--left === 0) fail("connection to", connect);
+    };
+    const timer = setInterval(pass, connect / PARTS);
+    const stop = () => clearInterval(timer);
     socket.once("secureConnect", stop);
     sent.once("close", stop);
   });
