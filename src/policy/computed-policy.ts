@@ -4,13 +4,34 @@ import type { DirectionPolicy, RenewedDirection } from "./direction-policy.ts";
 import { OriginTable } from "./origin.ts";
 import type { EndpointPolicy, L7Redirect, PolicyMapEntry, RuleOrigin } from "./policy-map.ts";
 import { isDenyPrecedence } from "./precedence.ts";
-import type { SharedPart } from "./row-set.ts";
 import type { IdentityChange } from "./selector-cache.ts";
+
+/** An entry that several peers have. */
+export interface EntryRun {
+  readonly direction: Direction;
+  /** Numeric identities of the peers. */
+  readonly identities: readonly number[];
+  readonly entry: ColumnEntry;
+  /** Index into the policy's `origins`: which rules made it. */
+  readonly origin: number;
+}
 
 /** Entries that came and went. An entry that changed is in both. */
 export interface EntryChanges {
-  readonly added: readonly PolicyMapEntry[];
-  readonly removed: readonly PolicyMapEntry[];
+  readonly added: readonly EntryRun[];
+  readonly removed: readonly EntryRun[];
+}
+
+/** The runs' entries one by one, as a datapath stores them. */
+export function spelledOut(runs: readonly EntryRun[]): PolicyMapEntry[] {
+  return runs.flatMap(({ direction, identities, entry, origin }) =>
+    identities.map((id) => entryFor(direction, id, entry, origin)),
+  );
+}
+
+/** How many entries the runs are. */
+export function countOf(runs: readonly EntryRun[]): number {
+  return runs.reduce((sum, { identities }) => sum + identities.length, 0);
 }
 
 const NO_CHANGES: EntryChanges = { added: [], removed: [] };
@@ -128,38 +149,32 @@ export class ComputedPolicy implements EndpointPolicy {
 
   /** What became of the entries of the policy that this one renewed, where identities moved so; undefined = all was computed anew. */
   changesOf(directions: Readonly<Partial<Record<Direction, RenewedDirection>>>): EntryChanges | undefined {
-    const added: (readonly PolicyMapEntry[])[] = [];
-    const removed: (readonly PolicyMapEntry[])[] = [];
+    const added: EntryRun[] = [];
+    const removed: EntryRun[] = [];
     for (const direction of DIRECTIONS) {
       const renewed = directions[direction];
       if (renewed === undefined) continue;
       if (renewed.moves === undefined) return undefined;
-      for (const { part, from, to } of renewed.moves) {
-        for (const entry of newsOf(from, to)) removed.push(this.entriesOf(direction, part, entry));
-        for (const entry of newsOf(to, from)) added.push(this.entriesOf(direction, part, entry));
+      for (const { ids, from, to } of renewed.moves) {
+        for (const entry of newsOf(from, to)) removed.push(this.runOf(direction, ids, entry));
+        for (const entry of newsOf(to, from)) added.push(this.runOf(direction, ids, entry));
       }
     }
-    return { added: added.flat(), removed: removed.flat() };
+    return { added, removed };
   }
 
-  /** The entry for all identities of the part, written out once for all whose origins have the same numbers. */
-  private entriesOf(direction: Direction, { ids, listed }: SharedPart, entry: ColumnEntry): readonly PolicyMapEntry[] {
-    const origin = this.table.indexOf(entry.origins);
-    const known = listed.find((each) => each.origin === origin && isSameEntry(each.entry, entry));
-    if (known !== undefined) return known.entries;
-    const entries = ids.map((id) => entryFor(direction, id, entry, origin));
-    listed.push({ entry, origin, entries });
-    return entries;
+  private runOf(direction: Direction, identities: readonly number[], entry: ColumnEntry): EntryRun {
+    return { direction, identities, entry, origin: this.table.indexOf(entry.origins) };
   }
 
-  private entriesTouched(id: number, step: (direction: DirectionPolicy) => Column | undefined): PolicyMapEntry[] {
+  private entriesTouched(id: number, step: (direction: DirectionPolicy) => Column | undefined): EntryRun[] {
     return DIRECTIONS.flatMap((direction) => {
       const column = step(this[direction]);
       if (column === undefined) return [];
       // An identity without entries of its own may still stand in the proxy's lists.
       this.cachedEntries = undefined;
       this.cachedRedirects = undefined;
-      return column.entries.map((entry) => entryFor(direction, id, entry, this.table.indexOf(entry.origins)));
+      return column.entries.map((entry) => this.runOf(direction, [id], entry));
     });
   }
 

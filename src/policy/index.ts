@@ -34,7 +34,7 @@ export { type Direction, MatchType } from "../model/verdict.ts";
 export { wellKnownIdentities, wellKnownIdentity } from "../model/well-known-identity.ts";
 export { PolicyConflict } from "./clause.ts";
 export { AuthType } from "./column.ts";
-export type { ComputedPolicy, EntryChanges } from "./computed-policy.ts";
+export { type ComputedPolicy, type EntryChanges, type EntryRun, spelledOut } from "./computed-policy.ts";
 export { compileFqdn } from "./dns-rule.ts";
 export {
   type Candidate,

@@ -1,7 +1,7 @@
 import type { Column } from "./column.ts";
 import type { ClauseGroup } from "./named-ports.ts";
 import { type Part, partition } from "./partition.ts";
-import type { RowSet, SharedPart } from "./row-set.ts";
+import type { RowSet } from "./row-set.ts";
 import type { Selection } from "./selector-cache.ts";
 
 /** Peers that the same clauses select, and the column that they share. */
@@ -26,7 +26,7 @@ export interface Difference<T> {
 
 /** Identities that have another column than before; undefined = the one of every peer. */
 export interface Move {
-  readonly part: SharedPart;
+  readonly ids: readonly number[];
   readonly from: Column | undefined;
   readonly to: Column | undefined;
 }
@@ -86,7 +86,7 @@ export class PeerParts {
         if (!gone.includes(group)) after.push(group);
       }
       const from = this.take(before, part.ids);
-      return { part, from, to: this.join(after, part.ids)?.column };
+      return { ids: part.ids, from, to: this.join(after, part.ids)?.column };
     });
   }
 

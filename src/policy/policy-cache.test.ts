@@ -13,10 +13,10 @@ import {
 import { parseLabel } from "../model/label.ts";
 import { Limits } from "../model/limits.ts";
 import { PolicyConflict } from "./clause.ts";
+import { type EntryRun, spelledOut } from "./computed-policy.ts";
 import { lookup } from "./lookup.ts";
 import type { NamedPort } from "./named-ports.ts";
 import { PolicyCache } from "./policy-cache.ts";
-import type { PolicyMapEntry } from "./policy-map.ts";
 import { requiredCidrs } from "./repository.ts";
 
 const subject = { labels: podLabels("server"), identity: SERVER, namedPorts: [] };
@@ -128,7 +128,7 @@ describe("a change of rules", () => {
     cache.policyOf(subject);
     const rules = after === undefined ? undefined : repositoryOf([after]).list()[0]!.rules;
     const updates = cache.replacePolicy(repository.list()[0]!.key, rules);
-    const short = (entries: readonly PolicyMapEntry[] = []) => entries.map(({ identity, port }) => [identity, port]);
+    const short = (runs: readonly EntryRun[]) => spelledOut(runs).map(({ identity, port }) => [identity, port]);
     return updates.map(({ changes }) => changes && [short(changes.removed), short(changes.added)]);
   };
 

@@ -1,6 +1,6 @@
 import type { Labels } from "../model/label.ts";
 import { DIRECTIONS } from "../model/verdict.ts";
-import type { ComputedPolicy, EntryChanges } from "./computed-policy.ts";
+import { type ComputedPolicy, countOf, type EntryChanges } from "./computed-policy.ts";
 import type { NamedPortsOf } from "./named-ports.ts";
 import type { Repository } from "./repository.ts";
 import { renewEndpointPolicy, resolveEndpointPolicy, tooLarge } from "./resolve.ts";
@@ -238,7 +238,7 @@ export class PolicyCache {
     const { subject, policy } = shared;
     try {
       const changes = step(policy);
-      shared.entryCount += changes.added.length - changes.removed.length;
+      shared.entryCount += countOf(changes.added) - countOf(changes.removed);
       const error = tooLarge(shared.entryCount);
       if (error !== undefined) throw error;
       return { subject, policy, changes };

@@ -1,6 +1,4 @@
-import type { ColumnEntry } from "./column.ts";
 import { type Group, type Part, partition } from "./partition.ts";
-import type { PolicyMapEntry } from "./policy-map.ts";
 import type { Selection } from "./selector-cache.ts";
 
 /** Rows that stand in a list at some place. */
@@ -13,12 +11,6 @@ interface SelectedGroup extends Group {
   readonly selection: Selection | undefined;
 }
 
-/** A part that all share who ask for the same lists. */
-export interface SharedPart extends Part<Place> {
-  /** What was written out for these identities, by the entry and the number of its origins. */
-  readonly listed: { readonly entry: ColumnEntry; readonly origin: number; readonly entries: PolicyMapEntry[] }[];
-}
-
 /** For each row the last marking that it was in. */
 let markOf = new Int32Array(0);
 let lastMark = 0;
@@ -29,7 +21,7 @@ export class RowSet {
   readonly rows: readonly number[];
   private readonly idOf: readonly number[];
   private readonly found = new Map<readonly number[], readonly number[]>();
-  private readonly known: { readonly lists: readonly Place[]; readonly parts: readonly SharedPart[] }[] = [];
+  private readonly known: { readonly lists: readonly Place[]; readonly parts: readonly Part<Place>[] }[] = [];
   private mark = 0;
 
   /** All rows of the lists. `idOf` gives the identity of every row. */
@@ -71,13 +63,13 @@ export class RowSet {
   }
 
   /** Parts rows of the set by lists that `among` gave: a part's groups are places in `rowLists`. */
-  parted(rowLists: readonly (readonly number[])[]): readonly SharedPart[] {
+  parted(rowLists: readonly (readonly number[])[]): readonly Part<Place>[] {
     const known = this.known.find(
       ({ lists }) => lists.length === rowLists.length && lists.every(({ rows }, place) => rows === rowLists[place]),
     );
     if (known !== undefined) return known.parts;
     const lists = rowLists.map((rows, place) => ({ rows, place }));
-    const parts = partition(lists, this.idOf).map((part) => ({ ...part, listed: [] }));
+    const parts = partition(lists, this.idOf);
     this.known.push({ lists, parts });
     return parts;
   }

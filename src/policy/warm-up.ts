@@ -1,5 +1,6 @@
 import { reservedIdentities } from "../model/identity.ts";
 import { parseLabel, toLabels } from "../model/label.ts";
+import { countOf } from "./computed-policy.ts";
 import { parsePolicy } from "./parse.ts";
 import { PolicyCache } from "./policy-cache.ts";
 import { Repository } from "./repository.ts";
@@ -110,7 +111,7 @@ export function* warmUpSteps(): Generator<number, void> {
   }
   for (let index = POLICIES; index < POLICIES + REPLACEMENTS; index++) {
     const { key, rules } = parse(policyOf(index));
-    for (const { changes } of cache.replacePolicy(key, rules)) entries += changes?.added.length ?? 0;
+    for (const { changes } of cache.replacePolicy(key, rules)) entries += countOf(changes?.added ?? []);
     yield entries;
   }
 }

@@ -4,7 +4,7 @@ import { cidrLabels } from "../../src/model/cidr-label.ts";
 import { reservedIdentities } from "../../src/model/identity.ts";
 import { type Labels, parseLabel, toLabels } from "../../src/model/label.ts";
 import { PolicyConflict } from "../../src/policy/clause.ts";
-import type { ComputedPolicy } from "../../src/policy/computed-policy.ts";
+import { type ComputedPolicy, spelledOut } from "../../src/policy/computed-policy.ts";
 import type { NamedPortsOf } from "../../src/policy/named-ports.ts";
 import { parsePolicy } from "../../src/policy/parse.ts";
 import { PolicyCache, type PolicyUpdate } from "../../src/policy/policy-cache.ts";
@@ -184,8 +184,8 @@ describe("policies that follow the world", { timeout: 120_000 }, () => {
         for (const { subject: whose, policy, changes } of updates) {
           if (whose !== subject) continue;
           if (changes === undefined) held = policy === undefined ? undefined : entriesOf(() => policy);
-          for (const entry of changes?.removed ?? []) held?.delete(entryKey(entry));
-          for (const entry of changes?.added ?? []) held?.add(entryKey(entry));
+          for (const entry of spelledOut(changes?.removed ?? [])) held?.delete(entryKey(entry));
+          for (const entry of spelledOut(changes?.added ?? [])) held?.add(entryKey(entry));
         }
       };
       for (let step = 0; step < STEPS; step++) {
@@ -214,10 +214,10 @@ describe("policies that follow the world", { timeout: 120_000 }, () => {
     const subject = { identity: 256, labels, namedPorts: [] };
     const before = cache.policyOf(subject).entries.length;
     const [added] = cache.upsertIdentity(257, labels);
-    expect(added?.changes?.added.map(({ identity, direction }) => [identity, direction])).toEqual([[257, "ingress"]]);
+    expect(added?.changes?.added.map((run) => [run.identities, run.direction])).toEqual([[[257], "ingress"]]);
     expect(cache.policyOf(subject).entries).toHaveLength(before + 1);
     const [removed] = cache.removeIdentity(257);
-    expect(removed?.changes?.removed.map(({ identity }) => identity)).toEqual([257]);
+    expect(removed?.changes?.removed.map(({ identities }) => identities)).toEqual([[257]]);
     expect(cache.policyOf(subject).entries).toHaveLength(before);
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { reservedIdentities } from "../../src/model/identity.ts";
 import { type Labels, parseLabel, toLabels } from "../../src/model/label.ts";
-import type { ComputedPolicy } from "../../src/policy/computed-policy.ts";
+import { type ComputedPolicy, spelledOut } from "../../src/policy/computed-policy.ts";
 import { parsePolicy } from "../../src/policy/parse.ts";
 import { PolicyCache } from "../../src/policy/policy-cache.ts";
 import type { PolicyMapEntry } from "../../src/policy/policy-map.ts";
@@ -159,13 +159,13 @@ describe("plain rules that change", { timeout: 120_000 }, () => {
         for (const { subject, policy, changes, error } of world.step()) {
           if (error !== undefined) throw error;
           const entries = changes === undefined ? new Set(policy.entries.map(keyOf)) : held.get(subject.identity)!;
-          for (const entry of changes?.removed ?? []) expect(entries.delete(keyOf(entry))).toBe(true);
-          for (const entry of changes?.added ?? []) entries.add(keyOf(entry));
+          for (const entry of spelledOut(changes?.removed ?? [])) expect(entries.delete(keyOf(entry))).toBe(true);
+          for (const entry of spelledOut(changes?.added ?? [])) entries.add(keyOf(entry));
           held.set(subject.identity, entries);
           if (changes === undefined) continue;
           followed++;
           const texts = new Set(policy.entries.map((entry) => entryText(policy, entry)));
-          for (const entry of changes.added) expect(texts.has(entryText(policy, entry))).toBe(true);
+          for (const entry of spelledOut(changes.added)) expect(texts.has(entryText(policy, entry))).toBe(true);
         }
         for (const subject of world.subjects) {
           const fresh = world.fresh(subject);
