@@ -4,7 +4,7 @@
  * is warm, as an agent's is before its first endpoint comes; with `cold` as a second argument it is not.
  */
 import { closeSync, openSync, readFileSync, readSync } from "node:fs";
-import { setImmediate as turn, setTimeout as sleep } from "node:timers/promises";
+import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { reservedIdentities } from "../src/model/identity.ts";
 import { type Labels, parseLabel, toLabels } from "../src/model/label.ts";
@@ -35,7 +35,7 @@ export interface EngineTimings {
   readonly settledRss: number;
 }
 
-/** What reading a cluster left behind is collected meanwhile: changes come to an agent one by one, each in a turn of its loop. */
+/** What reading a cluster left behind is collected meanwhile. */
 const REST_MS = 200;
 
 function timed(work: () => void): number {
@@ -66,6 +66,36 @@ function parseOne(policy: object): { key: PolicyKey; rules: readonly Rule[] } {
 function residentMib(field: "VmHWM" | "VmRSS"): number {
   const status = readFileSync("/proc/self/status", "utf8");
   return Number(new RegExp(`^${field}:\\s+(\\d+)`, "m").exec(status)![1]) / 1024;
+}
+
+/** Each change in a turn of its own, as changes come to an agent. */
+async function timeChanges(
+  cache: PolicyCache,
+  extra: readonly { readonly id: number; readonly labels: Labels }[],
+  replacements: readonly ReturnType<typeof parseOne>[],
+): Promise<Pick<EngineTimings, "addIdentity" | "replacePolicy">> {
+  const seen = { entries: 0 };
+  const count = () => {
+    seen.entries++;
+  };
+  const replace = ({ key, rules }: ReturnType<typeof parseOne>) => {
+    for (const { policy, changes } of cache.replacePolicy(key, rules)) {
+      if (changes === undefined) policy!.forEachEntry(count);
+      else for (const { identities } of [...changes.removed, ...changes.added]) identities.forEach(count);
+    }
+  };
+  const addIdentity: number[] = [];
+  const replacePolicy: number[] = [];
+  await sleep(REST_MS);
+  for (const { id, labels } of extra) {
+    addIdentity.push(timed(() => cache.upsertIdentity(id, labels)));
+    await turn();
+  }
+  for (const replacement of replacements) {
+    replacePolicy.push(timed(() => replace(replacement)));
+    await turn();
+  }
+  return { addIdentity, replacePolicy };
 }
 
 export async function timeEngine(lines: Iterable<string>, isCold: boolean): Promise<EngineTimings> {
@@ -108,23 +138,7 @@ export async function timeEngine(lines: Iterable<string>, isCold: boolean): Prom
   const total = entries;
   cache.clear();
   const warm = timed(() => compute(subjects));
-  const addIdentity: number[] = [];
-  const replacePolicy: number[] = [];
-  await sleep(REST_MS);
-  for (const { id, labels } of extra) {
-    addIdentity.push(timed(() => cache.upsertIdentity(id, labels)));
-    await turn();
-  }
-  for (const { key, rules } of replacements) {
-    const replace = () => {
-      for (const { policy, changes } of cache.replacePolicy(key, rules)) {
-        if (changes === undefined) policy!.forEachEntry(count);
-        else for (const { identities } of [...changes.removed, ...changes.added]) identities.forEach(count);
-      }
-    };
-    replacePolicy.push(timed(replace));
-    await turn();
-  }
+  const changes = await timeChanges(cache, extra, replacements);
   const peakRss = residentMib("VmHWM");
   globalThis.gc?.();
   const settledRss = residentMib("VmRSS");
@@ -140,8 +154,7 @@ export async function timeEngine(lines: Iterable<string>, isCold: boolean): Prom
     firstEndpoint,
     otherEndpoints,
     warm,
-    addIdentity,
-    replacePolicy,
+    ...changes,
     entries: total,
     lookupsPerSecond,
     ...memory,
