@@ -50,7 +50,7 @@ describe("a candidate with rules for requests, where none are in force", () => {
     await rehearsal.until(/following .*; requests at 2 ports of endpoints/);
     expect(await from("tiefighter", PUT)).toContain("Panic: deathstar exploded");
     expect(await from("tiefighter", LAND)).toBe("Ship landed\n");
-    await rehearsal.until(CLOSED);
+    await rehearsal.until(CLOSED, 15_000);
     expect(rehearsal.text).not.toMatch(/CLOSED default\/pod\/tiefighter.*POST/);
     expect(await nodes()).toEqual({ looked: 2, redirects: 0 });
     const own = await lab.ok("hubble observe --type l7 -o compact");
@@ -70,7 +70,7 @@ describe("a candidate with rules for requests, where none are in force", () => {
     await connection.until(/Ship landed/);
     const rehearsal = lab.watch(`${shieldgate} rehearse -f ${CANDIDATE}`);
     await rehearsal.until(/following /);
-    await rehearsal.until(CLOSED, 10_000);
+    await rehearsal.until(CLOSED, 15_000);
     await connection.until(/Panic: deathstar exploded[\s\S]*opened 0/);
     rehearsal.stop();
     await untilNothingIsLookedAt();
@@ -97,7 +97,7 @@ describe("a candidate with rules for requests, where none are in force", () => {
     for (let tries = 0; tries < 100 && (await nodes().catch(() => ({ looked: 0 }))).looked < 2; tries++)
       await new Promise((resolve) => setTimeout(resolve, 100));
     expect(await from("tiefighter", PUT)).toContain("Panic: deathstar exploded");
-    await rehearsal.until(CLOSED, 10_000);
+    await rehearsal.until(CLOSED, 15_000);
     rehearsal.stop("SIGKILL");
     await untilNothingIsLookedAt();
     expect((await nodes()).redirects).toBe(0);

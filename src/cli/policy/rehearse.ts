@@ -63,6 +63,8 @@ export async function rehearseCommand(
     reader.read(bytes, 0, bytes.length, `connections of ${node}`, 1);
   };
   const looking = lab === undefined ? undefined : await lookAtRequests({ lab, policies, stood, complain, stop });
+  // what happens before the relay's first answer counts too; a lab has the clock of this machine
+  const begin = since ?? (lab === undefined ? undefined : new Date().toISOString());
   tellStart(server, options, looking, complain);
   let rehearsal: Rehearsal | undefined;
   const tell = () => {
@@ -77,7 +79,7 @@ export async function rehearseCommand(
       server,
       follow: true,
       signal: stop.signal,
-      ...(since === undefined ? {} : { since }),
+      ...(begin === undefined ? {} : { since: begin }),
     }))
       readResponse(response, reader, server, ++line);
   } finally {
