@@ -1,5 +1,6 @@
 import { defineConfig } from "vitest/config";
 
+const SETUP = { setupFiles: ["test/support/patience.ts"] };
 const ALONE = ["test/compat/teardown.test.ts"];
 /** Upstream's programs have times of their own in them. */
 const TIMED = [
@@ -17,6 +18,7 @@ export default defineConfig({
       {
         test: {
           name: "unit",
+          ...SETUP,
           maxWorkers: "100%",
           isolate: false,
           testTimeout: 300_000,
@@ -26,6 +28,7 @@ export default defineConfig({
       {
         test: {
           name: "oracle",
+          ...SETUP,
           maxWorkers: "100%",
           include: ["test/differential/**/*.test.ts"],
           exclude: TIMED,
@@ -36,6 +39,7 @@ export default defineConfig({
       {
         test: {
           name: "machine",
+          ...SETUP,
           include: ["test/{kernel,compat,docs}/**/*.test.ts", ...TIMED],
           exclude: ALONE,
           maxWorkers: 2,
@@ -47,6 +51,7 @@ export default defineConfig({
       {
         test: {
           name: "alone",
+          ...SETUP,
           include: ALONE,
           fileParallelism: false,
           sequence: { groupOrder: 2 },
