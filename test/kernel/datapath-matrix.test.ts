@@ -147,16 +147,23 @@ function explained(policies: Policies, from: Member, cell: Asked) {
   return explainConnection(side(from, "egress", cell.to.pod.identity), side(cell.to, "ingress", from.pod.identity));
 }
 
-/** What should be open and seems closed is asked once more: on a busy machine an answer may come too late. */
+/** How often what should be open and seems closed is asked again: on a busy machine answers may come too late. */
+const TRIES = 4;
+const REST_MS = 500;
+
 async function answersOf(policies: Policies, from: Member, cells: readonly Asked[]): Promise<readonly boolean[]> {
   const ask = (some: readonly Asked[]) =>
     from.ask(some.map(({ protocol, address, port }) => ({ protocol, address, port })));
   const seen = [...(await ask(cells))];
-  const late = cells.filter((cell, index) => !seen[index] && explained(policies, from, cell).verdict === "forwarded");
-  const again = late.length === 0 ? [] : await ask(late);
-  late.forEach((cell, index) => {
-    seen[cells.indexOf(cell)] = again[index]!;
-  });
+  for (let tries = 0; tries < TRIES; tries++) {
+    const late = cells.filter((cell, index) => !seen[index] && explained(policies, from, cell).verdict === "forwarded");
+    if (late.length === 0) break;
+    if (tries > 0) await new Promise((resolve) => setTimeout(resolve, REST_MS));
+    const again = await ask(late);
+    late.forEach((cell, index) => {
+      seen[cells.indexOf(cell)] = again[index]!;
+    });
+  }
   return seen;
 }
 
