@@ -138,6 +138,24 @@ describe("a rehearsal", () => {
     expect(watched()).toEqual([]);
   });
 
+  it("ends without harm where another one has too many ports by now", async () => {
+    await world.runPod("web", { app: "web" });
+    const wide = policy({ endpointSelector: { matchLabels: { app: "web" } }, ingress: [http("1000", 9999)] });
+    const [one, other] = [await hold(WEB), await hold(wide)];
+    expect([await one.next(), await other.next()]).toEqual([{ watched: 1 }, { watched: 9001 }]);
+    await world.runPod("web2", { app: "web" });
+    const isRefused = (line: string) => line.includes("at more than 16384 ports of endpoints");
+    await until(() => world.log.some(isRefused));
+    one.response.destroy();
+    await once(one.response, "close");
+    // the agent hears of it before it answers what is asked later
+    for (let calls = 0; calls < 3; calls++) await world.call("GET", "/v1/healthz");
+    expect([isRefused(world.log.at(-1)!), watched().length]).toEqual([true, 9001]);
+    other.response.destroy();
+    await until(() => watched().length === 0);
+    expect(watched()).toEqual([]);
+  });
+
   it("is over when the agent starts anew", async () => {
     await world.runPod("web", { app: "web" });
     await hold(WEB);

@@ -111,11 +111,7 @@ export class Rehearsals {
   refresh(): void {
     if (this.running.size === 0) return;
     const before = this.size;
-    try {
-      this.update();
-    } catch (error) {
-      this.parts.log(`a rehearsal: ${(error as Error).message}`);
-    }
+    this.tryUpdate();
     if (this.size !== before) for (const { tell } of this.running) tell({ watched: this.size });
   }
 
@@ -141,11 +137,20 @@ export class Rehearsals {
 
   private end(rehearsal: Rehearsal): void {
     if (!this.running.delete(rehearsal)) return;
-    this.update();
+    this.tryUpdate();
     if (this.running.size > 0) return;
     this.notUnderstood = 0;
     this.overheard?.clear();
     this.parts.log("the rehearsal is over: nothing is looked at any more", "info");
+  }
+
+  /** What cannot be watched is told, and what was watched stays. */
+  private tryUpdate(): void {
+    try {
+      this.update();
+    } catch (error) {
+      this.parts.log(`a rehearsal: ${(error as Error).message}`);
+    }
   }
 
   private update(): void {
