@@ -7,7 +7,8 @@ import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, wri
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Summary } from "./support/reporter.ts";
+import type { FileSummary, Summary } from "./support/reporter.ts";
+import { lookAgain } from "./support/second-look.ts";
 import { runGates } from "./tidy/check.ts";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -23,7 +24,10 @@ const gatesMs = performance.now() - started;
 const scratch = mkdtempSync(join(tmpdir(), "shieldgate-test-"));
 const vitestPath = join(root, "node_modules/.bin/vitest");
 const reporters = ["--reporter=default", `--reporter=${join(root, "test/support/reporter.ts")}`];
-const FAILED: Summary = { passed: 0, failed: 1, skipped: [], files: [] };
+const UNTOLD: Summary = {
+  files: [],
+  loose: [{ test: "(run)", message: "ended without a test that failed: see above" }],
+};
 
 /** Runs the tests that the words choose. `behind`: they get only the processor's time that nobody else wants, and print to that file. */
 function runTests(name: string, words: readonly string[], behind?: number): Promise<Summary> {
@@ -38,9 +42,10 @@ function runTests(name: string, words: readonly string[], behind?: number): Prom
   if (behind !== undefined) child.once("close", standBehind(child.pid!));
   return new Promise((resolve) => {
     child.on("close", (code) => {
-      const summary = existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as Summary) : FAILED;
+      const summary = existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as Summary) : UNTOLD;
       // it may break without a test that did
-      resolve(code === 0 || summary.failed > 0 ? summary : { ...summary, failed: 1 });
+      const told = code === 0 || summary.loose.length > 0 || summary.files.some((file) => file.faults.length > 0);
+      resolve(told ? summary : { ...summary, loose: UNTOLD.loose });
     });
   });
 }
@@ -76,29 +81,45 @@ async function runAll(): Promise<Summary[]> {
   return [...all, await runTests("alone", ["--project", "alone"])];
 }
 
+function runAlone({ project, path }: FileSummary): Promise<Summary> {
+  console.log(`\nOnce more, alone: ${path}`);
+  return runTests(path.replaceAll("/", "-"), ["--project", project, path]);
+}
+
+function printFaults(title: string, files: readonly Pick<FileSummary, "path" | "faults">[]): void {
+  const lines = files.flatMap(({ path, faults }) =>
+    faults.map(({ test, message }) => `  ${path} > ${test}: ${message}`),
+  );
+  if (lines.length > 0) console.log(`\n${title}:\n${lines.join("\n")}`);
+}
+
 const words = process.argv.slice(2);
 const parts = words.length > 0 ? [await runTests("chosen", words)] : await runAll();
-const summary: Summary = {
-  passed: parts.reduce((sum, part) => sum + part.passed, 0),
-  failed: parts.reduce((sum, part) => sum + part.failed, 0),
-  skipped: parts.flatMap((part) => part.skipped),
-  files: parts.flatMap((part) => part.files),
-};
+const loose = parts.flatMap((part) => part.loose);
+const first = parts.flatMap((part) => part.files);
+const { files, unsteady } = words.length > 0 ? { files: first, unsteady: [] } : await lookAgain(first, runAlone);
 rmSync(scratch, { recursive: true });
 
-const slowest = [...summary.files].sort((a, b) => b.milliseconds - a.milliseconds).slice(0, 15);
+const slowest = [...files].sort((a, b) => b.milliseconds - a.milliseconds).slice(0, 15);
 console.log("\nWhere the time went:");
 console.log(`  ${(gatesMs / 1000).toFixed(1).padStart(6)} s  gates`);
 for (const file of slowest) console.log(`  ${(file.milliseconds / 1000).toFixed(1).padStart(6)} s  ${file.path}`);
 console.log(`  ${((performance.now() - started) / 1000).toFixed(1).padStart(6)} s  in all`);
 
-const reasons = Map.groupBy(summary.skipped, (skip) => skip.reason);
+const reasons = Map.groupBy(
+  files.flatMap((file) => file.skipped),
+  (skip) => skip.reason,
+);
 if (reasons.size > 0) console.log("\nSkipped:");
 for (const [reason, tests] of reasons)
   console.log(`  ${tests.length} × ${reason} (${tests[0]!.test}${tests.length > 1 ? ", …" : ""})`);
 
-const passed = summary.passed + gates.filter((gate) => gate.ok).length;
-const failed = summary.failed + gates.filter((gate) => !gate.ok).length;
-const skipped = summary.skipped.length > 0 ? `, ${summary.skipped.length} skipped` : "";
-console.log(`\n${passed} passed, ${failed} failed${skipped}`);
+printFaults("Failed beside the others, passed alone (a race, or a full machine)", unsteady);
+printFaults("Failed", [...files, { path: "the run", faults: loose }]);
+
+const sum = (numbers: readonly number[]) => numbers.reduce((total, number) => total + number, 0);
+const passed = sum(files.map((file) => file.passed)) + gates.filter((gate) => gate.ok).length;
+const failed = sum(files.map((file) => file.faults.length)) + loose.length + gates.filter((gate) => !gate.ok).length;
+const skippedCount = sum(files.map((file) => file.skipped.length));
+console.log(`\n${passed} passed, ${failed} failed${skippedCount > 0 ? `, ${skippedCount} skipped` : ""}`);
 process.exitCode = failed === 0 ? 0 : 1;

@@ -5,36 +5,52 @@ interface Skipped {
   readonly reason: string;
 }
 
-/** What a run came to, written as one JSON line to the file that SHIELDGATE_TEST_SUMMARY names. */
-export interface Summary {
-  readonly passed: number;
-  readonly failed: number;
-  readonly skipped: readonly Skipped[];
-  /** Milliseconds a test file took. */
-  readonly files: readonly { readonly path: string; readonly milliseconds: number }[];
+/** A test, or a suite or file that has none to show, and the first line of what went wrong. */
+interface Fault {
+  readonly test: string;
+  readonly message: string;
 }
 
-/** Counts tests, files that could not be loaded, and skips with their reasons. */
-export function summarize(modules: readonly TestModule[]): Summary {
+/** What one test file came to. */
+export interface FileSummary {
+  readonly path: string;
+  readonly project: string;
+  readonly milliseconds: number;
+  readonly passed: number;
+  readonly faults: readonly Fault[];
+  readonly skipped: readonly Skipped[];
+}
+
+/** What a run came to, written as one JSON line to the file that SHIELDGATE_TEST_SUMMARY names. */
+export interface Summary {
+  readonly files: readonly FileSummary[];
+  /** Errors that belong to no file. */
+  readonly loose: readonly Fault[];
+}
+
+/** Counts a file's tests, what could not be loaded, and skips with their reasons. */
+export function summarize(module: TestModule): FileSummary {
   let passed = 0;
-  let failed = 0;
+  const faults: Fault[] = [];
   const skipped: Skipped[] = [];
-  for (const module of modules) {
-    // a file or a hook that breaks has no test of its own to count
-    failed += module.errors().length;
-    for (const suite of module.children.allSuites()) failed += suite.errors().length;
-    for (const test of module.children.allTests()) {
-      const result = test.result();
-      if (result.state === "passed") passed++;
-      else if (result.state === "failed") failed++;
-      else skipped.push({ test: test.fullName, reason: ("note" in result && result.note) || reasonIn(test.fullName) });
-    }
+  // a file or a hook that breaks has no test of its own to count
+  for (const error of module.errors()) faults.push({ test: "(file)", message: firstLine(error) });
+  for (const suite of module.children.allSuites())
+    for (const error of suite.errors()) faults.push({ test: suite.fullName, message: firstLine(error) });
+  for (const test of module.children.allTests()) {
+    const result = test.result();
+    if (result.state === "passed") passed++;
+    else if (result.state === "failed") faults.push({ test: test.fullName, message: firstLine(result.errors[0]) });
+    else skipped.push({ test: test.fullName, reason: ("note" in result && result.note) || reasonIn(test.fullName) });
   }
-  const files = modules.map((module) => ({
+  return {
     path: module.relativeModuleId,
+    project: module.project.name,
     milliseconds: module.diagnostic().duration,
-  }));
-  return { passed, failed, skipped, files };
+    passed,
+    faults,
+    skipped,
+  };
 }
 
 /** The reason that the name of a test, or of one of its suites, ends with. */
@@ -42,12 +58,17 @@ function reasonIn(fullName: string): string {
   return / \(skipped: (.*?)\)(?= > |$)/.exec(fullName)?.[1] ?? "no reason given";
 }
 
+function firstLine(error: unknown): string {
+  const message = error instanceof Object && "message" in error ? String(error.message) : String(error);
+  return message.split("\n")[0]!.slice(0, 300);
+}
+
 export default class SummaryReporter implements Reporter {
   async onTestRunEnd(modules: readonly TestModule[], errors: readonly unknown[]): Promise<void> {
-    const summary = summarize(modules);
     const path = process.env["SHIELDGATE_TEST_SUMMARY"];
     if (path === undefined) return;
+    const loose = errors.map((error) => ({ test: "(no test's)", message: firstLine(error) }));
     const { writeFileSync } = await import("node:fs");
-    writeFileSync(path, JSON.stringify({ ...summary, failed: summary.failed + errors.length }));
+    writeFileSync(path, JSON.stringify({ files: modules.map(summarize), loose } satisfies Summary));
   }
 }
