@@ -9,20 +9,30 @@ export type Place = string;
 
 export const SERVER_CPU = 1;
 export const CLIENT_CPU = 0;
+const AUTOGROUP = "/proc/self/autogroup";
 
 /** The network namespace of a process. */
 export function placeOf(pid: number): Place {
   return `/proc/${pid}/ns/net`;
 }
 
-/** Before all other work of the machine: where the kernel groups tasks by session, a process's own priority counts within its group only. */
-export function goFirst(): void {
+/**
+ * Before all other work of the machine, until the returned function is called: where the kernel groups tasks by session, a
+ * process's own priority counts within its group only.
+ */
+export function goFirst(): () => void {
   const { PRIORITY_HIGHEST, PRIORITY_NORMAL } = constants.priority;
-  setPriority(PRIORITY_HIGHEST);
-  const group = "/proc/self/autogroup";
-  if (!existsSync(group)) return;
-  writeFileSync(group, String(PRIORITY_HIGHEST));
-  process.once("exit", () => writeFileSync(group, String(PRIORITY_NORMAL)));
+  const set = (priority: number) => {
+    setPriority(priority);
+    if (existsSync(AUTOGROUP)) writeFileSync(AUTOGROUP, String(priority));
+  };
+  const back = () => set(PRIORITY_NORMAL);
+  set(PRIORITY_HIGHEST);
+  process.once("exit", back);
+  return () => {
+    process.off("exit", back);
+    back();
+  };
 }
 
 function compiler(): string {

@@ -6,7 +6,7 @@
 //   traffic crr ADDRESS PORT SECONDS      a new connection for each request; prints connections a second
 //   traffic urr ADDRESS PORT SECONDS      request/response with datagrams; prints transactions a second
 //   traffic stream ADDRESS PORT SECONDS N zeros on N connections at once, until the server has read the last; prints Mbit a second
-//   traffic probe ADDRESS PORT            a datagram every 500 us; prints `up NS` or `down NS` (CLOCK_REALTIME) when answers begin or end
+//   traffic probe ADDRESS PORT            a datagram every 500 us; prints `up NS` or `down NS` (CLOCK_MONOTONIC) when answers begin or end
 // ADDRESS is of either family.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -282,12 +282,12 @@ static int stream(struct target target, double seconds, int count)
 static int probe(struct target target)
 {
 	int fd = connected(&target, SOCK_DGRAM), up = -1;
-	uint64_t last_answered = now_ns(CLOCK_REALTIME), sent;
+	uint64_t last_answered = now_ns(CLOCK_MONOTONIC), sent;
 	struct pollfd readable = { .fd = fd, .events = POLLIN };
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (;;) {
-		uint64_t now = now_ns(CLOCK_REALTIME);
+		uint64_t now = now_ns(CLOCK_MONOTONIC);
 
 		if (send(fd, &now, sizeof(now), 0) < 0 && errno != ECONNREFUSED)
 			die("send");
