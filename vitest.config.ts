@@ -9,7 +9,7 @@ const TIMED = [
 
 /**
  * `unit` runs anywhere and in parallel, and so does `oracle`, where upstream's programs are; `machine` needs root, the
- * kernel or its time to itself: two files at a time, for much of it is waiting; `alone` looks at the whole machine, where nobody else may be.
+ * kernel or its time to itself: three files at a time, for most of it is waiting; `alone` looks at the whole machine, where nobody else may be.
  * `npm test` runs the first two beside the third. By itself vitest leaves a processor free: one of two.
  */
 export default defineConfig({
@@ -42,7 +42,7 @@ export default defineConfig({
           ...SETUP,
           include: ["test/{kernel,compat,docs}/**/*.test.ts", ...TIMED],
           exclude: ALONE,
-          maxWorkers: 2,
+          maxWorkers: 3,
           sequence: { groupOrder: 1 },
           testTimeout: 120_000,
           hookTimeout: 120_000,
