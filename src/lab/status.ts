@@ -71,14 +71,17 @@ async function listPods(paths: LabPaths): Promise<MachineStatus["pods"]> {
   });
 }
 
+function aliveRecord(paths: LabPaths, name: string): ProcessRecord | undefined {
+  const record = readRecord(paths, name);
+  return isAlive(record) ? record : undefined;
+}
+
 /** Looks at every process and at the API server. Never throws for a lab that is broken or absent. */
 export async function readStatus(paths: LabPaths): Promise<LabStatus> {
   const settings = readSettings(paths) ?? NOTHING;
-  const records = new Map(processNames(settings).map((name) => [name, readRecord(paths, name)] as const));
-  const pid = (name: string) => {
-    const record = records.get(name);
-    return { pid: record && isAlive(record) ? record.pid : 0 };
-  };
+  // looked at once: a process that dies meanwhile is not to run in one line and to be missed in another
+  const records = new Map(processNames(settings).map((name) => [name, aliveRecord(paths, name)] as const));
+  const pid = (name: string) => ({ pid: records.get(name)?.pid ?? 0 });
   const running = existsSync(paths.run);
   const problems: string[] = [];
   if (!running) {
@@ -86,7 +89,7 @@ export async function readStatus(paths: LabPaths): Promise<LabStatus> {
     problems.push(`lab ${paths.lab} ${what}: ${commandFor(paths.lab)} ${command}`);
   }
   for (const [name, record] of running ? records : []) {
-    if (!isAlive(record))
+    if (record === undefined)
       problems.push(
         `${name} does not run; ${mend(paths.lab, name)}; its log: ${join(paths.logs, `${name.replace("/", "-")}.log`)}`,
       );
@@ -113,7 +116,7 @@ export async function readStatus(paths: LabPaths): Promise<LabStatus> {
       memoryPssBytes: running ? memoryPss(labPids(paths.lab)) : 0,
       problems,
     },
-    processes: [...records].map(([name, record]) => ({ name, record: isAlive(record) ? record : undefined })),
+    processes: [...records].map(([name, record]) => ({ name, record })),
     problems,
   };
 }

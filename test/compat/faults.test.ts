@@ -176,6 +176,8 @@ test("kill -9 of supervisor and kubelet: pods go on, `up` puts all right", async
   for (const name of ["supervisor", "kubelet"]) {
     process.kill(Number(new RegExp(`^${name} +(\\d+)`, "m").exec(pids)![1]), "SIGKILL");
   }
+  // a process that is killed lives until it is scheduled once more
+  await becomes(async () => /^supervisor +- +not running/m.test((await lab.shieldgate("status")).stdout));
   const wrong = await lab.shieldgate("status");
   expect(wrong.code).toBe(1);
   expect(wrong.stdout).toContain(`bin/shieldgate --name ${lab.name} up`);
