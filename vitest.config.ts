@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 const SETUP = { setupFiles: ["test/support/patience.ts"] };
@@ -7,10 +8,13 @@ const TIMED = [
   "test/differential/{client-go,client-hello,http2-corpus,http2-requests,kube-apiserver,l7-corpus,l7-failures,l7-requests}.test.ts",
 ];
 
+/** More than processors: upstream's programs and timers are waited for, too. */
+const WORKERS = Math.ceil(1.5 * availableParallelism());
+
 /**
  * `unit` runs anywhere and in parallel, and so does `oracle`, where upstream's programs are; `machine` needs root, the
  * kernel or its time to itself: three files at a time, for most of it is waiting; `alone` looks at the whole machine, where nobody else may be.
- * `npm test` runs the first two beside the third. By itself vitest leaves a processor free: one of two.
+ * `npm test` runs the first two beside the third.
  */
 export default defineConfig({
   test: {
@@ -19,7 +23,7 @@ export default defineConfig({
         test: {
           name: "unit",
           ...SETUP,
-          maxWorkers: "100%",
+          maxWorkers: WORKERS,
           isolate: false,
           testTimeout: 300_000,
           include: ["src/**/*.test.ts", "test/{conformance,l7,property,simulation,canary,golden,fuzz}/**/*.test.ts"],
@@ -29,7 +33,7 @@ export default defineConfig({
         test: {
           name: "oracle",
           ...SETUP,
-          maxWorkers: "100%",
+          maxWorkers: WORKERS,
           include: ["test/differential/**/*.test.ts"],
           exclude: TIMED,
           testTimeout: 600_000,
