@@ -1,7 +1,7 @@
 /** What an agent costs with a hundred endpoints, in a cluster of ten thousand identities. */
 import { readFileSync } from "node:fs";
 import type { TestLab } from "../test/support/lab.ts";
-import { CHANGES, disperse, gather, measureChanges } from "./enforcement.ts";
+import { CHANGES, disperse, gather, measureEdits } from "./enforcement.ts";
 import { type Call, caller } from "./kubeconfig.ts";
 import type { Row } from "./report.ts";
 
@@ -57,7 +57,7 @@ export async function measureAgent(lab: TestLab, traffic: string): Promise<Row[]
   await sleep(IDLE_SECONDS);
   const idle = (cpuMs(pid) - quiet) / (IDLE_SECONDS * 10);
   const busy = cpuMs(pid);
-  const changes = await measureChanges(lab, traffic, ENDPOINTS + 1);
+  const changes = await measureEdits(lab, traffic, ENDPOINTS + 1);
   const perChange = (cpuMs(pid) - busy) / CHANGES;
   const left = Number(await lab.ok("kubectl get ciliumidentities -o name | wc -l"));
   const among = `${IDENTITIES} identities${left < IDENTITIES ? `, of which ${left} were left at the end` : ""}`;

@@ -7,10 +7,9 @@ import type { Row } from "./report.ts";
 import { percentile } from "./rounds.ts";
 
 export const CHANGES = 400;
-/** A change meets a lab at rest: what the one before left for later, flows on disk and statuses, is done by then. */
-const REST_MS = 50;
 const PORT = "7000";
-const POLICY_PATH = "/apis/cilium.io/v2/namespaces/default/ciliumnetworkpolicies/bench";
+const POLICIES_PATH = "/apis/cilium.io/v2/namespaces/default/ciliumnetworkpolicies";
+const POLICY_PATH = `${POLICIES_PATH}/bench`;
 const TARGET_MS = 10;
 const TARGET_READY_S = 5;
 /** Pods beside the two of bench/pods.yaml, all on their node: as many as it has addresses for. */
@@ -81,28 +80,63 @@ export async function measureEnforcement(lab: TestLab, traffic: string): Promise
         reached: took <= TARGET_READY_S,
         raw: took,
       });
-    rows.push(await measureChanges(lab, traffic, size + 1));
-    if (size === 100) rows.push(await measureChanges(lab, traffic, size + 1, 0));
+    rows.push(await measureEdits(lab, traffic, size + 1));
+    if (size === 100)
+      rows.push(await measureKind(lab, traffic, size + 1, EDITS_AT_ONCE), await measureFirst(lab, traffic, size + 1));
   }
   await disperse(lab);
   const everywhere = await gather(lab, EVERYWHERE, ALL_NODES);
   const ready = { what: `${EVERYWHERE} pods ready, three nodes`, ours: `${everywhere.toFixed(1)} s`, raw: everywhere };
   rows.push({ ...ready, target: "", reached: true });
-  rows.push(await measureChanges(lab, traffic, EVERYWHERE + 1));
+  rows.push(await measureEdits(lab, traffic, EVERYWHERE + 1));
   await disperse(lab);
   return rows;
 }
 
+/** What is done to a policy, time after time. */
+interface Kind {
+  readonly what: string;
+  /** After what the change before came to. */
+  readonly restMs: number;
+  close(call: Call): Promise<void>;
+  open(call: Call): Promise<void>;
+}
+
+/** A change meets a lab at rest: what the one before left for later, flows on disk and statuses, is done by then. */
+const EDIT: Kind = {
+  what: "policy change to enforcement",
+  restMs: 50,
+  close: (call) => call("PATCH", POLICY_PATH, policy("nobody")),
+  open: (call) => call("PATCH", POLICY_PATH, policy("client")),
+};
+const EDITS_AT_ONCE: Kind = { ...EDIT, what: `${EDIT.what}, one after the other`, restMs: 0 };
+/** The policy is made and deleted: the endpoints have no other. */
+const FIRST: Kind = {
+  what: "an endpoint's first policy, and its last, to enforcement",
+  restMs: 50,
+  close: (call) => call("POST", POLICIES_PATH, policy("nobody")),
+  open: (call) => call("DELETE", POLICY_PATH),
+};
+
+/** The policy is there again at the end. */
+async function measureFirst(lab: TestLab, traffic: string, endpoints: number): Promise<Row> {
+  const call = await caller(lab);
+  await call("DELETE", POLICY_PATH);
+  const measured = await measureKind(lab, traffic, endpoints, FIRST);
+  await call("POST", POLICIES_PATH, policy("client"));
+  return measured;
+}
+
+/** `measureKind` of edits, which leaves the policy open. */
+export function measureEdits(lab: TestLab, traffic: string, endpoints: number): Promise<Row> {
+  return measureKind(lab, traffic, endpoints, EDIT);
+}
+
 /**
- * From the request that changes a policy to the first packet that is treated by it, allow and deny in turn, `restMs` after
- * what the change before came to. What measures goes first: a probe that waits for a processor would be taken for a policy that is late.
+ * From the request that changes a policy to the first packet that is treated by it, closed and opened in turn.
+ * What measures goes first: a probe that waits for a processor would be taken for a policy that is late.
  */
-export async function measureChanges(
-  lab: TestLab,
-  traffic: string,
-  endpoints: number,
-  restMs: number = REST_MS,
-): Promise<Row> {
+async function measureKind(lab: TestLab, traffic: string, endpoints: number, kind: Kind): Promise<Row> {
   const stepBack = goFirst();
   const started: Stoppable[] = [];
   try {
@@ -110,7 +144,7 @@ export async function measureChanges(
     started.push(await server(pods.server, traffic, "server", PORT));
     const probe = new Probe(pods.client, traffic, pods.address);
     started.push(probe);
-    return row(await change(await caller(lab), probe, restMs), endpoints, restMs);
+    return row(await change(await caller(lab), probe, kind), endpoints, kind);
   } finally {
     for (const one of started) one.kill("SIGKILL");
     stepBack();
@@ -119,9 +153,9 @@ export async function measureChanges(
 
 type Stoppable = Pick<ChildProcess, "kill">;
 
-async function change(call: Call, probe: Probe, restMs: number): Promise<number[]> {
+async function change(call: Call, probe: Probe, { restMs, close, open }: Kind): Promise<number[]> {
   // the connection that is kept is made
-  await call("GET", POLICY_PATH);
+  await call("GET", POLICIES_PATH);
   const took: number[] = [];
   await probe.next("up");
   for (let change = 0; change < CHANGES; change++) {
@@ -129,20 +163,18 @@ async function change(call: Call, probe: Probe, restMs: number): Promise<number[
     await sleep(restMs);
     probe.forget();
     const started = nowMs();
-    await call("PATCH", POLICY_PATH, policy(closing ? "nobody" : "client"));
+    await (closing ? close : open)(call);
     // a probe is sent every half millisecond: figures are that coarse
     took.push(Math.max(0, (await probe.next(closing ? "down" : "up")) - started));
   }
   return took;
 }
 
-function row(took: readonly number[], endpoints: number, restMs: number): Row {
+function row(took: readonly number[], endpoints: number, { what, restMs }: Kind): Row {
   const p99 = percentile(took, 0.99);
   const target = restMs > 0 ? { target: `${TARGET_MS} ms`, reached: p99 <= TARGET_MS } : { target: "", reached: true };
-  const where = `${endpoints} endpoint${endpoints === 1 ? "" : "s"}`;
-  const how = restMs > 0 ? "" : ", one change after the other";
   return {
-    what: `policy change to enforcement, ${where}, p99 of ${CHANGES}${how}`,
+    what: `${what}, ${endpoints} endpoint${endpoints === 1 ? "" : "s"}, p99 of ${CHANGES}`,
     ours: `${p99.toFixed(1)} ms (median ${percentile(took, 0.5).toFixed(1)})`,
     ...target,
     raw: took,
