@@ -4,6 +4,7 @@ import type { Rule } from "../../src/policy/rule.ts";
 import {
   isMapPlace,
   isObjectPlace,
+  leadsSomewhere,
   type Place,
   pathOf,
   placesIn,
@@ -39,6 +40,8 @@ interface Outcome {
 
 function outcome(document: unknown): Outcome {
   const result = read(document);
+  const findings = [...(result.ok ? [] : result.errors), ...result.warnings];
+  expect(findings.filter(({ field }) => !leadsSomewhere(document, field))).toEqual([]);
   if (!result.ok) return { text: JSON.stringify(result.errors), api: "", ok: false };
   const labels = result.rules.map((rule) => rule.labels);
   const api = JSON.stringify(result.rules.map((rule) => rule.api));
@@ -204,7 +207,15 @@ describe("what is taken away or changed", () => {
     "LOG",
     "disabled",
   ];
-  const more = ["cluster", "Baseline", "Deny", "CiliumClusterwideEnvoyConfig", "CiliumClusterwideNetworkPolicy"];
+  const more = [
+    "192.168.0.0/16",
+    "?!",
+    "cluster",
+    "Baseline",
+    "Deny",
+    "CiliumClusterwideEnvoyConfig",
+    "CiliumClusterwideNetworkPolicy",
+  ];
   const values: readonly unknown[] = [
     ...texts,
     ...more,

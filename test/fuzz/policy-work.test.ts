@@ -34,16 +34,12 @@ function growth(what: string, work: (count: number) => void): string | undefined
 
 /** Blocks of our sources that were entered more often than the input grew. */
 function grownBlocks(few: BlockCounts, many: BlockCounts): string[] {
-  const found: string[] = [];
-  for (const [name, counts] of many) {
-    const before = few.get(name) ?? new Map<number, number>();
-    // A block that is entered as often as its function has no count of its own.
-    const [whole = 0] = before.values();
-    const worst = Math.max(...[...counts].map(([at, count]) => count - MOST * (before.get(at) ?? whole)));
-    if (worst > 0 && Math.max(...counts.values()) > FEW * FEW)
-      found.push(`${name}: ${[...before]} became ${[...counts]}`);
-  }
-  return found;
+  const blocks = [...many].flatMap(([name, counts]) =>
+    [...counts].map(([at, count]) => ({ name: `${name}, block at ${at}`, count, before: few.get(name)?.get(at) })),
+  );
+  // One without a count of its own was entered as often as what it stands in.
+  const grown = blocks.filter(({ count, before = Infinity }) => count > Math.max(FEW * FEW, MOST * before));
+  return grown.map(({ name, count, before }) => `${name}: ${before} became ${count}`);
 }
 
 const read = (document: unknown) => void parsePolicy(document, { nodeSelectorLabels: true });

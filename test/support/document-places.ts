@@ -61,15 +61,19 @@ export function shapeOf(steps: readonly Step[]): string {
   return steps.map((step) => (typeof step === "number" ? "[]" : `.${step}`)).join("");
 }
 
-/** Follows a path from the start of the document: how many of its last steps lead nowhere; undefined = it is no path. */
-export function follow(document: unknown, path: string): number | undefined {
+/**
+ * Whether a path leads to something in the document, or to a name that is missing from what is there; the number of an
+ * element that is not there leads nowhere.
+ */
+export function leadsSomewhere(document: unknown, path: string): boolean {
   const steps = path.match(/\[\d+\]|\["(?:[^"\\]|\\.)*"\]|(?:^|\.)[^.[\]]+/g) ?? [];
-  if (steps.join("") !== path) return undefined;
+  if (steps.join("") !== path) return false;
   let value = document;
   for (const [index, text] of steps.entries()) {
     const step = text.startsWith("[") ? String(JSON.parse(text.slice(1, -1))) : text.replace(/^\./, "");
-    if (typeof value !== "object" || value === null || !Object.hasOwn(value, step)) return steps.length - index;
+    if (typeof value !== "object" || value === null || !Object.hasOwn(value, step))
+      return index === steps.length - 1 && !/^\[\d/.test(text) && !Array.isArray(value);
     value = (value as Record<string, unknown>)[step];
   }
-  return 0;
+  return true;
 }
