@@ -5,6 +5,8 @@ type Call = (self: { readonly length: number }, given: readonly unknown[], resul
 /** From where it began to where it found something, or to the end. */
 const searched: Call = ({ length }, [, from = 0], found) =>
   typeof found === "number" && found >= 0 ? found - Number(from) + 1 : length - Number(from);
+/** As often as it asks about an element. */
+const asked: Call = () => 0;
 const whole: Call = ({ length }) => length;
 
 const ARRAY = ["entries", "flat", "includes", "concat", "slice", "splice", "shift", "unshift", "join", "sort", "map"];
@@ -12,6 +14,7 @@ const ARRAY = ["entries", "flat", "includes", "concat", "slice", "splice", "shif
 const BUILT_IN: readonly (readonly [object, readonly (string | symbol)[], Call])[] = [
   [Array.prototype, [...ARRAY, "flatMap", "filter", "forEach", "reduce", "toSorted", Symbol.iterator], whole],
   [Array.prototype, ["indexOf", "lastIndexOf"], searched],
+  [Array.prototype, ["find", "findIndex", "findLast", "some", "every"], asked],
   [String.prototype, ["indexOf", "includes"], searched],
   [String.prototype, ["split", "replaceAll", "trim", "normalize", Symbol.iterator], whole],
   [Set.prototype, [Symbol.iterator, "forEach"], (self) => (self as unknown as Set<unknown>).size],
@@ -26,7 +29,7 @@ const BUILT_IN: readonly (readonly [object, readonly (string | symbol)[], Call])
 
 /**
  * How many elements and characters built-ins look at while `run` runs: a number that is the same in each run, whatever else
- * the machine does. Loops of our own are not in it: see `countBlocks`.
+ * the machine does. Loops of our own are not in it: see `BlockCounter`.
  */
 export function countCalls(run: () => void): number {
   let work = 0;
@@ -35,7 +38,14 @@ export function countCalls(run: () => void): number {
     const own = Object.getOwnPropertyDescriptor(owner, name)!;
     const original = own.value as (...given: unknown[]) => unknown;
     const counted = function (this: { length: number }, ...given: unknown[]) {
-      const before = call === searched ? 0 : this.length;
+      const before = call === whole ? this.length : 0;
+      if (call === asked) {
+        const ask = given[0] as (...element: unknown[]) => unknown;
+        given[0] = (...element: unknown[]) => {
+          work++;
+          return ask(...element);
+        };
+      }
       const result = Reflect.apply(original, this, given);
       work += call === whole ? before : call(this, given, result);
       return result;
@@ -65,36 +75,40 @@ interface Coverage {
   }[];
 }
 
-/** How often the blocks inside a function were entered, by where they begin in the file. */
-export type BlockCounts = ReadonlyMap<string, ReadonlyMap<number, number>>;
+/** How often each block of the policy engine was entered, by file, function and where it begins. */
+export type BlockCounts = ReadonlyMap<string, number>;
 
-/** How often each block of the policy engine is entered while `run` runs; it costs a tenth of a second. */
-export function countBlocks(run: () => void): BlockCounts {
-  const session = new Session();
-  session.connect();
-  const post = (method: string, given: object = {}): unknown => {
+/** Counts blocks of the modules that are loaded after it is made: the ones before have no counters. */
+export class BlockCounter {
+  private readonly session = new Session();
+
+  constructor() {
+    this.session.connect();
+    this.post("Profiler.enable");
+    this.post("Profiler.startPreciseCoverage", { callCount: true, detailed: true });
+  }
+
+  count(run: () => void): BlockCounts {
+    this.post("Profiler.takePreciseCoverage");
+    run();
+    const { result } = this.post("Profiler.takePreciseCoverage") as Coverage;
+    const ours = result.filter(({ url }) => /\/src\/(policy|model)\//.test(url));
+    const counts = ours.flatMap(({ url, functions }) =>
+      // The calls of the function itself, the first range, are not all counted once it is compiled; blocks are.
+      functions.flatMap(({ functionName, ranges: [whole, ...blocks] }) => {
+        const name = `${url.replace(/.*\/src\//, "")} ${functionName} at ${whole!.startOffset}`;
+        return blocks.map(({ startOffset, count }) => [`${name}, block at ${startOffset}`, count] as const);
+      }),
+    );
+    return new Map(counts);
+  }
+
+  private post(method: string, given: object = {}): unknown {
     let answer: unknown;
-    session.post(method, given, (error, result) => {
+    this.session.post(method, given, (error, result) => {
       if (error) throw error;
       answer = result;
     });
     return answer;
-  };
-  try {
-    post("Profiler.enable");
-    post("Profiler.startPreciseCoverage", { callCount: true, detailed: true });
-    run();
-    const { result } = post("Profiler.takePreciseCoverage") as Coverage;
-    const ours = result.filter(({ url }) => /\/src\/(policy|model)\//.test(url));
-    const counts = ours.flatMap(({ url, functions }) =>
-      functions.map(({ functionName, ranges }) => {
-        const name = `${url.replace(/.*\/src\//, "")} ${functionName} at ${ranges[0]!.startOffset}`;
-        // The calls of the function itself are not all counted once it is compiled; blocks are.
-        return [name, new Map(ranges.slice(1).map(({ startOffset, count }) => [startOffset, count]))] as const;
-      }),
-    );
-    return new Map(counts);
-  } finally {
-    session.disconnect();
   }
 }
