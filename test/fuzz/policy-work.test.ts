@@ -92,6 +92,19 @@ it("no loop of the parser runs more often than the policy is larger", () => {
   expect(grownBlocks(few, blocks.count(all(TIMES * FEW)))).toEqual([]);
 });
 
+it("what is nested without end is answered wherever it stands", () => {
+  const nest = (wrap: (inner: unknown) => unknown) => {
+    let value: unknown = [];
+    for (let level = 0; level < 100_000; level++) value = wrap(value);
+    return value;
+  };
+  const values = [nest((inner) => ({ a: inner })), nest((inner) => [inner])];
+  for (const document of wholeDocuments())
+    for (const { steps } of placesIn(document)) {
+      for (const value of values) expect(() => read(withValue(document, steps, value)), pathOf(steps)).not.toThrow();
+    }
+});
+
 it.each<[string, (count: number) => string]>([
   ["keys", (count) => Array.from({ length: count }, (_, index) => `k${index}: 1\n`).join("")],
   ["items", (count) => `a:\n${"- b: 1\n  c: x\n".repeat(count)}`],
@@ -119,6 +132,8 @@ it("an expression that explodes is refused, and what is accepted stays small", (
   const hostile = [
     ...[2, 3, 5, 9].map((depth) => nested("a", 10, depth)),
     ...[1, 2, 3].map((depth) => nested("\\pL", 100, depth)),
+    // RE2 takes a thousand repeats, of something long as well.
+    ...[100, 600, 999].map((times) => `(abcdefghij){${times}}`),
     nested("a?", 50, 2) + nested("a", 50, 2),
     `${"(".repeat(1_500)}a${")*".repeat(1_500)}`,
     `(${"a|".repeat(2_000)}b)*`,
