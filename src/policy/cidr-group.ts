@@ -1,5 +1,5 @@
 import { formatCidr } from "../model/cidr.ts";
-import { Field, isObject, noFindings } from "./field.ts";
+import { Field, noFindings } from "./field.ts";
 import { readCidr } from "./parse-cidr.ts";
 import { type PolicyKind, readHeader } from "./parse-header.ts";
 import type { CidrGroup, FieldError, FieldWarning } from "./rule.ts";
@@ -26,7 +26,7 @@ export function parseCidrGroup(object: unknown): CidrGroupResult {
   const header = readHeader(object, root, [CIDR_GROUP_KIND]);
   if (header === undefined) return { ok: false, errors, warnings };
   const cidrs = readCidrs((object as Record<string, unknown>)["spec"], root.child("spec"));
-  const labels = readLabels(header.metadata["labels"], root.child("metadata").child("labels"));
+  const labels = Object.fromEntries([...header.labels].filter(([key]) => !key.startsWith(OWNED_PREFIX)));
   if (errors.length > 0) return { ok: false, errors, warnings };
   return { ok: true, group: { name: header.key.name, labels, cidrs }, warnings };
 }
@@ -50,13 +50,4 @@ function readCidrs(spec: unknown, at: Field): readonly string[] {
     { required: ["externalCIDRs"] },
   );
   return [...found];
-}
-
-function readLabels(value: unknown, at: Field): Readonly<Record<string, string>> {
-  if ((value ?? null) === null) return {};
-  if (!isObject(value)) {
-    at.refuse("must be a map of strings", "write `key: value` below it", value);
-    return {};
-  }
-  return Object.fromEntries([...at.textMap(value)].filter(([key]) => !key.startsWith(OWNED_PREFIX)));
 }

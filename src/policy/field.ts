@@ -92,7 +92,8 @@ export class Field {
     for (const name of Object.keys(value)) {
       const content = value[name] ?? null;
       if (content === null) continue;
-      const at = this.child(name);
+      // A name that nobody knows may hold dots and brackets.
+      const at = /^\w+$/.test(name) ? this.child(name) : this.key(name);
       if (Object.hasOwn(readers, name)) readers[name]!(content, at);
       else if (Object.hasOwn(refused, name)) at.refuse(`${name} is not supported`, refused[name]!);
       else at.refuse("unknown field", `use one of: ${Object.keys(readers).join(", ")}`);

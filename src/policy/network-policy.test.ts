@@ -105,7 +105,6 @@ describe("whom a NetworkPolicy selects", () => {
   it.each<[string, unknown]>([
     ["p", undefined],
     ["p", { "policy.cilium.io/name": "" }],
-    ["p", { "policy.cilium.io/name": 5 }],
     ["old", { "policy.cilium.io/name": "", "io.cilium.name": "old" }],
   ])("takes the name %s for the labels from annotations %j", (want, annotations) => {
     const { labels } = ruleOf(policy({ podSelector: {} }, { annotations }));

@@ -14,7 +14,8 @@ export interface PolicyHeader {
   readonly key: PolicyKey;
   /** Name for the labels of the rules: an annotation of Cilium's may replace the object's own. */
   readonly labelName: string;
-  readonly metadata: Readonly<Record<string, unknown>>;
+  /** Of the object itself. */
+  readonly labels: ReadonlyMap<string, string>;
 }
 
 const NAME_ANNOTATIONS = ["policy.cilium.io/name", "io.cilium.name"];
@@ -36,20 +37,27 @@ export function readHeader(
   if (kind === undefined) return undefined;
   let metadata: Record<string, unknown> = {};
   const ignore = () => {};
-  at.object(object, {
+  const readers: Parameters<Field["object"]>[1] = {
     apiVersion: (value, field) => {
       if (!kind.apiVersions.includes(value as string))
         field.refuse(`not a version of ${kind.kind}`, `use ${kind.apiVersions.join(" or ")}`, value);
     },
     kind: ignore,
     metadata: (value, field) => {
-      if (isObject(value)) metadata = value;
-      else field.refuse("must be an object", "write its fields below it", value);
+      if (!isObject(value)) return field.refuse("must be an object", "write its fields below it", value);
+      metadata = value;
+      if ((metadata["name"] ?? "") === "") field.child("name").refuse("is required", "name the object");
     },
     ...Object.fromEntries(kind.fields.map((name) => [name, ignore])),
-  });
-  const key = readKey(metadata, at.child("metadata"), kind);
-  return { kind, key, labelName: annotatedName(metadata) ?? key.name, metadata };
+  };
+  at.object(object, readers, { required: ["metadata"] });
+  return { kind, ...readMetadata(metadata, at.child("metadata"), kind) };
+}
+
+function readMetadata(metadata: Record<string, unknown>, field: Field, kind: PolicyKind): PolicyHeader {
+  const key = readKey(metadata, field, kind);
+  const [labels, annotations] = ["labels", "annotations"].map((name) => readMap(metadata[name], field.child(name)));
+  return { key, labelName: annotatedName(annotations!) ?? key.name, labels: labels! };
 }
 
 function findKind(value: unknown, at: Field, kinds: readonly PolicyKind[]): PolicyKind | undefined {
@@ -60,15 +68,20 @@ function findKind(value: unknown, at: Field, kinds: readonly PolicyKind[]): Poli
 }
 
 function readKey(metadata: Record<string, unknown>, at: Field, { kind, isClusterwide }: PolicyKind): PolicyKey {
-  const text = (field: string) => (typeof metadata[field] === "string" ? metadata[field] : "");
-  if (text("name") === "") at.child("name").refuse("is required", "name the object");
-  if (isClusterwide && text("namespace") !== "")
-    at.child("namespace").refuse(`a ${kind} has none`, "leave the namespace out", text("namespace"));
-  return { kind, namespace: isClusterwide ? "" : text("namespace") || "default", name: text("name"), uid: text("uid") };
+  const text = (name: string) => {
+    const value = metadata[name] ?? "";
+    return value === "" ? "" : (at.child(name).text(value) ?? "");
+  };
+  const [name, namespace, uid] = [text("name"), text("namespace"), text("uid")];
+  if (isClusterwide && namespace !== "")
+    at.child("namespace").refuse(`a ${kind} has none`, "leave the namespace out", namespace);
+  return { kind, namespace: isClusterwide ? "" : namespace || "default", name, uid };
 }
 
-function annotatedName({ annotations }: Record<string, unknown>): string | undefined {
-  if (!isObject(annotations)) return undefined;
-  const names = NAME_ANNOTATIONS.map((name) => annotations[name]);
-  return names.find((name): name is string => typeof name === "string" && name !== "");
+function readMap(value: unknown, at: Field): ReadonlyMap<string, string> {
+  return (value ?? null) === null ? new Map() : at.textMap(value);
+}
+
+function annotatedName(annotations: ReadonlyMap<string, string>): string | undefined {
+  return NAME_ANNOTATIONS.map((name) => annotations.get(name)).find((name) => name !== undefined && name !== "");
 }

@@ -88,3 +88,12 @@ describe("levels", () => {
     expect(() => rankLevels(crowd(4121))).toThrow(/more than 2\^24 levels/);
   });
 });
+
+it("leaves no room for a pass where several rules of one priority have none", () => {
+  const next = rule(Normal, 0);
+  const [, , last] = levelsOf(rule(Admin, 0), rule(Admin, 0), next).at;
+  expect(last).toBe(levelsOf(rule(Admin, 0), next).at.at(-1));
+  expect(levelsOf(...rules(Admin, 40), next).at.at(-1)).toBe(
+    levelsOf(...rules(Admin, 40), ...rules(Admin, 40), next).at.at(-1),
+  );
+});

@@ -3,6 +3,8 @@ import { describe, expect, it } from "vitest";
 import { unenforceable } from "../../src/agent/enforceable.ts";
 import { POLICY_KINDS, parseCidrGroup, parsePolicy } from "../../src/policy/parse.ts";
 import { readPolicyText } from "../../src/policy/policy-text.ts";
+import type { FieldError } from "../../src/policy/rule.ts";
+import { leadsSomewhere } from "../support/document-places.ts";
 import { policyScenario } from "../support/policy-scenarios.ts";
 
 const names = [
@@ -143,16 +145,30 @@ const dressed = fc.tuple(tree, fc.nat({ max: POLICY_KINDS.length - 1 })).map(([s
   spec,
 }));
 
+interface Findings {
+  readonly errors: readonly FieldError[];
+  readonly warnings: readonly FieldError[];
+}
+
+/** A finding names a field that is there, or one that is missing from what is there. */
+function checkFields(object: unknown, { errors, warnings }: Findings): void {
+  const isLost = ({ field }: FieldError) => !leadsSomewhere(object, field);
+  expect([...errors, ...warnings].filter(isLost)).toEqual([]);
+}
+
 /** Errors with a field and a mend, or rules that everybody else can use; nothing in between and no exception. */
 function checkAnswer(object: unknown): void {
   for (const options of [{}, { nodeSelectorLabels: true, localClusterOnly: false }]) {
     const result = parsePolicy(object, options);
+    checkFields(object, { errors: [], ...result });
     if (result.ok) {
       unenforceable(result.rules);
       for (const rule of result.rules) expect(JSON.stringify(rule.api)).toBeTypeOf("string");
       const specs = result.rules.flatMap(({ elements }) => elements).flatMap(({ ports = [] }) => ports);
       for (const { protocol, port, endPort } of specs.flatMap((each) => each.ports))
-        expect([protocol, port, endPort].every(Number.isInteger)).toBe(true);
+        expect([protocol, port, endPort].every((each) => Number.isInteger(each) && each >= 0 && each <= 65_535)).toBe(
+          true,
+        );
     } else {
       expect(result.errors.length).toBeGreaterThan(0);
       expect(result.errors.filter(({ mend, message }) => !mend || !message)).toEqual([]);
