@@ -264,9 +264,10 @@ export class Http2Exchange implements StreamRequest, Http2StreamEvents {
   }
 
   private takeTrailers(head: HeaderSection): void {
-    const fault = head.tooLarge ? "trailers that are too large" : trailerFault(head.section, true);
+    const { log, judging } = this.surroundings;
+    const fault = head.tooLarge ? "trailers that are too large" : trailerFault(head.section, judging.isJudged);
     if (fault !== undefined) {
-      this.surroundings.log.request(this.facts, "error", fault, []);
+      log.request(this.facts, "error", fault, []);
       this.reset(ErrorCode.Protocol);
     } else if (this.server !== undefined) this.server.sendTrailers(head.section, head.sensitive);
     else {
@@ -303,7 +304,7 @@ export class Http2Exchange implements StreamRequest, Http2StreamEvents {
   }
 
   private takeAnswerTrailers(head: HeaderSection, ended: boolean): void {
-    if (!ended || head.tooLarge || trailerFault(head.section, false) !== undefined) this.reset(ErrorCode.Protocol);
+    if (!ended || head.tooLarge || trailerFault(head.section) !== undefined) this.reset(ErrorCode.Protocol);
     else this.client.sendTrailers(head.section, head.sensitive);
   }
 

@@ -143,11 +143,11 @@ describe("chunks without a clear end", () => {
     ["0\r\nX: 1\n\r\n", "control character in a trailer"],
     ["0\r\nX: 1\rY\r\n\r\n", "bare CR in a trailer"],
     ["0\r\nGET / HTTP/1.1\r\n\r\n", "trailer that is not a field"],
-    ["0\r\nContent-Length: 5\r\n\r\n", "trailer that would frame a message"],
+    ["0\r\nContent-Length: 5\r\n\r\n", "trailer that would frame or direct a message"],
     // at the byte that decides it, for what came before has been sent on
     ["0\r\nPUT ", "trailer that is not a field"],
     ["0\r\n: x", "trailer that is not a field"],
-    ["0\r\nX-A: b\r\nProxy-Host:", "trailer that would frame a message"],
+    ["0\r\nX-A: b\r\nProxy-Host:", "trailer that would frame or direct a message"],
   ])("%j", (text, reason) => expect(read(CHUNKED + text)).toEqual(["POST /p h chunked", `fault ${reason}`]));
 });
 
