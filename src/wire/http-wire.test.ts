@@ -241,6 +241,9 @@ describe("responses", () => {
       "GET",
       "both Content-Length and Transfer-Encoding",
     ],
+    ["HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", "GET", { kind: "none" }],
+    ["HTTP/1.1 204 No Content\r\nContent-Length: 1\r\n\r\n", "GET", "body of an answer that has none"],
+    ["HTTP/1.1 103 Early Hints\r\nTransfer-Encoding: chunked\r\n\r\n", "GET", "body of an answer that has none"],
     ["HTTP/1.1 20 OK\r\n\r\n", "GET", "status line that is none"],
     ["HTTP/2 200 OK\r\n\r\n", "GET", "status line that is none"],
   ])("%j to %s", (text, method, wanted) => expect(framing(text, method)).toEqual(wanted));
