@@ -1,7 +1,9 @@
+import { type IncomingHttpHeaders, type ServerHttp2Stream, sensitiveHeaders } from "node:http2";
 import type { Socket } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
 import { asking, headers, PREFACE, settings } from "../../test/support/http2-frames.ts";
 import { runHttp2 } from "../../test/support/http2-run.ts";
+import { ask as askHttp2, Http2Proxy } from "../../test/support/loopback-http2.ts";
 import {
   allow,
   converse,
@@ -141,6 +143,29 @@ describe("a secret", () => {
     expect(shown()).not.toContain("s3cr3");
     const request = proxy.records[0]!;
     for (const { name, value } of request.headers) if (name !== "Host") expect(value).toBe("[redacted]");
+  });
+
+  test("that is put there never comes into HTTP/2's table, from which others could guess it", async () => {
+    let seen: IncomingHttpHeaders = {};
+    const serve = (stream: ServerHttp2Stream, given: IncomingHttpHeaders) => {
+      seen = given;
+      stream.respond({}, { endStream: true });
+    };
+    const rules = [
+      allow([
+        {
+          headerMatches: [
+            { ...TOKEN, mismatch: "ADD" as const },
+            { ...X, mismatch: "ADD" as const },
+          ],
+        },
+      ]),
+    ];
+    const http2 = await new Http2Proxy({ rules, secrets: SECRETS, serve }).start();
+    await askHttp2(http2.connect(), { ":path": "/" });
+    await http2.close();
+    expect(seen).toMatchObject({ token: "s3cr3t", "x-a": "1" });
+    expect(seen[sensitiveHeaders as unknown as string]).toEqual(["token"]);
   });
 
   test("whose header stands in a request with a broken body is not shown either", async () => {

@@ -202,6 +202,8 @@ export class Http2Exchange implements StreamRequest, Http2StreamEvents {
     const edits = editHeaders(judged, actions);
     log.request(this.facts, "forwarded", "", judging.shown(edits.fields), edits);
     this.section = edits.fields === request.fields ? section : requestSection(request, edits.fields);
+    const secrets = actions.filter(({ isSecret }) => isSecret);
+    if (secrets.length > 0) this.sensitive = [...this.sensitive, ...secrets.map(({ name }) => name)];
     this.askServer();
   }
 
