@@ -127,9 +127,10 @@ export class Http2Exchange implements StreamRequest, Http2StreamEvents {
 
   /** Another policy is in force: a stream that it would not open ends. */
   policyChanged(): void {
-    if (this.asked === undefined || this.upstream === undefined || this.held || this.client.closed) return;
+    if (this.asked === undefined || this.upstream === undefined || this.held) return;
     const { allowed, reason } = this.judge(this.asked);
     if (allowed) return;
+    // an answer may be complete while the server still takes the rest of the body
     if (this.answered) this.reset(ErrorCode.Cancel);
     else this.reply(403, ACCESS_DENIED, { flag: "", reason: `policy changed: ${reason}` });
   }
