@@ -5,6 +5,7 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { addEnvoyMetrics, exposition, Registry } from "../../src/metrics/index.ts";
 import type { AccessRecord } from "../../src/model/access-record.ts";
 import { bootstrapConfig } from "../../src/proxy/bootstrap.ts";
 import { startProxy } from "../../src/proxy/proxy.ts";
@@ -28,7 +29,11 @@ interface Surroundings {
 
 async function startOurs({ xdsPath, adminPath, upstreamPort }: Surroundings): Promise<Engine> {
   const sockets = loopbackSockets(() => upstreamPort);
+  const registry = new Registry();
+  const recorded = addEnvoyMetrics(registry, () => proxy.status());
   const proxy = await startProxy({
+    recorded,
+    prometheus: () => exposition(registry, "prometheus"),
     bootstrap: bootstrapConfig({ adminPath, xdsPath }),
     version: "v0",
     origins: { lookup: () => FROM_EMPIRE, follow: () => () => FROM_EMPIRE },
@@ -224,6 +229,17 @@ describe.each(ENGINES)("%s", (_, start) => {
     await vi.waitFor(async () => expect((await admin("/listeners")).body).toBe(""), 5000);
     expect([await open.ask(get("/ok")), await dial(place).ask(get("/ok"))]).toEqual(["end", "end"]);
     expect(server.received).toBe(get("/ok"));
+  });
+
+  test("counts what it did as Envoy does, for Prometheus", async () => {
+    await startAgent();
+    const client = dial(engine.port(await publish(policyOf(OK))));
+    expect([await client.ask(get("/secret")), await client.ask(get("/ok"))]).toEqual(["403", "200"]);
+    for (const path of ["/stats/prometheus", "/stats?format=prometheus"]) {
+      const { status, body } = await admin(path);
+      expect(status, path).toBe(200);
+      expect(body).toMatch(/^envoy_http_downstream_rq_total\{.*\} 2$/m);
+    }
   });
 
   test("shows no secret", async () => {
