@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import packageJson from "../../package.json" with { type: "json" };
 import { openProxyOrigins } from "../datapath/ebpf/proxy-origins.ts";
-import { addEnvoyMetrics, MetricsServer, Registry } from "../metrics/index.ts";
+import { addEnvoyMetrics, exposition, MetricsServer, Registry } from "../metrics/index.ts";
 import type { ProxyOrigin, ProxyOrigins } from "../model/proxy-origin.ts";
 import { parseBootstrap } from "../proxy/bootstrap.ts";
 import { transparentDatagrams } from "../proxy/datagrams.ts";
@@ -52,6 +52,7 @@ const recorded = addEnvoyMetrics(registry, () => proxy.status());
 const proxy = await startProxy({
   bootstrap,
   recorded,
+  prometheus: () => exposition(registry, "prometheus"),
   version: packageJson.version,
   origins: pinnedOrigins(values.pins),
   sockets: transparentSockets(),

@@ -42,6 +42,11 @@ export function headerChecks({ headers = [], headerMatches = [] }: HttpRule): re
   return [...written, ...plain.map(({ name, value }) => ({ name: name.toLowerCase(), value: value || undefined }))];
 }
 
+/** Names, in lower case, of the headers that a rule looks at. */
+export function headerNames(rule: HttpRule): readonly string[] {
+  return [...headerChecks(rule), ...headerDemands(rule)].map(({ name }) => name);
+}
+
 function isDemand({ secret, mismatch }: HeaderMatch): boolean {
   return secret !== undefined || mismatch !== undefined;
 }

@@ -3,6 +3,7 @@ import {
   type HeaderAction,
   type HeaderDemand,
   headerDemands,
+  headerNames,
   inJudgingOrder,
   meetsDemand,
   type Secrets,
@@ -13,7 +14,7 @@ import type { HttpRule } from "./l7-rule.ts";
 
 export { checkRegex } from "./http-regex.ts";
 export type { HeaderAction, HttpRequestFacts, Secrets };
-export { afterActions };
+export { afterActions, headerNames };
 
 /** Verdict on one request. */
 export interface HttpJudgement {

@@ -20,6 +20,8 @@ export interface AdminView {
   listeners(): readonly ListenerStatus[];
   policies(): readonly NetworkPolicy[];
   stats(): Readonly<Record<string, number>>;
+  /** Envoy's metrics in the text form of Prometheus; absent = nobody counts. */
+  readonly prometheus?: (() => string) | undefined;
 }
 
 interface Page {
@@ -32,10 +34,15 @@ const TYPE = "type.googleapis.com/envoy.admin.v3";
 
 type Answer = (view: AdminView, asked: URLSearchParams) => Page;
 
+const FORMATS: Readonly<Record<string, readonly string[]>> = {
+  "/listeners": ["text", "json"],
+  "/stats": ["text", "json", "prometheus"],
+};
+
 /** Parameters that a page takes, as Envoy's do; others are refused by name. */
 const PARAMETERS: Readonly<Record<string, readonly string[]>> = {
   "/listeners": ["format"],
-  "/stats": ["filter", "format"],
+  "/stats": ["filter", "format", "usedonly"],
 };
 
 const PAGES: Readonly<Record<string, Answer>> = {
@@ -64,14 +71,24 @@ const PAGES: Readonly<Record<string, Answer>> = {
   "/clusters": (view) => ({
     text: `xds-grpc-cilium::${view.xdsPath}::connected::${view.connected()}\n`,
   }),
+  "/stats/prometheus": prometheusPage,
   "/stats": (view, asked) => {
+    if (asked.get("format") === "prometheus") return prometheusPage(view, asked);
     const filter = matcherOf(asked.get("filter") ?? "");
     if (filter === undefined) return { status: 400, text: "filter is no regular expression\n" };
-    const stats = Object.entries(view.stats()).filter(([name]) => filter(name));
+    const isUsed = (value: number) => value !== 0 || !asked.has("usedonly");
+    const stats = Object.entries(view.stats()).filter(([name, value]) => filter(name) && isUsed(value));
     if (asked.get("format") === "json") return { json: { stats: stats.map(([name, value]) => ({ name, value })) } };
     return { text: stats.map(([name, value]) => `${name}: ${value}\n`).join("") };
   },
 };
+
+/** Names of Envoy's that Prometheus wants otherwise than `/stats` has them: no filter means both. */
+function prometheusPage({ prometheus }: AdminView, asked: URLSearchParams): Page {
+  if (asked.has("filter")) return { status: 400, text: "the format prometheus takes no filter\n" };
+  if (prometheus === undefined) return { status: 404, text: "nobody counts for Prometheus here\n" };
+  return { text: prometheus() };
+}
 
 /** RE2, found anywhere in a name. */
 function matcherOf(expression: string): ((name: string) => boolean) | undefined {
@@ -95,8 +112,9 @@ function pageOf(url: string, view: AdminView): Page {
   for (const [name, value] of searchParams) {
     const isKnown = PARAMETERS[pathname]?.includes(name) ?? false;
     if (!isKnown) return { status: 400, text: `${pathname} takes no parameter ${name}\n` };
-    if (name === "format" && value !== "json" && value !== "text")
-      return { status: 400, text: `format is text or json, not ${value}\n` };
+    const formats = FORMATS[pathname] ?? [];
+    if (name === "format" && !formats.includes(value))
+      return { status: 400, text: `format is ${formats.join(" or ")}, not ${value}\n` };
   }
   return answer(view, searchParams);
 }
@@ -104,7 +122,7 @@ function pageOf(url: string, view: AdminView): Page {
 /** Serves the admin interface on a unix socket; a stale socket there is replaced. */
 export async function startAdmin(path: string, view: AdminView): Promise<{ close(): Promise<void> }> {
   const server = createServer((request, response) => {
-    if (request.method !== "GET") reply(response, { status: 405, text: "GET only\n" });
+    if (request.method !== "GET" && request.method !== "HEAD") reply(response, { status: 405, text: "GET only\n" });
     else reply(response, pageOf(request.url ?? "/", view));
   });
   server.keepAliveTimeout = 0; // the agent keeps its connection

@@ -37,9 +37,9 @@ test.each([
   expect(() => parseBootstrap({ ...bootstrapConfig(), ...change })).toThrow(message);
 });
 
-function get(socketPath: string, path: string): Promise<{ status: number; body: string }> {
+function get(socketPath: string, path: string, method = "GET"): Promise<{ status: number; body: string }> {
   return new Promise((resolve, reject) => {
-    const asked = request({ socketPath, path, agent: false }, (response) => {
+    const asked = request({ socketPath, path, method, agent: false }, (response) => {
       let body = "";
       response.on("data", (chunk) => {
         body += chunk;
@@ -96,8 +96,18 @@ test("the admin socket tells the truth before and after the agent came", async (
       },
     ],
   });
-  for (const asked of ["/stats?filter=(", "/stats?format=xml", "/stats?usedonly", "/config_dump?mask=x"])
+  for (const asked of [
+    "/stats?filter=(",
+    "/stats?format=xml",
+    "/stats?format=prometheus&filter=a",
+    "/stats?x",
+    "/config_dump?mask=x",
+  ])
     expect((await get(adminPath, asked)).status, asked).toBe(400);
+  expect((await get(adminPath, "/stats?usedonly")).body).toBe("listeners.active: 1\n");
+  expect((await get(adminPath, "/stats/prometheus")).status, "nobody counts for it here").toBe(404);
+  expect(await get(adminPath, "/ready", "HEAD")).toEqual({ status: 200, body: "" });
+  expect((await get(adminPath, "/ready", "PUT")).status).toBe(405);
   expect(JSON.parse((await get(adminPath, "/server_info")).body).state).toBe("LIVE");
   expect((await get(adminPath, "/quitquitquit")).status).toBe(404);
   await discovery.close();

@@ -42,10 +42,11 @@ export class Exchange {
   /** What may be sent once more when a kept connection turns out to be closed (RFC 9112, 9.3.1). */
   again: Uint8Array | undefined;
 
-  constructor(asked: AskedHead, startedMs: number) {
+  /** `isJudged` is asked for names of trailers, as `BodyReader` has it. */
+  constructor(asked: AskedHead, startedMs: number, isJudged: (name: string) => boolean) {
     this.asked = asked;
     this.startedMs = startedMs;
-    this.body = new BodyReader(asked.request.framing);
+    this.body = new BodyReader(asked.request.framing, isJudged);
     this.keepAlive = asked.request.keepAlive;
   }
 

@@ -1,5 +1,9 @@
+import { type IncomingHttpHeaders, type ServerHttp2Stream, sensitiveHeaders } from "node:http2";
 import type { Socket } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
+import { asking, headers, PREFACE, settings } from "../../test/support/http2-frames.ts";
+import { runHttp2 } from "../../test/support/http2-run.ts";
+import { ask as askHttp2, Http2Proxy } from "../../test/support/loopback-http2.ts";
 import {
   allow,
   converse,
@@ -78,6 +82,38 @@ describe("a header that matches", () => {
   );
 });
 
+describe("a header that rules look at", () => {
+  const chunked = (trailer: string) => `X-A: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n${trailer}: 2\r\n`;
+
+  test.each([
+    ["by a match", { headerMatches: [X] }],
+    ["by an action", { headerMatches: [{ ...X, mismatch: "DELETE" as const }] }],
+    ["by its value", { headers: ["X-A: 1"] }],
+    ["by its presence", { headers: ["X-A"] }],
+  ])("%s cannot come behind a body: servers that merge trailers would believe it", async (_, rule) => {
+    proxy = await startLoopbackProxy(policyOf(allow([rule])), answerOk);
+    const received = await converse(proxy.dial(), [`GET / HTTP/1.1\r\nHost: h\r\n${chunked("x-a")}\r\n`]);
+    expect(received).toMatch(/HTTP\/1\.1 (?:200|400) /);
+    expect(proxy.server.received).not.toMatch(/x-a: ?2/);
+    expect(proxy.records).toContainEqual(expect.objectContaining({ verdict: "error" }));
+  });
+
+  test("leaves other trailers alone", async () => {
+    expect(await ask([X], chunked("X-AB"))).toEqual({ status: "200", seen: chunked("X-AB") });
+  });
+
+  test.each([
+    ["x-a", "reset 1", 0],
+    ["x-ab", "200 end", 1],
+  ])("in HTTP/2: %s", async (name, said, seen) => {
+    const begin = headers(1, [...asking("POST", "/"), "x-a", "1"], 0);
+    const sent = Buffer.concat([PREFACE, settings(), begin, headers(1, [name, "2"])]);
+    const run = await runHttp2([{ headers: ["X-A: 1"] }], [sent], () => undefined);
+    expect(run.streams[1]).toBe(said);
+    expect(run.seen).toHaveLength(seen);
+  });
+});
+
 describe("a secret", () => {
   const TOKEN: HeaderMatch = { name: "Token", secret: "n/token" };
   const shown = () => JSON.stringify([proxy.records, proxy.table.list()]);
@@ -107,6 +143,29 @@ describe("a secret", () => {
     expect(shown()).not.toContain("s3cr3");
     const request = proxy.records[0]!;
     for (const { name, value } of request.headers) if (name !== "Host") expect(value).toBe("[redacted]");
+  });
+
+  test("that is put there never comes into HTTP/2's table, from which others could guess it", async () => {
+    let seen: IncomingHttpHeaders = {};
+    const serve = (stream: ServerHttp2Stream, given: IncomingHttpHeaders) => {
+      seen = given;
+      stream.respond({}, { endStream: true });
+    };
+    const rules = [
+      allow([
+        {
+          headerMatches: [
+            { ...TOKEN, mismatch: "ADD" as const },
+            { ...X, mismatch: "ADD" as const },
+          ],
+        },
+      ]),
+    ];
+    const http2 = await new Http2Proxy({ rules, secrets: SECRETS, serve }).start();
+    await askHttp2(http2.connect(), { ":path": "/" });
+    await http2.close();
+    expect(seen).toMatchObject({ token: "s3cr3t", "x-a": "1" });
+    expect(seen[sensitiveHeaders as unknown as string]).toEqual(["token"]);
   });
 
   test("whose header stands in a request with a broken body is not shown either", async () => {

@@ -198,7 +198,7 @@ export class HttpConnection implements ClientConnection {
   /** The proxy answers itself; the request's body is thrown away so that the connection can go on. */
   private answer(asked: AskedHead, verdict: "denied" | "error", reason: string, status: number, body: string): void {
     const { request } = asked;
-    const exchange = new Exchange(asked, this.options.now());
+    const exchange = new Exchange(asked, this.options.now(), this.judging.isJudged);
     const close = !request.keepAlive || (request.expectsContinue && !exchange.body.done);
     this.log.request(exchange.facts, verdict, reason, this.judging.shown(request.fields));
     const isTaken = this.own.give(exchange, { status, body, close });
@@ -214,7 +214,7 @@ export class HttpConnection implements ClientConnection {
 
   private forward(asked: AskedHead, { actions }: Judgement, bytes: Uint8Array): void {
     const { request } = asked;
-    const exchange = new Exchange(asked, this.options.now());
+    const exchange = new Exchange(asked, this.options.now(), this.judging.isJudged);
     const edits = editHeaders(asked.judged, actions);
     this.log.request(exchange.facts, "forwarded", "", this.judging.shown(edits.fields), edits);
     const { method, version } = request;

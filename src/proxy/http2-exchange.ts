@@ -127,9 +127,10 @@ export class Http2Exchange implements StreamRequest, Http2StreamEvents {
 
   /** Another policy is in force: a stream that it would not open ends. */
   policyChanged(): void {
-    if (this.asked === undefined || this.upstream === undefined || this.held || this.client.closed) return;
+    if (this.asked === undefined || this.upstream === undefined || this.held) return;
     const { allowed, reason } = this.judge(this.asked);
     if (allowed) return;
+    // an answer may be complete while the server still takes the rest of the body
     if (this.answered) this.reset(ErrorCode.Cancel);
     else this.reply(403, ACCESS_DENIED, { flag: "", reason: `policy changed: ${reason}` });
   }
@@ -202,6 +203,8 @@ export class Http2Exchange implements StreamRequest, Http2StreamEvents {
     const edits = editHeaders(judged, actions);
     log.request(this.facts, "forwarded", "", judging.shown(edits.fields), edits);
     this.section = edits.fields === request.fields ? section : requestSection(request, edits.fields);
+    const secrets = actions.filter(({ isSecret }) => isSecret);
+    if (secrets.length > 0) this.sensitive = [...this.sensitive, ...secrets.map(({ name }) => name)];
     this.askServer();
   }
 
@@ -264,9 +267,10 @@ export class Http2Exchange implements StreamRequest, Http2StreamEvents {
   }
 
   private takeTrailers(head: HeaderSection): void {
-    const fault = head.tooLarge ? "trailers that are too large" : trailerFault(head.section, true);
+    const { log, judging } = this.surroundings;
+    const fault = head.tooLarge ? "trailers that are too large" : trailerFault(head.section, judging.isJudged);
     if (fault !== undefined) {
-      this.surroundings.log.request(this.facts, "error", fault, []);
+      log.request(this.facts, "error", fault, []);
       this.reset(ErrorCode.Protocol);
     } else if (this.server !== undefined) this.server.sendTrailers(head.section, head.sensitive);
     else {
@@ -303,7 +307,7 @@ export class Http2Exchange implements StreamRequest, Http2StreamEvents {
   }
 
   private takeAnswerTrailers(head: HeaderSection, ended: boolean): void {
-    if (!ended || head.tooLarge || trailerFault(head.section, false) !== undefined) this.reset(ErrorCode.Protocol);
+    if (!ended || head.tooLarge || trailerFault(head.section) !== undefined) this.reset(ErrorCode.Protocol);
     else this.client.sendTrailers(head.section, head.sensitive);
   }
 

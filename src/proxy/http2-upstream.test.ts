@@ -1,8 +1,17 @@
 import { performServerHandshake, type ServerHttp2Stream } from "node:http2";
 import type { Socket } from "node:net";
 import { afterEach, describe, expect, test } from "vitest";
-import { FrameConnection, FrameType, frame, PREFACE, settings } from "../../test/support/http2-frames.ts";
-import { ask, Http2Proxy, type Http2ProxyOptions } from "../../test/support/loopback-http2.ts";
+import {
+  asking,
+  END_STREAM,
+  FrameConnection,
+  FrameType,
+  frame,
+  headers,
+  PREFACE,
+  settings,
+} from "../../test/support/http2-frames.ts";
+import { ask, Http2Proxy, type Http2ProxyOptions, waitFor } from "../../test/support/loopback-http2.ts";
 
 const EVERYTHING = { deny: false, precedence: 0, origin: 0 };
 const LAND = { ":method": "POST", ":path": "/v1/request-landing", ":authority": "deathstar" };
@@ -152,4 +161,23 @@ describe("a server that does not answer", () => {
     });
     expect((await ask(proxy.connect(), LAND)).status).toBe(204);
   });
+});
+
+test("a server that has answered gets no more of a body that a new policy forbids", async () => {
+  const servers: FrameConnection[] = [];
+  const accept = (socket: Socket) => {
+    servers.push(new FrameConnection(socket, PREFACE.length));
+    socket.write(settings(4, 4)); // a window of 4 bytes
+  };
+  await start({ accept });
+  const client = new FrameConnection(proxy.dial());
+  const body = frame(FrameType.Data, END_STREAM, 1, Buffer.from("half of it"));
+  client.send(PREFACE, settings(), headers(1, asking("POST", "/"), 0), body);
+  await waitFor(() => servers[0]?.of(FrameType.Data)[0]);
+  servers[0]!.send(headers(1, [":status", "200"]));
+  await waitFor(() => client.of(FrameType.Headers, 1)[0]);
+  expect(servers[0]!.reset(1)).toBeUndefined();
+  proxy.apply([]);
+  expect(await waitFor(() => servers[0]!.reset(1))).toBe(8);
+  expect(servers[0]!.of(FrameType.Data).map(({ payload }) => String(payload))).toEqual(["half"]);
 });

@@ -21,6 +21,8 @@ export interface ProxyOptions {
   readonly log: (line: string) => void;
   /** Told of each record, beside the agent. */
   readonly recorded?: (record: AccessRecord) => void;
+  /** Envoy's metrics in the text form of Prometheus, for the admin socket. */
+  readonly prometheus?: () => string;
 }
 
 export interface NodeProxy {
@@ -118,6 +120,7 @@ export async function startProxy(options: ProxyOptions): Promise<NodeProxy> {
     policyVersion: () => channel.version,
     listeners: () => table.list(),
     policies: () => table.inForce(),
+    prometheus: options.prometheus,
     stats: () => ({
       ...counters.values,
       "access_log.lost": accessLog.lostInAll,

@@ -32,6 +32,9 @@ export class RequestJudge {
     return judge(policy, peerIdentity(origin));
   }
 
+  /** Whether the rules of this moment look at fields of this name, in lower case. */
+  readonly isJudged = (name: string): boolean => this.options.policy()?.judgedNames.has(name) ?? false;
+
   /** A request's fields as a record may have them. */
   shown(fields: AccessRecord["headers"]): AccessRecord["headers"] {
     return shownFields(fields, this.options.policy()?.secretNames);

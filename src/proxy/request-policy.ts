@@ -5,6 +5,7 @@ import {
   compileHttpRules,
   type HeaderAction,
   type HttpRequestFacts,
+  headerNames,
   judgeHttpRules,
   type Secrets,
 } from "../policy/http-rule.ts";
@@ -59,6 +60,8 @@ export class RequestPolicy {
   readonly redirect: L7Redirect;
   /** Names, in lower case, of the fields that are compared with secrets: no record may show their values. */
   readonly secretNames: ReadonlySet<string>;
+  /** Names, in lower case, of all fields that a rule looks at or changes. */
+  readonly judgedNames: ReadonlySet<string>;
   private readonly rules: PeerRules<CompiledRules, Way>;
   private readonly secrets: Secrets;
 
@@ -70,7 +73,9 @@ export class RequestPolicy {
     this.redirect = redirect;
     this.secrets = secrets;
     this.rules = new PeerRules(redirect.rules, compileRules, wayOf);
-    const matches = redirect.rules.flatMap(({ http = [] }) => http.flatMap(({ headerMatches = [] }) => headerMatches));
+    const http = redirect.rules.flatMap((rule) => rule.http ?? []);
+    this.judgedNames = new Set(http.flatMap(headerNames));
+    const matches = http.flatMap(({ headerMatches = [] }) => headerMatches);
     this.secretNames = new Set(matches.flatMap(({ name, secret }) => (secret === undefined ? [] : name.toLowerCase())));
   }
 

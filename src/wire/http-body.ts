@@ -1,4 +1,4 @@
-import type { Framing } from "./http-framing.ts";
+import { type Framing, mustNotTrail } from "./http-framing.ts";
 
 const NO_LINE: number[] = [];
 const CR = 13;
@@ -18,6 +18,7 @@ type ChunkState = "size" | "extension" | "size-lf" | "data" | "data-cr" | "data-
  */
 export class BodyReader {
   private readonly framing: Framing;
+  private readonly isJudged: (name: string) => boolean;
   private remaining: number;
   private state: ChunkState = "size";
   private digits = 0;
@@ -30,8 +31,10 @@ export class BodyReader {
   private finished: boolean;
   private problem: string | undefined;
 
-  constructor(framing: Framing) {
+  /** `isJudged`: the field of this name, in lower case, decided about the request, and must not come again behind it. */
+  constructor(framing: Framing, isJudged: (name: string) => boolean = nothing) {
     this.framing = framing;
+    this.isJudged = isJudged;
     this.remaining = framing.kind === "length" ? framing.length : 0;
     this.finished = framing.kind === "none" || (framing.kind === "length" && framing.length === 0);
   }
@@ -145,9 +148,12 @@ export class BodyReader {
       if (this.trailerLine === NO_LINE) this.trailerLine = [];
       this.trailerLine.push(byte);
       if (!TOKEN.test(String.fromCharCode(byte))) this.problem = "trailer that is not a field";
-    } else if (this.trailerLine.length === 0) this.problem = "trailer that is not a field";
-    else if (FRAMING_FIELD.test(String.fromCharCode(...this.trailerLine)))
-      this.problem = "trailer that would frame a message";
+      return;
+    }
+    const name = String.fromCharCode(...this.trailerLine).toLowerCase();
+    if (name === "") this.problem = "trailer that is not a field";
+    else if (mustNotTrail(name)) this.problem = "trailer that would frame or direct a message";
+    else if (this.isJudged(name)) this.problem = "trailer that rules look at as a header";
     else this.trailerNamed = true;
   }
 
@@ -169,9 +175,7 @@ export class BodyReader {
 
 /** A byte of a field's name (RFC 9110, 5.6.2). */
 const TOKEN = /[!#$%&'*+.^_`|~0-9A-Za-z-]/;
-/** Fields that must not come after a body (RFC 9110, 6.5.1): servers that merge trailers would believe them. */
-const FRAMING_FIELD =
-  /^(?:content-(?:length|encoding|type|range)|transfer-encoding|host|connection|keep-alive|te|trailer|upgrade|expect|authorization|cookie|forwarded|x-forwarded-.*|x-real-ip|proxy-.*|if-.*|range|max-forwards|cache-control)$/i;
+const nothing = () => false;
 
 function hexDigit(byte: number): number {
   if (byte >= 48 && byte <= 57) return byte - 48;

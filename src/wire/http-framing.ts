@@ -48,3 +48,11 @@ export function keepsAlive(version: string, connection: readonly string[]): bool
 export function connectionOptions(fields: readonly HttpField[]): string[] {
   return listMembers(fieldValues(fields, "connection"));
 }
+
+const DIRECTING =
+  /^(?:content-(?:length|encoding|type|range)|transfer-encoding|host|connection|keep-alive|te|trailer|upgrade|expect|authorization|cookie|forwarded|x-forwarded-.*|x-real-ip|proxy-.*|if-.*|range|max-forwards|cache-control)$/;
+
+/** Whether the field of this name (lower case) must not come after a body (RFC 9110, 6.5.1): servers that merge trailers would believe it. */
+export function mustNotTrail(name: string): boolean {
+  return DIRECTING.test(name);
+}

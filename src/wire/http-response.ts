@@ -20,6 +20,9 @@ export function readResponse(head: RawHead, method: string): HttpResponse | Http
   const status = Number(line[2]);
   const declared = declaredFraming(head.fields, version);
   if (declared !== undefined && isFault(declared)) return declared;
+  // RFC 9112, 6.1 and 6.2 forbid it: a client that believed it would take what follows for a body
+  if ((status < 200 || status === 204) && declared !== undefined && declared.kind !== "none")
+    return fault("body of an answer that has none");
   const framing = hasNoBody(status, method) ? NO_BODY : (declared ?? UNTIL_CLOSE);
   const keepAlive = framing.kind !== "until-close" && keepsAlive(version, connectionOptions(head.fields));
   return { status, version, fields: head.fields, framing, keepAlive };

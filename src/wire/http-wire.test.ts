@@ -143,11 +143,11 @@ describe("chunks without a clear end", () => {
     ["0\r\nX: 1\n\r\n", "control character in a trailer"],
     ["0\r\nX: 1\rY\r\n\r\n", "bare CR in a trailer"],
     ["0\r\nGET / HTTP/1.1\r\n\r\n", "trailer that is not a field"],
-    ["0\r\nContent-Length: 5\r\n\r\n", "trailer that would frame a message"],
+    ["0\r\nContent-Length: 5\r\n\r\n", "trailer that would frame or direct a message"],
     // at the byte that decides it, for what came before has been sent on
     ["0\r\nPUT ", "trailer that is not a field"],
     ["0\r\n: x", "trailer that is not a field"],
-    ["0\r\nX-A: b\r\nProxy-Host:", "trailer that would frame a message"],
+    ["0\r\nX-A: b\r\nProxy-Host:", "trailer that would frame or direct a message"],
   ])("%j", (text, reason) => expect(read(CHUNKED + text)).toEqual(["POST /p h chunked", `fault ${reason}`]));
 });
 
@@ -241,6 +241,9 @@ describe("responses", () => {
       "GET",
       "both Content-Length and Transfer-Encoding",
     ],
+    ["HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", "GET", { kind: "none" }],
+    ["HTTP/1.1 204 No Content\r\nContent-Length: 1\r\n\r\n", "GET", "body of an answer that has none"],
+    ["HTTP/1.1 103 Early Hints\r\nTransfer-Encoding: chunked\r\n\r\n", "GET", "body of an answer that has none"],
     ["HTTP/1.1 20 OK\r\n\r\n", "GET", "status line that is none"],
     ["HTTP/2 200 OK\r\n\r\n", "GET", "status line that is none"],
   ])("%j to %s", (text, method, wanted) => expect(framing(text, method)).toEqual(wanted));

@@ -1,3 +1,4 @@
+import { mustNotTrail } from "./http-framing.ts";
 import { fault, type HttpFault, type HttpField, isToken } from "./http-head.ts";
 
 /** Fields that speak of one connection only (RFC 9113, 8.2.2). */
@@ -7,15 +8,6 @@ const CONNECTION_FIELDS: ReadonlySet<string> = new Set([
   "proxy-connection",
   "transfer-encoding",
   "upgrade",
-]);
-/** Fields that must not come after a body (RFC 9110, 6.5.1): servers that merge trailers would believe them. */
-const NOT_IN_TRAILERS: ReadonlySet<string> = new Set([
-  "authorization",
-  "content-length",
-  "expect",
-  "host",
-  "te",
-  "trailer",
 ]);
 const EDGE = /^[ \t]|[ \t]$/;
 const CAPITAL = /[A-Z]/;
@@ -51,13 +43,18 @@ export function splitSection(section: readonly string[], allowed: ReadonlySet<st
   return { pseudo, fields };
 }
 
-/** Why a trailer section must not be passed on; undefined when it may. `ofRequest`: its fields must direct nothing. */
-export function trailerFault(section: readonly string[], ofRequest: boolean): string | undefined {
+/**
+ * Why a trailer section must not be passed on; undefined when it may. `isJudged`: of a request, whose fields must direct nothing,
+ * nor be ones that decided about it.
+ */
+export function trailerFault(section: readonly string[], isJudged?: (name: string) => boolean): string | undefined {
   for (let at = 0; at < section.length; at += 2) {
     const name = section[at]!;
     const problem = fieldFault(name, section[at + 1]!);
     if (problem !== undefined) return problem;
-    if (ofRequest && NOT_IN_TRAILERS.has(name)) return "trailer that would frame or direct a message";
+    if (isJudged === undefined) continue;
+    if (mustNotTrail(name)) return "trailer that would frame or direct a message";
+    if (isJudged(name)) return "trailer that rules look at as a header";
   }
   return undefined;
 }
@@ -68,7 +65,7 @@ export function announcedLength(fields: readonly HttpField[]): number | HttpFaul
   if (lengths.length > 1) return fault("content-length more than once");
   const length = lengths[0]?.value;
   if (length === undefined) return -1;
-  return /^[0-9]{1,15}$/.test(length) ? Number(length) : fault("content-length that is not a number");
+  return /^(?:0|[1-9][0-9]{0,14})$/.test(length) ? Number(length) : fault("content-length that is not a number");
 }
 
 /** RFC 9113, 8.2.1 and 8.2.2. */

@@ -41,6 +41,7 @@ export interface Answer {
 
 export interface Http2ProxyOptions {
   readonly rules: readonly L7PeerRules[];
+  readonly secrets?: ReadonlyMap<string, string>;
   readonly serve?: Serve;
   readonly limits?: Partial<Http2Limits>;
   /** Answers in place of `serve`, by Node's API of requests and responses. */
@@ -81,8 +82,9 @@ export class Http2Proxy {
   private port = 0;
   private backPort = 0;
 
-  constructor({ rules, serve = (stream) => stream.respond(), limits = {}, accept, handler }: Http2ProxyOptions) {
-    this.policy = new RequestPolicy(redirect(rules));
+  constructor(options: Http2ProxyOptions) {
+    const { rules, secrets, serve = (stream) => stream.respond(), limits = {}, accept, handler } = options;
+    this.policy = new RequestPolicy(redirect(rules), secrets);
     this.limits = { ...HTTP2_LIMITS, ...limits };
     const server = handler === undefined ? createServer() : createServer(handler);
     server.on("session", (session) => this.serverSessions.push(session));
