@@ -65,6 +65,15 @@ describe("a rehearsal", () => {
     expect(world.log.at(-1)).toBe("the rehearsal is over: nothing is looked at any more");
   });
 
+  it("looks at the ports whose clients' TLS names the candidate judges", async () => {
+    await world.runPod("web", { app: "web" });
+    const names = { toPorts: [{ ports: [{ port: "443", protocol: "TCP" }], serverNames: ["a.example"] }] };
+    const held = await hold(policy({ endpointSelector: {}, egress: [names], ingress: [names] }));
+    const id = await idOf("web");
+    expect(watched().sort()).toEqual([`${id} egress 443`, `${id} ingress 443`]);
+    held.response.destroy();
+  });
+
   it("follows endpoints that come and go", async () => {
     const held = await hold(WEB);
     expect(await held.next()).toEqual({ watched: 0 });

@@ -15,6 +15,7 @@ import { type NamedPort, namedPortsOf } from "./cilium-endpoint.ts";
 import type { EndpointTable } from "./endpoint-table.ts";
 import type { KubeInputs } from "./kube-inputs.ts";
 import { Overheard } from "./overheard.ts";
+import type { Unread } from "./overheard-stream.ts";
 import type { PodKnowledge } from "./pod-knowledge.ts";
 import { ApiError } from "./rest/request.ts";
 import { WatchedPorts, watchedPortsOf } from "./watched-ports.ts";
@@ -23,8 +24,8 @@ import { WatchedPorts, watchedPortsOf } from "./watched-ports.ts";
 export type RehearsalNews =
   /** The ports of this node's endpoints where requests are looked at. */
   | { readonly watched: number }
-  /** Connections to them, at least, in which something could not be read. */
-  | { readonly notUnderstood: number }
+  /** Connections to them, at least, in which something could not be read, by why. */
+  | { readonly unread: Readonly<Partial<Record<Unread, number>>> }
   /** A connection of an endpoint that the candidate is about, which stood before: a response of Hubble as JSON. */
   | { readonly connection: unknown };
 
@@ -55,7 +56,7 @@ export class Rehearsals {
   private readonly parts: RehearsalParts;
   private readonly running = new Set<Rehearsal>();
   private watched = new WatchedPorts();
-  private notUnderstood = 0;
+  private unread: Partial<Record<Unread, number>> = {};
   private overheard: Overheard | undefined;
   private context: FlowContext | undefined;
 
@@ -77,11 +78,12 @@ export class Rehearsals {
       clockOffsetNs: () => context.clockOffsetNs(),
       parsersAt: ({ endpoint, direction }, protocol, port) =>
         this.watched.parsersAt({ endpoint, direction, protocol, port }),
-      notUnderstood: () => {
-        this.notUnderstood++;
+      unread: (why) => {
+        const count = (this.unread[why] ?? 0) + 1;
+        this.unread[why] = count;
         // whoever sends what nobody understands must not be answered one by one
-        if ((this.notUnderstood & (this.notUnderstood - 1)) !== 0) return;
-        for (const { tell } of this.running) tell({ notUnderstood: this.notUnderstood });
+        if ((count & (count - 1)) !== 0) return;
+        for (const { tell } of this.running) tell({ unread: this.unread });
       },
     });
   }
@@ -139,7 +141,7 @@ export class Rehearsals {
     if (!this.running.delete(rehearsal)) return;
     this.tryUpdate();
     if (this.running.size > 0) return;
-    this.notUnderstood = 0;
+    this.unread = {};
     this.overheard?.clear();
     this.parts.log("the rehearsal is over: nothing is looked at any more", "info");
   }
