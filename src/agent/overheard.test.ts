@@ -21,17 +21,19 @@ const FIRST = 1000;
 
 let heard: AccessRecord[] = [];
 let unread: Unread[] = [];
+let unreadPorts: number[] = [];
 let parsers: readonly Parser[] = ["http"];
 let overheard: Overheard;
 beforeEach(() => {
   heard = [];
   unread = [];
+  unreadPorts = [];
   parsers = ["http"];
   overheard = new Overheard({
     parsersAt: ({ endpoint }, _, port) => new Set(endpoint === 7 && port !== 81 ? parsers : []),
     clockOffsetNs: () => 5_000_000n,
     heard: (record) => heard.push(record),
-    unread: (why) => unread.push(why),
+    unread: (why, { destinationPort }) => unread.push(why) && unreadPorts.push(destinationPort),
   });
 });
 
@@ -130,6 +132,7 @@ describe("requests of HTTP", () => {
     expect(unread).toEqual(["strange", "before"]);
     segment(head("GET /long", `X: ${"y".repeat(500)}`), 0, { port: 8081, missing: 100 });
     expect(unread).toEqual(["strange", "before", "cut"]);
+    expect(unreadPorts).toEqual([80, 8080, 8081]);
     expect(said()).toEqual([]);
   });
 

@@ -16,7 +16,7 @@ export interface OverheardParts {
   readonly clockOffsetNs: () => bigint;
   readonly heard: (record: AccessRecord) => void;
   /** Once for a connection of which something could not be read, and for each question that is none. */
-  readonly unread: (why: Unread) => void;
+  readonly unread: (why: Unread, record: AccessRecord) => void;
 }
 
 /** Connections that are followed at a time; the oldest are given up, and are taken up again at their next request. */
@@ -32,8 +32,8 @@ const NO_WORDS: readonly string[] = [];
 export class Overheard {
   private readonly parts: OverheardParts;
   private readonly connections = new Map<string, OverheardStream>();
-  /** Of those, the ones that hold something. */
-  private readonly holding = new Map<string, OverheardStream>();
+  /** Of those, the ones that hold something, with the latest record. */
+  private readonly holding = new Map<string, AccessRecord>();
 
   constructor(parts: OverheardParts) {
     this.parts = parts;
@@ -63,13 +63,12 @@ export class Overheard {
 
   private takeQuestion({ tcp, payload }: Packet, record: AccessRecord): void {
     const query = readDnsQuery(tcp === undefined ? payload : payload.subarray(2));
-    if (isDnsFault(query)) {
-      this.parts.unread("strange");
-      return;
-    }
     const transport = tcp === undefined ? "udp" : "tcp";
-    const asked = { query: query.name, type: query.type, transport, code: 0, ttl: 0 } as const;
-    this.parts.heard({ ...record, dns: { ...asked, addresses: NO_WORDS, cnames: NO_WORDS, types: [] } });
+    const { name, type } = isDnsFault(query) ? { name: "", type: 0 } : query;
+    const asked = { query: name, type, transport, code: 0, ttl: 0 } as const;
+    const question = { ...record, dns: { ...asked, addresses: NO_WORDS, cnames: NO_WORDS, types: [] } };
+    if (isDnsFault(query)) this.parts.unread("strange", question);
+    else this.parts.heard(question);
   }
 
   private takeSegment(
@@ -90,14 +89,14 @@ export class Overheard {
     const unread = stream.take({ sequence, payload, length }, parsers, (request) =>
       this.parts.heard({ ...record, ...request }),
     );
-    if (unread !== undefined) this.tell(stream, unread);
-    this.limit(key, stream);
+    if (unread !== undefined) this.tell(stream, unread, record);
+    this.limit(key, stream, record);
   }
 
   /** Memory is what nobody who sends may choose. */
-  private limit(key: string, stream: OverheardStream): void {
+  private limit(key: string, stream: OverheardStream, record: AccessRecord): void {
     this.holding.delete(key);
-    if (stream.isHolding) this.holding.set(key, stream);
+    if (stream.isHolding) this.holding.set(key, record);
     if (this.holding.size > MOST_HOLDING) this.giveUp(this.holding.keys().next().value!);
     if (this.connections.size <= MOST_CONNECTIONS) return;
     const oldest = this.connections.keys().next().value!;
@@ -106,15 +105,16 @@ export class Overheard {
   }
 
   private giveUp(key: string): void {
-    const stream = this.holding.get(key);
-    if (stream === undefined) return;
+    const stream = this.connections.get(key);
+    const record = this.holding.get(key);
+    if (stream === undefined || record === undefined) return;
     this.holding.delete(key);
     stream.giveUp();
-    this.tell(stream, "many");
+    this.tell(stream, "many", record);
   }
 
-  private tell(stream: OverheardStream, why: Unread): void {
-    if (!stream.isTold) this.parts.unread(why);
+  private tell(stream: OverheardStream, why: Unread, record: AccessRecord): void {
+    if (!stream.isTold) this.parts.unread(why, record);
     stream.isTold = true;
   }
 }

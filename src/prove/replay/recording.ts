@@ -282,7 +282,7 @@ export class Recording {
 function titleOf({ parser, facts: { dns = "", sni = "" } }: RecordedRequest): string {
   if (parser === "dns") return dns;
   if (parser === "tls") return sni === "" ? "TLS for no name" : `TLS for ${sni}`;
-  return "a request of another protocol";
+  return "something that is not read here";
 }
 
 function counterAt({ places }: Conversation, place: string): Counter {

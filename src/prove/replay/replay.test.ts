@@ -255,6 +255,18 @@ describe("servers' names that TLS clients ask for", () => {
     ]);
   });
 
+  it("that could not be read are unknown, whatever was read between the same two", () => {
+    const unread = { more: { ...http("", ""), l7: { type: "REQUEST" }, Summary: "" } };
+    for (const [rules_, read] of [
+      [rules, hello("a.example")],
+      [GET_ONLY, { more: http("GET", "/") }],
+    ] as const)
+      expect(changes([{}, read, unread], rules_).join()).toMatch(
+        /:6379 something that is not read here: allowed -> unknown/,
+      );
+    expect(changes([unread], STORE("")).join()).toContain("allowed -> allowed (unchanged)");
+  });
+
   it("that no recording has leave the connection unknown, as they do requests of HTTP", () => {
     expect(changes([{}], rules)[0]).toMatch(/\(unknown\) the server's name that the TLS client asks for/);
     expect(changes([{}, hello("a.example")], GET_ONLY).join()).toMatch(
