@@ -12,11 +12,12 @@ static __always_inline bool is_watching(void)
 	return count && *count;
 }
 
-static __always_inline bool has_payload(struct __sk_buff *skb, const struct packet *p)
+/* It says something, or shows where its connection's first byte is. */
+static __always_inline bool is_worth_showing(struct __sk_buff *skb, const struct packet *p)
 {
 	__u8 offset;
 
-	if (p->tuple.protocol != IPPROTO_TCP)
+	if (p->tuple.protocol != IPPROTO_TCP || is_syn(p))
 		return true;
 	return bpf_skb_load_bytes(skb, p->l4 + 12, &offset, 1) == 0 && p->l4 + (offset >> 4) * 4 < p->end;
 }
@@ -61,7 +62,7 @@ VERIFIED_ONCE int show(struct __sk_buff *skb, struct packet *p)
 	key.direction = p->at_direction;
 	key.protocol = p->tuple.protocol;
 	key.port = p->tuple.dport;
-	if (!bpf_map_lookup_elem(&sg_watched, &key) || !has_payload(skb, p))
+	if (!bpf_map_lookup_elem(&sg_watched, &key) || !is_worth_showing(skb, p))
 		return 0;
 	if (skb->len <= SMALL_CAPTURE)
 		capture(skb, p, SMALL_CAPTURE);

@@ -3,6 +3,7 @@ import { type IncomingMessage, request } from "node:http";
 import { createInterface } from "node:readline";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { AgentWorld } from "../../test/support/agent-world.ts";
+import { craftEvent, ipv4Packet, tcpHeader } from "../../test/support/craft-event.ts";
 import type { ConnectionRow } from "../datapath/port.ts";
 
 let world: AgentWorld;
@@ -65,6 +66,15 @@ describe("a rehearsal", () => {
     expect(world.log.at(-1)).toBe("the rehearsal is over: nothing is looked at any more");
   });
 
+  it("looks at the ports whose clients' TLS names the candidate judges", async () => {
+    await world.runPod("web", { app: "web" });
+    const names = { toPorts: [{ ports: [{ port: "443", protocol: "TCP" }], serverNames: ["a.example"] }] };
+    const held = await hold(policy({ endpointSelector: {}, egress: [names], ingress: [names] }));
+    const id = await idOf("web");
+    expect(watched().sort()).toEqual([`${id} egress 443`, `${id} ingress 443`]);
+    held.response.destroy();
+  });
+
   it("follows endpoints that come and go", async () => {
     const held = await hold(WEB);
     expect(await held.next()).toEqual({ watched: 0 });
@@ -107,6 +117,28 @@ describe("a rehearsal", () => {
     expect(await held.next()).toEqual({ watched: 2 });
     await world.removePod(pod);
     held.response.destroy();
+  });
+
+  it("is told once of each two between whom something could not be read, as of a flow that nobody can judge; later ones too", async () => {
+    await world.runPod("web", { app: "web" });
+    const id = await idOf("web");
+    const send = (payload: string, sourcePort: number) => {
+      const packet = ipv4Packet(6, [...tcpHeader({ flags: 0x18, sourcePort }), ...Buffer.from(payload)]);
+      const event = craftEvent({ type: 3, direction: 1, endpoint: id, place: packet.length, packet });
+      new DataView(event.buffer).setUint32(24, packet.length, true);
+      world.datapath.emit(event);
+    };
+    const held = await hold(WEB);
+    expect(await held.next()).toEqual({ watched: 1 });
+    for (const port of [1, 2, 3, 4]) send("\x17\x03\x03\x00\x10", port);
+    send("GET / HTTP/1.1\r\nHost: d\r\n\r\n", 5);
+    const flow = { verdict: "FORWARDED", Type: "L7", l7: { type: "REQUEST" }, traffic_direction: "INGRESS" };
+    const connection = { flow: { ...flow, l4: { TCP: { destination_port: 80 } } } };
+    expect(await held.next()).toMatchObject({ connection });
+    for (const before of [1, 2, 4]) expect(await held.next()).toEqual({ unread: { before } });
+    const later = await hold(WEB);
+    expect([await later.next(), await later.next()]).toMatchObject([{ watched: 1 }, { connection }]);
+    for (const each of [held, later]) each.response.destroy();
   });
 
   it("stands beside another one", async () => {

@@ -1,7 +1,9 @@
 import { create } from "@bufbuild/protobuf";
+import type { Flow } from "../../proto/gen/flow_pb.js";
 import { GetFlowsResponseSchema } from "../../proto/gen/observer_pb.js";
 import type { Datapath, WatchedPort } from "../datapath/port.ts";
 import { MOST_WATCHED } from "../datapath/port.ts";
+import { unreadFlow } from "../flow/access.ts";
 import { connectionFlow } from "../flow/connection.ts";
 import type { FlowContext } from "../flow/context.ts";
 import { messageJson } from "../flow/print/index.ts";
@@ -15,6 +17,7 @@ import { type NamedPort, namedPortsOf } from "./cilium-endpoint.ts";
 import type { EndpointTable } from "./endpoint-table.ts";
 import type { KubeInputs } from "./kube-inputs.ts";
 import { Overheard } from "./overheard.ts";
+import type { Unread } from "./overheard-stream.ts";
 import type { PodKnowledge } from "./pod-knowledge.ts";
 import { ApiError } from "./rest/request.ts";
 import { WatchedPorts, watchedPortsOf } from "./watched-ports.ts";
@@ -23,9 +26,9 @@ import { WatchedPorts, watchedPortsOf } from "./watched-ports.ts";
 export type RehearsalNews =
   /** The ports of this node's endpoints where requests are looked at. */
   | { readonly watched: number }
-  /** Connections to them, at least, in which something could not be read. */
-  | { readonly notUnderstood: number }
-  /** A connection of an endpoint that the candidate is about, which stood before: a response of Hubble as JSON. */
+  /** Connections to them, at least, in which something could not be read, by why. */
+  | { readonly unread: Readonly<Partial<Record<Unread, number>>> }
+  /** A connection of an endpoint that the candidate is about, which stood before or is not read: a response of Hubble as JSON. */
   | { readonly connection: unknown };
 
 interface Rehearsal {
@@ -46,6 +49,8 @@ export interface RehearsalParts {
 
 /** FIN and RST among the flags of TCP. */
 const ENDED = 0x05;
+/** Of client and server between whom something could not be read. */
+const MOST_PAIRS = 4096;
 
 /**
  * Candidate policies that somebody rehearses. Nothing is enforced by them: requests at the ports that their rules judge are looked
@@ -55,7 +60,9 @@ export class Rehearsals {
   private readonly parts: RehearsalParts;
   private readonly running = new Set<Rehearsal>();
   private watched = new WatchedPorts();
-  private notUnderstood = 0;
+  private unread: Partial<Record<Unread, number>> = {};
+  /** Flows of those between whom something could not be read, for whoever begins later too. */
+  private readonly unreadPairs = new Map<string, unknown>();
   private overheard: Overheard | undefined;
   private context: FlowContext | undefined;
 
@@ -77,12 +84,7 @@ export class Rehearsals {
       clockOffsetNs: () => context.clockOffsetNs(),
       parsersAt: ({ endpoint, direction }, protocol, port) =>
         this.watched.parsersAt({ endpoint, direction, protocol, port }),
-      notUnderstood: () => {
-        this.notUnderstood++;
-        // whoever sends what nobody understands must not be answered one by one
-        if ((this.notUnderstood & (this.notUnderstood - 1)) !== 0) return;
-        for (const { tell } of this.running) tell({ notUnderstood: this.notUnderstood });
-      },
+      unread: (why, record) => this.tellUnread(why, record, context),
     });
   }
 
@@ -104,6 +106,7 @@ export class Rehearsals {
     this.parts.log(`a rehearsal of ${policies.length} policies looks at ${this.size} ports of endpoints`, "info");
     tell({ watched: this.size });
     this.tellStanding(rehearsal);
+    for (const connection of this.unreadPairs.values()) tell({ connection });
     return () => this.end(rehearsal);
   }
 
@@ -129,17 +132,32 @@ export class Rehearsals {
         continue;
       if (!isMeant(scope === "ingress" ? destination : source)) continue;
       const flow = this.context && connectionFlow({ ...row, direction: scope }, this.context, timeNs);
-      if (flow === undefined) continue;
-      const response = create(GetFlowsResponseSchema, { responseTypes: { case: "flow", value: flow } });
-      tell({ connection: JSON.parse(messageJson(GetFlowsResponseSchema, response)) });
+      if (flow !== undefined) tell({ connection: responseOf(flow) });
     }
+  }
+
+  /** What nobody could read is neither allowed nor denied, whatever else passes between the two: each pair is told once. */
+  private tellUnread(why: Unread, record: AccessRecord, context: FlowContext): void {
+    const count = (this.unread[why] ?? 0) + 1;
+    this.unread[why] = count;
+    const { endpointId, direction, sourceAddress, destinationAddress, destinationPort } = record;
+    const pair = `${endpointId} ${direction} ${sourceAddress} ${destinationAddress} ${destinationPort}`;
+    if (!this.unreadPairs.has(pair) && this.unreadPairs.size < MOST_PAIRS) {
+      const connection = responseOf(unreadFlow(record, context));
+      this.unreadPairs.set(pair, connection);
+      for (const { tell } of this.running) tell({ connection });
+    }
+    // whoever sends what nobody understands must not be answered one by one
+    if ((count & (count - 1)) !== 0) return;
+    for (const { tell } of this.running) tell({ unread: this.unread });
   }
 
   private end(rehearsal: Rehearsal): void {
     if (!this.running.delete(rehearsal)) return;
     this.tryUpdate();
     if (this.running.size > 0) return;
-    this.notUnderstood = 0;
+    this.unread = {};
+    this.unreadPairs.clear();
     this.overheard?.clear();
     this.parts.log("the rehearsal is over: nothing is looked at any more", "info");
   }
@@ -175,4 +193,10 @@ export class Rehearsals {
     if (parsed.ok) return parsed.rules;
     throw new ApiError(400, parsed.errors.map(({ field, message }) => `${field}: ${message}`).join("; "));
   }
+}
+
+/** As the relay would send it, in JSON. */
+function responseOf(flow: Flow): unknown {
+  const response = create(GetFlowsResponseSchema, { responseTypes: { case: "flow", value: flow } });
+  return JSON.parse(messageJson(GetFlowsResponseSchema, response));
 }

@@ -1,10 +1,10 @@
 import type { WatchedPort } from "../datapath/port.ts";
 import { protocolNumber } from "../model/protocol.ts";
 import { selects } from "../model/selector.ts";
-import type { PortSpec, Rule } from "../policy/rule.ts";
+import type { PortRule, PortSpec, Rule } from "../policy/rule.ts";
 import type { NamedPort } from "./cilium-endpoint.ts";
 import type { Endpoint } from "./endpoint.ts";
-import type { Parser } from "./overheard.ts";
+import type { Parser } from "./overheard-stream.ts";
 
 /** What rules for requests look at: the ports, each with how it is read. */
 export class WatchedPorts {
@@ -55,21 +55,25 @@ export function watchedPortsOf(rules: readonly Rule[], subjects: Subjects, most:
   const peers = rules.length === 0 ? [] : subjects.allNamedPorts();
   for (const endpoint of subjects.endpoints) {
     for (const { direction, ports = [] } of elementsFor(endpoint, rules)) {
-      for (const { http, dns, ports: specs } of ports) {
-        if (http === undefined && dns === undefined) continue;
+      for (const rule of ports) {
+        const parser = parserOf(rule);
+        if (parser === undefined) continue;
         const named = direction === "ingress" ? subjects.namedPorts(endpoint) : peers;
-        for (const spec of specs)
+        for (const spec of rule.ports)
           for (const port of numbersOf(spec, named)) {
-            found.add(
-              { endpoint: endpoint.id, direction, protocol: spec.protocol, port },
-              http === undefined ? "dns" : "http",
-            );
+            found.add({ endpoint: endpoint.id, direction, protocol: spec.protocol, port }, parser);
             if (found.size > most) throw new Error(`rules for requests at more than ${most} ports of endpoints`);
           }
       }
     }
   }
   return found;
+}
+
+function parserOf({ http, dns, serverNames }: PortRule): Parser | undefined {
+  if (serverNames !== undefined) return "tls";
+  if (http !== undefined) return "http";
+  return dns === undefined ? undefined : "dns";
 }
 
 function elementsFor({ attached, identity, labels }: Endpoint, rules: readonly Rule[]) {

@@ -75,6 +75,14 @@ export function accessRecordToFlow(told: AccessRecord, context: FlowContext, tra
   return flow;
 }
 
+/** The flow of a request that passed and that nobody could read. */
+export function unreadFlow(record: AccessRecord, context: FlowContext): Flow {
+  const flow = accessRecordToFlow(record, context);
+  if (flow.l7 !== undefined) flow.l7.record = { case: undefined };
+  flow.Summary = "";
+  return flow;
+}
+
 /** Whole milliseconds first: a product of today's milliseconds and a million no longer fits a double. */
 function nanosecondsOf(timeMs: number): bigint {
   const whole = Math.floor(timeMs);

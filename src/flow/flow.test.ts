@@ -15,6 +15,7 @@ import type { AccessRecord, DnsFacts } from "../model/access-record.ts";
 import { accessRecordToFlow } from "./access.ts";
 import { decodeEvent } from "./decode/event.ts";
 import { toFlow } from "./flow.ts";
+import { serverNameIn, tlsSummary } from "./summary.ts";
 
 function flowOf(crafted: CraftedEvent) {
   const event = decodeEvent(craftEvent(crafted));
@@ -193,6 +194,18 @@ describe("accessRecordToFlow", () => {
     expect(flow.Summary).toBe("tls Fields: map[alpn:h2,http/1.1 reason:no rule matched sni:evil.example]");
     const nameless = { ...REQUEST, verdict: "forwarded", reason: "", tls: { protocols: [] } } as const;
     expect(accessRecordToFlow(nameless, starWarsContext).Summary).toBe("tls Fields: map[]");
+  });
+
+  it("shows a server's name so that it can be read again, whatever else the client and the reason say", () => {
+    const again = (protocols: string[], serverName?: string, reason = "") =>
+      serverNameIn(tlsSummary({ protocols, ...(serverName !== undefined && { serverName }) }, reason));
+    expect(again(["h2"], "a.example", "no rule matched")).toBe("a.example");
+    for (const name of ["a sni:b", "%41,[]", "]", "\u00e9\n\0"]) expect(again(["h2"], name)).toBe(name);
+    expect([again(["x sni:a"]), again(["h2"], undefined, "hello for x sni:a"), again([])]).toEqual(["", "", ""]);
+    expect([serverNameIn("HTTP/1.1 GET http://tls Fields: map[sni:a]"), serverNameIn("")]).toEqual([
+      undefined,
+      undefined,
+    ]);
   });
 
   it.each([

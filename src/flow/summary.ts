@@ -27,20 +27,32 @@ function igmpName(type: number): string {
 
 /**
  * What a TLS connection's record has to say, as the fields of a generic L7 record: Cilium has no form for TLS. In the order of
- * their names.
+ * their names. What the client chose is written so that it cannot look like another field: bytes that no name has, as `%20`.
  */
 export function tlsFields({ protocols, serverName }: TlsHelloFacts, reason: string): Record<string, string> {
   return {
-    ...(protocols.length === 0 ? {} : { alpn: protocols.join(",") }),
-    ...(reason === "" ? {} : { reason }),
-    ...(serverName === undefined ? {} : { sni: serverName }),
+    ...(protocols.length === 0 ? {} : { alpn: protocols.map(escapeWord).join(",") }),
+    ...(reason === "" ? {} : { reason: reason.replaceAll(":", "%3A") }),
+    ...(serverName === undefined ? {} : { sni: escapeWord(serverName) }),
   };
+}
+
+function escapeWord(word: string): string {
+  return word.replace(/[^!-~]|[%,]/g, (letter) => `%${letter.charCodeAt(0).toString(16).padStart(2, "0")}`);
 }
 
 /** `tls Fields: map[reason:no rule matched sni:www.example.com]` */
 export function tlsSummary(tls: TlsHelloFacts, reason: string): string {
   const fields = Object.entries(tlsFields(tls, reason)).map(([name, value]) => `${name}:${value}`);
   return `tls Fields: map[${fields.join(" ")}]`;
+}
+
+/** The server's name in such a summary, `""` where the client named none; undefined = it is no summary of TLS. */
+export function serverNameIn(summary: string): string | undefined {
+  const fields = /^tls Fields: map\[(.*)\]$/.exec(summary)?.[1];
+  if (fields === undefined) return undefined;
+  const word = /(?:^| )sni:(\S+)$/.exec(fields)?.[1] ?? "";
+  return word.replace(/%([0-9a-f]{2})/g, (_, code: string) => String.fromCharCode(Number.parseInt(code, 16)));
 }
 
 /** The HTTP facts that a summary needs. */

@@ -19,14 +19,16 @@ export function unmatchedPods(inventory: Inventory): ScenarioEndpoint[] {
     ...policies.map(({ key }) => key.namespace),
   ]);
   names.delete("");
+  const selectors = peerSelectors(inventory);
   return [...names].sort().flatMap((namespace) => {
+    const present = workloads
+      .filter((each) => each.namespace === namespace)
+      .map((each) => labelsOfWorkload(each, inventory));
     const wanted = new Map<string, Record<string, string>>();
-    for (const selector of peerSelectors(inventory)) {
+    for (const selector of selectors) {
       const labels = labelsFor(selector, namespace);
       if (labels === undefined || Object.keys(labels).length === 0) continue;
-      const isMet = workloads.some(
-        (each) => each.namespace === namespace && selects(selector, labelsOfWorkload(each, inventory)),
-      );
+      const isMet = present.some((each) => selects(selector, each));
       if (!isMet)
         wanted.set(
           Object.entries(labels)

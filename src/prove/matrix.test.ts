@@ -66,6 +66,14 @@ describe("the matrix", () => {
     expect(exposed.some((line) => line.startsWith("shop/any other pod -> shop/pod/web-1"))).toBe(false);
   });
 
+  it("says the same of an inventory that was asked otherwise before", () => {
+    const inventory = takeInventory([{ file: "f", text: TEXT }]);
+    const count = (options = {}) => matrixOf(inventory, options).groups.length;
+    const fresh = (options = {}) => matrix(TEXT, options).groups.length;
+    expect(fresh()).not.toBe(fresh({ exposure: true }));
+    for (const options of [{}, { exposure: true }, { exposure: true }, {}]) expect(count(options)).toBe(fresh(options));
+  });
+
   it("says where it hangs on a label of a namespace that nobody declares", () => {
     const text = `${pod("a", "a")}${pod("b", "b", "far")}---\napiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: net, namespace: shop}\nspec: {podSelector: {}, ingress: [{from: [{namespaceSelector: {matchLabels: {x: one}}}]}]}\n`;
     expect(lines(text)).toContain(

@@ -53,16 +53,7 @@ export function matrixOf(
   inventory: Inventory,
   { exposure = false, hooks = true, isAsked = () => true }: MatrixOptions = {},
 ): Matrix {
-  const { workloads } = inventory;
-  const supposed = exposure ? unmatchedPods(inventory) : [];
-  const outside = outsiders(new Cluster(inventory));
-  const worlds = new Worlds(inventory, supposed, outside);
-  const groups = [
-    ...groupsOf(hooks ? workloads : workloads.filter(({ isHook }) => !isHook), worlds.at({})!),
-    ...supposed.map(supposedGroup),
-    ...outside.map(outsideGroup),
-    ...nodesAndWorld(inventory),
-  ];
+  const { groups, worlds } = askable(inventory, exposure, hooks);
   const connections = groups.flatMap((from) =>
     groups.flatMap((to): Connection[] => {
       if (!isAsked(from, to)) return [];
@@ -78,6 +69,33 @@ export function matrixOf(
     }),
   );
   return { groups, connections };
+}
+
+interface Askable {
+  readonly groups: readonly Group[];
+  readonly worlds: Worlds;
+}
+
+/** What was asked of an inventory last: tests ask for one row after the other. */
+const knownAskable = new WeakMap<Inventory, { readonly asked: string; readonly askable: Askable }>();
+
+/** Who can be asked about, and in which worlds. */
+function askable(inventory: Inventory, exposure: boolean, hooks: boolean): Askable {
+  const asked = `${exposure} ${hooks}`;
+  const known = knownAskable.get(inventory);
+  if (known?.asked === asked) return known.askable;
+  const { workloads } = inventory;
+  const supposed = exposure ? unmatchedPods(inventory) : [];
+  const outside = outsiders(new Cluster(inventory));
+  const worlds = new Worlds(inventory, supposed, outside);
+  const groups = [
+    ...groupsOf(hooks ? workloads : workloads.filter(({ isHook }) => !isHook), worlds.at({})!),
+    ...supposed.map(supposedGroup),
+    ...outside.map(outsideGroup),
+    ...nodesAndWorld(inventory),
+  ];
+  knownAskable.set(inventory, { asked, askable: { groups, worlds } });
+  return { groups, worlds };
 }
 
 /** One workload does not speak to itself, as far as anybody asks; its replicas, or others that are like it, may. */

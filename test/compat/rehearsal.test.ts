@@ -1,6 +1,9 @@
+import { writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ROOT, TestLab } from "../support/lab.ts";
+import { certificateFor } from "../support/tls-server.ts";
 
 /** Nothing is enforced at layer 7, and no proxy sees a request: a rehearsal judges requests all the same, and leaves no trace. */
 
@@ -101,5 +104,44 @@ describe("a candidate with rules for requests, where none are in force", () => {
     rehearsal.stop("SIGKILL");
     await untilNothingIsLookedAt();
     expect((await nodes()).redirects).toBe(0);
+  });
+
+  test("is judged by the names of TLS servers, and by each call of HTTP/2", async () => {
+    const { cert, key } = certificateFor(["one.example"]);
+    const files = `echo '${key}${cert}' > /tmp/s.pem`;
+    const h2 = `require("http2").createServer((_, response) => response.end("landed\\n")).listen(80)`;
+    const tls = "openssl s_server -accept 443 -quiet -www -cert /tmp/s.pem -key /tmp/s.pem";
+    const command = ["bash", "-c", `${files}; ${tls} & exec /opt/shieldgate/bin/node -e '${h2}'`];
+    const file = join(tmpdir(), `${lab.name}.json`);
+    const container = { name: "c", image: "quay.io/cilium/starwars", command };
+    const pod = { apiVersion: "v1", kind: "Pod", metadata: { name: "calls", labels: { app: "calls" } } };
+    writeFileSync(file, JSON.stringify({ ...pod, spec: { containers: [container] } }));
+    await lab.ok(`kubectl apply -f ${file} && kubectl wait --for=condition=Ready pod/calls --timeout=30s`);
+    const address = await lab.ok("kubectl get pod calls -o jsonpath='{.status.podIP}'");
+    const call = (path: string) =>
+      `curl -s -m 5 --http2-prior-knowledge --retry 9 --retry-connrefused http://${address}/${path}`;
+    const hello = (name: string) =>
+      `curl -sk -m 5 -o /dev/null -w %{http_code} --retry 9 --retry-connrefused --resolve ${name}:443:${address} https://${name}/`;
+    await from("tiefighter", call("start"));
+    const port = (number: string, rules: object) => ({ ports: [{ port: number, protocol: "TCP" }], ...rules });
+    const toPorts = [
+      port("80", { rules: { http: [{ path: "/allowed" }] } }),
+      port("443", { serverNames: ["one.example"] }),
+    ];
+    const spec = { endpointSelector: { matchLabels: { app: "calls" } }, ingress: [{ fromEndpoints: [{}], toPorts }] };
+    const kind = { apiVersion: "cilium.io/v2", kind: "CiliumNetworkPolicy", metadata: { name: "calls" } };
+    writeFileSync(file, JSON.stringify({ ...kind, spec }));
+    const rehearsal = lab.watch(`${shieldgate} rehearse -f ${file}`);
+    await rehearsal.until(/following .*; requests at 2 ports of endpoints/);
+    const ended = (path: string) => new RegExp(`^CLOSED default/pod/tiefighter -> default/pod/calls:${path}$`, "m");
+    for (const path of ["allowed", "closed"]) expect(await from("tiefighter", call(path))).toBe("landed\n");
+    expect(await from("tiefighter", hello("one.example"))).toBe("200");
+    expect(await from("tiefighter", hello("two.example"))).toBe("200");
+    await rehearsal.until(ended("80/tcp {2}GET /closed"), 15_000);
+    await rehearsal.until(ended("443/tcp {2}TLS for two.example"), 15_000);
+    rehearsal.stop();
+    await untilNothingIsLookedAt();
+    expect(rehearsal.text).not.toMatch(/CLOSED.*(?:allowed|one\.example)/);
+    expect(rehearsal.text).not.toContain("could be read");
   });
 });

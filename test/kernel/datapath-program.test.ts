@@ -131,21 +131,23 @@ describe("a watched port", () => {
     await sleep(20);
     return events.filter(({ type }) => type === 3).length;
   };
-  const segment = (dport: number, payload: string) => `${tcp(5, dport)}${payload}`;
+  const syn = (dport: number) => tcp(5, dport);
+  const segment = (dport: number, payload: string) => `${syn(dport).replace("5002", "5018")}${payload}`;
   const out = (payload: string) => send(payload, { protocol: 6 });
   const watch = (direction: "ingress" | "egress", port: number, endpoint = 7) =>
     datapath.watchPorts([{ endpoint, direction, protocol: 6, port }]);
 
   afterAll(() => datapath.watchPorts([]));
 
-  it("shows each packet with a payload, and only those of its endpoint, direction and port", async () => {
+  it("shows each packet that begins a connection or has a payload, and only those of its endpoint, direction and port", async () => {
     setPolicy(ALLOW_ALL);
     watch("egress", 80);
+    expect(out(syn(80))).toBe(OK);
     expect(out(segment(80, "474554"))).toBe(OK);
     expect(out(segment(80, "20"))).toBe(OK);
-    expect(await captured()).toBe(2);
+    expect(await captured()).toBe(3);
     events = [];
-    expect([out(segment(80, "")), out(segment(81, "474554"))]).toEqual([OK, OK]);
+    expect([out(segment(80, "")), out(segment(81, "474554")), out(syn(81))]).toEqual([OK, OK, OK]);
     watch("ingress", 80);
     expect(out(segment(80, "474554"))).toBe(OK);
     watch("egress", 80, 8);

@@ -3,6 +3,7 @@ import { request } from "node:http";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
+import type { Unread } from "../../agent/overheard-stream.ts";
 import type { RehearsalNews } from "../../agent/rehearsals.ts";
 import { labPaths, nodeRun } from "../../lab/paths.ts";
 
@@ -15,6 +16,14 @@ export interface LookingOptions {
   readonly stood: (response: unknown, node: string) => void;
   readonly stop: AbortController;
 }
+
+const UNREAD: Readonly<Record<Unread, string>> = {
+  before:
+    "that stood before the rehearsal began, or whose beginning was lost (TLS and HTTP/2 show what is asked for from there on only)",
+  cut: "of which a piece was lost, or longer than 4 KiB",
+  strange: "that say nothing that the rules are about (TLS where they want HTTP, or what a proxy would refuse to read)",
+  many: "given up because too many were read at a time",
+};
 
 /** How often nodes are looked for that are new, or whose agents were away. */
 const ROUND_MS = 1000;
@@ -37,7 +46,7 @@ export class Looking {
   private readonly options: LookingOptions;
   /** Ports by node, of the agents that look. */
   private readonly watched = new Map<string, number>();
-  private readonly notUnderstood = new Map<string, number>();
+  private readonly unread = new Map<string, Readonly<Partial<Record<Unread, number>>>>();
   private readonly told = new Set<string>();
 
   constructor(options: LookingOptions) {
@@ -51,10 +60,14 @@ export class Looking {
 
   /** What was not seen, to be told at the end; undefined = nothing that is known of. */
   get gap(): string | undefined {
-    const count = [...this.notUnderstood.values()].reduce((sum, each) => sum + each, 0);
-    return count === 0
+    const counts = [...this.unread.values()];
+    const reasons = Object.entries(UNREAD).flatMap(([why, text]) => {
+      const count = counts.reduce((sum, each) => sum + (each[why as Unread] ?? 0), 0);
+      return count === 0 ? [] : [`${count} ${text}`];
+    });
+    return reasons.length === 0
       ? undefined
-      : `of ${count} or more connections requests could not be read (HTTP/2, TLS, heads of more than 4 KiB, no requests at all): they are not judged`;
+      : `connections of which not all could be read, at least: ${reasons.join("; ")}. What they asked for there is not judged`;
   }
 
   async goOn(): Promise<void> {
@@ -103,7 +116,7 @@ export class Looking {
 
   private hear(node: string, news: RehearsalNews): void {
     if ("connection" in news) this.options.stood(news.connection, node);
-    else if ("notUnderstood" in news) this.notUnderstood.set(node, news.notUnderstood);
+    else if ("unread" in news) this.unread.set(node, news.unread);
     else {
       this.watched.set(node, news.watched);
       this.told.delete(node);

@@ -21,6 +21,8 @@ export interface Coverage {
   readonly lostEvents: number;
   readonly httpRequests: number;
   readonly dnsRequests: number;
+  /** Servers' names that TLS clients asked for. */
+  readonly tlsNames: number;
   /** Workloads of the manifests that the candidate's policies select, and of whom no flow is there. */
   readonly silentWorkloads: readonly string[];
   readonly gaps: readonly string[];
@@ -47,6 +49,7 @@ export function coverageOf(recording: Recording, { flows }: Replay, candidate: I
     lostEvents,
     httpRequests: requests("http"),
     dnsRequests: requests("dns"),
+    tlsNames: requests("tls"),
     silentWorkloads,
     gaps,
   };

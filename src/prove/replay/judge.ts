@@ -26,7 +26,7 @@ export interface SideJudgement {
   /** Why it is unknown. */
   readonly missing?: string;
   /** The proxy judges each request: without one it is unknown which pass. */
-  readonly awaits?: "http" | "dns";
+  readonly awaits?: "http" | "dns" | "tls";
   /** That decided; for a default deny, those that turned it on. */
   readonly rules: readonly LocatedRule[];
   /** The same as the other side sees it, where this one edits the request's headers. */
@@ -229,8 +229,8 @@ export class FlowJudge {
       return { verdict: "allowed", rules: all, ...passed };
     }
     const { missing } = l7;
-    const awaits = missing === "http" || missing === "dns" ? { awaits: missing } : {};
-    return { verdict: "unknown", missing: MISSING[missing ?? "listener"], ...awaits, rules: all };
+    const awaits = AWAITED[missing ?? "listener"];
+    return { verdict: "unknown", missing: MISSING[missing ?? "listener"], ...(awaits && { awaits }), rules: all };
   }
 
   /** The same list every time: many flows are decided by the same rules. */
@@ -251,9 +251,12 @@ const NUMBERS: Readonly<Record<string, number>> = { TCP: 6, UDP: 17, SCTP: 132 }
 const MISSING = {
   http: "the HTTP requests: the proxy would judge each, and the recording has none of this connection",
   dns: "the names that were asked for: the proxy would judge each, and the recording has none",
-  sni: "the server name of the TLS client, which no recording has",
+  sni: "the server's name that the TLS client asks for: the proxy would judge it, and the recording has none of this connection",
   listener: "what the listener of the user's own decides",
 } as const;
+
+/** What settles it: the parser of requests that are recorded. */
+const AWAITED = { http: "http", dns: "dns", sni: "tls", listener: undefined } as const;
 
 function whoIs({ title }: RecordedParty): string {
   return `who ${title} is: the recording has no labels of it`;

@@ -179,4 +179,13 @@ describe("what a flow tells of policy", () => {
       request: { facts: { http: { path: "/x" } }, hidden: ["headers", "host"] },
     });
   });
+
+  it("a TLS client hello comes with the name that it asks for", () => {
+    const hello = (Summary: string) =>
+      readRecorded(flow({ more: { ...http("", ""), l7: { type: "REQUEST" }, Summary } }));
+    const request = (sni: string) => ({ request: { parser: "tls", facts: { sni }, hidden: [] } });
+    expect(hello("tls Fields: map[alpn:h2 sni:a.example]")).toMatchObject(request("a.example"));
+    expect(hello("tls Fields: map[]")).toMatchObject(request(""));
+    expect(hello("r2d2 Fields: map[sni:a]")).toMatchObject({ request: { parser: "other", facts: {} } });
+  });
 });

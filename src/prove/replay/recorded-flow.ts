@@ -209,7 +209,7 @@ function readL7(
 ): Recorded {
   const l7 = fieldOf(flow, "l7");
   const type = enumOf(l7, "type", L7_TYPES);
-  const { request, resolved } = readRequest(l7);
+  const { request, resolved } = readRequest(l7, textOf(flow, "Summary"));
   const isReply = type === "RESPONSE" || (type !== "REQUEST" && booleanOf(flow, "is_reply") === true);
   const { timeMs } = base;
   if (isReply) {

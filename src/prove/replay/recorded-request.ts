@@ -1,3 +1,4 @@
+import { serverNameIn } from "../../flow/summary.ts";
 import { isObject } from "../../policy/field.ts";
 import type { HttpRequestFacts } from "../../policy/http-rule.ts";
 import type { L7Facts } from "../../policy/judge-l7.ts";
@@ -8,7 +9,7 @@ const REDACTED = "HUBBLE_REDACTED";
 
 /** A request as it was recorded. */
 export interface RecordedRequest {
-  readonly parser: "http" | "dns" | "other";
+  readonly parser: "http" | "dns" | "tls" | "other";
   readonly facts: L7Facts;
   /** Parts that the recording does not have, though the request may have had them. */
   readonly hidden: readonly HiddenPart[];
@@ -17,8 +18,11 @@ export interface RecordedRequest {
 /** `headers`: some were hidden, or none were recorded; `header x-token`: its value was hidden. */
 export type HiddenPart = "host" | "headers" | `header ${string}`;
 
-/** Reads `l7` of a flow. */
-export function readRequest(l7: unknown): {
+/** Reads `l7` of a flow; what a TLS client asked for stands in its summary alone. */
+export function readRequest(
+  l7: unknown,
+  summary: string,
+): {
   readonly request?: RecordedRequest;
   readonly resolved?: { readonly name: string; readonly addresses: readonly string[] };
 } {
@@ -33,6 +37,8 @@ export function readRequest(l7: unknown): {
     const isAnswer = addresses.length > 0 && (numberOf(dns, "rcode") ?? 0) === 0;
     return { request, ...(isAnswer && { resolved: { name: name.replace(/\.$/, ""), addresses } }) };
   }
+  const sni = serverNameIn(summary);
+  if (sni !== undefined) return { request: { parser: "tls", facts: { sni }, hidden: [] } };
   return { request: { parser: "other", facts: {}, hidden: [] } };
 }
 

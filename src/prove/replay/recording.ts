@@ -242,11 +242,11 @@ export class Recording {
 
   /** What is asked for, as policies tell it apart. */
   private sampleOf(recorded: RecordedRequest, connectionKey: string): { key: string; request: SampleRequest } {
-    const { http, dns = "" } = recorded.facts;
+    const { http } = recorded.facts;
     const hidden = this.distinctions.hiddenParts(recorded.hidden);
     if (recorded.hidden.some((part) => part.startsWith("header "))) this.hasHiddenParts = true;
     if (http === undefined) {
-      const title = recorded.parser === "dns" ? dns : "a request of another protocol";
+      const title = titleOf(recorded);
       return { key: title, request: { ...recorded, hidden, title } };
     }
     const cell = this.distinctions.requestCell(http);
@@ -276,6 +276,13 @@ export class Recording {
       if (conversation !== undefined) conversation.answered = by;
     }
   }
+}
+
+/** Of a request that is none of HTTP. */
+function titleOf({ parser, facts: { dns = "", sni = "" } }: RecordedRequest): string {
+  if (parser === "dns") return dns;
+  if (parser === "tls") return sni === "" ? "TLS for no name" : `TLS for ${sni}`;
+  return "something that is not read here";
 }
 
 function counterAt({ places }: Conversation, place: string): Counter {

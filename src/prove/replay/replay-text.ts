@@ -111,6 +111,7 @@ function coverageLines({
   aside,
   httpRequests,
   dnsRequests,
+  tlsNames,
   gaps,
   trust,
 }: Coverage): string[] {
@@ -120,7 +121,7 @@ function coverageLines({
       : `${durationText(lastMs - firstMs)} (${instantText(firstMs)} to ${instantText(lastMs)})`;
   const asideCount = aside.reduce((sum, [, count]) => sum + count, 0);
   return [
-    `RECORDING ${span}${nodes.length > 0 ? `, ${nodes.length} nodes` : ""}: ${flows} flows and ${answers} answers; layer 7: ${httpRequests} distinct HTTP requests, ${dnsRequests} DNS names`,
+    `RECORDING ${span}${nodes.length > 0 ? `, ${nodes.length} nodes` : ""}: ${flows} flows and ${answers} answers; layer 7: ${httpRequests} distinct HTTP requests, ${dnsRequests} DNS names${tlsNames > 0 ? `, ${tlsNames} TLS names` : ""}`,
     ...(asideCount > 0
       ? [
           `  ${asideCount} ${asideCount === 1 ? "record says" : "records say"} nothing of policy: ${aside.map(([why, count]) => `${count} ${why}`).join("; ")}`,

@@ -239,6 +239,42 @@ describe("requests", () => {
   });
 });
 
+describe("servers' names that TLS clients ask for", () => {
+  const rules = STORE(", serverNames: [a.example, '*.b.example']");
+  const hello = (name: string) => ({
+    more: { ...http("", ""), l7: { type: "REQUEST" }, Summary: `tls Fields: map[alpn:h2${name && ` sni:${name}`}]` },
+  });
+
+  it("are judged one by one, and the connection below them is not", () => {
+    expect(changes([{}, hello("a.example"), hello("x.b.example"), hello("c.example"), hello("")], rules)).toEqual([
+      "shop/deployment/cart :6379 TLS for c.example: allowed -> denied (closed)",
+      "shop/deployment/cart :6379 TLS for no name: allowed -> denied (closed)",
+      "shop/deployment/cart :6379: allowed -> allowed (unchanged)",
+      "shop/deployment/cart :6379 TLS for a.example: allowed -> allowed (unchanged)",
+      "shop/deployment/cart :6379 TLS for x.b.example: allowed -> allowed (unchanged)",
+    ]);
+  });
+
+  it("that could not be read are unknown, whatever was read between the same two", () => {
+    const unread = { more: { ...http("", ""), l7: { type: "REQUEST" }, Summary: "" } };
+    for (const [rules_, read] of [
+      [rules, hello("a.example")],
+      [GET_ONLY, { more: http("GET", "/") }],
+    ] as const)
+      expect(changes([{}, read, unread], rules_).join()).toMatch(
+        /:6379 something that is not read here: allowed -> unknown/,
+      );
+    expect(changes([unread], STORE("")).join()).toContain("allowed -> allowed (unchanged)");
+  });
+
+  it("that no recording has leave the connection unknown, as they do requests of HTTP", () => {
+    expect(changes([{}], rules)[0]).toMatch(/\(unknown\) the server's name that the TLS client asks for/);
+    expect(changes([{}, hello("a.example")], GET_ONLY).join()).toMatch(
+      /:6379: allowed -> unknown.*TLS for a.example: allowed -> unknown \(unknown\) the HTTP requests/,
+    );
+  });
+});
+
 describe("what flows do not say", () => {
   const fqdn = policy(
     "cart",
