@@ -104,8 +104,12 @@ export async function saidOfCosts(server: ApiConnection): Promise<[rule: string,
     for (const maxItems of [1_000_000, 30_000, 1000]) {
       const { code, text } = await server.ask({ method: "POST", path, body: defined(rule, maxItems) });
       const { message = "" } = JSON.parse(text) as { message?: string };
-      const factors = [...message.matchAll(/(rule cost|total for entire OpenAPIv3 schema) exceeds budget by factor of ([^(]*) \(/g)];
-      answers.push(`${code} ${factors.length > 0 ? factors.map(([, , factor]) => factor).join() : code < 300 ? "" : message}`);
+      const factors = [
+        ...message.matchAll(/(rule cost|total for entire OpenAPIv3 schema) exceeds budget by factor of ([^(]*) \(/g),
+      ];
+      answers.push(
+        `${code} ${factors.length > 0 ? factors.map(([, , factor]) => factor).join() : code < 300 ? "" : message}`,
+      );
     }
     said.push([rule, ...answers]);
   }

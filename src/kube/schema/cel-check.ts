@@ -2,7 +2,7 @@
 import { showFaults } from "../../flow/filters/cel-fault.ts";
 import { type CelNames, type CelType, CelTypes } from "../../flow/filters/cel-type.ts";
 import { costOf } from "./cel-cost.ts";
-import { MOST_BYTES, type Shape, shapeOf } from "./cel-shape.ts";
+import { MOST_BYTES, shapeOf } from "./cel-shape.ts";
 import { escaped, FUNCTIONS, parseRule } from "./cel-whole.ts";
 import { mapValues, type SchemaNode } from "./node.ts";
 
@@ -36,16 +36,7 @@ function typeOf(node: SchemaNode): CelType {
 export function ruleCost(text: string, node: SchemaNode, isOptional: boolean, isRoot: boolean): number {
   const { expr } = parseRule(text, isOptional);
   const self = shapeOf(node, escaped, isRoot) ?? { kind: "dyn" };
-  const old: Shape = isOptional ? { ...self, kind: "optional", of: self } : self;
-  return expr
-    ? costOf(
-        expr,
-        new Map([
-          ["self", self],
-          ["oldSelf", old],
-        ]),
-      )
-    : 0;
+  return expr ? costOf(expr, self, isOptional) : 0;
 }
 
 /** How often a value of the schema can be in an object, by the bytes that it takes at least. */

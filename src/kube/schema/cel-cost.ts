@@ -14,6 +14,9 @@ type Loop = Extract<Expression["exprKind"], { case: "comprehensionExpr" }>["valu
 type Call = Extract<Expression["exprKind"], { case: "callExpr" }>["value"];
 
 const SCALAR_KINDS = new Set(["bool", "int", "uint", "double", "duration", "timestamp"]);
+/** Where the scope has what `self` is. */
+const ROOT = "";
+const KEY: Shape = { kind: "string", most: 0 };
 const UNKNOWN: Shape = { kind: "dyn" };
 const LIST_COST = 10;
 const MAP_COST = 30;
@@ -35,9 +38,27 @@ const matching = (size: number, pattern: number): number => times(walk(size + 1)
 const either = (a: Shape, b: Shape): Shape => ({ ...(a.kind === "dyn" ? b : a), most: Math.max(sizeOf(a), sizeOf(b)) });
 /** A value that no path leads to any more: what the schema says of its own length is not known. */
 const loose = (shape: Shape): Shape => {
-  const { most: _, ...rest } = shape;
+  const { most: _, path: __, ...rest } = shape;
   return rest;
 };
+
+/** What the schema says of the length of a value at a path. The first step is not looked at, whatever it is: it should be `self`. */
+function lengthAt(path: readonly string[], scope: Scope): number | undefined {
+  let shape = scope.get(ROOT);
+  for (const step of path.slice(1)) {
+    if (step === "@items" || step === "@values") shape = shape?.of;
+    else if (step === "@keys") shape = shape?.kind === "map" ? KEY : undefined;
+    else shape = shape?.fields?.get(step);
+  }
+  return shape?.most;
+}
+
+/** What stands one step further, with the length that the path tells. */
+function stepInto(holder: Shape, step: string, shape: Shape, scope: Scope): Shape {
+  const path = [...(holder.path ?? []), step];
+  const most = lengthAt(path, scope);
+  return { ...loose(shape), path, ...(most === undefined ? {} : { most }) };
+}
 
 const PLAIN_RESULTS: Readonly<Record<string, string>> = {
   ...Object.fromEntries(
@@ -166,8 +187,20 @@ function ofOperator(name: string, args: readonly Shape[]): Estimate | undefined 
   return { cost: isText ? walk(most) : Math.max(1, walk(most)), shape: { kind: isText ? "string" : "dyn", most } };
 }
 
+/** How many lists stand in the list that is given, those in their items too. */
+function listsIn({ args: [list] }: Call): number {
+  const within = (node: Expression): readonly Expression[] =>
+    node.exprKind.case === "listExpr" ? node.exprKind.value.elements : [];
+  const count = (node: Expression): number => (node.exprKind.case === "listExpr" ? 1 : 0);
+  return within(list!).reduce(
+    (sum, item) => sum + count(item) + (count(item) && within(item)[1] ? count(within(item)[1]!) : 0),
+    0,
+  );
+}
+
 /** Functions that are there for newer forms of the language (`cel-sugar.ts`), at the cost of the forms. */
-function ofSugar(name: string, target: Shape | undefined, args: readonly Shape[]): Estimate | undefined {
+function ofSugar(call: Call, target: Shape | undefined, args: readonly Shape[]): Estimate | undefined {
+  const { function: name } = call;
   const [first = UNKNOWN] = args;
   const optional = (of: Shape): Shape => ({ kind: "optional", of: loose(of) });
   const within = target?.kind === "optional" ? (target.of ?? UNKNOWN) : (target ?? UNKNOWN);
@@ -200,11 +233,10 @@ function ofSugar(name: string, target: Shape | undefined, args: readonly Shape[]
         cost: MAP_COST - LIST_COST - times(LIST_COST, sizeOf(within)),
         shape: { kind: "map", most: sizeOf(within) },
       };
-    // an entry that may be missing costs nothing more
     case "__joined":
-      return { cost: -LIST_COST * (sizeOf(first) + 1) + LIST_COST, shape: { kind: "list", most: sizeOf(first) } };
+      return { cost: -LIST_COST * listsIn(call), shape: { kind: "list", most: sizeOf(first) } };
     case "__entries":
-      return { cost: MAP_COST - LIST_COST * (2 * sizeOf(first) + 1), shape: { kind: "map", most: sizeOf(first) } };
+      return { cost: MAP_COST - LIST_COST * (1 + listsIn(call)), shape: { kind: "map", most: sizeOf(first) } };
     default:
       return undefined;
   }
@@ -224,8 +256,17 @@ function ofPair({ args }: Call, scope: Scope): Estimate | undefined {
   const [pair, index] = args;
   if (pair?.exprKind.case !== "identExpr" || !pair.exprKind.value.name.startsWith("__pair")) return undefined;
   const shape = scope.get(pair.exprKind.value.name) ?? UNKNOWN;
-  if (Number(constant(index)) === 1) return { cost: 1, shape: shape.of ?? UNKNOWN };
-  return { cost: 1, shape: shape.kind.endsWith("list") ? scalar("int") : { kind: "string", most: 0 } };
+  const isList = shape.kind.endsWith("list");
+  if (Number(constant(index)) === 1)
+    return { cost: 1, shape: stepInto(shape, isList ? "@items" : "@values", shape.of ?? UNKNOWN, scope) };
+  return { cost: 1, shape: isList ? scalar("int") : stepInto(shape, "@keys", KEY, scope) };
+}
+
+/** An item of a list that is made here is as long as the longest. */
+function ofIndex(holder: Shape, scope: Scope): Shape {
+  const { kind, of = UNKNOWN, path } = holder;
+  const item = stepInto(holder, kind === "list" ? "@items" : "@values", of, scope);
+  return path === undefined && of.most !== undefined ? { ...item, most: of.most } : item;
 }
 
 function ofCall(call: Call, scope: Scope): Estimate {
@@ -241,12 +282,13 @@ function ofCall(call: Call, scope: Scope): Estimate {
   if (name === "_?_:_")
     return { cost: costs[0]! + Math.max(costs[1]!, costs[2]!), shape: either(shapes[1]!, shapes[2]!) };
   if (name === "dyn") return { cost: sum + 1, shape: { ...shapes[0]!, kind: "dyn" } };
-  if (name === "_[_]") return { cost: sum + 1, shape: shapes[0]!.of ?? UNKNOWN };
-  if (name === "__get" || name === "__get_in") {
+  if (name === "_[_]") return { cost: sum + 1, shape: ofIndex(shapes[0]!, scope) };
+  if (name === "__get" || name === "__get_in" || name === "__field_in") {
     const of = loose(fieldOf(on?.shape ?? UNKNOWN, String(constant(call.args[0]))));
-    return { cost: sum + 1, shape: of.kind === "optional" ? of : { kind: "optional", of } };
+    const cost = sum + (name === "__field_in" ? 0 : 1);
+    return { cost, shape: of.kind === "optional" ? of : { kind: "optional", of } };
   }
-  const own = ofSugar(name, on?.shape, shapes) ?? ofOperator(name, shapes) ?? ofFunction(name, on?.shape, shapes, call);
+  const own = ofSugar(call, on?.shape, shapes) ?? ofOperator(name, shapes) ?? ofFunction(name, on?.shape, shapes, call);
   const kind = PLAIN_RESULTS[name] ?? (/^_[-*/%]_$|^-_$/.test(name) ? shapes[0]!.kind : "dyn");
   return own ? { cost: sum + own.cost, shape: own.shape } : { cost: sum + 1, shape: { kind } };
 }
@@ -264,10 +306,11 @@ function ofLoop(loop: Loop, scope: Scope): Estimate {
   const item: Shape = isOfPairs
     ? range.shape
     : range.shape.kind === "map"
-      ? { kind: "string", most: 0 }
-      : (range.shape.of ?? UNKNOWN);
+      ? stepInto(range.shape, "@keys", KEY, scope)
+      : stepInto(range.shape, "@items", range.shape.of ?? UNKNOWN, scope);
   if (range.shape.kind === "optional") {
-    const made = estimate(itemOf(loop) ?? loop.result!, new Map([...scope, [loop.iterVar, item]]));
+    const content = loose(range.shape.of ?? UNKNOWN);
+    const made = estimate(itemOf(loop) ?? loop.result!, new Map([...scope, [loop.iterVar, content]]));
     return { cost: 2 * range.cost + LIST_COST + 3 + made.cost, shape: { kind: "optional", of: loose(made.shape) } };
   }
   const first = estimate(loop.accuInit!, scope);
@@ -306,13 +349,17 @@ function estimate(node: Expression, scope: Scope): Estimate {
     case "constExpr":
       return ofConstant(exprKind.value.constantKind.value, exprKind.value.constantKind.case);
     case "identExpr":
-      return { cost: 1, shape: scope.get(exprKind.value.name) ?? UNKNOWN };
+      return {
+        cost: 1,
+        shape: scope.get(exprKind.value.name) ?? stepInto(UNKNOWN, exprKind.value.name, UNKNOWN, scope),
+      };
     case "selectExpr": {
       const { operand, field, testOnly } = exprKind.value;
       const on = estimate(operand!, scope);
       if (testOnly) return { cost: on.cost, shape: scalar("bool") };
       const isHolder = on.shape.kind === "map" || on.shape.kind === "object";
-      return { cost: on.cost + (isHolder ? 1 : 0), shape: fieldOf(on.shape, field) };
+      const shape = stepInto(on.shape, field, fieldOf(on.shape, field), scope);
+      return { cost: on.cost + (isHolder ? 1 : 0), shape };
     }
     case "callExpr":
       return ofCall(exprKind.value, scope);
@@ -330,5 +377,13 @@ function estimate(node: Expression, scope: Scope): Estimate {
   }
 }
 
-/** What an expression costs at most, given what is known of its variables; infinite when that has no bound. */
-export const costOf = (node: Expression, variables: Scope): number => estimate(node, variables).cost;
+/** What an expression over `self` costs at most, infinite when that has no bound; `isOptional`: `oldSelf` is an optional value. */
+export function costOf(node: Expression, self: Shape, isOptional: boolean): number {
+  const old: Shape = { ...self, path: ["oldSelf"] };
+  const variables: [string, Shape][] = [
+    [ROOT, self],
+    ["self", { ...self, path: ["self"] }],
+    ["oldSelf", isOptional ? { ...old, kind: "optional", of: self } : old],
+  ];
+  return estimate(node, new Map(variables)).cost;
+}

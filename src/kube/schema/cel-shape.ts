@@ -12,6 +12,8 @@ export interface Shape {
   /** Of a list's items, a map's values, what is in an optional value. */
   readonly of?: Shape;
   readonly fields?: ReadonlyMap<string, Shape>;
+  /** The way from a variable of the rule to it, if there is one. */
+  readonly path?: readonly string[];
 }
 
 /** Bytes that a request may have. */
