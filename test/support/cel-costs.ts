@@ -78,7 +78,7 @@ self.s.find('[a-z]+') == 'a' && self.s.findAll('b').size() == 1
 self.u == 'abc'
 self.n == oldSelf.n`.split("\n");
 
-export const COSTED: readonly string[] = [...MORE_RULES, ...RULES.map(([rule]) => rule)];
+const COSTED: readonly string[] = [...MORE_RULES, ...RULES.map(([rule]) => rule)];
 
 /** A definition with a rule for each of the items of a list. */
 function defined(rule: string, maxItems: number): Fields {
