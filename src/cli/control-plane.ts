@@ -1,10 +1,12 @@
 /** The control plane of a lab: API server, controllers, Cilium's operator part, and the objects of kube-system. */
+import { dirname } from "node:path";
 import { parseArgs } from "node:util";
 import packageJson from "../../package.json" with { type: "json" };
 import { startControllers } from "../controllers/index.ts";
 import { connect, type KubeClient, KubeError } from "../kube/client/index.ts";
 import { createApiServer } from "../kube/server/api-server.ts";
 import { admissionAdvice, admissionErrors } from "../lab/admission.ts";
+import { buildStamp } from "../lab/build-stamp.ts";
 import { proxyBootstrap } from "../lab/configuration.ts";
 import { systemManifests } from "../lab/manifests.ts";
 import { policyErrors } from "../lab/policy-admission.ts";
@@ -65,6 +67,7 @@ const outside = openListener({ netnsPath: needed("host-netns"), ...address(neede
 const server = await createApiServer({
   store: needed("database"),
   certificates: needed("pki"),
+  program: Number.parseInt(buildStamp(dirname(import.meta.dirname)).slice(0, 7), 16) || 0,
   listeners: [{ fd: outside }, inside],
   serviceCidrs: needed("service-cidr").split(","),
   admission: [(operation, _, object) => (operation === "DELETE" ? undefined : admissionErrors(object))],

@@ -76,6 +76,10 @@ function sayUp(lab: LabPaths, result: UpResult): void {
   const programs = nodes.map(({ place }) => `c${place}`).join(", ");
   const routing = routingMode === "native" ? ", native routing" : "";
   console.log(`${what}: ${nodes.length} nodes${families}${routing}, API server ${result.apiServer}`);
+  if (result.renewed.length > 0)
+    console.log(
+      `${result.renewed.length} processes of another build of shieldgate were replaced; pods and policies stayed`,
+    );
   for (const port of hostPorts)
     console.log(`port ${port} of this machine's 127.0.0.1 is ${FABRIC_GATEWAY}:${port} in the lab`);
   if (result.found === "nothing")

@@ -1,5 +1,6 @@
 /** The lab's supervisor: starts the other processes, adopts those that run, and starts again what ends. */
 import { parseArgs } from "node:util";
+import { buildStamp } from "../lab/build-stamp.ts";
 import { joinCgroup } from "../lab/cgroup.ts";
 import { madeNodes } from "../lab/configuration.ts";
 import { labPaths } from "../lab/paths.ts";
@@ -24,6 +25,7 @@ writeRecord(paths, "supervisor", {
   startedAtMs: Date.now(),
   restarts: 0,
   logPath: `${paths.logs}/supervisor.log`,
+  build: buildStamp(paths.root),
 });
 const supervisor = new Supervisor(paths);
 /** Does what the settings say now; a node's processes need its network. */

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { labNode } from "../model/addresses.ts";
 import { isAlive, startTicks } from "../runtime/process/process-table.ts";
+import { buildStamp, isOutdated } from "./build-stamp.ts";
 import { cgroupRoot } from "./cgroup.ts";
 import { kubeletNodes } from "./configuration.ts";
 import { envLines, programs, quote } from "./env.ts";
@@ -58,6 +59,24 @@ test("the network: each node has its end of the fabric, and the fabric the way t
     expect(lines).toContain(`route add ${node.podCidr} via ${node.address} dev fabric`);
     expect(nodeLines(node, "ipv4")).toContain(`addr add ${node.address}/24 dev eth0`);
   }
+});
+
+test("a build is told from the one before, not from itself", () => {
+  const root = mkdtempSync(join(home, "build-"));
+  expect(buildStamp(root)).toBe("");
+  mkdirSync(join(root, "dist"));
+  writeFileSync(join(root, "dist/agent.mjs"), "1");
+  const first = buildStamp(root);
+  writeFileSync(join(root, "dist/agent.mjs.map"), "no program");
+  expect(buildStamp(root)).toBe(first);
+  writeFileSync(join(root, "dist/agent.mjs"), "12");
+  expect(buildStamp(root)).not.toBe(first);
+  const { pid } = process;
+  const record = { pid, startTicks: startTicks(pid)!, startedAtMs: 0, restarts: 0, logPath: "" };
+  const paths = { ...labPaths("one"), root };
+  expect(isOutdated(paths, record)).toBe(true);
+  expect(isOutdated(paths, { ...record, build: buildStamp(root) })).toBe(false);
+  expect(isOutdated(paths, { ...record, startTicks: "1" })).toBe(false);
 });
 
 const SIX = /:[0-9a-f]*:|ipv6|cidr6|address6/;

@@ -8,6 +8,8 @@ export interface ProcessRecord extends ProcessIdentity {
   readonly startedAtMs: number;
   readonly restarts: number;
   readonly logPath: string;
+  /** The build that was there when it was started (`buildStamp`); absent = from before there was such a note. */
+  readonly build?: string;
 }
 
 export function recordPath(paths: LabPaths, name: string): string {

@@ -159,6 +159,13 @@ export function nodeProcesses({ name }: LabNode): string[] {
   return [`${name}/agent`, `${name}/proxy`];
 }
 
+/** The names of the lab's processes, as their records are called; the supervisor's first. */
+export function processNames({ nodes, hostPorts }: LabSettings): string[] {
+  if (nodes.length === 0) return [];
+  const shared = ["supervisor", "control-plane", "kubelet", "relay", "world"];
+  return [...shared, ...(hostPorts.length > 0 ? ["host-ports"] : []), ...nodes.flatMap(nodeProcesses)];
+}
+
 /** A process of a node: pid 1 of its own, and the node's own directory as /var/run/cilium. */
 function isolated(paths: LabPaths, node: string, part: string, argv: readonly string[]): ProcessSpec {
   const own = ["--mount", "--propagation=slave", "--pid", "--fork", "--kill-child", "--mount-proc"];

@@ -5,11 +5,12 @@ import { fieldsOf, type KubeObject } from "../kube/object.ts";
 import { Nodes, Pods } from "../kube/resources.ts";
 import type { LabNode } from "../model/addresses.ts";
 import { isAlive } from "../runtime/process/process-table.ts";
+import { isOutdated } from "./build-stamp.ts";
 import { labPids, memoryPss } from "./cgroup.ts";
 import { commandFor, type LabPaths } from "./paths.ts";
 import { readSandboxPids } from "./pods.ts";
 import { type ProcessRecord, readRecord } from "./process-record.ts";
-import { nodeProcesses } from "./processes.ts";
+import { processNames } from "./processes.ts";
 import { adminClient, isReady, readiness } from "./readiness.ts";
 import { DEFAULTS, type LabSettings, readSettings } from "./settings.ts";
 
@@ -33,20 +34,6 @@ export interface LabStatus {
   readonly processes: readonly { name: string; record: ProcessRecord | undefined }[];
   /** What is wrong, each with its mend. */
   readonly problems: readonly string[];
-}
-
-/** The names of the lab's processes, as their records are called. */
-function processNames({ nodes, hostPorts }: LabSettings): string[] {
-  if (nodes.length === 0) return [];
-  const shared = [
-    "supervisor",
-    "control-plane",
-    "kubelet",
-    "relay",
-    "world",
-    ...(hostPorts.length > 0 ? ["host-ports"] : []),
-  ];
-  return shared.concat(nodes.flatMap(nodeProcesses));
 }
 
 async function listPods(paths: LabPaths): Promise<MachineStatus["pods"]> {
@@ -94,6 +81,10 @@ export async function readStatus(paths: LabPaths): Promise<LabStatus> {
         `${name} does not run; ${mend(paths.lab, name)}; its log: ${join(paths.logs, `${name.replace("/", "-")}.log`)}`,
       );
   }
+  const isOld = (name: string) => isOutdated(paths, records.get(name));
+  const old = running ? [...records.keys()].filter(isOld) : [];
+  if (old.length > 0)
+    problems.push(`${old.join(", ")}: of another build of shieldgate; ${commandFor(paths.lab)} up replaces them`);
   for (const { name } of settings.leaving ?? [])
     problems.push(`node ${name} is being removed; ${commandFor(paths.lab)} node remove ${name} completes it`);
   const waiting = running ? (await readiness(paths)).waitingFor : [];

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, mkdirSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { isAlive, signal, startTicks } from "../runtime/process/process-table.ts";
+import { buildStamp } from "./build-stamp.ts";
 import type { LabPaths } from "./paths.ts";
 import { deleteRecord, type ProcessRecord, readRecord, writeRecord } from "./process-record.ts";
 import type { ProcessSpec } from "./processes.ts";
@@ -78,7 +79,8 @@ export class Supervisor {
       }
       return;
     }
-    writeRecord(this.paths, spec.name, { pid, startTicks: ticks, startedAtMs, restarts, logPath: spec.logPath });
+    const build = buildStamp(this.paths.root);
+    writeRecord(this.paths, spec.name, { pid, startTicks: ticks, startedAtMs, restarts, logPath: spec.logPath, build });
     if (!this.wanted.has(spec.name)) this.end(spec.name, Date.now() + END_GRACE_MS, "SIGTERM");
   }
 

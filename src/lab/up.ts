@@ -16,11 +16,14 @@ import { choosePorts, readPorts } from "./ports.ts";
 import { readRecord } from "./process-record.ts";
 import { flagsOf } from "./processes.ts";
 import { type Progress, waitUntilReady } from "./readiness.ts";
+import { renew } from "./renewal.ts";
 import { chooseSettings, type LabSettings, readSettings, type WantedSettings, writeSettings } from "./settings.ts";
 import { deleteLab, teardown } from "./teardown.ts";
 
 export interface UpResult {
   readonly found: Found;
+  /** Processes of another build that were replaced. */
+  readonly renewed: readonly string[];
   readonly milliseconds: number;
   readonly apiServer: string;
   readonly settings: LabSettings;
@@ -45,11 +48,13 @@ export function up(paths: LabPaths, { wanted = {}, report = () => {} }: UpOption
       await makeNodes(paths, settings);
       startSupervisor(paths);
     } else if (found !== "running") await startFresh(paths, settings);
+    const renewed = found === "nothing" ? [] : await renew(paths, settings, { startSupervisor, report });
     await waitUntilReady(paths, report);
     for (const node of settings.leaving ?? []) await completeRemoval(paths, node);
     const ports = readPorts(paths)!;
     return {
       found,
+      renewed,
       milliseconds: performance.now() - started,
       apiServer: `https://127.0.0.1:${ports.apiServer}`,
       settings,

@@ -1,3 +1,4 @@
+import { readFileSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { TestLab } from "../support/lab.ts";
@@ -88,6 +89,29 @@ test("kill -9 of the proxies: redirected flows fail, others go on, they come bac
   await becomes(() => landed("tiefighter"));
   expect((await lab.ok(`kubectl exec tiefighter -- ${EXHAUST}`)).trim()).toBe("Access denied");
   expect(await landed("xwing")).toBe(false);
+});
+
+test("up replaces the processes of another build, and nothing opens meanwhile", async () => {
+  const pods =
+    "kubectl get pods -o jsonpath='{.items[*].metadata.uid}{.items[*].status.containerStatuses[*].restartCount}'";
+  const [before, { nodes, controlPlane }] = [await lab.ok(pods), await lab.status()];
+  for (const name of ["supervisor", "control-plane", "k8s-w1/agent", "k8s-w1/proxy"]) {
+    const file = `/run/shieldgate/${lab.name}/${name}.json`;
+    writeFileSync(file, JSON.stringify({ ...JSON.parse(readFileSync(file, "utf8")), build: "another" }));
+  }
+  const told =
+    "! supervisor, control-plane, k8s-w1/agent, k8s-w1/proxy: of another build of shieldgate; bin/shieldgate";
+  expect((await lab.shieldgate("status")).stdout).toContain(told);
+  await closedDuring(async () => {
+    expect((await lab.shieldgate("up")).stdout).toContain("4 processes of another build of shieldgate were replaced");
+  });
+  const after = await lab.status();
+  const pidsOf = (all: typeof nodes) => all.flatMap(({ agent, proxy }) => [agent.pid, proxy.pid]);
+  expect(after.controlPlane.pid).not.toBe(controlPlane.pid);
+  expect(pidsOf(after.nodes).map((pid) => pidsOf(nodes).includes(pid))).toEqual([true, true, false, false, true, true]);
+  expect(await lab.ok(pods)).toBe(before);
+  await becomes(() => landed("tiefighter"));
+  expect((await lab.shieldgate("status")).code).toBe(0);
 });
 
 test("a relay that begins while the control plane's agent stands still asks the nodes that were known before", async () => {

@@ -10,6 +10,7 @@ import { GOLDEN_STORIES } from "../support/api-stories.ts";
 import { watchAndPage } from "../support/api-watch.ts";
 import { answersTo, judge, prepareServer } from "../support/api-witness.ts";
 import { RULES, saidOfRules } from "../support/cel-cases.ts";
+import { saidOfCosts } from "../support/cel-costs.ts";
 import { type RealApiServer, realApiServerMissing, startRealApiServer } from "../support/real-api-server.ts";
 
 const missing = realApiServerMissing();
@@ -30,6 +31,7 @@ describe.skipIf(missing !== undefined)(`answers as a real kube-apiserver does${w
   const golden: string[] = [];
   const mistakes: string[] = [];
   const kinds: string[] = [];
+  const costs: string[] = [];
   beforeAll(async () => {
     [real, test] = await Promise.all([startRealApiServer(), startTestServer()]);
     const { authority } = test.server;
@@ -99,6 +101,12 @@ describe.skipIf(missing !== undefined)(`answers as a real kube-apiserver does${w
     expect(mine).toEqual(theirs);
   });
 
+  it("estimates what rules of definitions cost", async () => {
+    const [mine, theirs] = await Promise.all([saidOfCosts(ours), saidOfCosts(real.connection)]);
+    expect(mine).toEqual(theirs);
+    costs.push(...theirs.map((said) => `${JSON.stringify(said)}\n`));
+  });
+
   it("watches, streams and pages lists alike", async () => {
     const [mine, theirs] = await Promise.all([watchAndPage(ours), watchAndPage(real.connection)]);
     expect(mine).toEqual(theirs);
@@ -112,6 +120,7 @@ describe.skipIf(missing !== undefined)(`answers as a real kube-apiserver does${w
     const file = (name: string) => fileURLToPath(new URL(`../golden/kube-apiserver/${name}`, import.meta.url));
     await expect(golden.join("")).toMatchFileSnapshot(file("stories.jsonl"));
     await expect(kinds.join("")).toMatchFileSnapshot(file("kinds.jsonl"));
+    await expect(costs.join("")).toMatchFileSnapshot(file("costs.jsonl"));
     await expect(mistakes.join("")).toMatchFileSnapshot(file("mistakes.jsonl"));
   });
 });

@@ -7,6 +7,7 @@ import { keptKind, makeKinds, shownKinds } from "../support/api-kinds.ts";
 import { keptSaying, sayingsOf } from "../support/api-mistakes.ts";
 import { GOLDEN_STORIES } from "../support/api-stories.ts";
 import { answersTo, judge, prepareServer } from "../support/api-witness.ts";
+import { saidOfCosts } from "../support/cel-costs.ts";
 
 const linesOf = (name: string): string[] =>
   readFileSync(new URL(`kube-apiserver/${name}`, import.meta.url), "utf8")
@@ -59,4 +60,8 @@ it("says to common mistakes what a real kube-apiserver said", async () => {
   const said: unknown[] = [];
   for await (const saying of sayingsOf(ours)) said.push(JSON.parse(JSON.stringify(keptSaying(saying))));
   expect(said).toEqual(mistakes.map((line) => JSON.parse(line) as unknown));
+});
+
+it("estimates what rules cost as a real kube-apiserver did", async () => {
+  expect(await saidOfCosts(ours)).toEqual(linesOf("costs.jsonl").map((line) => JSON.parse(line) as unknown));
 });

@@ -54,6 +54,63 @@ const FIELDS = {
 const ruled = (title: string, rule: string, more: Fields = {}): Mistake =>
   defined(title, { type: "object", properties: FIELDS, "x-kubernetes-validations": [{ rule, ...more }] });
 
+const PATTERN = "self.matches('^[a-z]+$')";
+const matching = (more: Fields = {}): Fields => ({ ...text, ...more, "x-kubernetes-validations": [{ rule: PATTERN }] });
+const many = (items: Fields, more: Fields = {}): Fields => ({ type: "array", items, ...more });
+/** A list of so many, each compared with each, costs nearly what one rule may. */
+const listed = (maxItems: number): Fields => many(many(matching({ maxLength: 400 }), { maxItems }), { maxItems });
+const EACH_WITH_EACH = "self.all(x, self.all(y, x == y))";
+/** With several rules: in one list, since Kubernetes looks at fields in any order. */
+const compared = (maxItems: number, rules = 1): Fields => {
+  const validations = Array.from({ length: rules }, () => ({ rule: EACH_WITH_EACH }));
+  return many(whole, { maxItems, "x-kubernetes-validations": validations });
+};
+/** A list without bounds, but each item takes so many bytes that a request has no room for many. */
+const large = (maxLength: number): Fields =>
+  many({
+    type: "object",
+    required: ["key-of-some-length"],
+    properties: {
+      "key-of-some-length": { type: "object", required: ["x"], properties: { x: { ...text, maxLength } } },
+    },
+    "x-kubernetes-validations": [{ rule: "self.key__dash__of__dash__some__dash__length.x.matches('^[a-z]+$')" }],
+  });
+
+/** Rules that may cost too much, and others that may not, close to the limits. */
+const COSTLY: readonly Mistake[] = [
+  defined("a rule of each text of a list", field(many(matching()))),
+  defined("a rule of each text of a list that has a bound", field(many(matching(), { maxItems: 20 }))),
+  defined("a rule of each text that has a bound", field(many(matching({ maxLength: 20 })))),
+  defined("nothing wrong: both have bounds", field(many(matching({ maxLength: 20 }), { maxItems: 20 }))),
+  defined(
+    "a rule of each text of a map",
+    field({ type: "object", additionalProperties: matching({ maxLength: 200 }) }),
+  ),
+  defined(
+    "nothing wrong: a rule of each text of a small map",
+    field({ type: "object", maxProperties: 90, additionalProperties: matching({ maxLength: 200 }) }),
+  ),
+  defined("a rule of lists in lists without bounds", field(many(many(matching({ maxLength: 900 }), { maxItems: 9 })))),
+  defined("a rule of lists in lists", field(listed(200))),
+  defined("nothing wrong: a rule of short lists in lists", field(listed(100))),
+  defined("a loop in a loop", field(many(whole, { "x-kubernetes-validations": [{ rule: EACH_WITH_EACH }] }))),
+  defined("a loop in a loop that is a bit too large", field(compared(1450))),
+  defined("nothing wrong: a loop in a loop", field(compared(1200))),
+  defined("rules that cost too much together", field(compared(1300, 12))),
+  defined("rules of which some cost too much", field(compared(3000, 3))),
+  defined("nothing wrong: rules that may just cost so much", field(compared(1200, 9))),
+  defined("a rule's message that costs too much", {
+    ...field(many(text)),
+    "x-kubernetes-validations": [{ rule: "size(self.a) > 1", messageExpression: "self.a.join(', ') + self.a[0]" }],
+  }),
+  defined(
+    "nothing wrong: values of an enumeration",
+    field(many({ ...matching(), enum: ["a", "bc"] }, { maxItems: 99 })),
+  ),
+  defined("nothing wrong: large items are few", field(large(81))),
+  defined("large items that are not few enough", field(large(160))),
+];
+
 /** All of them are refused by Kubernetes, but where the title says that nothing is wrong. */
 export const MISTAKEN_DEFINITIONS: readonly Mistake[] = [
   defined("a default of another type", field({ ...whole, default: "x" })),
@@ -129,4 +186,5 @@ export const MISTAKEN_DEFINITIONS: readonly Mistake[] = [
     "nothing wrong: amounts, addresses and patterns",
     "isQuantity(self.s) && ip(self.s).family() == 4 && self.s.find('a') == ''",
   ),
+  ...COSTLY,
 ];

@@ -21,7 +21,6 @@ export const SAID_OTHERWISE: Readonly<Record<string, string>> = {
   "a key twice in a patch, Strict": "shows the patch, where Kubernetes shows the whole object",
   "a pod's other container": GO,
   "a pod's other node": GO,
-  "a template's negative grace": "Kubernetes warns that it will be 1",
   "a template's bad image": "Kubernetes reads no tag from such a name, and so no pull policy",
   "a job's other template": GO,
   "a service's other address": "refused since clusterIPs is missing, not since it changed",

@@ -103,6 +103,15 @@ export const RULES: readonly (readonly [rule: string, good: object, bad: object]
     { map: { a: 1, b: 0 }, list: ["i"] },
     { map: { a: 2 }, list: ["i"] },
   ],
+  ["[?self.?s, 'b', ?optional.none()] == ['a', 'b']", { s: "a" }, {}],
+  ["[1, ?self.list[?0].optMap(x, x.size())].size() == 2", { list: ["a"] }, { list: [] }],
+  ["{?'a': self.?s, 'b': self.n > 1 ? 'x' : 'y'} == {'a': 's', 'b': 'x'}", { s: "s", n: 2 }, { n: 2 }],
+  ["{'k': [?self.?n]}.k.size() == 1 && {?(self.n > 0 ? 'p' : 'q'): self.?s}.size() == 0", { n: 1 }, { n: 1, s: "s" }],
+  [
+    "self.map.transformMapEntry(k, v, v > 1, {string(v): k}) == {'2': 'b'} && self.list.transformMapEntry(i, v, {v: i})['x'] == 0",
+    { map: { a: 1, b: 2 }, list: ["x"] },
+    { map: { a: 2, b: 3 }, list: ["x"] },
+  ],
   [
     "'%s has %d'.format([self.s, self.n]) == 'a has 1' // .?a in a comment, and '.?a' in a text",
     { s: "a", n: 1 },

@@ -110,6 +110,16 @@ export const BEHAVIOURS: Readonly<Record<string, readonly (readonly [behaviour: 
     ["kinds of charts, kept without effect and with a warning", INERT, "is kept, with a warning"],
     ["a damaged database, and the way out", "src/kube/storage/sqlite-store.test.ts", "the commands that it names save"],
     [
+      "objects that an older program wrote",
+      "src/kube/server/older-objects.test.ts",
+      "brings what an older program wrote up to date",
+    ],
+    [
+      "what rules of definitions may cost at most",
+      "test/golden/kube-apiserver.test.ts",
+      "estimates what rules cost as a real kube-apiserver did",
+    ],
+    [
       "rules of definitions (CEL), on changes too",
       "src/kube/schema/cel-rules.test.ts",
       "asks rules about changes only",

@@ -1,6 +1,8 @@
 /** Whether rules of definitions fit the schema that they stand in, before an object meets them. */
 import { showFaults } from "../../flow/filters/cel-fault.ts";
 import { type CelNames, type CelType, CelTypes } from "../../flow/filters/cel-type.ts";
+import { costOf } from "./cel-cost.ts";
+import { MOST_BYTES, shapeOf } from "./cel-shape.ts";
 import { escaped, FUNCTIONS, parseRule } from "./cel-whole.ts";
 import { mapValues, type SchemaNode } from "./node.ts";
 
@@ -29,6 +31,17 @@ function typeOf(node: SchemaNode): CelType {
   const known = Object.entries(node.properties ?? {}).map(([name, child]) => [escaped(name), typeOf(child)] as const);
   return { typeName: "object", known: Object.fromEntries(known) };
 }
+
+/** What a rule, or the expression of its message, costs at most for one value of the schema. Throws where it cannot be read. */
+export function ruleCost(text: string, node: SchemaNode, isOptional: boolean, isRoot: boolean): number {
+  const { expr } = parseRule(text, isOptional);
+  const self = shapeOf(node, escaped, isRoot) ?? { kind: "dyn" };
+  return expr ? costOf(expr, self, isOptional) : 0;
+}
+
+/** How often a value of the schema can be in an object, by the bytes that it takes at least. */
+export const mostValues = (node: SchemaNode, isRoot: boolean): number =>
+  Math.floor(MOST_BYTES / ((shapeOf(node, escaped, isRoot)?.least ?? 0) + 1));
 
 /** What may be written beside a rule. */
 interface Place {

@@ -32,7 +32,7 @@ const optionals = [
   celFunc("__optional_none", [], LIST, () => nested([])),
   celFunc("__optional_of", [DYN], LIST, (value) => nested([value])),
   celFunc("__optional_ofNonZeroValue", [DYN], LIST, (value) => nested(isZero(value) ? [] : [value])),
-  ...["__get", "__at"].flatMap((name) => [
+  ...["__get", "__field", "__at"].flatMap((name) => [
     celMethod(name, DYN, [DYN], LIST, function (key) {
       return nested(optional(entryOf(this, key)));
     }),
@@ -55,6 +55,36 @@ const optionals = [
   }),
   celMethod("__flat", LIST, [], LIST, function () {
     return nested(this.size > 0 ? this.get(0) : []);
+  }),
+];
+
+/** A map of entries. Throws where a key is there twice. */
+function mapOf(entries: readonly (readonly [Key, CelInput])[]): never {
+  const made = new Map<Key, CelInput>();
+  for (const [key, value] of entries) {
+    if (made.has(key)) throw new Error(`insert failed: key ${key} already exists`);
+    made.set(key, value);
+  }
+  return nested(celMap(made));
+}
+
+/** What stands after a `?` must be an optional value. */
+function contentOf(value: unknown): CelInput[] {
+  if (!isCelList(value)) throw new Error("no such overload");
+  return [...value] as CelInput[];
+}
+
+const literals = [
+  celFunc("__joined", [LIST], LIST, (parts) => nested([...parts].flatMap(contentOf))),
+  celFunc("__entries", [LIST], DYN, (entries) =>
+    mapOf(
+      [...entries]
+        .filter(isCelList)
+        .flatMap((entry) => contentOf(entry.get(1)).map((value) => [entry.get(0) as Key, value] as const)),
+    ),
+  ),
+  celMethod("__merge", LIST, [], DYN, function () {
+    return mapOf([...this].filter(isCelMap).flatMap((map) => [...map] as unknown as [Key, CelInput][]));
   }),
 ];
 
@@ -192,4 +222,4 @@ const versions = [
 ];
 
 /** All of them, for an environment. */
-export const MORE_FUNCTIONS = [...optionals, ...pairs, ...sets, ...formats, ...versions];
+export const MORE_FUNCTIONS = [...optionals, ...literals, ...pairs, ...sets, ...formats, ...versions];

@@ -1,6 +1,6 @@
 /**
  * What the library that reads the Common Expression Language does not know of its newer forms, written in its older ones: optional
- * fields and items (`a.?b`, `a[?0]`), macros of two variables, functions with a namespace. Pure text to text.
+ * fields and items (`a.?b`, `a[?0]`, `[?a]`, `{?k: a}`), macros of two variables, functions with a namespace. Pure text to text.
  */
 
 const TOKEN =
@@ -17,7 +17,10 @@ const OF_PAIRS: Readonly<Record<string, string>> = {
   existsOne: "exists_one",
   transformList: "map",
   transformMap: "map",
+  transformMapEntry: "map",
 };
+/** What makes one map of the list that comes of it: of keys and values, or of maps of one entry. */
+const TO_MAPS: Readonly<Record<string, string>> = { transformMap: ".__map()", transformMapEntry: ".__merge()" };
 /** Methods of an optional value that give one. */
 const STAY_OPTIONAL = new Set(["or", "optMap", "optFlatMap"]);
 
@@ -52,25 +55,26 @@ class Rewriting {
     return this.#tokens[this.#at - 1] ?? "";
   }
 
-  /** All up to a bracket of this level, or to a comma when `isItem`; what ends it is left. */
-  part(end: string, isItem = false): string {
+  /** All up to a bracket of this level, to a comma when `isItem`, or to the colon after a key; what ends it is left. */
+  part(end: string, isItem = false, isKey = false): string {
     let out = "";
     let isOperand = false;
     let isOptional = false;
-    let before = "";
+    let choices = 0;
     while (this.#at < this.#tokens.length) {
       const token = this.#tokens[this.#at]!;
-      if (token === end || (isItem && token === ",")) break;
+      if (token === end || (isItem && token === ",") || (isKey && token === ":" && choices === 0)) break;
       this.#at++;
       if (BLANK.test(token)) {
         // the parser knows no comment at the end
         out += token.startsWith("//") ? " " : token;
         continue;
       }
-      if (token === "?" && (before === "{" || before === "," || before === ""))
-        throw new Error("optional entries of maps and lists, which this server does not have");
-      if (token === "[?" && !isOperand) throw new Error("optional items of lists, which this server does not have");
+      if (token === "?") choices++;
+      if (token === ":") choices--;
       if (token === ".?") [out, isOptional] = [`${out}${this.#field(isOptional)}`, true];
+      else if (!isOperand && (token === "[" || token === "[?" || token === "{"))
+        [out, isOptional] = [out + this.#literal(token), false];
       else if (token === "[?" || (token === "[" && isOperand && isOptional))
         [out, isOptional] = [`${out}.__at${isOptional ? "_in" : ""}(${this.#inner(token)})`, true];
       else if (token === "." && isOperand) {
@@ -86,9 +90,30 @@ class Rewriting {
       }
       isOperand = token === ".?" || token === "." || token in CLOSING || /^[\w"']|["']$/.test(token);
       if (token === "in") isOperand = false;
-      before = token;
     }
     return out;
+  }
+
+  /** A list or a map as it stands; with optional items or entries, what puts their optional values together with the others. */
+  #literal(open: string): string {
+    const [isMap, end] = [open === "{", CLOSING[open]!];
+    const parts: { readonly key: string; readonly text: string; readonly isOptional: boolean }[] = [];
+    do {
+      const isOptional = (parts.length === 0 && open === "[?") || this.#peek(0) === "?";
+      if (this.#peek(0) === "?") this.#skip();
+      const key = isMap ? this.part(end, true, true) : "";
+      if (isMap && this.#tokens[this.#at] === ":") this.#at++;
+      parts.push({ key, text: this.part(end, true), isOptional });
+    } while (this.#tokens[this.#at++] === ",");
+    if (!parts.some(({ isOptional }) => isOptional))
+      return `${open}${parts.map(({ key, text }) => (isMap && key.trim() !== "" ? `${key}:${text}` : key + text)).join(",")}${end}`;
+    const values = parts
+      .filter(({ text }) => text.trim() !== "")
+      .map(({ key, text, isOptional }) => {
+        const value = isOptional ? text : `[${text}]`;
+        return isMap ? `[${key}, ${value}]` : value;
+      });
+    return `${isMap ? "__entries" : "__joined"}([${values.join(", ")}])`;
   }
 
   #inner(open: string): string {
@@ -97,12 +122,13 @@ class Rewriting {
     return text;
   }
 
-  #field(isOptional: boolean): string {
-    return `.__get${isOptional ? "_in" : ""}(${JSON.stringify(this.#skip())})`;
+  #field(isOptional: boolean, name = "__get"): string {
+    return `.${name}${isOptional ? "_in" : ""}(${JSON.stringify(this.#skip())})`;
   }
 
   #member(out: string, isOptional: boolean): [text: string, isOptional: boolean] {
-    if (this.#peek(1) !== "(") return isOptional ? [out + this.#field(true), true] : [`${out}.${this.#skip()}`, false];
+    if (this.#peek(1) !== "(")
+      return isOptional ? [out + this.#field(true, "__field"), true] : [`${out}.${this.#skip()}`, false];
     const name = this.#skip();
     const stays = STAY_OPTIONAL.has(name);
     if (name in OF_PAIRS && this.#peek(2) === "," && this.#peek(4) === "," && WORD.test(this.#peek(3)))
@@ -124,7 +150,7 @@ class Rewriting {
     while (this.#tokens[this.#at++] === ",") parts.push(this.part(")", true));
     this.#bound.pop();
     if (name === "transformMap") parts.push(`[${pair}[0], ${parts.pop()}]`);
-    return `${OF_PAIRS[name]}(${[pair, ...parts].join(", ")})${name === "transformMap" ? ".__map()" : ""}`;
+    return `${OF_PAIRS[name]}(${[pair, ...parts].join(", ")})${TO_MAPS[name] ?? ""}`;
   }
 
   #name(out: string, name: string): [text: string, isOptional: boolean] {

@@ -175,7 +175,7 @@ class Parser {
 export type Rule = (node: SchemaNode, self: unknown, old: unknown) => boolean | string;
 
 let compileWhole: typeof import("./cel-whole.ts").compileWhole | undefined;
-let faultOf: typeof import("./cel-check.ts").ruleFault | undefined;
+let checks: typeof import("./cel-check.ts") | undefined;
 
 function rulesIn(value: unknown): string[] {
   if (typeof value !== "object" || value === null) return [];
@@ -203,11 +203,14 @@ export async function loadRules(value: unknown): Promise<void> {
 export async function loadRuleChecks(value: unknown): Promise<void> {
   if (rulesIn(value).length === 0) return;
   await loadRules(value);
-  faultOf ??= (await import("./cel-check.ts")).ruleFault;
+  checks ??= await import("./cel-check.ts");
 }
 
 /** What is wrong with a rule in the schema where it stands; undefined when nothing is, or nobody has loaded the checks. */
-export const ruleFault: NonNullable<typeof faultOf> = (...about) => faultOf?.(...about);
+export const ruleFault: NonNullable<typeof checks>["ruleFault"] = (...about) => checks?.ruleFault(...about);
+
+/** What judges what rules cost; undefined when nobody has loaded it. */
+export const ruleCosts = (): Pick<NonNullable<typeof checks>, "ruleCost" | "mostValues"> | undefined => checks;
 
 const compiled = new Map<string, Rule>();
 

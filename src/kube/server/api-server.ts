@@ -25,6 +25,7 @@ import { coreKinds } from "./kinds/core.ts";
 import { inertKinds } from "./kinds/inert.ts";
 import { otherKinds } from "./kinds/others.ts";
 import { reviewKinds } from "./kinds/reviews.ts";
+import { bringUpToDate } from "./older-objects.ts";
 import { Registry } from "./registry.ts";
 import { parseResourcePath, verbOf } from "./request-info.ts";
 import { writeError } from "./respond.ts";
@@ -40,6 +41,8 @@ export interface ApiServerOptions {
   readonly store: string;
   /** The certificate authority's directory; made when missing. */
   readonly certificates: string;
+  /** A number of 31 bits for the program that runs: objects that another one wrote are brought up to date. All are looked at when not given. */
+  readonly program?: number;
   readonly listeners: readonly Listener[];
   /** Rules of the lab beyond the schemas. */
   readonly admission?: readonly AdmissionHook[];
@@ -86,6 +89,7 @@ export async function createApiServer(options: ApiServerOptions): Promise<ApiSer
     now,
   };
   await schema.loadRules([options.definitions, store.list(DEFINITIONS).map(({ object }) => object)]);
+  bringUpToDate(store, registry, options.program ?? 0);
   const stopServing = serveDefinitions(store, registry);
   bootstrap(api, options.definitions ?? schema.ciliumCrds);
   const stopExpiry = startEventExpiry(store, now);

@@ -16,8 +16,8 @@ export interface TestServer {
   /** As any user. */
   as(user: string, groups?: readonly string[]): KubeClient;
   withToken(token: string): KubeClient;
-  /** Stops the server and starts it again on the same port and data. */
-  restart(): Promise<void>;
+  /** Stops the server and starts it again on the same port and data; `meanwhile` may do something to the file of objects. */
+  restart(meanwhile?: (store: string) => void): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -53,8 +53,9 @@ export async function startTestServer(options: Partial<ApiServerOptions> = {}): 
     client: as("admin", ["system:masters"]),
     as,
     withToken: (token) => open({ server: url, ca: authority.ca, token }),
-    async restart() {
+    async restart(meanwhile) {
       await server.close();
+      meanwhile?.(join(directory, "store.db"));
       server = await start(port);
     },
     async close() {

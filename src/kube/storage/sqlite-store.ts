@@ -172,6 +172,17 @@ export class SqliteStore implements Store {
     return this.#history(resource).watch(revision, listener);
   }
 
+  /** Which program noted that all objects are as it writes them; 0 = none. */
+  get writer(): number {
+    const row = this.#database.prepare("PRAGMA application_id").get() as { application_id: number };
+    return row.application_id;
+  }
+
+  /** Notes it: a number of 31 bits. */
+  noteWriter(program: number): void {
+    this.#database.exec(`PRAGMA application_id = ${program}`);
+  }
+
   close(): void {
     this.#database.close();
   }

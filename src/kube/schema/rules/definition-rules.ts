@@ -5,6 +5,7 @@ import { compileRule, ruleFault } from "../cel.ts";
 import { forbiddenValue, invalid, requiredValue, shown, unsupported } from "../field-error.ts";
 import { nodeAt } from "../fields.ts";
 import type { SchemaNode } from "../node.ts";
+import type { RuleBudget } from "./definition-costs.ts";
 
 const REASONS = ["FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired"];
 const USES_OLD = /\boldSelf\b/;
@@ -59,8 +60,20 @@ function oldErrors(path: string, rule: Fields, apart: string | undefined): Field
   return [invalid(`${path}.rule`, text, why)];
 }
 
-/** `apart` is the list above whose items have no names, if there is one: what was there before cannot be told of them. */
-export function rulesErrors(path: string, schema: Fields, apart: string | undefined): FieldError[] {
+/** Where a schema stands. */
+export interface Place {
+  readonly where: "" | "object fields" | "array items";
+  /** The list above whose items have no names, if there is one: what was there before cannot be told of them. */
+  readonly apart?: string;
+  /** How often a value of it can be in an object; absent = a list or map above has no bound. */
+  readonly times?: number;
+  /** Absent where rules are not counted, since the schema has faults of its own. */
+  readonly budget?: RuleBudget;
+}
+
+/** What is wrong with the rules of one schema. */
+export function rulesErrors(path: string, schema: Fields, { where, apart, times, budget }: Place): FieldError[] {
+  const counted = { schema: schema as SchemaNode, isRoot: where === "", times };
   return listOf(schema["x-kubernetes-validations"])
     .map(fieldsOf)
     .flatMap((rule, index) => {
@@ -69,7 +82,9 @@ export function rulesErrors(path: string, schema: Fields, apart: string | undefi
       if (String(rule.rule ?? "").trim() === "")
         return [requiredValue(`${place}.rule`, "rule is not specified"), ...others];
       const said = rule.messageExpression ? expressionErrors(place, rule, "messageExpression", schema) : [];
-      return [...expressionErrors(place, rule, "rule", schema), ...said, ...oldErrors(place, rule, apart), ...others];
+      const faults = [...expressionErrors(place, rule, "rule", schema), ...said];
+      const costs = faults.length + others.length === 0 ? (budget?.take(place, rule, counted) ?? []) : [];
+      return [...costs, ...faults, ...oldErrors(place, rule, apart), ...others];
     });
 }
 

@@ -1,9 +1,11 @@
 import { equalJson, type Fields, fieldsOf, isFields, type KubeObject, listOf } from "../../object.ts";
 import type { FieldError } from "../../status.ts";
+import { ruleCosts } from "../cel.ts";
 import { invalid, requiredValue, unsupported } from "../field-error.ts";
 import { nodeAt } from "../fields.ts";
 import type { SchemaNode } from "../node.ts";
-import { referenceErrors, rulesErrors } from "./definition-rules.ts";
+import { RuleBudget } from "./definition-costs.ts";
+import { type Place, referenceErrors, rulesErrors } from "./definition-rules.ts";
 import { nodeErrors } from "./definition-schema.ts";
 import { dns1035Problems, dnsSubdomainProblems, problems } from "./names.ts";
 
@@ -11,26 +13,32 @@ const COLUMNS = ["boolean", "date", "integer", "number", "string"];
 const APPROVED = "api-approved.kubernetes.io";
 const ENHANCEMENT = "see https://github.com/kubernetes/enhancements/pull/1111";
 
-/** A schema with all that is below it. `apart`: see `rulesErrors`. */
-function schemaErrors(
-  path: string,
-  schema: Fields,
-  where: Parameters<typeof nodeErrors>[2] = "",
-  apart?: string,
-): FieldError[] {
+/** How much more often than a value of the schema what is in it can be there. */
+function timesWithin({ type, additionalProperties, maxItems, maxProperties }: Fields): number | undefined {
+  const most = type === "array" ? maxItems : type === "object" && additionalProperties ? maxProperties : 1;
+  return typeof most === "number" ? Math.max(0, most) : undefined;
+}
+
+/** A schema with all that is below it. */
+function schemaErrors(path: string, schema: Fields, place: Place): FieldError[] {
   const errors: FieldError[] = [];
+  const more = timesWithin(schema);
+  const { times: _, ...rest } = place;
+  const times = place.times === undefined || more === undefined ? {} : { times: place.times * more };
+  const field: Place = { ...rest, ...times, where: "object fields" };
   for (const [name, child] of Object.entries(fieldsOf(schema.properties)))
-    errors.push(...schemaErrors(`${path}.properties[${name}]`, fieldsOf(child), "object fields", apart));
+    errors.push(...schemaErrors(`${path}.properties[${name}]`, fieldsOf(child), field));
   if (isFields(schema.additionalProperties))
-    errors.push(...schemaErrors(`${path}.additionalProperties`, schema.additionalProperties, "object fields", apart));
+    errors.push(...schemaErrors(`${path}.additionalProperties`, schema.additionalProperties, field));
   if (isFields(schema.items)) {
-    const isKeyed = schema["x-kubernetes-list-type"] === "map";
-    errors.push(...schemaErrors(`${path}.items`, schema.items, "array items", isKeyed ? apart : (apart ?? path)));
+    const apart = schema["x-kubernetes-list-type"] === "map" ? place.apart : (place.apart ?? path);
+    const item: Place = { ...field, ...(apart === undefined ? {} : { apart }), where: "array items" };
+    errors.push(...schemaErrors(`${path}.items`, schema.items, item));
   }
   return [
     ...errors,
-    ...nodeErrors(path, schema, where),
-    ...rulesErrors(path, schema, apart),
+    ...nodeErrors(path, schema, place.where),
+    ...rulesErrors(path, schema, place),
     ...referenceErrors(path, schema),
   ];
 }
@@ -79,7 +87,12 @@ function selectableErrors(path: string, version: Fields): FieldError[] {
 }
 
 /** What all versions say alike is named as if it stood above them. */
-function versionErrors(index: number, version: Fields, versions: readonly Fields[]): FieldError[] {
+function versionErrors(
+  index: number,
+  version: Fields,
+  versions: readonly Fields[],
+  before: readonly Fields[],
+): FieldError[] {
   const path = `spec.versions[${index}]`;
   const isAlike = (name: string) => versions.every((other) => equalJson(other[name], version[name]));
   const at = (name: string) => (isAlike(name) ? "spec" : path);
@@ -89,18 +102,23 @@ function versionErrors(index: number, version: Fields, versions: readonly Fields
   else errors.push(...problems(`${path}.name`, version.name, dns1035Problems(String(version.name))));
   const schema = fieldsOf(version.schema).openAPIV3Schema;
   if (!schema) return [...errors, requiredValue(`${path}.schema.openAPIV3Schema`, "schemas are required")];
+  const isKnown = before.some((old) => old.name === version.name && equalJson(old.schema, version.schema));
   if (isTold("additionalPrinterColumns")) errors.push(...columnErrors(at("additionalPrinterColumns"), version));
   if (isTold("subresources")) errors.push(...subresourceErrors(at("subresources"), version));
   if (isTold("selectableFields")) errors.push(...selectableErrors(at("selectableFields"), version));
   return isTold("schema")
-    ? [...errors, ...rootErrors(isAlike("schema") ? "spec.validation" : `${path}.schema`, schema)]
+    ? [...errors, ...rootErrors(isAlike("schema") ? "spec.validation" : `${path}.schema`, schema, isKnown)]
     : errors;
 }
 
-function rootErrors(path: string, schema: unknown): FieldError[] {
+/** `isKnown`: it is stored already, and what its rules cost one by one was judged then. */
+function rootErrors(path: string, schema: unknown, isKnown: boolean): FieldError[] {
   const { type } = fieldsOf(schema);
   const place = `${path}.openAPIV3Schema`;
-  const errors = schemaErrors(place, fieldsOf(schema));
+  const costs = ruleCosts();
+  const budget = costs && new RuleBudget(costs, isKnown);
+  const judged = schemaErrors(place, fieldsOf(schema), { where: "", times: 1, ...(budget ? { budget } : {}) });
+  const errors = [...judged, ...(budget?.totalErrors(place) ?? [])];
   if (type === "object") return errors;
   const why = type
     ? invalid(`${place}.type`, type, "must be object at the root")
@@ -131,6 +149,7 @@ export function validateDefinition(object: KubeObject, old?: KubeObject): FieldE
   const spec = fieldsOf(object.spec);
   const names = fieldsOf(spec.names);
   const versions = listOf(spec.versions).map(fieldsOf);
+  const before = listOf(fieldsOf(old?.spec).versions).map(fieldsOf);
   const errors: FieldError[] = [];
   const wanted = `${names.plural ?? ""}.${spec.group ?? ""}`;
   if (object.metadata.name !== wanted) {
@@ -149,7 +168,7 @@ export function validateDefinition(object: KubeObject, old?: KubeObject): FieldE
       invalid("spec.versions", spec.versions ?? [], "must have exactly one version marked as storage version"),
     );
   }
-  errors.push(...versions.flatMap((version, index) => versionErrors(index, version, versions)));
+  errors.push(...versions.flatMap((version, index) => versionErrors(index, version, versions, before)));
   errors.push(...approvalErrors(object));
   return [...errors, ...conversionErrors(fieldsOf(spec.conversion))];
 }

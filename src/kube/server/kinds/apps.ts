@@ -1,4 +1,4 @@
-import type { Fields, KubeObject } from "../../object.ts";
+import { type Fields, fieldsOf, type KubeObject } from "../../object.ts";
 import {
   claimAdvice,
   countTemplates,
@@ -8,6 +8,13 @@ import {
   defaultStatefulSet,
 } from "../defaults/workload.ts";
 import { declareKind, type KindDeclaration, type ResourceKind, SCALE, statusOf } from "../kind.ts";
+
+/** A pod's own negative grace period becomes one second at once; a template keeps it, and whoever wrote it is told. */
+function graceAdvice({ spec }: KubeObject): string[] {
+  const grace = fieldsOf(fieldsOf(fieldsOf(spec).template).spec).terminationGracePeriodSeconds;
+  const field = "spec.template.spec.terminationGracePeriodSeconds";
+  return Number(grace) < 0 ? [`${field}: must be >= 0; negative values are invalid and will be treated as 1`] : [];
+}
 
 function workload(
   rest: Pick<KindDeclaration, "kind" | "resource" | "shortNames" | "subresources" | "strategy">,
@@ -19,6 +26,10 @@ function workload(
     categories: ["all"],
     counted: true,
     ...rest,
+    strategy: {
+      ...rest.strategy,
+      advise: (object) => [...(rest.strategy?.advise?.(object) ?? []), ...graceAdvice(object)],
+    },
   });
 }
 
