@@ -22,28 +22,6 @@ static __always_inline int network_to_host(struct __sk_buff *skb, struct packet 
 	return failed ? failed : host_gets(skb, p);
 }
 
-/* An ICMP error about what a backend sent through a port of this node: to the backend, as it knows its packet. */
-static __always_inline int turn_error_to_backend(struct __sk_buff *skb, struct packet *p, const struct sg_node *node)
-{
-	struct sg_ct_entry *entry;
-	struct sg_addr backend;
-	int failed;
-
-	/* About what this node sent, by a router; a pod is none, and may speak of its own packets only. */
-	if (!same_addr(&p->inner.src, &p->tuple.dst) ||
-	    (in_cluster(node, &p->tuple.src) && !same_addr(&p->inner.dst, &p->tuple.src)))
-		return 0;
-	entry = ct_find(p, &p->inner, REVERSE, SG_CT_SERVICE);
-	if (!entry)
-		return 0;
-	backend = entry->nat;
-	failed = rewrite_quoted(skb, p, SOURCE, &backend, entry->nat_port);
-	if (!failed)
-		failed = rewrite(skb, p, DESTINATION, &backend, p->tuple.dport);
-	p->translated = !failed;
-	return failed;
-}
-
 /* A connection to a port of this node that stands for a service. */
 static __noinline int to_node_port(struct __sk_buff *skb, struct packet *p)
 {
@@ -113,7 +91,7 @@ int from_network(struct __sk_buff *skb)
 			return guarded_host() ? drop(skb, p, failed) : TC_ACT_OK;
 		if (is_this_node(node, &p->tuple.src))
 			return drop(skb, p, FAIL(p, DROP_INVALID_SOURCE_IP));
-		failed = p->icmp_error ? turn_error_to_backend(skb, p, node) : service_translate(skb, p);
+		failed = service_translate(skb, p);
 		if (failed)
 			return refuse_network(skb, p, failed);
 		if (p->translated)

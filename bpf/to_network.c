@@ -43,17 +43,25 @@ int to_network(struct __sk_buff *skb)
 	__u32 mark = skb->mark & SG_MARK_MASK;
 	struct sg_node *node = this_node();
 	struct packet *p;
+	int failed;
 
 	if (!node || mark == SG_MARK_MADE_HERE || !is_spoken(skb, node) || (!is_proxy_mark(mark) && wrapped_for(skb)))
 		return TC_ACT_OK;
 	p = new_packet();
 	if (!is_proxy_mark(mark)) {
-		if (!p || parse(skb, p) || is_discovery(p))
+		if (!p)
+			return TC_ACT_SHOT;
+		failed = parse(skb, p);
+		if (is_discovery(p) ||
+		    (!is_this_node(node, &p->tuple.src) && !(p->is_ipv6 && is_link_scope(&p->tuple.src))))
 			return TC_ACT_OK;
-		if (!is_this_node(node, &p->tuple.src) && !(p->is_ipv6 && is_link_scope(&p->tuple.src)))
-			return TC_ACT_OK;
+		p->src_identity = IDENTITY_HOST;
+		/* What cannot be read cannot be judged. */
+		if (failed)
+			return guarded_host() ? drop(skb, p, failed) : TC_ACT_OK;
 		remember_fragment(p);
-		return leave_host(skb, p);
+		/* Wrapped, and more than fits into one packet. */
+		return is_overlay_packet(p) ? TC_ACT_OK : leave_host(skb, p);
 	}
 	if (!p || parse(skb, p) || track_proxy(p, mark) < 0)
 		return TC_ACT_SHOT;

@@ -44,9 +44,15 @@ static __noinline int hairpin_out(struct __sk_buff *skb, struct packet *p, struc
 	if (!endpoint)
 		return TC_ACT_SHOT;
 	hairpin_address(&hairpin, p->is_ipv6);
-	failed = rewrite(skb, p, SOURCE, &hairpin, p->tuple.sport);
+	failed = p->icmp_error ? rewrite_quoted(skb, p, DESTINATION, &hairpin, p->inner.dport) : 0;
+	if (!failed)
+		failed = rewrite(skb, p, SOURCE, &hairpin, p->tuple.sport);
 	if (failed)
 		return drop(skb, p, failed);
+	if (p->icmp_error) {
+		p->ct_status = SG_CT_RELATED;
+		return back_to_sender(skb, p, endpoint);
+	}
 	entry = ct_find(p, &p->tuple, FORWARD, SG_CT_HAIRPIN);
 	p->ct_status = entry ? SG_CT_ESTABLISHED : SG_CT_NEW;
 	if (entry && entry->nat_port == p->service_port && same_addr(&entry->nat, &p->service))
@@ -60,16 +66,24 @@ static __noinline int hairpin_out(struct __sk_buff *skb, struct packet *p, struc
 
 static __noinline int hairpin_back(struct __sk_buff *skb, struct packet *p, struct sg_endpoint *endpoint)
 {
-	struct sg_ct_entry *entry = ct_find(p, &p->tuple, REVERSE, SG_CT_HAIRPIN);
+	struct sg_ct_entry *entry;
 	struct sg_addr own;
-	int failed;
+	int failed = 0;
 
+	entry = p->icmp_error ? ct_find(p, &p->inner, FORWARD, SG_CT_HAIRPIN) : ct_find(p, &p->tuple, REVERSE, SG_CT_HAIRPIN);
 	if (!endpoint || !entry)
 		return drop(skb, p, FAIL(p, DROP_UNKNOWN_TARGET));
-	p->ct_status = SG_CT_REPLY;
+	p->ct_status = p->icmp_error ? SG_CT_RELATED : SG_CT_REPLY;
 	ct_commit(p, entry, SG_CT_HAIRPIN);
 	own = *own_address(p, endpoint);
-	failed = rewrite(skb, p, DESTINATION, &own, p->tuple.dport);
+	if (p->icmp_error) {
+		failed = rewrite_quoted(skb, p, SOURCE, &own, p->inner.sport);
+		/* Its own address as the sender's would be taken for forged. */
+		if (!failed)
+			failed = rewrite(skb, p, SOURCE, &p->restore, p->tuple.sport);
+	}
+	if (!failed)
+		failed = rewrite(skb, p, DESTINATION, &own, p->tuple.dport);
 	if (!failed)
 		failed = service_restore(skb, p);
 	if (failed)

@@ -74,6 +74,29 @@ static __always_inline bool outlives_service(const struct packet *p, const struc
 	return entry && p->tuple.protocol == IPPROTO_TCP && !is_syn(p);
 }
 
+/* An ICMP error about what a backend answered through a frontend: to the backend, as it knows its packet. */
+VERIFIED_ONCE int turn_error_to_backend(struct __sk_buff *skb, struct packet *p)
+{
+	struct sg_node *node = this_node();
+	struct sg_ct_entry *entry;
+	struct sg_addr backend;
+	int failed;
+
+	/* About what was sent under the address that is told, by a router; a pod is none, and may speak of its own packets only. */
+	if (!p || !node || !same_addr(&p->inner.src, &p->tuple.dst) ||
+	    (in_cluster(node, &p->tuple.src) && !same_addr(&p->inner.dst, &p->tuple.src)))
+		return 0;
+	entry = ct_find(p, &p->inner, REVERSE, SG_CT_SERVICE);
+	if (!entry)
+		return 0;
+	backend = entry->nat;
+	failed = rewrite_quoted(skb, p, SOURCE, &backend, entry->nat_port);
+	if (!failed)
+		failed = rewrite(skb, p, DESTINATION, &backend, p->tuple.dport);
+	p->translated = !failed;
+	return failed;
+}
+
 /* 0 = nothing to do or done (p->translated), minus a drop reason otherwise. */
 VERIFIED_ONCE int service_translate(struct __sk_buff *skb, struct packet *p)
 {
@@ -86,6 +109,9 @@ VERIFIED_ONCE int service_translate(struct __sk_buff *skb, struct packet *p)
 
 	if (!p || !node)
 		return -DROP_NO_ENDPOINT;
+	failed = p->icmp_error ? turn_error_to_backend(skb, p) : 0;
+	if (failed || p->translated)
+		return failed;
 	key.addr = p->tuple.dst;
 	key.port = p->tuple.dport;
 	key.protocol = p->tuple.protocol;

@@ -71,6 +71,7 @@ const fromNeighbour = (packet: Buffer) => {
   packet.write("020000000008", 6, "hex");
   return runProgram(object, "from_endpoint", neighbour, packet);
 };
+const toFabric = (packet: Buffer) => runProgram(object, "to_network", 1, packet);
 const fromFabric = (packet: Buffer) => runProgram(object, "from_network", 1, packet);
 /** An ICMP error of IPv4 that quotes the packet. */
 const errorAbout = (packet: Buffer, from: string, to: string) =>
@@ -95,6 +96,16 @@ describe("the node behind its firewall", () => {
     expect(fromFabric(v4(udp(50_000, 8472), OTHER_NODE, NODE, UDP!, FIRST, 77))).toBe(OK);
     expect(fromFabric(v4("00".repeat(16), OTHER_NODE, NODE, UDP!, LATER, 77))).toBe(OK);
     expect(fromFabric(v4("00".repeat(16), OTHER_NODE, NODE, UDP!, LATER, 78))).toBe(SHOT);
+  });
+  it("sends nothing that cannot be read, but all of the overlay, in fragments too", () => {
+    const unknown = v4("00".repeat(20), NODE, WORLD, EXPERIMENT!);
+    expect(toFabric(unknown)).toBe(OK);
+    guard();
+    expect(toFabric(unknown)).toBe(SHOT);
+    expect(toFabric(v4("00".repeat(16), NODE, WORLD, UDP!, LATER, 79))).toBe(SHOT);
+    expect(toFabric(v4(udp(50_000, 53), NODE, OTHER_NODE, UDP!, FIRST, 80))).toBe(SHOT);
+    expect(toFabric(v4(udp(50_000, 8472), NODE, OTHER_NODE, UDP!, FIRST, 81))).toBe(OK);
+    expect(toFabric(v4("00".repeat(16), NODE, OTHER_NODE, UDP!, LATER, 81))).toBe(OK);
   });
   it("is not reached by addresses that all nodes take for their own: by no pod at all, by the world as policy says", () => {
     const shared = ["192.168.10.255", "192.168.10.0", "255.255.255.255", "224.0.0.251"];

@@ -84,6 +84,7 @@ beforeAll(async () => {
         { id: 10 + index, address: vip, port: 80, protocol: TCP!, ...inside },
         { id: 20 + index, address: vip, port: 53, protocol: UDP!, ...inside },
         { id: 30 + index, address: vip, port: 81, protocol: TCP!, ...inside, backends: [{ address: pod, port: 8081 }] },
+        { id: 35 + index, address: vip, port: 54, protocol: UDP!, ...inside, backends: [{ address: pod, port: 8081 }] },
         { id: 40 + index, address: empty, port: 80, protocol: TCP!, ...inside, backends: [] },
         { id: 50 + index, address: empty, port: 53, protocol: UDP!, ...inside, backends: [] },
         { id: 60 + index, address: node, port: 30_080, protocol: UDP!, ...base, type: "NodePort" } as const,
@@ -200,6 +201,33 @@ describe.each(FAMILIES)("$name", ({ pod, peer, backend, vip, empty, node, hairpi
       sport: 5001,
       dport: 30_080,
     });
+  });
+
+  /** Port unreachable about the packet, and what an ICMP error quotes. */
+  const errorAbout = (about: Buffer, from: string, to: string) =>
+    packet(`${isV6 ? "0104" : "0303"}000000000000${about.toString("hex", 14)}`, from, to, isV6 ? ICMPV6! : ICMP!);
+  const quotedBy = ({ quoted }: Layers) =>
+    layersOf(Buffer.concat([Buffer.from(`${"00".repeat(12)}${isV6 ? "86dd" : "0800"}${quoted}`, "hex")]));
+
+  it("service.h: what a client says about its service's answer is told to the backend, as it knows it", () => {
+    run("from_endpoint", packet(udp(4010, 53), pod, vip, UDP!));
+    const closed = errorAbout(packet(udp(53, 4010), vip, pod, UDP!), pod, vip);
+    const { result, layers } = run("from_endpoint", closed);
+    expect(result).toBe(REDIRECT);
+    expect(layers).toMatchObject({ from: pod, to: backend, ...unreachable, isSound: true });
+    expect(quotedBy(layers)).toMatchObject({ from: backend, to: pod, sport: 8080, dport: 4010 });
+    const strange = errorAbout(packet(udp(53, 4011), vip, pod, UDP!), pod, vip);
+    expect(run("from_endpoint", strange).result).toBe(SHOT);
+  });
+
+  it("hairpin.h: a pod that asks itself is told, at either end, that nobody is there", () => {
+    run("from_endpoint", packet(udp(4012, 54), pod, vip, UDP!));
+    const refused = run("from_endpoint", errorAbout(packet(udp(4012, 8081), hairpin, pod, UDP!), pod, hairpin));
+    expect(refused.layers).toMatchObject({ from: vip, to: pod, ...unreachable, isSound: true });
+    expect(quotedBy(refused.layers)).toMatchObject({ from: pod, to: vip, sport: 4012, dport: 54 });
+    const closed = run("from_endpoint", errorAbout(packet(udp(54, 4012), vip, pod, UDP!), pod, vip));
+    expect(closed.layers).toMatchObject({ from: hairpin, to: pod, ...unreachable, isSound: true });
+    expect(quotedBy(closed.layers)).toMatchObject({ from: pod, to: hairpin, sport: 8081, dport: 4012 });
   });
 
   it("parse.h: cut anywhere, a packet ends every program in one of its ways, and never leaves as something else", () => {
