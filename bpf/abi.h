@@ -215,7 +215,10 @@ struct sg_backend {
 	__u8 reserved;
 };
 
-/* sg_backend_live: hash, struct sg_backend_live_key -> __u32: which backends a frontend has, whatever their slots. */
+/* sg_backend_live: hash, struct sg_backend_live_key -> __u32, an SG_BACKEND_*: which backends a frontend has, whatever their
+ * slots. One that is ending has no slot: what goes to it already may go on. */
+#define SG_BACKEND_ACTIVE 1
+#define SG_BACKEND_ENDING 2
 struct sg_backend_live_key {
 	__u32 service;
 	struct sg_addr addr;

@@ -15,6 +15,26 @@ static __always_inline struct sg_endpoint *guarded_host(void)
 	return host;
 }
 
+/* A node's way to the API server: without it no agent would hear that the policy which shut it was taken back. Only between
+ * nodes; what pods and the world ask the API server is judged. */
+static __always_inline bool is_lifeline(const struct packet *p, __u32 direction)
+{
+	struct sg_node *node = this_node();
+	__u32 peer = direction == SG_EGRESS ? p->dst_identity : p->src_identity;
+	__u32 asking = direction;
+
+	if (!node || p->tuple.protocol != IPPROTO_TCP)
+		return false;
+	/* On a connection that is older than the policy the API server may be the next to speak. */
+	if (p->tuple.sport == bpf_htons(API_SERVER_PORT) && p->has_l4 && !is_syn(p))
+		asking = direction == SG_EGRESS ? SG_INGRESS : SG_EGRESS;
+	else if (p->tuple.dport != bpf_htons(API_SERVER_PORT))
+		return false;
+	if (asking == SG_EGRESS)
+		return peer == IDENTITY_KUBE_APISERVER;
+	return node->apiserver_identity == IDENTITY_HOST && is_node_identity(peer);
+}
+
 /* 0 or minus a drop reason. The proxy's packets are its client's, and were judged for it. */
 VERIFIED_ONCE int judge_host(struct __sk_buff *skb, struct packet *p, __u32 direction)
 {
@@ -23,7 +43,9 @@ VERIFIED_ONCE int judge_host(struct __sk_buff *skb, struct packet *p, __u32 dire
 
 	if (!p || !host)
 		return 0;
+	p->lifeline = is_lifeline(p, direction);
 	failed = judge(skb, p, host, direction);
+	p->lifeline = 0;
 	/* L7 rules are refused for nodes. */
 	p->proxy_port = 0;
 	return failed;

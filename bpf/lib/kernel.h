@@ -56,6 +56,7 @@
 #define ICMPV6_LISTENER_REPORT_V2 143
 
 #define VXLAN_PORT 8472
+#define API_SERVER_PORT 6443
 /* Of a node's ports, those that may stand for services. */
 #define NODE_PORT_FIRST 30000
 #define NODE_PORT_LAST 32767

@@ -45,7 +45,8 @@ struct packet {
 	__u8 report;                   /* aggregation wants a trace event */
 	__u8 restores;
 	__u8 audited;                  /* denied, but its endpoint is in audit mode */
-	__u8 reserved[3];
+	__u8 lifeline;                 /* between a node and the API server: the host firewall is not asked */
+	__u8 reserved[2];
 };
 
 struct {

@@ -123,7 +123,7 @@ static __always_inline bool is_policy_denial(int verdict)
 
 static __always_inline bool always_allowed(const struct packet *p)
 {
-	return p->ct_status == SG_CT_REPLY || p->ct_status == SG_CT_RELATED || p->judged ||
+	return p->ct_status == SG_CT_REPLY || p->ct_status == SG_CT_RELATED || p->judged || p->lifeline ||
 	       (p->tuple.protocol == IPPROTO_ICMP && p->icmp_type == ICMP_UNREACHABLE &&
 		p->icmp_code == ICMP_FRAGMENTATION_NEEDED) ||
 	       (p->tuple.protocol == IPPROTO_ICMPV6 && p->icmp_type == ICMPV6_TOO_BIG);

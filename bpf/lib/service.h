@@ -5,7 +5,8 @@
 #include "conntrack.h"
 #include "rewrite.h"
 
-static __always_inline bool is_backend(const struct packet *p, __u32 service, const struct sg_addr *addr, __be16 port)
+/* 0 = it is no backend, else an SG_BACKEND_*. */
+static __always_inline __u32 backend_state(const struct packet *p, __u32 service, const struct sg_addr *addr, __be16 port)
 {
 	struct sg_backend_live_key key = {
 		.service = service,
@@ -14,7 +15,9 @@ static __always_inline bool is_backend(const struct packet *p, __u32 service, co
 		.protocol = p->tuple.protocol,
 	};
 
-	return bpf_map_lookup_elem(&sg_backend_live, &key);
+	__u32 *state = bpf_map_lookup_elem(&sg_backend_live, &key);
+
+	return state ? *state : 0;
 }
 
 static __always_inline struct sg_backend *backend_at(__u32 service, __u32 slot)
@@ -32,7 +35,7 @@ static __always_inline bool keeps_backend(struct packet *p, const struct sg_ct_e
 		return false;
 	if (p->tuple.protocol == IPPROTO_TCP && !is_syn(p))
 		return true;
-	return is_backend(p, service->id, &entry->nat, entry->nat_port);
+	return backend_state(p, service->id, &entry->nat, entry->nat_port);
 }
 
 /* The backend for a new connection: the client's last one where the service wants that, else any. */
@@ -43,7 +46,7 @@ static __always_inline int choose_backend(struct packet *p, const struct sg_serv
 	struct sg_backend *backend;
 
 	if (last && p->now_ns - last->used_ns < service->affinity_s * SECOND &&
-	    is_backend(p, service->id, &last->addr, last->port)) {
+	    backend_state(p, service->id, &last->addr, last->port) == SG_BACKEND_ACTIVE) {
 		chosen->addr = last->addr;
 		chosen->port = last->port;
 		last->used_ns = p->now_ns;

@@ -145,6 +145,13 @@ test("backends that are ending serve while there is no other", () => {
   expect(first({ ready: false })).toBe("ClusterIP 10.96.0.8:80 ");
 });
 
+test("beside others they keep what they have", () => {
+  const conditions = [{ ready: true }, { ready: false, serving: true, terminating: true }, { ready: false }];
+  const endpoints = conditions.map((each, index) => ({ addresses: [`172.20.1.${index}`], conditions: each }));
+  const { frontends } = serviceFrontends([web({})], [slice("web", [{ port: 8080 }], endpoints)], {}, CLUSTER);
+  expect(frontends[0]).toMatchObject({ ending: [{ address: "172.20.1.1", port: 8080 }] });
+});
+
 test("session affinity has its time, three hours where none is given", () => {
   const seconds = (spec: object) => serviceFrontends([web(spec)], [], {}, CLUSTER).frontends[0]?.affinitySeconds;
   expect([

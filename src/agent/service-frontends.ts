@@ -77,13 +77,14 @@ function isNodePort(port: unknown): port is number {
 /**
  * What is no address of the frontend's family or no port is left out: one wrong slice must not keep the kernel from the others.
  *
- * Those that are ready; where none is, those that are ending and still serve. `nodeName` = on that node alone. */
+ * Those that are ready, and beside them those that are ending and still serve; where none is ready, these take their place.
+ * `nodeName` = on that node alone. */
 function backendsOf(
   slices: readonly KubeObject[],
   port: ServicePort,
   frontend: string,
   nodeName: string | undefined,
-): ServiceFrontend["backends"] {
+): Pick<ServiceFrontend, "backends" | "ending"> {
   const ready = new Map<string, { address: string; port: number }>();
   const ending = new Map<string, { address: string; port: number }>();
   for (const slice of slices) {
@@ -102,8 +103,11 @@ function backendsOf(
       }
     }
   }
-  const found = ready.size > 0 ? ready : ending;
-  return [...found.values()].sort((a, b) => (`${a.address}:${a.port}` < `${b.address}:${b.port}` ? -1 : 1));
+  const sorted = (found: typeof ready) =>
+    [...found.values()].sort((a, b) => (`${a.address}:${a.port}` < `${b.address}:${b.port}` ? -1 : 1));
+  if (ready.size === 0) return { backends: sorted(ending) };
+  for (const key of ready.keys()) ending.delete(key);
+  return { backends: sorted(ready), ...(ending.size > 0 ? { ending: sorted(ending) } : {}) };
 }
 
 function endpointsOf(slice: KubeObject): readonly SliceEndpoint[] {
@@ -145,16 +149,16 @@ function frontendsOf(
     if (protocol === undefined || !isPort(port.port)) return [];
     const base = { protocol, affinitySeconds, namespace, name };
     const inside = clusterAddresses(spec).map((address): Unnumbered => {
-      const backends = backendsOf(slices, port, address, insideOnly);
-      return { ...base, type: "ClusterIP", address, port: port.port, backends };
+      const ends = backendsOf(slices, port, address, insideOnly);
+      return { ...base, type: "ClusterIP", address, port: port.port, ...ends };
     });
     const { nodePort } = port;
     if (!isNodePort(nodePort)) return inside;
     const isServed = (address: string) => clusterAddresses(spec).some(familyOf(address));
     const outside = nodes.flatMap((node) =>
       node.addresses.filter(isServed).map((address): Unnumbered => {
-        const backends = backendsOf(slices, port, address, isOutsideLocal ? node.name : undefined);
-        return { ...base, type: "NodePort", address, port: nodePort, backends };
+        const ends = backendsOf(slices, port, address, isOutsideLocal ? node.name : undefined);
+        return { ...base, type: "NodePort", address, port: nodePort, ...ends };
       }),
     );
     return [...inside, ...outside];

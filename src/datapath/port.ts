@@ -79,6 +79,8 @@ export interface ServiceFrontend {
   /** How long a client stays with its backend after its last connection; 0 = no affinity. */
   readonly affinitySeconds: number;
   readonly backends: readonly { readonly address: string; readonly port: number }[];
+  /** Backends that are ending: they keep what they have and get nothing new. */
+  readonly ending?: ServiceFrontend["backends"];
 }
 
 /** A policy in the form that the kernel takes: the redirects have ports and the origins have cookies. */

@@ -41,7 +41,7 @@ let pod: number;
 let neighbour: number;
 
 beforeAll(async () => {
-  testNode = await openNode({ ...DUAL_NODE, routingMode: "native" }, () => {
+  testNode = await openNode({ ...DUAL_NODE, routingMode: "native", apiServer: true }, () => {
     for (const address of [`${NODE}/24`, `${DUAL_NODE.ipv6!.address}/64`])
       execFileSync("ip", ["addr", "add", address, "dev", "eth0", ...(address.includes(":") ? ["nodad"] : [])]);
   });
@@ -96,6 +96,29 @@ describe("the node behind its firewall", () => {
     expect(fromFabric(v4(udp(50_000, 8472), OTHER_NODE, NODE, UDP!, FIRST, 77))).toBe(OK);
     expect(fromFabric(v4("00".repeat(16), OTHER_NODE, NODE, UDP!, LATER, 77))).toBe(OK);
     expect(fromFabric(v4("00".repeat(16), OTHER_NODE, NODE, UDP!, LATER, 78))).toBe(SHOT);
+  });
+  it("never shuts nodes off from the API server, which alone can tell them of another policy; pods and the world are", () => {
+    guard();
+    const api = "192.168.10.103";
+    datapath.upsertIpcache(`${api}/32`, { identity: 7 });
+    expect(toFabric(v4(tcp(5000, 6443), NODE, api, TCP!))).toBe(OK);
+    datapath.flushConnections(); // a connection from before
+    const answer = v4(tcp(6443, 5000).replace("5002ffff", "5012ffff"), api, NODE, TCP!);
+    expect(fromFabric(answer)).toBe(OK);
+    for (const packet of [v4(tcp(5000, 22), NODE, api, TCP!), v4(tcp(5000, 6443), NODE, OTHER_NODE, TCP!)])
+      expect(toFabric(packet)).toBe(SHOT);
+    // where it runs
+    expect(fromFabric(v4(tcp(5001, 6443), OTHER_NODE, NODE, TCP!))).toBe(OK);
+    datapath.flushConnections();
+    expect(toFabric(v4(tcp(6443, 5001).replace("5002ffff", "5012ffff"), NODE, OTHER_NODE, TCP!))).toBe(OK);
+    for (const packet of [
+      v4(tcp(5001, 22), OTHER_NODE, NODE, TCP!),
+      v4(tcp(6443, 5000), api, NODE, TCP!),
+      v4(tcp(5002, 6443), WORLD, NODE, TCP!),
+      v4(tcp(5002, 6443), FAR_POD, NODE, TCP!),
+    ])
+      expect(fromFabric(packet)).toBe(SHOT);
+    expect(fromPod(v4(tcp(5003, 6443), POD, NODE, TCP!))).toBe(SHOT);
   });
   it("sends nothing that cannot be read, but all of the overlay, in fragments too", () => {
     const unknown = v4("00".repeat(20), NODE, WORLD, EXPERIMENT!);

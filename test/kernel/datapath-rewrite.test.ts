@@ -220,6 +220,28 @@ describe.each(FAMILIES)("$name", ({ pod, peer, backend, vip, empty, node, hairpi
     expect(run("from_endpoint", strange).result).toBe(SHOT);
   });
 
+  it("service.h: a backend that is ending keeps its flows, gets no new ones, and is left when it has gone", () => {
+    const before = datapath.listServices();
+    const at = isV6 ? "fd00:172:20:2::78" : "172.20.2.78";
+    datapath.upsertIpcache(`${at}/${isV6 ? 128 : 32}`, { identity: 1003, tunnel: "192.168.10.102" });
+    const set = (ending: readonly { address: string; port: number }[]) =>
+      datapath.setServices(
+        before.map((each) =>
+          each.address === vip && each.port === 53
+            ? { ...each, backends: [{ address: at, port: 8080 }], ending, affinitySeconds: 60 }
+            : each,
+        ),
+      );
+    const led = (sport: number) => run("from_endpoint", packet(udp(sport, 53), pod, vip, UDP!)).layers.to;
+    datapath.setServices(before.map((each) => ({ ...each, affinitySeconds: 60 })));
+    expect(led(4020)).toBe(backend);
+    set([{ address: backend, port: 8080 }]);
+    expect([led(4020), led(4021), led(4020)]).toEqual([backend, at, backend]);
+    set([]);
+    expect(led(4020)).toBe(at);
+    datapath.setServices(before);
+  });
+
   it("hairpin.h: a pod that asks itself is told, at either end, that nobody is there", () => {
     run("from_endpoint", packet(udp(4012, 54), pod, vip, UDP!));
     const refused = run("from_endpoint", errorAbout(packet(udp(4012, 8081), hairpin, pod, UDP!), pod, hairpin));

@@ -10,7 +10,8 @@ const BACKEND_KEY = LAYOUT.sg_backend_key;
 const BACKEND = LAYOUT.sg_backend;
 const LIVE = LAYOUT.sg_backend_live_key;
 const NODE_PORT = 1;
-const PRESENT = Buffer.from([1, 0, 0, 0]);
+const ACTIVE = Buffer.from([1, 0, 0, 0]);
+const ENDING = Buffer.from([2, 0, 0, 0]);
 
 export interface ServiceMaps {
   readonly services: KernelMap;
@@ -52,11 +53,12 @@ function set(map: KernelMap, key: Buffer, value: Buffer): void {
   if (!map.get(key)?.equals(value)) map.set(key, value);
 }
 
-function writeBackends({ backends, live }: ServiceMaps, { id, protocol, backends: wanted }: ServiceFrontend): void {
+function writeBackends({ backends, live }: ServiceMaps, { id, protocol, backends: wanted, ending = [] }: ServiceFrontend): void {
   wanted.forEach((backend, slot) => {
     set(backends, backendKey(id, slot), writeEnd(Buffer.alloc(BACKEND.size), backend.address, backend.port, protocol));
-    set(live, liveKey(id, backend, protocol), PRESENT);
+    set(live, liveKey(id, backend, protocol), ACTIVE);
   });
+  for (const backend of ending) set(live, liveKey(id, backend, protocol), ENDING);
 }
 
 function writeService({ services }: ServiceMaps, service: ServiceFrontend): void {
@@ -86,7 +88,9 @@ export function replaceServices(maps: ServiceMaps, wanted: readonly ServiceFront
   );
   removeOthers(
     maps.live,
-    wanted.flatMap(({ id, protocol, backends }) => backends.map((backend) => liveKey(id, backend, protocol))),
+    wanted.flatMap(({ id, protocol, backends, ending = [] }) =>
+      [...backends, ...ending].map((backend) => liveKey(id, backend, protocol)),
+    ),
   );
 }
 
