@@ -1,5 +1,6 @@
 import type { Labels } from "../model/label.ts";
 import type { SelectOptions, Selector } from "../model/selector.ts";
+import { clusterByNumber, isByNumber } from "./entities.ts";
 import { type Condition, LabelIndex } from "./label-index.ts";
 import { LabelRows } from "./label-rows.ts";
 
@@ -77,7 +78,8 @@ export class SelectorCache {
 
   labelsOf(id: number): Labels | undefined {
     const row = this.rowOf.get(id);
-    return row === undefined ? undefined : Array.from(this.labels.of(row), (label) => this.index.label(label));
+    if (row === undefined) return undefined;
+    return Array.from(this.labels.of(row), (label) => this.index.label(label)).filter((label) => !isByNumber(label));
   }
 
   identities(): Iterable<number> {
@@ -91,7 +93,7 @@ export class SelectorCache {
   /** Adds the identity, or gives it other labels. */
   upsertIdentity(id: number, labels: Labels): IdentityChange {
     this.removeIdentity(id);
-    const own = labels.map((label) => this.index.number(label));
+    const own = [...labels, ...clusterByNumber(id, labels)].map((label) => this.index.number(label));
     const row = this.labels.push(own);
     this.ids.push(id);
     this.rowOf.set(id, row);

@@ -1,13 +1,14 @@
 import { cidrContains, parseAddress, parseCidr } from "../../src/model/cidr.ts";
 import { cidrGroupLabels } from "../../src/model/cidr-group-label.ts";
 import { cidrKey } from "../../src/model/cidr-label.ts";
-import { identityLabelsOfPod, reservedIdentities } from "../../src/model/identity.ts";
+import { FIRST_IDENTITY, identityLabelsOfPod, reservedIdentities } from "../../src/model/identity.ts";
 import { formatLabel, type Label, type Labels, parseLabel, toLabels } from "../../src/model/label.ts";
 import { parseLabelFilter } from "../../src/model/label-filter.ts";
 import { Protocol, protocolNumber } from "../../src/model/protocol.ts";
 import { cidrSelector, type FqdnSelector, fqdnLabelKey, type Selector, selects } from "../../src/model/selector.ts";
 import type { Direction } from "../../src/model/verdict.ts";
 import { compileFqdn } from "../../src/policy/dns-rule.ts";
+import { clusterByNumber } from "../../src/policy/entities.ts";
 import type { CidrGroup, PortSpec } from "../../src/policy/rule.ts";
 import type { Scenario, ScenarioQuery } from "../../src/policy/scenario.ts";
 
@@ -77,7 +78,9 @@ export function findParty(scenario: Scenario, facts: OutsideFacts, name: string)
     { podLabels, namespace, namespaceLabels, serviceAccount, cluster },
     parseLabelFilter(config?.labels ?? []),
   );
-  const labels = rawLabels === undefined ? computed : toLabels(rawLabels.map(parseLabel));
+  const known = rawLabels === undefined ? computed : toLabels(rawLabels.map(parseLabel));
+  // its number tells the cluster where no label does
+  const labels = toLabels([...known, ...clusterByNumber(FIRST_IDENTITY, known)]);
   return { labels, namedPorts, isSubject: true, isHost: false };
 }
 
