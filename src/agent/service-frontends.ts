@@ -157,7 +157,9 @@ function frontendsOf(
     const isServed = (address: string) => clusterAddresses(spec).some(familyOf(address));
     const outside = nodes.flatMap((node) =>
       node.addresses.filter(isServed).map((address): Unnumbered => {
-        const ends = backendsOf(slices, port, address, isOutsideLocal ? node.name : undefined);
+        // Who asks here at another node's address is no stranger: its own backends alone are for those outside.
+        const outsideOnly = isOutsideLocal && node.name === ownName ? ownName : undefined;
+        const ends = backendsOf(slices, port, address, outsideOnly);
         return { ...base, type: "NodePort", address, port: nodePort, ...ends };
       }),
     );

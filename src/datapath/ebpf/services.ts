@@ -53,7 +53,10 @@ function set(map: KernelMap, key: Buffer, value: Buffer): void {
   if (!map.get(key)?.equals(value)) map.set(key, value);
 }
 
-function writeBackends({ backends, live }: ServiceMaps, { id, protocol, backends: wanted, ending = [] }: ServiceFrontend): void {
+function writeBackends(
+  { backends, live }: ServiceMaps,
+  { id, protocol, backends: wanted, ending = [] }: ServiceFrontend,
+): void {
   wanted.forEach((backend, slot) => {
     set(backends, backendKey(id, slot), writeEnd(Buffer.alloc(BACKEND.size), backend.address, backend.port, protocol));
     set(live, liveKey(id, backend, protocol), ACTIVE);
