@@ -115,6 +115,7 @@ function streamEvents(options: AgentOptions, parts: Parts, context: FlowContext)
   });
   monitor.followAgent((notification) => flows.agent(notification, BigInt(options.now()) * 1_000_000n));
   proxy.onObservations((observations) => parts.names.learn(observations));
+  parts.names.onForgotten(() => proxy.namesForgotten());
   proxy.onPortsChanged((endpointId, ports) => {
     const endpoint = parts.table.get(endpointId);
     if (endpoint !== undefined) parts.regeneration.portsChanged(endpoint, ports);

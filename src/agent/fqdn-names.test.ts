@@ -92,6 +92,10 @@ describe("names", () => {
     });
     expect(portsTowards("198.18.0.9")).toEqual([]);
     expect(portsTowards(ADDRESS)).toEqual([80]);
+    // the proxy took them for known
+    expect(world.proxy.forgotten).toBe(1);
+    await world.call("DELETE", "/v1/fqdn/cache?matchpattern=*.cdn.example");
+    expect(world.proxy.forgotten).toBe(1);
     expect((await world.call("GET", "/v1/fqdn/cache?matchpattern=a_%C3%A4")).status).toBe(400);
     expect((await world.call("GET", "/v1/fqdn/cache?source=both")).status).toBe(400);
     expect((await world.call("GET", "/v1/fqdn/cache/x")).status).toBe(400);
@@ -181,6 +185,8 @@ describe("an address whose time is over", () => {
   });
   it("has the least time and the number that the settings of the moment say", () => {
     const { names, time, round, limits } = namesWith([]);
+    let forgotten = 0;
+    names.onForgotten(() => forgotten++);
     const learn = (name: string, ...addresses: string[]) =>
       names.learn([{ endpointId: 7, name, addresses, ttlSeconds: 1, timeMs: time.nowMs }]);
     learn("short.example.", ADDRESS);
@@ -196,6 +202,7 @@ describe("an address whose time is over", () => {
     }
     const kept = (pattern: string) => names.list({ pattern }).flatMap((each) => each.ips ?? []);
     // of three one is in force, and as many wait for their time to run out
+    expect(forgotten).toBeGreaterThan(0);
     expect([kept("short.example"), kept("a.example"), kept("many.example").length]).toEqual([[], [ADDRESS], 2]);
   });
   it("is not learned for an endpoint that is gone", () => {

@@ -35,6 +35,7 @@ export class FqdnNames {
   private added = 0;
   private isStale = false;
   private relabeled: (addresses: readonly string[]) => void = () => undefined;
+  private forgotten: () => void = () => undefined;
 
   /** Takes up what an earlier agent learned. */
   constructor(parts: FqdnNamesParts) {
@@ -45,6 +46,11 @@ export class FqdnNames {
   /** The listener puts the labels of these addresses in force before it returns. */
   onRelabeled(listener: (addresses: readonly string[]) => void): void {
     this.relabeled = listener;
+  }
+
+  /** The listener is called when names may have lost addresses before their time: who told of them takes them for known. */
+  onForgotten(listener: () => void): void {
+    this.forgotten = listener;
   }
 
   /** Takes in what clients are about to learn. When this returns, policies know it. */
@@ -101,6 +107,8 @@ export class FqdnNames {
     this.followLimits();
     const changed = this.cache.collect(this.parts.now());
     this.follow(changed);
+    // the limit of addresses for each name takes the oldest, whatever time they had left
+    if (changed.length > 0) this.forgotten();
     this.close();
     return changed.length;
   }
@@ -134,6 +142,7 @@ export class FqdnNames {
     const matches = matcherOf(pattern);
     const count = [...this.cache.names()].filter(matches).length;
     this.follow(this.cache.forget(matches, this.parts.now() + 1));
+    if (count > 0) this.forgotten();
     this.save();
     return count;
   }

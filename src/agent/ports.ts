@@ -79,6 +79,8 @@ export interface ProxyChannel extends PolicyDiscovery {
   onObservations(listener: (observations: readonly DnsObservation[]) => void): void;
   /** A proxy that came back listens on other ports. */
   onPortsChanged(listener: (endpointId: number, ports: ReadonlyMap<string, number>) => void): void;
+  /** Names were given up before their time: the proxy tells of them again. */
+  namesForgotten(): void;
   /** Every endpoint has been published: what the proxy has of others may go. */
   removeUnpublished(): void;
   close(): Promise<void>;

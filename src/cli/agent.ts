@@ -155,6 +155,7 @@ async function openProxyChannel(socketPath: string): Promise<ProxyChannel> {
     publish: (policy) => discovery.publish(policy),
     remove: (endpointId) => discovery.remove(endpointId),
     removeUnpublished: () => discovery.removeUnpublished(),
+    namesForgotten: () => discovery.namesForgotten(),
     get connected() {
       return discovery.connected;
     },

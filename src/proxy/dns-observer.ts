@@ -115,8 +115,8 @@ export class DnsObserver {
     this.toldAddresses += until.size - before;
   }
 
-  /** The next answers wait for the agent as the first ones did. */
-  private forget(): void {
+  /** The agent may know no name any more: the next answers wait for it as the first ones did. */
+  forget(): void {
     this.told.clear();
     this.toldAddresses = 0;
   }

@@ -125,8 +125,11 @@ export class AgentChannel {
 
   private async sendObservations(until: AbortSignal): Promise<void> {
     const { observer } = this.options;
-    for await (const { batch } of this.observations.streamObservations(observer.batches(until), { signal: until }))
+    const answers = this.observations.streamObservations(observer.batches(until), { signal: until });
+    for await (const { batch, namesForgotten } of answers) {
       observer.acknowledge(batch);
+      if (namesForgotten) observer.forget();
+    }
   }
 
   private firstRequest(): NetworkPolicyDiscoveryRequest {

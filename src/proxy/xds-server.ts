@@ -1,12 +1,15 @@
 import { chmodSync, mkdirSync, rmSync } from "node:fs";
 import { createServer, type Http2Server, type ServerHttp2Session } from "node:http2";
 import { dirname } from "node:path";
+import type { MessageInitShape } from "@bufbuild/protobuf";
 import type { ConnectRouter } from "@connectrpc/connect";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
 import {
   AccessLogService,
   type AccessRecords,
   DnsObservationService,
+  type DnsObservations,
+  type DnsObservationsInForceSchema,
   type NetworkPolicyDiscoveryRequest,
   NetworkPolicyDiscoveryService,
 } from "../../proto/gen/proxy_pb.js";
@@ -14,6 +17,7 @@ import type { AccessRecord } from "../model/access-record.ts";
 import type { DnsObservation } from "../model/dns-observation.ts";
 import type { DnsSettings } from "../model/dns-settings.ts";
 import { decodeRecords } from "./access-batch.ts";
+import { AsyncQueue } from "./async-queue.ts";
 import { PolicyVersions } from "./policy-versions.ts";
 import type { NetworkPolicy } from "./xds.ts";
 
@@ -47,15 +51,24 @@ export interface PolicyDiscovery {
   setDnsSettings(settings: DnsSettings): void;
   /** After a restart of the agent, once every endpoint is published: takes away what the proxy still has of others. */
   removeUnpublished(): void;
+  /** Names were given up before their time: proxies tell of them again, and clients wait for that. */
+  namesForgotten(): void;
   readonly connected: boolean;
   close(): Promise<void>;
 }
+
+type InForce = MessageInitShape<typeof DnsObservationsInForceSchema>;
+type InForceQueues = Set<AsyncQueue<InForce>>;
 
 /** Listens for the proxy. Rejects when the socket cannot be made. */
 export async function createPolicyDiscovery(options: PolicyDiscoveryOptions): Promise<PolicyDiscovery> {
   const versions = new PolicyVersions(options.onPortsChanged ?? (() => undefined));
   const sessions = new Set<ServerHttp2Session>();
-  const routes = (router: ConnectRouter) => discoveryRoutes(router, versions, options);
+  const inForce: InForceQueues = new Set();
+  const routes = (router: ConnectRouter) => {
+    discoveryRoutes(router, versions, options);
+    observationRoutes(router, inForce, options);
+  };
   const server = createServer({ maxSessionMemory: SESSION_MIB }, connectNodeAdapter({ routes }));
   server.on("session", (session) => {
     sessions.add(session);
@@ -67,6 +80,9 @@ export async function createPolicyDiscovery(options: PolicyDiscoveryOptions): Pr
     remove: (endpointId) => versions.remove(endpointId),
     setDnsSettings: (settings) => versions.setDnsSettings(settings),
     removeUnpublished: () => versions.removeUnpublished(),
+    namesForgotten() {
+      for (const queue of inForce) queue.push({ namesForgotten: true });
+    },
     get connected() {
       return versions.connected;
     },
@@ -98,15 +114,6 @@ function discoveryRoutes(router: ConnectRouter, versions: PolicyVersions, option
     },
   });
 
-  router.service(DnsObservationService, {
-    async *streamObservations(batches) {
-      for await (const { batch, observations } of batches) {
-        options.onObservations?.(observations);
-        yield { batch };
-      }
-    },
-  });
-
   async function follow(
     requests: AsyncIterable<NetworkPolicyDiscoveryRequest>,
     stream: ReturnType<PolicyVersions["openStream"]>,
@@ -124,6 +131,33 @@ function discoveryRoutes(router: ConnectRouter, versions: PolicyVersions, option
       // the proxy died or the connection broke: it comes back with a stream of its own
     }
   }
+}
+
+function observationRoutes(router: ConnectRouter, inForce: InForceQueues, options: PolicyDiscoveryOptions): void {
+  const learn = async (batches: AsyncIterable<DnsObservations>, queue: AsyncQueue<InForce>): Promise<void> => {
+    try {
+      for await (const { batch, observations } of batches) {
+        options.onObservations?.(observations);
+        queue.push({ batch });
+      }
+    } catch {
+      // the proxy died or the connection broke: it tells the next stream what this one did not acknowledge
+    } finally {
+      queue.end();
+    }
+  };
+  router.service(DnsObservationService, {
+    async *streamObservations(batches) {
+      const queue = new AsyncQueue<InForce>();
+      inForce.add(queue);
+      void learn(batches, queue);
+      try {
+        yield* queue;
+      } finally {
+        inForce.delete(queue);
+      }
+    },
+  });
 }
 
 function takeRecords(batch: AccessRecords, options: PolicyDiscoveryOptions): void {

@@ -290,6 +290,25 @@ test("what clients learn from DNS waits for the agent, and for the next one", as
   expect(taken).toMatchObject([observation]);
 });
 
+test("what the agent forgets before its time is told to it again, and waited for", async () => {
+  const observer = new DnsObserver();
+  proxy(new Table(), new AccessLog(), observer);
+  const taken: unknown[] = [];
+  const discovery = await createPolicyDiscovery({
+    socketPath: socketPath(),
+    onAccessRecord: () => undefined,
+    onObservations: (observations) => taken.push(...observations),
+  });
+  closing.push(() => discovery.close());
+  const observation = { endpointId: 7, name: "a.example.", addresses: ["192.0.2.1"], ttlSeconds: 30, timeMs: 1000.5 };
+  await observer.observe(observation);
+  expect(observer.observe(observation)).toBeUndefined();
+  expect(taken).toHaveLength(1);
+  discovery.namesForgotten();
+  await until(() => observer.observe(observation) !== undefined);
+  await until(() => taken.length === 2);
+});
+
 test("how DNS is answered is told to the proxy of the moment and to each that comes; an agent that does not know changes nothing", async () => {
   dnsSettings.length = 0;
   const discovery = await agent();

@@ -30,6 +30,8 @@ class FakeProxy {
   movePorts: (endpointId: number, ports: ReadonlyMap<string, number>) => void = () => undefined;
   /** What a client learns from DNS, for the agent. */
   observe: (observations: readonly DnsObservation[]) => void = () => undefined;
+  /** How often it was told that names were given up. */
+  forgotten = 0;
   private listeners: ((record: AccessRecord) => void)[] = [];
   private pending: (() => void)[] = [];
 
@@ -63,6 +65,10 @@ class FakeProxy {
   }
 
   removeUnpublished(): void {}
+
+  namesForgotten(): void {
+    this.forgotten++;
+  }
 
   access(record: AccessRecord): void {
     for (const listener of this.listeners) listener(record);
