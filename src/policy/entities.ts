@@ -1,7 +1,7 @@
 import { CLUSTER_LABEL } from "../model/identity.ts";
 import { clusterOfIdentity } from "../model/identity-scope.ts";
 import type { Label, Labels } from "../model/label.ts";
-import { type LabelSelector, labelSelector, requirement, WILDCARD } from "../model/selector.ts";
+import { type LabelSelector, labelSelector, requirement, type Selector, WILDCARD } from "../model/selector.ts";
 
 function reserved(name: string): LabelSelector {
   return labelSelector([requirement(`reserved:${name}`, "In", [""])]);
@@ -20,6 +20,10 @@ const NONE: Labels = [];
 
 /** True for what `clusterByNumber` gives. */
 export const isByNumber = ({ source, key }: Label): boolean => source === "reserved" && key.endsWith(" by number");
+
+/** True for a selector of what `clusterByNumber` gives: nobody wrote it, and nobody is shown it. */
+export const isSelectorByNumber = (selector: Selector): boolean =>
+  selector.kind === "labels" && selector.requirements.some(({ key }) => key.endsWith(" by number"));
 
 /**
  * What the entities of the cluster know an identity by whose labels do not tell its cluster, for the label filter leaves that out:

@@ -60,3 +60,14 @@ test("every peer selector in use, as Cilium prints it, with whom it selects and 
     [500, 600],
   ]);
 });
+
+test("an entity is shown by its selectors, not by what it knows of numbers", () => {
+  const repository = new Repository();
+  add(repository, "p", {
+    endpointSelector: {},
+    ingress: [{ fromEntities: ["cluster"] }, { fromEntities: ["cluster-mesh"] }],
+  });
+  const selectors = peerSelectors(repository).map(({ selector }) => selector);
+  expect(selectors.length).toBeGreaterThan(8);
+  expect(selectors.filter((selector) => selector.includes("number"))).toEqual([]);
+});

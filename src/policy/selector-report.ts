@@ -1,6 +1,7 @@
 import { formatCidr } from "../model/cidr.ts";
 import { compareText, splitSource } from "../model/label.ts";
 import type { Requirement, Selector } from "../model/selector.ts";
+import { isSelectorByNumber } from "./entities.ts";
 import type { Repository } from "./repository.ts";
 import type { Rule } from "./rule.ts";
 import type { RuleLabel } from "./rule-labels.ts";
@@ -88,7 +89,11 @@ function reports(repository: Repository, selectorsOf: SelectorsOf): SelectorRepo
 /** Selectors of peers. */
 export function peerSelectors(repository: Repository): SelectorReport[] {
   const peersOf = (rule: Rule) => rule.elements.flatMap(({ peers }) => peers);
-  return reports(repository, (rule) => peersOf(rule).flatMap((peer) => repository.selectorsOf(peer)));
+  return reports(repository, (rule) =>
+    peersOf(rule)
+      .flatMap((peer) => repository.selectorsOf(peer))
+      .filter((selector) => !isSelectorByNumber(selector)),
+  );
 }
 
 /** Selectors of whom policies are about. */
