@@ -73,7 +73,7 @@ function standBehind(leader: number): () => void {
 async function runAll(): Promise<Summary[]> {
   const path = join(scratch, "others.txt");
   const file = openSync(path, "w");
-  const others = runTests("others", ["--project", "unit", "--project", "oracle"], file);
+  const others = runTests("others", ["--project", "unit", "--project", "counted", "--project", "oracle"], file);
   const machine = await runTests("machine", ["--project", "machine"]);
   const all = [await others, machine];
   closeSync(file);
