@@ -9,16 +9,50 @@ export interface FormatOptions {
 /** Columns of a table that fit a terminal; a larger matrix is the list alone. */
 const MOST_COLUMNS = 30;
 
-/** A table of marks, and below it a line for each connection. */
+/** A table of marks, and below it a line for each connection; where a table would be too wide, those who may do the same to the same share one. */
 export function matrixText(matrix: Matrix, options: FormatOptions): string {
   const { groups, connections } = matrix;
-  const table = groups.length <= MOST_COLUMNS ? [...tableLines(groups, connections), ""] : [];
+  if (groups.length > MOST_COLUMNS) return linesText(matrix, sharedLines(matrix, options));
+  const table = [...tableLines(groups, connections), ""];
   return table.map((line) => `${line}\n`).join("") + connectionLines(matrix, options);
 }
 
+/** `all of shop, edge/deployment/gateway -> shop/deployment/cart: TCP 80` */
+function sharedLines({ groups, connections }: Matrix, options: FormatOptions): string[] {
+  const numbers = new Map(groups.map((group, index) => [group, index]));
+  const workloads = groups.filter((group) => group.workloads.length > 0 && group.namespace !== "");
+  const members = Map.groupBy(workloads, ({ namespace }) => namespace);
+  const namesOf = (some: readonly Group[]) => {
+    const whole = [...Map.groupBy(some, ({ namespace }) => namespace)].filter(
+      ([namespace, present]) => present.length > 1 && present.length === members.get(namespace)?.length,
+    );
+    const named = new Set(whole.map(([namespace]) => namespace));
+    const others = some.filter(({ namespace }) => !named.has(namespace));
+    return [...[...named].map((namespace) => `all of ${namespace}`), ...others.map(({ title }) => title)].join(", ");
+  };
+  const bySource = Map.groupBy(connections, (each) => `${numbers.get(each.from)} ${reachText(each, options)}`);
+  const rows = [...bySource.values()].map((some) => ({ first: some[0]!, targets: some.map(({ to }) => to) }));
+  const alike = Map.groupBy(
+    rows,
+    ({ first, targets }) => `${targets.map((each) => numbers.get(each)).join()} ${reachText(first, options)}`,
+  );
+  return [...alike.values()].map((some) => {
+    const [{ first, targets }] = some as [(typeof rows)[0]];
+    const sources = some.map((row) => row.first.from);
+    return `${namesOf(sources)} -> ${namesOf(targets)}: ${reachText(first, options)}`;
+  });
+}
+
 /** `shop/deployment/cart -> shop/deployment/cart-store: TCP 6379`, and who stands for several. */
-export function connectionLines({ groups, connections }: Matrix, options: FormatOptions): string {
-  const lines = connections.map((each) => `${each.from.title} -> ${each.to.title}: ${reachText(each, options)}`);
+export function connectionLines(matrix: Matrix, options: FormatOptions): string {
+  const { connections } = matrix;
+  return linesText(
+    matrix,
+    connections.map((each) => `${each.from.title} -> ${each.to.title}: ${reachText(each, options)}`),
+  );
+}
+
+function linesText({ groups, connections }: Matrix, lines: readonly string[]): string {
   const used = new Set(connections.flatMap(({ from, to }) => [from, to]));
   const alike = groups.filter((group) => used.has(group) && group.workloads.length > 1);
   const several = alike.map(

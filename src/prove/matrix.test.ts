@@ -99,6 +99,22 @@ describe("its formats", () => {
     connections: [{ from: first!, to: evil.groups[1]!, reach: [] as never[], missing: 'a "b"' }],
   };
 
+  it("are a list where a table would be too wide, in which those who may do the same share a line", () => {
+    const clients = Array.from({ length: 32 }, (_, index) =>
+      pod(`c${index}`, `c${index}`, index < 30 ? "many" : "few"),
+    );
+    const closed = [...clients.keys()].map(
+      (index) =>
+        `${policy(`c${index}`, `endpointSelector: {matchLabels: {app: c${index}}}\ningress: [{}]\negress:\n  - toEntities: [cluster]\n    toPorts: [{ports: [{port: "8${index === 31 ? 1 : 0}", protocol: TCP}]}]`).replace("namespace: shop", `namespace: ${index < 30 ? "many" : "few"}`)}`,
+    );
+    const db = policy(
+      "db",
+      "endpointSelector: {matchLabels: {app: db}}\ningress:\n  - fromEndpoints: [{matchExpressions: [{key: io.kubernetes.pod.namespace, operator: Exists}]}]\negress: [{}]",
+    );
+    const text = matrixText(matrix([...clients, pod("db", "db"), ...closed, db].join("")), { l7: false });
+    expect(text).toBe("all of many, few/pod/c30 -> shop/pod/db: TCP 80\nfew/pod/c31 -> shop/pod/db: TCP 81\n");
+  });
+
   it("are a table with a list below, CSV and JSON", () => {
     expect(matrixText(some, { l7: false })).toMatch(/ 2 shop\/pod\/db +7 +- +\. /);
     expect(matrixText(some, { l7: false })).toContain("shop/pod/db -> shop/pod/web-1: TCP 8080 (by request)\n");

@@ -4,7 +4,7 @@ import { diffCounts, diffJson, diffMarkdown, diffSvg, diffText } from "../../pro
 import type { Inventory } from "../../prove/inventory.ts";
 import { KnownDocuments } from "../../prove/manifest.ts";
 import { applied, type ClusterReader, clusterInventory } from "./cluster-inventory.ts";
-import { isOfCluster, readInventory, tellProblems } from "./inventory.ts";
+import { isOfCluster, readInventory, tellAllProblems } from "./inventory.ts";
 import { hasAnswer, leftOutOf, marked } from "./left-out.ts";
 import type { ManifestOptions } from "./manifest-options.ts";
 import { isStream, withoutRevision } from "./sources.ts";
@@ -38,7 +38,7 @@ export async function diffCommand(
   if (failOn !== undefined && !["opened", "closed", "any"].includes(failOn))
     throw new Error(`--fail-on ${failOn}: one of opened, closed, any`);
   const sides = await bothSides(paths, options, readCluster);
-  for (const side of sides) tellProblems(side, complain);
+  tellAllProblems(sides, complain);
   if (!hasAnswer(sides)) return 2;
   const leftOut = leftOutOf(sides);
   const [before, after] = leftOut.length === 0 ? sides : await withoutFaulty(sides, paths, options, readCluster);

@@ -85,6 +85,16 @@ export async function readTexts(
 /** Warnings that are written out; the rest is counted. */
 const MOST_WARNINGS = 5;
 
+/** Tells of several inputs; what is to be said of more than one is said once. */
+export function tellAllProblems(inventories: readonly Inventory[], complain: (text: string) => void): void {
+  const told = new Set<string>();
+  for (const each of inventories)
+    tellProblems(each, (text) => {
+      if (!told.has(text)) complain(text);
+      told.add(text);
+    });
+}
+
 /** Tells what is wrong with the input, and what was not looked at. True when there is no error. */
 export function tellProblems({ problems, leftAlone, settings }: Inventory, complain: (text: string) => void): boolean {
   const errors = problems.filter(({ severity }) => severity === "error");

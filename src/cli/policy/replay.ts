@@ -16,7 +16,7 @@ import { readCluster } from "./cluster-source.ts";
 import { FlowLineReader } from "./flow-line-reader.ts";
 import { relayFlows } from "./flow-relay.ts";
 import { readRecordings, readResponse } from "./flow-source.ts";
-import { isOfCluster, readInventory, readWorld, tellProblems } from "./inventory.ts";
+import { isOfCluster, readInventory, readWorld, tellAllProblems } from "./inventory.ts";
 import { hasAnswer, leftOutOf, marked } from "./left-out.ts";
 import type { ManifestOptions } from "./manifest-options.ts";
 
@@ -61,7 +61,7 @@ export async function replayCommand(
   const candidate = await readWorld([], options, readCluster);
   const earlier = before && (await readInventory([], { ...options, file: before }));
   const sets = [candidate, ...(earlier ? [earlier] : [])];
-  for (const each of sets) tellProblems(each, complain);
+  tellAllProblems(sets, complain);
   if (!hasAnswer(sets)) return 2;
   const leftOut = leftOutOf(sets);
   const recording = await readFlows(paths, options, new Distinctions(sets));

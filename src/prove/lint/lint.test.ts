@@ -224,6 +224,19 @@ it("a rule is one-sided only where the other end refuses all of its ports", () =
   expect(of("SG019", policy(`${WEB}${FROM_DB}\n${ports}`) + asks("7070"))).toHaveLength(2);
 });
 
+it("a rule that is one-sided names those of other namespaces with theirs", () => {
+  const far = PODS.replaceAll("namespace: shop", "namespace: far").replaceAll("app: web", "app: none");
+  const any = "{matchLabels: {app: db}, matchExpressions: [{key: io.kubernetes.pod.namespace, operator: Exists}]}";
+  const rule = policy(`${WEB}${FROM_DB.replace("{matchLabels: {app: db}}", any)}`);
+  const closed = policy(`${DB}egress: [{}]`, { name: "q" });
+  const text = far + rule + closed + closed.replace("namespace: shop", "namespace: far");
+  expect(
+    of("SG019", text)
+      .map(({ message }) => message)
+      .join(),
+  ).toMatch(/refuses: db, far\/db may not at egress/);
+});
+
 describe("suppressions", () => {
   const wide = (comment: string, head = "") =>
     policy(`${WEB}ingress:\n  ${comment}\n  - fromCIDR: [0.0.0.0/1]`, { head });

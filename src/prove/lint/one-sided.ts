@@ -5,6 +5,7 @@ import { PolicyConflict } from "../../policy/clause.ts";
 import { lookup } from "../../policy/lookup.ts";
 import { type PeerRule, Tier } from "../../policy/rule.ts";
 import { endpointName, type LocatedRule } from "../cluster.ts";
+import type { Workload } from "../workload.ts";
 import { elementsOf, inPolicy, type LintContext, numbersOf, type Subject, subjectsOf } from "./context.ts";
 import type { Finding } from "./finding.ts";
 
@@ -25,13 +26,18 @@ export function oneSidedRules(context: LintContext): Finding[] {
     const other = element.direction === "ingress" ? "egress" : "ingress";
     const refusals = pairs.map(({ own, peer }) => refusal(context, other, peer, own, element));
     if (refusals.includes(undefined)) return [];
-    const names = [...new Set(pairs.map(({ peer }) => peer.workload.name))].join(", ");
+    const names = [...new Set(pairs.map(({ own, peer }) => nameAt(peer.workload, own.workload.namespace)))].join(", ");
     const by = refusals[0]!
       .map(({ policy: name, path, file, line }) => `${name} ${path}${file === undefined ? "" : ` (${file}:${line})`}`)
       .join(", ");
     const message = `allows what the other end refuses: ${names} may not at ${other}, by ${by}`;
     return [inPolicy("SG019", policy, element.path, message, `allow it in a policy for ${names} too`)];
   });
+}
+
+/** How somebody in the namespace calls it. */
+function nameAt({ namespace, name }: Workload, here: string): string {
+  return namespace === here ? name : `${namespace}/${name}`;
 }
 
 interface Place {
