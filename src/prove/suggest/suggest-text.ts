@@ -8,23 +8,29 @@ const MOST_LISTED = 20;
 /** The policies as YAML; what the replay of all flows under them showed stands above, as comments. */
 export function suggestionText(suggestion: Suggestion): string {
   const { yaml, policies, wantedCount, alreadyAllowed, leftDenied, unproven, alsoOpened } = suggestion;
-  const exceptions = (title: string, all: readonly Exception[]) =>
+  const exceptions = (one: string, several: string, all: readonly Exception[]) =>
     section(
-      `${all.length} ${title}`,
+      `${all.length} ${all.length === 1 ? one : several}`,
       all.map(({ conversation, why }) => `${flowTitle(conversation)}: ${why}`),
     );
   const said =
     unproven.length === 0
-      ? [`Proven by replay: all ${wantedCount} distinct flows that are wanted are allowed.`]
+      ? [
+          wantedCount === 1
+            ? "Proven by replay: the one distinct flow that is wanted is allowed."
+            : `Proven by replay: all ${wantedCount} distinct flows that are wanted are allowed.`,
+        ]
       : ["NOT PROVEN: some of what is wanted is not allowed."];
   const lines = [
     ...said,
     ...(alreadyAllowed > 0
-      ? [`${alreadyAllowed} of them are allowed by rules that exist, and are not suggested again.`]
+      ? [
+          `Rules that exist allow ${alreadyAllowed === 1 ? "one end" : `${alreadyAllowed} ends`} of them already (who sends, who receives): that is not suggested again.`,
+        ]
       : []),
     ...(policies.length === 0 ? ["Nothing has to be added."] : []),
-    ...exceptions("wanted flows are not allowed", unproven),
-    ...exceptions("other recorded flows are opened too", alsoOpened),
+    ...exceptions("wanted flow is not allowed", "wanted flows are not allowed", unproven),
+    ...exceptions("other recorded flow is opened too", "other recorded flows are opened too", alsoOpened),
     ...section(
       `${leftDenied.length === 1 ? "1 flow was denied when it was recorded, and stays so" : `${leftDenied.length} flows were denied when they were recorded, and stay so`} (--include-denied)`,
       leftDenied.map((flow) => `${flowTitle(flow)} (${timesText(countOf(flow))})`),

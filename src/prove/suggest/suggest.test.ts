@@ -48,7 +48,7 @@ describe("suggest", () => {
       egress: [{ toEndpoints: [store], toPorts: ports("6379") }],
     });
     expect([unproven, wantedCount]).toEqual([[], 1]);
-    expect(text).toMatch(/^# Proven by replay: all 1 distinct flows that are wanted are allowed\.\n---\n/);
+    expect(text).toMatch(/^# Proven by replay: the one distinct flow that is wanted is allowed\.\n---\n/);
     expect(text).toContain(
       "    # shop/deployment/cart -> shop/deployment/store:6379/tcp: 2 times, 2025-11-24T16:00:00Z to 2025-11-24T16:00:05Z; f:1\n",
     );
@@ -82,6 +82,9 @@ describe("suggest", () => {
     const lines = [{}, { from: "shop/web" }];
     const merged = suggested(lines, { existing });
     expect(merged.alreadyAllowed).toBe(1);
+    expect(suggestionText(merged)).toContain(
+      "# Rules that exist allow one end of them already (who sends, who receives)",
+    );
     expect(merged.spec("store")?.["ingress"]).toEqual([
       { fromEndpoints: [{ matchLabels: { app: "web" } }], toPorts: ports("6379") },
     ]);

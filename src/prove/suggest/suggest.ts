@@ -37,7 +37,7 @@ export interface Suggestion {
   /** Text of the policies, with their evidence. */
   readonly yaml: string;
   readonly wantedCount: number;
-  /** Wanted flows that existing policies allow by a rule. */
+  /** Ends of wanted flows, of which a flow between two subjects has two, that existing policies allow by a rule. */
   readonly alreadyAllowed: number;
   /** Denied ones that are not allowed. */
   readonly leftDenied: readonly Conversation[];
