@@ -190,6 +190,14 @@ describe("an address whose time is over", () => {
     const learn = (name: string, ...addresses: string[]) =>
       names.learn([{ endpointId: 7, name, addresses, ttlSeconds: 1, timeMs: time.nowMs }]);
     learn("short.example.", ADDRESS);
+    for (let step = 0; step < 3; step++) {
+      time.nowMs += 30_000;
+      round();
+      names.collect();
+    }
+    // its time was over, for whoever told of it too
+    expect([names.list({ pattern: "short.example" }), forgotten]).toEqual([[], 0]);
+    learn("short.example.", ADDRESS);
     limits.minTtl = 3600;
     learn("a.example.", ADDRESS);
     learn("many.example.", "198.18.0.8", "198.18.0.9");

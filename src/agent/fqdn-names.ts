@@ -107,8 +107,7 @@ export class FqdnNames {
     this.followLimits();
     const changed = this.cache.collect(this.parts.now());
     this.follow(changed);
-    // the limit of addresses for each name takes the oldest, whatever time they had left
-    if (changed.length > 0) this.forgotten();
+    if (this.cache.gaveUpEarly) this.forgotten();
     this.close();
     return changed.length;
   }

@@ -12,18 +12,19 @@ const IN_CLUSTER = ["host", "remote-node", "init", "ingress", "health", "unmanag
 
 /** The first number that is no reserved identity's or well-known one's. */
 const FIRST_POD = 100;
-const byNumber = (name: string): Label => ({ source: "reserved", key: `${name} by number`, value: "" });
+const BY_NUMBER = " by number";
+const byNumber = (name: string): Label => ({ source: "reserved", key: `${name}${BY_NUMBER}`, value: "" });
 const OWN_CLUSTER = [byNumber("cluster"), byNumber("cluster-mesh")];
 const OTHER_CLUSTER = [byNumber("cluster-mesh")];
 
 const NONE: Labels = [];
 
 /** True for what `clusterByNumber` gives. */
-export const isByNumber = ({ source, key }: Label): boolean => source === "reserved" && key.endsWith(" by number");
+export const isByNumber = ({ source, key }: Label): boolean => source === "reserved" && key.endsWith(BY_NUMBER);
 
 /** True for a selector of what `clusterByNumber` gives: nobody wrote it, and nobody is shown it. */
 export const isSelectorByNumber = (selector: Selector): boolean =>
-  selector.kind === "labels" && selector.requirements.some(({ key }) => key.endsWith(" by number"));
+  selector.kind === "labels" && selector.requirements.some(({ key }) => key.endsWith(BY_NUMBER));
 
 /**
  * What the entities of the cluster know an identity by whose labels do not tell its cluster, for the label filter leaves that out:
@@ -43,7 +44,7 @@ const FIXED: Readonly<Record<string, readonly LabelSelector[]>> = {
   "world-ipv6": [reserved("world-ipv6")],
   "cluster-mesh": [
     ...IN_CLUSTER,
-    reserved("cluster-mesh by number"),
+    reserved(`cluster-mesh${BY_NUMBER}`),
     labelSelector([requirement(CLUSTER_LABEL, "Exists")]),
   ],
   host: [reserved("host")],
@@ -63,7 +64,7 @@ export function entitySelectors(entity: string, cluster: string): readonly Label
   if (entity === "cluster")
     return [
       ...IN_CLUSTER,
-      reserved("cluster by number"),
+      reserved(`cluster${BY_NUMBER}`),
       labelSelector([requirement(`k8s:${CLUSTER_LABEL}`, "In", [cluster])]),
     ];
   return Object.hasOwn(FIXED, entity) ? FIXED[entity] : undefined;

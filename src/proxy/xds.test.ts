@@ -274,11 +274,10 @@ test("a parser that is not served is refused by name", () => {
   expect(() => fromWire(toWire(crd, new Map()))).toThrow('redirect ingress:TCP:80: parser "crd" is not served');
 });
 
-test("what clients learn from DNS waits for the agent, and for the next one", async () => {
-  const observer = new DnsObserver();
-  proxy(new Table(), new AccessLog(), observer);
-  const observation = { endpointId: 7, name: "a.example.", addresses: ["192.0.2.1"], ttlSeconds: 30, timeMs: 1000.5 };
-  await observer.observe(observation);
+const observation = { endpointId: 7, name: "a.example.", addresses: ["192.0.2.1"], ttlSeconds: 30, timeMs: 1000.5 };
+
+/** An agent that takes what it is told of DNS. */
+async function learningAgent() {
   const taken: unknown[] = [];
   const discovery = await createPolicyDiscovery({
     socketPath: socketPath(),
@@ -286,6 +285,14 @@ test("what clients learn from DNS waits for the agent, and for the next one", as
     onObservations: (observations) => taken.push(...observations),
   });
   closing.push(() => discovery.close());
+  return { taken, discovery };
+}
+
+test("what clients learn from DNS waits for the agent, and for the next one", async () => {
+  const observer = new DnsObserver();
+  proxy(new Table(), new AccessLog(), observer);
+  await observer.observe(observation);
+  const { taken } = await learningAgent();
   await until(() => taken.length === 1);
   expect(taken).toMatchObject([observation]);
 });
@@ -293,14 +300,7 @@ test("what clients learn from DNS waits for the agent, and for the next one", as
 test("what the agent forgets before its time is told to it again, and waited for", async () => {
   const observer = new DnsObserver();
   proxy(new Table(), new AccessLog(), observer);
-  const taken: unknown[] = [];
-  const discovery = await createPolicyDiscovery({
-    socketPath: socketPath(),
-    onAccessRecord: () => undefined,
-    onObservations: (observations) => taken.push(...observations),
-  });
-  closing.push(() => discovery.close());
-  const observation = { endpointId: 7, name: "a.example.", addresses: ["192.0.2.1"], ttlSeconds: 30, timeMs: 1000.5 };
+  const { taken, discovery } = await learningAgent();
   await observer.observe(observation);
   expect(observer.observe(observation)).toBeUndefined();
   expect(taken).toHaveLength(1);

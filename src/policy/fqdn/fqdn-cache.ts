@@ -63,6 +63,7 @@ class Endpoint {
  */
 export class FqdnCache {
   private readonly limits: Required<FqdnLimits> = { ...DEFAULT_LIMITS };
+  private early = false;
   private readonly endpoints = new Map<number, Endpoint>();
   private readonly held = new HeldAddresses();
   private changes = 0;
@@ -79,6 +80,11 @@ export class FqdnCache {
   /** Grows when there is something new to keep for a restart. */
   get revision(): number {
     return this.changes;
+  }
+
+  /** True when the last collection gave up what had time left, for a limit was reached. */
+  get gaveUpEarly(): boolean {
+    return this.early;
   }
 
   /** An endpoint got an answer. An answer without addresses changes nothing. */
@@ -114,6 +120,7 @@ export class FqdnCache {
 
   /** Makes zombies of what ran out, and gives up those that nobody uses any more. Cilium does it once a minute. */
   collect(nowMs: number): readonly string[] {
+    this.early = false;
     for (const { lookups, zombies } of this.endpoints.values()) {
       for (const { name, address, expiryMs } of lookups.expire(nowMs)) {
         this.changes++;
@@ -121,7 +128,10 @@ export class FqdnCache {
         zombies.add(name, address, Math.max(nowMs, expiryMs));
         this.held.remove(name, address);
       }
-      for (const { address, names } of zombies.bury()) for (const name of names) this.held.remove(name, address);
+      for (const { address, names, dueMs } of zombies.bury()) {
+        this.early ||= dueMs > nowMs;
+        for (const name of names) this.held.remove(name, address);
+      }
     }
     return this.changedNames();
   }
